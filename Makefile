@@ -1,0 +1,42 @@
+# Everything a newcomer or an operator types. Recipes use relative paths only, so a checkout may
+# live in a directory whose name has a space in it.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run sandbox test lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## make .venv and install everything into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (a minute the first time)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sandbox,test]'
+	@touch $(STAMP)
+
+run: $(STAMP) ## run the bot with settings.toml
+	@$(BIN)/python -m discordianai run
+
+sandbox: $(STAMP) ## try the bot here, with no account and no key
+	@$(BIN)/python -m discordianai sandbox
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff and mypy --strict
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m mypy
+
+format: $(STAMP) ## let ruff write the layout
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+clean: ## remove .venv and every cache
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""DiscordianAI: a self-hosted Discord assistant that answers from OpenAI and Perplexity."""

@@ -1,0 +1,138 @@
+"""The words every room shares. Plain frozen records: they carry no behaviour that waits or does I/O."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ProviderName(StrEnum):
+    """Who can answer a question."""
+
+    OPENAI = "openai"
+    PERPLEXITY = "perplexity"
+
+    @property
+    def label(self) -> str:
+        """The name as its owner writes it."""
+        return {"openai": "OpenAI", "perplexity": "Perplexity"}[self.value]
+
+
+class Role(StrEnum):
+    """Who said a turn, in the words of the chat completions API."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    FILTERED = "content_filter"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing said in a conversation; `at` is in seconds since the epoch."""
+
+    role: Role
+    text: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A source that an answer refers to as `[number]`, counted from 1 by its place in the list."""
+
+    url: str
+    title: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of a streamed answer.
+
+    `text` is what came new. `citations` replaces what came before, it is not added to it. `usage` and
+    `finish_reason` come once, near the end.
+    """
+
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    usage: Usage | None = None
+    finish_reason: FinishReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a provider is asked: the turns oldest first, the last one the person's.
+
+    `person` is a hashed identifier, safe to hand to a provider. `number` is the question's number in the log.
+    """
+
+    model: str
+    turns: tuple[Turn, ...]
+    instructions: str = ""
+    person: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a question was asked. `guild_id` is None in a direct message."""
+
+    channel_id: int
+    guild_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asked."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAddress:
+    """Everything that is needed to write the answer to an interaction, also after a restart.
+
+    Discord honours `token` for 15 minutes after `acknowledged_at` (seconds since the epoch).
+    """
+
+    application_id: int
+    interaction_id: int
+    token: str
+    channel_id: int
+    private: bool
+    acknowledged_at: float
+
+    def __repr__(self) -> str:
+        # The token lets its holder write as the bot, so that it stays out of logs and tracebacks.
+        return f"ReplyAddress(interaction_id={self.interaction_id}, channel_id={self.channel_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one person asked, as handed over by the Discord room.
+
+    `number` counts the questions of this process and stands in every log line about it. `provider` is
+    None where the bot is to choose.
+    """
+
+    number: int
+    text: str
+    person: Person
+    place: Place
+    address: ReplyAddress
+    provider: ProviderName | None = None
