@@ -1,0 +1,186 @@
+"""What the operator can set: `settings.toml` as one frozen, typed record.
+
+Every key has a default but the secrets. Reading the file, and telling what is wrong with it, is in
+`settings_file`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from discordianai.model import ProviderName
+
+Id = Annotated[int, Field(ge=1, lt=2**64)]
+"""A Discord snowflake."""
+
+Ids = tuple[Id, ...]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _http_url(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"http", "https"} or not rest or any(character.isspace() for character in url):
+        raise PydanticCustomError("url", "should be an address like https://host/path")
+    return url.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
+
+
+class Table(BaseModel):
+    """One table of the file: nothing in it is guessed, converted or changed later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _arrays_are_tuples(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class DiscordSettings(Table):
+    """`[discord]`: the bot's account and who may use it. Empty lists allow everybody."""
+
+    token: SecretStr | None = None
+    api_url: Url = "https://discord.com/api/v10"
+    guild_ids: Ids = ()
+    allowed_channel_ids: Ids = ()
+    allowed_role_ids: Ids = ()
+    blocked_user_ids: Ids = ()
+    admin_user_ids: Ids = ()
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
+    edit_interval: Annotated[float, Field(ge=1, le=10)] = 1.0
+
+
+class ProviderSettings(Table):
+    """What both providers have in common. Times are in seconds."""
+
+    api_key: SecretStr | None = None
+    base_url: Url
+    model: Annotated[str, Field(min_length=1)]
+    read_timeout: Seconds
+    first_token_timeout: Seconds = 120.0
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    max_answer_tokens: Annotated[int, Field(ge=16)] | None = None
+
+
+class OpenAISettings(ProviderSettings):
+    """`[openai]`."""
+
+    base_url: Url = "https://api.openai.com/v1"
+    model: Annotated[str, Field(min_length=1)] = "gpt-5-mini"
+    read_timeout: Seconds = 45.0
+
+
+class PerplexitySettings(ProviderSettings):
+    """`[perplexity]`."""
+
+    base_url: Url = "https://api.perplexity.ai"
+    model: Annotated[str, Field(min_length=1)] = "sonar-pro"
+    read_timeout: Seconds = 60.0
+
+
+class PoolSettings(Table):
+    """`[connection_pool.*]`: how many connections a provider's client may hold.
+
+    Only a written `max_keepalive` has to fit: the default gives way to a smaller `max_connections`.
+    """
+
+    max_connections: Annotated[int, Field(ge=1, le=1000)]
+    max_keepalive: Annotated[int, Field(ge=0, le=1000)]
+    keepalive_expiry: Seconds = 60.0
+
+    @field_validator("max_keepalive")
+    @classmethod
+    def _fits(cls, value: int, info: ValidationInfo) -> int:
+        most = info.data.get("max_connections")
+        if most is not None and value > most:
+            raise PydanticCustomError(
+                "keepalive", "should be at most max_connections, which is {most}", {"most": most}
+            )
+        return value
+
+
+class OpenAIPoolSettings(PoolSettings):
+    """`[connection_pool.openai]`."""
+
+    max_connections: Annotated[int, Field(ge=1, le=1000)] = 50
+    max_keepalive: Annotated[int, Field(ge=0, le=1000)] = 10
+
+
+class PerplexityPoolSettings(PoolSettings):
+    """`[connection_pool.perplexity]`."""
+
+    max_connections: Annotated[int, Field(ge=1, le=1000)] = 30
+    max_keepalive: Annotated[int, Field(ge=0, le=1000)] = 5
+
+
+class ConnectionPoolSettings(Table):
+    """`[connection_pool]`."""
+
+    openai: OpenAIPoolSettings = OpenAIPoolSettings()
+    perplexity: PerplexityPoolSettings = PerplexityPoolSettings()
+
+
+class UserRateSettings(Table):
+    """`[rate_limits.user]`: at most `questions` in any `per_seconds`, for each person."""
+
+    questions: Annotated[int, Field(ge=1, le=10_000)] = 10
+    per_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+
+
+class RateLimitSettings(Table):
+    """`[rate_limits]`."""
+
+    user: UserRateSettings = UserRateSettings()
+
+
+class AssistantSettings(Table):
+    """`[assistant]`: how the bot is told to answer."""
+
+    instructions: str = (
+        "You are a helpful assistant in a Discord server. Answer in the language of the question, "
+        "briefly, in Discord's Markdown."
+    )
+
+
+class ConversationSettings(Table):
+    """`[conversations]`: what is remembered. `max_turns` counts questions and answers."""
+
+    database: Annotated[str, Field(min_length=1)] = "discordianai.sqlite3"
+    max_turns: Annotated[int, Field(ge=0, le=1000)] = 50
+
+
+class LoggingSettings(Table):
+    """`[logging]`. `auto` is `console` on a terminal and `plain` elsewhere."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "console", "plain", "json"] = "auto"
+
+
+class Settings(Table):
+    """The whole of `settings.toml`."""
+
+    discord: DiscordSettings = DiscordSettings()
+    openai: OpenAISettings = OpenAISettings()
+    perplexity: PerplexitySettings = PerplexitySettings()
+    assistant: AssistantSettings = AssistantSettings()
+    connection_pool: ConnectionPoolSettings = ConnectionPoolSettings()
+    rate_limits: RateLimitSettings = RateLimitSettings()
+    conversations: ConversationSettings = ConversationSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+    def provider(self, name: ProviderName) -> ProviderSettings:
+        """The table of that provider."""
+        return self.openai if name is ProviderName.OPENAI else self.perplexity
+
+    def pool(self, name: ProviderName) -> PoolSettings:
+        """The pool of that provider."""
+        pools = self.connection_pool
+        return pools.openai if name is ProviderName.OPENAI else pools.perplexity
+
+    @property
+    def providers(self) -> tuple[ProviderName, ...]:
+        """Those that have a key: at least one, or `settings_file.load` would have refused the file."""
+        return tuple(name for name in ProviderName if self.provider(name).api_key is not None)

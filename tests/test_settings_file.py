@@ -1,0 +1,117 @@
+"""The operator's file: what is taken from where, and what is said about mistakes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from discordianai.model import ProviderName
+from discordianai.settings_file import SettingsError, load
+
+KEYS = {"DISCORD_TOKEN": "token-from-environment", "OPENAI_API_KEY": "key-from-environment"}
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(folder: Path, text: str, environment: dict[str, str] | None = None) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load(write(folder, text), KEYS if environment is None else environment)
+    return caught.value.problems
+
+
+def test_an_empty_file_and_the_secrets_are_enough(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, ""), KEYS)
+    assert settings.providers == (ProviderName.OPENAI,)
+    assert settings.connection_pool.openai.max_connections == 50
+    assert settings.connection_pool.perplexity.max_connections == 30
+
+
+def test_the_shipped_file_says_what_the_defaults_are(tmp_path: Path) -> None:
+    shipped = load(Path("settings.toml"), KEYS)
+    assert shipped == load(write(tmp_path, ""), KEYS)
+
+
+def test_every_mistake_is_told_in_one_go_with_its_path_and_what_would_be_right(tmp_path: Path) -> None:
+    told = problems(
+        tmp_path,
+        """
+        [discord]
+        tokn = "x"
+        guild_ids = ["a"]
+        [connection_pool.openai]
+        max_connections = 0
+        [logging]
+        level = "LOUD"
+        """,
+    )
+    assert len(told) == 4
+    assert any(line.startswith("discord.tokn: ") and "did you mean token?" in line for line in told)
+    assert any(line.startswith("discord.guild_ids.0: ") and "integer" in line for line in told)
+    assert any("max_connections: 0" in line and "the default is 50" in line for line in told)
+    assert any("level: 'LOUD'" in line and "'DEBUG', 'INFO'" in line for line in told)
+
+
+def test_keeping_more_connections_than_there_may_be_is_a_mistake(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, "[connection_pool.openai]\nmax_connections = 5\nmax_keepalive = 6")
+    assert told.startswith("connection_pool.openai.max_keepalive: 6")
+    assert "at most max_connections, which is 5" in told
+
+
+def test_fewer_connections_than_the_default_keeps_are_no_mistake(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "[connection_pool.openai]\nmax_connections = 5"), KEYS)
+
+
+def test_a_syntax_error_is_told_with_line_and_column(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, "[discord]\ntoken = = 3\n")
+    assert "line 2, column 9" in told
+
+
+def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="settings.toml and /etc/discordianai/settings.toml"):
+        load(None, KEYS)
+    with pytest.raises(SettingsError, match="elsewhere.toml"):
+        load(tmp_path / "elsewhere.toml", KEYS)
+
+
+def test_without_secrets_each_missing_one_is_named(tmp_path: Path) -> None:
+    told = problems(tmp_path, "", {})
+    assert any("DISCORD_TOKEN" in line for line in told)
+    assert any("OPENAI_API_KEY or PERPLEXITY_API_KEY" in line for line in told)
+
+
+def test_a_credential_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "discord-token").write_text("token-from-credential\n")
+    path = write(tmp_path, '[discord]\ntoken = "file"\n[perplexity]\napi_key = "file"')
+    settings = load(path, {**KEYS, "CREDENTIALS_DIRECTORY": os.fspath(tmp_path)})
+    assert settings.discord.token is not None
+    assert settings.discord.token.get_secret_value() == "token-from-credential"
+    assert settings.openai.api_key is not None
+    assert settings.openai.api_key.get_secret_value() == "key-from-environment"
+    assert settings.perplexity.api_key is not None
+    assert settings.perplexity.api_key.get_secret_value() == "file"
+
+
+def test_no_secret_is_shown_by_the_settings_or_by_an_error_about_them(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, ""), KEYS)
+    assert "from-environment" not in repr(settings)
+    told = problems(tmp_path, '[openai]\napi_key = ["sk-very-secret"]', {"DISCORD_TOKEN": "x"})
+    assert "sk-very-secret" not in "".join(told)
+
+
+@pytest.mark.parametrize("text", ["discord = 3", "discord = []", "[[discord]]\ntoken = 'x'"])
+def test_a_table_that_is_none_is_a_mistake_like_others(tmp_path: Path, text: str) -> None:
+    assert any(line.startswith("discord") for line in problems(tmp_path, text))
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load(path, KEYS)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path, KEYS)
