@@ -26,15 +26,13 @@ def http2_available() -> bool:
 
 
 def build_client(name: str, pool: PoolOptions, read_timeout: float) -> httpx.AsyncClient:
-    """Make the client of the provider called `name`, to be opened by the caller. `read_timeout` is in seconds."""
+    """Make the client of the provider `name`, to be opened by the caller; `read_timeout` is in seconds."""
     log = structlog.get_logger("discordianai.transport").bind(provider=name)
     http2 = http2_available()
     if http2:
         log.info("HTTP/2 enabled")
     else:
-        log.warning(
-            "HTTP/2 not available, using HTTP/1.1; to enable it: pip install 'httpx[http2]' 'h2>=4.3'"
-        )
+        log.warning("HTTP/2 not available, using HTTP/1.1; pip install 'httpx[http2]' 'h2>=4.3' enables it")
     log.debug(
         "connection pool created",
         max_connections=pool.max_connections,
