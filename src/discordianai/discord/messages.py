@@ -1,0 +1,86 @@
+"""The port through which a reply writes its messages, and the fake that ships beside it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import trio
+
+Body = Mapping[str, Any]
+"""A message as Discord's API writes it."""
+
+
+class MessageError(Exception):
+    """Discord did not take a message. The text has status and code, never content or token."""
+
+
+class MessagesClosed(MessageError):
+    """The interaction's 15 minutes are over, or its message is gone: nothing more can be written there."""
+
+
+class MessagesBusy(MessageError):
+    """Discord asks to wait `wait` seconds, or is not reachable; a later try may succeed."""
+
+    def __init__(self, reason: str, wait: float) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Messages(Protocol):
+    """The messages of one interaction. One call at a time; the caller keeps it so.
+
+    A message is named by its id; None is the interaction's original one.
+    """
+
+    @property
+    def free_at(self) -> float:
+        """When, on trio's clock, Discord's rate limit has room again."""
+
+    async def try_edit(self, message_id: int | None, body: Body) -> None:
+        """Edit a message once. Raises `MessagesBusy` when a later try may do, else `MessageError`."""
+
+    async def edit(self, message_id: int | None, body: Body) -> None:
+        """Edit a message, trying again while that may help. Raises `MessageError`."""
+
+    async def create(self, body: Body) -> int:
+        """Write a further message and return its id. Raises `MessageError`."""
+
+
+class FakeMessages:
+    """Keeps messages in memory. `history` has (time, message id, content) of every call that was taken.
+
+    `failures` are raised by the next calls, one each. Every call takes `latency` seconds.
+    """
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self.contents: dict[int | None, str] = {}
+        self.bodies: list[Body] = []
+        self.history: list[tuple[float, int | None, str]] = []
+        self.failures: list[MessageError] = []
+        self.free_at = 0.0
+        self._latency = latency
+
+    async def try_edit(self, message_id: int | None, body: Body) -> None:
+        """See `Messages.try_edit`."""
+        await self._take(message_id, body)
+
+    async def edit(self, message_id: int | None, body: Body) -> None:
+        """See `Messages.edit`; tries again at once."""
+        while True:
+            try:
+                return await self._take(message_id, body)
+            except MessagesBusy as busy:
+                await trio.sleep(busy.wait)
+
+    async def create(self, body: Body) -> int:
+        """See `Messages.create`."""
+        message_id = len(self.contents) + 1000
+        await self._take(message_id, body)
+        return message_id
+
+    async def _take(self, message_id: int | None, body: Body) -> None:
+        await trio.sleep(self._latency)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.contents[message_id] = body["content"]
+        self.bodies.append(body)
+        self.history.append((trio.current_time(), message_id, body["content"]))

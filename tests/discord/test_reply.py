@@ -1,0 +1,121 @@
+"""An answer is shown at a bounded pace, always the newest, and in the end the whole of it."""
+
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from discordianai.discord.messages import FakeMessages, MessagesBusy, MessagesClosed
+from discordianai.discord.reply import open_reply
+from discordianai.model import Citation
+from discordianai.reply import ReplyFailed
+
+
+async def test_the_first_words_appear_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, private=False, interval=1.0) as reply:
+        began = trio.current_time()
+        reply.write("first")
+        await trio.sleep(0.01)
+        assert messages.history == [(began, None, "first")]
+
+
+async def test_edits_are_a_second_apart_with_the_newest_text_and_the_last_has_all(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages(latency=0.3)
+    async with open_reply(messages, private=False, interval=1.0) as reply:
+        for number in range(100):
+            reply.write(f"{number} ")
+            await trio.sleep(0.05)
+        await reply.finish()
+    times = [time for time, _, _ in messages.history]
+    assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in pairwise(times))
+    assert len(times) in {6, 7}
+    assert messages.contents[None].split() == [str(number) for number in range(100)]
+    # Each edit showed what had come when it was sent, 0.3 s before it was taken.
+    for time, _, content in messages.history[1:-1]:
+        assert len(content.split()) == pytest.approx((time - times[0]) / 0.05, abs=8)
+
+
+async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_change(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    words = [f"word{number}" for number in range(1500)]
+    async with open_reply(messages, private=False, interval=1.0) as reply:
+        for word in words:
+            reply.write(word + " ")
+            await trio.sleep(0.01)
+        await reply.finish((Citation("https://a.example", "A"),), "a note")
+    shown = " ".join(messages.contents.values())
+    assert shown.split()[: len(words)] == words
+    assert shown.endswith("**Sources**\n1. [A](<https://a.example>)\n\n-# a note")
+    assert all(len(content) <= 2000 for content in messages.contents.values())
+    by_message = defaultdict(list)
+    for _, message_id, content in messages.history:
+        by_message[message_id].append(content)
+    assert len(by_message) > 4
+    for contents in by_message.values():
+        assert all(later.startswith(earlier.rstrip()) for earlier, later in pairwise(contents))
+
+
+async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    messages.failures = [MessagesBusy("429", 0.5), MessagesBusy("500", 0.0)]
+    async with open_reply(messages, private=False, interval=1.0) as reply:
+        reply.write("all of it")
+        await trio.sleep(5)
+        assert messages.contents == {None: "all of it"}
+
+
+async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    messages.failures = [MessagesClosed("15 minutes")]
+    async with open_reply(messages, private=False, interval=1.0) as reply:
+        with pytest.raises(ReplyFailed, match="15 minutes"):
+            await reply.finish(note="too late")
+
+
+async def test_nothing_can_ping_and_private_stays_private(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, private=True, interval=1.0) as reply:
+        reply.write("@everyone " * 400)
+        await reply.finish()
+    assert len(messages.bodies) > 1
+    for body in messages.bodies:
+        assert body["allowed_mentions"] == {"parse": []}
+        assert body["flags"] & 64
+
+
+async def test_an_answer_of_nothing_still_ends(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, private=False, interval=1.0) as reply:
+        reply.write(" \n")
+        await reply.finish()
+    assert messages.contents[None].strip()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    pieces=st.lists(st.tuples(st.text(max_size=400), st.floats(0, 2)), max_size=30),
+    latency=st.floats(0, 3),
+)
+def test_whatever_comes_whenever_all_of_it_is_shown(pieces: list[tuple[str, float]], latency: float) -> None:
+    messages = FakeMessages(latency)
+
+    async def main() -> None:
+        async with open_reply(messages, private=False, interval=1.0) as reply:
+            for text, pause in pieces:
+                reply.write(text.replace("`", "").replace("~", ""))
+                await trio.sleep(pause)
+            await reply.finish()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    wanted = "".join("".join(text.replace("`", "").replace("~", "") for text, _ in pieces).split())
+    shown = "".join("".join(messages.contents.values()).split())
+    assert shown == wanted or (not wanted and shown == "…")
