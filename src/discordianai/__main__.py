@@ -1,0 +1,7 @@
+"""`python -m discordianai` is the same as `discordianai`."""
+
+import sys
+
+from discordianai.cli import main
+
+sys.exit(main())

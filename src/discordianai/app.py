@@ -1,0 +1,177 @@
+"""Opens every part of the bot in nested order, and closes them in reverse.
+
+The only module that knows them all. The nesting is the shutdown order: the listener is innermost and closes
+first, the store and the clients are outermost and close last.
+"""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from discordianai.assistant import Assistant
+from discordianai.conversations import turnstile
+from discordianai.conversations.sqlite import open_store
+from discordianai.discord import session_limit
+from discordianai.discord.admissions import Admissions
+from discordianai.discord.front_door import keep_listening
+from discordianai.discord.gate import Gate
+from discordianai.discord.reply import open_reply
+from discordianai.discord.webhook import DiscordApi, InteractionWebhook
+from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.model import ProviderName, Question
+from discordianai.providers.factory import make_provider
+from discordianai.providers.port import ProviderOptions
+from discordianai.settings import Settings
+from discordianai.transport.clients import PoolOptions, build_client
+
+MOST_OPEN_QUESTIONS = 1000
+"""Acknowledged and not yet answered, over all providers; further ones are refused."""
+
+DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
+"""For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""
+
+DISCORD_READ_TIMEOUT = 15.0
+
+
+async def run(settings: Settings) -> None:
+    """Run the bot until SIGTERM or SIGINT; answers in flight then have `drain_seconds`.
+
+    Raises `StoreError`, `ListenerRefused`, or the error of a part that died of a bug.
+    """
+    async with (
+        open_store(Path(settings.conversations.database)) as store,
+        _open_dispatchers(settings) as dispatchers,
+        build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT) as client,
+    ):
+        assistant = Assistant(
+            dispatchers,
+            store,
+            instructions=settings.assistant.instructions,
+            max_turns=settings.conversations.max_turns,
+        )
+        await Bot(settings, assistant, DiscordApi(client, settings.discord.api_url)).serve()
+
+
+@asynccontextmanager
+async def _open_dispatchers(settings: Settings) -> AsyncIterator[dict[ProviderName, Dispatcher]]:
+    """One client, pool and dispatcher for each provider that has a key."""
+    dispatchers = {}
+    async with AsyncExitStack() as stack:
+        for name in settings.providers:
+            pool = settings.pool(name)
+            table = settings.provider(name)
+            client = build_client(
+                name.value,
+                PoolOptions(
+                    max_connections=pool.max_connections,
+                    max_keepalive=min(pool.max_keepalive, pool.max_connections),
+                    keepalive_expiry=pool.keepalive_expiry,
+                ),
+                table.read_timeout,
+            )
+            await stack.enter_async_context(client)
+            options = ProviderOptions(name=name, **table.model_dump())
+            dispatchers[name] = Dispatcher(make_provider(client, options), pool.max_connections)
+        yield dispatchers
+
+
+class Bot:
+    """The listener and the answers: what runs between opening and closing."""
+
+    def __init__(self, settings: Settings, assistant: Assistant, discord: DiscordApi) -> None:
+        self._settings = settings
+        self._assistant = assistant
+        self._discord = discord
+        self._log = structlog.get_logger("discordianai.app")
+        self._admissions = Admissions(MOST_OPEN_QUESTIONS, trio.lowlevel.current_trio_token())
+
+    async def serve(self) -> None:
+        """Listen and answer until told to stop, then let the answers in flight finish."""
+        questions, receiver = trio.open_memory_channel[Question](MOST_OPEN_QUESTIONS)
+        try:
+            async with trio.open_nursery() as parts, questions, receiver:
+                stop = trio.Event()
+                parts.start_soon(self._watch_signals, stop, parts.cancel_scope)
+                parts.start_soon(self._listen, questions)
+                async with trio.open_nursery() as answers:
+                    answers.start_soon(self._answer_all, receiver, answers)
+                    await stop.wait()
+                    await self._drain(answers)
+                parts.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise _cause(group) from group
+
+    async def _listen(self, questions: trio.MemorySendChannel[Question]) -> None:
+        # Imported here because the library takes 1.3 s and 50 MB, which other commands do without.
+        from discordianai.discord.listener import Listener
+
+        gate = Gate(self._settings, self._admissions)
+        trio_token = trio.lowlevel.current_trio_token()
+        token = self._settings.discord.token
+
+        def take_in(question: Question) -> None:
+            try:
+                questions.send_nowait(question)  # there is room: it holds as many as may be open
+            except trio.ClosedResourceError:
+                self._log.warning("a question came after the end", question=question.number)
+                self._admissions.release()
+
+        def hand_over(question: Question) -> None:
+            trio_token.run_sync_soon(take_in, question)
+
+        async def listen() -> None:
+            await Listener(self._settings.discord, gate, self._admissions, hand_over).run()
+
+        await keep_listening(
+            listen,
+            partial(session_limit.ask_discord, self._discord, token.get_secret_value() if token else ""),
+        )
+
+    async def _answer_all(self, receiver: trio.MemoryReceiveChannel[Question], answers: trio.Nursery) -> None:
+        async for question in receiver:
+            answers.start_soon(self._answer, question, self._assistant.line_up(question))
+
+    async def _answer(self, question: Question, turn: turnstile.Turn) -> None:
+        webhook = InteractionWebhook(self._discord, question.address)
+        try:
+            async with open_reply(
+                webhook,
+                private=question.address.private,
+                interval=self._settings.discord.edit_interval,
+            ) as reply:
+                await self._assistant.answer(question, turn, reply)
+        finally:
+            self._admissions.release()
+
+    async def _drain(self, answers: trio.Nursery) -> None:
+        """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""
+        self._admissions.close()
+        seconds = self._settings.discord.drain_seconds
+        self._log.info("stopping", answers_in_flight=self._admissions.open, seconds=seconds)
+        with trio.move_on_after(seconds):
+            await self._admissions.wait_idle()
+        if self._admissions.open:
+            self._log.warning("answers cut short by the shutdown", answers=self._admissions.open)
+        answers.cancel_scope.cancel()
+
+    async def _watch_signals(self, stop: trio.Event, everything: trio.CancelScope) -> None:
+        """The first signal stops gently, the second at once."""
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                self._log.info("signal received", signal=signal.Signals(number).name)
+                if stop.is_set():
+                    everything.cancel()
+                stop.set()
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error behind a nursery's group, or the group where there were several."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,1 @@
+"""OpenAI and Perplexity: builds a request, reads its stream, names its errors."""

@@ -1,0 +1,198 @@
+"""Streaming chat completions, as OpenAI and Perplexity both speak them."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import httpx
+import structlog
+import trio
+from httpx_sse import EventSource, ServerSentEvent, SSEError
+
+from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, ProviderName, Role, Usage
+from discordianai.providers import failures
+from discordianai.providers.errors import ConnectionLost, TimedOut
+from discordianai.providers.port import ProviderOptions
+
+Json = dict[str, Any]
+"""A provider's JSON: its shape is the provider's, and read here only."""
+
+DONE = "[DONE]"
+
+
+class ChatCompletions:
+    """A `ChatProvider` over `client`, which the caller opens and closes."""
+
+    def __init__(self, client: httpx.AsyncClient, options: ProviderOptions) -> None:
+        self._client = client
+        self._options = options
+
+    @property
+    def name(self) -> ProviderName:
+        """See `ChatProvider.name`."""
+        return self._options.name
+
+    @property
+    def model(self) -> str:
+        """See `ChatProvider.model`."""
+        return self._options.model
+
+    def body(self, request: ChatRequest) -> Json:
+        """What is posted for `request`; each provider adds what it knows."""
+        messages = [{"role": turn.role.value, "content": turn.text} for turn in request.turns]
+        if request.instructions:
+            messages.insert(0, {"role": Role.SYSTEM.value, "content": request.instructions})
+        body: Json = {"model": request.model, "messages": messages, "stream": True}
+        if self._options.reasoning_effort:
+            body["reasoning_effort"] = self._options.reasoning_effort
+        return body
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """See `ChatProvider.stream`."""
+        body = self.body(request)
+        try:
+            async with self._post(body) as response:
+                if response.is_success:
+                    async with aclosing(self._read(response)) as chunks:
+                        yield chunks
+                    return
+                error = await self._json(response)
+            if not _refuses_streaming(error):
+                raise failures.from_response(self.name, response, error)
+            log = structlog.get_logger("discordianai.providers").bind(question=request.number)
+            log.info("the provider refuses to stream; asking without", provider=self.name.value)
+            chunk = await self._ask_without_streaming(body)
+            yield _once(chunk)
+        except httpx.HTTPError as error:
+            raise failures.from_httpx(self.name, error) from error
+
+    @asynccontextmanager
+    async def _post(self, body: Json) -> AsyncIterator[httpx.Response]:
+        timeout = httpx.Timeout(self._client.timeout)
+        # Reasoning models are silent for long before the first token; from then on `_read` watches the pace.
+        timeout.read = max(self._options.first_token_timeout, self._options.read_timeout)
+        key = self._options.api_key.get_secret_value()
+        async with self._client.stream(
+            "POST",
+            f"{self._options.base_url}/chat/completions",
+            json=body,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=timeout,
+        ) as response:
+            yield response
+
+    async def _ask_without_streaming(self, body: Json) -> Chunk:
+        whole = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
+        async with self._post(whole) as response:
+            answer = await self._json(response)
+            if not response.is_success:
+                raise failures.from_response(self.name, response, answer)
+        return _chunk(answer, "message")
+
+    async def _json(self, response: httpx.Response) -> Json:
+        await response.aread()
+        try:
+            body = response.json()
+        except ValueError:
+            body = {}
+        return body if isinstance(body, dict) else {}
+
+    async def _read(self, response: httpx.Response) -> AsyncGenerator[Chunk, None]:
+        response.encoding = "utf-8-sig"  # httpx-sse loses the first event behind a byte order mark
+        finished = False
+        deadline = trio.current_time() + self._options.first_token_timeout
+        awaited = "first"
+        try:
+            async with aclosing(EventSource(response).aiter_sse()) as events:
+                while event := await self._next(events, deadline, awaited):
+                    chunk = self._parse(event)
+                    if event.data == DONE:
+                        finished = True
+                        break
+                    finished = finished or chunk.finish_reason is not None
+                    if chunk.text or awaited == "next":
+                        deadline = trio.current_time() + self._options.read_timeout
+                        awaited = "next"
+                    yield chunk
+        except httpx.HTTPError as error:
+            raise failures.from_httpx(self.name, error) from error
+        except SSEError as error:
+            raise ConnectionLost(self.name, "the answer is no event stream") from error
+        if not finished:
+            raise ConnectionLost(self.name, "the stream ended before the answer did")
+
+    async def _next(
+        self, events: AsyncGenerator[ServerSentEvent, None], deadline: float, awaited: str
+    ) -> ServerSentEvent | None:
+        """The next event; None at the end of the stream."""
+        with trio.CancelScope(deadline=deadline):
+            return await anext(events, None)
+        raise TimedOut(self.name, f"no {awaited} token in time")
+
+    def _parse(self, event: ServerSentEvent) -> Chunk:
+        if event.data == DONE or not event.data.strip():
+            return Chunk()
+        try:
+            data = json.loads(event.data)
+        except ValueError:
+            # The error's own text would repeat the answer.
+            raise ConnectionLost(self.name, "an event is not JSON") from None
+        if not isinstance(data, dict):
+            return Chunk()
+        if problem := failures.error_object(data):
+            raise failures.from_event(self.name, problem)
+        return _chunk(data, "delta")
+
+
+def _refuses_streaming(body: Json) -> bool:
+    """Some organisations may not stream some models."""
+    error = failures.error_object(body)
+    return error.get("param") == "stream"
+
+
+async def _once(chunk: Chunk) -> AsyncIterator[Chunk]:
+    yield chunk
+
+
+def _chunk(data: Json, part: str) -> Chunk:
+    """Read one event, where `part` is "delta", or a whole answer, where it is "message"."""
+    choices = data.get("choices") or [{}]
+    choice = choices[0] if isinstance(choices[0], dict) else {}
+    said = choice.get(part) or {}
+    return Chunk(
+        text=said.get("content") or "",
+        citations=_citations(data),
+        usage=_usage(data.get("usage")),
+        finish_reason=_finish_reason(choice.get("finish_reason")),
+    )
+
+
+def _citations(data: Json) -> tuple[Citation, ...]:
+    """`search_results` say more than `citations`, the bare addresses of the same sources."""
+    results = data.get("search_results")
+    if results:
+        return tuple(
+            Citation(
+                url=result.get("url") or "", title=result.get("title") or "", date=result.get("date") or ""
+            )
+            for result in results
+            if isinstance(result, dict)
+        )
+    return tuple(Citation(url=url) for url in data.get("citations") or () if isinstance(url, str))
+
+
+def _usage(usage: Mapping[str, Any] | None) -> Usage | None:
+    if not usage:
+        return None
+    return Usage(
+        input_tokens=int(usage.get("prompt_tokens") or 0),
+        output_tokens=int(usage.get("completion_tokens") or 0),
+    )
+
+
+def _finish_reason(reason: str | None) -> FinishReason | None:
+    if reason is None:
+        return None
+    return FinishReason(reason) if reason in set(FinishReason) else FinishReason.OTHER

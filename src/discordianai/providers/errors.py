@@ -1,0 +1,93 @@
+"""What can go wrong with a provider, each with a sentence for the person and one for the log.
+
+Providers repeat parts of the prompt and of the key in their messages, so that only status, type, code and
+request id are kept.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from discordianai.model import ProviderName
+
+
+@dataclass(eq=False)
+class ProviderError(Exception):
+    """A provider did not answer. `detail` is for the log: no content, no key."""
+
+    provider: ProviderName
+    detail: str
+
+    safe_to_retry: ClassVar[bool] = False
+    """Whether asking again can help, if nothing was shown yet."""
+
+    sentence: ClassVar[str] = "{label} could not answer."
+
+    @property
+    def for_person(self) -> str:
+        """What happened and what to do, in plain words."""
+        return self.sentence.format(label=self.provider.label)
+
+    @property
+    def for_log(self) -> str:
+        """What the operator needs to know."""
+        return f"{type(self).__name__}: {self.provider.value}: {self.detail}"
+
+    def __str__(self) -> str:
+        return self.for_log
+
+
+@dataclass(eq=False)
+class AuthenticationFailed(ProviderError):
+    """The key is wrong, or may not do this."""
+
+    sentence = "{label} does not accept this bot's key. Its operator has to put that right."
+
+
+@dataclass(eq=False)
+class QuotaExhausted(ProviderError):
+    """The account has no money left. Waiting does not help."""
+
+    sentence = "This bot's account at {label} is used up. Its operator has to top it up."
+
+
+@dataclass(eq=False)
+class RateLimited(ProviderError):
+    """Too many requests or tokens in a minute; `retry_after` is in seconds, if the provider named a wait."""
+
+    retry_after: float | None = None
+
+    safe_to_retry = True
+    sentence = "{label} is getting more questions than it allows. Please try again in a minute."
+
+
+@dataclass(eq=False)
+class Overloaded(ProviderError):
+    """The provider is ill; `retry_after` is in seconds, if it named a wait."""
+
+    retry_after: float | None = None
+
+    safe_to_retry = True
+    sentence = "{label} has trouble right now. Please try again in a few minutes."
+
+
+@dataclass(eq=False)
+class BadRequest(ProviderError):
+    """The provider refuses this request, and would again."""
+
+    sentence = "{label} refused this question. It may be too long, or the model may not be available."
+
+
+@dataclass(eq=False)
+class TimedOut(ProviderError):
+    """One of the waits was too long; `detail` says which."""
+
+    safe_to_retry = True
+    sentence = "{label} took too long to answer. Please try again."
+
+
+@dataclass(eq=False)
+class ConnectionLost(ProviderError):
+    """The connection could not be made, or broke."""
+
+    safe_to_retry = True
+    sentence = "The connection to {label} was lost. Please try again."

@@ -1,0 +1,58 @@
+"""A provider that answers what a test tells it to."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from discordianai.model import ChatRequest, Chunk, FinishReason, ProviderName, Usage
+from discordianai.providers.errors import ProviderError
+
+Step = str | float | Chunk | ProviderError
+"""A piece of text, seconds to wait, a whole chunk, or an error to end with."""
+
+
+class FakeProvider:
+    """Answers each request with the next script, and the last one again and again.
+
+    `requests` has what was asked; `in_flight`, `most_in_flight` and `left_early` count what became of it.
+    """
+
+    def __init__(
+        self, *scripts: Sequence[Step], name: ProviderName = ProviderName.OPENAI, model: str = "fake"
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.requests: list[ChatRequest] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.left_early = 0
+        self._scripts = list(scripts) or [["a fake answer"]]
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """See `ChatProvider.stream`."""
+        self.requests.append(request)
+        script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        finished = False
+
+        async def chunks() -> AsyncIterator[Chunk]:
+            nonlocal finished
+            for step in script:
+                await trio.sleep(step if isinstance(step, float) else 0)
+                if isinstance(step, ProviderError):
+                    raise step
+                if isinstance(step, str):
+                    yield Chunk(text=step)
+                elif isinstance(step, Chunk):
+                    yield step
+            finished = True
+            yield Chunk(usage=Usage(10, 20), finish_reason=FinishReason.STOP)
+
+        try:
+            yield chunks()
+        finally:
+            self.in_flight -= 1
+            self.left_early += not finished
