@@ -60,17 +60,54 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may call instead of answering; it takes one text, `parameter`."""
+
+    name: str
+    description: str
+    parameter: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants `name` to be called with this text."""
+
+    name: str
+    argument: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a provider says of one of its limits; it is full again after `reset` seconds."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What a provider says of its limits per minute; None where it says nothing."""
+
+    requests: Quota | None = None
+    tokens: Quota | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One piece of a streamed answer.
 
     `text` is what came new. `citations` replaces what came before, it is not added to it. `usage` and
-    `finish_reason` come once, near the end.
+    `finish_reason` come once, near the end, `limits` once, at the beginning. `tool_call` is whole.
     """
 
     text: str = ""
     citations: tuple[Citation, ...] = ()
     usage: Usage | None = None
     finish_reason: FinishReason | None = None
+    tool_call: ToolCall | None = None
+    limits: RateLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +115,7 @@ class ChatRequest:
     """What a provider is asked: the turns oldest first, the last one the person's.
 
     `person` is a hashed identifier, safe to hand to a provider. `number` is the question's number in the log.
+    `tools` is for a provider that knows them.
     """
 
     model: str
@@ -85,6 +123,7 @@ class ChatRequest:
     instructions: str = ""
     person: str = ""
     number: int = 0
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
