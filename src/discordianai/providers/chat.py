@@ -19,6 +19,8 @@ Json = dict[str, Any]
 """A provider's JSON: its shape is the provider's, and read here only."""
 
 DONE = "[DONE]"
+LINGER = 1.0
+"""Seconds to wait for the end of the response after [DONE]: read, the connection is fit for reuse."""
 
 
 class ChatCompletions:
@@ -107,17 +109,17 @@ class ChatCompletions:
         try:
             async with aclosing(EventSource(response).aiter_sse()) as events:
                 while event := await self._next(events, deadline, awaited):
-                    chunk = self._parse(event)
                     if event.data == DONE:
-                        finished = True
-                        break
+                        finished, deadline = True, trio.current_time() + LINGER
+                        continue
+                    chunk = self._parse(event)
                     finished = finished or chunk.finish_reason is not None
                     if chunk.text or awaited == "next":
-                        deadline = trio.current_time() + self._options.read_timeout
-                        awaited = "next"
+                        deadline, awaited = trio.current_time() + self._options.read_timeout, "next"
                     yield chunk
-        except httpx.HTTPError as error:
-            raise failures.from_httpx(self.name, error) from error
+        except (httpx.HTTPError, TimedOut) as error:
+            if not finished:
+                raise failures.from_httpx(self.name, error) from error
         except SSEError as error:
             raise ConnectionLost(self.name, "the answer is no event stream") from error
         if not finished:
@@ -132,7 +134,7 @@ class ChatCompletions:
         raise TimedOut(self.name, f"no {awaited} token in time")
 
     def _parse(self, event: ServerSentEvent) -> Chunk:
-        if event.data == DONE or not event.data.strip():
+        if not event.data.strip():
             return Chunk()
         try:
             data = json.loads(event.data)
@@ -149,7 +151,9 @@ class ChatCompletions:
 def _refuses_streaming(body: Json) -> bool:
     """Some organisations may not stream some models."""
     error = failures.error_object(body)
-    return error.get("param") == "stream"
+    return error.get("param") == "stream" or (
+        error.get("code") == "unsupported_value" and error.get("param") is None
+    )
 
 
 async def _once(chunk: Chunk) -> AsyncIterator[Chunk]:

@@ -33,8 +33,10 @@ def from_event(provider: ProviderName, error: dict[str, Any]) -> ProviderError:
     return _by_status(provider, status, error, "in the stream, " + _detail(status, error, None), None)
 
 
-def from_httpx(provider: ProviderName, error: httpx.HTTPError) -> ProviderError:
+def from_httpx(provider: ProviderName, error: httpx.HTTPError | ProviderError) -> ProviderError:
     """The error behind an exception of httpx. Its text is dropped: it may carry addresses."""
+    if isinstance(error, ProviderError):
+        return error
     kind = type(error).__name__
     if isinstance(error, httpx.TimeoutException):
         return TimedOut(provider, kind)

@@ -1,0 +1,39 @@
+"""A certificate authority of the sandbox's own, so that its TLS is real TLS."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Signs for 127.0.0.1. What trusts it trusts the sandbox, and nothing else does."""
+
+    ca: trustme.CA
+    certificate: trustme.LeafCert
+
+    def server_context(self, alpn: tuple[str, ...] = ("h2", "http/1.1")) -> ssl.SSLContext:
+        """For a server that offers the protocols `alpn`, the best first."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.certificate.configure_cert(context)
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """For a client that trusts this authority alone."""
+        context = ssl.create_default_context()
+        self.ca.configure_trust(context)
+        return context
+
+    def write_ca(self, path: Path) -> None:
+        """Write what SSL_CERT_FILE is to name."""
+        self.ca.cert_pem.write_to_path(path)
+
+
+def make_authority() -> Authority:
+    """A new authority with a certificate for 127.0.0.1 and localhost."""
+    ca = trustme.CA()
+    return Authority(ca, ca.issue_cert("127.0.0.1", "localhost"))
