@@ -1,44 +1,67 @@
-"""What every conversation store must do, the fake's as well as the file's."""
+"""What every store must do, the fake as well as the file."""
 
-import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trio
 
+from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.memory import MemoryStore
+from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.sqlite import open_store
-from discordianai.conversations.store import ConversationKey, ConversationStore, MemoryStore, StoreError
+from discordianai.conversations.store import Store, StoreOptions
 from discordianai.model import Role, Turn
+from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 
-ANN = ConversationKey(channel_id=1, person_id=10)
-BOB = ConversationKey(channel_id=1, person_id=11)
+DAY = 86_400.0
 
-
-def exchange(number: int) -> tuple[Turn, Turn]:
-    return Turn(Role.USER, f"question {number}", number), Turn(Role.ASSISTANT, f"answer {number}", number)
+Opener = Callable[[StoreOptions], AbstractAsyncContextManager[Store]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ConversationStore]:
-    if request.param == "memory":
-        yield MemoryStore()
-    else:
-        async with open_store(tmp_path / "turns.sqlite3") as opened:
-            yield opened
+@pytest.fixture(params=["memory", "sqlite", "sqlite without a cache"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    @asynccontextmanager
+    async def opened(options: StoreOptions) -> AsyncIterator[Store]:
+        if request.param == "memory":
+            yield MemoryStore(options)
+            return
+        cache = options.cache_bytes if request.param == "sqlite" else 0
+        options = StoreOptions(options.max_turns, options.ttl_days, cache)
+        async with open_store(tmp_path / DATABASE, options) as store:
+            yield store
+
+    return opened
 
 
-async def test_turns_come_back_oldest_first(store: ConversationStore) -> None:
+@pytest.fixture
+async def store(opener: Opener) -> AsyncIterator[Store]:
+    async with opener(StoreOptions()) as store:
+        yield store
+
+
+async def test_turns_come_back_oldest_first(store: Store) -> None:
     await store.append(ANN, exchange(1))
+    assert await store.recent(ANN, 50) == exchange(1)
     await store.append(ANN, exchange(2))
     assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
 
 
-async def test_people_do_not_see_each_others_turns(store: ConversationStore) -> None:
+async def test_people_do_not_see_each_others_turns(store: Store) -> None:
     await store.append(ANN, exchange(1))
     assert await store.recent(BOB, 50) == ()
 
 
-async def test_only_the_newest_are_given_and_the_first_is_a_persons(store: ConversationStore) -> None:
+async def test_what_was_private_is_a_conversation_of_its_own(store: Store) -> None:
+    private = ConversationKey(ANN.channel_id, ANN.person_id, private=True)
+    await store.append(ANN, exchange(1))
+    await store.append(private, exchange(2))
+    assert await store.recent(ANN, 50) == exchange(1)
+    assert await store.recent(private, 50) == exchange(2)
+
+
+async def test_only_the_newest_are_given_and_the_first_is_a_persons(store: Store) -> None:
     for number in range(5):
         await store.append(ANN, exchange(number))
     assert await store.recent(ANN, 4) == (*exchange(3), *exchange(4))
@@ -46,24 +69,180 @@ async def test_only_the_newest_are_given_and_the_first_is_a_persons(store: Conve
     assert await store.recent(ANN, 0) == ()
 
 
-async def test_history_survives_a_restart(tmp_path: Path) -> None:
-    for number in range(2):
-        async with open_store(tmp_path / "turns.sqlite3") as store:
+async def test_no_more_than_max_turns_are_kept(opener: Opener) -> None:
+    async with opener(StoreOptions(max_turns=4)) as store:
+        for number in range(5):
             await store.append(ANN, exchange(number))
-    async with open_store(tmp_path / "turns.sqlite3") as store:
-        assert await store.recent(ANN, 50) == (*exchange(0), *exchange(1))
+            await store.recent(ANN, 50)
+        assert await store.recent(ANN, 50) == (*exchange(3), *exchange(4))
 
 
-async def test_nobody_else_on_the_machine_can_read_the_file(tmp_path: Path) -> None:
-    async with open_store(tmp_path / "turns.sqlite3") as store:
+async def test_with_max_turns_0_nothing_is_kept(opener: Opener) -> None:
+    async with opener(StoreOptions(max_turns=0)) as store:
         await store.append(ANN, exchange(1))
-        modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
-    assert modes == {0o600}
+        assert await store.recent(ANN, 50) == ()
 
 
-async def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> None:
-    path = tmp_path / "turns.sqlite3"
-    path.write_text("this is no database, though long enough to look at\n" * 50)
-    with pytest.raises(StoreError, match=r"turns\.sqlite3"):
-        async with open_store(path):
-            pass
+async def test_turns_older_than_the_time_to_live_are_not_given(opener: Opener) -> None:
+    async with opener(StoreOptions(ttl_days=2)) as store:
+        await store.append(ANN, exchange(1, NOW - 3 * DAY))
+        await store.append(ANN, exchange(2, NOW - 1 * DAY))
+        assert await store.recent(ANN, 50) == exchange(2, NOW - 1 * DAY)
+
+
+async def test_any_text_comes_back_as_it_was(store: Store) -> None:
+    """NUL, line separators, emoji; half a surrogate pair, which UTF-8 cannot write, as a question mark."""
+    turn = Turn(Role.USER, "a\0b\u2028c\n👩‍👩‍👧 ‮ \ud800", NOW)
+    await store.append(ANN, [turn])
+    (read,) = await store.recent(ANN, 1)
+    assert read.text in {turn.text, turn.text.replace("\ud800", "?")}
+
+
+async def test_a_reset_forgets_this_conversation_and_no_other(store: Store) -> None:
+    for key in (ANN, BOB):
+        await store.append(key, exchange(1))
+        await store.recent(key, 50)
+    assert await store.reset(ANN) == 2
+    assert await store.reset(ANN) == 0
+    assert await store.recent(ANN, 50) == ()
+    assert await store.recent(BOB, 50) == exchange(1)
+
+
+async def test_a_conversation_goes_on_after_a_reset(store: Store) -> None:
+    await store.append(ANN, exchange(1))
+    await store.reset(ANN)
+    await store.append(ANN, exchange(2))
+    assert await store.recent(ANN, 50) == exchange(2)
+
+
+async def test_forgetting_a_person_leaves_the_others_in_a_shared_conversation(store: Store) -> None:
+    shared = ConversationKey(channel_id=1, person_id=0)
+    for number, person in enumerate((10, 11, 10)):
+        await store.append(shared, exchange(number), person_id=person, guild_id=7)
+    await store.append(ANN, exchange(9))
+    assert await store.forget(10) == 6
+    assert await store.recent(shared, 50) == exchange(1)
+    assert await store.recent(ANN, 50) == ()
+
+
+async def test_dropping_a_server_leaves_the_others(store: Store) -> None:
+    everywhere = ConversationKey(channel_id=0, person_id=10)
+    for number, guild_id in enumerate((7, 8, None)):
+        await store.append(everywhere, exchange(number), guild_id=guild_id)
+    assert await store.drop_guild(7) == 2
+    assert await store.recent(everywhere, 50) == (*exchange(1), *exchange(2))
+
+
+async def test_a_long_memory_is_forgotten_whole(opener: Opener) -> None:
+    """More turns than one step removes."""
+    async with opener(StoreOptions(max_turns=700)) as store:
+        turns = [turn for number in range(350) for turn in exchange(number)]
+        await store.append(ANN, turns)
+        assert len(await store.recent(ANN, 700)) == 700
+        assert await store.forget(ANN.person_id) == 700
+        assert await store.recent(ANN, 700) == ()
+
+
+async def test_the_same_interaction_is_accepted_once(store: Store) -> None:
+    assert await store.accept(question(1))
+    assert not await store.accept(question(1))
+    await store.answered(1, answer(1))
+    assert not await store.accept(question(1))
+    await store.finish(1)
+    assert not await store.accept(question(1))
+
+
+async def test_a_question_is_unfinished_until_it_is_finished(store: Store) -> None:
+    asked = question(1, "what?")
+    await store.accept(asked)
+    (left,) = await store.unfinished()
+    assert left.question.address == asked.address
+    assert (left.question.text, left.question.person, left.question.place) == (
+        "what?",
+        asked.person,
+        asked.place,
+    )
+    assert (left.question.number, left.message_ids, left.text, left.complete) == (0, (), "", False)
+    await store.note_part(1, 501, "first part")
+    await store.note_part(1, 502, "first part, second part")
+    (left,) = await store.unfinished()
+    assert (left.message_ids, left.text, left.complete) == ((501, 502), "first part, second part", False)
+    await store.answered(1, Answer("all of it"))
+    (left,) = await store.unfinished()
+    assert (left.message_ids, left.text, left.complete) == ((501, 502), "all of it", True)
+    await store.finish(1)
+    assert await store.unfinished() == ()
+
+
+async def test_unfinished_questions_come_oldest_first(store: Store) -> None:
+    for number in (3, 1, 2):
+        await store.accept(question(number))
+    ids = [left.question.address.interaction_id for left in await store.unfinished()]
+    assert ids == [1, 2, 3]
+
+
+async def test_an_answer_is_remembered_once(store: Store) -> None:
+    await store.accept(question(1))
+    for _ in range(2):
+        await store.answered(1, answer(1))
+    await store.finish(1)
+    await store.answered(1, answer(1))
+    assert await store.recent(ANN, 50) == exchange(1)
+
+
+async def test_the_answer_to_an_unprotected_question_is_remembered_once_too(store: Store) -> None:
+    for _ in range(2):
+        await store.answered(1, answer(1))
+    assert await store.recent(ANN, 50) == exchange(1)
+    assert await store.unfinished() == ()
+    assert not await store.accept(question(1))
+
+
+async def test_a_question_open_while_its_person_is_forgotten_is_not_remembered(store: Store) -> None:
+    await store.accept(question(1))
+    await store.accept(question(2, person_id=11))
+    await store.forget(10)
+    await store.answered(1, answer(1))
+    assert await store.recent(ANN, 50) == ()
+    assert [left.question.person.id for left in await store.unfinished()] == [11]
+
+
+async def test_a_cached_conversation_learns_what_was_answered(store: Store) -> None:
+    await store.append(ANN, exchange(1))
+    await store.recent(ANN, 50)
+    await store.accept(question(1))
+    await store.answered(1, answer(2))
+    await store.answered(1, answer(2))
+    assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
+
+
+async def test_an_append_survives_being_cancelled(store: Store) -> None:
+    """It is done or not done, and the store goes on."""
+    for number in range(20):
+        with trio.move_on_after(0.0005 * (number % 5)):
+            await store.append(ANN, exchange(number))
+    await store.append(ANN, exchange(99))
+    turns = await store.recent(ANN, 50)
+    assert len(turns) % 2 == 0
+    assert turns[-2:] == exchange(99)
+    assert [turn.role for turn in turns] == [Role.USER, Role.ASSISTANT] * (len(turns) // 2)
+
+
+async def test_many_at_once_keep_their_own_order(store: Store) -> None:
+    keys = [ConversationKey(1, person) for person in range(20)]
+
+    async def talk(key: ConversationKey) -> None:
+        for number in range(10):
+            await store.append(key, exchange(number))
+            assert (await store.recent(key, 2)) == exchange(number)
+
+    async with trio.open_nursery() as nursery:
+        for key in keys:
+            nursery.start_soon(talk, key)
+    for key in keys:
+        assert await store.recent(key, 50) == tuple(turn for number in range(10) for turn in exchange(number))
+
+
+async def test_an_exchange_without_anything_to_remember_changes_nothing(store: Store) -> None:
+    await store.answered(1, Answer("a note", Exchange(ANN, (), 10)))
+    assert await store.recent(ANN, 50) == ()

@@ -1,111 +1,272 @@
-"""Conversations in one SQLite file, in WAL mode, off the trio thread.
+"""The conversation store of the running bot: one SQLite file, and the hot set in memory."""
 
-One connection writes and one reads, each used by one thread at a time: a limiter of one token stands before
-either. In WAL mode neither waits for the other.
-"""
-
-import os
-import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from sqlite3 import Connection
 
 import trio
 
-from discordianai.conversations.store import ConversationKey, StoreError, window
-from discordianai.model import Role, Turn
+from discordianai.conversations import packing, questions_table, turns_table, usage_table, window
+from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
+from discordianai.conversations.backlog import Change
+from discordianai.conversations.cache import Cache
+from discordianai.conversations.database import Database, open_database
+from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.pending import Answer, Exchange, Unfinished
+from discordianai.conversations.store import Health, StoreError, StoreOptions
+from discordianai.conversations.upkeep import DAY, Pace, Upkeep
+from discordianai.model import Question, Turn
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS turns (
-    id         INTEGER PRIMARY KEY,
-    channel_id INTEGER NOT NULL,
-    person_id  INTEGER NOT NULL,
-    role       TEXT    NOT NULL,
-    text       TEXT    NOT NULL,
-    at         REAL    NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS turns_of_a_conversation ON turns (channel_id, person_id, id);
-"""
+LONGEST_EMPTYING = 5.0
+"""Seconds that `forget` waits for the log to be emptied. Where a backup reads an older state all that time,
+the upkeep goes on trying."""
 
-BUSY_TIMEOUT = 5.0
-"""Seconds to wait for another process that holds the file, a backup for example."""
 
-Result = TypeVar("Result")
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """For metrics. `commits` is transactions, `log_pages` pages of 4 KiB in the write-ahead log."""
+
+    cached_bytes: int
+    cached_conversations: int
+    cache_hits: int
+    cache_misses: int
+    writes_waiting: int
+    commits: int
+    log_pages: int
 
 
 class SqliteStore:
-    """The conversation store of the running bot; made by `open_store`."""
+    """See `Store`; made by `open_store`."""
 
-    def __init__(self, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._writing = trio.CapacityLimiter(1)
-        self._reading = trio.CapacityLimiter(1)
+    def __init__(
+        self, database: Database, options: StoreOptions, pace: Pace, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._options = options
+        self._clock = clock
+        self._cache = Cache(options.cache_bytes, options.max_turns)
+        self.upkeep = Upkeep(database, options.ttl_days, self._cache.clear, pace, clock)
+
+    @property
+    def health(self) -> Health:
+        """See `Store.health`."""
+        return self._database.health
+
+    @property
+    def figures(self) -> StoreFigures:
+        """What the store does, in numbers."""
+        return StoreFigures(
+            cached_bytes=self._cache.size,
+            cached_conversations=len(self._cache),
+            cache_hits=self._cache.hits,
+            cache_misses=self._cache.misses,
+            writes_waiting=self._database.waiting,
+            commits=self._database.commits,
+            log_pages=self._database.log_pages,
+        )
 
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
         """See `ConversationStore.recent`."""
+        packed = self._cache.get(key)
+        if packed is None:
+            packed = await self._load(key)
+        else:
+            await trio.lowlevel.checkpoint()
+        if len(self._database.backlog):
+            packed += self._database.backlog.turns(key)
+        not_before = self._clock() - self._options.ttl_days * DAY
+        return window.newest(packing.unpack(packed, limit), limit, not_before)
 
-        def read() -> list[tuple[str, str, float]]:
-            return self._reader.execute(
-                "SELECT role, text, at FROM turns WHERE channel_id = ? AND person_id = ?"
-                " ORDER BY id DESC LIMIT ?",
-                (key.channel_id, key.person_id, limit),
-            ).fetchall()
+    async def _load(self, key: ConversationKey) -> bytes:
+        ticket = self._cache.reading(key)
+        max_turns = self._options.max_turns
+        try:
+            packed = await self._database.read(lambda c: turns_table.read(c, key, max_turns))
+        except StoreError:
+            return b""  # `health` tells, and the log has told
+        else:
+            self._cache.fill(ticket, packed)
+            return packed
+        finally:
+            self._cache.discard(ticket)
 
-        rows = await _in_thread(read, self._reading)
-        return window([Turn(Role(role), text, at) for role, text, at in reversed(rows)], limit)
+    async def append(
+        self,
+        key: ConversationKey,
+        turns: Sequence[Turn],
+        *,
+        person_id: int | None = None,
+        guild_id: int | None = None,
+    ) -> None:
+        """See `ConversationStore.append`."""
+        whose = key.person_id if person_id is None else person_id
+        exchange = Exchange(key, tuple(turns), whose, guild_id)
+        max_turns = self._options.max_turns
+        await self._database.write(
+            self._remembering(exchange, lambda c: turns_table.append(c, exchange, max_turns))
+        )
 
-    async def append(self, key: ConversationKey, turns: Sequence[Turn]) -> None:
-        """See `ConversationStore.append`. It is on disk when this returns."""
-        rows = [(key.channel_id, key.person_id, turn.role.value, turn.text, turn.at) for turn in turns]
+    def _remembering(self, exchange: Exchange, call: Callable[[Connection], object]) -> Change:
+        """The change that `call` makes, which adds an exchange, and what the cache learns of it.
 
-        def write() -> None:
-            with self._writer:  # one transaction: committed, or rolled back on an error
-                self._writer.executemany(
-                    "INSERT INTO turns (channel_id, person_id, role, text, at) VALUES (?, ?, ?, ?, ?)", rows
-                )
+        `call` returns False where it added nothing, because the interaction had been answered before.
+        """
+        key, packed = exchange.key, packing.pack(exchange.turns)
+        self._cache.writing(key)
 
-        await _in_thread(write, self._writing)
+        def applied(added: object) -> None:
+            self._cache.wrote(key, b"" if added is False else packed)
 
-    def close(self) -> None:
-        """Close the file. Nothing may be running any more."""
-        self._reader.close()
-        self._writer.close()
+        return Change(call, applied, partial(self._cache.failed, key), key=key, packed=packed)
 
+    async def reset(self, key: ConversationKey) -> int:
+        """See `ConversationStore.reset`."""
+        change = Change(
+            lambda connection: turns_table.remove(connection, key),
+            lambda _: self._cache.remove(key),
+            keepable=False,
+        )
+        turns: int = await self._database.write(change)
+        self.upkeep.empty_log()
+        return turns
 
-async def _in_thread(call: Callable[[], Result], limiter: trio.CapacityLimiter) -> Result:
-    """Run `call` in a worker thread; once begun it is waited for, so that nobody meets it half done."""
-    try:
-        return await trio.to_thread.run_sync(call, limiter=limiter)
-    except sqlite3.Error as error:
-        raise StoreError(f"the database does not answer: {error}") from error
+    async def forget(self, person_id: int) -> int:
+        """See `ConversationStore.forget`."""
+        now = self._clock()
+
+        def forget_rest(connection: Connection) -> int:
+            questions_table.forget_person(connection, person_id, now)
+            usage_table.forget_person(connection, person_id, day_of(now))
+            return 0
+
+        await self._remove(forget_rest)
+        return await self._remove_all(lambda c: turns_table.remove_of_person(c, person_id))
+
+    async def drop_guild(self, guild_id: int) -> int:
+        """See `ConversationStore.drop_guild`."""
+        now = self._clock()
+
+        def forget_rest(connection: Connection) -> int:
+            questions_table.forget_guild(connection, guild_id, now)
+            return 0
+
+        await self._remove(forget_rest)
+        return await self._remove_all(lambda c: turns_table.remove_of_guild(c, guild_id))
+
+    async def _remove_all(self, step: Callable[[Connection], int]) -> int:
+        """Take steps until nothing is left, and wait until it is gone from the log, too."""
+        total, removed = 0, turns_table.STEP
+        while removed >= turns_table.STEP:
+            removed = await self._remove(step)
+            total += removed
+        self.upkeep.empty_log()
+        with trio.move_on_after(LONGEST_EMPTYING):
+            while not await self._database.checkpoint(truncate=True):  # noqa: ASYNC110  # the lock is SQLite's
+                await trio.sleep(0.1)
+        return total
+
+    async def _remove(self, step: Callable[[Connection], int]) -> int:
+        change = Change(step, lambda _: self._cache.clear(), keepable=False)
+        removed: int = await self._database.write(change)
+        return removed
+
+    async def accept(self, question: Question) -> bool:
+        """See `PendingQuestions.accept`."""
+        interaction_id = question.address.interaction_id
+        if self._database.backlog.accepts(interaction_id):
+            return False
+        change = Change(
+            lambda connection: questions_table.insert(connection, question),
+            question=interaction_id,
+            size=4 * len(question.text),
+        )
+        accepted: bool = await self._database.write(change)
+        return accepted
+
+    async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
+        """See `PendingQuestions.note_part`."""
+
+        def call(connection: Connection) -> None:
+            questions_table.add_part(connection, interaction_id, message_id, text)
+
+        await self._database.write(Change(call, size=4 * len(text)))
+
+    async def answered(self, interaction_id: int, answer: Answer) -> None:
+        """See `PendingQuestions.answered`."""
+        max_turns = self._options.max_turns
+        now = self._clock()
+
+        def call(connection: Connection) -> bool:
+            state = questions_table.mark_answered(connection, interaction_id, answer.text, now)
+            if answer.charge is not None and state in {questions_table.ACCEPTED, questions_table.FORGOTTEN}:
+                usage_table.add(connection, answer.charge)
+            if answer.exchange is None or state != questions_table.ACCEPTED:
+                return False
+            turns_table.append(connection, answer.exchange, max_turns)
+            return True
+
+        if answer.exchange is None:
+            await self._database.write(Change(call, size=4 * len(answer.text)))
+        else:
+            await self._database.write(self._remembering(answer.exchange, call))
+
+    async def finish(self, interaction_id: int) -> None:
+        """See `PendingQuestions.finish`."""
+        now = self._clock()
+        await self._database.write(Change(lambda c: questions_table.erase(c, interaction_id, now)))
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """See `PendingQuestions.unfinished`."""
+        return await self._database.read(questions_table.unfinished)
+
+    async def charge(self, charge: Charge) -> None:
+        """See `Accounts.charge`."""
+        await self._database.write(Change(lambda connection: usage_table.add(connection, charge)))
+
+    async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
+        """See `Accounts.spent`."""
+        return await self._database.read(lambda c: usage_table.spent(c, day, person_id, guild_id))
+
+    async def spending(
+        self, first_day: str, *, person_id: int | None = None, guild_id: int | None = None
+    ) -> tuple[SpentOn, ...]:
+        """See `Accounts.spending`."""
+        return await self._database.read(lambda c: usage_table.spending(c, first_day, person_id, guild_id))
 
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
-    """Open the database, making it if it is new, and close it at the end. Raises `StoreError`."""
+async def open_store(
+    path: Path,
+    options: StoreOptions | None = None,
+    *,
+    pace: Pace | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[SqliteStore]:
+    """Lock and open the database, making it if it is new, and close it at the end. Raises `StoreError`.
+
+    Where the disk is full or read-only at the start, the store opens all the same; see `Health`.
+    """
+    database = await open_database(path)
+    error: BaseException | None = None
     try:
-        store = await trio.to_thread.run_sync(_open, path)
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"the database {path} cannot be opened: {error}") from error
-    try:
-        yield store
+        store = SqliteStore(database, options or StoreOptions(), pace or Pace(), clock)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(database.run)
+            nursery.start_soon(store.upkeep.run)
+            try:
+                yield store
+            finally:
+                nursery.cancel_scope.cancel()  # the upkeep; the writer first ends what is queued
+                await database.end_writing()
+    except BaseExceptionGroup as group:
+        # The nursery is the store's own affair: an error of the caller's leaves as it came.
+        error = group.exceptions[0] if len(group.exceptions) == 1 else group
     finally:
-        with trio.CancelScope(shield=True):  # an fsync at most: the file is local
-            await trio.to_thread.run_sync(store.close)
-
-
-def _open(path: Path) -> SqliteStore:
-    # It holds what people said: nobody else on the machine reads it.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    writer = _connect(path)
-    writer.executescript(SCHEMA)
-    return SqliteStore(writer, _connect(path))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a stored turn survives a power cut
-    return connection
+        with trio.CancelScope(shield=True):  # a checkpoint at most: the file is local
+            await database.close()
+    if error is not None:
+        raise error

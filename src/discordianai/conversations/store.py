@@ -1,58 +1,103 @@
-"""The port of the conversation store, and the fake that ships beside it."""
+"""The port of the conversation store: what it keeps, what it promises, how it fails."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from discordianai.model import Person, Place, Turn
+from discordianai.conversations.accounting import Accounts
+from discordianai.conversations.keys import ConversationKey, Scope
+from discordianai.conversations.pending import PendingQuestions
+from discordianai.model import Turn
 
-
-@dataclass(frozen=True, slots=True)
-class ConversationKey:
-    """Whose memory a question belongs to: a person's in a channel."""
-
-    channel_id: int
-    person_id: int
-
-    @classmethod
-    def of(cls, person: Person, place: Place) -> "ConversationKey":
-        """The conversation that this person has in this place."""
-        return cls(channel_id=place.channel_id, person_id=person.id)
+__all__ = [
+    "ConversationKey",
+    "ConversationStore",
+    "Health",
+    "KeptInMemory",
+    "Scope",
+    "Store",
+    "StoreError",
+    "StoreOptions",
+]
 
 
 class StoreError(Exception):
-    """The store cannot be used; the text says why, for the operator."""
+    """The store could not do it; the text says why, for the operator."""
+
+
+class KeptInMemory(StoreError):
+    """The database takes nothing now: it is kept in memory, and written when the database does again.
+
+    A crash before that loses it. What can be kept is bounded; `Health.lost` counts what was dropped.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """`max_turns` counts questions and answers of one conversation; `cache_bytes` bounds the hot set."""
+
+    max_turns: int = 50
+    ttl_days: float = 30.0
+    cache_bytes: int = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the database takes writes. `reason` is a sentence for the operator, empty while it does.
+
+    `since` is in seconds since the epoch; `kept` changes wait in memory, `lost` did not fit there.
+    """
+
+    writable: bool = True
+    reason: str = ""
+    since: float = 0.0
+    kept: int = 0
+    lost: int = 0
 
 
 class ConversationStore(Protocol):
-    """What was said lately. Both calls raise `StoreError`, and survive being cancelled."""
+    """What was said lately. Every call but `recent` raises `StoreError`.
+
+    A call that is cancelled has been done or not been done, never by half.
+    """
 
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
-        """The newest `limit` turns, oldest first, beginning with a person's."""
+        """The newest `limit` turns within the time to live, oldest first, beginning with a person's.
 
-    async def append(self, key: ConversationKey, turns: Sequence[Turn]) -> None:
-        """Keep `turns` together: all of them are there after this returns, or none."""
+        What memory knows, while the database cannot be read.
+        """
+
+    async def append(
+        self,
+        key: ConversationKey,
+        turns: Sequence[Turn],
+        *,
+        person_id: int | None = None,
+        guild_id: int | None = None,
+    ) -> None:
+        """Keep `turns` together, on disk when this returns. Raises `KeptInMemory`.
+
+        `person_id` is whose words these are and answer to, by default the key's; `guild_id` is where.
+        """
+
+    async def reset(self, key: ConversationKey) -> int:
+        """Forget one conversation; how many turns it had."""
+
+    async def forget(self, person_id: int) -> int:
+        """Forget all that this person said and was told, everywhere; how many turns it was.
+
+        Open questions of the person are answered, and not remembered. What the person's answers cost stays in
+        the totals, without the person; only today's sum keeps the id until midnight UTC, or forgetting would
+        lift the daily limit.
+        """
+
+    async def drop_guild(self, guild_id: int) -> int:
+        """Forget all that was said in a server; how many turns it was. Its costs stay in the accounts."""
 
 
-class MemoryStore:
-    """A conversation store that forgets at the end of the process."""
+class Store(ConversationStore, PendingQuestions, Accounts, Protocol):
+    """All that the bot keeps."""
 
-    def __init__(self) -> None:
-        self._turns: defaultdict[ConversationKey, list[Turn]] = defaultdict(list)
-
-    async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
-        """See `ConversationStore.recent`."""
-        return window(self._turns[key], limit)
-
-    async def append(self, key: ConversationKey, turns: Sequence[Turn]) -> None:
-        """See `ConversationStore.append`."""
-        self._turns[key].extend(turns)
-
-
-def window(turns: Sequence[Turn], limit: int) -> tuple[Turn, ...]:
-    """The newest `limit` turns, without an answer at the front whose question has rolled out."""
-    newest = list(turns[-limit:]) if limit else []
-    while newest and newest[0].role != "user":
-        del newest[0]
-    return tuple(newest)
+    @property
+    def health(self) -> Health:
+        """Whether what is written now will last."""

@@ -1,0 +1,114 @@
+"""Opening the database file: its settings and its refusals. Synchronous."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from discordianai.conversations.migrations import migrate
+from discordianai.conversations.store import StoreError
+
+READERS = 3
+"""Reads at the same time. SQLite lets go of the interpreter's lock while it reads."""
+
+BUSY_TIMEOUT = 2.0
+"""Seconds to wait for another program that holds the file, an operator's command for example: these write in
+steps of milliseconds."""
+
+CHECKPOINT_TIMEOUT = 0.02
+"""Seconds that emptying the log waits for readers of an older state, while no write goes on: a read takes
+less, and a backup takes longer than anybody would wait."""
+
+LEAST_SQLITE = (3, 37)
+"""STRICT tables."""
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The open file. Each connection is used by one thread at a time."""
+
+    writer: sqlite3.Connection
+    readers: tuple[sqlite3.Connection, ...]
+    checkpointer: sqlite3.Connection
+    inode: int
+
+    def close(self) -> None:
+        """Close the file. Nothing may be running any more."""
+        for connection in (*self.readers, self.checkpointer, self.writer):
+            connection.close()
+
+
+def open_connections(path: Path) -> Connections:
+    """Open the file, making it if it is new. Raises `StoreError`, `sqlite3.Error`, `OSError`."""
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed")
+    # It holds what people said, and tokens: nobody else on the machine reads it. SQLite gives its other files
+    # the same mode. There is no connection yet whose locks this close would drop.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    opened: list[sqlite3.Connection] = []
+    try:
+        opened.append(connect(path, cache_kib=2048))
+        migrate(opened[0])
+        _touch_every_table(opened[0])
+        opened.extend(connect(path, cache_kib=1024) for _ in range(READERS))
+        opened.append(connect(path, cache_kib=256, busy_timeout=CHECKPOINT_TIMEOUT))
+        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], path.stat().st_ino)
+    except BaseException:
+        for connection in reversed(opened):
+            connection.close()
+        raise
+
+
+def connect(path: Path, *, cache_kib: int, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+    """One connection as all of them are set up. Transactions are written out: nothing begins by itself."""
+    connection = sqlite3.connect(path, timeout=busy_timeout, check_same_thread=False, isolation_level=None)
+    try:
+        for pragma in (
+            "auto_vacuum = INCREMENTAL",  # takes effect on a new file only, and before its first page
+            "journal_mode = WAL",
+            "synchronous = FULL",  # a commit is an fsync: a stored turn survives a power cut
+            "wal_autocheckpoint = 0",  # the checkpointer's work
+            "secure_delete = ON",  # what is deleted is overwritten
+            "temp_store = MEMORY",  # and nothing of it is in a temporary file
+            f"cache_size = -{cache_kib}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _touch_every_table(connection: sqlite3.Connection) -> None:
+    """Read one row of each, so that a file damaged at its head is found at the start. Costs no more for a
+    large file: reading all of it would."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        connection.execute(f'SELECT * FROM "{table}" LIMIT 1').fetchall()  # noqa: S608  # our own names
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether the file is there, has content, and is no SQLite database."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except OSError:
+        return False
+    return bool(head) and head != _MAGIC
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything inside is committed together, or rolled back on an error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,289 @@
+"""The open database as the trio thread sees it: reads, writes, checkpoints, and getting well again.
+
+While the file takes nothing (a full or read-only disk, another program's lock) or is not to be trusted (a
+damaged page), `health` says so, what was to be written waits in a bounded backlog, and `recover` is called
+until it succeeds. A damaged file is set aside, and a fresh one begun.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+import trio
+
+from discordianai.conversations import recovery, troubles
+from discordianai.conversations.backlog import Backlog, Change
+from discordianai.conversations.checkpoints import Checkpointer
+from discordianai.conversations.connections import Connections, is_foreign
+from discordianai.conversations.lock import DatabaseLock, lock_path
+from discordianai.conversations.readers import Readers
+from discordianai.conversations.store import Health, KeptInMemory, StoreError
+from discordianai.conversations.troubles import Trouble
+from discordianai.conversations.writer import Outcome, Write, Writer
+
+LAST_TRY = 5.0
+"""Seconds at the end for what waits in memory."""
+
+Result = TypeVar("Result")
+
+
+class Database:
+    """Made by `open_database`; `run` is its task."""
+
+    def __init__(self, path: Path, lock: DatabaseLock) -> None:
+        self._path = path
+        self._lock = lock
+        self._connections: Connections | None = None
+        self._damaged = False
+        self._readers = Readers()
+        self._writer = Writer(lambda: self._connections.writer if self._connections else None)
+        self._checkpointer = Checkpointer(
+            self._writer, lambda: self.write(Change(recovery.touch, keepable=False))
+        )
+        self._thread = trio.CapacityLimiter(1)
+        self._log = structlog.get_logger("discordianai.conversations")
+        self._health = Health()
+        self.backlog = Backlog()
+
+    @property
+    def health(self) -> Health:
+        """Whether the file takes writes, and what waits."""
+        return replace(self._health, kept=len(self.backlog), lost=self.backlog.lost)
+
+    @property
+    def waiting(self) -> int:
+        """How many writes are queued."""
+        return self._writer.waiting
+
+    @property
+    def commits(self) -> int:
+        """How many transactions were written."""
+        return self._writer.commits
+
+    @property
+    def log_pages(self) -> int:
+        """The length of the write-ahead log at the last checkpoint."""
+        return self._checkpointer.log_pages
+
+    async def run(self) -> None:
+        """Write until `close_writer`."""
+        await self._writer.run()
+
+    async def end_writing(self) -> None:
+        """Take no more writes; try once more to write what waits in memory."""
+        with trio.move_on_after(LAST_TRY, shield=True):
+            if len(self.backlog):
+                await self.recover()
+        if len(self.backlog):
+            self._log.error("changes kept in memory are lost", changes=len(self.backlog))
+        self._writer.close()
+
+    async def read(self, call: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a query in a thread. Raises `StoreError`."""
+        if self._connections is None:
+            raise StoreError(self._health.reason)
+        try:
+            return await self._readers.run(call)
+        except sqlite3.Error as error:
+            self._meet(error)
+            raise StoreError(f"the database cannot be read: {troubles.reason(error)}") from error
+
+    async def write(self, change: Change) -> Any:  # what the change's call returns
+        """Commit a change. Raises `StoreError`; `KeptInMemory` where it will be written later.
+
+        Cancelled, it may be written or not; `applied` or `failed` is called in any case.
+        """
+        done = trio.Event()
+        outcome = Outcome()
+
+        def settle(settled: Outcome) -> None:
+            nonlocal outcome
+            outcome = self._settle(change, settled)
+            done.set()
+
+        if self._health.writable:
+            await self._submit(Write(change.call, settle), change)
+            await done.wait()
+        else:
+            outcome = Outcome(error=self._keep(change))
+            await trio.lowlevel.checkpoint()
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value
+
+    async def _submit(self, write: Write, change: Change) -> None:
+        try:
+            await self._writer.submit(write)
+        except trio.ClosedResourceError:
+            change.failed()
+            raise StoreError("the store is closed") from None
+        except BaseException:
+            change.failed()
+            raise
+
+    def _settle(self, change: Change, outcome: Outcome) -> Outcome:
+        """Tell the change how it went; the outcome for its caller."""
+        if outcome.error is None:
+            change.applied(outcome.value)
+            return outcome
+        self._meet(outcome.error)
+        if not self._health.writable:
+            return Outcome(error=self._keep(change))
+        change.failed()
+        error = StoreError(f"the database refused it: {outcome.error}")
+        error.__cause__ = outcome.error
+        return Outcome(error=error)
+
+    def _keep(self, change: Change) -> StoreError:
+        if not change.keepable:
+            change.failed()
+            return StoreError(self._health.reason)
+        self.backlog.add(change)
+        return KeptInMemory(self._health.reason)
+
+    def _meet(self, error: Exception) -> None:
+        """Learn from an error that anybody met."""
+        kind = troubles.trouble(error)
+        if kind is Trouble.NONE and self._connections is not None:
+            return
+        if kind is Trouble.DAMAGED:
+            self._damaged = True
+        what = "is damaged" if self._damaged else "cannot be written"
+        self._worsen(f"the database {self._path} {what}: {troubles.reason(error)}")
+
+    def _worsen(self, reason: str) -> None:
+        if self._health.writable:
+            self._log.error("conversations are kept in memory only", reason=reason)
+            self._health = Health(writable=False, reason=reason, since=time.time())
+        elif reason != self._health.reason:
+            self._log.error("conversations are still kept in memory only", reason=reason)
+            self._health = replace(self._health, reason=reason)
+
+    async def look(self) -> None:
+        """Notice a file that was removed or replaced: what goes there now is lost at the end."""
+        present = self._connections
+        if present is None:
+            return
+        if await trio.to_thread.run_sync(recovery.is_elsewhere, self._path, present, limiter=self._thread):
+            self._worsen(f"the database {self._path} was removed or replaced while in use")
+
+    async def recover(self) -> bool:
+        """Try to get well; whether it takes writes again. What waited has been written then."""
+        async with self._checkpointer.paused(), self._writer.paused(), self._readers.paused():
+            try:
+                connections = await trio.to_thread.run_sync(self._reopen, limiter=self._thread)
+            except (sqlite3.Error, OSError, StoreError) as error:
+                self._worsen(f"the database {self._path} cannot be used: {troubles.reason(error)}")
+                self._damaged = self._damaged or troubles.trouble(error) is Trouble.DAMAGED
+                return False
+            if connections is not self._connections:
+                self._use(connections)
+        return await self._write_backlog()
+
+    async def open(self) -> None:
+        """Open the file at the start. Raises `StoreError` where trying again would be no use."""
+        try:
+            await trio.lowlevel.checkpoint()
+            self._use(await trio.to_thread.run_sync(recovery.open_sound, self._path, limiter=self._thread))
+        except StoreError as error:
+            raise StoreError(f"the database {self._path} cannot be used: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            if troubles.trouble(error) is Trouble.NONE:
+                raise StoreError(f"the database {self._path} cannot be opened: {error}") from error
+            self._worsen(f"the database {self._path} cannot be used: {troubles.reason(error)}")
+
+    def _reopen(self) -> Connections:
+        """In a thread: connections that take writes. Nobody uses the present ones."""
+        present = self._connections
+        if present is not None:
+            if not self._damaged and recovery.takes_writes(self._path, present):
+                return present
+            self._connections = None
+            present.close()
+        if self._damaged:
+            recovery.set_damaged_aside(self._path)
+            self._damaged = False
+        return recovery.open_sound(self._path)
+
+    def _use(self, connections: Connections) -> None:
+        self._connections = connections
+        self._readers = Readers(connections.readers)
+        self._damaged = False
+
+    async def _write_backlog(self) -> bool:
+        """Write what waits, oldest first, and from then on directly."""
+        while len(self.backlog):
+            change = self.backlog.first
+            done = trio.Event()
+            outcome = Outcome()
+
+            def settle(settled: Outcome, done: trio.Event = done) -> None:
+                nonlocal outcome
+                outcome = settled
+                done.set()
+
+            await self._writer.submit(Write(change.call, settle))
+            with trio.CancelScope(shield=True):  # the writer settles it soon
+                await done.wait()
+            if outcome.error is not None and troubles.trouble(outcome.error) is not Trouble.NONE:
+                self._meet(outcome.error)
+                return False
+            if len(self.backlog) and self.backlog.first is change:
+                self.backlog.remove_first()
+                change.failed() if outcome.error else change.applied(outcome.value)
+        self._log.info("conversations are kept in the database again")
+        self._health = Health()
+        return True
+
+    async def checkpoint(self, *, truncate: bool = False) -> bool:
+        """See `Checkpointer.run`. Raises `StoreError`."""
+        if not self._health.writable:
+            return False
+        try:
+            return await self._checkpointer.run(
+                lambda: self._connections.checkpointer if self._connections else None, truncate=truncate
+            )
+        except sqlite3.Error as error:
+            self._meet(error)
+            return False
+
+    def release(self) -> None:
+        """Let the next bot have the database."""
+        self._lock.release()
+
+    async def close(self) -> None:
+        """Close the file and let the next bot have it. Nothing may be running any more."""
+
+        def close() -> None:
+            try:
+                if self._connections is not None:
+                    self._connections.close()
+            finally:
+                self.release()
+
+        await trio.to_thread.run_sync(close, limiter=self._thread)
+
+
+async def open_database(path: Path) -> Database:
+    """Lock and open the database; close it at the end. Raises `StoreError`."""
+    database = await trio.to_thread.run_sync(_lock, path)
+    try:
+        await database.open()
+    except BaseException:
+        database.release()
+        raise
+    return database
+
+
+def _lock(path: Path) -> Database:
+    path = path.resolve()
+    if is_foreign(path) and not lock_path(path).exists():
+        raise StoreError(f"the database {path} cannot be used: it is not a database; name another file")
+    try:
+        return Database(path, DatabaseLock(path))
+    except OSError as error:
+        raise StoreError(f"the database {path} cannot be locked: {error}") from error

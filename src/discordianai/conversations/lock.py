@@ -1,0 +1,72 @@
+"""One bot for each database.
+
+The lock is taken with flock(2) on a file beside the database, never on the database itself: SQLite's own
+locks are POSIX record locks, which a process loses when it closes any descriptor of the file, and which flock
+may or may not meet, depending on the system. The file stays when the bot ends, since removing it would let
+two bots hold "the" lock on two different files. So its presence also tells that a database has been here.
+"""
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from discordianai.conversations.store import StoreError
+
+
+def lock_path(database: Path) -> Path:
+    """The file that is locked."""
+    return database.with_name(database.name + ".lock")
+
+
+class DatabaseLock:
+    """Held from construction to `release`. Raises `StoreError` where another bot holds it, or `OSError`."""
+
+    def __init__(self, database: Path) -> None:
+        self._descriptor = _open(lock_path(database))
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(OSError):  # the number is a courtesy, and the disk may be full or read-only
+                os.truncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise StoreError(
+                f"the database {database} is in use by another bot (process {holder or 'unknown'});"
+                " give each its own file: `database` in [conversations]"
+            ) from None
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def release(self) -> None:
+        """Let the next bot have it."""
+        os.close(self._descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def bot_is_running(database: Path) -> bool:
+    """Whether a bot has the database open."""
+    try:
+        descriptor = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two commands of the operator do not take each other for a bot.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

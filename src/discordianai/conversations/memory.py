@@ -1,0 +1,174 @@
+"""A store that forgets at the end of the process: the fake for tests, with the same promises."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import trio
+
+from discordianai.conversations import window
+from discordianai.conversations.accounting import Charge, Spent, SpentOn
+from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.pending import Answer, Exchange, Unfinished
+from discordianai.conversations.store import Health, StoreError, StoreOptions
+from discordianai.conversations.upkeep import DAY
+from discordianai.model import Question, Turn
+
+
+class MemoryStore:
+    """See `Store`. Every call raises `failure` if the test set one."""
+
+    def __init__(self, options: StoreOptions | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._options = options or StoreOptions()
+        self._clock = clock
+        self._exchanges: defaultdict[ConversationKey, list[tuple[Exchange, Turn]]] = defaultdict(list)
+        self._questions: dict[int, Unfinished | None] = {}  # None: nothing but the id is left
+        self._forgotten: set[int] = set()
+        self._charges: list[Charge] = []
+        self.health = Health()
+        self.failure: StoreError | None = None
+
+    async def _enter(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.failure is not None:
+            raise self.failure
+
+    async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
+        """See `ConversationStore.recent`."""
+        await trio.lowlevel.checkpoint()
+        turns = [turn for _, turn in self._exchanges.get(key, ())]
+        return window.newest(turns, limit, self._clock() - self._options.ttl_days * DAY)
+
+    async def append(
+        self,
+        key: ConversationKey,
+        turns: Sequence[Turn],
+        *,
+        person_id: int | None = None,
+        guild_id: int | None = None,
+    ) -> None:
+        """See `ConversationStore.append`."""
+        await self._enter()
+        self._append(Exchange(key, tuple(turns), key.person_id if person_id is None else person_id, guild_id))
+
+    def _append(self, exchange: Exchange) -> None:
+        turns = self._exchanges[exchange.key]
+        turns.extend((exchange, turn) for turn in exchange.turns)
+        del turns[: max(len(turns) - self._options.max_turns, 0)]
+
+    async def reset(self, key: ConversationKey) -> int:
+        """See `ConversationStore.reset`."""
+        await self._enter()
+        return len(self._exchanges.pop(key, ()))
+
+    async def forget(self, person_id: int) -> int:
+        """See `ConversationStore.forget`."""
+        await self._enter()
+        self._forget_questions(lambda question: question.person.id == person_id)
+        return self._remove(lambda exchange: exchange.person_id == person_id)
+
+    async def drop_guild(self, guild_id: int) -> int:
+        """See `ConversationStore.drop_guild`."""
+        await self._enter()
+        self._forget_questions(lambda question: question.place.guild_id == guild_id)
+        return self._remove(lambda exchange: exchange.guild_id == guild_id)
+
+    def _forget_questions(self, whose: Callable[[Question], bool]) -> None:
+        for interaction_id, entry in self._questions.items():
+            if entry is not None and whose(entry.question):
+                self._questions[interaction_id] = None
+                self._forgotten.add(interaction_id)
+
+    def _remove(self, which: Callable[[Exchange], bool]) -> int:
+        before = sum(map(len, self._exchanges.values()))
+        for key, turns in list(self._exchanges.items()):
+            self._exchanges[key] = [(exchange, turn) for exchange, turn in turns if not which(exchange)]
+        return before - sum(map(len, self._exchanges.values()))
+
+    async def accept(self, question: Question) -> bool:
+        """See `PendingQuestions.accept`."""
+        await self._enter()
+        interaction_id = question.address.interaction_id
+        if interaction_id in self._questions:
+            return False
+        self._questions[interaction_id] = Unfinished(replace(question, number=0))
+        return True
+
+    async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
+        """See `PendingQuestions.note_part`."""
+        await self._enter()
+        entry = self._questions.get(interaction_id)
+        if entry is not None and not entry.complete:
+            parts = (*entry.message_ids, message_id)
+            self._questions[interaction_id] = replace(entry, message_ids=parts, text=text)
+
+    async def answered(self, interaction_id: int, answer: Answer) -> None:
+        """See `PendingQuestions.answered`."""
+        await self._enter()
+        entry = self._questions.get(interaction_id)
+        known = interaction_id in self._questions
+        if entry is not None and not entry.complete:
+            self._questions[interaction_id] = replace(entry, text=answer.text, complete=True)
+        elif not known:
+            self._questions[interaction_id] = None
+        elif interaction_id not in self._forgotten:
+            return
+        if answer.charge is not None:
+            self._charges.append(answer.charge)
+        if answer.exchange is not None and interaction_id not in self._forgotten:
+            self._append(answer.exchange)
+
+    async def finish(self, interaction_id: int) -> None:
+        """See `PendingQuestions.finish`."""
+        await self._enter()
+        if interaction_id in self._questions:
+            self._questions[interaction_id] = None
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """See `PendingQuestions.unfinished`."""
+        await self._enter()
+        entries = [entry for entry in self._questions.values() if entry is not None]
+        return tuple(
+            sorted(
+                entries, key=lambda e: (e.question.address.acknowledged_at, e.question.address.interaction_id)
+            )
+        )
+
+    async def charge(self, charge: Charge) -> None:
+        """See `Accounts.charge`."""
+        await self._enter()
+        self._charges.append(charge)
+
+    async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
+        """See `Accounts.spent`."""
+        await self._enter()
+        return _sum([charge for charge in self._of(person_id, guild_id) if charge.day == day])
+
+    async def spending(
+        self, first_day: str, *, person_id: int | None = None, guild_id: int | None = None
+    ) -> tuple[SpentOn, ...]:
+        """See `Accounts.spending`."""
+        await self._enter()
+        lines: defaultdict[tuple[str, str, str], list[Charge]] = defaultdict(list)
+        for charge in self._of(person_id, guild_id):
+            if charge.day >= first_day:
+                lines[charge.day, charge.provider.value, charge.model].append(charge)
+        return tuple(SpentOn(*line, _sum(charges)) for line, charges in sorted(lines.items()))
+
+    def _of(self, person_id: int | None, guild_id: int | None) -> list[Charge]:
+        return [
+            charge
+            for charge in self._charges
+            if person_id in {None, charge.person_id} and guild_id in {None, charge.guild_id}
+        ]
+
+
+def _sum(charges: Sequence[Charge]) -> Spent:
+    return Spent(
+        answers=len(charges),
+        input_tokens=sum(charge.usage.input_tokens for charge in charges),
+        output_tokens=sum(charge.usage.output_tokens for charge in charges),
+        cost=sum(charge.cost or 0 for charge in charges),
+        unpriced=sum(charge.cost is None for charge in charges),
+    )

@@ -1,0 +1,145 @@
+"""The SQL of pending questions. Each function runs in a transaction of its caller's."""
+
+import sqlite3
+
+from discordianai.conversations.pending import Unfinished
+from discordianai.conversations.turns_table import clean
+from discordianai.model import Person, Place, ProviderName, Question, ReplyAddress
+
+ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
+
+REPLAYS_END = 3600.0
+"""Seconds after which nothing of an interaction comes again: its token is valid for 15 minutes."""
+
+STEP = 200
+
+_ERASED = "person_id = 0, person_name = '', token = '', prompt = '', text = '', message_ids = ''"
+
+
+def insert(connection: sqlite3.Connection, question: Question) -> bool:
+    """Keep a question; False when its interaction was there."""
+    address = question.address
+    row = (
+        address.interaction_id,
+        ACCEPTED,
+        question.person.id,
+        clean(question.person.name),
+        question.place.guild_id,
+        question.place.channel_id,
+        address.application_id,
+        address.token,
+        address.private,
+        address.acknowledged_at,
+        question.provider,
+        clean(question.text),
+    )
+    marks = ", ".join("?" * len(row))
+    inserted = connection.execute(
+        f"INSERT OR IGNORE INTO questions VALUES ({marks}, '', '', NULL)",  # noqa: S608  # question marks
+        row,
+    )
+    return inserted.rowcount == 1
+
+
+def add_part(connection: sqlite3.Connection, interaction_id: int, message_id: int, text: str) -> None:
+    """A further message of the answer."""
+    connection.execute(
+        "UPDATE questions SET message_ids = ltrim(message_ids || ' ' || ?), text = ?"
+        " WHERE interaction_id = ? AND state = ?",
+        (str(message_id), clean(text), interaction_id, ACCEPTED),
+    )
+
+
+def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str, now: float) -> int:
+    """The state that the question was in; ACCEPTED also where it was never written, and now is."""
+    row = connection.execute(
+        "SELECT state FROM questions WHERE interaction_id = ?", (interaction_id,)
+    ).fetchone()
+    if row is None:
+        # It was not protected. Its id is kept all the same, so that a replay is not answered.
+        connection.execute(
+            "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?)",
+            (interaction_id, FINISHED, now),
+        )
+        return ACCEPTED
+    state: int = row[0]
+    if state == ACCEPTED:
+        connection.execute(
+            "UPDATE questions SET state = ?, text = ? WHERE interaction_id = ?",
+            (ANSWERED, clean(text), interaction_id),
+        )
+    return state
+
+
+def erase(connection: sqlite3.Connection, interaction_id: int, now: float) -> None:
+    """Keep nothing of a question but its id."""
+    connection.execute(
+        f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own columns
+        " WHERE interaction_id = ? AND state < ?",
+        (FINISHED, now, interaction_id, FINISHED),
+    )
+
+
+def forget_person(connection: sqlite3.Connection, person_id: int, now: float) -> None:
+    """Erase the open questions of a person; their answers will not be remembered."""
+    connection.execute(
+        f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own columns
+        " WHERE state < ? AND person_id = ?",
+        (FORGOTTEN, now, FINISHED, person_id),
+    )
+
+
+def forget_guild(connection: sqlite3.Connection, guild_id: int, now: float) -> None:
+    """Erase the open questions of a server; their answers will not be remembered."""
+    connection.execute(
+        f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own columns
+        " WHERE state < ? AND guild_id = ?",
+        (FORGOTTEN, now, FINISHED, guild_id),
+    )
+
+
+def remove_done(connection: sqlite3.Connection, now: float) -> int:
+    """Remove up to `STEP` ids that cannot come again; how many."""
+    return connection.execute(
+        "DELETE FROM questions WHERE interaction_id IN"
+        " (SELECT interaction_id FROM questions WHERE state >= ? AND finished_at < ? LIMIT ?)",
+        (FINISHED, now - REPLAYS_END, STEP),
+    ).rowcount
+
+
+def unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
+    """The open questions, oldest first."""
+    rows = connection.execute(
+        "SELECT interaction_id, state, person_id, person_name, guild_id, channel_id, application_id, token,"
+        " private, acknowledged_at, provider, prompt, text, message_ids FROM questions"
+        " WHERE state < 2 ORDER BY acknowledged_at, interaction_id"
+    )
+    return tuple(_unfinished(*row) for row in rows)
+
+
+def _unfinished(
+    interaction_id: int,
+    state: int,
+    person_id: int,
+    person_name: str,
+    guild_id: int | None,
+    channel_id: int,
+    application_id: int,
+    token: str,
+    private: int,
+    acknowledged_at: float,
+    provider: str | None,
+    prompt: str,
+    text: str,
+    message_ids: str,
+) -> Unfinished:
+    address = ReplyAddress(application_id, interaction_id, token, channel_id, bool(private), acknowledged_at)
+    question = Question(
+        number=0,
+        text=prompt,
+        person=Person(person_id, person_name),
+        place=Place(channel_id, guild_id),
+        address=address,
+        provider=ProviderName(provider) if provider in set(ProviderName) else None,
+    )
+    return Unfinished(question, tuple(map(int, message_ids.split())), text, state == ANSWERED)

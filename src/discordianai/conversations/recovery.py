@@ -1,0 +1,73 @@
+"""A file that is damaged, or is no longer the one that was opened. Synchronous."""
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from discordianai.conversations import troubles
+from discordianai.conversations.connections import Connections, open_connections, transaction
+from discordianai.conversations.troubles import Trouble
+
+
+def open_sound(path: Path) -> Connections:
+    """Open the file; one that shows itself damaged is set aside first.
+
+    Raises `StoreError`, `sqlite3.Error`, `OSError`.
+    """
+    try:
+        return open_connections(path)
+    except sqlite3.DatabaseError as error:
+        if troubles.trouble(error) is not Trouble.DAMAGED:
+            raise
+        set_damaged_aside(path)
+        return open_connections(path)
+
+
+def set_damaged_aside(path: Path) -> None:
+    """Make room for a fresh file, and tell the operator where the damaged one is."""
+    log = structlog.get_logger("discordianai.conversations")
+    log.error("the damaged database was set aside, a fresh one is begun", file=str(_set_aside(path)))
+
+
+def takes_writes(path: Path, connections: Connections) -> bool:
+    """Whether the open file is still at its path, sound and writable.
+
+    False where it has to be opened anew; raises `sqlite3.Error` where only time can help.
+    """
+    if is_elsewhere(path, connections):
+        return False
+    with transaction(connections.writer):
+        touch(connections.writer)
+    return True
+
+
+def is_elsewhere(path: Path, connections: Connections) -> bool:
+    """Whether the open file was removed or replaced: what is written to it is lost when it is closed."""
+    try:
+        return path.stat().st_ino != connections.inode
+    except FileNotFoundError:
+        return True
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """Write something that means nothing."""
+    connection.execute("UPDATE bookkeeping SET probes = probes + 1")
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged database, and its write-ahead log; the new name.
+
+    The log goes first: SQLite would take one that stayed for the fresh file's.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    target, copies = path.with_name(f"{path.name}.damaged-{moment}"), 1
+    while target.exists():
+        copies += 1
+        target = path.with_name(f"{path.name}.damaged-{moment}-{copies}")
+    for suffix in ("-wal", "-shm", ""):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            source.rename(target.with_name(target.name + suffix))
+    return target

@@ -1,0 +1,132 @@
+"""What the store does beside answering: checkpoints, retention, noticing the operator, getting well.
+
+Small steps, with pauses between them.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from discordianai.conversations import questions_table, turns_table, usage_table
+from discordianai.conversations.accounting import day_of
+from discordianai.conversations.backlog import Change
+from discordianai.conversations.database import Database
+from discordianai.conversations.store import StoreError
+
+DAY = 86_400.0
+FREE_PAGES = 256
+"""Pages of 4 KiB that stay free in the file: the next turns take them."""
+
+VACUUM_PAGES = 64
+"""Pages given back to the disk in one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between checkpoints and looks at the file, between retention's rounds, between its steps."""
+
+    tick: float = 1.0
+    retention: float = 60.0
+    step: float = 0.05
+
+
+class Upkeep:
+    """Made by the store; `run` is its task. `changed` is called when an operator removed something."""
+
+    def __init__(
+        self,
+        database: Database,
+        ttl_days: float,
+        changed: Callable[[], None],
+        pace: Pace,
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._ttl = ttl_days * DAY
+        self._changed = changed
+        self._pace = pace
+        self._clock = clock
+        self._purges: int | None = None
+        self._empty_log = False
+
+    def empty_log(self) -> None:
+        """Something was removed: have the log emptied soon."""
+        self._empty_log = True
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_retention)
+            while True:
+                await self._tick()
+                await trio.sleep(self._pace.tick)
+
+    async def _keep_retention(self) -> None:
+        while True:
+            await self.retention()
+            await trio.sleep(self._pace.retention)
+
+    async def _tick(self) -> None:
+        await self._database.look()
+        if not self._database.health.writable:
+            self._purges = None  # it may be another file afterwards
+            if not await self._database.recover():
+                return
+        await self._watch_operator()
+        wanted, self._empty_log = self._empty_log, False
+        try:
+            done = await self._database.checkpoint(truncate=wanted)
+        except StoreError:
+            done = False
+        self._empty_log = self._empty_log or (wanted and not done)
+
+    async def _watch_operator(self) -> None:
+        try:
+            purges = await self._database.read(_purges)
+        except StoreError:
+            return
+        if self._purges is not None and purges != self._purges:
+            self._changed()
+            self._empty_log = True
+        self._purges = purges
+
+    async def retention(self) -> None:
+        """Remove what is too old, and give free pages back, until nothing is left to do."""
+        try:
+            removed = 0
+            for step, size in self._steps():
+                done = size
+                while done >= size:
+                    done = await self._database.write(Change(step, keepable=False))
+                    removed += done
+                    await trio.sleep(self._pace.step)
+        except StoreError:
+            return  # the database's health tells; the next round goes on
+        if removed:
+            self._empty_log = True
+
+    def _steps(self) -> list[tuple[Callable[[sqlite3.Connection], int], int]]:
+        """Each with what it removes at most: as long as it does, there is more."""
+        now = self._clock()
+        return [
+            (lambda connection: turns_table.remove_older(connection, now - self._ttl), turns_table.STEP),
+            (lambda connection: questions_table.remove_done(connection, now), questions_table.STEP),
+            (lambda connection: usage_table.anonymise_forgotten(connection, day_of(now)), usage_table.STEP),
+            (_vacuum, VACUUM_PAGES),
+        ]
+
+
+def _vacuum(connection: sqlite3.Connection) -> int:
+    """Give up to `VACUUM_PAGES` free pages back to the disk; how many."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if free < FREE_PAGES + VACUUM_PAGES:
+        return 0
+    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+    return VACUUM_PAGES
+
+
+def _purges(connection: sqlite3.Connection) -> int:
+    (purges,) = connection.execute("SELECT purges FROM bookkeeping").fetchone()
+    return int(purges)

@@ -1,0 +1,46 @@
+"""What of a conversation a model is shown: the newest whole turns that fit, beginning with a person's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from discordianai.model import Role, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class ContextOptions:
+    """How many tokens a request and its answer may have together, by model."""
+
+    tokens: int = 16_000
+    by_model: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, model: str) -> int:
+        """The context of that model."""
+        return self.by_model.get(model, self.tokens)
+
+
+def newest(turns: Sequence[Turn], limit: int, not_before: float = 0.0) -> tuple[Turn, ...]:
+    """The newest `limit` turns that are not older, without an answer at the front whose question is out."""
+    start = max(len(turns) - limit, 0)
+    while start < len(turns) and turns[start].at < not_before:
+        start += 1
+    return _from_a_person(turns[start:])
+
+
+def fitting(turns: Sequence[Turn], tokens: int, of_turn: Callable[[Turn], int]) -> tuple[Turn, ...]:
+    """The newest of `turns` that take at most `tokens` together, as counted by `of_turn`.
+
+    `tokens` is what is left for history: the context of the model, less the instructions, the question and
+    what the answer may need.
+    """
+    start = len(turns)
+    while start and (tokens := tokens - of_turn(turns[start - 1])) >= 0:
+        start -= 1
+    return _from_a_person(turns[start:])
+
+
+def _from_a_person(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    for first, turn in enumerate(turns):
+        if turn.role is Role.USER:
+            return tuple(turns[first:])
+    return ()

@@ -1,0 +1,142 @@
+"""Group commit: all writes that wait at a moment go into one transaction, and share one fsync.
+
+While a transaction is being written, further writes gather; they are the next one. So a write waits for two
+fsyncs at most, and a thousand writes a second need no more fsyncs than the disk can do.
+
+Each write runs in a savepoint of its own: one that fails is rolled back alone. Where the transaction as a
+whole fails, each is tried in a transaction of its own, so that one that is too large for a full disk takes no
+other with it.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from discordianai.conversations.connections import transaction
+from discordianai.conversations.troubles import code
+
+MOST_WAITING = 1024
+"""Writes; whoever comes then waits for room."""
+
+MOST_TOGETHER = 128
+"""Writes in one transaction: about 10 ms of work."""
+
+Call = Callable[[sqlite3.Connection], Any]
+"""Runs inside a transaction, perhaps twice; changes nothing but the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call returned, or what stopped it."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A call, and who is told its outcome: on the trio thread, in the order of the commits."""
+
+    call: Call
+    settle: Callable[[Outcome], None]
+
+
+class Writer:
+    """Owns the writing connection; `run` is its task. `connection` gives None while there is none."""
+
+    def __init__(self, connection: Callable[[], sqlite3.Connection | None]) -> None:
+        self._connection = connection
+        self._send, self._receive = trio.open_memory_channel[Write](MOST_WAITING)
+        self._turn = trio.Lock()
+        self._thread = trio.CapacityLimiter(1)
+        self.commits = 0
+
+    async def submit(self, write: Write) -> None:
+        """Queue a write. Cancelled before it returns, it is not queued; else it is settled in any case.
+
+        Raises `trio.ClosedResourceError` after `close`.
+        """
+        await self._send.send(write)
+
+    @property
+    def waiting(self) -> int:
+        """How many writes are queued."""
+        return self._receive.statistics().current_buffer_used
+
+    def close(self) -> None:
+        """Take nothing more; `run` ends after what is queued."""
+        self._send.close()
+
+    async def run(self) -> None:
+        """Write until closed. Not cancelled by a shutdown: what was queued is wanted, and soon done."""
+        with trio.CancelScope(shield=True):
+            async for first in self._receive:
+                writes = [first]
+                while len(writes) < MOST_TOGETHER:
+                    try:
+                        writes.append(self._receive.receive_nowait())
+                    except (trio.WouldBlock, trio.EndOfChannel):
+                        break
+                async with self._turn:
+                    await self._commit(writes)
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Nothing is written while the block runs."""
+        async with self._turn:
+            yield
+
+    async def _commit(self, writes: list[Write]) -> None:
+        connection = self._connection()
+        if connection is None:
+            outcomes = [Outcome(error=sqlite3.OperationalError("the database is not open"))] * len(writes)
+        else:
+            calls = [write.call for write in writes]
+            outcomes = await trio.to_thread.run_sync(commit, connection, calls, limiter=self._thread)
+            self.commits += 1
+        for write, outcome in zip(writes, outcomes, strict=True):
+            write.settle(outcome)
+
+
+def commit(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[Outcome]:
+    """Run all calls, in one transaction where that is possible."""
+    try:
+        return _together(connection, calls)
+    except sqlite3.Error as error:
+        if len(calls) == 1:
+            return [Outcome(error=error)]
+    outcomes: list[Outcome] = []
+    for call in calls:
+        try:
+            outcomes += _together(connection, [call])
+        except sqlite3.Error as error:
+            outcomes.append(Outcome(error=error))
+            if not _worth_going_on(error):
+                return outcomes + [Outcome(error=error)] * (len(calls) - len(outcomes))
+    return outcomes
+
+
+def _together(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[Outcome]:
+    """Raises `sqlite3.Error` where the transaction is lost, and nothing of it is written."""
+    outcomes = []
+    with transaction(connection):
+        for call in calls:
+            connection.execute("SAVEPOINT one")
+            try:
+                outcomes.append(Outcome(call(connection)))
+            except Exception as error:
+                if not connection.in_transaction:
+                    raise  # SQLite has rolled back everything: a full disk, an I/O error
+                connection.execute("ROLLBACK TO one")
+                outcomes.append(Outcome(error=error))
+            connection.execute("RELEASE one")
+    return outcomes
+
+
+def _worth_going_on(error: sqlite3.Error) -> bool:
+    """Whether the next write may fare better: not where each would wait for the same lock in vain."""
+    return code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG}

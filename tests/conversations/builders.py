@@ -1,0 +1,57 @@
+"""Questions, exchanges and stores as the tests of this folder need them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.pending import Answer, Exchange
+from discordianai.conversations.upkeep import Pace
+from discordianai.model import Person, Place, Question, ReplyAddress, Role, Turn
+
+ANN = ConversationKey(channel_id=1, person_id=10)
+BOB = ConversationKey(channel_id=1, person_id=11)
+
+NOW = time.time()
+QUICK = Pace(tick=0.02, retention=0.05, step=0.001)
+SLOW = Pace(tick=60, retention=60, step=60)
+"""The upkeep does nothing that a test does not ask for, but for its first round."""
+
+DATABASE = "turns.sqlite3"
+
+
+def exchange(number: int, at: float = NOW) -> tuple[Turn, Turn]:
+    """A question and its answer, `number` seconds after `at`."""
+    return (
+        Turn(Role.USER, f"question {number}", at + number),
+        Turn(Role.ASSISTANT, f"answer {number}", at + number),
+    )
+
+
+def question(
+    interaction_id: int, text: str = "why?", *, person_id: int = 10, guild_id: int | None = 7
+) -> Question:
+    """A question of `person_id` in channel 1."""
+    return Question(
+        number=3,
+        text=text,
+        person=Person(person_id, "Ann"),
+        place=Place(1, guild_id),
+        address=ReplyAddress(99, interaction_id, f"token-{interaction_id}", 1, False, NOW + interaction_id),
+    )
+
+
+def answer(number: int, key: ConversationKey = ANN) -> Answer:
+    """An answer to remember, without a charge."""
+    return Answer(f"answer {number}", Exchange(key, exchange(number), key.person_id, 7))
+
+
+def bytes_on_disk(folder: Path) -> bytes:
+    """All that the database's files hold."""
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file())
+
+
+def clock_at(*times: float) -> Callable[[], float]:
+    """A clock that tells `times`, and stays at the last."""
+    left = list(times)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
