@@ -1,0 +1,131 @@
+"""Runs the very bot against the sandbox: another process, which knows only its settings and SSL_CERT_FILE."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from discordianai.sandbox.certificates import Authority, make_authority
+from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
+from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
+
+STOP_TIMEOUT = 40.0
+"""Seconds; more than the bot's own drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The services that are running, and the folder that the bot's files are in."""
+
+    discord: LocalDiscord
+    openai: ProviderService
+    perplexity: ProviderService
+    folder: Path
+    environment: Mapping[str, str]
+
+    @property
+    def settings(self) -> Path:
+        """The bot's settings file."""
+        return self.folder / "settings.toml"
+
+    @property
+    def log(self) -> Path:
+        """What the bot wrote to stderr."""
+        return self.folder / "bot.log"
+
+    def write_settings(self, changes: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        """Write settings that lead the bot here; `changes` has further keys for each table."""
+        tables: dict[str, dict[str, object]] = {
+            "discord": {"api_url": self.discord.api_url, "token": self.discord.options.token},
+            "openai": {"base_url": self.openai.url, "api_key": self.openai.options.api_key},
+            "perplexity": {"base_url": self.perplexity.url, "api_key": self.perplexity.options.api_key},
+            "conversations": {"database": str(self.folder / "conversations.sqlite3")},
+        }
+        for table, keys in (changes or {}).items():
+            tables.setdefault(table, {}).update(keys)
+        # Numbers, booleans, lists and plain strings are written alike in JSON and in TOML.
+        lines = [
+            f"[{table}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
+            for table, keys in tables.items()
+        ]
+        self.settings.write_text("\n\n".join(lines) + "\n")
+
+
+@asynccontextmanager
+async def open_sandbox(
+    folder: Path,
+    *,
+    authority: Authority | None = None,
+    discord: DiscordOptions | None = None,
+    providers: ServiceOptions | None = None,
+) -> AsyncIterator[Sandbox]:
+    """Run every service while the block runs; `folder` takes the certificate and the bot's files."""
+    authority = authority or make_authority()
+    certificate = folder / "ca.pem"
+    authority.write_ca(certificate)
+    unset = {"DISCORD_TOKEN", "OPENAI_API_KEY", "PERPLEXITY_API_KEY", "CREDENTIALS_DIRECTORY", "SSL_CERT_DIR"}
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    environment["SSL_CERT_FILE"] = str(certificate)
+    async with (
+        open_local_discord(discord) as local,
+        open_providers(authority, providers) as (openai, perplexity),
+    ):
+        sandbox = Sandbox(local, openai, perplexity, folder, environment)
+        sandbox.write_settings()
+        yield sandbox
+
+
+class BotProcess:
+    """A running bot; made by `open_bot`."""
+
+    def __init__(self, process: trio.Process, sandbox: Sandbox) -> None:
+        self.process = process
+        self._sandbox = sandbox
+
+    def terminate(self) -> None:
+        """Ask it to stop, as systemd does."""
+        self.process.send_signal(signal.SIGTERM)
+
+    async def stop(self) -> int:
+        """Ask it to stop and wait for its exit status. Killed after `STOP_TIMEOUT`."""
+        if self.process.returncode is None:
+            self.terminate()
+        with trio.move_on_after(STOP_TIMEOUT):
+            return await self.process.wait()
+        self.process.kill()
+        return await self.process.wait()
+
+    async def ready(self, timeout: float = 20.0) -> None:
+        """Wait until it hears commands. Raises `RuntimeError` if it ended instead, with what it said."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch)
+            with trio.fail_after(timeout):
+                await self._sandbox.discord.wait_ready()
+            nursery.cancel_scope.cancel()
+
+    async def _watch(self) -> None:
+        status = await self.process.wait()
+        raise RuntimeError(f"the bot ended with {status}:\n{self._sandbox.log.read_text()}")
+
+
+@asynccontextmanager
+async def open_bot(sandbox: Sandbox) -> AsyncIterator[BotProcess]:
+    """Run the bot in `sandbox` while the block runs, and end it afterwards."""
+    command = [sys.executable, "-m", "discordianai", "run", "--settings", str(sandbox.settings)]
+    with sandbox.log.open("ab") as log:
+        process = await trio.lowlevel.open_process(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(sandbox.environment)
+        )
+    bot = BotProcess(process, sandbox)
+    try:
+        yield bot
+    finally:
+        with trio.move_on_after(STOP_TIMEOUT + 5, shield=True):
+            await bot.stop()

@@ -1,0 +1,141 @@
+"""The gateway: hello, identify or resume, heartbeats, events."""
+
+import json
+import secrets
+import zlib
+from contextlib import suppress
+from typing import Any
+
+import trio
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from discordianai.sandbox.discord.state import LocalDiscord, Session
+from discordianai.sandbox.discord.world import BOT, GUILD, Json
+
+DISPATCH, HEARTBEAT, IDENTIFY, RESUME, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 9, 10, 11
+
+UNKNOWN_ERROR = 4000
+AUTHENTICATION_FAILED = 4004
+DISALLOWED_INTENTS = 4014
+
+HANDSHAKE_TIMEOUT = 30.0
+OUTBOX = 10_000
+"""Events that may wait for a slow client."""
+
+
+class Gateway:
+    """One WebSocket connection."""
+
+    def __init__(self, discord: LocalDiscord, socket: WebSocket) -> None:
+        self._discord = discord
+        self._socket = socket
+        compressed = socket.query_params.get("compress") == "zlib-stream"
+        self._compressor = zlib.compressobj() if compressed else None
+
+    async def serve(self) -> None:
+        """Serve until either side closes."""
+        await self._socket.accept()
+        interval = int(self._discord.options.heartbeat_interval * 1000)
+        try:
+            await self._send({"op": HELLO, "d": {"heartbeat_interval": interval}})
+            with trio.fail_after(HANDSHAKE_TIMEOUT):
+                session = await self._handshake()
+            if session is not None:
+                await self._run(session)
+        except (WebSocketDisconnect, trio.TooSlowError, json.JSONDecodeError):
+            pass
+
+    async def _handshake(self) -> Session | None:
+        while True:
+            message = await self._receive()
+            if message["op"] == IDENTIFY:
+                return await self._identify(message["d"])
+            if message["op"] == RESUME:
+                session = self._discord.sessions.get(message["d"]["session_id"])
+                if session is not None:
+                    return await self._resume(session, message["d"]["seq"] or 0)
+                await self._send({"op": INVALID_SESSION, "d": False})
+            if message["op"] == HEARTBEAT:
+                await self._send({"op": HEARTBEAT_ACK})
+
+    async def _identify(self, data: Json) -> Session | None:
+        discord = self._discord
+        if data["token"].removeprefix("Bot ") != discord.options.token or not discord.identifies_left:
+            await self._socket.close(AUTHENTICATION_FAILED)
+            return None
+        discord.counters.identifies += 1
+        if data["intents"] & ~discord.options.allowed_intents:
+            await self._socket.close(DISALLOWED_INTENTS)
+            return None
+        discord.sessions.clear()  # one shard: a new session ends the old one
+        session = Session(secrets.token_hex(16))
+        discord.sessions[session.id] = session
+        session.dispatch(
+            "READY",
+            {
+                "v": 10,
+                "user": BOT.json(),
+                "guilds": [{"id": str(GUILD.id), "unavailable": True}],
+                "session_id": session.id,
+                "resume_gateway_url": discord.gateway_url,
+                "shard": [0, 1],
+                "application": {"id": str(BOT.id), "flags": 0},
+                "private_channels": [],
+            },
+        )
+        session.dispatch("GUILD_CREATE", GUILD.json(BOT))
+        for event in session.events:
+            await self._send(event)
+        return session
+
+    async def _resume(self, session: Session, sequence: int) -> Session:
+        self._discord.counters.resumes += 1
+        missed = [event for event in session.events if event["s"] > sequence]
+        for event in missed:
+            await self._send(event)
+        session.dispatch("RESUMED", {})
+        await self._send(session.events[-1])
+        return session
+
+    async def _run(self, session: Session) -> None:
+        session.outbox, events = trio.open_memory_channel[Json](OUTBOX)
+        drop = self._discord.connected(session)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read, nursery.cancel_scope)
+                nursery.start_soon(self._write, events)
+                await drop.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._discord.disconnected(session)
+            with trio.move_on_after(1, shield=True):
+                await self._close()
+
+    async def _close(self) -> None:
+        with suppress(RuntimeError, WebSocketDisconnect):  # the client was first
+            await self._socket.close(UNKNOWN_ERROR)
+
+    async def _read(self, everything: trio.CancelScope) -> None:
+        try:
+            while True:
+                message = await self._receive()
+                if message["op"] == HEARTBEAT:
+                    await self._send({"op": HEARTBEAT_ACK})
+        except (WebSocketDisconnect, json.JSONDecodeError):
+            everything.cancel()
+
+    async def _write(self, events: trio.MemoryReceiveChannel[Json]) -> None:
+        async for event in events:
+            await self._send(event)
+
+    async def _receive(self) -> Any:
+        return json.loads(await self._socket.receive_text())
+
+    async def _send(self, message: Json) -> None:
+        text = json.dumps(message)
+        if self._compressor is None:
+            await self._socket.send_text(text)
+            return
+        # One message at a time goes through the compressor, whose state both sides share.
+        data = self._compressor.compress(text.encode()) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        await self._socket.send_bytes(data)

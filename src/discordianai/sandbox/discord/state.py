@@ -1,0 +1,247 @@
+"""The local Discord itself: its sessions, commands and interactions, and the handles that drive it."""
+
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import trio
+
+from discordianai.sandbox.discord.interaction import Interaction, options_json
+from discordianai.sandbox.discord.limits import Buckets
+from discordianai.sandbox.discord.messages import Message
+from discordianai.sandbox.discord.world import (
+    BOT,
+    CHANNELS,
+    EVERYTHING,
+    GUILD,
+    Channel,
+    Json,
+    Snowflakes,
+    User,
+    interaction_token,
+    member_json,
+    person,
+)
+
+PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
+"""Members, presences and message content."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordOptions:
+    """How the local Discord behaves. Times are in seconds."""
+
+    token: str = "sandbox-token"  # noqa: S105  # it opens nothing
+    allowed_intents: int = ~PRIVILEGED_INTENTS
+    heartbeat_interval: float = 40.0
+    identifies: int = 1000
+    """How many are left of the day's."""
+    webhook_requests: int = 5
+    webhook_period: float = 5.0
+
+
+@dataclass(eq=False)
+class Session:
+    """A gateway session, which outlives its connection so that it can be resumed."""
+
+    id: str
+    sequence: int = 0
+    events: deque[Json] = field(default_factory=lambda: deque(maxlen=5000))
+    """What was sent, for replaying."""
+    outbox: trio.MemorySendChannel[Json] | None = None
+    """Where the connection takes its events from; None while there is none."""
+
+    def dispatch(self, name: str, data: Json) -> None:
+        """Send an event, or keep it for the resume."""
+        self.sequence += 1
+        event = {"op": 0, "t": name, "s": self.sequence, "d": data}
+        self.events.append(event)
+        if self.outbox is not None:
+            self.outbox.send_nowait(event)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened so far."""
+
+    identifies: int = 0
+    resumes: int = 0
+    rate_limited: int = 0
+    """429s."""
+    late_acknowledgements: int = 0
+    refused: list[str] = field(default_factory=list)
+    """Every other error response, as `PATCH /webhooks/... 400 50035`; the last thousand."""
+    commands_written: int = 0
+
+
+class LocalDiscord:
+    """Its methods are for tests and for the terminal; the bot comes in by REST and gateway."""
+
+    def __init__(self, options: DiscordOptions) -> None:
+        self.options = options
+        self.url = ""
+        self.ids = Snowflakes()
+        self.commands: dict[str, Json] = {}
+        self.interactions: dict[str, Interaction] = {}
+        self.sessions: dict[str, Session] = {}
+        self.counters = Counters()
+        self.channel_messages: list[Message] = []
+        self.webhook_buckets = Buckets(options.webhook_requests, options.webhook_period, "webhook0bucket")
+        self.channel_buckets = Buckets(5, 5.0, "channel0bucket")
+        self.global_bucket = Buckets(50, 1.0, "global")
+        self._failures: deque[tuple[str, int]] = deque()
+        self._offset = 0.0
+        self._connected = trio.Event()
+        self._drops: dict[str, trio.Event] = {}
+
+    @property
+    def api_url(self) -> str:
+        """What `discord.api_url` in the bot's settings is to be."""
+        return f"{self.url}/api/v10"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the WebSocket is."""
+        return self.url.replace("http", "ws", 1) + "/gateway"
+
+    @property
+    def identifies_left(self) -> int:
+        """What `GET /gateway/bot` says."""
+        return max(0, self.options.identifies - self.counters.identifies)
+
+    def now(self) -> float:
+        """Seconds since the epoch, as this Discord sees them."""
+        return time.time() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Let its rules see that much time go by."""
+        self._offset += seconds
+
+    # What people do
+
+    async def invoke(
+        self,
+        command: str,
+        options: dict[str, object] | None = None,
+        *,
+        user: User | None = None,
+        channel: Channel = CHANNELS[0],
+        timeout: float = 10.0,
+    ) -> Interaction:
+        """A person uses a slash command, once the bot is there; see `invoke_now`."""
+        with trio.fail_after(timeout):
+            await self.wait_ready(command)
+        return self.invoke_now(command, options, user=user, channel=channel)
+
+    def invoke_now(
+        self,
+        command: str,
+        options: dict[str, object] | None = None,
+        *,
+        user: User | None = None,
+        channel: Channel = CHANNELS[0],
+    ) -> Interaction:
+        """A person uses a slash command, whether or not the bot is there.
+
+        Raises `ValueError` for options that Discord's own client would not let through.
+        """
+        declared = self.commands[command]
+        data = {
+            "id": declared["id"],
+            "name": command,
+            "type": 1,
+            "options": options_json(declared, options or {}),
+        }
+        return self._interact(2, data, user or person(), channel)
+
+    def press(self, message: Message, custom_id: str, user: User, channel: Channel) -> Interaction:
+        """A person presses a button under a message."""
+        data = {"custom_id": custom_id, "component_type": 2}
+        return self._interact(3, data, user, channel, message=message.json())
+
+    def _interact(self, kind: int, data: Json, user: User, channel: Channel, **more: Json) -> Interaction:
+        interaction_id = self.ids.next()
+        token = interaction_token(interaction_id, secrets.token_urlsafe(48))
+        interaction = Interaction(interaction_id, token, user, channel, self.now())
+        self.interactions[token] = interaction
+        who: Json = {"user": user.json()}
+        if channel.guild_id is not None:
+            partial_guild = {"id": str(GUILD.id), "locale": "en-US", "features": []}
+            who = {
+                "member": member_json(user),
+                "guild_id": str(channel.guild_id),
+                "guild": partial_guild,
+                "guild_locale": "en-US",
+            }
+        payload = {
+            "id": str(interaction_id),
+            "application_id": str(BOT.id),
+            "type": kind,
+            "data": data,
+            "token": token,
+            "version": 1,
+            "channel_id": str(channel.id),
+            "channel": channel.json(),
+            "locale": "en-US",
+            "app_permissions": EVERYTHING,
+            "entitlements": [],
+            "attachment_size_limit": 10_485_760,
+            "authorizing_integration_owners": {"0": str(channel.guild_id or 0)},
+            "context": 0 if channel.guild_id else 1,
+            **who,
+            **more,
+        }
+        for session in self.sessions.values():
+            session.dispatch("INTERACTION_CREATE", payload)
+        return interaction
+
+    # What happens to the bot
+
+    async def wait_connected(self) -> None:
+        """Wait until a bot has identified or resumed. The caller bounds the wait."""
+        await self._connected.wait()
+
+    async def wait_ready(self, command: str = "ask") -> None:
+        """Wait until a bot is connected and has registered `command`. The caller bounds the wait."""
+        await self._connected.wait()
+        while command not in self.commands:  # noqa: ASYNC110  # polled: it happens once
+            await trio.sleep(0.01)
+
+    def drop_gateway(self, *, resumable: bool) -> None:
+        """Close every gateway connection; a session that is not resumable is forgotten."""
+        for session_id, drop in list(self._drops.items()):
+            if not resumable:
+                del self.sessions[session_id]
+            drop.set()
+
+    def fail_next(self, path_contains: str, status: int, times: int = 1) -> None:
+        """Answer the next `times` REST requests whose path contains this with an error."""
+        self._failures.extend([(path_contains, status)] * times)
+
+    # For the gateway and the REST side
+
+    def failure_for(self, path: str) -> int | None:
+        """The status that a test wants this request to get, if any."""
+        for failure in self._failures:
+            if failure[0] in path:
+                self._failures.remove(failure)
+                return failure[1]
+        return None
+
+    def connected(self, session: Session) -> trio.Event:
+        """A bot has a connection for this session; the event is set when it is to be dropped."""
+        self._drops[session.id] = trio.Event()
+        self._connected.set()
+        return self._drops[session.id]
+
+    def disconnected(self, session: Session) -> None:
+        """The connection of this session has ended."""
+        session.outbox = None
+        self._drops.pop(session.id, None)
+        if not self._drops:
+            self._connected = trio.Event()
+
+    def message(self, channel_id: int, flags: int = 0) -> Message:
+        """A new message, with nothing in it yet."""
+        return Message(self.ids.next(), channel_id, flags)

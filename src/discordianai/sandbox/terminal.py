@@ -1,0 +1,118 @@
+"""A Discord at the terminal: type `/ask why is the sky blue`, and watch the answer come."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import trio
+
+from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.discord import Interaction
+from discordianai.sandbox.discord.world import Json
+from discordianai.sandbox.providers.faults import MARKERS
+
+QUIET = 1.6
+"""Seconds after the last edit, with no request in flight, until an answer counts as complete.
+
+The bot edits once a second.
+"""
+
+ANSWER_TIMEOUT = 300.0
+
+WELCOME = f"""\
+This is the sandbox: a Discord, an OpenAI and a Perplexity on this machine. The bot is real, the answers are
+the sandbox's own.
+Try: /ask why is the sky blue
+     /ask provider:perplexity what happened today
+     /ask private:true tell nobody
+A question with one of these words in it goes wrong as it says: {" ".join(MARKERS)}
+"""
+
+
+async def run() -> int:
+    """Answer what is typed, or each line of standard input; the exit status is the bot's."""
+    say(WELCOME)
+    with tempfile.TemporaryDirectory(prefix="discordianai-sandbox-") as folder:
+        async with open_sandbox(Path(folder)) as sandbox, open_bot(sandbox) as bot:
+            await bot.ready()
+            await _converse(sandbox)
+            status = await bot.stop()
+        if status:
+            say(sandbox.log.read_text())
+    return status
+
+
+async def _converse(sandbox: Sandbox) -> None:
+    """Read lines until there are no more."""
+    interactive = sys.stdin.isatty()
+    while True:
+        if interactive:
+            say("> ")
+        line = await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+        if not line:
+            return
+        if not line.strip():
+            continue
+        if not interactive:
+            say(f"> {line}")
+        try:
+            name, options = parse(line.strip(), sandbox.discord.commands)
+            interaction = await sandbox.discord.invoke(name, options)
+        except ValueError as error:
+            say(f"{error}\n\n")
+            continue
+        await _watch(sandbox, interaction)
+
+
+def parse(line: str, commands: dict[str, Json]) -> tuple[str, dict[str, object]]:
+    """A typed line as a command and its options. Raises `ValueError`.
+
+    `name:value` sets an option; the words that are left are the first option. A line that begins with no
+    slash is a question.
+    """
+    command, _, rest = (line if line.startswith("/") else f"/ask {line}").partition(" ")
+    name = command.removeprefix("/")
+    if name not in commands:
+        known = ", ".join(f"/{known}" for known in commands)
+        raise ValueError(f"There is no command /{name}. There is: {known}")
+    declared = {option["name"]: option for option in commands[name].get("options", ())}
+    options: dict[str, object] = {}
+    words = []
+    for word in rest.split(" "):
+        key, colon, value = word.partition(":")
+        if colon and key in declared and value:
+            options[key] = value.lower() == "true" if declared[key]["type"] == 5 else value
+        else:
+            words.append(word.removeprefix("prompt:"))
+    text = " ".join(words).strip()
+    if text and declared:
+        options.setdefault(next(iter(declared)), text)
+    return name, options
+
+
+async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
+    """Print what the bot writes, as it writes it."""
+    printed: dict[int, str] = {}
+    with trio.move_on_after(ANSWER_TIMEOUT):
+        while True:
+            with trio.move_on_after(QUIET) as quiet:
+                await interaction.wait_changed()
+            for message in interaction.messages:
+                _print_news(printed.get(message.id, ""), message.content)
+                printed[message.id] = message.content
+            busy = sandbox.openai.in_flight + sandbox.perplexity.in_flight
+            if quiet.cancelled_caught and not busy and not interaction.loading:
+                break
+    say("\n(only you see this)\n\n" if interaction.private else "\n\n")
+
+
+def _print_news(before: str, now: str) -> None:
+    """What a reader would see change: the new words, or all of them where the old ones changed."""
+    if now == before:
+        return
+    say(now[len(before) :] if now.startswith(before) else f"\n{now}")
+
+
+def say(text: str) -> None:
+    """Print at once."""
+    print(text, end="", flush=True)  # noqa: T201  # this is the terminal
