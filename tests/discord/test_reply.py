@@ -42,10 +42,11 @@ async def test_edits_are_a_second_apart_with_the_newest_text_and_the_last_has_al
         assert len(content.split()) == pytest.approx((time - times[0]) / 0.05, abs=8)
 
 
+@pytest.mark.parametrize("latency", [0.0, 0.3])
 async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_change(
-    autojump_clock: trio.testing.MockClock,
+    latency: float, autojump_clock: trio.testing.MockClock
 ) -> None:
-    messages = FakeMessages()
+    messages = FakeMessages(latency)
     words = [f"word{number}" for number in range(1500)]
     async with open_reply(messages, private=False, interval=1.0) as reply:
         for word in words:

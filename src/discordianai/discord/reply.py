@@ -74,14 +74,17 @@ class DiscordReply:
     async def _show_full_messages(self) -> None:
         """Complete the newest message and open the next, while there is more than one holds."""
         while True:
-            part, rest = cut(self._tail)
+            tail = self._tail
+            part, rest = cut(tail)
             if not rest.strip():
                 return
             await self._show(part, until_taken=True)
             first, _ = cut(rest)
             message_id = await self._messages.create(self._body(first))
-            # All three change together, after the only await: a cancel leaves all of them or none.
-            self._message_id, self._tail, self._shown = message_id, rest, first
+            # These change together, after the awaits: a cancel leaves all of them or none. More may have been
+            # written meanwhile.
+            self._tail = rest + self._tail[len(tail) :]
+            self._message_id, self._shown = message_id, first
             self._next_edit = trio.current_time() + self._interval
 
     async def _show(self, text: str, *, until_taken: bool) -> None:
