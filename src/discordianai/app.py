@@ -27,7 +27,7 @@ from discordianai.model import ProviderName, Question
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings
-from discordianai.transport.clients import PoolOptions, build_client
+from discordianai.transport.clients import PoolOptions, build_client, http2_available
 
 MOST_OPEN_QUESTIONS = 1000
 """Acknowledged and not yet answered, over all providers; further ones are refused."""
@@ -43,10 +43,11 @@ async def run(settings: Settings) -> None:
 
     Raises `StoreError`, `ListenerRefused`, or the error of a part that died of a bug.
     """
+    http2 = http2_available()
     async with (
         open_store(Path(settings.conversations.database)) as store,
-        _open_dispatchers(settings) as dispatchers,
-        build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT) as client,
+        _open_dispatchers(settings, http2) as dispatchers,
+        build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2) as client,
     ):
         assistant = Assistant(
             dispatchers,
@@ -58,7 +59,7 @@ async def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _open_dispatchers(settings: Settings) -> AsyncIterator[dict[ProviderName, Dispatcher]]:
+async def _open_dispatchers(settings: Settings, http2: bool) -> AsyncIterator[dict[ProviderName, Dispatcher]]:
     """One client, pool and dispatcher for each provider that has a key."""
     dispatchers = {}
     async with AsyncExitStack() as stack:
@@ -73,6 +74,7 @@ async def _open_dispatchers(settings: Settings) -> AsyncIterator[dict[ProviderNa
                     keepalive_expiry=pool.keepalive_expiry,
                 ),
                 table.read_timeout,
+                http2=http2,
             )
             await stack.enter_async_context(client)
             options = ProviderOptions(name=name, **table.model_dump())

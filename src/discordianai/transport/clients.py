@@ -21,18 +21,19 @@ class PoolOptions:
 
 
 def http2_available() -> bool:
-    """Whether the `h2` package can be imported, without importing it."""
-    return find_spec("h2") is not None
+    """Whether the `h2` package can be imported; if not, warn and say what helps. Call once, at start."""
+    if find_spec("h2") is not None:
+        return True
+    log = structlog.get_logger("discordianai.transport")
+    log.warning("HTTP/2 not available, using HTTP/1.1; pip install 'httpx[http2]' 'h2>=4.3' enables it")
+    return False
 
 
-def build_client(name: str, pool: PoolOptions, read_timeout: float) -> httpx.AsyncClient:
-    """Make the client of the provider `name`, to be opened by the caller; `read_timeout` is in seconds."""
-    log = structlog.get_logger("discordianai.transport").bind(provider=name)
-    http2 = http2_available()
+def build_client(name: str, pool: PoolOptions, read_timeout: float, *, http2: bool) -> httpx.AsyncClient:
+    """Make the client called `name`, to be opened by the caller; `read_timeout` is in seconds."""
+    log = structlog.get_logger("discordianai.transport").bind(client=name)
     if http2:
         log.info("HTTP/2 enabled")
-    else:
-        log.warning("HTTP/2 not available, using HTTP/1.1; pip install 'httpx[http2]' 'h2>=4.3' enables it")
     log.debug(
         "connection pool created",
         max_connections=pool.max_connections,

@@ -55,7 +55,7 @@ def compose(service: str, question: str, earlier: list[str], *, sources: bool) -
         many = f"{len(earlier)} thing{'s' * (len(earlier) > 1)}"
         lines.append(f"You have asked {many} before; the last was: {_quoted(earlier[-1])}")
     lines.append(f"You asked: {_quoted(question)}")
-    length = 1 + seed % 4 if seed % 5 else 20
+    length = 1 + seed % 4 if seed % 5 else 14
     lines += [PARAGRAPHS[(seed // 7 + index) % len(PARAGRAPHS)] for index in range(length)]
     cited = tuple(_source(seed + index) for index in range(2 + seed % 3)) if sources else ()
     for number in range(1, len(cited) + 1):

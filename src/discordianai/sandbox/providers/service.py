@@ -29,7 +29,7 @@ class ServiceOptions:
 
     api_key: str = "sandbox-key"
     first_token: float = 0.3
-    between_tokens: float = 0.015
+    between_tokens: float = 0.01
     requests_per_minute: int = 500
     tokens_per_minute: int = 200_000
 

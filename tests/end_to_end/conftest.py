@@ -1,0 +1,74 @@
+"""Runs the installed program, as its own process, against the sandbox's Discord and providers."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from discordianai.sandbox.bot import BotProcess, Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import DiscordOptions, Interaction
+from discordianai.sandbox.providers import ServiceOptions
+
+FAST = ServiceOptions(first_token=0.05, between_tokens=0.002)
+UNLIMITED = {"rate_limits.user": {"questions": 10_000}}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A running bot and its surroundings."""
+
+    sandbox: Sandbox
+    bot: BotProcess
+
+    async def ask(self, prompt: str, **more: Any) -> Interaction:
+        """A person asks, and nobody else meanwhile; the answer is complete when this returns."""
+        options = {"prompt": prompt, **more.pop("options", {})}
+        answered = self.answered()
+        interaction = await self.sandbox.discord.invoke("ask", options, **more)
+        await self.wait_answered(answered + 1)
+        return interaction
+
+    def answered(self) -> int:
+        """How many answers the bot has completed, as its log tells."""
+        return self.log().count("event=answered")
+
+    async def wait_answered(self, count: int, timeout: float = 30.0) -> None:
+        """Wait until the bot has completed so many answers."""
+        with trio.fail_after(timeout):
+            while self.answered() < count:  # noqa: ASYNC110  # a file tells nobody when it grows
+                await trio.sleep(0.02)
+
+    def log(self) -> str:
+        """What the bot has logged so far."""
+        return self.sandbox.log.read_text()
+
+
+Stage = Callable[..., AbstractAsyncContextManager[Scene]]
+
+
+@pytest.fixture
+def stage(tmp_path: Path, authority: Authority) -> Stage:
+    """Opens a `Scene`; `settings` has changed keys for each table."""
+
+    @asynccontextmanager
+    async def open_scene(
+        settings: Mapping[str, Mapping[str, object]] | None = None,
+        discord: DiscordOptions | None = None,
+        providers: ServiceOptions = FAST,
+        environment: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Scene]:
+        async with open_sandbox(
+            tmp_path, authority=authority, discord=discord, providers=providers
+        ) as sandbox:
+            sandbox.write_settings({**UNLIMITED, **(settings or {})})
+            sandbox = replace(sandbox, environment={**sandbox.environment, **(environment or {})})
+            async with open_bot(sandbox) as bot:
+                await bot.ready()
+                yield Scene(sandbox, bot)
+
+    return open_scene

@@ -1,0 +1,132 @@
+"""A person asks and reads the answer: the whole way, through real sockets."""
+
+import re
+from itertools import pairwise
+
+from discordianai.sandbox.discord import CHANNELS, direct_messages, person
+from discordianai.sandbox.providers.answers import compose
+from tests.end_to_end.conftest import Stage
+
+LONG = "hello"  # the sandbox answers this one in several messages
+
+
+def squeezed(text: str) -> str:
+    """Without white space, and without the fences that are added where a code block runs on."""
+    return "".join(re.sub(r"^```\w*$", "", text, flags=re.MULTILINE).split())
+
+
+async def test_the_answer_arrives_whole_publicly_and_is_remembered(stage: Stage) -> None:
+    async with stage() as scene:
+        first = await scene.ask("why is the sky blue?")
+        assert first.text == compose("OpenAI", "why is the sky blue?", [], sources=False).text
+        assert not first.private
+        second = await scene.ask("and at night?")
+        assert "the last was: “why is the sky blue?”" in second.text
+        stranger = await scene.ask("and at night?", user=person(1))
+        assert "You have asked" not in stranger.text
+        elsewhere = await scene.ask("and at night?", channel=CHANNELS[1])
+        assert "You have asked" not in elsewhere.text
+        direct = await scene.ask("in private", channel=direct_messages(person()))
+        assert "You asked: “in private”" in direct.text
+        assert scene.sandbox.discord.counters.refused == []
+
+
+async def test_history_survives_a_restart(stage: Stage) -> None:
+    for number in range(2):
+        async with stage() as scene:
+            answer = await scene.ask(f"question {number}")
+    assert "the last was: “question 0”" in answer.text
+
+
+async def test_a_long_answer_streams_into_several_messages_at_a_readable_pace(stage: Stage) -> None:
+    async with stage() as scene:
+        answer = await scene.ask(LONG)
+        wanted = compose("OpenAI", LONG, [], sources=False).text
+        assert len(answer.messages) > 1
+        assert squeezed(answer.text) == squeezed(wanted)
+        assert len(answer.messages[0].history) > 1
+        for message in answer.messages:
+            times = [moment for moment, _ in message.history]
+            # The bot keeps one second; what arrives may be some milliseconds closer.
+            assert all(later - earlier > 0.9 for earlier, later in pairwise(times))
+        assert scene.sandbox.discord.counters.rate_limited == 0
+
+
+async def test_perplexity_answers_with_its_sources(stage: Stage) -> None:
+    async with stage() as scene:
+        answer = await scene.ask("what happened today", options={"provider": "perplexity"})
+        sources = compose("Perplexity", "what happened today", [], sources=True).sources
+        for number, source in enumerate(sources, start=1):
+            assert f"{number}. [{source.title}](<{source.url}>)" in answer.text
+        assert scene.sandbox.perplexity.answered == 1
+
+
+async def test_a_private_question_is_answered_privately_in_every_message(stage: Stage) -> None:
+    async with stage() as scene:
+        answer = await scene.ask(LONG, options={"private": True})
+        assert len(answer.messages) > 1
+        assert all(message.private for message in answer.messages)
+
+
+NO_QUESTIONS = {
+    "": "There is no question in that",
+    " \n\t ": "There is no question in that",
+    "\u200b\u200d\u2060\u200f": "There is no question in that",
+    "x" * 6001: "That is too long",
+}
+
+
+async def test_what_is_no_question_is_refused_to_the_asker_alone(stage: Stage) -> None:
+    async with stage() as scene:
+        for prompt, refusal in NO_QUESTIONS.items():
+            interaction = scene.sandbox.discord.invoke_now("ask", {"prompt": prompt})
+            await interaction.wait_until(lambda i: not i.loading)
+            assert refusal in interaction.text
+            assert interaction.private
+        assert len(scene.sandbox.openai.requests) == 0
+
+
+AWKWARD = (
+    "@everyone @here <@1300000000000010000> <@&5>",
+    "```python\nunclosed `` ~~~ ``` and ```",
+    "\u202eright to left\u202c \u200bzero width",
+    "**bold *nested _italics_ ||spoiler `code",
+    "word " * 1200,
+)
+
+
+async def test_awkward_questions_are_answered_and_ping_nobody(stage: Stage) -> None:
+    async with stage() as scene:
+        for prompt in AWKWARD:
+            answer = await scene.ask(prompt)
+            assert "You asked" in answer.text
+            assert all(message.pings == [] for message in answer.messages)
+            assert all(body is not None for body in scene.sandbox.openai.requests)
+        assert scene.sandbox.discord.counters.refused == []
+
+
+async def test_two_hundred_people_at_once_are_all_acknowledged_and_answered_once(stage: Stage) -> None:
+    async with stage(
+        settings={
+            "connection_pool.openai": {"max_connections": 200},
+        }
+    ) as scene:
+        discord = scene.sandbox.discord
+        asked = [discord.invoke_now("ask", {"prompt": f"I am {n}"}, user=person(n)) for n in range(200)]
+        await scene.wait_answered(200)
+        assert max(i.acknowledged_after or 99 for i in asked) < 3.0
+        for number, interaction in enumerate(asked):
+            wanted = compose("OpenAI", f"I am {number}", [], sources=False).text
+            assert squeezed(interaction.text) == squeezed(wanted)
+        assert scene.sandbox.openai.answered == 200
+        assert discord.counters.late_acknowledgements == 0
+
+
+async def test_who_asks_too_often_is_told_how_long_to_wait(stage: Stage) -> None:
+    async with stage(settings={"rate_limits.user": {"questions": 2}}) as scene:
+        for _ in range(2):
+            await scene.ask("again")
+        refused = await scene.sandbox.discord.invoke("ask", {"prompt": "again"})
+        await refused.wait_until(lambda i: not i.loading)
+        assert re.search(r"Please wait \d+ seconds", refused.text)
+        assert refused.private

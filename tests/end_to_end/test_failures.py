@@ -1,0 +1,56 @@
+"""What a person reads, and what the log has, when a provider fails."""
+
+import re
+
+from discordianai.sandbox.providers import Fault
+from discordianai.sandbox.providers.faults import Kind
+from tests.end_to_end.conftest import Stage
+
+SECRETS = ("sandbox-key", "sandbox-token", "a question about turtles", "secret words", "aW50ZXJhY3Rpb246")
+
+
+FAILURES = [
+    (Fault.wrong_key(), "does not accept this bot's key", "AuthenticationFailed"),
+    (Fault.quota(), "account at OpenAI is used up", "QuotaExhausted"),
+    (Fault.rate_limited(1), "more questions than it allows", "RateLimited"),
+    (Fault(Kind.STATUS, status=500), "has trouble right now", "Overloaded"),
+    (Fault(Kind.CUT, after=0), "connection to OpenAI was lost", "ConnectionLost"),
+    (Fault(Kind.EMPTY), "empty answer", "answered"),
+]
+
+
+async def test_each_failure_is_one_clear_sentence_with_a_number_that_the_log_has(stage: Stage) -> None:
+    async with stage(settings={"logging": {"level": "DEBUG"}}) as scene:
+        for fault, sentence, detail in FAILURES:
+            scene.sandbox.openai.misbehave(fault)
+            answer = await scene.ask("a question about turtles")
+            assert sentence in answer.text
+            assert "Traceback" not in answer.text
+            number = re.search(r"\(error (\d+)\)", answer.text)
+            assert number is not None
+            lines = [line for line in scene.log().splitlines() if f"question={number[1]} " in line + " "]
+            assert any(detail in line for line in lines)
+        assert "You asked" in (await scene.ask("and now?")).text
+        assert not [secret for secret in SECRETS if secret in scene.log()]
+
+
+async def test_a_stream_that_is_cut_keeps_its_part_with_a_note(stage: Stage) -> None:
+    async with stage() as scene:
+        scene.sandbox.openai.misbehave(Fault(Kind.CUT, after=20))
+        answer = await scene.ask("a question about turtles")
+        assert answer.text.startswith("*(The sandbox's OpenAI speaks")
+        assert "connection to OpenAI was lost" in answer.text
+
+
+async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Stage) -> None:
+    async with stage(settings={"openai": {"base_url": "https://127.0.0.1:1", "api_key": "x"}}) as scene:
+        answer = await scene.ask("hello?")
+        assert "connection to OpenAI was lost" in answer.text
+        assert "You asked" in (await scene.ask("hello?", options={"provider": "perplexity"})).text
+
+
+async def test_nothing_that_people_say_is_in_the_log(stage: Stage) -> None:
+    async with stage() as scene:
+        await scene.ask("a question about turtles")
+        assert "answered" in scene.log()
+        assert not [secret for secret in (*SECRETS, "You asked", "Person0") if secret in scene.log()]

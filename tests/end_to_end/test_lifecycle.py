@@ -1,0 +1,180 @@
+"""Starting, losing the gateway, stopping."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from discordianai.sandbox.bot import open_bot, open_sandbox
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import DiscordOptions, person
+from discordianai.sandbox.providers import Fault, ServiceOptions
+from discordianai.sandbox.providers.faults import Kind
+from tests.end_to_end.conftest import FAST, Stage
+
+SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
+
+
+@pytest.mark.parametrize("resumable", [True, False], ids=["resumable", "not resumable"])
+async def test_answers_arrive_while_the_gateway_is_lost_and_the_next_command_works(
+    stage: Stage, resumable: bool
+) -> None:
+    async with stage(providers=SLOW) as scene:
+        discord = scene.sandbox.discord
+        asked = [discord.invoke_now("ask", {"prompt": f"I am {n}"}, user=person(n)) for n in range(5)]
+        for interaction in asked:
+            await interaction.wait_until(lambda i: i.acknowledged_after is not None)
+        discord.drop_gateway(resumable=resumable)
+        await scene.wait_answered(5)
+        for number, interaction in enumerate(asked):
+            assert f"You asked: “I am {number}”" in interaction.text
+        with trio.fail_after(20):
+            await discord.wait_ready()
+        assert "You asked: “next”" in (await scene.ask("next")).text
+        assert discord.counters.resumes == (1 if resumable else 0) or not resumable
+
+
+async def test_a_question_asked_during_the_gap_is_answered_after_the_resume(stage: Stage) -> None:
+    async with stage() as scene:
+        discord = scene.sandbox.discord
+        discord.drop_gateway(resumable=True)
+        interaction = discord.invoke_now("ask", {"prompt": "are you there?"})
+        await interaction.wait_until(lambda i: "You asked" in i.text, timeout=10)
+
+
+async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None:
+    async with stage(providers=SLOW) as scene:
+        discord = scene.sandbox.discord
+        asked = [discord.invoke_now("ask", {"prompt": f"I am {n}"}, user=person(n)) for n in range(5)]
+        for interaction in asked:
+            await interaction.wait_until(lambda i: i.acknowledged_after is not None)
+        scene.bot.terminate()
+        await trio.sleep(0.3)
+        late = discord.invoke_now("ask", {"prompt": "too late"}, user=person(9))
+        await late.wait_until(lambda i: "being restarted" in i.text)
+        assert late.private
+        with trio.fail_after(20):
+            assert await scene.bot.process.wait() == 0
+        for number, interaction in enumerate(asked):
+            assert f"You asked: “I am {number}”" in interaction.text
+            assert not interaction.loading
+            assert "restarted" not in interaction.text
+        for word in ("Warning", "Traceback", "never retrieved", "never awaited"):
+            assert word not in scene.log()
+
+
+async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) -> None:
+    async with stage(settings={"discord": {"drain_seconds": 0.5}}) as scene:
+        scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=5))
+        interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
+        await interaction.wait_until(lambda i: "sandbox" in i.text)
+        with trio.fail_after(8):
+            assert await scene.bot.stop() == 0
+        assert "I am being restarted" in interaction.text
+
+
+async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:
+    async with stage() as scene:
+        scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=5))
+        interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
+        await interaction.wait_until(lambda i: "sandbox" in i.text)
+        scene.bot.terminate()
+        await trio.sleep(0.3)
+        began = trio.current_time()
+        scene.bot.process.send_signal(signal.SIGINT)
+        assert await scene.bot.process.wait() == 0
+        assert trio.current_time() - began < 5
+
+
+async def test_an_unchanged_start_writes_no_commands(stage: Stage) -> None:
+    async with stage() as scene:
+        discord = scene.sandbox.discord
+        assert discord.counters.commands_written == 1
+        await scene.bot.stop()
+        async with open_bot(scene.sandbox) as again:
+            await again.ready()
+            await scene.ask("hello again")
+        assert discord.counters.commands_written == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "sentence"),
+    [
+        (DiscordOptions(), {"discord": {"token": "wrong"}}, "rejected the bot's token"),
+        (DiscordOptions(allowed_intents=0), {}, "refused the bot's intents"),
+    ],
+    ids=["token", "intents"],
+)
+async def test_what_no_restart_can_mend_ends_it_with_78(
+    tmp_path: Path,
+    authority: Authority,
+    options: DiscordOptions,
+    settings: dict[str, dict[str, object]],
+    sentence: str,
+) -> None:
+    async with open_sandbox(tmp_path, authority=authority, discord=options, providers=FAST) as sandbox:
+        sandbox.write_settings(settings)
+        async with open_bot(sandbox) as bot:
+            with trio.fail_after(15):
+                assert await bot.process.wait() == 78
+        log = sandbox.log.read_text()
+        assert sentence in log
+        assert "Traceback" not in log
+
+
+async def test_the_last_identifies_are_left_alone(tmp_path: Path, authority: Authority) -> None:
+    options = DiscordOptions(identifies=49)
+    async with open_sandbox(tmp_path, authority=authority, discord=options) as sandbox:
+        async with open_bot(sandbox):
+            with trio.move_on_after(4):
+                while "too many starts today" not in sandbox.log.read_text():  # noqa: ASYNC110  # a file
+                    await trio.sleep(0.1)
+        assert "too many starts today" in sandbox.log.read_text()
+        assert sandbox.discord.counters.identifies == 0
+
+
+def test_mistakes_in_the_settings_end_it_with_78_and_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[discord]\ntokn = 1\n[openai]\nmodel = 2\n")
+    command = [sys.executable, "-m", "discordianai", "run", "--settings", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  # our own
+    assert done.returncode == 78
+    assert "discord.tokn: no such key; did you mean token?" in done.stderr
+    assert "openai.model: 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_sandbox_answers_what_is_piped_into_it() -> None:
+    typed = "/ask why?\n/ask provider:perplexity what's up today\n/nonsense\n"
+    command = [sys.executable, "-m", "discordianai", "sandbox"]
+    done = subprocess.run(  # noqa: S603  # our own
+        command, input=typed, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert "the answers are\nthe sandbox's own" in done.stdout
+    assert "You asked: “why?”" in done.stdout
+    assert "There is no command /nonsense" in done.stdout
+    assert "**Sources**" in done.stdout
+    assert done.stderr == ""
+
+
+async def test_without_h2_it_says_so_once_and_answers_over_http_1(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['h2'] = None\n")
+    async with stage(environment={"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}) as scene:
+        assert "You asked: “why?”" in (await scene.ask("why?")).text
+        assert scene.log().count("HTTP/2 not available") == 1
+        assert "HTTP/2 enabled" not in scene.log()
+        assert scene.sandbox.openai.server is not None
+        assert {c.protocol for c in scene.sandbox.openai.server.history} == {"HTTP/1.1"}
+
+
+async def test_with_h2_it_says_so_for_each_client_and_uses_it(stage: Stage) -> None:
+    async with stage() as scene:
+        await scene.ask("why?")
+        assert scene.log().count("HTTP/2 enabled") == 3
+        assert scene.sandbox.openai.server is not None
+        assert {c.protocol for c in scene.sandbox.openai.server.history} == {"HTTP/2"}
