@@ -94,7 +94,7 @@ class Assistant:
             note = _numbered(error.for_person, question)
         else:
             note = _closing_note(answer, question)
-        if answer.text:
+        if answer.text.strip():
             await self._remember(question, answer, log)
         await reply.finish(answer.citations, note)
         log.info("answered", characters=len(answer.text), complete=not note)

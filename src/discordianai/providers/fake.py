@@ -1,7 +1,7 @@
 """A provider that answers what a test tells it to."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 import trio
 
@@ -38,7 +38,7 @@ class FakeProvider:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         finished = False
 
-        async def chunks() -> AsyncIterator[Chunk]:
+        async def chunks() -> AsyncGenerator[Chunk, None]:
             nonlocal finished
             for step in script:
                 await trio.sleep(step if isinstance(step, float) else 0)
@@ -52,7 +52,8 @@ class FakeProvider:
             yield Chunk(usage=Usage(10, 20), finish_reason=FinishReason.STOP)
 
         try:
-            yield chunks()
+            async with aclosing(chunks()) as stream:
+                yield stream
         finally:
             self.in_flight -= 1
             self.left_early += not finished

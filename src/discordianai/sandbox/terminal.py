@@ -98,6 +98,8 @@ async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
             with trio.move_on_after(QUIET) as quiet:
                 await interaction.wait_changed()
             for message in interaction.messages:
+                if printed and message.id not in printed:
+                    say("\n")  # a further message begins on a line of its own
                 _print_news(printed.get(message.id, ""), message.content)
                 printed[message.id] = message.content
             busy = sandbox.openai.in_flight + sandbox.perplexity.in_flight

@@ -1,0 +1,159 @@
+"""What the assistant promises the person who asked, whatever becomes of the provider and the store."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from discordianai.assistant import CUT_SHORT, EMPTY_ANSWER, INTERNAL_ERROR, RESTARTING, Assistant
+from discordianai.conversations.memory import MemoryStore
+from discordianai.conversations.store import ConversationKey, StoreError
+from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.model import (
+    ChatRequest,
+    Chunk,
+    FinishReason,
+    Person,
+    Place,
+    ProviderName,
+    Question,
+    ReplyAddress,
+    Role,
+)
+from discordianai.providers.errors import ConnectionLost
+from discordianai.providers.fake import FakeProvider, Step
+from discordianai.reply import FakeReply, ReplyFailed
+
+ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
+
+
+class Scene:
+    """An assistant whose providers answer from `scripts`."""
+
+    def __init__(self, *scripts: list[Step], provider: FakeProvider | None = None) -> None:
+        self.provider = provider or FakeProvider(*scripts)
+        self.store = MemoryStore()
+        dispatchers = {ProviderName.OPENAI: Dispatcher(self.provider, 10)}
+        self.assistant = Assistant(dispatchers, self.store, instructions="be brief", max_turns=10)
+        self._number = 0
+
+    def question(self, text: str = "why?", person: Person = ANN) -> Question:
+        self._number += 1
+        address = ReplyAddress(1, self._number, "token", 7, private=False, acknowledged_at=0.0)
+        return Question(self._number, text, person, Place(7, 5), address)
+
+    async def ask(self, question: Question | None = None, reply: FakeReply | None = None) -> FakeReply:
+        question, reply = question or self.question(), reply or FakeReply()
+        await self.assistant.answer(question, self.assistant.line_up(question), reply)
+        return reply
+
+    async def remembered(self, question: Question) -> list[str]:
+        turns = await self.store.recent(ConversationKey.of(question.person, question.place), 100)
+        return [turn.text for turn in turns]
+
+
+async def test_the_conversation_so_far_goes_along_and_is_nobody_elses() -> None:
+    scene = Scene(["first"], ["second"], ["third"])
+    await scene.ask(scene.question("one?"))
+    await scene.ask(scene.question("two?"))
+    await scene.ask(scene.question("three?", BEN))
+    texts = [[turn.text for turn in request.turns] for request in scene.provider.requests]
+    assert texts == [["one?"], ["one?", "first", "two?"], ["three?"]]
+    assert [turn.role for turn in scene.provider.requests[1].turns] == [Role.USER, Role.ASSISTANT, Role.USER]
+
+
+async def test_a_providers_failure_is_told_under_the_questions_number_and_the_part_is_kept() -> None:
+    scene = Scene(["half an ", ConnectionLost(ProviderName.OPENAI, "reset by peer")])
+    question = scene.question()
+    reply = await scene.ask(question)
+    assert reply.text == "half an "
+    assert reply.finished
+    assert f"(error {question.number})" in reply.note
+    assert "reset by peer" not in reply.note
+    assert await scene.remembered(question) == ["why?", "half an "]
+
+
+async def test_a_bug_is_told_without_its_details_and_the_next_question_is_answered() -> None:
+    class Broken(FakeReply):
+        def write(self, text: str) -> None:
+            raise ZeroDivisionError("a secret detail")
+
+    scene = Scene(["text"])
+    reply = await scene.ask(reply=Broken())
+    assert INTERNAL_ERROR in reply.note
+    assert "secret" not in reply.note
+    assert (await scene.ask()).text == "text"
+
+
+async def test_who_is_cancelled_is_told_and_the_stream_is_left() -> None:
+    scene = Scene(["beginning", 1000.0, "never"])
+    reply = FakeReply()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, None, reply)
+        while not reply.text:
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert reply.note == RESTARTING
+    assert (scene.provider.in_flight, scene.provider.left_early) == (0, 1)
+
+
+async def test_last_words_have_an_end(autojump_clock: trio.testing.MockClock) -> None:
+    class Stuck(FakeReply):
+        async def finish(self, citations: object = (), note: str = "") -> None:
+            await trio.sleep_forever()
+
+    scene = Scene([1000.0])
+    with trio.move_on_after(1):
+        await scene.ask(reply=Stuck())
+    assert trio.current_time() == pytest.approx(4.0)
+
+
+async def test_without_a_store_the_answer_still_comes() -> None:
+    scene = Scene(["text"])
+    scene.store.failure = StoreError("the disk is full")
+    reply = await scene.ask()
+    assert (reply.text, reply.note, reply.finished) == ("text", "", True)
+
+
+async def test_an_answer_that_cannot_be_shown_is_remembered_and_stops_nobody() -> None:
+    scene = Scene(["text"])
+    reply = FakeReply()
+    reply.failure = ReplyFailed("the message is gone")
+    question = scene.question()
+    await scene.ask(question, reply)
+    assert await scene.remembered(question) == ["why?", "text"]
+
+
+async def test_an_empty_answer_is_said_to_be_one_and_is_not_remembered() -> None:
+    scene = Scene([" \n"])
+    question = scene.question()
+    assert EMPTY_ANSWER in (await scene.ask(question)).note
+    assert await scene.remembered(question) == []
+
+
+async def test_an_answer_that_reached_the_length_limit_says_so() -> None:
+    class Verbose(FakeProvider):
+        @asynccontextmanager
+        async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
+            async def chunks() -> AsyncIterator[Chunk]:
+                yield Chunk(text="a long answer", finish_reason=FinishReason.LENGTH)
+
+            yield chunks()
+
+    reply = await Scene(provider=Verbose()).ask()
+    assert (reply.text, reply.note) == ("a long answer", CUT_SHORT)
+
+
+async def test_questions_of_one_conversation_are_answered_in_the_order_they_came(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene([2.0, "slow"], ["quick"])
+    questions = [scene.question("one?"), scene.question("two?")]
+    turns = [scene.assistant.line_up(question) for question in questions]
+    async with trio.open_nursery() as nursery:
+        for question, turn in reversed(list(zip(questions, turns, strict=True))):
+            nursery.start_soon(scene.assistant.answer, question, turn, FakeReply())
+    assert [request.turns[-1].text for request in scene.provider.requests] == ["one?", "two?"]
+    assert scene.provider.most_in_flight == 1
