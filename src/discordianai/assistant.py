@@ -103,9 +103,11 @@ class Assistant:
         self, question: Question, reply: Reply, answer: _Answer, log: FilteringBoundLogger
     ) -> None:
         dispatcher = self._choose(question)
+        key = ConversationKey.of(question.person, question.place)
+        history = await self._store.recent(key, self._max_turns)
         request = ChatRequest(
             model=dispatcher.model,
-            turns=(*await self._history(question, log), Turn(Role.USER, question.text)),
+            turns=(*history, Turn(Role.USER, question.text)),
             instructions=self._instructions,
             person=_pseudonym(question.person.id),
             number=question.number,
@@ -121,14 +123,6 @@ class Assistant:
         if question.provider is not None and question.provider in self._dispatchers:
             return self._dispatchers[question.provider]
         return next(iter(self._dispatchers.values()))
-
-    async def _history(self, question: Question, log: FilteringBoundLogger) -> tuple[Turn, ...]:
-        key = ConversationKey.of(question.person, question.place)
-        try:
-            return await self._store.recent(key, self._max_turns)
-        except StoreError as error:
-            log.error("answering without history", reason=str(error))
-            return ()
 
     async def _remember(self, question: Question, answer: _Answer, log: FilteringBoundLogger) -> None:
         """A part that was shown is kept too: the next question may be about it."""
