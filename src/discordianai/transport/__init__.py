@@ -1,1 +1,35 @@
-"""The HTTP clients under both providers: one connection pool each, sized by the operator."""
+"""An HTTP/2 connection pool under httpx, of use by itself.
+
+    async with httpx.AsyncClient(transport=MultiplexedTransport(max_connections=50)) as client:
+        response = await client.post("https://...", json=...)
+
+It runs on trio and on asyncio. Up to `streams_per_connection` requests share a connection. A cancelled one
+resets its stream and disturbs no other, and one that a server has not processed is sent again. An origin
+without HTTP/2, and plain http, are spoken to in HTTP/1.1.
+"""
+
+from discordianai.transport.multiplexed import MultiplexedTransport
+from discordianai.transport.records import (
+    ConnectionClosed,
+    ConnectionOpened,
+    GoawayReceived,
+    Origin,
+    PingLost,
+    PoolEvent,
+    Replayed,
+    SpeaksHttp1,
+    Statistics,
+)
+
+__all__ = [
+    "ConnectionClosed",
+    "ConnectionOpened",
+    "GoawayReceived",
+    "MultiplexedTransport",
+    "Origin",
+    "PingLost",
+    "PoolEvent",
+    "Replayed",
+    "SpeaksHttp1",
+    "Statistics",
+]

@@ -1,0 +1,267 @@
+"""One connection: a task that reads, one that writes, one that watches. Only they touch the socket."""
+
+import logging
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Protocol
+
+import anyio
+import h2.exceptions
+import httpx
+from anyio.abc import ByteStream
+
+from discordianai.transport.dialing import Dial
+from discordianai.transport.exchange import Exchange
+from discordianai.transport.goaway import Goaway
+from discordianai.transport.multiplexer import Multiplexer
+from discordianai.transport.records import (
+    ConnectionClosed,
+    ConnectionOpened,
+    GoawayReceived,
+    Origin,
+    PingLost,
+    PoolEvent,
+    PoolOptions,
+)
+
+READ_SIZE = 65_536
+FAREWELL_TIMEOUT = 1.0
+"""Seconds that a connection may take to say goodbye and close."""
+
+BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
+"""What a socket or its TLS raises when it is of no more use; `ssl.SSLError` is an `OSError`."""
+
+
+class State(Enum):
+    """The life of a connection, in its order."""
+
+    OPENING = auto()
+    OPEN = auto()
+    DRAINING = auto()
+    """The open streams finish, no new ones begin."""
+    CLOSED = auto()
+    """Of no more use; its task is ending."""
+
+
+class Owner(Protocol):
+    """The pool, as a connection sees it. No method waits."""
+
+    def opened(self, connection: "Connection") -> None:
+        """It can be used now."""
+
+    def not_opened(self, connection: "Connection", why: str) -> None:
+        """It could not be made, for a reason that would meet the next attempt too."""
+
+    def speaks_http1(self, connection: "Connection") -> None:
+        """The origin did not agree to HTTP/2."""
+
+    def room(self, connection: "Connection") -> None:
+        """Its load or its capacity has changed."""
+
+    def give_back(self, exchange: Exchange, why: str, connection: "Connection") -> None:
+        """This request was not processed here."""
+
+    def ended(self, connection: "Connection") -> None:
+        """Its task is over, its socket closed."""
+
+    def tell(self, event: PoolEvent) -> None:
+        """For whoever listens."""
+
+
+class Connection:
+    """Made by the pool, which starts `run` in a task of its own."""
+
+    def __init__(self, origin: Origin, dial: Dial, options: PoolOptions, owner: Owner) -> None:
+        self.origin = origin
+        self.state = State.OPENING
+        self.idle_since = 0.0
+        self._dial = dial
+        self._options = options
+        self._owner = owner
+        self._streams = Multiplexer(options.streams_per_connection, self)
+        self._scope = anyio.CancelScope()
+        self._output = anyio.Event()
+        self._heard_at = 0.0
+        self._farewell = b""
+
+    @property
+    def load(self) -> int:
+        """Requests that are on it."""
+        return self._streams.load
+
+    @property
+    def free(self) -> int:
+        """How many more requests it takes."""
+        return self._streams.capacity - self._streams.load if self.state is State.OPEN else 0
+
+    @property
+    def capacity(self) -> int:
+        """How many requests it takes at once."""
+        return self._streams.capacity
+
+    def submit(self, exchange: Exchange) -> None:
+        """Take on a request, if `free` says so."""
+        self._streams.submit(exchange)
+
+    def close(self, why: str) -> None:
+        """Take leave; streams that are still open fail."""
+        self._end(httpx.ReadError, why, lost=False)
+
+    # Its tasks
+
+    async def run(self, connect_timeout: float) -> None:
+        """Connect within so many seconds, and carry requests until the connection ends."""
+        try:
+            with self._scope:
+                stream = await self._open(connect_timeout)
+                if stream is not None:
+                    await self._live(stream)
+        except Exception:
+            # Streams of a connection that met a bug fail; the others, and the program, go on.
+            logging.getLogger(__name__).exception("a connection of the HTTP/2 pool met a bug")
+            self._end(httpx.ReadError, "a bug in the connection pool")
+        finally:
+            self._end(httpx.ReadError, "the connection was cancelled")
+            self._owner.ended(self)
+
+    async def _open(self, timeout: float) -> ByteStream | None:
+        """The connection, once the server's SETTINGS have come: no stream exceeds what they allow."""
+        stream = None
+        try:
+            with anyio.fail_after(timeout):
+                stream, protocol = await self._dial(self.origin)
+                if protocol != "h2":
+                    self._owner.speaks_http1(self)
+                    self._end(httpx.ConnectError, "the server speaks HTTP/1.1", lost=False)
+                else:
+                    await self._greet(stream)
+        except TimeoutError:
+            self._end(httpx.ConnectTimeout, "connecting took too long")
+        except (*BROKEN, h2.exceptions.ProtocolError) as error:
+            self._owner.not_opened(self, f"{type(error).__name__}: {error}")
+            self._end(httpx.ConnectError, "connecting failed")
+        except BaseException:
+            if stream is not None:
+                await anyio.aclose_forcefully(stream)
+            raise
+        if self.state is State.OPENING:
+            return stream
+        if stream is not None:
+            await anyio.aclose_forcefully(stream)
+        return None
+
+    async def _greet(self, stream: ByteStream) -> None:
+        await stream.send(self._streams.collect())
+        while not self._streams.greeted:
+            self._streams.receive(await stream.receive(READ_SIZE))
+
+    async def _live(self, stream: ByteStream) -> None:
+        self.state = State.OPEN
+        self.idle_since = self._heard_at = anyio.current_time()
+        self._owner.tell(ConnectionOpened(self.origin, self._streams.capacity))
+        self._owner.opened(self)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._read, stream)
+                tasks.start_soon(self._write, stream)
+                tasks.start_soon(self._watch)
+        finally:
+            with anyio.move_on_after(FAREWELL_TIMEOUT, shield=True), suppress(*BROKEN):
+                try:
+                    if self._farewell:
+                        await stream.send(self._farewell)
+                finally:
+                    await stream.aclose()
+
+    async def _read(self, stream: ByteStream) -> None:
+        try:
+            while True:
+                data = await stream.receive(READ_SIZE)
+                self._heard_at = anyio.current_time()
+                self._streams.receive(data)
+        except h2.exceptions.ProtocolError as error:
+            why = f"the server broke the protocol: {type(error).__name__}: {error}"
+            self._end(httpx.RemoteProtocolError, why)
+        except anyio.EndOfStream:
+            self._end(httpx.RemoteProtocolError, "the server closed the connection")
+        except BROKEN as error:
+            self._end(httpx.ReadError, f"the connection broke: {type(error).__name__}")
+
+    async def _write(self, stream: ByteStream) -> None:
+        try:
+            while True:
+                while data := self._streams.collect():
+                    await stream.send(data)
+                    self._streams.sent()
+                await self._output.wait()
+                self._output = anyio.Event()
+        except BROKEN as error:
+            self._end(httpx.WriteError, f"the connection broke: {type(error).__name__}")
+
+    async def _watch(self) -> None:
+        """Close the connection when it was idle for long, or shows no sign of life while it is not."""
+        expiry, interval = self._options.keepalive_expiry, self._options.ping_interval
+        while True:
+            now = anyio.current_time()
+            if self.load:
+                due = self._heard_at + interval
+                if now >= due:
+                    await self._ping()
+                    continue
+            elif expiry is None:
+                due = now + interval
+            else:
+                due = self.idle_since + expiry
+                if now >= due:
+                    self.close("idle")
+                    return
+            # Looking again at every interval notices a connection that was idle and is busy now.
+            await anyio.sleep(min(due - now, interval))
+
+    async def _ping(self) -> None:
+        heard_at = self._heard_at
+        self._streams.ping()
+        await anyio.sleep(self._options.ping_timeout)
+        if self._heard_at == heard_at:
+            self._owner.tell(PingLost(self.origin))
+            self._end(httpx.ReadError, "the server shows no sign of life")
+
+    def _end(self, kind: type[httpx.TransportError], why: str, *, lost: bool = True) -> None:
+        """It is over, for the first reason given; the tasks are cancelled, its requests told."""
+        if self.state is State.CLOSED:
+            return
+        if self.state is not State.OPENING:
+            self._owner.tell(ConnectionClosed(self.origin, why, lost))
+        self.state = State.CLOSED
+        self._farewell = self._streams.end(kind, why)
+        self._scope.cancel()
+
+    # What the multiplexer tells
+
+    def wake(self) -> None:
+        """See `multiplexer.Listener`."""
+        self._output.set()
+
+    def room(self) -> None:
+        """See `multiplexer.Listener`."""
+        if self.state is State.CLOSED:
+            return
+        if not self.load:
+            self.idle_since = anyio.current_time()
+            if self._streams.draining:
+                self.close("drained")
+                return
+        self._owner.room(self)
+
+    def goaway(self, goaway: Goaway) -> None:
+        """See `multiplexer.Listener`."""
+        if self.state is State.OPENING:
+            self._owner.not_opened(self, "the server went away at once")
+            self._end(httpx.ConnectError, "the server went away at once")
+            return
+        self.state = State.DRAINING
+        self._owner.tell(GoawayReceived(self.origin, goaway.last_stream_id, goaway.error_code))
+
+    def unprocessed(self, exchange: Exchange, why: str) -> None:
+        """See `multiplexer.Listener`."""
+        self._owner.give_back(exchange, why, self)

@@ -1,0 +1,86 @@
+"""HTTP/1.1, for origins that don't speak HTTP/2: httpx's own transport, and who needs it."""
+
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+
+from discordianai.transport.records import Origin, PoolOptions
+
+REMEMBERED = 600.0
+"""Seconds until an origin that spoke HTTP/1.1 is asked again: a server may have been upgraded."""
+
+
+class Http1Fallback:
+    """Its connections are made by the first request, within limits of their own."""
+
+    def __init__(self, options: PoolOptions, make_context: Callable[[], ssl.SSLContext]) -> None:
+        self._limits = httpx.Limits(
+            max_connections=options.max_connections,
+            max_keepalive_connections=options.max_keepalive,
+            keepalive_expiry=options.keepalive_expiry,
+        )
+        self._make_context = make_context
+        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._known: dict[Origin, float] = {}
+        self.in_flight = 0
+        """Requests whose responses are not closed yet."""
+
+    @property
+    def origins(self) -> list[Origin]:
+        """Those that are known to speak HTTP/1.1 only."""
+        return list(self._known)
+
+    def remember(self, origin: Origin) -> None:
+        """This one speaks HTTP/1.1."""
+        self._known[origin] = time.monotonic() + REMEMBERED
+
+    def knows(self, origin: Origin) -> bool:
+        """Whether `origin` is to be spoken to in HTTP/1.1."""
+        until = self._known.get(origin)
+        if until is not None and until < time.monotonic():
+            del self._known[origin]
+            return False
+        return until is not None
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request this way. Raises `httpx.TransportError`."""
+        if self._transport is None:
+            self._transport = httpx.AsyncHTTPTransport(
+                http2=False, limits=self._limits, verify=self._make_context(), trust_env=False
+            )
+        self.in_flight += 1
+        try:
+            response = await self._transport.handle_async_request(request)
+        except BaseException:
+            self.in_flight -= 1
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # for mypy
+        response.stream = _Counted(response.stream, self._closed)
+        return response
+
+    def _closed(self) -> None:
+        self.in_flight -= 1
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        if self._transport is not None:
+            await self._transport.aclose()
+
+
+class _Counted(httpx.AsyncByteStream):
+    """A response's body that says when it is closed."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, closed: Callable[[], None]) -> None:
+        self._stream = stream
+        self._closed: Callable[[], None] | None = closed
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        if self._closed is not None:
+            self._closed()
+            self._closed = None
+        await self._stream.aclose()

@@ -1,0 +1,75 @@
+"""HTTP/2: sends requests through the pool, and reads their responses."""
+
+import anyio
+import anyio.abc
+import httpx
+
+from discordianai.transport.connection import Connection
+from discordianai.transport.dialing import Dial
+from discordianai.transport.exchange import Exchange, Timeouts
+from discordianai.transport.pool import Pool
+from discordianai.transport.records import EventListener, Origin, PoolOptions
+from discordianai.transport.translation import headers_of
+
+
+class Http2:
+    """Runs its connections in `tasks`, which the caller opens and closes."""
+
+    def __init__(
+        self, options: PoolOptions, dial: Dial, tasks: anyio.abc.TaskGroup, on_event: EventListener
+    ) -> None:
+        self._tasks = tasks
+        self._empty = anyio.Event()
+        self.pool = Pool(options, dial, self._start, on_event)
+
+    async def send(self, request: httpx.Request, origin: Origin) -> httpx.Response:
+        """Send a request whose body was read. Raises `httpx.TransportError` or `HttpOneOnly`."""
+        timeouts = Timeouts.of(request.extensions)
+        exchange = Exchange(origin, headers_of(request), request.content, timeouts)
+        self.pool.submit(exchange)
+        try:
+            await exchange.response()
+        except BaseException:
+            exchange.abandon()
+            raise
+        return httpx.Response(
+            exchange.status,
+            headers=exchange.response_headers,
+            stream=ResponseStream(exchange),
+            request=request,
+            extensions={"http_version": b"HTTP/2", "stream_id": exchange.stream_id},
+        )
+
+    async def aclose(self) -> None:
+        """End every connection, and wait until they have. The caller bounds the wait."""
+        self.pool.close("the transport was closed")
+        while self.pool.connections:
+            self._empty = anyio.Event()
+            await self._empty.wait()
+
+    def _start(self, connection: Connection, connect_timeout: float) -> None:
+        self._tasks.start_soon(self._run, connection, connect_timeout)
+
+    async def _run(self, connection: Connection, connect_timeout: float) -> None:
+        await connection.run(connect_timeout)
+        self._empty.set()
+
+
+class ResponseStream(httpx.AsyncByteStream):
+    """The body of a response, in the pieces that came. Leaving it early resets the stream."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __aiter__(self) -> "ResponseStream":
+        # No async generator: httpx drops those of streams that are left early, without closing them.
+        return self
+
+    async def __anext__(self) -> bytes:
+        if piece := await self._exchange.next_piece():
+            return piece
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """See `httpx.AsyncByteStream`; never waits."""
+        self._exchange.abandon()

@@ -1,0 +1,117 @@
+"""What the pool tells about itself: its figures, and what happens to its connections."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Origin(NamedTuple):
+    """Where an https server is."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """See `MultiplexedTransport`. Raises `ValueError`."""
+
+    max_connections: int
+    max_keepalive: int
+    keepalive_expiry: float | None
+    streams_per_connection: int
+    ping_interval: float
+    ping_timeout: float
+
+    def __post_init__(self) -> None:
+        if self.max_connections < 1 or self.streams_per_connection < 1:
+            raise ValueError("max_connections and streams_per_connection should be at least 1")
+        if self.max_keepalive < 0:
+            raise ValueError("max_keepalive should be at least 0")
+        if self.ping_interval <= 0 or self.ping_timeout <= 0:
+            raise ValueError("ping_interval and ping_timeout should be more than 0 seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """One moment of a pool. Connections opened, those lost and replays are totals since it was opened.
+
+    `protocols` has "HTTP/2" or "HTTP/1.1" for each `host:port` that was spoken to.
+    """
+
+    max_connections: int
+    open_connections: int = 0
+    opening_connections: int = 0
+    idle_connections: int = 0
+    streams_in_use: int = 0
+    http1_requests: int = 0
+    requests_waiting: int = 0
+    connections_opened: int = 0
+    connections_lost: int = 0
+    replays: int = 0
+    protocols: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def requests_in_flight(self) -> int:
+        """Requests that a server is working on, over either protocol."""
+        return self.streams_in_use + self.http1_requests
+
+    @property
+    def utilisation(self) -> float:
+        """Requests in flight for each connection that is allowed; over 1 where streams share them."""
+        return self.requests_in_flight / self.max_connections
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOpened:
+    """A connection speaks HTTP/2 now; the server allows `max_streams` at once."""
+
+    origin: Origin
+    max_streams: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClosed:
+    """A connection has ended; `lost` if it was not this side that wanted it to."""
+
+    origin: Origin
+    why: str
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GoawayReceived:
+    """The server takes no new streams on a connection; `error_code` is 0 where nothing is wrong."""
+
+    origin: Origin
+    last_stream_id: int
+    error_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A request that the server has not processed goes out again."""
+
+    origin: Origin
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PingLost:
+    """The server has not answered a PING in time: the connection is dead."""
+
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class SpeaksHttp1:
+    """The server did not agree to HTTP/2; its requests go over HTTP/1.1 for a while."""
+
+    origin: Origin
+
+
+PoolEvent = ConnectionOpened | ConnectionClosed | GoawayReceived | Replayed | PingLost | SpeaksHttp1
+EventListener = Callable[[PoolEvent], None]
