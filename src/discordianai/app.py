@@ -5,7 +5,7 @@ first, the store and the clients are outermost and close last.
 """
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -24,15 +24,16 @@ from discordianai.discord.reply import open_reply
 from discordianai.discord.webhook import DiscordApi, InteractionWebhook
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.model import ProviderName, Question
+from discordianai.operations.usage import report_usage
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings
-from discordianai.transport.clients import PoolOptions, build_client, http2_available
+from discordianai.transport.clients import ClientOptions, PooledClient, build_client, http2_available
 
 MOST_OPEN_QUESTIONS = 1000
 """Acknowledged and not yet answered, over all providers; further ones are refused."""
 
-DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
+DISCORD_POOL = ClientOptions(max_connections=20, max_keepalive=5)
 """For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""
 
 DISCORD_READ_TIMEOUT = 15.0
@@ -43,43 +44,53 @@ async def run(settings: Settings) -> None:
 
     Raises `StoreError`, `ListenerRefused`, or the error of a part that died of a bug.
     """
+    try:
+        await _run(settings)
+    except BaseExceptionGroup as group:
+        raise _cause(group) from group
+
+
+async def _run(settings: Settings) -> None:
     http2 = http2_available()
+    clients = _build_clients(settings, http2)
+    discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
     async with (
         open_store(Path(settings.conversations.database)) as store,
-        _open_dispatchers(settings, http2) as dispatchers,
-        build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2) as client,
+        _open_all([discord, *clients.values()]),
+        report_usage({"discord": discord} | {name.value: client for name, client in clients.items()}),
     ):
+        dispatchers = {name: _dispatcher(settings, name, client) for name, client in clients.items()}
         assistant = Assistant(
             dispatchers,
             store,
             instructions=settings.assistant.instructions,
             max_turns=settings.conversations.max_turns,
         )
-        await Bot(settings, assistant, DiscordApi(client, settings.discord.api_url)).serve()
+        await Bot(settings, assistant, DiscordApi(discord.http, settings.discord.api_url)).serve()
+
+
+def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, PooledClient]:
+    """One client and pool for each provider that has a key."""
+    clients = {}
+    for name in settings.providers:
+        pool = settings.pool(name)
+        fields = pool.model_dump() | {"max_keepalive": min(pool.max_keepalive, pool.max_connections)}
+        read_timeout = settings.provider(name).read_timeout
+        clients[name] = build_client(name.value, ClientOptions(**fields), read_timeout, http2=http2)
+    return clients
 
 
 @asynccontextmanager
-async def _open_dispatchers(settings: Settings, http2: bool) -> AsyncIterator[dict[ProviderName, Dispatcher]]:
-    """One client, pool and dispatcher for each provider that has a key."""
-    dispatchers = {}
+async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        for name in settings.providers:
-            pool = settings.pool(name)
-            table = settings.provider(name)
-            client = build_client(
-                name.value,
-                PoolOptions(
-                    max_connections=pool.max_connections,
-                    max_keepalive=min(pool.max_keepalive, pool.max_connections),
-                    keepalive_expiry=pool.keepalive_expiry,
-                ),
-                table.read_timeout,
-                http2=http2,
-            )
-            await stack.enter_async_context(client)
-            options = ProviderOptions(name=name, **table.model_dump())
-            dispatchers[name] = Dispatcher(make_provider(client, options), pool.max_connections)
-        yield dispatchers
+        for client in clients:
+            await stack.enter_async_context(client.http)
+        yield
+
+
+def _dispatcher(settings: Settings, name: ProviderName, client: PooledClient) -> Dispatcher:
+    options = ProviderOptions(name=name, **settings.provider(name).model_dump())
+    return Dispatcher(make_provider(client.http, options), settings.pool(name).max_connections)
 
 
 class Bot:
@@ -95,18 +106,15 @@ class Bot:
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
         questions, receiver = trio.open_memory_channel[Question](MOST_OPEN_QUESTIONS)
-        try:
-            async with trio.open_nursery() as parts, questions, receiver:
-                stop = trio.Event()
-                parts.start_soon(self._watch_signals, stop, parts.cancel_scope)
-                parts.start_soon(self._listen, questions)
-                async with trio.open_nursery() as answers:
-                    answers.start_soon(self._answer_all, receiver, answers)
-                    await stop.wait()
-                    await self._drain(answers)
-                parts.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            raise _cause(group) from group
+        async with trio.open_nursery() as parts, questions, receiver:
+            stop = trio.Event()
+            parts.start_soon(self._watch_signals, stop, parts.cancel_scope)
+            parts.start_soon(self._listen, questions)
+            async with trio.open_nursery() as answers:
+                answers.start_soon(self._answer_all, receiver, answers)
+                await stop.wait()
+                await self._drain(answers)
+            parts.cancel_scope.cancel()
 
     async def _listen(self, questions: trio.MemorySendChannel[Question]) -> None:
         # Imported here because the library takes 1.3 s and 50 MB, which other commands do without.

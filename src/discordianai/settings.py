@@ -90,6 +90,9 @@ class PoolSettings(Table):
     max_connections: Annotated[int, Field(ge=1, le=1000)]
     max_keepalive: Annotated[int, Field(ge=0, le=1000)]
     keepalive_expiry: Seconds = 60.0
+    streams_per_connection: Annotated[int, Field(ge=1, le=1000)] = 10
+    ping_interval: Seconds = 15.0
+    ping_timeout: Seconds = 5.0
 
     @field_validator("max_keepalive")
     @classmethod

@@ -1,10 +1,15 @@
-"""One `httpx.AsyncClient` per provider, with the limits that the operator set."""
+"""One `httpx.AsyncClient` per provider, over a pool of its own, with the limits that the operator set."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
 import httpx
 import structlog
+from structlog.typing import FilteringBoundLogger
+
+from discordianai.transport.multiplexed import MultiplexedTransport
+from discordianai.transport.proxies import environment_mounts
+from discordianai.transport.records import PoolEvent, SpeaksHttp1, Statistics
 
 CONNECT_TIMEOUT = 10.0
 WRITE_TIMEOUT = 10.0
@@ -12,12 +17,27 @@ POOL_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class PoolOptions:
-    """How many connections a client may hold; the seconds are how long an idle one is kept."""
+class ClientOptions:
+    """The limits of a client's pool, times in seconds; see `MultiplexedTransport`."""
 
     max_connections: int
     max_keepalive: int
     keepalive_expiry: float = 60.0
+    streams_per_connection: int = 10
+    ping_interval: float = 15.0
+    ping_timeout: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PooledClient:
+    """A client, to be opened and closed by the caller, and what its pool tells."""
+
+    http: httpx.AsyncClient
+    transport: MultiplexedTransport | None
+
+    def statistics(self) -> Statistics | None:
+        """The pool at this moment; None without HTTP/2, where httpx's own pool tells nothing."""
+        return self.transport.statistics() if self.transport else None
 
 
 def http2_available() -> bool:
@@ -29,26 +49,40 @@ def http2_available() -> bool:
     return False
 
 
-def build_client(name: str, pool: PoolOptions, read_timeout: float, *, http2: bool) -> httpx.AsyncClient:
-    """Make the client called `name`, to be opened by the caller; `read_timeout` is in seconds."""
+def build_client(name: str, options: ClientOptions, read_timeout: float, *, http2: bool) -> PooledClient:
+    """Make the client called `name`; `read_timeout` is in seconds."""
     log = structlog.get_logger("discordianai.transport").bind(client=name)
-    if http2:
-        log.info("HTTP/2 enabled")
-    log.debug(
-        "connection pool created",
-        max_connections=pool.max_connections,
-        max_keepalive=pool.max_keepalive,
-        keepalive_expiry=pool.keepalive_expiry,
-        http2=http2,
+    limits = httpx.Limits(
+        max_connections=options.max_connections,
+        max_keepalive_connections=options.max_keepalive,
+        keepalive_expiry=options.keepalive_expiry,
     )
-    return httpx.AsyncClient(
-        http2=http2,
-        limits=httpx.Limits(
-            max_connections=pool.max_connections,
-            max_keepalive_connections=pool.max_keepalive,
-            keepalive_expiry=pool.keepalive_expiry,
-        ),
-        timeout=httpx.Timeout(
-            connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT, read=read_timeout
-        ),
+    timeout = httpx.Timeout(
+        connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT, read=read_timeout
     )
+    log.debug("connection pool created", **asdict(options), http2=http2)
+    if not http2:
+        return PooledClient(httpx.AsyncClient(limits=limits, timeout=timeout), None)
+    log.info("HTTP/2 enabled")
+    transport = MultiplexedTransport(**asdict(options), on_event=_Diary(log))
+    mounts = environment_mounts(limits)
+    return PooledClient(httpx.AsyncClient(transport=transport, mounts=mounts, timeout=timeout), transport)
+
+
+class _Diary:
+    """Logs what happens to the connections of a client."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+
+    def __call__(self, event: PoolEvent) -> None:
+        if isinstance(event, SpeaksHttp1):
+            self._log.info("HTTP/1.1 in use: the server does not offer HTTP/2", origin=str(event.origin))
+            return
+        figures = asdict(event) | {"origin": str(event.origin)}
+        self._log.debug(_words(type(event).__name__), **figures)
+
+
+def _words(name: str) -> str:
+    """`ConnectionOpened` as "connection opened"."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

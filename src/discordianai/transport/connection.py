@@ -12,7 +12,7 @@ from anyio.abc import ByteStream
 
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
-from discordianai.transport.goaway import Goaway
+from discordianai.transport.frames import Goaway
 from discordianai.transport.multiplexer import Multiplexer
 from discordianai.transport.records import (
     ConnectionClosed,

@@ -13,6 +13,7 @@ import anyio
 import httpx
 
 from discordianai.transport.records import Origin
+from discordianai.transport.timekeeper import Timekeeper
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -71,7 +72,9 @@ class Holder(Protocol):
 class Exchange:
     """`headers` are those of HTTP/2, pseudo-headers first; `body` is whole, so that it can be sent again."""
 
-    def __init__(self, origin: Origin, headers: RawHeaders, body: bytes, timeouts: Timeouts) -> None:
+    def __init__(
+        self, origin: Origin, headers: RawHeaders, body: bytes, timeouts: Timeouts, timekeeper: Timekeeper
+    ) -> None:
         self.origin = origin
         self.headers = headers
         self.body = body
@@ -85,12 +88,19 @@ class Exchange:
         self.response_headers: RawHeaders = []
         self.trailers: RawHeaders = []
         self.complete = False
+        self.unread = 0
+        """Bytes of the flow-control window that the owner has not given back."""
+        self.direct = False
+        """Whether its data comes past h2; then `credit` counts what was given back and not announced yet."""
+        self.credit = 0
+        self.deadline = math.inf
         self._phase = Phase.POOL
         self._pieces: list[bytes] = []
-        self._unread = 0
         self._failure: tuple[type[httpx.TransportError | HttpOneOnly], str] | None = None
         self._news: anyio.Event | None = None
-        self._scope: anyio.CancelScope | None = None
+        self._overdue = False
+        self._timekeeper = timekeeper
+        timekeeper.watched.add(self)
 
     # The owner's side
 
@@ -120,6 +130,7 @@ class Exchange:
 
     def abandon(self) -> None:
         """Leave: the server is told to stop, and what came unread is given up. Safe to repeat."""
+        self._timekeeper.watched.discard(self)
         holder = self.holder
         if holder is None:
             return
@@ -131,19 +142,19 @@ class Exchange:
 
     async def _wait(self) -> None:
         """Wait for news within the timeout of the phase, which may change meanwhile."""
-        self._news = news = anyio.Event()
-        # The scope is kept so that whoever changes the phase can move the deadline of a wait under way:
-        # nobody is woken only to go on waiting.
-        self._scope = anyio.CancelScope(deadline=self._deadline())
-        with self._scope:
-            await news.wait()
-        self._news = self._scope = None
-        if not news.is_set():
+        self._news = anyio.Event()
+        self._set_deadline()
+        await self._news.wait()
+        self._news = None
+        self.deadline = math.inf
+        if self._overdue:
+            self._overdue = False
             raise self._phase.value(f"nothing within {self.timeouts.within(self._phase)} s")
 
-    def _deadline(self) -> float:
+    def _set_deadline(self) -> None:
         seconds = self.timeouts.within(self._phase)
-        return math.inf if seconds is None else anyio.current_time() + seconds
+        self.deadline = math.inf if seconds is None else anyio.current_time() + seconds
+        self._timekeeper.look(self.deadline)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -151,8 +162,8 @@ class Exchange:
             raise kind(message)
 
     def _give_back_window(self) -> None:
-        if self._unread and self.holder is not None:
-            unread, self._unread = self._unread, 0
+        if self.unread and self.holder is not None:
+            unread, self.unread = self.unread, 0
             self.holder.consumed(self, unread)
 
     # The pool's and the connection's side
@@ -160,8 +171,14 @@ class Exchange:
     def enter(self, phase: Phase) -> None:
         """Wait for something else from now on, or for the same anew: the timeout begins again."""
         self._phase = phase
-        if self._scope is not None:
-            self._scope.deadline = self._deadline()
+        if self._news is not None:
+            self._set_deadline()
+
+    def overdue(self) -> None:
+        """See `Watched`: what was waited for did not come in time."""
+        if self._news is not None and not self._news.is_set():
+            self._overdue = True
+            self._news.set()
 
     def started(self, status: int, headers: RawHeaders) -> None:
         """The final status and headers have come."""
@@ -170,7 +187,7 @@ class Exchange:
 
     def received(self, data: bytes, flow_controlled: int) -> None:
         """A piece of the body has come; it took `flow_controlled` bytes of the window, padding included."""
-        self._unread += flow_controlled
+        self.unread += flow_controlled
         if data:
             self._pieces.append(data)
             self._wake()

@@ -9,6 +9,7 @@ from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.pool import Pool
 from discordianai.transport.records import EventListener, Origin, PoolOptions
+from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.translation import headers_of
 
 
@@ -20,12 +21,15 @@ class Http2:
     ) -> None:
         self._tasks = tasks
         self._empty = anyio.Event()
+        self._timekeeper = Timekeeper()
+        self._watching = anyio.CancelScope()
+        tasks.start_soon(self._watch)
         self.pool = Pool(options, dial, self._start, on_event)
 
     async def send(self, request: httpx.Request, origin: Origin) -> httpx.Response:
         """Send a request whose body was read. Raises `httpx.TransportError` or `HttpOneOnly`."""
         timeouts = Timeouts.of(request.extensions)
-        exchange = Exchange(origin, headers_of(request), request.content, timeouts)
+        exchange = Exchange(origin, headers_of(request), request.content, timeouts, self._timekeeper)
         self.pool.submit(exchange)
         try:
             await exchange.response()
@@ -46,6 +50,11 @@ class Http2:
         while self.pool.connections:
             self._empty = anyio.Event()
             await self._empty.wait()
+        self._watching.cancel()
+
+    async def _watch(self) -> None:
+        with self._watching:
+            await self._timekeeper.run()
 
     def _start(self, connection: Connection, connect_timeout: float) -> None:
         self._tasks.start_soon(self._run, connection, connect_timeout)

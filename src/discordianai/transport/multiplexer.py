@@ -16,7 +16,7 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 
 from discordianai.transport.exchange import Exchange, HttpOneOnly, Phase
-from discordianai.transport.goaway import Goaway, GoawayFilter
+from discordianai.transport.frames import Data, FrameFilter, Goaway, window_update
 
 STREAM_WINDOW = 262_144
 """Bytes of an answer that may lie unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""
@@ -67,7 +67,8 @@ class Multiplexer:
         self._machine.initiate_connection()
         # So large that streams whose owners don't read leave the others their windows.
         self._machine.increment_flow_control_window(STREAM_WINDOW * max_streams - DEFAULT_WINDOW)
-        self._goaways = GoawayFilter()
+        self._frames = FrameFilter()
+        self._connection_credit = 0
         self._waiting: deque[Exchange] = deque()
         self._streams: dict[int, Exchange] = {}
         self._uploads: dict[int, memoryview] = {}
@@ -117,7 +118,10 @@ class Multiplexer:
 
     def consumed(self, exchange: Exchange, size: int) -> None:
         """See `Holder.consumed`."""
-        self._acknowledge(size, exchange.stream_id)
+        if exchange.direct:
+            self._credit(exchange, size)
+        else:
+            self._acknowledge(size, exchange.stream_id)
 
     # The wire
 
@@ -144,9 +148,15 @@ class Multiplexer:
 
     def receive(self, data: bytes) -> None:
         """Take in what was received. Raises `h2.exceptions.ProtocolError` where it breaks the protocol."""
-        data, goaways = self._goaways.feed(data)
+        data, taken = self._frames.feed(data)
+        goaways = []
+        for frame in taken:
+            if isinstance(frame, Goaway):
+                goaways.append(frame)
+            else:
+                self._on_direct_data(frame)
         try:
-            for event in self._machine.receive_data(data):
+            for event in self._machine.receive_data(data) if data else ():
                 if handler := self._handlers.get(type(event)):
                     handler(event)
         finally:
@@ -222,6 +232,23 @@ class Multiplexer:
             self._machine.acknowledge_received_data(size, stream_id)
             self._flush()
 
+    def _credit(self, exchange: Exchange, size: int) -> None:
+        """Give back window for data that h2 did not see, in portions of half a window, as h2 does."""
+        if self._ended:
+            return
+        self._connection_credit += size
+        exchange.credit += size
+        update = b""
+        if exchange.credit >= STREAM_WINDOW // 2 and exchange.stream_id in self._streams:
+            update += window_update(exchange.stream_id, exchange.credit)
+            exchange.credit = 0
+        if self._connection_credit >= STREAM_WINDOW // 2:
+            update += window_update(0, self._connection_credit)
+            self._connection_credit = 0
+        if update:
+            self._output += update
+            self._listener.wake()
+
     def _flush(self) -> None:
         """h2 answers some frames by itself; see that the answer goes out."""
         if data := self._machine.data_to_send():
@@ -232,18 +259,34 @@ class Multiplexer:
 
     def _forget(self, stream_id: int) -> Exchange | None:
         self._uploads.pop(stream_id, None)
+        self._frames.direct.discard(stream_id)
         return self._streams.pop(stream_id, None)
 
     def _on_response(self, event: h2.events.ResponseReceived) -> None:
         if exchange := self._streams.get(event.stream_id):
             headers = [(bytes(name), bytes(value)) for name, value in event.headers or ()]
             exchange.started(int(headers[0][1]), headers[1:])
+            if not any(name == b"content-length" for name, _ in headers):
+                # Where there is a length, h2 checks it, and so must see the data.
+                exchange.direct = True
+                self._frames.direct.add(event.stream_id)
 
     def _on_data(self, event: h2.events.DataReceived) -> None:
-        if exchange := self._streams.get(event.stream_id):
+        exchange = self._streams.get(event.stream_id)
+        if exchange is not None and not exchange.direct:
             exchange.received(event.data, event.flow_controlled_length)
-        else:
-            self._acknowledge(event.flow_controlled_length, event.stream_id)
+            return
+        # Of a direct stream h2 sees what came in one read with its headers, and the last frame: not so much
+        # that the reader would have to acknowledge it.
+        if exchange is not None:
+            exchange.received(event.data, 0)
+        self._acknowledge(event.flow_controlled_length, event.stream_id)
+
+    def _on_direct_data(self, frame: Data) -> None:
+        exchange = self._streams[frame.stream_id]
+        exchange.received(frame.data, frame.flow_controlled)
+        if exchange.unread + exchange.credit > STREAM_WINDOW:
+            raise h2.exceptions.FlowControlError("more data than the window of the stream")
 
     def _on_trailers(self, event: h2.events.TrailersReceived) -> None:
         if exchange := self._streams.get(event.stream_id):

@@ -1,4 +1,8 @@
-"""HTTP/2 on the h2 state machine: one reader task, a task for each exchange, and a lock around writing."""
+"""HTTP/2 on the h2 state machine: one task that reads, one that writes, and one for each exchange.
+
+Only one task writes, because exchanges are cancelled when their client leaves, at any moment: a write that is
+cut in the middle would break the connection for its neighbours.
+"""
 
 from contextlib import suppress
 
@@ -11,7 +15,7 @@ import h2.settings
 import trio
 
 from discordianai.sandbox.http.exchange import Exchange, Headers, PeerGone
-from discordianai.sandbox.http.server import Connection, Server
+from discordianai.sandbox.http.server import CLOSE_TIMEOUT, Connection, Server
 
 READ_SIZE = 65_536
 SettingCodes = h2.settings.SettingCodes
@@ -30,7 +34,9 @@ class Http2Connection(Connection):
             h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         )
         self._exchanges: dict[int, Http2Exchange] = {}
-        self._writing = trio.Lock()
+        self._output = bytearray()
+        self._more = trio.Event()
+        self._closing = False
         self._stalled = trio.Event()
         self._refuse = server.options.refuse_streams
 
@@ -49,14 +55,34 @@ class Http2Connection(Connection):
         await self.flush()
         async with trio.open_nursery() as nursery:
             # Caught in here: outside the nursery it would come in a group.
+            nursery.start_soon(self._write, nursery.cancel_scope)
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await self._read(nursery)
-            nursery.cancel_scope.cancel()
+            for exchange in self._exchanges.values():
+                exchange.gone()
+            self._closing = True
+            self._more.set()
+            nursery.cancel_scope.deadline = trio.current_time() + CLOSE_TIMEOUT
+
+    async def _write(self, everything: trio.CancelScope) -> None:
+        try:
+            while True:
+                while self._output and not self._stalled.is_set():
+                    data = bytes(self._output)
+                    self._output.clear()
+                    await self.stream.send_all(data)
+                if self._closing:
+                    return
+                await self._more.wait()
+                self._more = trio.Event()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            everything.cancel()
 
     async def _read(self, nursery: trio.Nursery) -> None:
         while data := await self.stream.receive_some(READ_SIZE):
             if self._stalled.is_set():
                 await trio.sleep_forever()  # silently gone: neither reads nor answers any more
+            self._collect()
             try:
                 events = self._machine.receive_data(data)
             except h2.exceptions.ProtocolError:
@@ -119,15 +145,18 @@ class Http2Connection(Connection):
         return self._machine
 
     async def flush(self) -> None:
-        """Send what the machine has to say."""
-        async with self._writing:
-            if data := self._machine.data_to_send():
-                await self.send_raw(data)
+        """Have sent what the machine has to say."""
+        self._collect()
+        await trio.lowlevel.checkpoint()
 
     async def send_raw(self, data: bytes) -> None:
-        """Send bytes as they are, allowed or not."""
-        if not self._stalled.is_set():
-            await self.stream.send_all(data)
+        """Send bytes as they are, allowed or not, after all that was said before."""
+        self._collect(data)
+        await trio.lowlevel.checkpoint()
+
+    def _collect(self, more: bytes = b"") -> None:
+        self._output += self._machine.data_to_send() + more
+        self._more.set()
 
     def stall(self) -> None:
         """Fall silent for good, as a peer whose packets are all lost."""
@@ -138,8 +167,7 @@ class Http2Connection(Connection):
         last = self._machine.highest_inbound_stream_id if last_stream_id is None else last_stream_id
         payload = last.to_bytes(4, "big") + error_code.to_bytes(4, "big")
         frame = len(payload).to_bytes(3, "big") + bytes([7, 0]) + bytes(4) + payload
-        async with self._writing:
-            await self.send_raw(self._machine.data_to_send() + frame)
+        await self.send_raw(frame)
 
     async def update_settings(self, settings: dict[SettingCodes | int, int]) -> None:
         """Change what this side allows, as MAX_CONCURRENT_STREAMS, while streams are open."""
