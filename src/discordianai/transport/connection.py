@@ -52,6 +52,9 @@ class Owner(Protocol):
     def not_opened(self, connection: "Connection", why: str) -> None:
         """It could not be made, for a reason that would meet the next attempt too."""
 
+    def turned_away(self, connection: "Connection", why: str) -> None:
+        """The server said GOAWAY before anything was asked; another attempt may do."""
+
     def speaks_http1(self, connection: "Connection") -> None:
         """The origin did not agree to HTTP/2."""
 
@@ -215,8 +218,8 @@ class Connection:
                 if now >= due:
                     self.close("idle")
                     return
-            # Looking again at every interval notices a connection that was idle and is busy now.
-            await anyio.sleep(min(due - now, interval))
+            # Looking again so often notices a connection that was idle and is busy now, or the other way.
+            await anyio.sleep(min(due - now, interval, interval if expiry is None else expiry))
 
     async def _ping(self) -> None:
         heard_at = self._heard_at
@@ -256,7 +259,7 @@ class Connection:
     def goaway(self, goaway: Goaway) -> None:
         """See `multiplexer.Listener`."""
         if self.state is State.OPENING:
-            self._owner.not_opened(self, "the server went away at once")
+            self._owner.turned_away(self, "the server went away at once")
             self._end(httpx.ConnectError, "the server went away at once")
             return
         self.state = State.DRAINING

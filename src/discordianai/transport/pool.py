@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Callable
+from itertools import islice
 
 import httpx
 
@@ -182,7 +183,17 @@ class Pool:
 
     def not_opened(self, connection: Connection, why: str) -> None:
         """See `connection.Owner`: fails those for whom it was being opened."""
-        self._fail_line(connection, httpx.ConnectError, why)
+        for exchange in self._first_in_line(connection):
+            self._lines[connection.origin].remove(exchange)
+            exchange.failed(httpx.ConnectError, why)
+
+    def turned_away(self, connection: Connection, why: str) -> None:
+        """See `connection.Owner`: the next attempt is made when this connection has ended."""
+        for exchange in self._first_in_line(connection):
+            exchange.replays += 1
+            if exchange.replays > MAX_REPLAYS:
+                self._lines[connection.origin].remove(exchange)
+                exchange.failed(httpx.ConnectError, why)
 
     def speaks_http1(self, connection: Connection) -> None:
         """See `connection.Owner`."""
@@ -207,10 +218,9 @@ class Pool:
             self._lost += event.lost
         self._listener(event)
 
-    def _fail_line(self, connection: Connection, kind: type[httpx.TransportError], why: str) -> None:
-        line = self._lines[connection.origin]
-        for _ in range(min(len(line), self._capacity(connection.origin))):
-            line.popleft().failed(kind, why)
+    def _first_in_line(self, connection: Connection) -> list[Exchange]:
+        """Those for whom a connection was being opened."""
+        return list(islice(self._lines[connection.origin], self._capacity(connection.origin)))
 
     def _trim(self) -> None:
         """Close the longest idle connections beyond those that may be kept."""

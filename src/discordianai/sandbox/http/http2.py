@@ -19,7 +19,7 @@ from discordianai.sandbox.http.server import CLOSE_TIMEOUT, Connection, Server
 
 READ_SIZE = 65_536
 SettingCodes = h2.settings.SettingCodes
-GRACEFUL = 2**31 - 1
+GRACEFUL: int = 2**31 - 1
 """The last_stream_id of a GOAWAY that refuses nothing yet."""
 
 
@@ -39,6 +39,7 @@ class Http2Connection(Connection):
         self._closing = False
         self._stalled = trio.Event()
         self._refuse = server.options.refuse_streams
+        self._last_stream_id = GRACEFUL
 
     async def serve(self) -> None:
         """See `Connection.serve`."""
@@ -119,6 +120,8 @@ class Http2Connection(Connection):
 
     def _open(self, event: h2.events.RequestReceived, nursery: trio.Nursery) -> None:
         stream_id = event.stream_id
+        if stream_id > self._last_stream_id:
+            return  # it came after the GOAWAY, and is left alone
         self.streams_opened += 1
         if self._refuse:
             self._refuse -= 1
@@ -165,9 +168,18 @@ class Http2Connection(Connection):
     async def goaway(self, last_stream_id: int | None = GRACEFUL, error_code: int = 0) -> None:
         """Say GOAWAY, by a frame of our own: h2's would end the connection here. None: the newest stream."""
         last = self._machine.highest_inbound_stream_id if last_stream_id is None else last_stream_id
+        self._last_stream_id = last
         payload = last.to_bytes(4, "big") + error_code.to_bytes(4, "big")
         frame = len(payload).to_bytes(3, "big") + bytes([7, 0]) + bytes(4) + payload
         await self.send_raw(frame)
+
+    async def reset_some_stream(self) -> None:
+        """Reset the oldest open stream, if there is one."""
+        for stream_id, exchange in self._exchanges.items():
+            self._machine.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
+            exchange.gone()
+            break
+        await self.flush()
 
     async def update_settings(self, settings: dict[SettingCodes | int, int]) -> None:
         """Change what this side allows, as MAX_CONCURRENT_STREAMS, while streams are open."""

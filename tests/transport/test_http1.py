@@ -1,0 +1,127 @@
+"""Origins without HTTP/2, plain http, an installation without h2, and the environment's proxies."""
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+import trio
+
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.http import ServerOptions, open_server
+from discordianai.transport import SpeaksHttp1, http1
+from discordianai.transport.proxies import environment_mounts
+from tests.transport.builders import echo, patient, scene
+
+HTTP1_ONLY = ServerOptions(alpn=("http/1.1",))
+
+
+async def test_an_origin_that_picks_http1_is_served_that_way_and_remembered(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(authority, patient, HTTP1_ONLY) as s:
+        for _ in range(3):
+            response = await s.client.post(s.url(), content=b"hello")
+            assert (response.http_version, response.content) == ("HTTP/1.1", b"hello")
+        assert s.server.connections_opened == 2  # the one that found out, and the one that serves
+        assert len(s.told(SpeaksHttp1)) == 1
+        assert set(s.transport.statistics().protocols.values()) == {"HTTP/1.1"}
+        monkeypatch.setattr(http1, "REMEMBERED", -1.0)
+        s.transport._http1.remember(next(iter(s.transport._http1.origins)))  # ten minutes later
+        await s.get()
+        assert len(s.told(SpeaksHttp1)) == 2
+
+
+async def test_a_burst_that_finds_http1_is_answered_whole_within_the_limits(authority: Authority) -> None:
+    async with scene(authority, patient, HTTP1_ONLY, max_connections=4) as s:
+        async with trio.open_nursery() as nursery:
+            for _ in range(12):
+                nursery.start_soon(s.get, "/slow")
+            await s.until(lambda: s.transport.statistics().http1_requests > 0)
+        assert s.transport.statistics().http1_requests == 0
+        assert len(s.server.connections) <= 4
+
+
+async def test_plain_http_works_too(authority: Authority) -> None:
+    async with scene(authority, echo) as s, open_server(echo, authority=None) as plain:
+        response = await s.client.post(plain.url, content=b"hello")
+        assert (response.http_version, response.content) == ("HTTP/1.1", b"hello")
+
+
+WITHOUT_H2 = """
+import sys; sys.modules["h2"] = None
+import httpx, trio
+from discordianai.transport import MultiplexedTransport
+
+async def main(url):
+    async with httpx.AsyncClient(transport=MultiplexedTransport()) as client:
+        for _ in range(2):
+            print((await client.get(url)).http_version)
+
+trio.run(main, sys.argv[1])
+"""
+
+
+async def test_without_h2_everything_goes_over_http1_with_one_warning(authority: Authority) -> None:
+    async with open_server(echo, authority=None) as plain:
+        done = await trio.run_process(
+            [sys.executable, "-c", WITHOUT_H2, plain.url], capture_stdout=True, capture_stderr=True
+        )
+    assert done.stdout.decode().split() == ["HTTP/1.1", "HTTP/1.1"]
+    assert done.stderr.decode().count("h2 is not installed") == 1
+
+
+async def test_the_environments_proxy_is_used_and_no_proxy_is_honoured(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_server(echo, authority=None) as proxy, scene(authority, echo) as s:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1, .internal.example")
+        mounts = environment_mounts(httpx.Limits())
+        client = httpx.AsyncClient(transport=s.transport, mounts=mounts)
+        # Not opened as a block: the transport is open already, and the other client closes it.
+        proxied = await client.get("http://somewhere.example/path")
+        assert proxied.headers["x-path"] == "http://somewhere.example/path"
+        assert (await client.get(s.url())).http_version == "HTTP/2"
+        for mount in mounts.values():
+            if mount is not None:
+                await mount.aclose()
+
+
+@pytest.mark.parametrize(
+    ("exempt", "url", "proxied"),
+    [
+        ("", "https://api.openai.com/v1", True),
+        ("openai.com", "https://api.openai.com/v1", False),
+        (".openai.com", "https://openai.com/", False),
+        ("openai.com", "https://notopenai.com/", True),
+        ("localhost", "https://localhost:8443/", False),
+        ("::1", "https://[::1]/", False),
+        ("*", "https://api.openai.com/v1", False),
+    ],
+)
+async def test_who_is_exempt_from_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, exempt: str, url: str, proxied: bool
+) -> None:
+    """Seen through httpx's own choice of transport, as a connection to a port where nobody listens."""
+    monkeypatch.setenv("https_proxy", "127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", exempt)
+    direct: list[str] = []
+
+    class Direct(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            direct.append(str(request.url))
+            return httpx.Response(200)
+
+    async with httpx.AsyncClient(transport=Direct(), mounts=environment_mounts(httpx.Limits())) as client:
+        if proxied:
+            with pytest.raises(httpx.ConnectError):
+                await client.get(url)
+        else:
+            await client.get(url)
+    assert bool(direct) is not proxied
+
+
+def test_the_package_is_imported_without_h2() -> None:
+    code = "import sys; sys.modules['h2'] = None; import discordianai.transport.clients"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603  # fixed text
