@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test lint format clean
+.PHONY: help install run sandbox test lint format clean bench-transport soak-transport
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,12 @@ lint: $(STAMP) ## ruff and mypy --strict
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+
+bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; two minutes)
+	@$(BIN)/python -m benchmarks.transport
+
+soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
+	@$(BIN)/python -m benchmarks.soak_transport
 
 format: $(STAMP) ## let ruff write the layout
 	@$(BIN)/python -m ruff format .

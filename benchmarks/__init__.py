@@ -1,1 +1,1 @@
-"""Measurements: ratios against a baseline in the same run, alternating. `docs/benchmarks.md` keeps the tables."""
+"""Measurements: ratios against a baseline in the same run, alternating; see `docs/benchmarks.md`."""

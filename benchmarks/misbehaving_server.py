@@ -1,7 +1,7 @@
 """The scripted server in a process of its own, so that a client's CPU time is the client's alone.
 
-Run as `python -m benchmarks.misbehaving_server FOLDER`; it writes the authority's certificate into the folder,
-prints its address, and serves until its standard input ends.
+Run as `python -m benchmarks.misbehaving_server FOLDER STREAMS`: it writes the authority's certificate into
+the folder, prints its address, allows so many streams on a connection, and serves until its input ends.
 """
 
 import random
@@ -70,7 +70,7 @@ PATHS: dict[str, Callable[[Exchange], Awaitable[None]]] = {
 
 
 class Handler:
-    """Answers by path; `/silence` stops every other connection, `/counts` tells of resets and open streams."""
+    """Answers by path; `/silence` stops the other connections, `/counts` tells of resets and open streams."""
 
     def __init__(self) -> None:
         self.server: Server | None = None
@@ -103,9 +103,7 @@ async def main() -> None:
     authority = make_authority()
     authority.write_ca(Path(sys.argv[1]) / "ca.pem")
     handler = Handler()
-    options = ServerOptions(max_concurrent_streams=10)
-    if len(sys.argv) > 2:
-        options = ServerOptions(max_concurrent_streams=int(sys.argv[2]))
+    options = ServerOptions(max_concurrent_streams=int(sys.argv[2]))
     async with open_server(handler, authority=authority, options=options) as server:
         handler.server = server
         print(server.url, flush=True)

@@ -1,6 +1,6 @@
 """Our pool beside httpx's own, against nginx and a server that misbehaves: `make bench-transport`.
 
-Each case runs both clients in turn, several times, and prints the median of each. CPU is the client process's.
+Each case runs both clients in turn, several times, and prints the median of each. CPU is the client's alone.
 """
 
 import argparse
@@ -123,7 +123,7 @@ async def beside_cancelled(open_client: OpenClient, url: str) -> tuple[int, int,
             try:
                 await client.post(url + "/stall", content=BODY)
                 await trio.sleep_forever()
-            except Exception:  # noqa: BLE001, S110  # only what becomes of the neighbours counts
+            except Exception:  # noqa: S110  # only what becomes of the neighbours counts
                 pass
 
     async def both(client: httpx.AsyncClient, number: int) -> None:
@@ -258,11 +258,11 @@ def behaviour() -> None:
         with misbehaving(100) as (url, clients):
             failed, resets, still_open = trio.run(beside_cancelled, getattr(clients, name), url)
             cancelled.append(f"{failed} fail, {resets} resets, {still_open} left open")
-    row("600 requests beside 600 cancelled", *cancelled, "0 fail, 600 resets, 0 left open")
+    row("600 requests beside 600 cancelled", cancelled[0], cancelled[1], "0 fail, 600 resets, 0 left open")
     with misbehaving() as (url, clients):
         runs = [trio.run(stalled_beside_busy, make, url) for make in (clients.stock, clients.ours)]
         told = [f"{seconds:.2f} s, neighbour {'well' if well else 'harmed'}" for seconds, well in runs]
-        row("stalled stream beside a busy one, read timeout 1 s", *told, "1.0-1.2 s, well")
+        row("stalled stream beside a busy one, read timeout 1 s", told[0], told[1], "1.0-1.2 s, well")
     vanished = []
     for name in ("stock", "ours"):
         with misbehaving() as (url, clients):
@@ -270,7 +270,7 @@ def behaviour() -> None:
                 clients.stock if name == "stock" else partial(clients.ours, ping_interval=2, ping_timeout=1)
             )
             vanished.append(f"{trio.run(silent_peer, make, url):.2f} s")
-    row("peer silently gone, ping 2 s + 1 s, read timeout 8 s", *vanished, "< 3 s")
+    row("peer silently gone, ping 2 s + 1 s, read timeout 8 s", vanished[0], vanished[1], "< 3 s")
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from discordianai.sandbox.http import Exchange, open_server
 from discordianai.sandbox.providers import Fault, ProviderService, ServiceOptions, open_providers
 from discordianai.sandbox.providers.answers import compose
 from discordianai.sandbox.providers.faults import Kind
+from discordianai.transport import MultiplexedTransport
 
 FAST = ServiceOptions(first_token=0.0, between_tokens=0.0)
 MODELS = {ProviderName.OPENAI: "gpt-5-mini", ProviderName.PERPLEXITY: "sonar-pro"}
@@ -30,11 +31,11 @@ def options(name: ProviderName, url: str) -> ProviderOptions:
 
 @asynccontextmanager
 async def provider(
-    authority: Authority, name: ProviderName = ProviderName.OPENAI, *, http2: bool = True, **changed: Any
+    authority: Authority, name: ProviderName = ProviderName.OPENAI, **changed: Any
 ) -> AsyncIterator[tuple[ChatProvider, ProviderService]]:
     async with (
         open_providers(authority, FAST) as services,
-        httpx.AsyncClient(http2=http2, verify=authority.client_context()) as client,
+        httpx.AsyncClient(transport=MultiplexedTransport(ssl_context=authority.client_context())) as client,
     ):
         service = services[0] if name is ProviderName.OPENAI else services[1]
         yield make_provider(client, replace(options(name, service.url), **changed)), service
@@ -136,8 +137,7 @@ async def test_who_may_not_stream_is_asked_without(authority: Authority) -> None
 
 
 async def test_leaving_early_makes_the_provider_stop(authority: Authority) -> None:
-    # httpx's own HTTP/2 resets no stream that is left; over HTTP/1.1 it closes the connection.
-    async with provider(authority, http2=False) as (openai, service):
+    async with provider(authority) as (openai, service):
         service.misbehave(Fault(Kind.STALL, after=3))
         async with openai.stream(replace(question(), model="gpt-5-mini")) as chunks:
             async for chunk in chunks:

@@ -68,6 +68,7 @@ async def scene(
         httpx.AsyncClient(transport=pool, timeout=TIMEOUT) as client,
     ):
         yield Scene(server, pool, client, events)
+    assert [complaint for connection in server.history for complaint in connection.complaints] == []
 
 
 async def echo(exchange: Exchange) -> None:

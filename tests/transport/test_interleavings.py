@@ -94,6 +94,7 @@ async def test_every_request_ends_once_and_nothing_leaks(
         async with trio.open_nursery() as nursery:
             for what, which in script:
                 await play.step(what, which, nursery)
+        assert [complaint for c in s.server.history for complaint in c.complaints] == []
         assert all(len(ends) == 1 for ends in play.ends.values())
         # What a server has begun with is never sent again.
         assert [path for path, times in play.processed.items() if times > 1] == []

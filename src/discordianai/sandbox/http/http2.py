@@ -86,7 +86,8 @@ class Http2Connection(Connection):
             self._collect()
             try:
                 events = self._machine.receive_data(data)
-            except h2.exceptions.ProtocolError:
+            except h2.exceptions.ProtocolError as error:
+                self.complaints.append(f"{type(error).__name__}: {error}")
                 await self.flush()
                 return
             for event in events:

@@ -44,6 +44,8 @@ class Connection(ABC):
         self.open_streams = 0
         self.resets_received: list[int] = []
         self.pings_received = 0
+        self.complaints: list[str] = []
+        """How the client has broken the protocol."""
 
     @abstractmethod
     async def serve(self) -> None:
