@@ -17,6 +17,7 @@ from h2.settings import SettingCodes, Settings
 
 from discordianai.transport.exchange import Exchange, HttpOneOnly, Phase
 from discordianai.transport.frames import Data, FrameFilter, Goaway, window_update
+from discordianai.transport.uploads import Uploads
 
 STREAM_WINDOW = 262_144
 """Bytes of an answer that may lie unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""
@@ -71,7 +72,7 @@ class Multiplexer:
         self._connection_credit = 0
         self._waiting: deque[Exchange] = deque()
         self._streams: dict[int, Exchange] = {}
-        self._uploads: dict[int, memoryview] = {}
+        self._uploads = Uploads(self._machine)
         self._in_write: list[Exchange] = []
         self._output = bytearray()
         self._ended = False
@@ -132,8 +133,7 @@ class Multiplexer:
         """
         while self._waiting and self._start(self._waiting[0]):
             pass
-        for stream_id in list(self._uploads):
-            self._upload(stream_id)
+        self._in_write += [self._streams[stream_id] for stream_id in self._uploads.send_a_frame_of_each()]
         self._output += self._machine.data_to_send()
         data = bytes(self._output)
         self._output.clear()
@@ -203,24 +203,9 @@ class Multiplexer:
         self._streams[stream_id] = exchange
         self._machine.send_headers(stream_id, exchange.headers, end_stream=not exchange.body)
         if exchange.body:
-            self._uploads[stream_id] = memoryview(exchange.body)
+            self._uploads.add(stream_id, exchange.body)
         self._in_write.append(exchange)
         return True
-
-    def _upload(self, stream_id: int) -> None:
-        """One frame at a time, so that bodies share the connection."""
-        rest = self._uploads[stream_id]
-        machine = self._machine
-        size = min(machine.local_flow_control_window(stream_id), machine.max_outbound_frame_size, len(rest))
-        if size <= 0:
-            return
-        last = size == len(rest)
-        machine.send_data(stream_id, bytes(rest[:size]), end_stream=last)
-        if last:
-            del self._uploads[stream_id]
-        else:
-            self._uploads[stream_id] = rest[size:]
-        self._in_write.append(self._streams[stream_id])
 
     def _reset(self, stream_id: int, code: ErrorCodes) -> None:
         self._forget(stream_id)
@@ -258,7 +243,7 @@ class Multiplexer:
     # Receiving
 
     def _forget(self, stream_id: int) -> Exchange | None:
-        self._uploads.pop(stream_id, None)
+        self._uploads.discard(stream_id)
         self._frames.direct.discard(stream_id)
         return self._streams.pop(stream_id, None)
 

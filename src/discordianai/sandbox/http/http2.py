@@ -4,6 +4,7 @@ Only one task writes, because exchanges are cancelled when their client leaves, 
 cut in the middle would break the connection for its neighbours.
 """
 
+from collections import deque
 from contextlib import suppress
 
 import h2.config
@@ -40,6 +41,7 @@ class Http2Connection(Connection):
         self._stalled = trio.Event()
         self._refuse = server.options.refuse_streams
         self._last_stream_id = GRACEFUL
+        self._settings: deque[dict[SettingCodes | int, int]] = deque([{}])  # the first ones are under way
 
     async def serve(self) -> None:
         """See `Connection.serve`."""
@@ -104,7 +106,7 @@ class Http2Connection(Connection):
             case h2.events.RequestReceived():
                 self._open(event, nursery)
             case h2.events.DataReceived(stream_id=stream_id):
-                self._machine.acknowledge_received_data(event.flow_controlled_length, stream_id)
+                self._give_window_back(event)
                 if exchange := self._exchanges.get(stream_id):
                     exchange.arrived(event.data)
             case h2.events.StreamEnded(stream_id=stream_id) if stream_id in self._exchanges:
@@ -116,8 +118,24 @@ class Http2Connection(Connection):
             case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
                 for exchange in self._exchanges.values():
                     exchange.window_changed()
+            case _:
+                self._handle_control(event)
+
+    def _handle_control(self, event: h2.events.Event) -> None:
+        match event:
+            case h2.events.SettingsAcknowledged():
+                self._settings_acknowledged()
             case h2.events.PingReceived():
                 self.pings_received += 1
+
+    def _give_window_back(self, event: h2.events.DataReceived) -> None:
+        """At once, byte for byte: h2's own way of doing it deadlocks where a window shrinks below zero."""
+        size = event.flow_controlled_length
+        if not size:
+            return
+        self._machine.increment_flow_control_window(size)
+        with suppress(h2.exceptions.ProtocolError):  # the stream may be closed by now
+            self._machine.increment_flow_control_window(size, event.stream_id)
 
     def _open(self, event: h2.events.RequestReceived, nursery: trio.Nursery) -> None:
         stream_id = event.stream_id
@@ -177,15 +195,24 @@ class Http2Connection(Connection):
     async def reset_some_stream(self) -> None:
         """Reset the oldest open stream, if there is one."""
         for stream_id, exchange in self._exchanges.items():
-            self._machine.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
+            with suppress(h2.exceptions.ProtocolError):  # its handler may be about to end
+                self._machine.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
             exchange.gone()
             break
         await self.flush()
 
     async def update_settings(self, settings: dict[SettingCodes | int, int]) -> None:
         """Change what this side allows, as MAX_CONCURRENT_STREAMS, while streams are open."""
-        self._machine.update_settings(settings)
+        # One at a time: h2 takes the first acknowledgement for all that are under way.
+        self._settings.append(settings)
+        if len(self._settings) == 1:
+            self._machine.update_settings(settings)
         await self.flush()
+
+    def _settings_acknowledged(self) -> None:
+        self._settings.popleft()
+        if self._settings:
+            self._machine.update_settings(self._settings[0])
 
     async def ping(self) -> None:
         """Send a PING."""
