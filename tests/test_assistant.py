@@ -1,7 +1,8 @@
 """What the assistant promises the person who asked, whatever becomes of the provider and the store."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
@@ -10,7 +11,8 @@ import trio.testing
 from discordianai.assistant import CUT_SHORT, EMPTY_ANSWER, INTERNAL_ERROR, RESTARTING, Assistant
 from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.store import ConversationKey, StoreError
-from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.retry import RetryOptions
 from discordianai.model import (
     ChatRequest,
     Chunk,
@@ -22,7 +24,7 @@ from discordianai.model import (
     ReplyAddress,
     Role,
 )
-from discordianai.providers.errors import ConnectionLost
+from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
 from discordianai.providers.fake import FakeProvider, Step
 from discordianai.reply import FakeReply, ReplyFailed
 
@@ -32,10 +34,14 @@ ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
 class Scene:
     """An assistant whose providers answer from `scripts`."""
 
-    def __init__(self, *scripts: list[Step], provider: FakeProvider | None = None) -> None:
+    def __init__(
+        self, *scripts: list[Step], provider: FakeProvider | None = None, others: Sequence[FakeProvider] = ()
+    ) -> None:
         self.provider = provider or FakeProvider(*scripts)
         self.store = MemoryStore()
-        dispatchers = {ProviderName.OPENAI: Dispatcher(self.provider, 10)}
+        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
+        providers = [self.provider, *others]
+        dispatchers = {provider.name: Dispatcher(provider, options) for provider in providers}
         self.assistant = Assistant(dispatchers, self.store, instructions="be brief", max_turns=10)
         self._number = 0
 
@@ -157,3 +163,42 @@ async def test_questions_of_one_conversation_are_answered_in_the_order_they_came
             nursery.start_soon(scene.assistant.answer, question, turn, FakeReply())
     assert [request.turns[-1].text for request in scene.provider.requests] == ["one?", "two?"]
     assert scene.provider.most_in_flight == 1
+
+
+def perplexity() -> FakeProvider:
+    return FakeProvider(["found"], name=ProviderName.PERPLEXITY)
+
+
+async def test_the_other_provider_answers_where_one_fails_before_it_has_said_anything() -> None:
+    other = perplexity()
+    scene = Scene([QuotaExhausted(ProviderName.OPENAI, "no money")], others=[other])
+    reply = await scene.ask()
+    assert reply.text == "found"
+    assert "OpenAI could not answer, so Perplexity did." in reply.note
+    assert "error" not in reply.note
+
+
+async def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:
+    other = perplexity()
+    scene = Scene(["half", ConnectionLost(ProviderName.OPENAI, "cut")], others=[other])
+    reply = await scene.ask()
+    assert reply.text == "half"
+    assert other.requests == []
+
+
+async def test_who_asked_for_one_provider_gets_no_other() -> None:
+    other = perplexity()
+    scene = Scene([QuotaExhausted(ProviderName.OPENAI, "no money")], others=[other])
+    question = replace(scene.question(), provider=ProviderName.OPENAI)
+    reply = await scene.ask(question)
+    assert "used up" in reply.note
+    assert other.requests == []
+
+
+async def test_one_deadline_covers_both_providers(autojump_clock: trio.testing.MockClock) -> None:
+    other = FakeProvider([1000.0, "late"], name=ProviderName.PERPLEXITY)
+    scene = Scene([200.0, Overloaded(ProviderName.OPENAI, "503")], others=[other])
+    reply = await scene.ask()
+    assert trio.current_time() == pytest.approx(300.0)
+    assert "took too long" in reply.note
+    assert (other.in_flight, other.left_early) == (0, 1)

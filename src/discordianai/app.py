@@ -22,7 +22,9 @@ from discordianai.discord.front_door import keep_listening
 from discordianai.discord.gate import Gate
 from discordianai.discord.reply import open_reply
 from discordianai.discord.webhook import DiscordApi, InteractionWebhook
-from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.dispatch.budget import BudgetOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.retry import RetryOptions
 from discordianai.model import ProviderName, Question
 from discordianai.operations.usage import report_usage
 from discordianai.providers.factory import make_provider
@@ -65,6 +67,7 @@ async def _run(settings: Settings) -> None:
             store,
             instructions=settings.assistant.instructions,
             max_turns=settings.conversations.max_turns,
+            deadline_seconds=settings.dispatch.deadline_seconds,
         )
         await Bot(settings, assistant, DiscordApi(discord.http, settings.discord.api_url)).serve()
 
@@ -89,8 +92,14 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
 
 
 def _dispatcher(settings: Settings, name: ProviderName, client: PooledClient) -> Dispatcher:
-    options = ProviderOptions(name=name, **settings.provider(name).model_dump())
-    return Dispatcher(make_provider(client.http, options), settings.pool(name).max_connections)
+    provider = ProviderOptions(name=name, **settings.provider(name).model_dump())
+    options = DispatchOptions(
+        slots=settings.pool(name).max_connections,
+        queue_size=settings.dispatch.queue_size,
+        budget=BudgetOptions(**settings.rate_limit(name).model_dump()),
+        retry=RetryOptions(max_attempts=settings.dispatch.max_attempts),
+    )
+    return Dispatcher(make_provider(client.http, provider), options)
 
 
 class Bot:

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from discordianai.conversations import turnstile
 from discordianai.conversations.store import ConversationKey, ConversationStore, StoreError
 from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, ProviderName, Question, Role, Turn
 from discordianai.providers.errors import ProviderError
 from discordianai.reply import Reply, ReplyFailed
@@ -32,6 +33,7 @@ class _Answer:
     pieces: list[str] = field(default_factory=list)
     citations: tuple[Citation, ...] = ()
     finish_reason: FinishReason | None = None
+    note: str = ""
 
     @property
     def text(self) -> str:
@@ -54,11 +56,13 @@ class Assistant:
         *,
         instructions: str,
         max_turns: int,
+        deadline_seconds: float = 300.0,
     ) -> None:
         self._dispatchers = dispatchers
         self._store = store
         self._instructions = instructions
         self._max_turns = max_turns
+        self._deadline_seconds = deadline_seconds
         self._turnstile = turnstile.Turnstile()
 
     def line_up(self, question: Question) -> turnstile.Turn:
@@ -102,9 +106,29 @@ class Assistant:
     async def _ask(
         self, question: Question, reply: Reply, answer: _Answer, log: FilteringBoundLogger
     ) -> None:
-        dispatcher = self._choose(question)
         key = ConversationKey.of(question.person, question.place)
         history = await self._store.recent(key, self._max_turns)
+        first, *others = self._choose(question)
+        deadline = trio.current_time() + self._deadline_seconds
+        try:
+            await self._stream(first, question, history, deadline, reply, answer, log)
+        except ProviderError as error:
+            if answer.text or not others or not _others_may_help(error):
+                raise
+            log.warning("asking the other provider", reason=error.for_log)
+            await self._stream(others[0], question, history, deadline, reply, answer, log)
+            answer.note = f"{first.name.label} could not answer, so {others[0].name.label} did."
+
+    async def _stream(
+        self,
+        dispatcher: Dispatcher,
+        question: Question,
+        history: tuple[Turn, ...],
+        deadline: float,
+        reply: Reply,
+        answer: _Answer,
+        log: FilteringBoundLogger,
+    ) -> None:
         request = ChatRequest(
             model=dispatcher.model,
             turns=(*history, Turn(Role.USER, question.text)),
@@ -113,16 +137,16 @@ class Assistant:
             number=question.number,
         )
         log.debug("asking", provider=dispatcher.name.value, turns=len(request.turns))
-        async with dispatcher.stream(request) as chunks:
+        async with dispatcher.stream(request, deadline) as chunks:
             async for chunk in chunks:
                 answer.add(chunk)
                 reply.write(chunk.text)
 
-    def _choose(self, question: Question) -> Dispatcher:
-        """The provider asked for, else the first that is set up: OpenAI where there is a choice."""
+    def _choose(self, question: Question) -> list[Dispatcher]:
+        """Only the provider asked for; else all that are set up, OpenAI first."""
         if question.provider is not None and question.provider in self._dispatchers:
-            return self._dispatchers[question.provider]
-        return next(iter(self._dispatchers.values()))
+            return [self._dispatchers[question.provider]]
+        return list(self._dispatchers.values())
 
     async def _remember(self, question: Question, answer: _Answer, log: FilteringBoundLogger) -> None:
         """A part that was shown is kept too: the next question may be about it."""
@@ -144,7 +168,12 @@ async def _last_words(reply: Reply, note: str, log: FilteringBoundLogger) -> Non
 def _closing_note(answer: _Answer, question: Question) -> str:
     if not answer.text.strip():
         return _numbered(EMPTY_ANSWER, question)
-    return CUT_SHORT if answer.finish_reason is FinishReason.LENGTH else ""
+    return CUT_SHORT if answer.finish_reason is FinishReason.LENGTH else answer.note
+
+
+def _others_may_help(error: ProviderError) -> bool:
+    """Whatever is wrong with one provider; but not a question that has used up its time."""
+    return not isinstance(error, DeadlinePassed)
 
 
 def _numbered(sentence: str, question: Question) -> str:

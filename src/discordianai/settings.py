@@ -133,10 +133,27 @@ class UserRateSettings(Table):
     per_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
 
 
+class ProviderRateSettings(Table):
+    """`[rate_limits.openai]` and `.perplexity`: for any 60 seconds; without a key, no limit."""
+
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+
+
 class RateLimitSettings(Table):
     """`[rate_limits]`."""
 
     user: UserRateSettings = UserRateSettings()
+    openai: ProviderRateSettings = ProviderRateSettings(requests_per_minute=500, tokens_per_minute=200_000)
+    perplexity: ProviderRateSettings = ProviderRateSettings(requests_per_minute=50)
+
+
+class DispatchSettings(Table):
+    """`[dispatch]`: what stands between a question and its provider."""
+
+    queue_size: Annotated[int, Field(ge=1, le=10_000)] = 200
+    deadline_seconds: Annotated[float, Field(ge=1, le=840)] = 300.0
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
 
 
 class AssistantSettings(Table):
@@ -171,6 +188,7 @@ class Settings(Table):
     assistant: AssistantSettings = AssistantSettings()
     connection_pool: ConnectionPoolSettings = ConnectionPoolSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
+    dispatch: DispatchSettings = DispatchSettings()
     conversations: ConversationSettings = ConversationSettings()
     logging: LoggingSettings = LoggingSettings()
 
@@ -182,6 +200,11 @@ class Settings(Table):
         """The pool of that provider."""
         pools = self.connection_pool
         return pools.openai if name is ProviderName.OPENAI else pools.perplexity
+
+    def rate_limit(self, name: ProviderName) -> ProviderRateSettings:
+        """What that provider allows."""
+        limits = self.rate_limits
+        return limits.openai if name is ProviderName.OPENAI else limits.perplexity
 
     @property
     def providers(self) -> tuple[ProviderName, ...]:

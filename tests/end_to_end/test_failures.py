@@ -20,10 +20,11 @@ FAILURES = [
 
 
 async def test_each_failure_is_one_clear_sentence_with_a_number_that_the_log_has(stage: Stage) -> None:
-    async with stage(settings={"logging": {"level": "DEBUG"}}) as scene:
+    once = {"logging": {"level": "DEBUG"}, "dispatch": {"max_attempts": 1}}
+    async with stage(settings=once) as scene:
         for fault, sentence, detail in FAILURES:
             scene.sandbox.openai.misbehave(fault)
-            answer = await scene.ask("a question about turtles")
+            answer = await scene.ask("a question about turtles", options={"provider": "openai"})
             assert sentence in answer.text
             assert "Traceback" not in answer.text
             number = re.search(r"\(error (\d+)\)", answer.text)
@@ -44,9 +45,22 @@ async def test_a_stream_that_is_cut_keeps_its_part_with_a_note(stage: Stage) -> 
 
 async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Stage) -> None:
     async with stage(settings={"openai": {"base_url": "https://127.0.0.1:1", "api_key": "x"}}) as scene:
-        answer = await scene.ask("hello?")
+        answer = await scene.ask("hello?", options={"provider": "openai"})
         assert "connection to OpenAI was lost" in answer.text
-        assert "You asked" in (await scene.ask("hello?", options={"provider": "perplexity"})).text
+        answer = await scene.ask("hello?")
+        assert "You asked" in answer.text
+        assert "OpenAI could not answer, so Perplexity did." in answer.text
+
+
+async def test_a_provider_that_asks_for_a_pause_is_asked_again_after_it_and_nobody_notices(
+    stage: Stage,
+) -> None:
+    async with stage() as scene:
+        scene.sandbox.openai.misbehave(Fault.rate_limited(1))
+        answer = await scene.ask("a question about turtles", options={"provider": "openai"})
+        assert "You asked" in answer.text
+        assert "error" not in answer.text
+        assert len(scene.sandbox.openai.requests) == 2
 
 
 async def test_nothing_that_people_say_is_in_the_log(stage: Stage) -> None:

@@ -206,12 +206,16 @@ class Http2Connection(Connection):
         # One at a time: h2 takes the first acknowledgement for all that are under way.
         self._settings.append(settings)
         if len(self._settings) == 1:
-            self._machine.update_settings(settings)
+            self._send_settings()
         await self.flush()
 
     def _settings_acknowledged(self) -> None:
         self._settings.popleft()
         if self._settings:
+            self._send_settings()
+
+    def _send_settings(self) -> None:
+        with suppress(h2.exceptions.ProtocolError):  # the client may have said goodbye
             self._machine.update_settings(self._settings[0])
 
     async def ping(self) -> None:

@@ -1,0 +1,54 @@
+"""Requests and tokens a minute that one provider allows, and the pauses that it asks for."""
+
+from dataclasses import dataclass
+
+from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOptions:
+    """For any 60 seconds; None is no limit."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What one request has reserved."""
+
+    request: Reservation
+    tokens: Reservation
+
+
+class Budget:
+    """A request reserves before it is sent, and settles when the provider has told what it took."""
+
+    def __init__(self, options: BudgetOptions) -> None:
+        self._requests = SlidingWindow(options.requests_per_minute or float("inf"))
+        self._tokens = SlidingWindow(options.tokens_per_minute or float("inf"))
+        self._paused_until = float("-inf")
+
+    def wait(self, tokens: float, now: float) -> float:
+        """Seconds until a request of so many tokens may be sent."""
+        return max(self._requests.wait(1, now), self._tokens.wait(tokens, now), self._paused_until - now, 0.0)
+
+    def reserve(self, tokens: float, now: float) -> Spending:
+        """Count a request that is sent now."""
+        return Spending(self._requests.reserve(1, now), self._tokens.reserve(tokens, now))
+
+    def settle(self, spending: Spending, tokens: float) -> None:
+        """It took so many tokens in fact."""
+        spending.tokens.amount = tokens
+
+    def give_back(self, spending: Spending) -> None:
+        """It was not sent after all."""
+        spending.request.amount = spending.tokens.amount = 0
+
+    def pause(self, seconds: float, now: float) -> None:
+        """The provider asks everybody to wait."""
+        self._paused_until = max(self._paused_until, now + seconds)
+
+    def left(self, now: float) -> tuple[float, float]:
+        """Requests and tokens that the current minute has left; infinite where there is no limit."""
+        return self._requests.limit - self._requests.used(now), self._tokens.limit - self._tokens.used(now)

@@ -1,0 +1,29 @@
+"""How many tokens a request will take, before the provider has counted them."""
+
+from discordianai.model import ChatRequest
+
+BYTES_PER_TOKEN = 4
+"""English has about four bytes to a token; other languages have fewer, and are estimated too high."""
+
+MESSAGE_OVERHEAD = 4
+FIRST_GUESS = 500.0
+"""Tokens of an answer, until some have been seen."""
+
+WEIGHT = 0.1
+
+
+class TokenEstimate:
+    """Counts the question, and expects an answer like the last ones."""
+
+    def __init__(self) -> None:
+        self._answer = FIRST_GUESS
+
+    def of(self, request: ChatRequest) -> float:
+        """Tokens of the question and the answer together."""
+        texts = [request.instructions, *(turn.text for turn in request.turns)]
+        question = sum(len(text.encode()) // BYTES_PER_TOKEN + MESSAGE_OVERHEAD for text in texts)
+        return question + self._answer
+
+    def learn(self, output_tokens: int) -> None:
+        """An answer took so many."""
+        self._answer += WEIGHT * (output_tokens - self._answer)
