@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
 
+BURST = 0.25
+"""The part of a minute's budget that anybody may use at once."""
+
+PERIOD = 60.5
+"""Seconds: the provider's minute, and what requests may be late by on their way to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetOptions:
@@ -25,16 +31,26 @@ class Budget:
     """A request reserves before it is sent, and settles when the provider has told what it took."""
 
     def __init__(self, options: BudgetOptions) -> None:
-        self._requests = SlidingWindow(options.requests_per_minute or float("inf"))
-        self._tokens = SlidingWindow(options.tokens_per_minute or float("inf"))
+        self._requests = SlidingWindow(options.requests_per_minute or float("inf"), PERIOD)
+        self._tokens = SlidingWindow(options.tokens_per_minute or float("inf"), PERIOD)
         self._paused_until = float("-inf")
+        self._even_from = float("-inf")
 
     def wait(self, tokens: float, now: float) -> float:
         """Seconds until a request of so many tokens may be sent."""
         return max(self._requests.wait(1, now), self._tokens.wait(tokens, now), self._paused_until - now, 0.0)
 
+    def wait_evenly(self, tokens: float, now: float) -> float:
+        """The same for those who should leave room to others: none in bursts, once a part is used up.
+
+        A burst that took the whole budget would make everybody wait until it is a minute old.
+        """
+        free = all(window.used(now) <= BURST * window.limit for window in (self._requests, self._tokens))
+        return max(self.wait(tokens, now), 0.0 if free else self._even_from - now)
+
     def reserve(self, tokens: float, now: float) -> Spending:
         """Count a request that is sent now."""
+        self._even_from = now + max(self._requests.even(1), self._tokens.even(tokens))
         return Spending(self._requests.reserve(1, now), self._tokens.reserve(tokens, now))
 
     def settle(self, spending: Spending, tokens: float) -> None:

@@ -96,8 +96,8 @@ class Dispatcher:
     ) -> AsyncIterator[AsyncIterator[Chunk]]:
         """The answer's chunks, as they come. The slot is held until the block is left, however it is left.
 
-        All waits end at `deadline`, on trio's clock. Iterating raises the errors of `ChatProvider.stream`, and
-        those of `refusals`.
+        All waits end at `deadline`, on trio's clock. Iterating raises the errors of `ChatProvider.stream` and
+        of `refusals`.
         """
         log = structlog.get_logger("discordianai.dispatch").bind(
             question=request.number, provider=self.name.value

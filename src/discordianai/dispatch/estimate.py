@@ -10,6 +10,8 @@ FIRST_GUESS = 500.0
 """Tokens of an answer, until some have been seen."""
 
 WEIGHT = 0.1
+MARGIN = 1.2
+"""A provider charges when it admits a request: the estimate errs on the high side until it is settled."""
 
 
 class TokenEstimate:
@@ -22,7 +24,7 @@ class TokenEstimate:
         """Tokens of the question and the answer together."""
         texts = [request.instructions, *(turn.text for turn in request.turns)]
         question = sum(len(text.encode()) // BYTES_PER_TOKEN + MESSAGE_OVERHEAD for text in texts)
-        return question + self._answer
+        return MARGIN * (question + self._answer)
 
     def learn(self, output_tokens: int) -> None:
         """An answer took so many."""

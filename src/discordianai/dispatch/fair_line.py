@@ -87,7 +87,9 @@ class FairLine:
         while self._waiting and self._limiter.borrowed_tokens < self._limit.now:
             self._forget_old(now)
             place = min(self._waiting, key=lambda place: (self._served[place.person], place.number))
-            wait = self._budget.wait(place.tokens, now)
+            served_lately = self._served[place.person] > 0
+            budget_wait = self._budget.wait_evenly if served_lately else self._budget.wait
+            wait = budget_wait(place.tokens, now)
             if wait > 0:
                 place.scope.deadline = now + wait
                 return

@@ -26,6 +26,10 @@ class SlidingWindow:
             self._reservations.popleft()
         return sum(reservation.amount for reservation in self._reservations)
 
+    def even(self, amount: float) -> float:
+        """Seconds that `amount` takes at the rate that the window sustains."""
+        return amount * self.period / self.limit
+
     def wait(self, amount: float, now: float) -> float:
         """Seconds until `amount` fits. What is larger than the limit fits when nothing else is there."""
         excess = self.used(now) + min(amount, self.limit) - self.limit

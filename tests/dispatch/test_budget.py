@@ -1,0 +1,122 @@
+"""Budgets are exact, limits adapt, breakers open and close: pure functions of a clock."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discordianai.dispatch.adaptive_limit import LULL, AdaptiveLimit
+from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
+from discordianai.dispatch.budget import Budget, BudgetOptions
+from discordianai.dispatch.retry import RetryBudget
+from discordianai.dispatch.sliding_window import SlidingWindow
+
+
+@given(st.lists(st.tuples(st.floats(0, 20), st.floats(1, 60)), max_size=60))
+def test_no_stretch_of_a_period_exceeds_the_limit_and_no_wait_is_longer_than_needed(
+    asked: list[tuple[float, float]],
+) -> None:
+    window, now, admitted = SlidingWindow(100.0, 60.0), 0.0, list[tuple[float, float]]()
+    for pause, amount in asked:
+        now += pause
+        wait = window.wait(amount, now)
+        if wait > 0:
+            # A moment earlier it would not have fitted.
+            early = now + wait - 1e-3
+            assert sum(a for at, a in admitted if at > early - 60) + amount > 100.0
+        now += wait
+        assert window.wait(amount, now) <= 1e-6
+        window.reserve(amount, now)
+        admitted.append((now, amount))
+        assert sum(a for at, a in admitted if at > now - 60 + 1e-6) <= 100.0 + 1e-6
+
+
+def test_what_is_larger_than_the_limit_passes_when_it_is_alone() -> None:
+    window = SlidingWindow(10.0, 60.0)
+    assert window.wait(50.0, 0.0) == 0.0
+    window.reserve(50.0, 0.0)
+    assert window.wait(1.0, 0.0) == 60.0
+
+
+def test_a_settled_request_gives_back_what_it_did_not_take() -> None:
+    budget = Budget(BudgetOptions(tokens_per_minute=1000))
+    spending = budget.reserve(1000, 0.0)
+    assert budget.wait(500, 1.0) > 0
+    budget.settle(spending, 400)
+    assert budget.wait(500, 1.0) == 0.0
+
+
+def test_a_request_that_was_not_sent_costs_nothing() -> None:
+    budget = Budget(BudgetOptions(requests_per_minute=1))
+    budget.give_back(budget.reserve(1, 0.0))
+    assert budget.left(1.0) == (1, float("inf"))
+
+
+def test_retry_after_holds_everybody() -> None:
+    budget = Budget(BudgetOptions())
+    budget.pause(7.0, 10.0)
+    budget.pause(2.0, 10.0)
+    assert budget.wait(1, 11.0) == 6.0
+
+
+def test_those_served_lately_leave_room_once_a_quarter_is_used() -> None:
+    budget = Budget(BudgetOptions(requests_per_minute=100))
+    for _ in range(26):
+        assert budget.wait_evenly(1, 0.0) == 0.0
+        budget.reserve(1, 0.0)
+    assert 0.5 < budget.wait_evenly(1, 0.0) < 0.7
+    assert budget.wait(1, 0.0) == 0.0
+
+
+def test_overruns_halve_the_limit_once_for_each_lull_and_successes_raise_it_by_one() -> None:
+    limit = AdaptiveLimit(40)
+    for now in (0.0, 0.1, 0.2):
+        limit.overrun(now)
+    assert limit.now == 20
+    for number in range(20):
+        limit.overrun(LULL * (number + 1))
+    assert limit.now == 1
+    values = []
+    for _ in range(2000):
+        limit.success()
+        values.append(limit.now)
+    assert values[-1] == 40
+    assert all(later - earlier in {0, 1} for earlier, later in pairwise(values))
+
+
+def test_a_breaker_opens_at_the_rate_and_lets_one_probe_through_after_the_rest() -> None:
+    breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, rest=10))
+    for failed in (True, False, True):
+        breaker.leave(0.0, failed=failed, probe=breaker.enter())
+    assert breaker.wait(0.0) == 0
+    breaker.leave(0.0, failed=True, probe=breaker.enter())
+    assert breaker.wait(1.0) == 9.0
+    assert breaker.wait(10.0) == 0.0
+    probe = breaker.enter()
+    assert breaker.wait(10.0) > 0  # one at a time
+    breaker.leave(11.0, failed=True, probe=probe)
+    assert breaker.wait(12.0) == 9.0
+    assert breaker.wait(21.0) == 0.0
+    breaker.leave(22.0, failed=None, probe=breaker.enter())  # the person left: nothing is known
+    assert breaker.wait(22.0) == 0.0
+    breaker.leave(23.0, failed=False, probe=breaker.enter())
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_old_failures_do_not_open_a_breaker() -> None:
+    breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, rest=10))
+    for now in (0.0, 31.0, 62.0, 93.0, 124.0):
+        breaker.leave(now, failed=True, probe=breaker.enter())
+    assert breaker.state is BreakerState.CLOSED
+
+
+@given(st.lists(st.booleans(), max_size=300))
+def test_repetitions_are_a_tenth_of_all_requests_at_most(asks: list[bool]) -> None:
+    budget, requests, repetitions = RetryBudget(0.1), 0, 0
+    for repeat in asks:
+        if repeat:
+            repetitions += budget.take()
+        else:
+            requests += 1
+            budget.earn()
+        assert repetitions <= 5 + requests * 0.1 + 1e-9

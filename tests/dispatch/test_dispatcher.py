@@ -1,0 +1,210 @@
+"""What stands between a question and a provider, on a clock that jumps."""
+
+import random
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import trio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from discordianai.dispatch.breaker import BreakerOptions, BreakerState
+from discordianai.dispatch.budget import BudgetOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
+from discordianai.dispatch.retry import RetryOptions
+from discordianai.model import ChatRequest, ProviderName, Role, Turn
+from discordianai.providers.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionLost,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+)
+from discordianai.providers.fake import FakeProvider, Step
+
+OPENAI = ProviderName.OPENAI
+NEVER_OPENS = BreakerOptions(minimum=10**6)
+
+
+def request(person: str = "ann") -> ChatRequest:
+    return ChatRequest("fake", (Turn(Role.USER, "why?"),), person=person)
+
+
+def dispatcher(provider: FakeProvider, **options: object) -> Dispatcher:
+    defaults = DispatchOptions(slots=10, breaker=NEVER_OPENS)
+    return Dispatcher(provider, replace(defaults, **options), random.Random(1))  # type: ignore[arg-type]  # by name
+
+
+async def ask(asked: Dispatcher, person: str = "ann", seconds: float = 300.0) -> str:
+    async with asked.stream(request(person), trio.current_time() + seconds) as chunks:
+        return "".join([chunk.text async for chunk in chunks])
+
+
+async def test_what_fails_before_any_text_is_asked_again(autojump_clock: MockClock) -> None:
+    provider = FakeProvider([ConnectionLost(OPENAI, "reset")], [Overloaded(OPENAI, "503")], ["at last"])
+    asked = dispatcher(provider)
+    assert await ask(asked) == "at last"
+    assert asked.statistics().retries == 2
+
+
+@pytest.mark.parametrize("error", [AuthenticationFailed(OPENAI, "401"), BadRequest(OPENAI, "400")])
+async def test_what_would_fail_again_is_not_asked_again(
+    autojump_clock: MockClock, error: ProviderError
+) -> None:
+    provider = FakeProvider([error], ["never"])
+    with pytest.raises(type(error)):
+        await ask(dispatcher(provider))
+    assert len(provider.requests) == 1
+
+
+async def test_after_text_was_shown_nothing_is_repeated(autojump_clock: MockClock) -> None:
+    provider = FakeProvider(["part", ConnectionLost(OPENAI, "cut")], ["never"])
+    async with dispatcher(provider).stream(request()) as chunks:
+        assert (await anext(chunks)).text == "part"
+        with pytest.raises(ConnectionLost):
+            await anext(chunks)
+    assert len(provider.requests) == 1
+
+
+async def test_a_wait_that_one_request_is_told_of_holds_all(autojump_clock: MockClock) -> None:
+    provider = FakeProvider([RateLimited(OPENAI, "429", 30.0)], ["fine"])
+    asked = dispatcher(provider)
+    times = []
+
+    async def one() -> None:
+        await ask(asked)
+        times.append(trio.current_time())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one)
+        await trio.sleep(1)
+        nursery.start_soon(one)
+    assert min(times) >= 30
+    assert asked.statistics().limit == 5
+
+
+async def test_the_deadline_covers_the_line_the_retries_and_the_stream(autojump_clock: MockClock) -> None:
+    scripts: list[list[Step]] = [["text", 1000.0], [1000.0, "text"]]
+    for script in scripts:
+        provider = FakeProvider(script)
+        asked = dispatcher(provider, slots=1)
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(expect, DeadlinePassed, asked, "ann", 20.0)
+        assert trio.current_time() - began == pytest.approx(20.0)
+        assert provider.in_flight == 0
+        assert asked.statistics().in_flight == 0
+
+
+async def expect(error: type[ProviderError], asked: Dispatcher, person: str, seconds: float) -> None:
+    with pytest.raises(error):
+        await ask(asked, person, seconds)
+
+
+async def test_a_full_line_puts_out_the_newest_of_who_has_most_in_it(autojump_clock: MockClock) -> None:
+    asked = dispatcher(FakeProvider([5.0, "text"]), slots=1, queue_size=3)
+    refused: list[str] = []
+
+    async def one(person: str) -> None:
+        try:
+            await ask(asked, person)
+        except QueueFull:
+            refused.append(person)
+
+    async with trio.open_nursery() as nursery:
+        for person in ("x", "greedy", "greedy", "ann", "ben"):
+            nursery.start_soon(one, person)
+            await trio.sleep(0.01)
+    assert refused == ["greedy"]
+
+
+async def test_who_was_served_least_goes_first(autojump_clock: MockClock) -> None:
+    provider = FakeProvider([1.0, "text"])
+    asked = dispatcher(provider, slots=1)
+    async with trio.open_nursery() as nursery:
+        for person in ("greedy", "greedy", "greedy", "modest"):
+            nursery.start_soon(ask, asked, person)
+            await trio.sleep(0.01)
+    assert [sent.person for sent in provider.requests] == ["greedy", "modest", "greedy", "greedy"]
+
+
+async def test_a_burst_within_the_budget_passes_at_once_and_the_rest_waits(
+    autojump_clock: MockClock,
+) -> None:
+    provider = FakeProvider(["text"])
+    asked = dispatcher(provider, slots=100, budget=BudgetOptions(requests_per_minute=20))
+    async with trio.open_nursery() as nursery:
+        for number in range(30):
+            nursery.start_soon(ask, asked, f"person {number}")
+        await trio.sleep(1)
+        assert len(provider.requests) == 20
+        assert asked.statistics().waiting == 10
+    assert len(provider.requests) == 30
+    assert trio.current_time() == pytest.approx(60.5)
+
+
+async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_clock: MockClock) -> None:
+    failing: list[list[Step]] = [[Overloaded(OPENAI, "503")]] * 4
+    asked = dispatcher(
+        FakeProvider(*failing, ["well again"]),
+        breaker=BreakerOptions(minimum=4, rest=15.0),
+        retry=RetryOptions(max_attempts=1),
+    )
+    for _ in range(4):
+        await expect(Overloaded, asked, "ann", 10.0)
+    with pytest.raises(BreakerOpen) as caught:
+        await ask(asked)
+    assert "15 seconds" in caught.value.for_person
+    assert asked.statistics().breaker is BreakerState.OPEN
+    await trio.sleep(15)
+    assert await ask(asked) == "well again"
+    assert asked.statistics().breaker is BreakerState.CLOSED
+
+
+outcomes = st.lists(
+    st.tuples(
+        st.sampled_from(["answer", "fail", "refuse", "cut", "slow"]),
+        st.floats(0, 5),  # when it is asked
+        st.floats(0.01, 8),  # when its person leaves
+    ),
+    max_size=25,
+)
+
+
+@given(outcomes)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_slots_and_budget_are_conserved_whatever_happens(
+    autojump_clock: MockClock, script: list[tuple[str, float, float]]
+) -> None:
+    steps: dict[str, list[Step]] = {
+        "answer": [0.5, "text"],
+        "fail": [0.2, Overloaded(OPENAI, "503")],
+        "refuse": [0.1, RateLimited(OPENAI, "429", 1.0)],
+        "cut": ["text", 0.3, ConnectionLost(OPENAI, "cut")],
+        "slow": [4.0, "text"],
+    }
+    provider = FakeProvider(*[steps[what] for what, _, _ in script], ["text"])
+    asked = dispatcher(provider, slots=3, budget=BudgetOptions(requests_per_minute=15), queue_size=8)
+    most = 0
+
+    async def one(number: int, start: float, leave: float) -> None:
+        nonlocal most
+        await trio.sleep(start)
+        with trio.move_on_after(leave):
+            with suppress(ProviderError):
+                await ask(asked, f"person {number % 4}", 6.0)
+        most = max(most, provider.most_in_flight)
+
+    async with trio.open_nursery() as nursery:
+        for number, (_, start, leave) in enumerate(script):
+            nursery.start_soon(one, number, start, leave)
+    figures = asked.statistics()
+    assert (figures.in_flight, figures.waiting, provider.in_flight) == (0, 0, 0)
+    assert most <= 3
+    await trio.sleep(61)
+    assert asked.statistics().requests_left == 15
