@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test lint format clean bench-transport soak-transport
+.PHONY: help install run sandbox test lint format clean bench-transport bench-dispatch soak-transport
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; two minutes)
 	@$(BIN)/python -m benchmarks.transport
+
+bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (half a minute)
+	@$(BIN)/python -m benchmarks.dispatch
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport

@@ -42,13 +42,13 @@ def test_a_settled_request_gives_back_what_it_did_not_take() -> None:
     budget = Budget(BudgetOptions(tokens_per_minute=1000))
     spending = budget.reserve(1000, 0.0)
     assert budget.wait(500, 1.0) > 0
-    budget.settle(spending, 400)
+    budget.settle(spending, 400, 0.5)
     assert budget.wait(500, 1.0) == 0.0
 
 
 def test_a_request_that_was_not_sent_costs_nothing() -> None:
     budget = Budget(BudgetOptions(requests_per_minute=1))
-    budget.give_back(budget.reserve(1, 0.0))
+    budget.give_back(budget.reserve(1, 0.0), 0.0)
     assert budget.left(1.0) == (1, float("inf"))
 
 
@@ -59,13 +59,17 @@ def test_retry_after_holds_everybody() -> None:
     assert budget.wait(1, 11.0) == 6.0
 
 
-def test_those_served_lately_leave_room_once_a_quarter_is_used() -> None:
-    budget = Budget(BudgetOptions(requests_per_minute=100))
-    for _ in range(26):
-        assert budget.wait_evenly(1, 0.0) == 0.0
-        budget.reserve(1, 0.0)
-    assert 0.5 < budget.wait_evenly(1, 0.0) < 0.7
-    assert budget.wait(1, 0.0) == 0.0
+def test_those_served_lately_keep_a_pace_and_leave_the_last_of_the_budget_to_others() -> None:
+    budget, now = Budget(BudgetOptions(requests_per_minute=100)), 0.0
+    for _ in range(11):
+        assert budget.wait_evenly(1, now, 3) == 0.0
+        budget.reserve(1, now)
+    assert 0.5 < budget.wait_evenly(1, now, 3) < 0.7
+    assert budget.wait(1, now) == 0.0
+    for _ in range(85):
+        budget.reserve(1, now)
+    assert budget.wait_evenly(1, 30.0, 3) > 30.0
+    assert budget.wait(1, 30.0) == 0.0
 
 
 def test_overruns_halve_the_limit_once_for_each_lull_and_successes_raise_it_by_one() -> None:
@@ -82,6 +86,16 @@ def test_overruns_halve_the_limit_once_for_each_lull_and_successes_raise_it_by_o
         values.append(limit.now)
     assert values[-1] == 40
     assert all(later - earlier in {0, 1} for earlier, later in pairwise(values))
+
+
+def test_single_failures_are_accidents_and_three_in_a_lull_are_not() -> None:
+    limit = AdaptiveLimit(40)
+    for number in range(20):
+        limit.strained(number * LULL)
+    assert limit.now == 40
+    for _ in range(3):
+        limit.strained(200.0)
+    assert limit.now == 20
 
 
 def test_a_breaker_opens_at_the_rate_and_lets_one_probe_through_after_the_rest() -> None:

@@ -29,6 +29,7 @@ class Breaker:
     def __init__(self, options: BreakerOptions) -> None:
         self._options = options
         self._calls: deque[tuple[float, bool]] = deque()
+        self._failures = 0
         self._opened_at = 0.0
         self._probing = False
         self.state = BreakerState.CLOSED
@@ -63,12 +64,14 @@ class Breaker:
 
     def _note(self, now: float, failed: bool) -> None:
         self._calls.append((now, failed))
+        self._failures += failed
         while self._calls[0][0] <= now - self._options.window:
-            self._calls.popleft()
-        failures = sum(failed for _, failed in self._calls)
-        if len(self._calls) >= self._options.minimum and failures >= self._options.rate * len(self._calls):
+            self._failures -= self._calls.popleft()[1]
+        calls = len(self._calls)
+        if calls >= self._options.minimum and self._failures >= self._options.rate * calls:
             self._open(now)
 
     def _open(self, now: float) -> None:
         self.state, self._opened_at = BreakerState.OPEN, now
         self._calls.clear()
+        self._failures = 0

@@ -4,10 +4,15 @@ from dataclasses import dataclass
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
 
-BURST = 0.25
+BURST = 0.1
 """The part of a minute's budget that anybody may use at once."""
 
-PERIOD = 60.5
+LEFT = 0.04
+"""The part that those leave to others who were served `OFTEN` lately."""
+
+OFTEN = 3
+
+PERIOD = 60.2
 """Seconds: the provider's minute, and what requests may be late by on their way to it."""
 
 
@@ -40,26 +45,30 @@ class Budget:
         """Seconds until a request of so many tokens may be sent."""
         return max(self._requests.wait(1, now), self._tokens.wait(tokens, now), self._paused_until - now, 0.0)
 
-    def wait_evenly(self, tokens: float, now: float) -> float:
-        """The same for those who should leave room to others: none in bursts, once a part is used up.
+    def wait_evenly(self, tokens: float, now: float, served: int) -> float:
+        """The same for somebody who was served so often lately: at an even pace, leaving room to others.
 
         A burst that took the whole budget would make everybody wait until it is a minute old.
         """
+        left = LEFT * min(served, OFTEN) / OFTEN
+        wait = max(self._requests.wait(1, now, left), self._tokens.wait(tokens, now, left))
+        wait = max(wait, self._paused_until - now, 0.0)
         free = all(window.used(now) <= BURST * window.limit for window in (self._requests, self._tokens))
-        return max(self.wait(tokens, now), 0.0 if free else self._even_from - now)
+        return wait if free else max(wait, self._even_from - now)
 
     def reserve(self, tokens: float, now: float) -> Spending:
         """Count a request that is sent now."""
-        self._even_from = now + max(self._requests.even(1), self._tokens.even(tokens))
+        self._even_from = now + max(self._requests.even(1), self._tokens.even(tokens)) / (1 - LEFT)
         return Spending(self._requests.reserve(1, now), self._tokens.reserve(tokens, now))
 
-    def settle(self, spending: Spending, tokens: float) -> None:
+    def settle(self, spending: Spending, tokens: float, now: float) -> None:
         """It took so many tokens in fact."""
-        spending.tokens.amount = tokens
+        self._tokens.settle(spending.tokens, tokens, now)
 
-    def give_back(self, spending: Spending) -> None:
+    def give_back(self, spending: Spending, now: float) -> None:
         """It was not sent after all."""
-        spending.request.amount = spending.tokens.amount = 0
+        self._requests.settle(spending.request, 0, now)
+        self._tokens.settle(spending.tokens, 0, now)
 
     def pause(self, seconds: float, now: float) -> None:
         """The provider asks everybody to wait."""

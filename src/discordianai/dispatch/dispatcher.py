@@ -188,7 +188,8 @@ class Dispatcher:
                     self._tally.first_chunk.append(trio.current_time() - began)
                     first = False
                 if chunk.usage is not None and place.spending is not None:
-                    self._budget.settle(place.spending, chunk.usage.input_tokens + chunk.usage.output_tokens)
+                    tokens = chunk.usage.input_tokens + chunk.usage.output_tokens
+                    self._budget.settle(place.spending, tokens, trio.current_time())
                     self._estimate.learn(chunk.usage.output_tokens)
                 yield chunk
         raise DeadlinePassed(self.name, "the answer was not complete")
@@ -202,7 +203,8 @@ class Dispatcher:
         now = trio.current_time()
         if isinstance(error, RateLimited):
             self._tally.rate_limited += 1
-        if isinstance(error, RateLimited | Overloaded):
             self._limit.overrun(now)
-            if error.retry_after is not None:
-                self._budget.pause(error.retry_after, now)
+        if isinstance(error, Overloaded):
+            self._limit.strained(now)
+        if isinstance(error, RateLimited | Overloaded) and error.retry_after is not None:
+            self._budget.pause(error.retry_after, now)

@@ -1,4 +1,4 @@
-"""The line before a provider: a slot and a budget for each, to whoever was served least, then by arrival.
+"""The line before a provider: a slot and a budget for each, to whoever had least and asks for least.
 
 First come, first served would let a hundred insistent people push everybody else's wait from a third of a
 second to half a minute.
@@ -45,6 +45,7 @@ class FairLine:
         self._queue_size = queue_size
         self._waiting: list[Place] = []
         self._served: Counter[str] = Counter()
+        self._asking: Counter[str] = Counter()
         self._services: deque[tuple[float, str]] = deque()
         self._arrivals = 0
 
@@ -58,9 +59,9 @@ class FairLine:
         self._arrivals += 1
         place = Place(person, tokens, self._arrivals)
         self._waiting.append(place)
+        self._asking[person] += 1
         try:
             self._bound()
-            self.serve()
             while not place.ready.is_set():
                 # The deadline is set by `serve`, when it is the budget that this one waits for.
                 place.scope = trio.CancelScope()
@@ -86,14 +87,16 @@ class FairLine:
         now = trio.current_time()
         while self._waiting and self._limiter.borrowed_tokens < self._limit.now:
             self._forget_old(now)
-            place = min(self._waiting, key=lambda place: (self._served[place.person], place.number))
-            served_lately = self._served[place.person] > 0
-            budget_wait = self._budget.wait_evenly if served_lately else self._budget.wait
-            wait = budget_wait(place.tokens, now)
+            place = min(self._waiting, key=self._rank)
+            served = self._served[place.person]
+            if served:
+                wait = self._budget.wait_evenly(place.tokens, now, served)
+            else:
+                wait = self._budget.wait(place.tokens, now)
             if wait > 0:
                 place.scope.deadline = now + wait
                 return
-            self._waiting.remove(place)
+            self._take_out(place)
             self._limiter.acquire_on_behalf_of_nowait(place)
             place.spending = self._budget.reserve(place.tokens, now)
             self._served[place.person] += 1
@@ -104,21 +107,31 @@ class FairLine:
         """Put out the newest question of whoever has most in the line."""
         if len(self._waiting) <= self._queue_size:
             return
-        counts = Counter(place.person for place in self._waiting)
-        most = max(counts.values())
-        newest = max((p for p in self._waiting if counts[p.person] == most), key=lambda place: place.number)
-        self._waiting.remove(newest)
+        most = max(self._asking.values())
+        theirs = (place for place in self._waiting if self._asking[place.person] == most)
+        newest = max(theirs, key=lambda place: place.number)
+        self._take_out(newest)
         newest.refused = True
         newest.ready.set()
 
     def _abandon(self, place: Place) -> None:
         """The question is gone: what it waited for, or has just got, is for others."""
         if place in self._waiting:
-            self._waiting.remove(place)
+            self._take_out(place)
         elif place.spending is not None:
-            self._budget.give_back(place.spending)
+            self._budget.give_back(place.spending, trio.current_time())
             self._limiter.release_on_behalf_of(place)
         self.serve()
+
+    def _rank(self, place: Place) -> tuple[int, int]:
+        """What a person was given and still asks for, then arrival: the lowest goes first."""
+        return self._served[place.person] + self._asking[place.person], place.number
+
+    def _take_out(self, place: Place) -> None:
+        self._waiting.remove(place)
+        self._asking[place.person] -= 1
+        if not self._asking[place.person]:
+            del self._asking[place.person]
 
     def _forget_old(self, now: float) -> None:
         while self._services and self._services[0][0] <= now - REMEMBERED:

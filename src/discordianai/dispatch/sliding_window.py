@@ -1,5 +1,6 @@
 """An exact sliding window: no stretch of `period` seconds ever holds more than `limit`."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -19,23 +20,32 @@ class SlidingWindow:
         self.limit = limit
         self.period = period
         self._reservations: deque[Reservation] = deque()
+        self._total = 0.0
 
     def used(self, now: float) -> float:
         """What is reserved in the period that ends now."""
         while self._reservations and self._reservations[0].at <= now - self.period:
-            self._reservations.popleft()
-        return sum(reservation.amount for reservation in self._reservations)
+            self._total -= self._reservations.popleft().amount
+        if not self._reservations:
+            self._total = 0.0  # forgets what rounding has left
+        return self._total
 
     def even(self, amount: float) -> float:
         """Seconds that `amount` takes at the rate that the window sustains."""
         return amount * self.period / self.limit
 
-    def wait(self, amount: float, now: float) -> float:
-        """Seconds until `amount` fits. What is larger than the limit fits when nothing else is there."""
-        excess = self.used(now) + min(amount, self.limit) - self.limit
+    def wait(self, amount: float, now: float, left: float = 0.0) -> float:
+        """Seconds until `amount` fits, and this part of the limit is left.
+
+        What is larger than the limit fits when nothing else is there.
+        """
+        if self.limit == math.inf:
+            return 0.0
+        limit = self.limit * (1 - left)
+        excess = self.used(now) + min(amount, limit) - limit
+        if excess <= 0:
+            return 0.0
         for reservation in self._reservations:
-            if excess <= 0:
-                break
             excess -= reservation.amount
             if excess <= 0:
                 return reservation.at + self.period - now
@@ -45,4 +55,12 @@ class SlidingWindow:
         """Count `amount` from now on; to be called when `wait` is 0."""
         reservation = Reservation(now, amount)
         self._reservations.append(reservation)
+        self._total += amount
         return reservation
+
+    def settle(self, reservation: Reservation, amount: float, now: float) -> None:
+        """It was another amount in fact."""
+        self.used(now)
+        if self._reservations and reservation.at >= self._reservations[0].at:
+            self._total += amount - reservation.amount
+        reservation.amount = amount
