@@ -26,7 +26,7 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.model import ProviderName, Question
-from discordianai.operations.usage import report_usage
+from discordianai.operations.usage import Source, report_usage
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings
@@ -56,12 +56,15 @@ async def _run(settings: Settings) -> None:
     http2 = http2_available()
     clients = _build_clients(settings, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
+    dispatchers = {name: _dispatcher(settings, name, client) for name, client in clients.items()}
+    sources: dict[str, Source] = {"discord pool": discord.statistics}
+    for name, client in clients.items():
+        sources |= {f"{name} pool": client.statistics, f"{name} dispatch": dispatchers[name].statistics}
     async with (
         open_store(Path(settings.conversations.database)) as store,
         _open_all([discord, *clients.values()]),
-        report_usage({"discord": discord} | {name.value: client for name, client in clients.items()}),
+        report_usage(sources),
     ):
-        dispatchers = {name: _dispatcher(settings, name, client) for name, client in clients.items()}
         assistant = Assistant(
             dispatchers,
             store,

@@ -61,12 +61,12 @@ def test_retry_after_holds_everybody() -> None:
 
 def test_those_served_lately_keep_a_pace_and_leave_the_last_of_the_budget_to_others() -> None:
     budget, now = Budget(BudgetOptions(requests_per_minute=100)), 0.0
-    for _ in range(11):
+    for _ in range(6):
         assert budget.wait_evenly(1, now, 3) == 0.0
         budget.reserve(1, now)
     assert 0.5 < budget.wait_evenly(1, now, 3) < 0.7
     assert budget.wait(1, now) == 0.0
-    for _ in range(85):
+    for _ in range(90):
         budget.reserve(1, now)
     assert budget.wait_evenly(1, 30.0, 3) > 30.0
     assert budget.wait(1, 30.0) == 0.0
@@ -96,6 +96,18 @@ def test_single_failures_are_accidents_and_three_in_a_lull_are_not() -> None:
     for _ in range(3):
         limit.strained(200.0)
     assert limit.now == 20
+
+
+def test_after_an_outage_half_of_the_limit_is_there_at_once_but_not_after_an_overrun() -> None:
+    limit = AdaptiveLimit(40)
+    for number in range(60):
+        limit.strained(number / 2)
+    assert limit.now < 5
+    limit.well_again()
+    assert limit.now == 20
+    limit.overrun(100.0)
+    limit.well_again()
+    assert limit.now == 10
 
 
 def test_a_breaker_opens_at_the_rate_and_lets_one_probe_through_after_the_rest() -> None:

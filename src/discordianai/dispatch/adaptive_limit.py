@@ -39,6 +39,11 @@ class AdaptiveLimit:
             self.now = min(self.now + 1, self._most)
             self._gently = self._gently and self.now < self._most
 
+    def well_again(self) -> None:
+        """What failed was the provider, and it is well: that said nothing about its capacity."""
+        if not self._gently:
+            self.now = max(self.now, self._most // 2)
+
     def _halve(self, now: float) -> None:
         if now - self._halved_at >= LULL:
             self._halved_at = now

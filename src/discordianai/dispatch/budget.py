@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
 
-BURST = 0.1
+BURST = 0.05
 """The part of a minute's budget that anybody may use at once."""
 
 LEFT = 0.04

@@ -160,6 +160,8 @@ class Dispatcher:
             raise
         finally:
             self._breaker.leave(trio.current_time(), failed=failed, probe=probe)
+            if probe and failed is False:
+                self._limit.well_again()
 
     async def _wait_in_line(self, request: ChatRequest, deadline: float) -> Place:
         with trio.CancelScope(deadline=deadline):
