@@ -150,6 +150,9 @@ async def test_two_goaways_as_a_graceful_shutdown_sends_them_lose_nothing(author
         await trio.sleep(0.02)
         for _ in range(5):
             nursery.start_soon(s.get, "/slow")
+        await s.until(lambda: s.transport.statistics().streams_in_use == 0)
+        assert len(s.told(GoawayReceived)) == 2
+        assert not any(event.lost for event in s.told(ConnectionClosed))
 
 
 async def test_an_origin_that_goes_away_at_once_is_an_error_not_a_storm(authority: Authority) -> None:
