@@ -10,6 +10,7 @@ from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.retry import RetryBudget
 from discordianai.dispatch.sliding_window import SlidingWindow
+from discordianai.model import Quota, RateLimits
 
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.floats(1, 60)), max_size=60))
@@ -57,6 +58,15 @@ def test_retry_after_holds_everybody() -> None:
     budget.pause(7.0, 10.0)
     budget.pause(2.0, 10.0)
     assert budget.wait(1, 11.0) == 6.0
+
+
+def test_what_the_provider_says_counts_more_than_the_settings_up_and_down() -> None:
+    budget = Budget(BudgetOptions(requests_per_minute=10, tokens_per_minute=1000))
+    budget.believe(RateLimits(Quota(2, 1, 30.0), Quota(5000, 4000, 1.0)), 0.0)
+    assert budget.left(0.0) == (2, 5000)
+    assert budget.wait(1, 0.0) == 0.0
+    budget.believe(RateLimits(requests=Quota(2, 0, 30.0)), 0.0)
+    assert budget.wait(1, 0.0) == 30.0
 
 
 def test_those_served_lately_keep_a_pace_and_leave_the_last_of_the_budget_to_others() -> None:

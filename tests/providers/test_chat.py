@@ -136,6 +136,14 @@ async def test_who_may_not_stream_is_asked_without(authority: Authority) -> None
     assert "stream" not in service.requests[-1]
 
 
+async def test_what_the_headers_say_of_the_limits_comes_before_the_text(authority: Authority) -> None:
+    async with provider(authority) as (openai, _):
+        chunks = await ask(openai)
+    assert chunks[0].limits is not None
+    assert chunks[0].limits.requests is not None
+    assert not any(chunk.limits for chunk in chunks[1:])
+
+
 async def test_leaving_early_makes_the_provider_stop(authority: Authority) -> None:
     async with provider(authority) as (openai, service):
         service.misbehave(Fault(Kind.STALL, after=3))

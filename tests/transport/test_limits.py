@@ -46,21 +46,34 @@ async def test_streams_per_connection_one_gives_each_request_its_own(authority: 
         assert s.server.connections_opened == 7
 
 
-async def test_never_more_than_max_connections_and_the_others_wait_in_order(authority: Authority) -> None:
+async def test_never_more_than_max_connections(authority: Authority) -> None:
+    async with scene(authority, patient, max_connections=2, streams_per_connection=1) as s:
+        async with trio.open_nursery() as nursery:
+            for _ in range(6):
+                nursery.start_soon(s.get, "/slow")
+            await s.until(lambda: s.open_streams == 2)
+            assert s.transport.statistics().requests_waiting == 4
+        assert s.server.connections_opened == 2
+
+
+async def test_those_who_wait_are_served_in_the_order_they_came(authority: Authority) -> None:
     order: list[str] = []
+    all_wait = trio.Event()
 
     async def handler(exchange: Exchange) -> None:
         order.append(exchange.path)
-        await trio.sleep(0.03)
+        await all_wait.wait()
         await exchange.respond(200)
 
-    async with scene(authority, handler, max_connections=2, streams_per_connection=1) as s:
+    async with scene(authority, handler, max_connections=1, streams_per_connection=1) as s:
         async with trio.open_nursery() as nursery:
-            for number in range(10):
+            nursery.start_soon(s.get, "/0")
+            await s.until(lambda: order == ["/0"])
+            for number in range(1, 10):
                 nursery.start_soon(s.get, f"/{number}")
-                await trio.testing.wait_all_tasks_blocked()
-            assert s.transport.statistics().requests_waiting > 0
-        assert s.server.connections_opened == 2
+                while s.transport.statistics().requests_waiting < number:  # noqa: ASYNC110  # no event tells
+                    await trio.sleep(0.001)
+            all_wait.set()
         assert order == [f"/{number}" for number in range(10)]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
+from discordianai.model import RateLimits
 
 BURST = 0.05
 """The part of a minute's budget that anybody may use at once."""
@@ -69,6 +70,15 @@ class Budget:
         """It was not sent after all."""
         self._requests.settle(spending.request, 0, now)
         self._tokens.settle(spending.tokens, 0, now)
+
+    def believe(self, limits: RateLimits, now: float) -> None:
+        """What the provider says of its limits counts more than the settings, up or down."""
+        for window, quota in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
+            if quota is None:
+                continue
+            window.limit = quota.limit
+            if quota.remaining == 0:
+                self.pause(min(quota.reset, PERIOD), now)
 
     def pause(self, seconds: float, now: float) -> None:
         """The provider asks everybody to wait."""

@@ -186,6 +186,9 @@ class Dispatcher:
                 if chunk is None:
                     self._tally.last_chunk.append(trio.current_time() - began)
                     return
+                if chunk.limits is not None:
+                    self._budget.believe(chunk.limits, trio.current_time())
+                    continue
                 if first:
                     self._tally.first_chunk.append(trio.current_time() - began)
                     first = False

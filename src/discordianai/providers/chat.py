@@ -13,6 +13,7 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, ProviderName, Role, Usage
 from discordianai.providers import failures
 from discordianai.providers.errors import ConnectionLost, TimedOut
+from discordianai.providers.limits import rate_limits
 from discordianai.providers.port import ProviderOptions
 
 Json = dict[str, Any]
@@ -106,6 +107,8 @@ class ChatCompletions:
         finished = False
         deadline = trio.current_time() + self._options.first_token_timeout
         awaited = "first"
+        if limits := rate_limits(response.headers):
+            yield Chunk(limits=limits)
         try:
             async with aclosing(EventSource(response).aiter_sse()) as events:
                 while event := await self._next(events, deadline, awaited):

@@ -1,0 +1,42 @@
+"""OpenAI's headers about its limits, as they come and as they should not."""
+
+import httpx
+import pytest
+
+from discordianai.model import Quota, RateLimits
+from discordianai.providers.limits import rate_limits, seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("1s", 1.0), ("6m0s", 360.0), ("120ms", 0.12), ("1h2m3s", 3723.0), ("59.5s", 59.5), ("2m", 120.0)],
+)
+def test_durations_as_openai_writes_them(written: str, meant: float) -> None:
+    assert seconds(written) == pytest.approx(meant)
+
+
+@pytest.mark.parametrize("nonsense", ["", "soon", "1", "-1s", "s", "1d"])
+def test_what_is_no_duration_is_none(nonsense: str) -> None:
+    assert seconds(nonsense) is None
+
+
+def headers(of: str, limit: str, remaining: str, reset: str) -> dict[str, str]:
+    return {
+        f"x-ratelimit-limit-{of}": limit,
+        f"x-ratelimit-remaining-{of}": remaining,
+        f"x-ratelimit-reset-{of}": reset,
+    }
+
+
+def test_both_quotas_are_read() -> None:
+    both = headers("requests", "500", "499", "120ms") | headers("tokens", "200000", "0", "6m0s")
+    expected = RateLimits(Quota(500, 499, 0.12), Quota(200_000, 0, 360.0))
+    assert rate_limits(httpx.Headers(both)) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong", [("none", "1", "1s"), ("0", "0", "1s"), ("10", "-1", "1s"), ("10", "1", "?")]
+)
+def test_what_makes_no_sense_is_left_out(wrong: tuple[str, str, str]) -> None:
+    assert rate_limits(httpx.Headers(headers("requests", *wrong))) is None
+    assert rate_limits(httpx.Headers({})) is None
