@@ -1,11 +1,8 @@
 """How many tokens a request will take, before the provider has counted them."""
 
+from discordianai.conversations.tokens import TOKENS_PER_TURN, guess
 from discordianai.model import ChatRequest
 
-BYTES_PER_TOKEN = 4
-"""English has about four bytes to a token; other languages have fewer, and are estimated too high."""
-
-MESSAGE_OVERHEAD = 4
 FIRST_GUESS = 500.0
 """Tokens of an answer, until some have been seen."""
 
@@ -23,7 +20,7 @@ class TokenEstimate:
     def of(self, request: ChatRequest) -> float:
         """Tokens of the question and the answer together."""
         texts = [request.instructions, *(turn.text for turn in request.turns)]
-        question = sum(len(text.encode()) // BYTES_PER_TOKEN + MESSAGE_OVERHEAD for text in texts)
+        question = sum(guess(text) + TOKENS_PER_TURN for text in texts)
         return MARGIN * (question + self._answer)
 
     def learn(self, output_tokens: int) -> None:
