@@ -30,12 +30,13 @@ from discordianai.operations.usage import Source, report_usage
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings
-from discordianai.transport.clients import ClientOptions, PooledClient, build_client, http2_available
+from discordianai.transport.clients import PooledClient, build_client, http2_available
+from discordianai.transport.records import PoolOptions
 
 MOST_OPEN_QUESTIONS = 1000
 """Acknowledged and not yet answered, over all providers; further ones are refused."""
 
-DISCORD_POOL = ClientOptions(max_connections=20, max_keepalive=5)
+DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
 """For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""
 
 DISCORD_READ_TIMEOUT = 15.0
@@ -82,7 +83,7 @@ def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, Pooled
         pool = settings.pool(name)
         fields = pool.model_dump() | {"max_keepalive": min(pool.max_keepalive, pool.max_connections)}
         read_timeout = settings.provider(name).read_timeout
-        clients[name] = build_client(name.value, ClientOptions(**fields), read_timeout, http2=http2)
+        clients[name] = build_client(name.value, PoolOptions(**fields), read_timeout, http2=http2)
     return clients
 
 

@@ -42,18 +42,17 @@ class Budget:
         self._paused_until = float("-inf")
         self._even_from = float("-inf")
 
-    def wait(self, tokens: float, now: float) -> float:
-        """Seconds until a request of so many tokens may be sent."""
-        return max(self._requests.wait(1, now), self._tokens.wait(tokens, now), self._paused_until - now, 0.0)
+    def wait(self, tokens: float, now: float, left: float = 0.0) -> float:
+        """Seconds until a request of so many tokens may be sent, and this part of the budget is left."""
+        waits = self._requests.wait(1, now, left), self._tokens.wait(tokens, now, left)
+        return max(*waits, self._paused_until - now, 0.0)
 
     def wait_evenly(self, tokens: float, now: float, served: int) -> float:
         """The same for somebody who was served so often lately: at an even pace, leaving room to others.
 
         A burst that took the whole budget would make everybody wait until it is a minute old.
         """
-        left = LEFT * min(served, OFTEN) / OFTEN
-        wait = max(self._requests.wait(1, now, left), self._tokens.wait(tokens, now, left))
-        wait = max(wait, self._paused_until - now, 0.0)
+        wait = self.wait(tokens, now, LEFT * min(served, OFTEN) / OFTEN)
         free = all(window.used(now) <= BURST * window.limit for window in (self._requests, self._tokens))
         return wait if free else max(wait, self._even_from - now)
 

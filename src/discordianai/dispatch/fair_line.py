@@ -68,8 +68,6 @@ class FairLine:
                 self.serve()
                 with place.scope:
                     await place.ready.wait()
-                if place.scope.cancelled_caught:
-                    self.serve()
             if place.refused:
                 raise LineFull
         except BaseException:

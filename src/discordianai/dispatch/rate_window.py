@@ -1,7 +1,8 @@
 """At most so many events of a key in any stretch of time: an exact sliding window."""
 
-from collections import deque
 from collections.abc import Hashable
+
+from discordianai.dispatch.sliding_window import SlidingWindow
 
 
 class RateWindow:
@@ -13,22 +14,22 @@ class RateWindow:
     def __init__(self, limit: int, period: float) -> None:
         self._limit = limit
         self._period = period
-        self._events: dict[Hashable, deque[float]] = {}
+        self._windows: dict[Hashable, SlidingWindow] = {}
         self._swept_at = float("-inf")
 
     def __len__(self) -> int:
         """How many keys are remembered."""
-        return len(self._events)
+        return len(self._windows)
 
     def take(self, key: Hashable, now: float) -> float:
         """Count an event of `key` at `now` and return 0; or count nothing and return the seconds to wait."""
         self._sweep(now)
-        events = self._events.setdefault(key, deque())
-        while events and events[0] <= now - self._period:
-            events.popleft()
-        if len(events) >= self._limit:
-            return events[0] + self._period - now
-        events.append(now)
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = SlidingWindow(self._limit, self._period)
+        if wait := window.wait(1, now):
+            return wait
+        window.reserve(1, now)
         return 0.0
 
     def _sweep(self, now: float) -> None:
@@ -36,6 +37,5 @@ class RateWindow:
         if now - self._swept_at < self._period:
             return
         self._swept_at = now
-        gone = [key for key, events in self._events.items() if events[-1] <= now - self._period]
-        for key in gone:
-            del self._events[key]
+        for key in [key for key, window in self._windows.items() if not window.used(now)]:
+            del self._windows[key]

@@ -9,23 +9,11 @@ from structlog.typing import FilteringBoundLogger
 
 from discordianai.transport.multiplexed import MultiplexedTransport
 from discordianai.transport.proxies import environment_mounts
-from discordianai.transport.records import PoolEvent, SpeaksHttp1, Statistics
+from discordianai.transport.records import PoolEvent, PoolOptions, SpeaksHttp1, Statistics
 
 CONNECT_TIMEOUT = 10.0
 WRITE_TIMEOUT = 10.0
 POOL_TIMEOUT = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ClientOptions:
-    """The limits of a client's pool, times in seconds; see `MultiplexedTransport`."""
-
-    max_connections: int
-    max_keepalive: int
-    keepalive_expiry: float = 60.0
-    streams_per_connection: int = 10
-    ping_interval: float = 15.0
-    ping_timeout: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +37,18 @@ def http2_available() -> bool:
     return False
 
 
-def build_client(name: str, options: ClientOptions, read_timeout: float, *, http2: bool) -> PooledClient:
+def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2: bool) -> PooledClient:
     """Make the client called `name`; `read_timeout` is in seconds."""
     log = structlog.get_logger("discordianai.transport").bind(client=name)
-    limits = httpx.Limits(
-        max_connections=options.max_connections,
-        max_keepalive_connections=options.max_keepalive,
-        keepalive_expiry=options.keepalive_expiry,
-    )
     timeout = httpx.Timeout(
         connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT, read=read_timeout
     )
     log.debug("connection pool created", **asdict(options), http2=http2)
     if not http2:
-        return PooledClient(httpx.AsyncClient(limits=limits, timeout=timeout), None)
+        return PooledClient(httpx.AsyncClient(limits=options.limits, timeout=timeout), None)
     log.info("HTTP/2 enabled")
     transport = MultiplexedTransport(**asdict(options), on_event=_Diary(log))
-    mounts = environment_mounts(limits)
+    mounts = environment_mounts(options.limits)
     return PooledClient(httpx.AsyncClient(transport=transport, mounts=mounts, timeout=timeout), transport)
 
 

@@ -16,11 +16,7 @@ class Http1Fallback:
     """Its connections are made by the first request, within limits of their own."""
 
     def __init__(self, options: PoolOptions, make_context: Callable[[], ssl.SSLContext]) -> None:
-        self._limits = httpx.Limits(
-            max_connections=options.max_connections,
-            max_keepalive_connections=options.max_keepalive,
-            keepalive_expiry=options.keepalive_expiry,
-        )
+        self._limits = options.limits
         self._make_context = make_context
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._known: dict[Origin, float] = {}

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import httpx
+
 
 class Origin(NamedTuple):
     """Where an https server is."""
@@ -19,12 +21,21 @@ class Origin(NamedTuple):
 class PoolOptions:
     """See `MultiplexedTransport`. Raises `ValueError`."""
 
-    max_connections: int
-    max_keepalive: int
-    keepalive_expiry: float | None
-    streams_per_connection: int
-    ping_interval: float
-    ping_timeout: float
+    max_connections: int = 50
+    max_keepalive: int = 10
+    keepalive_expiry: float | None = 60.0
+    streams_per_connection: int = 10
+    ping_interval: float = 15.0
+    ping_timeout: float = 5.0
+
+    @property
+    def limits(self) -> httpx.Limits:
+        """The same for httpx's own transports."""
+        return httpx.Limits(
+            max_connections=self.max_connections,
+            max_keepalive_connections=self.max_keepalive,
+            keepalive_expiry=self.keepalive_expiry,
+        )
 
     def __post_init__(self) -> None:
         if self.max_connections < 1 or self.streams_per_connection < 1:

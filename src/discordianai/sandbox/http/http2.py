@@ -57,8 +57,8 @@ class Http2Connection(Connection):
         self._machine.initiate_connection()
         await self.flush()
         async with trio.open_nursery() as nursery:
-            # Caught in here: outside the nursery it would come in a group.
             nursery.start_soon(self._write, nursery.cancel_scope)
+            # Caught in here: outside the nursery it would come in a group.
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await self._read(nursery)
             for exchange in self._exchanges.values():
