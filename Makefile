@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test lint format clean bench-transport bench-dispatch soak-transport
+.PHONY: help install run sandbox test lint format clean bench-transport bench-dispatch bench-routing soak-transport
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -36,8 +36,11 @@ lint: $(STAMP) ## ruff and mypy --strict
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; two minutes)
 	@$(BIN)/python -m benchmarks.transport
 
-bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (half a minute)
+bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (two minutes)
 	@$(BIN)/python -m benchmarks.dispatch
+
+bench-routing: $(STAMP) ## what it costs to let the model decide who answers (ten seconds)
+	@$(BIN)/python -m benchmarks.routing
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport

@@ -1,16 +1,17 @@
 """A simulated hour of 1000 people before one provider, on a clock that jumps: `make bench-dispatch`.
 
 A hundred of them ask ten questions a minute each, the others 200 together. The provider allows 500 requests
-in any 60 seconds, fails one in a hundred, and is out twice for five minutes. Prints a table, and draws
-`docs/dispatch.svg`.
+in any 60 seconds, fails one in a hundred, and is out twice for five minutes. Further hours ask for twice what
+is permitted, with estimates of tokens that are up to a fifth wrong. Prints tables, draws `docs/dispatch.svg`.
 """
 
 import argparse
+import logging
+import math
 import random
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,56 +19,26 @@ import structlog
 import trio
 import trio.testing
 
+from benchmarks.drawing import HOUR, draw
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.statistics import DispatchStatistics
-from discordianai.model import ChatRequest, Chunk, FinishReason, ProviderName, Role, Turn, Usage
-from discordianai.providers.errors import Overloaded, ProviderError, RateLimited
+from discordianai.dispatch.turnstile import Spot, Turnstile
+from discordianai.model import ChatRequest, Role, Turn
+from discordianai.providers.errors import ProviderError
 from discordianai.providers.fake import FakeProvider
+from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
 
-HOUR = 3600.0
 PEOPLE, INSISTENT = 1000, 100
 MODEST_PER_MINUTE, INSISTENT_PER_MINUTE = 200.0, 10.0
-ALLOWED = 500
+IN_WORK, IN_LINE = 2, 3
+"""Questions of one person, as `[rate_limits.user]` allows by default."""
+
+ALLOWED, TOKENS = 500, 200_000
 OUTAGES = ((600.0, 900.0), (2100.0, 2400.0))
 AFTER = 15.0
 """Seconds after an outage that count to it: until the breaker tries again."""
-
-
-class Provider:
-    """Counts as OpenAI does: requests in any 60 seconds, at admission."""
-
-    name = ProviderName.OPENAI
-    model = "simulated"
-
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
-        self.admitted: deque[float] = deque()
-        self.arrived: dict[int, float] = {}
-        self.calls = self.refused = 0
-
-    @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
-        """See `ChatProvider.stream`."""
-        now = trio.current_time()
-        self.calls += 1
-        self.arrived.setdefault(request.number, now)
-        while self.admitted and self.admitted[0] <= now - 60:
-            self.admitted.popleft()
-        if len(self.admitted) >= ALLOWED:
-            self.refused += 1
-            raise RateLimited(self.name, "429", 1.0)
-        self.admitted.append(now)
-        yield self._answer(out=any(begin <= now < end for begin, end in OUTAGES))
-
-    async def _answer(self, *, out: bool) -> AsyncIterator[Chunk]:
-        await trio.sleep(self._chance.uniform(0.3, 1.0))
-        if out or self._chance.random() < 0.01:
-            raise Overloaded(self.name, "500")
-        yield Chunk(text="a word")
-        await trio.sleep(self._chance.uniform(0.5, 6.0))
-        yield Chunk(text=" more", usage=Usage(50, 400), finish_reason=FinishReason.STOP)
 
 
 @dataclass
@@ -87,12 +58,16 @@ class Simulation:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.provider = Provider(random.Random(seed + 1))
+        self.provider = MeteredProvider(
+            random.Random(seed + 1), requests=ALLOWED, failure_rate=0.01, outages=OUTAGES
+        )
         budget = BudgetOptions(requests_per_minute=ALLOWED)
         self.dispatcher = Dispatcher(
             self.provider, DispatchOptions(slots=50, budget=budget), random.Random(seed + 2)
         )
         self.window = RateWindow(10, 60.0)
+        self.own_lines = Turnstile(width=IN_WORK)
+        self.open: Counter[str] = Counter()
         self.outcomes = {"modest": Outcome(), "insistent": Outcome()}
         self.reasons: Counter[str] = Counter()
         self.samples: list[tuple[float, int, int, int]] = []
@@ -116,14 +91,23 @@ class Simulation:
             if trio.current_time() >= HOUR:
                 return
             self.outcomes[kind].asked += 1
-            if self.window.take(name, trio.current_time()):
+            if self.open[name] >= IN_WORK + IN_LINE or self.window.take(name, trio.current_time()):
                 self.outcomes[kind].told_to_wait += 1
             else:
                 self._number += 1
-                questions.start_soon(self._ask, name, kind, self._number)
+                self.open[name] += 1
+                spot = self.own_lines.line_up(name)
+                questions.start_soon(self._ask, name, kind, self._number, spot)
 
-    async def _ask(self, name: str, kind: str, number: int) -> None:
-        outcome, asked_at = self.outcomes[kind], trio.current_time()
+    async def _ask(self, name: str, kind: str, number: int, spot: Spot) -> None:
+        asked_at = trio.current_time()
+        with spot:
+            await spot.let_in.wait()
+            await self._ask_in_turn(name, kind, number, asked_at)
+        self.open[name] -= 1
+
+    async def _ask_in_turn(self, name: str, kind: str, number: int, asked_at: float) -> None:
+        outcome = self.outcomes[kind]
         request = ChatRequest("simulated", (Turn(Role.USER, "why?"),), person=name, number=number)
         try:
             async with self.dispatcher.stream(request, asked_at + 300) as chunks:
@@ -142,39 +126,48 @@ class Simulation:
     async def _sample(self) -> None:
         while trio.current_time() < HOUR:
             figures = self.dispatcher.statistics()
-            recent = sum(at > trio.current_time() - 60 for at in self.provider.admitted)
+            recent = self.provider.last_minute()
             self.samples.append((trio.current_time(), figures.waiting, figures.limit, recent))
             await trio.sleep(10)
-
-
-def draw(samples: list[tuple[float, int, int, int]], path: Path) -> None:
-    """Three lines over an hour, as SVG."""
-    width, height, top = 900, 300, 520
-    lines = []
-    for index, (name, colour) in enumerate((("queue", "#c33"), ("limit", "#393"), ("requests/min", "#36c"))):
-        points = " ".join(
-            f"{60 + at / HOUR * (width - 80):.0f},{height - 30 - values[index] / top * (height - 60):.0f}"
-            for at, *values in samples
-        )
-        lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{points}"/>')
-        lines.append(f'<text x="{70 + index * 120}" y="20" fill="{colour}">{name}</text>')
-    for value in (0, 100, 200, 300, 400, 500):
-        y = height - 30 - value / top * (height - 60)
-        lines.append(f'<text x="10" y="{y + 4:.0f}">{value}</text>')
-        lines.append(f'<line x1="55" x2="{width - 20}" y1="{y:.0f}" y2="{y:.0f}" stroke="#ddd"/>')
-    for minute in range(0, 61, 10):
-        x = 60 + minute / 60 * (width - 80)
-        lines.append(f'<text x="{x - 8:.0f}" y="{height - 10}">{minute} min</text>')
-    body = "\n".join(lines)
-    path.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
-        f'font-size="12">\n<rect width="{width}" height="{height}" fill="white"/>\n{body}\n</svg>\n'
-    )
 
 
 def percentile(values: list[float], part: float) -> float:
     """Of a list that is not empty."""
     return sorted(values)[min(int(len(values) * part), len(values) - 1)]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What became of a provider's budget. Parts of what it permits in the time."""
+
+    requests: float
+    tokens: float
+    refused: int
+
+
+async def twice_the_load(tokens: float, people: int, minutes: int = 60) -> Use:
+    """Ask for twice what is permitted: how much of the budget is used, and how many 429s come."""
+    chance = random.Random(people)
+    provider = MeteredProvider(random.Random(1), requests=ALLOWED, tokens=tokens, spread=0.2)
+    budget = BudgetOptions(ALLOWED, None if tokens == math.inf else int(tokens))
+    dispatcher = Dispatcher(provider, DispatchOptions(slots=50, budget=budget), random.Random(2))
+    permitted = min(ALLOWED, tokens / (QUESTION_TOKENS + ANSWER_TOKENS))
+
+    async def ask(person: str) -> None:
+        question = ChatRequest("metered", (Turn(Role.USER, "why is it so?"),), person=person)
+        with suppress(ProviderError):
+            async with dispatcher.stream(question, trio.current_time() + 300) as chunks:
+                async for _ in chunks:
+                    pass
+
+    async with trio.open_nursery() as nursery:
+        while trio.current_time() < 60 * minutes:
+            await trio.sleep(chance.expovariate(2 * permitted / 60))
+            nursery.start_soon(ask, str(chance.randrange(people)))
+        nursery.cancel_scope.cancel()
+    return Use(
+        provider.admitted / (ALLOWED * minutes), provider.charged / (tokens * minutes), provider.refused
+    )
 
 
 async def overhead(questions: int) -> float:
@@ -207,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     simulation = Simulation(options.seed)
     clock = time.perf_counter()
     trio.run(simulation.run, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -233,6 +226,12 @@ def main() -> None:
     print("| figure | measured | required |\n| --- | --- | --- |")
     for row in rows:
         print(f"| {' | '.join(row)} |")
+
+    print("\n| twice the load, bound by | 429s (0) | of the budget used (>= 95 %) |\n| --- | --- | --- |")
+    for bound, tokens in (("requests", math.inf), ("tokens", TOKENS)):
+        use = trio.run(twice_the_load, tokens, 100, clock=trio.testing.MockClock(autojump_threshold=0))
+        used = use.requests if bound == "requests" else use.tokens
+        print(f"| {bound} | {use.refused} | {100 * used:.1f} % |")
 
 
 if __name__ == "__main__":

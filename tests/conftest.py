@@ -1,8 +1,20 @@
 """What tests of several rooms share."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
+import structlog
 
 from discordianai.sandbox.certificates import Authority, make_authority
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Formatting lines that nobody reads would be a good part of the suite's time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,24 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.assistant import CUT_SHORT, EMPTY_ANSWER, INTERNAL_ERROR, RESTARTING, Assistant
+from discordianai.asking import Asking
+from discordianai.assistant import (
+    BROKEN_OFF,
+    CUT_SHORT,
+    EARLIER_FIRST,
+    EMPTY_ANSWER,
+    INTERNAL_ERROR,
+    RESTARTING,
+    STOPPED,
+    TOO_LATE,
+    Assistant,
+    AssistantOptions,
+)
 from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.store import ConversationKey, StoreError
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
+from discordianai.dispatch.routing import Router, Strategy
 from discordianai.model import (
     ChatRequest,
     Chunk,
@@ -26,7 +39,7 @@ from discordianai.model import (
 )
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
 from discordianai.providers.fake import FakeProvider, Step
-from discordianai.reply import FakeReply, ReplyFailed
+from discordianai.reply import Closing, FakeReply, ReplyFailed
 
 ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
 
@@ -35,14 +48,21 @@ class Scene:
     """An assistant whose providers answer from `scripts`."""
 
     def __init__(
-        self, *scripts: list[Step], provider: FakeProvider | None = None, others: Sequence[FakeProvider] = ()
+        self,
+        *scripts: list[Step],
+        provider: FakeProvider | None = None,
+        others: Sequence[FakeProvider] = (),
+        strategy: Strategy = Strategy.TOOL,
     ) -> None:
         self.provider = provider or FakeProvider(*scripts)
         self.store = MemoryStore()
         options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
         providers = [self.provider, *others]
-        dispatchers = {provider.name: Dispatcher(provider, options) for provider in providers}
-        self.assistant = Assistant(dispatchers, self.store, instructions="be brief", max_turns=10)
+        self.dispatchers = {provider.name: Dispatcher(provider, options) for provider in providers}
+        asking = Asking(self.dispatchers, Router(list(self.dispatchers), strategy))
+        self.assistant = Assistant(
+            asking, self.store, AssistantOptions(instructions="be brief", max_turns=10)
+        )
         self._number = 0
 
     def question(self, text: str = "why?", person: Person = ANN) -> Question:
@@ -70,12 +90,21 @@ async def test_the_conversation_so_far_goes_along_and_is_nobody_elses() -> None:
     assert [turn.role for turn in scene.provider.requests[1].turns] == [Role.USER, Role.ASSISTANT, Role.USER]
 
 
+async def test_what_was_said_in_private_stays_there() -> None:
+    scene = Scene(["first"], ["second"], ["third"])
+    secret = scene.question("a secret")
+    secret = replace(secret, address=replace(secret.address, private=True))
+    for question in (secret, scene.question("in public"), replace(secret, text="and again")):
+        await scene.ask(question)
+    texts = [[turn.text for turn in request.turns] for request in scene.provider.requests]
+    assert texts == [["a secret"], ["in public"], ["a secret", "first", "and again"]]
+
+
 async def test_a_providers_failure_is_told_under_the_questions_number_and_the_part_is_kept() -> None:
     scene = Scene(["half an ", ConnectionLost(ProviderName.OPENAI, "reset by peer")])
     question = scene.question()
     reply = await scene.ask(question)
     assert reply.text == "half an "
-    assert reply.finished
     assert f"(error {question.number})" in reply.note
     assert "reset by peer" not in reply.note
     assert await scene.remembered(question) == ["why?", "half an "]
@@ -107,7 +136,7 @@ async def test_who_is_cancelled_is_told_and_the_stream_is_left() -> None:
 
 async def test_last_words_have_an_end(autojump_clock: trio.testing.MockClock) -> None:
     class Stuck(FakeReply):
-        async def finish(self, citations: object = (), note: str = "") -> None:
+        async def finish(self, closing: Closing) -> None:
             await trio.sleep_forever()
 
     scene = Scene([1000.0])
@@ -120,7 +149,8 @@ async def test_without_a_store_the_answer_still_comes() -> None:
     scene = Scene(["text"])
     scene.store.failure = StoreError("the disk is full")
     reply = await scene.ask()
-    assert (reply.text, reply.note, reply.finished) == ("text", "", True)
+    assert reply.text == "text"
+    assert reply.closing == Closing(footer="OpenAI · fake · the only one")
 
 
 async def test_an_answer_that_cannot_be_shown_is_remembered_and_stops_nobody() -> None:
@@ -157,10 +187,10 @@ async def test_questions_of_one_conversation_are_answered_in_the_order_they_came
 ) -> None:
     scene = Scene([2.0, "slow"], ["quick"])
     questions = [scene.question("one?"), scene.question("two?")]
-    turns = [scene.assistant.line_up(question) for question in questions]
+    standings = [scene.assistant.line_up(question) for question in questions]
     async with trio.open_nursery() as nursery:
-        for question, turn in reversed(list(zip(questions, turns, strict=True))):
-            nursery.start_soon(scene.assistant.answer, question, turn, FakeReply())
+        for question, standing in reversed(list(zip(questions, standings, strict=True))):
+            nursery.start_soon(scene.assistant.answer, question, standing, FakeReply())
     assert [request.turns[-1].text for request in scene.provider.requests] == ["one?", "two?"]
     assert scene.provider.most_in_flight == 1
 
@@ -180,9 +210,10 @@ async def test_the_other_provider_answers_where_one_fails_before_it_has_said_any
 
 async def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:
     other = perplexity()
-    scene = Scene(["half", ConnectionLost(ProviderName.OPENAI, "cut")], others=[other])
+    half = "half of a long answer " * 5
+    scene = Scene([half, ConnectionLost(ProviderName.OPENAI, "cut")], others=[other])
     reply = await scene.ask()
-    assert reply.text == "half"
+    assert reply.text == half
     assert other.requests == []
 
 
@@ -202,3 +233,101 @@ async def test_one_deadline_covers_both_providers(autojump_clock: trio.testing.M
     assert trio.current_time() == pytest.approx(300.0)
     assert "took too long" in reply.note
     assert (other.in_flight, other.left_early) == (0, 1)
+
+
+async def test_what_is_cut_says_so_and_can_be_gone_on_with() -> None:
+    scene = Scene(["half an ", ConnectionLost(ProviderName.OPENAI, "cut")])
+    reply = await scene.ask()
+    assert reply.closing is not None
+    assert reply.note.startswith(BROKEN_OFF)
+    assert reply.closing.unfinished
+    assert reply.closing.footer == "OpenAI · fake · the only one"
+
+
+async def test_a_stopped_question_keeps_its_part_and_the_provider_stops_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene(["beginning", 1000.0, "never"])
+    question, reply = scene.question(), FakeReply()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, question, reply)
+        await trio.sleep(1)
+        assert scene.assistant.stop(question.address.interaction_id)
+    assert trio.current_time() == pytest.approx(1.0)
+    assert (reply.text, reply.note) == ("beginning", STOPPED)
+    assert (scene.provider.in_flight, scene.provider.left_early) == (0, 1)
+    assert scene.dispatchers[ProviderName.OPENAI].statistics().in_flight == 0
+    assert await scene.remembered(question) == ["why?", "beginning"]
+    assert not scene.assistant.stop(question.address.interaction_id)
+
+
+async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene([5.0, "slow"])
+    first, second = scene.question("one?"), scene.question("two?")
+    standings = [scene.assistant.line_up(question) for question in (first, second)]
+    reply = FakeReply()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.assistant.answer, first, standings[0], FakeReply())
+        nursery.start_soon(scene.assistant.answer, second, standings[1], reply)
+        await trio.sleep(3)
+        assert reply.statuses == [EARLIER_FIRST]
+        assert scene.assistant.stop(second.address.interaction_id)
+    assert reply.note == STOPPED
+    assert len(scene.provider.requests) == 1
+
+
+async def test_a_message_that_was_deleted_stops_its_answer_and_is_not_remembered(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene(["beginning", 1.0, "more", 1000.0])
+    question, reply = scene.question(), FakeReply()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, question, reply)
+        await trio.sleep(0.5)
+        reply.gone = ReplyFailed("it was deleted")
+    assert trio.current_time() < 2
+    assert scene.provider.left_early == 1
+    assert await scene.remembered(question) == []
+
+
+async def test_one_person_has_two_questions_in_work_and_others_go_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene([2.0, "text"])
+    questions = [replace(scene.question(), place=Place(channel, 5)) for channel in range(4)]
+    questions.append(scene.question(person=BEN))
+    async with trio.open_nursery() as nursery:
+        for question in questions:
+            nursery.start_soon(
+                scene.assistant.answer, question, scene.assistant.line_up(question), FakeReply()
+            )
+        await trio.sleep(1)
+        assert {request.number for request in scene.provider.requests} == {1, 2, 5}
+    assert scene.provider.most_in_flight == 3
+
+
+async def test_the_deadline_counts_from_when_the_question_came(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene([1000.0, "never"])
+    replies = [FakeReply() for _ in range(3)]
+    async with trio.open_nursery() as nursery:
+        for reply in replies:
+            nursery.start_soon(scene.ask, None, reply)
+            await trio.sleep(10)
+    assert trio.current_time() == pytest.approx(320.0)
+    assert all(TOO_LATE in reply.note for reply in replies)
+
+
+async def test_who_waits_in_the_providers_line_reads_where(autojump_clock: trio.testing.MockClock) -> None:
+    scene = Scene([6.0, "text"])
+    replies = [FakeReply() for _ in range(12)]
+    async with trio.open_nursery() as nursery:
+        for number, reply in enumerate(replies):
+            nursery.start_soon(scene.ask, scene.question(person=Person(100 + number, "x")), reply)
+            await trio.sleep(0.01)
+    assert [reply.statuses for reply in replies[:10]] == [[]] * 10
+    assert "You are next." in replies[10].statuses
+    assert "Waiting: number 2 in the line." in replies[11].statuses

@@ -6,25 +6,28 @@ first, the store and the clients are outermost and close last.
 
 import signal
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import structlog
 import trio
 
-from discordianai.assistant import Assistant
-from discordianai.conversations import turnstile
+from discordianai.asking import Asking
+from discordianai.assistant import Assistant, AssistantOptions, Standing
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord import session_limit
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.front_door import keep_listening
-from discordianai.discord.gate import Gate
+from discordianai.discord.gate import Gate, Withdrawal
+from discordianai.discord.interaction import EPHEMERAL
+from discordianai.discord.messages import MessageError
 from discordianai.discord.reply import open_reply
 from discordianai.discord.webhook import DiscordApi, InteractionWebhook
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
+from discordianai.dispatch.routing import Router, Strategy
 from discordianai.model import ProviderName, Question
 from discordianai.operations.usage import Source, report_usage
 from discordianai.providers.factory import make_provider
@@ -40,6 +43,8 @@ DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
 """For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""
 
 DISCORD_READ_TIMEOUT = 15.0
+
+ALREADY_ENDED = "That answer has already ended."
 
 
 async def run(settings: Settings) -> None:
@@ -66,13 +71,15 @@ async def _run(settings: Settings) -> None:
         _open_all([discord, *clients.values()]),
         report_usage(sources),
     ):
-        assistant = Assistant(
-            dispatchers,
-            store,
+        router = Router(settings.providers, Strategy(settings.routing.strategy))
+        asking = Asking(dispatchers, router)
+        options = AssistantOptions(
             instructions=settings.assistant.instructions,
             max_turns=settings.conversations.max_turns,
             deadline_seconds=settings.dispatch.deadline_seconds,
+            in_flight=settings.rate_limits.user.in_flight,
         )
+        assistant = Assistant(asking, store, options)
         await Bot(settings, assistant, DiscordApi(discord.http, settings.discord.api_url)).serve()
 
 
@@ -114,7 +121,10 @@ class Bot:
         self._assistant = assistant
         self._discord = discord
         self._log = structlog.get_logger("discordianai.app")
-        self._admissions = Admissions(MOST_OPEN_QUESTIONS, trio.lowlevel.current_trio_token())
+        person = settings.rate_limits.user
+        self._admissions = Admissions(
+            MOST_OPEN_QUESTIONS, person.in_flight + person.waiting, trio.lowlevel.current_trio_token()
+        )
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -122,14 +132,14 @@ class Bot:
         async with trio.open_nursery() as parts, questions, receiver:
             stop = trio.Event()
             parts.start_soon(self._watch_signals, stop, parts.cancel_scope)
-            parts.start_soon(self._listen, questions)
+            parts.start_soon(self._listen, questions, parts)
             async with trio.open_nursery() as answers:
                 answers.start_soon(self._answer_all, receiver, answers)
                 await stop.wait()
                 await self._drain(answers)
             parts.cancel_scope.cancel()
 
-    async def _listen(self, questions: trio.MemorySendChannel[Question]) -> None:
+    async def _listen(self, questions: trio.MemorySendChannel[Question], parts: trio.Nursery) -> None:
         # Imported here because the library takes 1.3 s and 50 MB, which other commands do without.
         from discordianai.discord.listener import Listener
 
@@ -137,18 +147,22 @@ class Bot:
         trio_token = trio.lowlevel.current_trio_token()
         token = self._settings.discord.token
 
-        def take_in(question: Question) -> None:
+        def take_in(decision: Question | Withdrawal) -> None:
+            if isinstance(decision, Withdrawal):
+                if not self._assistant.stop(decision.interaction_id):
+                    parts.start_soon(self._tell_too_late, decision)
+                return
             try:
-                questions.send_nowait(question)  # there is room: it holds as many as may be open
+                questions.send_nowait(decision)  # there is room: it holds as many as may be open
             except trio.ClosedResourceError:
-                self._log.warning("a question came after the end", question=question.number)
-                self._admissions.release()
+                self._log.warning("a question came after the end", question=decision.number)
+                self._admissions.release(decision.person.id)
 
-        def hand_over(question: Question) -> None:
-            trio_token.run_sync_soon(take_in, question)
+        def hand_over(decision: Question | Withdrawal) -> None:
+            trio_token.run_sync_soon(take_in, decision)
 
         async def listen() -> None:
-            await Listener(self._settings.discord, gate, self._admissions, hand_over).run()
+            await Listener(self._settings, gate, self._admissions, hand_over).run()
 
         await keep_listening(
             listen,
@@ -159,17 +173,18 @@ class Bot:
         async for question in receiver:
             answers.start_soon(self._answer, question, self._assistant.line_up(question))
 
-    async def _answer(self, question: Question, turn: turnstile.Turn) -> None:
+    async def _answer(self, question: Question, standing: Standing) -> None:
         webhook = InteractionWebhook(self._discord, question.address)
         try:
-            async with open_reply(
-                webhook,
-                private=question.address.private,
-                interval=self._settings.discord.edit_interval,
-            ) as reply:
-                await self._assistant.answer(question, turn, reply)
+            async with open_reply(webhook, question, self._settings.discord.edit_interval) as reply:
+                await self._assistant.answer(question, standing, reply)
         finally:
-            self._admissions.release()
+            self._admissions.release(question.person.id)
+
+    async def _tell_too_late(self, withdrawal: Withdrawal) -> None:
+        webhook = InteractionWebhook(self._discord, withdrawal.address)
+        with suppress(MessageError):  # a courtesy
+            await webhook.create({"content": ALREADY_ENDED, "flags": EPHEMERAL})
 
     async def _drain(self, answers: trio.Nursery) -> None:
         """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""

@@ -1,29 +1,56 @@
-"""Answers one question: history -> route -> ask -> stream -> remember."""
+"""Answers one question: its turn -> history -> ask -> stream -> remember."""
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.conversations import turnstile
+from discordianai.asking import Asked, Asking
 from discordianai.conversations.store import ConversationKey, ConversationStore, StoreError
-from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.refusals import DeadlinePassed
-from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, ProviderName, Question, Role, Turn
+from discordianai.dispatch.routing import Inquiry
+from discordianai.dispatch.turnstile import Spot, Turnstile
+from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, Question, Role, Route, Turn
 from discordianai.providers.errors import ProviderError
-from discordianai.reply import Reply, ReplyFailed
+from discordianai.reply import Closing, Reply, ReplyFailed
 
 LAST_WORDS_TIMEOUT = 3.0
 """Seconds that an answer which is being cancelled may take to tell the person so."""
+
+PATIENCE = 2.0
+"""Seconds that a question waits for its turn without a word."""
 
 RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
 INTERNAL_ERROR = "Something went wrong inside the bot."
 EMPTY_ANSWER = "The model gave an empty answer. Asking in other words often helps."
 CUT_SHORT = "The answer was cut short because it reached the length limit."
+BROKEN_OFF = "The answer breaks off here."
+STOPPED = "Stopped."
+EARLIER_FIRST = "Waiting for the questions before this one."
+TOO_LATE = f"{DeadlinePassed.sentence} {DeadlinePassed.advice}"
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantOptions:
+    """How questions are answered. `in_flight` of one person are worked on at once."""
+
+    instructions: str
+    max_turns: int = 50
+    deadline_seconds: float = 300.0
+    in_flight: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a question has from the moment it came: its places in two lines, and its end on trio's clock."""
+
+    spots: tuple[Spot, Spot]
+    deadline: float
 
 
 @dataclass(slots=True)
@@ -33,7 +60,7 @@ class _Answer:
     pieces: list[str] = field(default_factory=list)
     citations: tuple[Citation, ...] = ()
     finish_reason: FinishReason | None = None
-    note: str = ""
+    route: Route | None = None
 
     @property
     def text(self) -> str:
@@ -44,40 +71,54 @@ class _Answer:
             self.pieces.append(chunk.text)
         self.citations = chunk.citations or self.citations
         self.finish_reason = chunk.finish_reason or self.finish_reason
+        self.route = chunk.route or self.route
+
+    def closing(self, note: str, *, unfinished: bool) -> Closing:
+        """What comes below it: where nothing was said, nobody has answered."""
+        said = bool(self.text.strip())
+        footer = _footer(self.route) if said and self.route else ""
+        return Closing(self.citations, note, footer, unfinished and said)
 
 
 class Assistant:
-    """Knows the providers that are set up, and remembers conversations in `store`."""
+    """Asks the providers, and remembers conversations in `store`."""
 
-    def __init__(
-        self,
-        dispatchers: Mapping[ProviderName, Dispatcher],
-        store: ConversationStore,
-        *,
-        instructions: str,
-        max_turns: int,
-        deadline_seconds: float = 300.0,
-    ) -> None:
-        self._dispatchers = dispatchers
+    def __init__(self, asking: Asking, store: ConversationStore, options: AssistantOptions) -> None:
+        self._asking = asking
         self._store = store
-        self._instructions = instructions
-        self._max_turns = max_turns
-        self._deadline_seconds = deadline_seconds
-        self._turnstile = turnstile.Turnstile()
+        self._options = options
+        self._people = Turnstile(options.in_flight)
+        self._conversations = Turnstile()
+        self._running: dict[int, trio.CancelScope] = {}
 
-    def line_up(self, question: Question) -> turnstile.Turn:
-        """Take this question's place in its conversation, in the order of the calls; for `answer`."""
-        return self._turnstile.line_up(ConversationKey.of(question.person, question.place))
+    def line_up(self, question: Question) -> Standing:
+        """Take this question's places, in the order of the calls; for `answer`."""
+        return Standing(
+            spots=(
+                self._people.line_up(question.person.id),
+                self._conversations.line_up(_key(question)),
+            ),
+            deadline=trio.current_time() + self._options.deadline_seconds,
+        )
 
-    async def answer(self, question: Question, turn: turnstile.Turn, reply: Reply) -> None:
+    def stop(self, interaction_id: int) -> bool:
+        """Withdraw the question of that interaction, if it is here and not yet answered."""
+        scope = self._running.get(interaction_id)
+        if scope is not None:
+            scope.cancel()
+        return scope is not None
+
+    async def answer(self, question: Question, standing: Standing, reply: Reply) -> None:
         """Answer `question` into `reply` when its turn has come.
 
         Whatever happens, the person is told; nothing leaves but cancellation.
         """
         log = structlog.get_logger("discordianai.assistant").bind(question=question.number)
         try:
-            async with turn:
-                await self._converse(question, reply, log)
+            with ExitStack() as places:
+                for spot in standing.spots:
+                    places.enter_context(spot)
+                await self._converse(question, standing, reply, log)
         except trio.Cancelled:
             with trio.move_on_after(LAST_WORDS_TIMEOUT, shield=True):
                 await _last_words(reply, RESTARTING, log)
@@ -89,91 +130,123 @@ class Assistant:
             log.exception("a bug stopped this answer", error=question.number)
             await _last_words(reply, _numbered(INTERNAL_ERROR, question), log)
 
-    async def _converse(self, question: Question, reply: Reply, log: FilteringBoundLogger) -> None:
+    async def _converse(
+        self, question: Question, standing: Standing, reply: Reply, log: FilteringBoundLogger
+    ) -> None:
         answer = _Answer()
         try:
-            await self._ask(question, reply, answer, log)
+            with self._stoppable(question) as scope:
+                await self._wait_for_turn(standing, reply)
+                await self._ask(question, standing.deadline, reply, answer)
+            stopped = scope.cancelled_caught
+            closing = answer.closing(STOPPED, unfinished=True) if stopped else _closing(answer, question)
+        except _NotInTime:
+            log.warning("the question's time was over before its turn came", error=question.number)
+            closing = Closing(note=_numbered(TOO_LATE, question))
         except ProviderError as error:
             log.warning("the provider failed", error=question.number, reason=error.for_log)
-            note = _numbered(error.for_person, question)
-        else:
-            note = _closing_note(answer, question)
+            closing = _failed(answer, question, error)
         if answer.text.strip():
             await self._remember(question, answer, log)
-        await reply.finish(answer.citations, note)
-        log.info("answered", characters=len(answer.text), complete=not note)
+        await reply.finish(closing)
+        log.info("answered", characters=len(answer.text), complete=not closing.note)
 
-    async def _ask(
-        self, question: Question, reply: Reply, answer: _Answer, log: FilteringBoundLogger
-    ) -> None:
-        key = ConversationKey.of(question.person, question.place)
-        history = await self._store.recent(key, self._max_turns)
-        first, *others = self._choose(question)
-        deadline = trio.current_time() + self._deadline_seconds
-        try:
-            await self._stream(first, question, history, deadline, reply, answer, log)
-        except ProviderError as error:
-            if answer.text or not others or not _others_may_help(error):
-                raise
-            log.warning("asking the other provider", reason=error.for_log)
-            await self._stream(others[0], question, history, deadline, reply, answer, log)
-            answer.note = f"{first.name.label} could not answer, so {others[0].name.label} did."
+    @contextmanager
+    def _stoppable(self, question: Question) -> Iterator[trio.CancelScope]:
+        """What runs inside ends when the question is withdrawn."""
+        interaction_id = question.address.interaction_id
+        with trio.CancelScope() as scope:
+            self._running[interaction_id] = scope
+            try:
+                yield scope
+            finally:
+                del self._running[interaction_id]
 
-    async def _stream(
-        self,
-        dispatcher: Dispatcher,
-        question: Question,
-        history: tuple[Turn, ...],
-        deadline: float,
-        reply: Reply,
-        answer: _Answer,
-        log: FilteringBoundLogger,
-    ) -> None:
-        request = ChatRequest(
-            model=dispatcher.model,
-            turns=(*history, Turn(Role.USER, question.text)),
-            instructions=self._instructions,
-            person=_pseudonym(question.person.id),
-            number=question.number,
-        )
-        log.debug("asking", provider=dispatcher.name.value, turns=len(request.turns))
-        async with dispatcher.stream(request, deadline) as chunks:
+    async def _wait_for_turn(self, standing: Standing, reply: Reply) -> None:
+        """Raises `_NotInTime`."""
+        patience = min(trio.current_time() + PATIENCE, standing.deadline)
+        for spot in standing.spots:
+            if await _let_in(spot, patience):
+                continue
+            reply.say(EARLIER_FIRST)
+            if not await _let_in(spot, standing.deadline):
+                raise _NotInTime
+
+    async def _ask(self, question: Question, deadline: float, reply: Reply, answer: _Answer) -> None:
+        key = _key(question)
+        history = await self._store.recent(key, self._options.max_turns)
+
+        def request(model: str) -> ChatRequest:
+            return ChatRequest(
+                model=model,
+                turns=(*history, Turn(Role.USER, question.text)),
+                instructions=self._options.instructions,
+                person=_pseudonym(question.person.id),
+                number=question.number,
+            )
+
+        inquiry = Inquiry(question.text, history, key, question.provider)
+        asked = Asked(inquiry, request, deadline, question.number)
+        async with aclosing(self._asking.chunks(asked)) as chunks:
             async for chunk in chunks:
                 answer.add(chunk)
+                if chunk.place_in_line is not None:
+                    reply.say(_waiting(chunk.place_in_line))
                 reply.write(chunk.text)
-
-    def _choose(self, question: Question) -> list[Dispatcher]:
-        """Only the provider asked for; else all that are set up, OpenAI first."""
-        if question.provider is not None and question.provider in self._dispatchers:
-            return [self._dispatchers[question.provider]]
-        return list(self._dispatchers.values())
 
     async def _remember(self, question: Question, answer: _Answer, log: FilteringBoundLogger) -> None:
         """A part that was shown is kept too: the next question may be about it."""
         now = time.time()
         turns = (Turn(Role.USER, question.text, now), Turn(Role.ASSISTANT, answer.text, now))
         try:
-            await self._store.append(ConversationKey.of(question.person, question.place), turns)
+            await self._store.append(_key(question), turns)
         except StoreError as error:
             log.error("this turn will not be remembered", reason=str(error))
 
 
+class _NotInTime(Exception):
+    """The question's time was over before its turn came."""
+
+
+async def _let_in(spot: Spot, until: float) -> bool:
+    with trio.move_on_at(until):
+        await spot.let_in.wait()
+        return True
+    return False
+
+
 async def _last_words(reply: Reply, note: str, log: FilteringBoundLogger) -> None:
     try:
-        await reply.finish(note=note)
+        await reply.finish(Closing(note=note))
     except ReplyFailed as error:
         log.warning("the person could not be told", reason=str(error))
 
 
-def _closing_note(answer: _Answer, question: Question) -> str:
+def _closing(answer: _Answer, question: Question) -> Closing:
+    """Of an answer that came to its end."""
     if not answer.text.strip():
-        return _numbered(EMPTY_ANSWER, question)
-    return CUT_SHORT if answer.finish_reason is FinishReason.LENGTH else answer.note
+        return answer.closing(_numbered(EMPTY_ANSWER, question), unfinished=False)
+    if answer.finish_reason is FinishReason.LENGTH:
+        return answer.closing(CUT_SHORT, unfinished=True)
+    return answer.closing(answer.route.note if answer.route else "", unfinished=False)
 
 
-def _others_may_help(error: ProviderError) -> bool:
-    """Whatever is wrong with one provider; but not a question that has used up its time."""
-    return not isinstance(error, DeadlinePassed)
+def _failed(answer: _Answer, question: Question, error: ProviderError) -> Closing:
+    if answer.text.strip():
+        return answer.closing(_numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)
+    return Closing(note=_numbered(error.for_person, question))
+
+
+def _key(question: Question) -> ConversationKey:
+    return ConversationKey.of(question.person, question.place, private=question.address.private)
+
+
+def _waiting(place: int) -> str:
+    return "You are next." if place == 1 else f"Waiting: number {place} in the line."
+
+
+def _footer(route: Route) -> str:
+    return f"{route.provider.label} · {route.model} · {route.why}"
 
 
 def _numbered(sentence: str, question: Question) -> str:

@@ -95,11 +95,23 @@ class RateLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """Who answers, and why in three words. `note` is for the person, where it is not who would have."""
+
+    provider: ProviderName
+    model: str
+    why: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One piece of a streamed answer.
 
     `text` is what came new. `citations` replaces what came before, it is not added to it. `usage` and
     `finish_reason` come once, near the end, `limits` once, at the beginning. `tool_call` is whole.
+    `place_in_line` comes before all of them, again and again: where the question waits, counted from 1.
+    `route` says who answers from here on.
     """
 
     text: str = ""
@@ -108,6 +120,8 @@ class Chunk:
     finish_reason: FinishReason | None = None
     tool_call: ToolCall | None = None
     limits: RateLimits | None = None
+    place_in_line: int | None = None
+    route: Route | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +138,12 @@ class ChatRequest:
     person: str = ""
     number: int = 0
     tools: tuple[Tool, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text that the provider reads, for counting it."""
+        tools = (f"{tool.name} {tool.description} {tool.parameter} {tool.meaning}" for tool in self.tools)
+        return (self.instructions, *tools, *(turn.text for turn in self.turns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The port through which an answer is shown: the assistant writes, the Discord room shows."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from discordianai.model import Citation
@@ -9,35 +10,70 @@ class ReplyFailed(Exception):
     """The answer could not be shown; the text says why, for the log."""
 
 
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What comes below an answer. `note` is what the person has to know, `footer` who answered.
+
+    `unfinished` answers can be gone on with.
+    """
+
+    citations: tuple[Citation, ...] = ()
+    note: str = ""
+    footer: str = ""
+    unfinished: bool = False
+
+
 class Reply(Protocol):
     """Where an answer is written. The person sees each step as soon as the place allows."""
 
     def write(self, text: str) -> None:
-        """Add `text` to what is shown; never waits."""
+        """Add `text` to what is shown; never waits. Raises `ReplyFailed` where nobody can see it any more."""
 
-    async def finish(self, citations: tuple[Citation, ...] = (), note: str = "") -> None:
-        """Show all that was written, with its sources and a closing note; return once it is shown.
+    def say(self, status: str) -> None:
+        """Show `status` until there is text; never waits. Raises `ReplyFailed`, as `write` does."""
+
+    async def finish(self, closing: Closing) -> None:
+        """Show all that was written, and what comes below it; return once it is shown.
 
         Raises `ReplyFailed` where the place took no more.
         """
 
 
 class FakeReply:
-    """Keeps what was written; `finished` is True once all of it counts as shown."""
+    """Keeps what was written; `closing` is set once all of it counts as shown.
+
+    A test may set `failure`, which `finish` raises, or `gone`, which everything raises.
+    """
 
     def __init__(self) -> None:
         self.text = ""
-        self.citations: tuple[Citation, ...] = ()
-        self.note = ""
-        self.finished = False
+        self.statuses: list[str] = []
+        self.closing: Closing | None = None
         self.failure: ReplyFailed | None = None
+        self.gone: ReplyFailed | None = None
+
+    @property
+    def note(self) -> str:
+        """The closing note, once there is one."""
+        return self.closing.note if self.closing else ""
 
     def write(self, text: str) -> None:
         """See `Reply.write`."""
+        self._check()
         self.text += text
 
-    async def finish(self, citations: tuple[Citation, ...] = (), note: str = "") -> None:
-        """See `Reply.finish`; raises `failure` if the test set one."""
+    def say(self, status: str) -> None:
+        """See `Reply.say`."""
+        self._check()
+        self.statuses.append(status)
+
+    async def finish(self, closing: Closing) -> None:
+        """See `Reply.finish`."""
+        self._check()
         if self.failure is not None:
             raise self.failure
-        self.citations, self.note, self.finished = citations, note, True
+        self.closing = closing
+
+    def _check(self) -> None:
+        if self.gone is not None:
+            raise self.gone

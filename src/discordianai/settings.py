@@ -126,11 +126,25 @@ class ConnectionPoolSettings(Table):
     perplexity: PerplexityPoolSettings = PerplexityPoolSettings()
 
 
-class UserRateSettings(Table):
-    """`[rate_limits.user]`: at most `questions` in any `per_seconds`, for each person."""
+class RateSettings(Table):
+    """At most `questions` in any `per_seconds`."""
 
-    questions: Annotated[int, Field(ge=1, le=10_000)] = 10
+    questions: Annotated[int, Field(ge=1, le=1_000_000)]
     per_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+
+
+class UserRateSettings(RateSettings):
+    """`[rate_limits.user]`: of each person. `in_flight` are worked on at once, `waiting` more may wait."""
+
+    questions: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    in_flight: Annotated[int, Field(ge=1, le=100)] = 2
+    waiting: Annotated[int, Field(ge=0, le=100)] = 3
+
+
+class ServerRateSettings(RateSettings):
+    """`[rate_limits.server]`: of all people of a server together."""
+
+    questions: Annotated[int, Field(ge=1, le=1_000_000)] = 300
 
 
 class ProviderRateSettings(Table):
@@ -138,12 +152,22 @@ class ProviderRateSettings(Table):
 
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    @field_validator("burst")
+    @classmethod
+    def _has_a_rate(cls, value: int | None, info: ValidationInfo) -> int | None:
+        rate = info.data.get("requests_per_minute")
+        if value is not None and (rate is None or value > rate):
+            raise PydanticCustomError("burst", "should be at most requests_per_minute, which it needs")
+        return value
 
 
 class RateLimitSettings(Table):
     """`[rate_limits]`."""
 
     user: UserRateSettings = UserRateSettings()
+    server: ServerRateSettings = ServerRateSettings()
     openai: ProviderRateSettings = ProviderRateSettings(requests_per_minute=500, tokens_per_minute=200_000)
     perplexity: ProviderRateSettings = ProviderRateSettings(requests_per_minute=50)
 
@@ -154,6 +178,12 @@ class DispatchSettings(Table):
     queue_size: Annotated[int, Field(ge=1, le=10_000)] = 200
     deadline_seconds: Annotated[float, Field(ge=1, le=840)] = 300.0
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class RoutingSettings(Table):
+    """`[routing]`: who answers where a person has not said, if both providers are set up."""
+
+    strategy: Literal["tool", "rules", "openai", "perplexity"] = "tool"
 
 
 class AssistantSettings(Table):
@@ -189,6 +219,7 @@ class Settings(Table):
     connection_pool: ConnectionPoolSettings = ConnectionPoolSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
     dispatch: DispatchSettings = DispatchSettings()
+    routing: RoutingSettings = RoutingSettings()
     conversations: ConversationSettings = ConversationSettings()
     logging: LoggingSettings = LoggingSettings()
 

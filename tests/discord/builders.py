@@ -4,36 +4,75 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from discordianai.discord.interaction import Invocation
-from discordianai.model import Person, Place
-from discordianai.settings import DiscordSettings, OpenAISettings, Settings
+from discordianai.discord.interaction import Command, Origin, Press
+from discordianai.model import Person, Place, Question, ReplyAddress
+from discordianai.settings import (
+    DiscordSettings,
+    OpenAISettings,
+    PerplexitySettings,
+    RateLimitSettings,
+    Settings,
+)
 
 ANN = Person(id=10, name="Ann")
 
 
-def invocation(
-    options: Mapping[str, str | bool] | None = None,
+def origin(
     *,
     person: Person = ANN,
     channel_id: int = 1,
     guild_id: int | None = 5,
     role_ids: frozenset[int] = frozenset(),
-    command: str = "ask",
-) -> Invocation:
-    return Invocation(
+    permissions: int = 0,
+) -> Origin:
+    return Origin(
         interaction_id=100,
         application_id=200,
         token="interaction-token",
-        command=command,
-        options={"prompt": "why?"} if options is None else options,
         person=person,
         place=Place(channel_id=channel_id, guild_id=guild_id),
         role_ids=role_ids,
+        permissions=permissions,
     )
 
 
-def settings(discord: DiscordSettings | None = None) -> Settings:
+def command(
+    options: Mapping[str, str | bool] | None = None,
+    name: str = "ask",
+    *,
+    person: Person = ANN,
+    guild_id: int | None = 5,
+) -> Command:
+    where = origin(person=person, guild_id=guild_id)
+    return Command(where, name, {"prompt": "why?"} if options is None else options)
+
+
+def press(
+    custom_id: str,
+    *,
+    person: Person = ANN,
+    asker: Person | None = ANN,
+    permissions: int = 0,
+    private: bool = False,
+) -> Press:
+    return Press(origin(person=person, permissions=permissions), custom_id, asker, private)
+
+
+def question(*, private: bool = False) -> Question:
+    address = ReplyAddress(200, 100, "interaction-token", 1, private, 0.0)
+    return Question(1, "why?", ANN, Place(1, 5), address)
+
+
+def settings(
+    discord: DiscordSettings | None = None,
+    limits: RateLimitSettings | None = None,
+    *,
+    perplexity: bool = False,
+) -> Settings:
+    key = SecretStr("key")
     return Settings(
         discord=discord or DiscordSettings(),
-        openai=OpenAISettings(api_key=SecretStr("key")),
+        openai=OpenAISettings(api_key=key),
+        perplexity=PerplexitySettings(api_key=key if perplexity else None),
+        rate_limits=limits or RateLimitSettings(),
     )

@@ -1,44 +1,58 @@
 """Open questions are counted right from both threads."""
 
 import threading
+from functools import partial
 
 import trio
 
-from discordianai.discord.admissions import Admissions
+from discordianai.discord.admissions import Admissions, Denial
+
+
+def admissions(capacity: int = 10, each: int = 10) -> Admissions:
+    return Admissions(capacity, each, trio.lowlevel.current_trio_token())
 
 
 async def test_after_closing_the_last_release_on_any_thread_ends_the_wait() -> None:
-    admissions = Admissions(10, trio.lowlevel.current_trio_token())
-    assert admissions.admit()
-    assert admissions.admit()
-    admissions.close()
-    admissions.release()
+    counted = admissions()
+    assert counted.admit(1) is None
+    assert counted.admit(1) is None
+    counted.close()
+    counted.release(1)
     with trio.move_on_after(0.05) as early:
-        await admissions.wait_idle()
+        await counted.wait_idle()
     assert early.cancelled_caught
-    threading.Timer(0.05, admissions.release).start()
+    threading.Timer(0.05, partial(counted.release, 1)).start()
     with trio.fail_after(5):
-        await admissions.wait_idle()
+        await counted.wait_idle()
+    assert counted.open == 0
 
 
 async def test_with_nothing_open_closing_is_enough() -> None:
-    admissions = Admissions(10, trio.lowlevel.current_trio_token())
-    admissions.close()
+    counted = admissions()
+    counted.close()
     with trio.fail_after(1):
-        await admissions.wait_idle()
-    assert not admissions.admit()
+        await counted.wait_idle()
+    assert counted.admit(1) is Denial.STOPPING
+
+
+async def test_one_person_cannot_take_the_room_of_all() -> None:
+    counted = admissions(capacity=5, each=2)
+    assert [counted.admit(1) for _ in range(3)] == [None, None, Denial.OWN_LINE_FULL]
+    assert [counted.admit(person) for person in (2, 3, 4, 5)] == [None, None, None, Denial.FULL]
+    counted.release(1)
+    assert counted.admit(1) is None
 
 
 async def test_two_threads_never_admit_more_than_there_is_room_for() -> None:
-    admissions = Admissions(1000, trio.lowlevel.current_trio_token())
-    admitted: list[bool] = []
+    counted = admissions(capacity=1000, each=400)
+    admitted: list[Denial | None] = []
 
-    def hammer() -> None:
-        admitted.extend(admissions.admit() for _ in range(1000))
+    def hammer(person: int) -> None:
+        admitted.extend(counted.admit(person) for _ in range(1000))
 
-    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    threads = [threading.Thread(target=hammer, args=(number % 3,)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         await trio.to_thread.run_sync(thread.join)
-    assert sum(admitted) == admissions.open == 1000
+    assert admitted.count(None) == counted.open == 1000

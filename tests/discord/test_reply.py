@@ -9,15 +9,16 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discordianai.discord.messages import FakeMessages, MessagesBusy, MessagesClosed
+from discordianai.discord.messages import Body, FakeMessages, MessagesBusy, MessagesClosed
 from discordianai.discord.reply import open_reply
 from discordianai.model import Citation
-from discordianai.reply import ReplyFailed
+from discordianai.reply import Closing, ReplyFailed
+from tests.discord.builders import question
 
 
 async def test_the_first_words_appear_at_once(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, private=False, interval=1.0) as reply:
+    async with open_reply(messages, question(), 1.0) as reply:
         began = trio.current_time()
         reply.write("first")
         await trio.sleep(0.01)
@@ -28,11 +29,11 @@ async def test_edits_are_a_second_apart_with_the_newest_text_and_the_last_has_al
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     messages = FakeMessages(latency=0.3)
-    async with open_reply(messages, private=False, interval=1.0) as reply:
+    async with open_reply(messages, question(), 1.0) as reply:
         for number in range(100):
             reply.write(f"{number} ")
             await trio.sleep(0.05)
-        await reply.finish()
+        await reply.finish(Closing())
     times = [time for time, _, _ in messages.history]
     assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in pairwise(times))
     assert len(times) in {6, 7}
@@ -48,11 +49,11 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
 ) -> None:
     messages = FakeMessages(latency)
     words = [f"word{number}" for number in range(1500)]
-    async with open_reply(messages, private=False, interval=1.0) as reply:
+    async with open_reply(messages, question(), 1.0) as reply:
         for word in words:
             reply.write(word + " ")
             await trio.sleep(0.01)
-        await reply.finish((Citation("https://a.example", "A"),), "a note")
+        await reply.finish(Closing((Citation("https://a.example", "A"),), "a note"))
     shown = " ".join(messages.contents.values())
     assert shown.split()[: len(words)] == words
     assert shown.endswith("**Sources**\n1. [A](<https://a.example>)\n\n-# a note")
@@ -68,7 +69,7 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
 async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     messages.failures = [MessagesBusy("429", 0.5), MessagesBusy("500", 0.0)]
-    async with open_reply(messages, private=False, interval=1.0) as reply:
+    async with open_reply(messages, question(), 1.0) as reply:
         reply.write("all of it")
         await trio.sleep(5)
         assert messages.contents == {None: "all of it"}
@@ -77,16 +78,70 @@ async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock
 async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     messages.failures = [MessagesClosed("15 minutes")]
-    async with open_reply(messages, private=False, interval=1.0) as reply:
+    async with open_reply(messages, question(), 1.0) as reply:
         with pytest.raises(ReplyFailed, match="15 minutes"):
-            await reply.finish(note="too late")
+            await reply.finish(Closing(note="too late"))
+
+
+async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), 1.0) as reply:
+        reply.write("first")
+        await trio.sleep(0.1)
+        messages.failures = [MessagesClosed("Discord answered 404, code 10008")]
+        reply.write(" second")
+        await trio.sleep(2)
+        with pytest.raises(ReplyFailed, match="10008"):
+            reply.write(" third")
+
+
+async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), 1.0) as reply:
+        reply.say("Waiting: number 3 in the line.")
+        await trio.sleep(0.1)
+        assert messages.contents == {None: "-# Waiting: number 3 in the line."}
+        reply.write("The answer.")
+        await trio.sleep(2)
+        assert messages.contents == {None: "The answer."}
+        reply.say("too late")
+        await reply.finish(Closing())
+    assert messages.contents == {None: "The answer."}
+
+
+def labels(body: Body) -> list[str]:
+    return [button["label"] for row in body["components"] for button in row["components"]]
+
+
+async def test_only_the_newest_message_has_a_stop_button_and_the_end_has_none(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), 1.0) as reply:
+        for number in range(900):
+            reply.write(f"word{number} ")
+            await trio.sleep(0.01)
+        assert [labels(body) for body in messages.bodies].count(["Stop"]) > 5
+        await reply.finish(Closing())
+    last = {message: body for (_, message, _), body in zip(messages.history, messages.bodies, strict=True)}
+    assert len(last) > 2
+    assert all(labels(body) == [] for body in last.values())
+
+
+async def test_what_is_unfinished_can_be_gone_on_with(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), 1.0) as reply:
+        reply.write("half an")
+        await reply.finish(Closing(note="It breaks off.", footer="OpenAI", unfinished=True))
+    assert messages.contents == {None: "half an\n\n-# It breaks off.\n-# OpenAI"}
+    assert labels(messages.bodies[-1]) == ["Go on"]
 
 
 async def test_nothing_can_ping_and_private_stays_private(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, private=True, interval=1.0) as reply:
+    async with open_reply(messages, question(private=True), 1.0) as reply:
         reply.write("@everyone " * 400)
-        await reply.finish()
+        await reply.finish(Closing())
     assert len(messages.bodies) > 1
     for body in messages.bodies:
         assert body["allowed_mentions"] == {"parse": []}
@@ -95,9 +150,9 @@ async def test_nothing_can_ping_and_private_stays_private(autojump_clock: trio.t
 
 async def test_an_answer_of_nothing_still_ends(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, private=False, interval=1.0) as reply:
+    async with open_reply(messages, question(), 1.0) as reply:
         reply.write(" \n")
-        await reply.finish()
+        await reply.finish(Closing())
     assert messages.contents[None].strip()
 
 
@@ -110,11 +165,11 @@ def test_whatever_comes_whenever_all_of_it_is_shown(pieces: list[tuple[str, floa
     messages = FakeMessages(latency)
 
     async def main() -> None:
-        async with open_reply(messages, private=False, interval=1.0) as reply:
+        async with open_reply(messages, question(), 1.0) as reply:
             for text, pause in pieces:
                 reply.write(text.replace("`", "").replace("~", ""))
                 await trio.sleep(pause)
-            await reply.finish()
+            await reply.finish(Closing())
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     wanted = "".join("".join(text.replace("`", "").replace("~", "") for text, _ in pieces).split())

@@ -148,6 +148,50 @@ async def test_a_burst_within_the_budget_passes_at_once_and_the_rest_waits(
     assert trio.current_time() == pytest.approx(60.2)
 
 
+async def test_who_waits_in_the_line_is_told_where_and_then_again(autojump_clock: MockClock) -> None:
+    asked = dispatcher(FakeProvider([6.0, "text"]), slots=1)
+    told: list[tuple[float, int | None]] = []
+
+    async def watch() -> None:
+        async with asked.stream(request("ben")) as chunks:
+            places = (chunk.place_in_line async for chunk in chunks if chunk.place_in_line is not None)
+            told.extend([(trio.current_time(), place) async for place in places])
+
+    async with trio.open_nursery() as nursery:
+        for person in ("ann", "cid"):
+            nursery.start_soon(ask, asked, person)
+            await trio.sleep(0.01)
+        nursery.start_soon(watch)
+    assert [place for _, place in told] == [2, 1]
+    assert [at for at, _ in told] == [pytest.approx(2.02), pytest.approx(7.02)]
+
+
+async def test_what_the_provider_was_not_asked_costs_nothing_and_what_it_was_costs_what_was_expected(
+    autojump_clock: MockClock,
+) -> None:
+    budget = BudgetOptions(requests_per_minute=10, tokens_per_minute=10_000)
+    asked = dispatcher(FakeProvider([1.0, "text", 100.0]), slots=1, budget=budget)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, asked, "ann", 5.0)
+        nursery.start_soon(ask, asked, "ben")
+        await trio.sleep(3)
+        assert asked.statistics().waiting == 1
+        nursery.cancel_scope.cancel()
+    figures = asked.statistics()
+    assert figures.requests_left == 9
+    # A guess of 500 for the answer and some for the question, without what was reserved on top for safety.
+    assert 500 < 10_000 - figures.tokens_left < 530
+
+
+async def test_a_refused_request_costs_no_tokens(autojump_clock: MockClock) -> None:
+    budget = BudgetOptions(tokens_per_minute=10_000)
+    asked = dispatcher(
+        FakeProvider([RateLimited(OPENAI, "429")]), budget=budget, retry=RetryOptions(max_attempts=1)
+    )
+    await expect(RateLimited, asked, "ann", 5.0)
+    assert asked.statistics().tokens_left == 10_000
+
+
 async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_clock: MockClock) -> None:
     failing: list[list[Step]] = [[Overloaded(OPENAI, "503")]] * 4
     asked = dispatcher(
@@ -190,7 +234,7 @@ async def test_slots_and_budget_are_conserved_whatever_happens(
     }
     provider = FakeProvider(*[steps[what] for what, _, _ in script], ["text"])
     asked = dispatcher(provider, slots=3, budget=BudgetOptions(requests_per_minute=15), queue_size=8)
-    most = 0
+    most, began = 0, trio.current_time()
 
     async def one(number: int, start: float, leave: float) -> None:
         nonlocal most
@@ -198,6 +242,7 @@ async def test_slots_and_budget_are_conserved_whatever_happens(
         with trio.move_on_after(leave):
             with suppress(ProviderError):
                 await ask(asked, f"person {number % 4}", 6.0)
+        assert trio.current_time() - began <= start + min(leave, 6.0) + 1e-6
         most = max(most, provider.most_in_flight)
 
     async with trio.open_nursery() as nursery:

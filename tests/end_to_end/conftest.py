@@ -48,6 +48,11 @@ class Scene:
         return self.sandbox.log.read_text()
 
 
+def said(interaction: Interaction) -> str:
+    """The answer without the small print below it."""
+    return interaction.text.partition("\n\n-# ")[0]
+
+
 Stage = Callable[..., AbstractAsyncContextManager[Scene]]
 
 

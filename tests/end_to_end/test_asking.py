@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from discordianai.sandbox.discord import CHANNELS, direct_messages, person
 from discordianai.sandbox.providers.answers import compose
-from tests.end_to_end.conftest import Stage
+from tests.end_to_end.conftest import Stage, said
 
 LONG = "hello"  # the sandbox answers this one in several messages
 
@@ -18,7 +18,8 @@ def squeezed(text: str) -> str:
 async def test_the_answer_arrives_whole_publicly_and_is_remembered(stage: Stage) -> None:
     async with stage() as scene:
         first = await scene.ask("why is the sky blue?")
-        assert first.text == compose("OpenAI", "why is the sky blue?", [], sources=False).text
+        assert said(first) == compose("OpenAI", "why is the sky blue?", [], sources=False).text
+        assert first.text.endswith("\n\n-# OpenAI · gpt-5-mini · no search needed")
         assert not first.private
         second = await scene.ask("and at night?")
         assert "the last was: “why is the sky blue?”" in second.text
@@ -43,7 +44,7 @@ async def test_a_long_answer_streams_into_several_messages_at_a_readable_pace(st
         answer = await scene.ask(LONG)
         wanted = compose("OpenAI", LONG, [], sources=False).text
         assert len(answer.messages) > 1
-        assert squeezed(answer.text) == squeezed(wanted)
+        assert squeezed(said(answer)) == squeezed(wanted)
         assert len(answer.messages[0].history) > 1
         for message in answer.messages:
             times = [moment for moment, _ in message.history]
@@ -117,7 +118,7 @@ async def test_two_hundred_people_at_once_are_all_acknowledged_and_answered_once
         assert max(i.acknowledged_after or 99 for i in asked) < 3.0
         for number, interaction in enumerate(asked):
             wanted = compose("OpenAI", f"I am {number}", [], sources=False).text
-            assert squeezed(interaction.text) == squeezed(wanted)
+            assert squeezed(said(interaction)) == squeezed(wanted)
         assert scene.sandbox.openai.answered == 200
         assert discord.counters.late_acknowledgements == 0
 

@@ -34,6 +34,14 @@ def test_both_quotas_are_read() -> None:
     assert rate_limits(httpx.Headers(both)) == expected
 
 
+def test_a_limit_of_requests_a_day_is_not_taken_for_one_a_minute() -> None:
+    tokens = headers("tokens", "60000", "59000", "1s")
+    a_day = headers("requests", "200", "199", "7m12s") | tokens
+    assert rate_limits(httpx.Headers(a_day)) == RateLimits(None, Quota(60_000, 59_000, 1.0))
+    a_minute = headers("requests", "200", "199", "300ms")
+    assert rate_limits(httpx.Headers(a_minute)) == RateLimits(Quota(200, 199, 0.3))
+
+
 @pytest.mark.parametrize(
     "wrong", [("none", "1", "1s"), ("0", "0", "1s"), ("10", "-1", "1s"), ("10", "1", "?")]
 )

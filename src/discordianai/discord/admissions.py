@@ -1,48 +1,63 @@
 """How many questions are open, counted on both threads: admitted by the listener, finished by trio."""
 
 import threading
+from collections import Counter
+from enum import Enum
 
 import trio
 
 
+class Denial(Enum):
+    """Why a question is not admitted."""
+
+    STOPPING = "the bot is stopping"
+    FULL = "as many are open as may be"
+    OWN_LINE_FULL = "this person has as many open as one may"
+
+
 class Admissions:
-    """Admits at most `capacity` questions at once, none after `close`, and knows when the last is done.
+    """Admits at most `capacity` questions at once, `each` of one person, and none after `close`.
 
     The listener's thread admits before it acknowledges, so that nobody is acknowledged and then forgotten: a
-    question is open from then on until trio has finished with it.
+    question is open from then on until trio has finished with it. Knows when the last is done.
     """
 
-    def __init__(self, capacity: int, token: trio.lowlevel.TrioToken) -> None:
+    def __init__(self, capacity: int, each: int, token: trio.lowlevel.TrioToken) -> None:
         self._capacity = capacity
+        self._each = each
         self._token = token
         self._lock = threading.Lock()
-        self._open = 0
+        self._open: Counter[int] = Counter()
+        self._total = 0
         self._closed = False
         self._idle = trio.Event()
 
     @property
     def open(self) -> int:
         """Questions admitted and not yet finished."""
-        return self._open
+        return self._total
 
-    @property
-    def closed(self) -> bool:
-        """Whether the bot is stopping."""
-        return self._closed
-
-    def admit(self) -> bool:
-        """Open one question, from any thread. False: there is no room, or the bot is stopping."""
+    def admit(self, person_id: int) -> Denial | None:
+        """Open one question of this person, from any thread; or say why not."""
         with self._lock:
-            if self._closed or self._open >= self._capacity:
-                return False
-            self._open += 1
-            return True
+            if self._closed:
+                return Denial.STOPPING
+            if self._open[person_id] >= self._each:
+                return Denial.OWN_LINE_FULL
+            if self._total >= self._capacity:
+                return Denial.FULL
+            self._open[person_id] += 1
+            self._total += 1
+            return None
 
-    def release(self) -> None:
+    def release(self, person_id: int) -> None:
         """Finish a question that was admitted, from any thread."""
         with self._lock:
-            self._open -= 1
-            finished = self._closed and self._open == 0
+            self._total -= 1
+            self._open[person_id] -= 1
+            if not self._open[person_id]:
+                del self._open[person_id]
+            finished = self._closed and not self._total
         if finished:
             self._token.run_sync_soon(self._idle.set)
 
@@ -50,7 +65,7 @@ class Admissions:
         """Admit no more; call on the trio thread."""
         with self._lock:
             self._closed = True
-            finished = self._open == 0
+            finished = not self._total
         if finished:
             self._idle.set()
 

@@ -21,17 +21,18 @@ from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.commands import synchronise
-from discordianai.discord.gate import Gate, Refusal
-from discordianai.discord.interaction import Invocation, Payload, parse
-from discordianai.discord.reply import EPHEMERAL
+from discordianai.discord.gate import Gate, Refusal, Withdrawal
+from discordianai.discord.interaction import EPHEMERAL, Origin, Payload, parse
 from discordianai.discord.rest_limits import ExemptingHTTPClient
 from discordianai.discord.session_limit import ListenerRefused, seconds_to_wait
 from discordianai.model import Question
-from discordianai.settings import DiscordSettings
+from discordianai.settings import Settings
 
 CHANNEL_MESSAGE = 4
 DEFERRED_CHANNEL_MESSAGE = 5
-"""The interaction responses that are used here; the latter shows that the bot is thinking."""
+DEFERRED_UPDATE = 6
+"""The interaction responses that are used here: a message, one that shows that the bot is thinking, and,
+after a button, nothing for now."""
 
 ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
@@ -50,12 +51,13 @@ class Listener:
 
     def __init__(
         self,
-        settings: DiscordSettings,
+        settings: Settings,
         gate: Gate,
         admissions: Admissions,
-        hand_over: Callable[[Question], None],
+        hand_over: Callable[[Question | Withdrawal], None],
     ) -> None:
-        self._settings = settings
+        self._settings = settings.discord
+        self._providers = settings.providers
         self._gate = gate
         self._admissions = admissions
         self._hand_over = hand_over
@@ -103,7 +105,7 @@ class Listener:
 
     async def _synchronise(self) -> None:
         try:
-            await synchronise(self._client, self._settings.guild_ids)
+            await synchronise(self._client, self._settings.guild_ids, self._providers)
         except (HTTPException, aiohttp.ClientError, OSError) as error:
             self._log.error("commands could not be registered", reason=type(error).__name__)
 
@@ -122,31 +124,37 @@ class Listener:
             self._log.exception("an interaction could not be handled")
 
     async def _take(self, payload: Payload) -> None:
-        invocation = parse(payload)
-        if invocation is None:
+        done = parse(payload)
+        if done is None:
             return
-        decision = self._gate.decide(invocation)
+        decision = self._gate.decide(done)
         if isinstance(decision, Refusal):
-            await self._respond(invocation, CHANNEL_MESSAGE, EPHEMERAL, content=decision.reason)
-            return
+            await self._respond(done.origin, CHANNEL_MESSAGE, EPHEMERAL, content=decision.reason)
+        elif isinstance(decision, Withdrawal):
+            self._hand_over(decision)  # at once: what it stops costs money
+            await self._respond(done.origin, DEFERRED_UPDATE, 0)
+        else:
+            await self._take_question(done.origin, decision)
+
+    async def _take_question(self, origin: Origin, question: Question) -> None:
         handed_over = False
         try:
-            flags = EPHEMERAL if decision.address.private else 0
-            if await self._respond(invocation, DEFERRED_CHANNEL_MESSAGE, flags):
-                self._hand_over(decision)
+            flags = EPHEMERAL if question.address.private else 0
+            if await self._respond(origin, DEFERRED_CHANNEL_MESSAGE, flags):
+                self._hand_over(question)
                 handed_over = True
         finally:
             if not handed_over:
-                self._admissions.release()
+                self._admissions.release(question.person.id)
 
-    async def _respond(self, invocation: Invocation, kind: int, flags: int, **message: str) -> bool:
+    async def _respond(self, origin: Origin, kind: int, flags: int, **message: str) -> bool:
         """Answer the interaction itself; whether Discord took it in time."""
         data: Mapping[str, Any] = {"flags": flags, "allowed_mentions": {"parse": []}, **message}
         began = time.monotonic()
         try:
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
                 await self._client.http.post_initial_response(
-                    {"type": kind, "data": data}, str(invocation.interaction_id), invocation.token
+                    {"type": kind, "data": data}, str(origin.interaction_id), origin.token
                 )
         except HTTPException as error:
             if error.code == ALREADY_ACKNOWLEDGED:  # a retry of one that had arrived

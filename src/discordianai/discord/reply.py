@@ -1,57 +1,81 @@
 """Shows an answer in Discord as it is written.
 
 One task does all the writing: it edits the newest message at a bounded pace, always with the newest text, and
-opens a further message when one is full. What an earlier message shows never moves again.
+opens a further message when one is full. What an earlier message shows never moves again. The buttons stand
+under the newest message.
 """
 
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 import trio
 
-from discordianai.discord.messages import Body, MessageError, Messages
+from discordianai.discord import buttons
+from discordianai.discord.buttons import Action, Button
+from discordianai.discord.interaction import EPHEMERAL
+from discordianai.discord.messages import Body, MessageError, Messages, MessagesClosed
 from discordianai.discord.sources import sources
 from discordianai.discord.splitting import cut
-from discordianai.model import Citation
-from discordianai.reply import ReplyFailed
+from discordianai.model import Question
+from discordianai.reply import Closing, ReplyFailed
 
 SUPPRESS_EMBEDS = 4
-EPHEMERAL = 64
 
 TEXT_OF_NOTHING = "…"
 """Discord refuses a message without a visible character."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """All that a message shows."""
+
+    text: str = ""
+    actions: tuple[Action, ...] = ()
+
+
 class DiscordReply:
     """The answer to one interaction; made by `open_reply`."""
 
-    def __init__(self, messages: Messages, *, private: bool, interval: float) -> None:
+    def __init__(self, messages: Messages, question: Question, interval: float) -> None:
         self._messages = messages
-        self._flags = SUPPRESS_EMBEDS | (EPHEMERAL if private else 0)
+        self._question = question
         self._interval = interval
         self._tail = ""  # what follows the messages that are full
+        self._status = ""  # what is shown while there is no text
         self._message_id: int | None = None  # of the newest message; None is the original one
-        self._shown = ""  # what the newest message shows
+        self._shown = _Look()  # what the newest message shows
         self._next_edit = -math.inf
         self._news = trio.Event()
         self._writing = trio.Lock()
+        self._gone: MessagesClosed | None = None
 
     def write(self, text: str) -> None:
         """See `Reply.write`."""
+        self._check()
         if text:
             self._tail += text
             self._news.set()
 
-    async def finish(self, citations: tuple[Citation, ...] = (), note: str = "") -> None:
+    def say(self, status: str) -> None:
+        """See `Reply.say`."""
+        self._check()
+        self._status = f"-# {status}"
+        self._news.set()
+
+    async def finish(self, closing: Closing) -> None:
         """See `Reply.finish`."""
-        paragraphs = (self._tail.strip("\n"), sources(citations), f"-# {note}" if note else "")
+        self._check()
+        below = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
+        paragraphs = (self._tail.strip("\n"), sources(closing.citations), below)
         self._tail = "\n\n".join(filter(str.strip, paragraphs)) or TEXT_OF_NOTHING
+        actions = (Action.GO_ON,) if closing.unfinished else ()
         try:
             async with self._writing:
                 await self._show_full_messages()
-                await self._show(self._tail, until_taken=True)
+                await self._show(_Look(self._tail, actions), until_taken=True)
         except MessageError as error:
             raise ReplyFailed(str(error)) from error
 
@@ -65,11 +89,19 @@ class DiscordReply:
             try:
                 async with self._writing:
                     await self._show_full_messages()
-                    if self._tail.strip():
-                        await self._show(self._tail, until_taken=False)
+                    text = self._tail if self._tail.strip() else self._status
+                    if text:
+                        await self._show(_Look(text, (Action.STOP,)), until_taken=False)
+            except MessagesClosed as error:
+                self._gone = error
+                return
             except MessageError as error:
                 log.debug("an edit was not taken", reason=str(error))
                 self._news.set()
+
+    def _check(self) -> None:
+        if self._gone is not None:
+            raise ReplyFailed(str(self._gone)) from self._gone
 
     async def _show_full_messages(self) -> None:
         """Complete the newest message and open the next, while there is more than one holds."""
@@ -78,34 +110,41 @@ class DiscordReply:
             part, rest = cut(tail)
             if not rest.strip():
                 return
-            await self._show(part, until_taken=True)
-            first, _ = cut(rest)
-            message_id = await self._messages.create(self._body(first))
+            await self._show(_Look(part), until_taken=True)
+            next_look = _Look(cut(rest)[0], (Action.STOP,))
+            message_id = await self._messages.create(self._body(next_look))
             # These change together, after the awaits: a cancel leaves all of them or none. More may have been
             # written meanwhile.
             self._tail = rest + self._tail[len(tail) :]
-            self._message_id, self._shown = message_id, first
+            self._message_id, self._shown = message_id, next_look
             self._next_edit = trio.current_time() + self._interval
 
-    async def _show(self, text: str, *, until_taken: bool) -> None:
-        """Make the newest message say `text`, at the pace that people can read and Discord allows."""
-        if text == self._shown:
+    async def _show(self, look: _Look, *, until_taken: bool) -> None:
+        """Make the newest message look so, at the pace that people can read and Discord allows."""
+        if look == self._shown:
             return
         await trio.sleep_until(self._next_edit)
         self._next_edit = trio.current_time() + self._interval
         edit = self._messages.edit if until_taken else self._messages.try_edit
-        await edit(self._message_id, self._body(text))
-        self._shown = text
+        await edit(self._message_id, self._body(look))
+        self._shown = look
 
-    def _body(self, text: str) -> Body:
+    def _body(self, look: _Look) -> Body:
         """Nothing that a model writes may ping anybody."""
-        return {"content": text, "allowed_mentions": {"parse": []}, "flags": self._flags}
+        address = self._question.address
+        row = [Button(action, self._question.person.id, address.interaction_id) for action in look.actions]
+        return {
+            "content": look.text,
+            "components": buttons.row(row),
+            "allowed_mentions": {"parse": []},
+            "flags": SUPPRESS_EMBEDS | (EPHEMERAL if address.private else 0),
+        }
 
 
 @asynccontextmanager
-async def open_reply(messages: Messages, *, private: bool, interval: float) -> AsyncIterator[DiscordReply]:
+async def open_reply(messages: Messages, question: Question, interval: float) -> AsyncIterator[DiscordReply]:
     """A reply whose text appears while the block runs; `interval` is the least seconds between two edits."""
-    reply = DiscordReply(messages, private=private, interval=interval)
+    reply = DiscordReply(messages, question, interval)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reply.run)
         yield reply

@@ -1,17 +1,20 @@
 """Requests and tokens a minute that one provider allows, and the pauses that it asks for."""
 
+import math
 from dataclasses import dataclass
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
-from discordianai.model import RateLimits
+from discordianai.model import Quota, RateLimits
 
-BURST = 0.05
+FREE = 0.1
 """The part of a minute's budget that anybody may use at once."""
 
-LEFT = 0.04
-"""The part that those leave to others who were served `OFTEN` lately."""
+LEFT = 0.01
+"""The part that those who were served in the last minute leave to others."""
 
-OFTEN = 3
+MARGIN = 1.3
+"""What is reserved is so much more than the estimate, until it is settled. A provider charges when it admits
+a request: one whose estimate was a fifth too low must be covered, and estimates waver by some per cent."""
 
 PERIOD = 60.2
 """Seconds: the provider's minute, and what requests may be late by on their way to it."""
@@ -19,10 +22,15 @@ PERIOD = 60.2
 
 @dataclass(frozen=True, slots=True)
 class BudgetOptions:
-    """For any 60 seconds; None is no limit."""
+    """For any 60 seconds; None is no limit.
+
+    `burst` is for a provider that enforces its limit in shorter periods: at most so many requests in as many
+    seconds as they take at the rate of the minute. It needs `requests_per_minute`.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    burst: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class Spending:
     """What one request has reserved."""
 
     request: Reservation
+    burst: Reservation
     tokens: Reservation
 
 
@@ -37,29 +46,37 @@ class Budget:
     """A request reserves before it is sent, and settles when the provider has told what it took."""
 
     def __init__(self, options: BudgetOptions) -> None:
-        self._requests = SlidingWindow(options.requests_per_minute or float("inf"), PERIOD)
-        self._tokens = SlidingWindow(options.tokens_per_minute or float("inf"), PERIOD)
-        self._paused_until = float("-inf")
-        self._even_from = float("-inf")
+        self._requests = SlidingWindow(options.requests_per_minute or math.inf, PERIOD)
+        self._tokens = SlidingWindow(options.tokens_per_minute or math.inf, PERIOD)
+        self._burst = SlidingWindow(options.burst or math.inf, PERIOD)
+        self._adapt_burst()
+        self._paused_until = -math.inf
+        self._last = -math.inf
 
     def wait(self, tokens: float, now: float, left: float = 0.0) -> float:
-        """Seconds until a request of so many tokens may be sent, and this part of the budget is left."""
-        waits = self._requests.wait(1, now, left), self._tokens.wait(tokens, now, left)
-        return max(*waits, self._paused_until - now, 0.0)
+        """Seconds until a request of about so many tokens may be sent, and a part of the budget is `left`."""
+        waits = self._requests.wait(1, now, left), self._tokens.wait(MARGIN * tokens, now, left)
+        return max(*waits, self._burst.wait(1, now), self._paused_until - now, 0.0)
 
-    def wait_evenly(self, tokens: float, now: float, served: int) -> float:
-        """The same for somebody who was served so often lately: at an even pace, leaving room to others.
+    def wait_evenly(self, tokens: float, now: float) -> float:
+        """The same for somebody who was served in the last minute: past `FREE`, at an even pace.
 
         A burst that took the whole budget would make everybody wait until it is a minute old.
         """
-        wait = self.wait(tokens, now, LEFT * min(served, OFTEN) / OFTEN)
-        free = all(window.used(now) <= BURST * window.limit for window in (self._requests, self._tokens))
-        return wait if free else max(wait, self._even_from - now)
+        wait = self.wait(tokens, now, LEFT)
+        if all(window.used(now) <= FREE * window.limit for window in (self._requests, self._tokens)):
+            return wait
+        pace = max(self._requests.pace(1, now, LEFT), self._tokens.pace(tokens, now, LEFT))
+        return max(wait, self._last + pace - now)
 
     def reserve(self, tokens: float, now: float) -> Spending:
         """Count a request that is sent now."""
-        self._even_from = now + max(self._requests.even(1), self._tokens.even(tokens)) / (1 - LEFT)
-        return Spending(self._requests.reserve(1, now), self._tokens.reserve(tokens, now))
+        self._last = now
+        return Spending(
+            request=self._requests.reserve(1, now),
+            burst=self._burst.reserve(1, now),
+            tokens=self._tokens.reserve(MARGIN * tokens, now),
+        )
 
     def settle(self, spending: Spending, tokens: float, now: float) -> None:
         """It took so many tokens in fact."""
@@ -68,16 +85,26 @@ class Budget:
     def give_back(self, spending: Spending, now: float) -> None:
         """It was not sent after all."""
         self._requests.settle(spending.request, 0, now)
+        self._burst.settle(spending.burst, 0, now)
         self._tokens.settle(spending.tokens, 0, now)
 
     def believe(self, limits: RateLimits, now: float) -> None:
         """What the provider says of its limits counts more than the settings, up or down."""
         for window, quota in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
-            if quota is None:
-                continue
-            window.limit = quota.limit
-            if quota.remaining == 0:
-                self.pause(min(quota.reset, PERIOD), now)
+            if quota is not None:
+                self._believe(window, quota, now)
+        self._adapt_burst()
+
+    def _believe(self, window: SlidingWindow, quota: Quota, now: float) -> None:
+        window.limit = quota.limit
+        # What is missing beyond our own requests was used by somebody else with the same key.
+        elsewhere = quota.limit - quota.remaining - window.used(now)
+        if elsewhere > 0:
+            window.reserve(elsewhere, now - PERIOD + min(quota.reset, PERIOD))
+
+    def _adapt_burst(self) -> None:
+        if self._burst.limit < math.inf and self._requests.limit < math.inf:
+            self._burst.period = PERIOD * min(self._burst.limit / self._requests.limit, 1.0)
 
     def pause(self, seconds: float, now: float) -> None:
         """The provider asks everybody to wait."""

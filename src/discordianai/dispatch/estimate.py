@@ -1,28 +1,35 @@
 """How many tokens a request will take, before the provider has counted them."""
 
-from discordianai.conversations.tokens import TOKENS_PER_TURN, guess
-from discordianai.model import ChatRequest
+from discordianai.model import ChatRequest, Usage
+from discordianai.tokens import TokenEstimator
 
 FIRST_GUESS = 500.0
 """Tokens of an answer, until some have been seen."""
 
-WEIGHT = 0.1
-MARGIN = 1.2
-"""A provider charges when it admits a request: the estimate errs on the high side until it is settled."""
+WEIGHT = 0.05
+"""Of the newest answer in the average."""
 
 
 class TokenEstimate:
     """Counts the question, and expects an answer like the last ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, estimator: TokenEstimator) -> None:
+        self._estimator = estimator
         self._answer = FIRST_GUESS
 
     def of(self, request: ChatRequest) -> float:
         """Tokens of the question and the answer together."""
-        texts = [request.instructions, *(turn.text for turn in request.turns)]
-        question = sum(guess(text) + TOKENS_PER_TURN for text in texts)
-        return MARGIN * (question + self._answer)
+        return self.of_question(request) + self._answer
 
-    def learn(self, output_tokens: int) -> None:
-        """An answer took so many."""
-        self._answer += WEIGHT * (output_tokens - self._answer)
+    def of_question(self, request: ChatRequest) -> int:
+        """Tokens of the question alone."""
+        return self._estimator.estimate(request.model, request.texts)
+
+    def of_text(self, request: ChatRequest, text: str) -> int:
+        """Tokens of a part of the answer."""
+        return self._estimator.estimate(request.model, [text])
+
+    def learn(self, request: ChatRequest, usage: Usage) -> None:
+        """So many it were."""
+        self._answer += WEIGHT * (usage.output_tokens - self._answer)
+        self._estimator.learn(request.model, request.texts, usage.input_tokens)

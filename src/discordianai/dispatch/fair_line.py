@@ -4,7 +4,10 @@ First come, first served would let a hundred insistent people push everybody els
 second to half a minute.
 """
 
+import math
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
@@ -22,15 +25,18 @@ class LineFull(Exception):
 
 @dataclass(eq=False)
 class Place:
-    """One question in the line, and what it got."""
+    """One question in the line, and what it got: a slot and `spending`, or a refusal."""
 
     person: str
     tokens: float
     number: int
-    ready: trio.Event = field(default_factory=trio.Event)
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    called: trio.Event = field(default_factory=trio.Event)
+    alarm: trio.CancelScope = field(default_factory=trio.CancelScope)
+    due: float = math.inf
+    """When there is budget for it, while it is the first."""
     spending: Spending | None = None
-    refused: bool = False
+    sent: bool = False
+    """Set by the holder when the provider is asked: from then on the budget is spent."""
 
 
 class FairLine:
@@ -44,6 +50,7 @@ class FairLine:
         self._budget = budget
         self._queue_size = queue_size
         self._waiting: list[Place] = []
+        self._sorted = True
         self._served: Counter[str] = Counter()
         self._asking: Counter[str] = Counter()
         self._services: deque[tuple[float, str]] = deque()
@@ -54,52 +61,61 @@ class FairLine:
         """How many wait."""
         return len(self._waiting)
 
-    async def enter(self, person: str, tokens: float) -> Place:
-        """Wait for a slot and budget; the caller calls `leave`. Raises `LineFull`."""
+    @contextmanager
+    def place(self, person: str, tokens: float) -> Iterator[Place]:
+        """A place in the line while the block runs, and what comes of it: see `admitted`."""
         self._arrivals += 1
         place = Place(person, tokens, self._arrivals)
         self._waiting.append(place)
         self._asking[person] += 1
-        try:
-            self._bound()
-            while not place.ready.is_set():
-                # The deadline is set by `serve`, when it is the budget that this one waits for.
-                place.scope = trio.CancelScope()
-                self.serve()
-                with place.scope:
-                    await place.ready.wait()
-            if place.refused:
-                raise LineFull
-        except BaseException:
-            self._abandon(place)
-            raise
-        return place
-
-    def leave(self, place: Place) -> None:
-        """Give the slot back."""
-        self._limiter.release_on_behalf_of(place)
+        self._sorted = False
+        self._bound()
         self.serve()
+        try:
+            yield place
+        finally:
+            self._leave(place)
+
+    async def admitted(self, place: Place, until: float = math.inf) -> bool:
+        """Wait for a slot and budget; False when it is `until`, on trio's clock, first. Raises `LineFull`."""
+        while not place.called.is_set():
+            if (now := trio.current_time()) >= until:
+                return False
+            if now >= place.due:
+                place.due = math.inf
+                self.serve()
+            with trio.CancelScope(deadline=min(until, place.due)) as place.alarm:
+                await place.called.wait()
+        if place.spending is None:
+            raise LineFull
+        return True
+
+    def position(self, place: Place) -> int:
+        """Its place in the line, counted from 1."""
+        return self._in_order().index(place) + 1
 
     def serve(self) -> None:
-        """Let in as many as there are slots and budget for."""
+        """Let in as many as there are slots and budget for; the first of the others wakes when it is time."""
         now = trio.current_time()
+        self._forget_old(now)
         while self._waiting and self._limiter.borrowed_tokens < self._limit.now:
-            self._forget_old(now)
-            place = min(self._waiting, key=self._rank)
-            served = self._served[place.person]
-            if served:
-                wait = self._budget.wait_evenly(place.tokens, now, served)
-            else:
-                wait = self._budget.wait(place.tokens, now)
-            if wait > 0:
-                place.scope.deadline = now + wait
+            first = self._in_order()[0]
+            if wait := self._wait(first, now):
+                first.due = now + wait
+                first.alarm.deadline = min(first.alarm.deadline, first.due)
                 return
-            self._take_out(place)
-            self._limiter.acquire_on_behalf_of_nowait(place)
-            place.spending = self._budget.reserve(place.tokens, now)
-            self._served[place.person] += 1
-            self._services.append((now, place.person))
-            place.ready.set()
+            self._take_out(first)
+            self._limiter.acquire_on_behalf_of_nowait(first)
+            first.spending = self._budget.reserve(first.tokens, now)
+            self._served[first.person] += 1
+            self._services.append((now, first.person))
+            first.called.set()
+
+    def _wait(self, place: Place, now: float) -> float:
+        """Seconds that the budget makes this one wait."""
+        if self._served[place.person]:
+            return self._budget.wait_evenly(place.tokens, now)
+        return self._budget.wait(place.tokens, now)
 
     def _bound(self) -> None:
         """Put out the newest question of whoever has most in the line."""
@@ -109,17 +125,24 @@ class FairLine:
         theirs = (place for place in self._waiting if self._asking[place.person] == most)
         newest = max(theirs, key=lambda place: place.number)
         self._take_out(newest)
-        newest.refused = True
-        newest.ready.set()
+        newest.called.set()
 
-    def _abandon(self, place: Place) -> None:
-        """The question is gone: what it waited for, or has just got, is for others."""
-        if place in self._waiting:
-            self._take_out(place)
-        elif place.spending is not None:
-            self._budget.give_back(place.spending, trio.current_time())
+    def _leave(self, place: Place) -> None:
+        """What this one waited for, or had, is for others."""
+        if place.spending is not None:
             self._limiter.release_on_behalf_of(place)
+            if not place.sent:
+                self._budget.give_back(place.spending, trio.current_time())
+        elif not place.called.is_set():
+            self._take_out(place)
         self.serve()
+
+    def _in_order(self) -> list[Place]:
+        """Those who wait, the next one first."""
+        if not self._sorted:
+            self._waiting.sort(key=self._rank)
+            self._sorted = True
+        return self._waiting
 
     def _rank(self, place: Place) -> tuple[int, int]:
         """What a person was given and still asks for, then arrival: the lowest goes first."""
@@ -127,6 +150,7 @@ class FairLine:
 
     def _take_out(self, place: Place) -> None:
         self._waiting.remove(place)
+        self._sorted = False
         self._asking[place.person] -= 1
         if not self._asking[place.person]:
             del self._asking[place.person]
@@ -135,5 +159,6 @@ class FairLine:
         while self._services and self._services[0][0] <= now - REMEMBERED:
             _, person = self._services.popleft()
             self._served[person] -= 1
+            self._sorted = False
             if not self._served[person]:
                 del self._served[person]

@@ -23,14 +23,16 @@ class RateWindow:
 
     def take(self, key: Hashable, now: float) -> float:
         """Count an event of `key` at `now` and return 0; or count nothing and return the seconds to wait."""
-        self._sweep(now)
-        window = self._windows.get(key)
-        if window is None:
-            window = self._windows[key] = SlidingWindow(self._limit, self._period)
-        if wait := window.wait(1, now):
+        if wait := self.wait(key, now):
             return wait
-        window.reserve(1, now)
+        self._sweep(now)
+        self._windows.setdefault(key, SlidingWindow(self._limit, self._period)).reserve(1, now)
         return 0.0
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """Seconds until an event of `key` is allowed."""
+        window = self._windows.get(key)
+        return window.wait(1, now) if window is not None else 0.0
 
     def _sweep(self, now: float) -> None:
         """Once a period, forget the keys whose events have all left the window."""

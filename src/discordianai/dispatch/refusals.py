@@ -10,14 +10,16 @@ from discordianai.providers.errors import ProviderError
 class QueueFull(ProviderError):
     """As many questions wait as may."""
 
-    sentence = "Too many questions are waiting for {label}. Please try again in a minute."
+    sentence = "Too many questions are waiting for {label}."
+    advice = "Please try again in a minute."
 
 
 @dataclass(eq=False)
 class DeadlinePassed(ProviderError):
     """The question has taken as long as one may."""
 
-    sentence = "This took too long, and I gave up. Please try again in a few minutes."
+    sentence = "This took too long, and I gave up."
+    advice = "Please try again in a few minutes."
 
 
 @dataclass(eq=False)
@@ -26,9 +28,15 @@ class BreakerOpen(ProviderError):
 
     seconds: float = 0.0
 
+    sentence = "{label} has trouble right now."
+
     @property
     def for_person(self) -> str:
         """See `ProviderError`."""
-        seconds = math.ceil(self.seconds)
-        plural = "s" * (seconds != 1)
-        return f"{self.provider.label} has trouble; I try it again in {seconds} second{plural}."
+        return f"{self.what_happened} I try it again in {in_seconds(self.seconds)}."
+
+
+def in_seconds(seconds: float) -> str:
+    """As one would say it."""
+    whole = max(math.ceil(seconds), 1)
+    return f"{whole} second{'s' * (whole != 1)}"

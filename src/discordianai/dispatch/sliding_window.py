@@ -30,9 +30,17 @@ class SlidingWindow:
             self._total = 0.0  # forgets what rounding has left
         return self._total
 
-    def even(self, amount: float) -> float:
-        """Seconds that `amount` takes at the rate that the window sustains."""
-        return amount * self.period / self.limit
+    def pace(self, amount: float, now: float, left: float = 0.0) -> float:
+        """Seconds from one `amount` to the next: as the limit sustains it, or as what is free lasts.
+
+        `left` is the part of the limit that stays free. What is free has to last until the oldest leaves.
+        """
+        limit = self.limit * (1 - left)
+        even = self.period / limit
+        room = limit - self.used(now)
+        if room <= 0 or not self._reservations:
+            return even * amount
+        return max(even, (self._reservations[0].at + self.period - now) / room) * amount
 
     def wait(self, amount: float, now: float, left: float = 0.0) -> float:
         """Seconds until `amount` fits, and this part of the limit is left.
@@ -51,10 +59,13 @@ class SlidingWindow:
                 return reservation.at + self.period - now
         return 0.0
 
-    def reserve(self, amount: float, now: float) -> Reservation:
-        """Count `amount` from now on; to be called when `wait` is 0."""
-        reservation = Reservation(now, amount)
-        self._reservations.append(reservation)
+    def reserve(self, amount: float, at: float) -> Reservation:
+        """Count `amount` from `at` on; to be called when `wait` is 0."""
+        reservation = Reservation(at, amount)
+        place = len(self._reservations)
+        while place and self._reservations[place - 1].at > at:
+            place -= 1
+        self._reservations.insert(place, reservation)
         self._total += amount
         return reservation
 

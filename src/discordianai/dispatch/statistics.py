@@ -19,7 +19,10 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class DispatchStatistics:
-    """One moment of a dispatcher. `limit` is how many may be in flight now; the last three are totals."""
+    """One moment of a dispatcher. `limit` is how many may be in flight now; the last four are totals.
+
+    `waited` is the time in the line of those that were sent; `first_chunk` and `last_chunk` count from there.
+    """
 
     in_flight: int
     waiting: int
@@ -27,11 +30,17 @@ class DispatchStatistics:
     requests_left: float
     tokens_left: float
     breaker: BreakerState
+    waited: Percentiles
     first_chunk: Percentiles
     last_chunk: Percentiles
     requests: int
     rate_limited: int
     retries: int
+    refused: int
+
+
+def _latencies() -> deque[float]:
+    return deque(maxlen=KEPT)
 
 
 @dataclass(slots=True)
@@ -41,8 +50,10 @@ class Tally:
     requests: int = 0
     rate_limited: int = 0
     retries: int = 0
-    first_chunk: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
-    last_chunk: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    refused: int = 0
+    waited: deque[float] = field(default_factory=_latencies)
+    first_chunk: deque[float] = field(default_factory=_latencies)
+    last_chunk: deque[float] = field(default_factory=_latencies)
 
 
 def percentiles(latencies: deque[float]) -> Percentiles:

@@ -15,6 +15,7 @@ from discordianai.providers import failures
 from discordianai.providers.errors import ConnectionLost, TimedOut
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.port import ProviderOptions
+from discordianai.providers.tool_calls import ToolCalls
 
 Json = dict[str, Any]
 """A provider's JSON: its shape is the provider's, and read here only."""
@@ -58,7 +59,7 @@ class ChatCompletions:
         try:
             async with self._post(body) as response:
                 if response.is_success:
-                    async with aclosing(self._read(response)) as chunks:
+                    async with aclosing(self._read(response, ToolCalls(request.tools))) as chunks:
                         yield chunks
                     return
                 error = await self._json(response)
@@ -66,8 +67,7 @@ class ChatCompletions:
                 raise failures.from_response(self.name, response, error)
             log = structlog.get_logger("discordianai.providers").bind(question=request.number)
             log.info("the provider refuses to stream; asking without", provider=self.name.value)
-            chunk = await self._ask_without_streaming(body)
-            yield _once(chunk)
+            yield _each(await self._ask_without_streaming(body, ToolCalls(request.tools)))
         except httpx.HTTPError as error:
             raise failures.from_httpx(self.name, error) from error
 
@@ -86,13 +86,15 @@ class ChatCompletions:
         ) as response:
             yield response
 
-    async def _ask_without_streaming(self, body: Json) -> Chunk:
+    async def _ask_without_streaming(self, body: Json, calls: ToolCalls) -> list[Chunk]:
         whole = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
         async with self._post(whole) as response:
             answer = await self._json(response)
             if not response.is_success:
                 raise failures.from_response(self.name, response, answer)
-        return _chunk(answer, "message")
+        calls.add(_said(answer, "message"))
+        call = calls.whole()
+        return [*([Chunk(tool_call=call)] if call else []), _chunk(answer, "message")]
 
     async def _json(self, response: httpx.Response) -> Json:
         await response.aread()
@@ -102,7 +104,7 @@ class ChatCompletions:
             body = {}
         return body if isinstance(body, dict) else {}
 
-    async def _read(self, response: httpx.Response) -> AsyncGenerator[Chunk, None]:
+    async def _read(self, response: httpx.Response, calls: ToolCalls) -> AsyncGenerator[Chunk, None]:
         response.encoding = "utf-8-sig"  # httpx-sse loses the first event behind a byte order mark
         finished = False
         deadline = trio.current_time() + self._options.first_token_timeout
@@ -115,10 +117,14 @@ class ChatCompletions:
                     if event.data == DONE:
                         finished, deadline = True, trio.current_time() + LINGER
                         continue
-                    chunk = self._parse(event)
+                    data = self._parse(event)
+                    calls.add(_said(data, "delta"))
+                    chunk = _chunk(data, "delta")
                     finished = finished or chunk.finish_reason is not None
                     if chunk.text or awaited == "next":
                         deadline, awaited = trio.current_time() + self._options.read_timeout, "next"
+                    if finished and (call := calls.whole()):
+                        yield Chunk(tool_call=call)
                     yield chunk
         except (httpx.HTTPError, TimedOut) as error:
             if not finished:
@@ -136,19 +142,19 @@ class ChatCompletions:
             return await anext(events, None)
         raise TimedOut(self.name, f"no {awaited} token in time")
 
-    def _parse(self, event: ServerSentEvent) -> Chunk:
+    def _parse(self, event: ServerSentEvent) -> Json:
         if not event.data.strip():
-            return Chunk()
+            return {}
         try:
             data = json.loads(event.data)
         except ValueError:
             # The error's own text would repeat the answer.
             raise ConnectionLost(self.name, "an event is not JSON") from None
         if not isinstance(data, dict):
-            return Chunk()
+            return {}
         if problem := failures.error_object(data):
             raise failures.from_event(self.name, problem)
-        return _chunk(data, "delta")
+        return data
 
 
 def _refuses_streaming(body: Json) -> bool:
@@ -159,20 +165,27 @@ def _refuses_streaming(body: Json) -> bool:
     )
 
 
-async def _once(chunk: Chunk) -> AsyncIterator[Chunk]:
-    yield chunk
+async def _each(chunks: list[Chunk]) -> AsyncIterator[Chunk]:
+    for chunk in chunks:
+        yield chunk
+
+
+def _choice(data: Json) -> Json:
+    choices = data.get("choices") or [{}]
+    return choices[0] if isinstance(choices[0], dict) else {}
+
+
+def _said(data: Json, part: str) -> Json:
+    """What one event says, where `part` is "delta", or a whole answer, where it is "message"."""
+    return _choice(data).get(part) or {}
 
 
 def _chunk(data: Json, part: str) -> Chunk:
-    """Read one event, where `part` is "delta", or a whole answer, where it is "message"."""
-    choices = data.get("choices") or [{}]
-    choice = choices[0] if isinstance(choices[0], dict) else {}
-    said = choice.get(part) or {}
     return Chunk(
-        text=said.get("content") or "",
+        text=_said(data, part).get("content") or "",
         citations=_citations(data),
         usage=_usage(data.get("usage")),
-        finish_reason=_finish_reason(choice.get("finish_reason")),
+        finish_reason=_finish_reason(_choice(data).get("finish_reason")),
     )
 
 

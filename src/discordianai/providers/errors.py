@@ -21,11 +21,17 @@ class ProviderError(Exception):
     """Whether asking again can help, if nothing was shown yet."""
 
     sentence: ClassVar[str] = "{label} could not answer."
+    advice: ClassVar[str] = ""
+
+    @property
+    def what_happened(self) -> str:
+        """For the person, in plain words."""
+        return self.sentence.format(label=self.provider.label)
 
     @property
     def for_person(self) -> str:
         """What happened and what to do, in plain words."""
-        return self.sentence.format(label=self.provider.label)
+        return f"{self.what_happened} {self.advice}".rstrip()
 
     @property
     def for_log(self) -> str:
@@ -40,14 +46,16 @@ class ProviderError(Exception):
 class AuthenticationFailed(ProviderError):
     """The key is wrong, or may not do this."""
 
-    sentence = "{label} does not accept this bot's key. Its operator has to put that right."
+    sentence = "{label} does not accept this bot's key."
+    advice = "Its operator has to put that right."
 
 
 @dataclass(eq=False)
 class QuotaExhausted(ProviderError):
     """The account has no money left. Waiting does not help."""
 
-    sentence = "This bot's account at {label} is used up. Its operator has to top it up."
+    sentence = "This bot's account at {label} is used up."
+    advice = "Its operator has to top it up."
 
 
 @dataclass(eq=False)
@@ -57,7 +65,8 @@ class RateLimited(ProviderError):
     retry_after: float | None = None
 
     safe_to_retry = True
-    sentence = "{label} is getting more questions than it allows. Please try again in a minute."
+    sentence = "{label} is getting more questions than it allows."
+    advice = "Please try again in a minute."
 
 
 @dataclass(eq=False)
@@ -67,14 +76,21 @@ class Overloaded(ProviderError):
     retry_after: float | None = None
 
     safe_to_retry = True
-    sentence = "{label} has trouble right now. Please try again in a few minutes."
+    sentence = "{label} has trouble right now."
+    advice = "Please try again in a few minutes."
 
 
 @dataclass(eq=False)
 class BadRequest(ProviderError):
     """The provider refuses this request, and would again."""
 
-    sentence = "{label} refused this question. It may be too long, or the model may not be available."
+    sentence = "{label} refused this question."
+    advice = "It may be too long, or the model may not be available."
+
+
+@dataclass(eq=False)
+class ToolsRefused(BadRequest):
+    """The endpoint, or the model, knows no tools: asking without them helps."""
 
 
 @dataclass(eq=False)
@@ -82,7 +98,8 @@ class TimedOut(ProviderError):
     """One of the waits was too long; `detail` says which."""
 
     safe_to_retry = True
-    sentence = "{label} took too long to answer. Please try again."
+    sentence = "{label} took too long to answer."
+    advice = "Please try again."
 
 
 @dataclass(eq=False)
@@ -90,4 +107,5 @@ class ConnectionLost(ProviderError):
     """The connection could not be made, or broke."""
 
     safe_to_retry = True
-    sentence = "The connection to {label} was lost. Please try again."
+    sentence = "The connection to {label} was lost."
+    advice = "Please try again."

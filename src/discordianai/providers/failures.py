@@ -14,6 +14,7 @@ from discordianai.providers.errors import (
     QuotaExhausted,
     RateLimited,
     TimedOut,
+    ToolsRefused,
 )
 
 QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
@@ -71,7 +72,14 @@ def _by_status(
         return TimedOut(provider, detail)
     if status >= 500:
         return Overloaded(provider, detail, wait)
-    return BadRequest(provider, detail)
+    return (ToolsRefused if _is_about_tools(error) else BadRequest)(provider, detail)
+
+
+def _is_about_tools(error: dict[str, Any]) -> bool:
+    """OpenAI names the parameter; other endpoints only say so in words."""
+    param, message = str(error.get("param") or ""), str(error.get("message") or "").lower()
+    unknown = any(word in message for word in ("support", "unknown", "unrecognized"))
+    return param.startswith("tool") or (not param and "tool" in message and unknown)
 
 
 def _detail(status: int, error: dict[str, Any], request_id: str | None) -> str:

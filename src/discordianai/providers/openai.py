@@ -1,6 +1,6 @@
 """What is OpenAI's own in a chat completion."""
 
-from discordianai.model import ChatRequest
+from discordianai.model import ChatRequest, Tool
 from discordianai.providers.chat import ChatCompletions, Json
 
 
@@ -15,4 +15,18 @@ class OpenAI(ChatCompletions):
             body["max_completion_tokens"] = self._options.max_answer_tokens
         if request.person:
             body["safety_identifier"] = request.person
+        if request.tools:
+            body["tools"] = [_function(tool) for tool in request.tools]
         return body
+
+
+def _function(tool: Tool) -> Json:
+    text = {"type": "string", "description": tool.meaning}
+    parameters = {
+        "type": "object",
+        "properties": {tool.parameter: text},
+        "required": [tool.parameter],
+        "additionalProperties": False,
+    }
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+    return {"type": "function", "function": function}

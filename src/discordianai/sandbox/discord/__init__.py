@@ -4,7 +4,7 @@ from discordianai.sandbox.discord.interaction import Interaction
 from discordianai.sandbox.discord.messages import Message
 from discordianai.sandbox.discord.server import open_local_discord
 from discordianai.sandbox.discord.state import DiscordOptions, LocalDiscord
-from discordianai.sandbox.discord.world import CHANNELS, Channel, User, direct_messages, person
+from discordianai.sandbox.discord.world import CHANNELS, Channel, User, direct_messages, moderator, person
 
 __all__ = [
     "CHANNELS",
@@ -15,6 +15,7 @@ __all__ = [
     "Message",
     "User",
     "direct_messages",
+    "moderator",
     "open_local_discord",
     "person",
 ]

@@ -61,7 +61,7 @@ class Message:
             self.content = content
         if embeds is not None:
             self.embeds = embeds
-        self.components = body.get("components") or self.components
+        self.components = body.get("components", self.components)
         self.attachments = files or self.attachments
         if not (self.content.strip() or self.embeds or self.attachments or self.components):
             raise Refused(400, 50006, "Cannot send an empty message")

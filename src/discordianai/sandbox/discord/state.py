@@ -155,10 +155,15 @@ class LocalDiscord:
         }
         return self._interact(2, data, user or person(), channel)
 
-    def press(self, message: Message, custom_id: str, user: User, channel: Channel) -> Interaction:
-        """A person presses a button under a message."""
+    def press(self, message: Message, button: str, user: User) -> Interaction:
+        """A person presses a button under a message; `button` is what stands on it, or its custom id."""
+        source = next(found for found in self.interactions.values() if message in found.messages)
+        components = [part for row in message.components for part in row["components"]]
+        custom_id = next((part["custom_id"] for part in components if part["label"] == button), button)
         data = {"custom_id": custom_id, "component_type": 2}
-        return self._interact(3, data, user, channel, message=message.json())
+        metadata = {"id": str(source.id), "type": 2, "user": source.user.json()}
+        shown = {**message.json(), "interaction_metadata": metadata}
+        return self._interact(3, data, user, source.channel, message=shown)
 
     def _interact(self, kind: int, data: Json, user: User, channel: Channel, **more: Json) -> Interaction:
         interaction_id = self.ids.next()
@@ -184,7 +189,7 @@ class LocalDiscord:
             "channel_id": str(channel.id),
             "channel": channel.json(),
             "locale": "en-US",
-            "app_permissions": EVERYTHING,
+            "app_permissions": str(EVERYTHING),
             "entitlements": [],
             "attachment_size_limit": 10_485_760,
             "authorizing_integration_owners": {"0": str(channel.guild_id or 0)},

@@ -14,8 +14,10 @@ EPOCH = 1_420_070_400_000
 
 BOT_ID = 1_300_000_000_000_000_001
 OWNER_ID = 1_300_000_000_000_000_002
-EVERYTHING = str(2**50 - 1)
+EVERYTHING = 2**50 - 1
 """Every permission there is."""
+ORDINARY = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 31 | 1 << 38
+"""What members may by default: see channels, write, embed, attach, read back, use commands and threads."""
 
 
 class Snowflakes:
@@ -42,6 +44,7 @@ class User:
     id: int
     name: str
     bot: bool = False
+    permissions: int = ORDINARY
 
     def json(self) -> Json:
         """As the API writes it."""
@@ -84,7 +87,7 @@ class Channel:
             "topic": None,
             "parent_id": None,
             "rate_limit_per_user": 0,
-            "permissions": EVERYTHING,
+            "permissions": str(EVERYTHING),
         }
 
 
@@ -105,7 +108,7 @@ class Guild:
             "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
             "hoist": False,
             "position": 0,
-            "permissions": EVERYTHING,
+            "permissions": str(ORDINARY),
             "managed": False,
             "mentionable": False,
             "flags": 0,
@@ -167,12 +170,12 @@ def member_json(user: User) -> Json:
         "mute": False,
         "pending": False,
         "flags": 0,
-        "permissions": EVERYTHING,
+        "permissions": str(user.permissions),
         "communication_disabled_until": None,
     }
 
 
-BOT = User(BOT_ID, "DiscordianAI", bot=True)
+BOT = User(BOT_ID, "DiscordianAI", bot=True, permissions=EVERYTHING)
 GUILD_ID = 1_300_000_000_000_000_100
 CHANNELS = tuple(
     Channel(GUILD_ID + number, name, GUILD_ID) for number, name in enumerate(("general", "help", "random"), 1)
@@ -183,6 +186,11 @@ GUILD = Guild(GUILD_ID, "The Sandbox", CHANNELS)
 def person(number: int = 0) -> User:
     """One of as many people as a test wants."""
     return User(1_300_000_000_000_010_000 + number, f"Person{number}")
+
+
+def moderator() -> User:
+    """Somebody who may do everything in the server."""
+    return User(OWNER_ID, "Owner", permissions=EVERYTHING)
 
 
 def direct_messages(user: User) -> Channel:

@@ -60,6 +60,11 @@ class Fault:
         return cls(Kind.STATUS, status=401, code="invalid_api_key")
 
     @classmethod
+    def no_tools(cls) -> Fault:
+        """400: this model knows no tools."""
+        return cls(Kind.STATUS, status=400, code="unsupported_parameter", param="tools")
+
+    @classmethod
     def no_streaming(cls) -> Fault:
         """400: this organisation may not stream."""
         return cls(Kind.STATUS, status=400, code="unsupported_value", param="stream")
@@ -76,6 +81,7 @@ MARKERS = {
     "!abort": Fault(Kind.ABORT, after=20),
     "!error": Fault(Kind.EVENT, after=10),
     "!empty": Fault(Kind.EMPTY),
+    "!notools": Fault.no_tools(),
     "!slow": Fault(Kind.SLOW, seconds=0.5),
 }
 """What a question may contain to be answered badly, for trying it at the terminal."""

@@ -12,7 +12,7 @@ import trio
 from discordianai.model import ProviderName
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, PeerGone, Server, ServerOptions, open_server
-from discordianai.sandbox.providers import faults
+from discordianai.sandbox.providers import calling, faults
 from discordianai.sandbox.providers.answers import Answer, compose
 from discordianai.sandbox.providers.faults import Fault, Kind
 from discordianai.sandbox.providers.streaming import Json, Streaming, common, sources_of, usage_of
@@ -106,6 +106,10 @@ class ProviderService:
         if fault and fault.kind is Kind.STATUS:
             raise ApiError(fault.status, fault.code, fault.param, fault.seconds)
         self._admit(body)
+        if body.get("tools") and (call := calling.called_for(body)):
+            await calling.stream_call(exchange, body, call, self.headers(), self.options.first_token)
+            self.answered += 1
+            return
         searches = self.name is ProviderName.PERPLEXITY
         answer = compose(self.name.label, people[-1], people[:-1], sources=searches)
         if fault and fault.kind is Kind.EMPTY:
@@ -174,6 +178,8 @@ def _validated(data: bytes, name: ProviderName) -> Json:
         raise ApiError(400, "invalid_request_error") from None
     if model not in MODELS[name]:
         raise ApiError(404, "model_not_found", "model")
+    if not calling.are_well_formed(body.get("tools", [])):
+        raise ApiError(400, "invalid_type", "tools[0]")
     talk = [role for role in roles if role != "system"]
     if not talk or talk[-1] != "user":
         raise ApiError(400, "invalid_messages", "messages")

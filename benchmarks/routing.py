@@ -1,0 +1,92 @@
+"""What it costs to let the model decide whether the web is needed: `make bench-routing`.
+
+Time to the first words, over real sockets to the sandbox's services, whose models take 0.3 s to their first
+token: Perplexity asked directly, and by way of a call of the `web_search` tool. Alternating, ten each.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from statistics import median
+
+import httpx
+import structlog
+import trio
+from pydantic import SecretStr
+
+from discordianai.asking import Asked, Asking
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
+from discordianai.model import ChatRequest, ProviderName, Role, Turn
+from discordianai.providers.factory import make_provider
+from discordianai.providers.port import ProviderOptions
+from discordianai.sandbox.certificates import make_authority
+from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
+from discordianai.tokens import TokenEstimator
+from discordianai.transport import MultiplexedTransport
+
+ROUNDS = 10
+FIRST_TOKEN = 0.3
+
+
+@asynccontextmanager
+async def open_dispatcher(client: httpx.AsyncClient, service: ProviderService) -> AsyncIterator[Dispatcher]:
+    """One that asks the sandbox's `service`."""
+    key, model = SecretStr(service.options.api_key), "gpt-5-mini"
+    if service.name is ProviderName.PERPLEXITY:
+        model = "sonar-pro"
+    options = ProviderOptions(service.name, service.url, key, model, read_timeout=10)
+    yield Dispatcher(make_provider(client, options), DispatchOptions(slots=10))
+
+
+async def first_words(asking: Asking, wanted: ProviderName | None) -> float:
+    """Seconds until some."""
+    question = (Turn(Role.USER, "what happened today?"),)
+
+    def request(model: str) -> ChatRequest:
+        return ChatRequest(model, question)
+
+    began = trio.current_time()
+    asked = Asked(Inquiry(question[0].text, (), "here", wanted), request, began + 60, 1)
+    async with aclosing(asking.chunks(asked)) as chunks:
+        async for chunk in chunks:
+            if chunk.text:
+                return trio.current_time() - began
+    raise AssertionError("no answer")
+
+
+async def measure() -> dict[str, list[float]]:
+    """The seconds of each way."""
+    authority = make_authority()
+    seconds: dict[str, list[float]] = {"direct": [], "by the tool": []}
+    transport = MultiplexedTransport(ssl_context=authority.client_context())
+    services = open_providers(authority, ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6))
+    async with (
+        services as (openai, perplexity),
+        httpx.AsyncClient(transport=transport) as client,
+        open_dispatcher(client, openai) as first,
+        open_dispatcher(client, perplexity) as second,
+    ):
+        both = {ProviderName.OPENAI: first, ProviderName.PERPLEXITY: second}
+        asking = Asking(both, Router(list(both)))
+        for _ in range(ROUNDS):
+            seconds["direct"].append(await first_words(asking, ProviderName.PERPLEXITY))
+            seconds["by the tool"].append(await first_words(asking, None))
+    return seconds
+
+
+def main() -> None:
+    """Print the table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    seconds = trio.run(measure)
+    direct, by_tool = median(seconds["direct"]), median(seconds["by the tool"])
+    tokens = TokenEstimator().estimate("any", ChatRequest("any", (), tools=(WEB_SEARCH,)).texts)
+    print("| what | measured |\n| --- | --- |")
+    print(f"| first words, Perplexity asked directly | {direct:.3f} s |")
+    print(f"| first words, by way of the tool | {by_tool:.3f} s |")
+    print(f"| the hop, beside the model's own {FIRST_TOKEN} s | {by_tool - direct - FIRST_TOKEN:.3f} s |")
+    print(f"| tokens of the tool's definition, by our estimate | {tokens} |")
+
+
+if __name__ == "__main__":
+    main()
