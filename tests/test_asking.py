@@ -9,6 +9,7 @@ import trio.testing
 
 from discordianai.asking import HELD_BACK, Asked, Asking
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.refusals import BreakerOpen
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router, Strategy
 from discordianai.model import (
@@ -149,6 +150,18 @@ async def test_an_endpoint_without_tools_is_noticed_once_and_then_rules_decide()
 async def test_a_refusal_without_tools_in_the_request_is_told_as_it_is() -> None:
     scene = Scene([[ToolsRefused(OPENAI, "400")]], strategy=Strategy.OPENAI)
     with pytest.raises(BadRequest):
+        await scene.ask(wanted=OPENAI)
+
+
+async def test_while_a_breaker_is_open_the_other_provider_answers_with_a_note() -> None:
+    scene = Scene([[Overloaded(OPENAI, "503")]], [["found"]])
+    for _ in range(10):
+        await scene.ask()
+    scene.texts.clear()
+    assert await scene.ask() == "found"
+    assert len(scene.openai.requests) == 10
+    assert scene.routes[-1].note == "OpenAI could not answer, so Perplexity did."
+    with pytest.raises(BreakerOpen, match="breaker"):
         await scene.ask(wanted=OPENAI)
 
 

@@ -10,7 +10,8 @@ import pytest
 import trio
 from pydantic import SecretStr
 
-from discordianai.model import ChatRequest, Chunk, FinishReason, ProviderName, Role, Turn
+from discordianai.dispatch.routing import WEB_SEARCH
+from discordianai.model import ChatRequest, Chunk, FinishReason, ProviderName, Role, ToolCall, Turn
 from discordianai.providers import errors
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ChatProvider, ProviderOptions
@@ -142,6 +143,25 @@ async def test_what_the_headers_say_of_the_limits_comes_before_the_text(authorit
     assert chunks[0].limits is not None
     assert chunks[0].limits.requests is not None
     assert not any(chunk.limits for chunk in chunks[1:])
+
+
+async def test_a_call_for_the_web_is_told_once_with_its_query_and_its_usage(authority: Authority) -> None:
+    async with provider(authority) as (asked, service):
+        chunks = await ask(asked, replace(question("what is new today?"), tools=(WEB_SEARCH,)))
+        assert [chunk.tool_call for chunk in chunks if chunk.tool_call] == [
+            ToolCall(WEB_SEARCH.name, "sandbox search: what is new today?")
+        ]
+        assert text_of(chunks) == ""
+        assert any(chunk.usage for chunk in chunks)
+        assert service.requests[0]["tools"][0]["function"]["name"] == WEB_SEARCH.name
+        assert text_of(await ask(asked, replace(question(), tools=(WEB_SEARCH,))))
+
+
+async def test_an_endpoint_that_refuses_tools_says_so(authority: Authority) -> None:
+    async with provider(authority) as (asked, service):
+        service.misbehave(Fault.no_tools())
+        with pytest.raises(errors.ToolsRefused):
+            await ask(asked, replace(question(), tools=(WEB_SEARCH,)))
 
 
 async def test_leaving_early_makes_the_provider_stop(authority: Authority) -> None:

@@ -1,0 +1,49 @@
+"""A call of a tool is put together from whatever pieces it comes in, or is none."""
+
+import json
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discordianai.dispatch.routing import WEB_SEARCH
+from discordianai.model import ToolCall
+from discordianai.providers.tool_calls import ToolCalls
+
+
+def calls(*pieces: str, name: str = WEB_SEARCH.name) -> ToolCalls:
+    made = ToolCalls((WEB_SEARCH,))
+    made.add({"tool_calls": [{"index": 0, "id": "1", "function": {"name": name, "arguments": ""}}]})
+    for piece in pieces:
+        made.add({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+    return made
+
+
+@given(st.text(), st.lists(st.integers(0, 80), max_size=6))
+def test_however_it_is_cut_the_query_is_whole_and_told_once(query: str, cuts: list[int]) -> None:
+    arguments = json.dumps({"query": query})
+    edges = [0, *sorted(min(cut, len(arguments)) for cut in cuts), len(arguments)]
+    made = calls(*(arguments[start:end] for start, end in pairwise(edges)))
+    assert made.whole() == ToolCall(WEB_SEARCH.name, query)
+    assert made.whole() is None
+
+
+def test_arguments_that_make_no_sense_are_a_call_without_a_query() -> None:
+    for arguments in ("", "{", "[]", '{"query": 7}', '{"other": "x"}', "null"):
+        assert calls(arguments).whole() == ToolCall(WEB_SEARCH.name, "")
+
+
+def test_of_several_calls_the_first_counts_and_a_strange_tool_is_none() -> None:
+    made = calls('{"query": "first"}')
+    made.add(
+        {"tool_calls": [{"index": 1, "function": {"name": "web_search", "arguments": '{"query": "2"}'}}]}
+    )
+    assert made.whole() == ToolCall(WEB_SEARCH.name, "first")
+    assert calls("{}", name="delete_everything").whole() is None
+
+
+def test_what_has_no_calls_or_is_malformed_is_passed_over() -> None:
+    made = ToolCalls((WEB_SEARCH,))
+    for said in ({}, {"tool_calls": None}, {"tool_calls": ["x", {"function": None}]}, {"content": "hello"}):
+        made.add(said)
+    assert made.whole() is None
