@@ -1,0 +1,159 @@
+"""Feeds systemd's watchdog while the bot answers, and only then.
+
+The feeding is a trio task, so that a blocked trio feeds nothing: trio needs no probe. Everything else is
+asked: in each round all probes at once, each with a deadline. While one does not answer nothing is fed, and
+systemd ends the bot after `WatchdogSec=` and starts it anew.
+
+Wiring, in `app.py`: one `Notifier` for the process; the whole bot runs inside the block, so that the drain is
+watched too.
+
+    notifier = Notifier()
+    probes = (
+        Probe("the Discord loop", LoopAnswers(lambda: listener_loop.now)),
+        Probe("the store", store.ping),
+    )
+    async with attended(notifier, probes, status=lambda: status_line(snapshot())):
+        ...
+
+- `listener_loop.now` is the listener's asyncio loop while one runs (`asyncio.get_running_loop()` at the head
+  of `Listener.run`), and None otherwise: between two runs, or while Discord is down, no loop is no trouble.
+- `notifier.ready()` is due at the gateway's first READY. Until then the block asks for more time each round,
+  so that a Discord that is down does not end in a start timeout. Call it on the trio thread, as all else.
+- SIGHUP: `reloading()`, then `ready()` in any case. The first SIGTERM: `stopping()`.
+- A part that can be stuck brings a probe of its own: an async callable that returns when the part is well,
+  and hangs or raises `Stuck` with a reason when it is not. It must take a cancellation at its deadline.
+- `status` is called in each round on the trio thread: it answers from memory, and does not raise.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+import trio
+
+from discordianai.operations.systemd import Notifier
+
+LONGEST_PAUSE = 10.0
+"""Seconds between two rounds, where the watchdog does not ask for more of them."""
+
+MORE_TIME = 45.0
+"""Seconds asked for in each round of a start: two rounds at their longest take 40."""
+
+
+class Stuck(Exception):
+    """A probe's answer: the part is not well. The text says why, and is logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One part that can be asked whether it is alive.
+
+    `answer` returns when it is. `deadline` is in seconds; a round has no longer one than a third of the
+    watchdog's time.
+    """
+
+    name: str
+    answer: Callable[[], Awaitable[object]]
+    deadline: float = LONGEST_PAUSE
+
+
+class LoopAnswers:
+    """Whether an asyncio loop of another thread takes its turns; `current` is None while there is none.
+
+    A loop that ends while it is being asked is no longer asked. One that is blocked has a single callback
+    waiting, however often it is asked.
+    """
+
+    LOOK_AGAIN = 0.5
+    """Seconds between two looks whether the loop is still there."""
+
+    def __init__(self, current: Callable[[], asyncio.AbstractEventLoop | None]) -> None:
+        self._current = current
+        self._asked: tuple[asyncio.AbstractEventLoop, trio.Event] | None = None
+
+    async def __call__(self) -> None:
+        """Return when the loop has taken a turn, or is gone."""
+        while (loop := self._current()) is not None and not loop.is_closed():
+            if self._asked is None or self._asked[0] is not loop:
+                self._asked = (loop, trio.Event())
+                with suppress(RuntimeError):  # it was closed just now
+                    loop.call_soon_threadsafe(_set_on, trio.lowlevel.current_trio_token(), self._asked[1])
+            with trio.move_on_after(self.LOOK_AGAIN):
+                await self._asked[1].wait()
+                break
+        self._asked = None
+
+
+def _set_on(token: trio.lowlevel.TrioToken, event: trio.Event) -> None:
+    with suppress(trio.RunFinishedError):  # the loop outlived trio: nobody waits any more
+        token.run_sync_soon(event.set)
+
+
+@asynccontextmanager
+async def attended(
+    notifier: Notifier, probes: Sequence[Probe], status: Callable[[], str]
+) -> AsyncIterator[None]:
+    """Feed the watchdog and keep the status line new while the block runs; see above for the wiring."""
+    async with trio.open_nursery() as nursery:
+        if notifier.active:
+            nursery.start_soon(_attend, notifier, probes, status)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _attend(notifier: Notifier, probes: Sequence[Probe], status: Callable[[], str]) -> None:
+    # A pause and a round of probes take at most a third each: two thirds of the time, at the worst.
+    pause = min((notifier.watchdog_seconds or 3 * LONGEST_PAUSE) / 3, LONGEST_PAUSE)
+    complaints = _Complaints()
+    while True:
+        notifier.status(status())
+        silent = await unanswered(probes, longest=pause)
+        complaints.hear(silent)
+        if not silent:
+            notifier.watchdog()
+            if notifier.starting:
+                notifier.extend_timeout(MORE_TIME)
+        await trio.sleep(pause)
+
+
+async def unanswered(probes: Sequence[Probe], longest: float) -> dict[str, str]:
+    """Ask all probes at once; the names of those that did not answer, each with what is known.
+
+    No probe has more than `longest` seconds.
+    """
+    silent: dict[str, str] = {}
+    async with trio.open_nursery() as nursery:
+        for probe in probes:
+            nursery.start_soon(partial(_ask, probe, min(probe.deadline, longest), silent))
+    return silent
+
+
+async def _ask(probe: Probe, deadline: float, silent: dict[str, str]) -> None:
+    with trio.move_on_after(deadline) as patience:
+        try:
+            await probe.answer()
+        except Stuck as stuck:
+            silent[probe.name] = str(stuck)
+        except Exception as error:
+            # Whatever it is, it must not end the watching. Its text may carry anything.
+            silent[probe.name] = f"the question failed: {type(error).__name__}"
+    if patience.cancelled_caught:
+        silent[probe.name] = f"no answer in {deadline:.3g} s"
+
+
+class _Complaints:
+    """Logs each silence once, and its end."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("discordianai.operations.watchdog")
+        self._silent: set[str] = set()
+
+    def hear(self, silent: dict[str, str]) -> None:
+        for name in silent.keys() - self._silent:
+            self._log.error("a part does not answer; the watchdog is not fed", part=name, reason=silent[name])
+        for name in self._silent - silent.keys():
+            self._log.info("a part answers again", part=name)
+        self._silent = set(silent)
