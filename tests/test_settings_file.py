@@ -115,3 +115,14 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         load(path, KEYS)
     with pytest.raises(SettingsError, match="cannot be read"):
         load(tmp_path, KEYS)
+
+
+def test_a_relative_database_is_in_the_service_s_state_directory_where_there_is_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    service = {**KEYS, "STATE_DIRECTORY": "/var/lib/discordianai"}
+    assert load(path, service).conversations.database == "/var/lib/discordianai/discordianai.sqlite3"
+    assert load(path, KEYS).conversations.database == "discordianai.sqlite3"
+    several = {**KEYS, "STATE_DIRECTORY": "/var/lib/one:/var/lib/two"}
+    assert load(path, several).conversations.database == "/var/lib/one/discordianai.sqlite3"
+    named = write(tmp_path, '[conversations]\ndatabase = "/srv/bot.sqlite3"')
+    assert load(named, service).conversations.database == "/srv/bot.sqlite3"

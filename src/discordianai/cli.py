@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 
 from discordianai import settings_file
+from discordianai.commands import service
 
 EX_CONFIG = 78
 """From sysexits.h: the configuration is wrong, so that starting again is no use."""
@@ -36,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     sandbox = commands.add_parser("sandbox", help="try the bot here, with no account and no key")
     sandbox.set_defaults(command=_sandbox)
+    service.add_to(commands)
     return parser
 
 

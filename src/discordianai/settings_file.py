@@ -49,8 +49,8 @@ SECRETS = (
 def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from `path`, or from the first of `SEARCHED` that exists.
 
-    A secret is taken from systemd's credential directory, else from the environment, else from the file.
-    Raises `SettingsError`.
+    A secret is taken from systemd's credential directory, else from the environment, else from the file. A
+    relative database path is one in systemd's state directory, where there is one. Raises `SettingsError`.
     """
     document = _read(_find(path))
     problems = _add_secrets(document, environment)
@@ -62,7 +62,17 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     problems += _missing(settings)
     if problems:
         raise SettingsError(*problems)
-    return settings
+    return _in_the_state_directory(settings, environment)
+
+
+def _in_the_state_directory(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """A service may write nowhere else."""
+    directory, _, _ = environment.get("STATE_DIRECTORY", "").partition(":")  # there may be several
+    if not directory:
+        return settings
+    database = str(Path(directory, settings.conversations.database))  # an absolute path stays what it is
+    conversations = settings.conversations.model_copy(update={"database": database})
+    return settings.model_copy(update={"conversations": conversations})
 
 
 def _find(path: Path | None) -> Path:

@@ -1,0 +1,98 @@
+"""What a bot's service finds when it starts: settings and secrets, and what keeps it from reading them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from discordianai import settings_file
+from discordianai.operations.units.escaping import UnitError
+from discordianai.operations.units.installation import Installation, closed_to_others
+from discordianai.operations.units.places import Bot
+from discordianai.settings import Settings
+from discordianai.settings_file import SECRETS, SettingsError
+
+SECRET_MODE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A bot's settings and secrets as they are now; `missing` says what else it needs, in sentences."""
+
+    settings_file: Path
+    settings: Settings
+    secrets: dict[str, Path]
+    missing: tuple[str, ...]
+
+
+def look(bot: Bot, named: Path | None) -> Found:
+    """Read what the service would read; of the secrets only whether they are there.
+
+    `named` is the settings' file where the operator named one. Raises `SettingsError` or `UnitError`.
+    """
+    path = _settings_file(bot, named)
+    secrets = {credential: file for credential, file in bot.secret_files().items() if _is_there(file)}
+    stand_ins = {secret.variable: "there" for secret in SECRETS}
+    settings = settings_file.load(path, stand_ins)
+    try:
+        settings_file.load(path, {s.variable: "there" for s in SECRETS if s.credential in secrets})
+    except SettingsError as error:  # with all secrets it could be read: one of them is missing
+        return Found(path, settings, secrets, error.problems)
+    return Found(path, settings, secrets, ())
+
+
+def obstacles(bot: Bot, installation: Installation, found: Found) -> Iterator[str]:
+    """What would keep the service from starting, with what helps. A user's own service has none of these."""
+    if bot.places.of_user:
+        return
+    folder = found.settings_file.parent
+    if folder in {Path("/"), Path("/root"), Path("/home"), Path.home()} or folder.parent == Path("/home"):
+        yield (
+            f"{found.settings_file}: the service is shown the folder of its settings, and that one is a whole"
+            f" home: move the file, to {bot.folder} for example"
+        )
+    entries = (*installation.folders, folder, found.settings_file.resolve().parent)
+    for file in (installation.python, installation.package, found.settings_file):
+        if closed := closed_to_others(file, entries):
+            yield (
+                f"{closed} may not be read by others, and the service runs as a user of its own:"
+                f" chmod o+{'rx' if closed.is_dir() else 'r'} {closed}"
+            )
+
+
+def doubts(bot: Bot, found: Found) -> Iterator[str]:
+    """What the operator should know, though the service may start."""
+    for problem in found.missing:
+        yield f"{problem} (for this service: a file in {bot.folder}, see below)"
+    for file in found.secrets.values():
+        if stat.S_IMODE(file.stat().st_mode) & ~SECRET_MODE:
+            yield f"{file} may be read by others than its owner: chmod {SECRET_MODE:o} {file}"
+    database = found.settings.conversations.database
+    if Path(database).is_absolute():
+        yield (
+            f"conversations.database: the service may write in its own state directory only, which {database}"
+            " is not in; a relative path lies there"
+        )
+
+
+def _settings_file(bot: Bot, named: Path | None) -> Path:
+    candidates = (
+        [bot.folder / "settings.toml"] if bot.name else [Path("settings.toml"), bot.folder / "settings.toml"]
+    )
+    if named is not None:
+        candidates = [named]
+    for candidate in candidates:
+        if candidate.exists():
+            return Path(os.path.abspath(candidate))  # noqa: PTH100  # a symbolic link stays one, .. does not
+    places = " and ".join(str(candidate.absolute()) for candidate in candidates)
+    raise SettingsError(f"no settings file: looked for {places}; name one with --settings PATH")
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(file.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UnitError(f"{file} cannot be looked for: {error.strerror}; run this as root (sudo)") from None
