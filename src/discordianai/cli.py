@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from discordianai import settings_file
-from discordianai.commands import service
+from discordianai.commands import migrate, service
 
 EX_CONFIG = 78
 """From sysexits.h: the configuration is wrong, so that starting again is no use."""
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox = commands.add_parser("sandbox", help="try the bot here, with no account and no key")
     sandbox.set_defaults(command=_sandbox)
     service.add_to(commands)
+    migrate.add_to(commands)
     return parser
 
 

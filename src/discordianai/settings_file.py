@@ -57,7 +57,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        problems += [_complaint(details) for details in error.errors(include_url=False)]
+        problems += complaints(error)
         raise SettingsError(*problems) from None  # the chained text would repeat it, less plainly
     problems += _missing(settings)
     if problems:
@@ -138,6 +138,11 @@ def _missing(settings: Settings) -> list[str]:
             "set OPENAI_API_KEY or PERPLEXITY_API_KEY, or both"
         )
     return problems
+
+
+def complaints(error: ValidationError) -> list[str]:
+    """A line for each mistake that pydantic found in a document."""
+    return [_complaint(details) for details in error.errors(include_url=False)]
 
 
 def _complaint(details: ErrorDetails) -> str:

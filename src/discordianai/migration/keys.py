@@ -1,0 +1,110 @@
+"""Which key becomes which, and how its text is read.
+
+The keys are those of that bot's version 0.2.9.9 (its docs/Configuration.md and src/config.py), and the few of
+earlier versions that mean the same.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Value = str | int | list[int]
+
+LEVELS = {"CRITICAL": "ERROR", "FATAL": "ERROR", "WARN": "WARNING"}
+"""Names of log levels that are not known here, and the nearest that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The keys that a key becomes, and how its text is read.
+
+    `read` returns None where there is nothing to set, and raises `ValueError` with what would be right.
+    """
+
+    targets: tuple[str, ...]
+    read: Callable[[str], Value | None]
+
+
+def word(text: str) -> str:
+    """The text without a comment behind it, which config.ini knows only on lines of their own."""
+    return re.split(r"\s[#;]", text, maxsplit=1)[0].strip()
+
+
+def number(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(word(text))
+    except ValueError:
+        raise ValueError("should be a whole number") from None
+
+
+def level(text: str) -> str:
+    """The name of a log level as it is called here."""
+    name = word(text).upper()
+    return LEVELS.get(name, name)
+
+
+def ids(text: str) -> list[int] | None:
+    """The ids in a list; what is none is in `names`."""
+    return [int(entry) for entry in _entries(text) if _is_id(entry)] or None
+
+
+def names(text: str) -> list[str]:
+    """What is in a list and no id."""
+    return [entry for entry in _entries(text) if not _is_id(entry)]
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in word(text).split(",") if entry.strip()]
+
+
+def _is_id(entry: str) -> bool:
+    """Discord's ids have 17 digits or more, up to 64 bits; a channel's name hardly ever looks so."""
+    return re.fullmatch(r"[0-9]{15,20}", entry) is not None and int(entry) < 2**64
+
+
+RULES: Mapping[str, Rule] = {
+    "ALLOWED_CHANNELS": Rule(("discord.allowed_channel_ids",), ids),
+    "ALLOWED_CHANNEL_IDS": Rule(("discord.allowed_channel_ids",), ids),
+    "API_URL": Rule(("openai.base_url",), word),
+    "OPENAI_API_URL": Rule(("openai.base_url",), word),
+    "GPT_MODEL": Rule(("openai.model",), word),
+    "REASONING_EFFORT": Rule(("openai.reasoning_effort",), word),
+    "PERPLEXITY_API_URL": Rule(("perplexity.base_url",), word),
+    "PERPLEXITY_MODEL": Rule(("perplexity.model",), word),
+    "OUTPUT_TOKENS": Rule(("openai.max_answer_tokens", "perplexity.max_answer_tokens"), number),
+    "SYSTEM_MESSAGE": Rule(("assistant.instructions",), str),
+    # The number of connections comes before that of kept ones, which must not be larger.
+    "OPENAI_MAX_CONNECTIONS": Rule(("connection_pool.openai.max_connections",), number),
+    "OPENAI_MAX_KEEPALIVE": Rule(("connection_pool.openai.max_keepalive",), number),
+    "PERPLEXITY_MAX_CONNECTIONS": Rule(("connection_pool.perplexity.max_connections",), number),
+    "PERPLEXITY_MAX_KEEPALIVE": Rule(("connection_pool.perplexity.max_keepalive",), number),
+    "RATE_LIMIT": Rule(("rate_limits.user.questions",), number),
+    "RATE_LIMIT_PER": Rule(("rate_limits.user.per_seconds",), number),
+    "MAX_HISTORY_PER_USER": Rule(("conversations.max_turns",), number),
+    "LOG_LEVEL": Rule(("logging.level",), level),
+}
+"""In the order in which they are taken and written; of two for the same key the later one counts."""
+
+_UNUSED = "that bot read it and did nothing with it"
+_PRESENCE = "this bot shows no status of its own"
+_HEALTH = "this bot has no health endpoint"
+
+NO_COUNTERPART: Mapping[str, str] = {
+    "BOT_PRESENCE": _PRESENCE,
+    "ACTIVITY_TYPE": _PRESENCE,
+    "ACTIVITY_STATUS": _PRESENCE,
+    "INPUT_TOKENS": _UNUSED,
+    "CONTEXT_WINDOW": _UNUSED,
+    "ENTITY_DETECTION_MIN_WORDS": _UNUSED,
+    "LOOKBACK_MESSAGES_FOR_CONSISTENCY": "who answers is not chosen by looking back",
+    "USER_LOCK_CLEANUP_INTERVAL": "nothing is left behind that would need cleaning",
+    "LOG_FILE": "the log goes to stderr: under systemd to the journal, else wherever you send it",
+    "HEALTH_ENABLED": _HEALTH,
+    "HEALTH_HOST": _HEALTH,
+    "HEALTH_PORT": _HEALTH,
+    "VERBOSITY": "say in assistant.instructions how long answers should be",
+    "GPT_TOKENS": "openai.max_answer_tokens is near, but limits the answer alone",
+    "OPENAI_TIMEOUT": "openai.read_timeout is near, but counts between two pieces of an answer",
+}
+"""Why a key has none, or which one is near."""
