@@ -5,7 +5,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test lint format clean bench-transport bench-dispatch bench-routing soak-transport
+.PHONY: help install run sandbox test lint audit format clean
+.PHONY: bench-transport bench-dispatch bench-routing soak-transport
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,10 @@ lint: $(STAMP) ## ruff and mypy --strict
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+
+audit: $(STAMP) ## licences and known vulnerabilities of what is installed (asks a service)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
+	@$(BIN)/python .ci/audit.py
 
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; two minutes)
 	@$(BIN)/python -m benchmarks.transport
