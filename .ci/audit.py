@@ -30,9 +30,9 @@ def main() -> int:
     """Print both lists."""
     needed = sorted(_needed(PROGRAM) - {PROGRAM})
     print(f"Licences of the {len(needed)} packages that the program needs:")
-    print(_run("piplicenses", "--format=plain", "--packages", *needed).stdout)
+    print(_run("piplicenses", "--with-system", "--packages", *needed).stdout)
     print("Licences of what tests, sandbox and this audit need besides:")
-    print(_run("piplicenses", "--format=plain", "--ignore-packages", PROGRAM, *needed).stdout)
+    print(_run("piplicenses", "--with-system", "--ignore-packages", PROGRAM, *needed).stdout)
     asked = _run("pip_audit", "--local", "--skip-editable", "--format=json", "--progress-spinner=off")
     verdict = judge(asked.stdout, asked.stderr)
     print("\n".join(verdict.lines))
