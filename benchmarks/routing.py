@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from discordianai.asking import Asked, Asking
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
-from discordianai.model import ChatRequest, ProviderName, Role, Turn
+from discordianai.model import ChatRequest, ProviderName, Role, Turn, Usage
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.sandbox.certificates import make_authority
@@ -47,7 +47,11 @@ async def first_words(asking: Asking, wanted: ProviderName | None) -> float:
         return ChatRequest(model, question)
 
     began = trio.current_time()
-    asked = Asked(Inquiry(question[0].text, (), "here", wanted), request, began + 60, 1)
+
+    async def reserve(provider: ProviderName, model: str, most: Usage) -> None:
+        """Money is no object."""
+
+    asked = Asked(Inquiry(question[0].text, (), "here", wanted), request, reserve, began + 60, 1)
     async with aclosing(asking.chunks(asked)) as chunks:
         async for chunk in chunks:
             if chunk.text:

@@ -9,7 +9,7 @@ import trio.testing
 
 from discordianai.asking import HELD_BACK, Asked, Asking
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.dispatch.refusals import BreakerOpen
+from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router, Strategy
 from discordianai.model import (
@@ -48,6 +48,8 @@ class Scene:
         self.asking = Asking(dispatchers, Router(list(dispatchers), strategy))
         self.texts: list[str] = []
         self.routes: list[Route] = []
+        self.reserved: list[tuple[ProviderName, str]] = []
+        self.spent = False
 
     async def ask(self, text: str = "why?", wanted: ProviderName | None = None) -> str:
         """What is shown in the end."""
@@ -62,8 +64,13 @@ class Scene:
         def request(model: str) -> ChatRequest:
             return ChatRequest(model, (*HISTORY, Turn(Role.USER, text)))
 
+        async def reserve(provider: ProviderName, model: str, most: Usage) -> None:
+            self.reserved.append((provider, model))
+            if self.spent:
+                raise AllowanceSpent(provider, "as much as may be")
+
         inquiry = Inquiry(text, HISTORY, "a conversation", wanted)
-        return self.asking.chunks(Asked(inquiry, request, trio.current_time() + 300, 1))
+        return self.asking.chunks(Asked(inquiry, request, reserve, trio.current_time() + 300, 1))
 
 
 async def test_openai_answers_by_itself_where_it_calls_for_nothing() -> None:
@@ -163,6 +170,20 @@ async def test_while_a_breaker_is_open_the_other_provider_answers_with_a_note() 
     assert scene.routes[-1].note == "OpenAI could not answer, so Perplexity did."
     with pytest.raises(BreakerOpen, match="breaker"):
         await scene.ask(wanted=OPENAI)
+
+
+async def test_what_each_provider_may_cost_is_reserved_before_it_is_asked() -> None:
+    scene = Scene([[CALL]])
+    await scene.ask()
+    assert scene.reserved == [(OPENAI, "o"), (PERPLEXITY, "p")]
+
+
+async def test_who_has_spent_the_days_allowance_asks_nobody() -> None:
+    scene = Scene([["an answer"]])
+    scene.spent = True
+    with pytest.raises(AllowanceSpent):
+        await scene.ask()
+    assert (scene.openai.requests, scene.perplexity.requests) == ([], [])
 
 
 async def test_by_rules_a_follow_up_stays_with_who_answered_last() -> None:

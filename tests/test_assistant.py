@@ -1,5 +1,6 @@
 """What the assistant promises the person who asked, whatever becomes of the provider and the store."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,24 +9,29 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.asking import Asking
-from discordianai.assistant import (
+from discordianai.answer import (
     BROKEN_OFF,
+    COMING_BACK,
     CUT_SHORT,
-    EARLIER_FIRST,
     EMPTY_ANSWER,
     INTERNAL_ERROR,
     RESTARTING,
     STOPPED,
     TOO_LATE,
-    Assistant,
-    AssistantOptions,
 )
+from discordianai.asking import Asking
+from discordianai.assistant import EARLIER_FIRST, Assistant, AssistantOptions
+from discordianai.context import ContextRules, Contexts
+from discordianai.conversations.accounting import Limit, Price
+from discordianai.conversations.keys import ConversationKey, Scope
+from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.store import ConversationKey, StoreError
+from discordianai.conversations.pending import Unfinished
+from discordianai.conversations.store import StoreError
+from discordianai.conversations.window import ContextOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.dispatch.routing import Router, Strategy
+from discordianai.dispatch.routing import WEB_SEARCH, Router, Strategy
 from discordianai.model import (
     ChatRequest,
     Chunk,
@@ -36,10 +42,12 @@ from discordianai.model import (
     Question,
     ReplyAddress,
     Role,
+    ToolCall,
 )
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
 from discordianai.providers.fake import FakeProvider, Step
 from discordianai.reply import Closing, FakeReply, ReplyFailed
+from discordianai.tokens import TokenEstimator
 
 ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
 
@@ -53,6 +61,8 @@ class Scene:
         provider: FakeProvider | None = None,
         others: Sequence[FakeProvider] = (),
         strategy: Strategy = Strategy.TOOL,
+        rules: ContextRules | None = None,
+        accounting: AccountingOptions | None = None,
     ) -> None:
         self.provider = provider or FakeProvider(*scripts)
         self.store = MemoryStore()
@@ -60,9 +70,9 @@ class Scene:
         providers = [self.provider, *others]
         self.dispatchers = {provider.name: Dispatcher(provider, options) for provider in providers}
         asking = Asking(self.dispatchers, Router(list(self.dispatchers), strategy))
-        self.assistant = Assistant(
-            asking, self.store, AssistantOptions(instructions="be brief", max_turns=10)
-        )
+        contexts = Contexts(self.store, rules or ContextRules("be brief", max_turns=10), TokenEstimator())
+        ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
+        self.assistant = Assistant(asking, contexts, self.store, ledger, AssistantOptions())
         self._number = 0
 
     def question(self, text: str = "why?", person: Person = ANN) -> Question:
@@ -136,7 +146,7 @@ async def test_who_is_cancelled_is_told_and_the_stream_is_left() -> None:
 
 async def test_last_words_have_an_end(autojump_clock: trio.testing.MockClock) -> None:
     class Stuck(FakeReply):
-        async def finish(self, closing: Closing) -> None:
+        async def finish(self) -> None:
             await trio.sleep_forever()
 
     scene = Scene([1000.0])
@@ -331,3 +341,143 @@ async def test_who_waits_in_the_providers_line_reads_where(autojump_clock: trio.
     assert [reply.statuses for reply in replies[:10]] == [[]] * 10
     assert "You are next." in replies[10].statuses
     assert "Waiting: number 2 in the line." in replies[11].statuses
+
+
+async def asked_and_cancelled(scene: Scene, question: Question) -> FakeReply:
+    reply = FakeReply()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, question, reply)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    return reply
+
+
+async def test_a_protected_question_is_pending_until_all_is_shown(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene([1000.0], ["text"])
+    question = replace(scene.question(), protected=True)
+    await scene.store.accept(question)
+    assert (await asked_and_cancelled(scene, question)).note == COMING_BACK
+    (left,) = await scene.store.unfinished()
+    assert (left.question.text, left.complete) == ("why?", False)
+    await scene.ask(question)
+    assert await scene.store.unfinished() == ()
+
+
+async def test_the_answer_is_stored_whole_before_its_last_edit() -> None:
+    class Watching(FakeReply):
+        async def finish(self) -> None:
+            seen.extend(await scene.store.unfinished())
+            await super().finish()
+
+    seen: list[Unfinished] = []
+    scene = Scene(["text"])
+    question = scene.question()
+    await scene.store.accept(question)
+    await scene.ask(question, Watching())
+    assert [(entry.text, entry.complete) for entry in seen] == [("text", True)]
+    assert await scene.remembered(question) == ["why?", "text"]
+
+
+async def test_an_answer_that_cannot_be_shown_is_not_taken_up_again() -> None:
+    scene = Scene(["text"])
+    question, reply = scene.question(), FakeReply()
+    await scene.store.accept(question)
+    reply.failure = ReplyFailed("the message is gone")
+    await scene.ask(question, reply)
+    assert await scene.store.unfinished() == ()
+
+
+async def test_a_question_that_meets_a_bug_is_not_taken_up_again() -> None:
+    class Broken(FakeReply):
+        def write(self, text: str) -> None:
+            raise ZeroDivisionError
+
+    scene = Scene(["text"])
+    question = scene.question()
+    await scene.store.accept(question)
+    await scene.ask(question, Broken())
+    assert await scene.store.unfinished() == ()
+
+
+async def test_in_a_shared_conversation_everybody_is_named() -> None:
+    rules = ContextRules("be brief", scope=Scope.CHANNEL)
+    scene = Scene(["first"], ["second"], rules=rules)
+    await scene.ask(scene.question("one?"))
+    await scene.ask(scene.question("two?", BEN))
+    asked = scene.provider.requests[1]
+    assert [turn.text for turn in asked.turns] == ["Ann: one?", "first", "Ben: two?"]
+    assert "name of who wrote it" in asked.instructions
+
+
+async def test_what_goes_along_fits_the_model_and_begins_with_a_person() -> None:
+    rules = ContextRules("be brief", context=ContextOptions(tokens=1000, by_model={"fake": 260}))
+    scene = Scene(["answer " * 60], rules=rules)
+    for number in range(5):
+        await scene.ask(scene.question(f"question {number}"))
+    turns = scene.provider.requests[-1].turns
+    assert [turn.role for turn in turns] == [Role.USER, Role.ASSISTANT, Role.USER]
+    assert turns[0].text == "question 3"
+
+
+async def test_what_an_answer_costs_is_charged_to_who_asked_by_the_providers_count() -> None:
+    prices = {"fake": Price(input=1.0, output=2.0)}
+    scene = Scene(["text"], accounting=AccountingOptions(prices))
+    await scene.ask()
+    (line,) = await scene.store.spending("2000-01-01", person_id=ANN.id, guild_id=5)
+    assert (line.spent.input_tokens, line.spent.output_tokens) == (10, 20)
+    assert line.spent.cost == 50_000  # 10 + 40 millionths
+
+
+async def test_a_call_of_the_tool_and_the_search_are_both_charged() -> None:
+    call = Chunk(tool_call=ToolCall(WEB_SEARCH.name, "llamas"))
+    scene = Scene([call], others=[perplexity()])
+    await scene.ask()
+    lines = await scene.store.spending("2000-01-01")
+    assert {line.provider for line in lines} == {"openai", "perplexity"}
+
+
+async def test_a_stopped_answer_costs_what_came_of_it_and_a_failed_try_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene(["beginning of an answer", 1000.0])
+    await asked_and_stopped(scene)
+    (line,) = await scene.store.spending("2000-01-01")
+    assert 0 < line.spent.output_tokens < 20
+    assert line.spent.input_tokens > 0
+    scene = Scene([Overloaded(ProviderName.OPENAI, "503")])
+    await scene.ask()
+    assert await scene.store.spending("2000-01-01") == ()
+
+
+async def asked_and_stopped(scene: Scene) -> None:
+    question = scene.question()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, question)
+        await trio.sleep(1)
+        scene.assistant.stop(question.address.interaction_id)
+
+
+async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:
+    scene = Scene(["text"], accounting=AccountingOptions(person=Limit(tokens=800)))
+    assert (await scene.ask()).note == ""
+    for _ in range(20):
+        reply = await scene.ask()
+    assert "You have used up today's allowance. It begins anew at midnight UTC." in reply.note
+    assert (await scene.ask(scene.question(person=BEN))).note == ""
+    asked = len(scene.provider.requests)
+    await scene.ask()
+    assert len(scene.provider.requests) == asked
+
+
+async def test_questions_at_the_same_moment_do_not_share_one_remainder(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene([1.0, "text"], accounting=AccountingOptions(guild=Limit(tokens=1200)))
+    replies = [FakeReply() for _ in range(6)]
+    async with trio.open_nursery() as nursery:
+        for number, reply in enumerate(replies):
+            nursery.start_soon(scene.ask, scene.question(person=Person(100 + number, "x")), reply)
+    refused = [reply for reply in replies if "This server has used up" in reply.note]
+    assert len(refused) == 4

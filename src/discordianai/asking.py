@@ -2,16 +2,15 @@
 the other one where one fails before it has said anything.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import structlog
 
 from discordianai.dispatch.dispatcher import Dispatcher
-from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
-from discordianai.model import ChatRequest, Chunk, ProviderName, Role, Route, ToolCall, Turn
+from discordianai.model import ChatRequest, Chunk, ProviderName, Role, Route, ToolCall, Turn, Usage
 from discordianai.providers.errors import ProviderError, ToolsRefused
 
 HELD_BACK = 60
@@ -23,11 +22,13 @@ so at once, or after a short sentence. At thirty tokens a second this takes half
 class Asked:
     """A question as the providers are asked it; `request` makes the request for a model.
 
+    `reserve` sets aside what a request may cost, and raises `AllowanceSpent` where there is not so much.
     `deadline` is on trio's clock, `number` the question's in the log.
     """
 
     inquiry: Inquiry
     request: Callable[[str], ChatRequest]
+    reserve: Callable[[ProviderName, str, Usage], Awaitable[None]]
     deadline: float
     number: int
 
@@ -68,8 +69,7 @@ class Asking:
                     continue
                 failed.add(choice.provider)
                 instead = self._router.instead(choice, failed)
-                # A question that has used up its time has none left for another provider.
-                if shown or instead is None or isinstance(error, DeadlinePassed):
+                if shown or instead is None or not error.helped_by_others:
                     raise
                 log.warning("asking the other provider", reason=error.for_log)
                 note = f"{choice.provider.label} could not answer, so {instead.provider.label} did."
@@ -85,6 +85,7 @@ class Asking:
         self._log.debug(
             "asking", question=asked.number, provider=choice.provider.value, turns=len(request.turns)
         )
+        await asked.reserve(choice.provider, request.model, dispatcher.expected(request))
         yield Chunk(route=Route(choice.provider, request.model, choice.why, note))
         patience = HELD_BACK if choice.tools else 0
         async with (

@@ -1,21 +1,24 @@
-"""Answers one question: its turn -> history -> ask -> stream -> remember."""
+"""Answers one question: its turn -> what was said before -> ask -> stream -> remember -> show the end."""
 
-import hashlib
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, aclosing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
+from dataclasses import dataclass
 
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from discordianai.answer import COMING_BACK, INTERNAL_ERROR, RESTARTING, TOO_LATE, AnswerSoFar, numbered
 from discordianai.asking import Asked, Asking
-from discordianai.conversations.store import ConversationKey, ConversationStore, StoreError
-from discordianai.dispatch.refusals import DeadlinePassed
+from discordianai.context import Context, Contexts
+from discordianai.conversations.accounting import Charge
+from discordianai.conversations.ledger import Ledger, LimitReached
+from discordianai.conversations.pending import Answer, PendingQuestions
+from discordianai.conversations.store import StoreError
+from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.dispatch.turnstile import Spot, Turnstile
-from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, Question, Role, Route, Turn
+from discordianai.model import ProviderName, Question, Usage
 from discordianai.providers.errors import ProviderError
 from discordianai.reply import Closing, Reply, ReplyFailed
 
@@ -25,22 +28,13 @@ LAST_WORDS_TIMEOUT = 3.0
 PATIENCE = 2.0
 """Seconds that a question waits for its turn without a word."""
 
-RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
-INTERNAL_ERROR = "Something went wrong inside the bot."
-EMPTY_ANSWER = "The model gave an empty answer. Asking in other words often helps."
-CUT_SHORT = "The answer was cut short because it reached the length limit."
-BROKEN_OFF = "The answer breaks off here."
-STOPPED = "Stopped."
 EARLIER_FIRST = "Waiting for the questions before this one."
-TOO_LATE = f"{DeadlinePassed.sentence} {DeadlinePassed.advice}"
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantOptions:
-    """How questions are answered. `in_flight` of one person are worked on at once."""
+    """`in_flight` questions of one person are worked on at once; each has `deadline_seconds`."""
 
-    instructions: str
-    max_turns: int = 50
     deadline_seconds: float = 300.0
     in_flight: int = 2
 
@@ -53,39 +47,21 @@ class Standing:
     deadline: float
 
 
-@dataclass(slots=True)
-class _Answer:
-    """What has come so far."""
-
-    pieces: list[str] = field(default_factory=list)
-    citations: tuple[Citation, ...] = ()
-    finish_reason: FinishReason | None = None
-    route: Route | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(self.pieces)
-
-    def add(self, chunk: Chunk) -> None:
-        if chunk.text:
-            self.pieces.append(chunk.text)
-        self.citations = chunk.citations or self.citations
-        self.finish_reason = chunk.finish_reason or self.finish_reason
-        self.route = chunk.route or self.route
-
-    def closing(self, note: str, *, unfinished: bool) -> Closing:
-        """What comes below it: where nothing was said, nobody has answered."""
-        said = bool(self.text.strip())
-        footer = _footer(self.route) if said and self.route else ""
-        return Closing(self.citations, note, footer, unfinished and said)
-
-
 class Assistant:
-    """Asks the providers, and remembers conversations in `store`."""
+    """Asks the providers; `pending` has the questions until they are answered."""
 
-    def __init__(self, asking: Asking, store: ConversationStore, options: AssistantOptions) -> None:
+    def __init__(
+        self,
+        asking: Asking,
+        contexts: Contexts,
+        pending: PendingQuestions,
+        ledger: Ledger,
+        options: AssistantOptions,
+    ) -> None:
         self._asking = asking
-        self._store = store
+        self._contexts = contexts
+        self._pending = pending
+        self._ledger = ledger
         self._options = options
         self._people = Turnstile(options.in_flight)
         self._conversations = Turnstile()
@@ -96,7 +72,7 @@ class Assistant:
         return Standing(
             spots=(
                 self._people.line_up(question.person.id),
-                self._conversations.line_up(_key(question)),
+                self._conversations.line_up(self._contexts.key(question)),
             ),
             deadline=trio.current_time() + self._options.deadline_seconds,
         )
@@ -111,7 +87,8 @@ class Assistant:
     async def answer(self, question: Question, standing: Standing, reply: Reply) -> None:
         """Answer `question` into `reply` when its turn has come.
 
-        Whatever happens, the person is told; nothing leaves but cancellation.
+        Whatever happens, the person is told; nothing leaves but cancellation. A protected question that is
+        cancelled stays pending, for the next process.
         """
         log = structlog.get_logger("discordianai.assistant").bind(question=question.number)
         try:
@@ -120,36 +97,56 @@ class Assistant:
                     places.enter_context(spot)
                 await self._converse(question, standing, reply, log)
         except trio.Cancelled:
+            note = COMING_BACK if question.protected else RESTARTING
             with trio.move_on_after(LAST_WORDS_TIMEOUT, shield=True):
-                await _last_words(reply, RESTARTING, log)
+                await _last_words(reply, note, log)
             raise
         except ReplyFailed as error:
             log.warning("the answer could not be shown", reason=str(error))
+            await self._done(question, log)
         except Exception:
             # A question that meets a bug must not take the other people's answers with it.
             log.exception("a bug stopped this answer", error=question.number)
-            await _last_words(reply, _numbered(INTERNAL_ERROR, question), log)
+            await _last_words(reply, numbered(INTERNAL_ERROR, question), log)
+            await self._done(question, log)
 
     async def _converse(
         self, question: Question, standing: Standing, reply: Reply, log: FilteringBoundLogger
     ) -> None:
-        answer = _Answer()
+        answer = AnswerSoFar()
+        # What is reserved is held until it is charged, so that no other answer is counted on it meanwhile.
+        async with AsyncExitStack() as reserved:
+            try:
+                context, closing = await self._stream(question, standing, reply, answer, reserved)
+            except _NotInTime:
+                log.warning("the question's time was over before its turn came", error=question.number)
+                context, closing = None, Closing(note=numbered(TOO_LATE, question))
+            shown = reply.close(closing)
+            await self._keep(question, answer, context, shown, log)
+        await reply.finish()
+        await self._done(question, log)
+        log.info("answered", characters=len(answer.text), complete=not closing.note)
+
+    async def _stream(
+        self,
+        question: Question,
+        standing: Standing,
+        reply: Reply,
+        answer: AnswerSoFar,
+        reserved: AsyncExitStack,
+    ) -> tuple[Context | None, Closing]:
+        """Ask and show; in what it was asked, if it was, and what is to stand below. Raises `_NotInTime`."""
+        context: Context | None = None
+        log = structlog.get_logger("discordianai.assistant").bind(question=question.number)
         try:
             with self._stoppable(question) as scope:
-                await self._wait_for_turn(standing, reply)
-                await self._ask(question, standing.deadline, reply, answer)
-            stopped = scope.cancelled_caught
-            closing = answer.closing(STOPPED, unfinished=True) if stopped else _closing(answer, question)
-        except _NotInTime:
-            log.warning("the question's time was over before its turn came", error=question.number)
-            closing = Closing(note=_numbered(TOO_LATE, question))
+                await _wait_for_turn(standing, reply)
+                context = await self._contexts.of(question)
+                await self._ask(context, standing.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("the provider failed", error=question.number, reason=error.for_log)
-            closing = _failed(answer, question, error)
-        if answer.text.strip():
-            await self._remember(question, answer, log)
-        await reply.finish(closing)
-        log.info("answered", characters=len(answer.text), complete=not closing.note)
+            return context, answer.failed(question, error)
+        return context, answer.stopped() if scope.cancelled_caught else answer.ended(question)
 
     @contextmanager
     def _stoppable(self, question: Question) -> Iterator[trio.CancelScope]:
@@ -162,31 +159,25 @@ class Assistant:
             finally:
                 del self._running[interaction_id]
 
-    async def _wait_for_turn(self, standing: Standing, reply: Reply) -> None:
-        """Raises `_NotInTime`."""
-        patience = min(trio.current_time() + PATIENCE, standing.deadline)
-        for spot in standing.spots:
-            if await _let_in(spot, patience):
-                continue
-            reply.say(EARLIER_FIRST)
-            if not await _let_in(spot, standing.deadline):
-                raise _NotInTime
+    async def _ask(
+        self,
+        context: Context,
+        deadline: float,
+        reply: Reply,
+        answer: AnswerSoFar,
+        reserved: AsyncExitStack,
+    ) -> None:
+        question = context.question
 
-    async def _ask(self, question: Question, deadline: float, reply: Reply, answer: _Answer) -> None:
-        key = _key(question)
-        history = await self._store.recent(key, self._options.max_turns)
+        async def reserve(provider: ProviderName, model: str, most: Usage) -> None:
+            held = self._ledger.reserve(question.person.id, question.place.guild_id, model, most)
+            try:
+                await reserved.enter_async_context(held)
+            except LimitReached as error:
+                raise AllowanceSpent(provider, str(error), error.whose) from error
 
-        def request(model: str) -> ChatRequest:
-            return ChatRequest(
-                model=model,
-                turns=(*history, Turn(Role.USER, question.text)),
-                instructions=self._options.instructions,
-                person=_pseudonym(question.person.id),
-                number=question.number,
-            )
-
-        inquiry = Inquiry(question.text, history, key, question.provider)
-        asked = Asked(inquiry, request, deadline, question.number)
+        inquiry = Inquiry(question.text, context.history, context.key, question.provider)
+        asked = Asked(inquiry, context.request, reserve, deadline, question.number)
         async with aclosing(self._asking.chunks(asked)) as chunks:
             async for chunk in chunks:
                 answer.add(chunk)
@@ -194,18 +185,55 @@ class Assistant:
                     reply.say(_waiting(chunk.place_in_line))
                 reply.write(chunk.text)
 
-    async def _remember(self, question: Question, answer: _Answer, log: FilteringBoundLogger) -> None:
+    async def _keep(
+        self,
+        question: Question,
+        answer: AnswerSoFar,
+        context: Context | None,
+        shown: str,
+        log: FilteringBoundLogger,
+    ) -> None:
         """A part that was shown is kept too: the next question may be about it."""
-        now = time.time()
-        turns = (Turn(Role.USER, question.text, now), Turn(Role.ASSISTANT, answer.text, now))
+        exchange = context.exchange(answer.text) if context and answer.says_something else None
+        charges = self._charges(answer, context) if context else ()
         try:
-            await self._store.append(_key(question), turns)
+            interaction_id = question.address.interaction_id
+            await self._pending.answered(interaction_id, Answer(shown, exchange, charges))
         except StoreError as error:
-            log.error("this turn will not be remembered", reason=str(error))
+            log.error("this turn is not stored", reason=str(error))
+
+    def _charges(self, answer: AnswerSoFar, context: Context) -> tuple[Charge, ...]:
+        """What each provider that was asked is owed, by its own count or else by ours."""
+        person_id, guild_id = context.question.person.id, context.question.place.guild_id
+        charges = []
+        for spending in answer.spent:
+            route = spending.route
+            text = answer.text if route is answer.route else ""
+            usage = spending.usage or context.usage(route.model, text)
+            charges.append(self._ledger.charge(person_id, guild_id, route.provider, route.model, usage))
+        return tuple(charges)
+
+    async def _done(self, question: Question, log: FilteringBoundLogger) -> None:
+        """All is shown, or never will be: no later process has to take it up."""
+        try:
+            await self._pending.finish(question.address.interaction_id)
+        except StoreError as error:
+            log.debug("the end of a question is not stored", reason=str(error))
 
 
 class _NotInTime(Exception):
     """The question's time was over before its turn came."""
+
+
+async def _wait_for_turn(standing: Standing, reply: Reply) -> None:
+    """Raises `_NotInTime`."""
+    patience = min(trio.current_time() + PATIENCE, standing.deadline)
+    for spot in standing.spots:
+        if await _let_in(spot, patience):
+            continue
+        reply.say(EARLIER_FIRST)
+        if not await _let_in(spot, standing.deadline):
+            raise _NotInTime
 
 
 async def _let_in(spot: Spot, until: float) -> bool:
@@ -217,43 +245,11 @@ async def _let_in(spot: Spot, until: float) -> bool:
 
 async def _last_words(reply: Reply, note: str, log: FilteringBoundLogger) -> None:
     try:
-        await reply.finish(Closing(note=note))
+        reply.close(Closing(note=note))
+        await reply.finish()
     except ReplyFailed as error:
         log.warning("the person could not be told", reason=str(error))
 
 
-def _closing(answer: _Answer, question: Question) -> Closing:
-    """Of an answer that came to its end."""
-    if not answer.text.strip():
-        return answer.closing(_numbered(EMPTY_ANSWER, question), unfinished=False)
-    if answer.finish_reason is FinishReason.LENGTH:
-        return answer.closing(CUT_SHORT, unfinished=True)
-    return answer.closing(answer.route.note if answer.route else "", unfinished=False)
-
-
-def _failed(answer: _Answer, question: Question, error: ProviderError) -> Closing:
-    if answer.text.strip():
-        return answer.closing(_numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)
-    return Closing(note=_numbered(error.for_person, question))
-
-
-def _key(question: Question) -> ConversationKey:
-    return ConversationKey.of(question.person, question.place, private=question.address.private)
-
-
 def _waiting(place: int) -> str:
     return "You are next." if place == 1 else f"Waiting: number {place} in the line."
-
-
-def _footer(route: Route) -> str:
-    return f"{route.provider.label} · {route.model} · {route.why}"
-
-
-def _numbered(sentence: str, question: Question) -> str:
-    """The number lets the operator find the log lines of what this person met."""
-    return f"{sentence} (error {question.number})"
-
-
-def _pseudonym(person_id: int) -> str:
-    """Providers want to tell people apart, and need not know who they are on Discord."""
-    return hashlib.sha256(f"discordianai:{person_id}".encode()).hexdigest()[:32]

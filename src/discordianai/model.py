@@ -186,7 +186,7 @@ class Question:
     """What one person asked, as handed over by the Discord room.
 
     `number` counts the questions of this process and stands in every log line about it. `provider` is
-    None where the bot is to choose.
+    None where the bot is to choose. One that is `protected` is stored, and outlives this process.
     """
 
     number: int
@@ -195,3 +195,4 @@ class Question:
     place: Place
     address: ReplyAddress
     provider: ProviderName | None = None
+    protected: bool = False

@@ -32,23 +32,24 @@ class Reply(Protocol):
     def say(self, status: str) -> None:
         """Show `status` until there is text; never waits. Raises `ReplyFailed`, as `write` does."""
 
-    async def finish(self, closing: Closing) -> None:
-        """Show all that was written, and what comes below it; return once it is shown.
+    def close(self, closing: Closing) -> str:
+        """Add what comes below; all of the answer as `finish` will show it. Nothing is written after that."""
 
-        Raises `ReplyFailed` where the place took no more.
-        """
+    async def finish(self) -> None:
+        """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more."""
 
 
 class FakeReply:
-    """Keeps what was written; `closing` is set once all of it counts as shown.
+    """Keeps what was written; `finished` once all of it counts as shown.
 
-    A test may set `failure`, which `finish` raises, or `gone`, which everything raises.
+    A test may set `failure`, which `finish` raises, or `gone`, which `write` and `say` raise, too.
     """
 
     def __init__(self) -> None:
         self.text = ""
         self.statuses: list[str] = []
         self.closing: Closing | None = None
+        self.finished = False
         self.failure: ReplyFailed | None = None
         self.gone: ReplyFailed | None = None
 
@@ -67,12 +68,17 @@ class FakeReply:
         self._check()
         self.statuses.append(status)
 
-    async def finish(self, closing: Closing) -> None:
+    def close(self, closing: Closing) -> str:
+        """See `Reply.close`."""
+        self.closing = closing
+        return "\n\n".join(filter(None, (self.text, closing.note)))
+
+    async def finish(self) -> None:
         """See `Reply.finish`."""
         self._check()
         if self.failure is not None:
             raise self.failure
-        self.closing = closing
+        self.finished = True
 
     def _check(self) -> None:
         if self.gone is not None:

@@ -195,11 +195,51 @@ class AssistantSettings(Table):
     )
 
 
+Tokens = Annotated[int, Field(ge=1_000, le=10_000_000)]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class ConversationSettings(Table):
-    """`[conversations]`: what is remembered. `max_turns` counts questions and answers."""
+    """`[conversations]`: what is remembered. `max_turns` counts questions and answers.
+
+    `context_tokens` is for models that are not in `[models]`.
+    """
 
     database: Annotated[str, Field(min_length=1)] = "discordianai.sqlite3"
+    scope: Literal["user-in-channel", "channel", "user"] = "user-in-channel"
     max_turns: Annotated[int, Field(ge=0, le=1000)] = 50
+    ttl_days: Annotated[float, Field(gt=0, le=36_500)] = 30.0
+    context_tokens: Tokens = 16_000
+    cache_megabytes: Annotated[float, Field(ge=0, le=100_000)] = 16.0
+
+
+class ModelSettings(Table):
+    """`[models."NAME"]`: prices are for a million tokens, in whatever currency the limits are in."""
+
+    context_tokens: Tokens | None = None
+    input_price: Money | None = None
+    output_price: Annotated[Money | None, Field(validate_default=True)] = None
+
+    @field_validator("output_price")
+    @classmethod
+    def _both_or_none(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if (value is None) != (info.data.get("input_price") is None):
+            raise PydanticCustomError("price", "should be there if and only if input_price is")
+        return value
+
+
+class DailyLimitSettings(Table):
+    """`[daily_limits.user]` and `.server`: what may be spent in a day (UTC); without a key, no limit."""
+
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    money: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+class DailyLimitsSettings(Table):
+    """`[daily_limits]`."""
+
+    user: DailyLimitSettings = DailyLimitSettings()
+    server: DailyLimitSettings = DailyLimitSettings()
 
 
 class LoggingSettings(Table):
@@ -221,6 +261,8 @@ class Settings(Table):
     dispatch: DispatchSettings = DispatchSettings()
     routing: RoutingSettings = RoutingSettings()
     conversations: ConversationSettings = ConversationSettings()
+    models: dict[Annotated[str, Field(min_length=1)], ModelSettings] = Field(default_factory=dict)
+    daily_limits: DailyLimitsSettings = DailyLimitsSettings()
     logging: LoggingSettings = LoggingSettings()
 
     def provider(self, name: ProviderName) -> ProviderSettings:

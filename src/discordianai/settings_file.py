@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import tomli
 from pydantic import BaseModel, ValidationError
@@ -150,7 +150,7 @@ def _complaint(details: ErrorDetails) -> str:
     path = ".".join(str(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
         return f"{path}: no such key; {_nearest(details)}"
-    message = details["msg"]
+    message = "should be a table" if details["type"] in {"model_type", "dict_type"} else details["msg"]
     message = message[message.find("should") :] if "should" in message else message
     return f"{path}: {_shown(details)}{message}{_default(details)}"
 
@@ -185,11 +185,14 @@ def _default(details: ErrorDetails) -> str:
 
 def _table_at(path: list[int | str]) -> type[BaseModel] | None:
     table: type[BaseModel] = Settings
-    for part in path:
+    parts = iter(path)
+    for part in parts:
         field = table.model_fields.get(str(part))
         model = _model_of(field) if field else None
-        if model is None:
+        if field is None or model is None:
             return None
+        if get_origin(field.annotation) is dict:
+            next(parts, None)  # a name that the operator chose
         table = model
     return table
 

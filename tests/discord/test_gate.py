@@ -1,6 +1,7 @@
 """What is taken and what is refused before the acknowledgement."""
 
 from collections.abc import Mapping
+from itertools import count
 
 import pytest
 import trio
@@ -34,7 +35,7 @@ async def make_gate(
 ) -> tuple[Gate, Admissions]:
     admissions = Admissions(capacity, each, trio.lowlevel.current_trio_token())
     made = settings(limits=limits, perplexity=perplexity)
-    return Gate(made, admissions, clock or Clock()), admissions
+    return Gate(made, admissions, count(1), clock or Clock()), admissions
 
 
 async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None:
@@ -169,7 +170,7 @@ async def test_a_button_of_another_version_says_so(custom_id: str) -> None:
 
 async def test_a_blocked_person_uses_up_nothing() -> None:
     admissions = Admissions(1, 1, trio.lowlevel.current_trio_token())
-    door = Gate(settings(DiscordSettings(blocked_user_ids=(10,))), admissions)
+    door = Gate(settings(DiscordSettings(blocked_user_ids=(10,))), admissions, count(1))
     assert isinstance(door.decide(command()), Refusal)
     assert admissions.open == 0
 

@@ -10,15 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discordianai.discord.messages import Body, FakeMessages, MessagesBusy, MessagesClosed
-from discordianai.discord.reply import open_reply
+from discordianai.discord.reply import DiscordReply, ReplyOptions, open_reply
 from discordianai.model import Citation
 from discordianai.reply import Closing, ReplyFailed
 from tests.discord.builders import question
 
 
+async def end(reply: DiscordReply, closing: Closing | None = None) -> None:
+    reply.close(closing or Closing())
+    await reply.finish()
+
+
 async def test_the_first_words_appear_at_once(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         began = trio.current_time()
         reply.write("first")
         await trio.sleep(0.01)
@@ -29,11 +34,11 @@ async def test_edits_are_a_second_apart_with_the_newest_text_and_the_last_has_al
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     messages = FakeMessages(latency=0.3)
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         for number in range(100):
             reply.write(f"{number} ")
             await trio.sleep(0.05)
-        await reply.finish(Closing())
+        await end(reply)
     times = [time for time, _, _ in messages.history]
     assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in pairwise(times))
     assert len(times) in {6, 7}
@@ -49,11 +54,11 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
 ) -> None:
     messages = FakeMessages(latency)
     words = [f"word{number}" for number in range(1500)]
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         for word in words:
             reply.write(word + " ")
             await trio.sleep(0.01)
-        await reply.finish(Closing((Citation("https://a.example", "A"),), "a note"))
+        await end(reply, Closing((Citation("https://a.example", "A"),), "a note"))
     shown = " ".join(messages.contents.values())
     assert shown.split()[: len(words)] == words
     assert shown.endswith("**Sources**\n1. [A](<https://a.example>)\n\n-# a note")
@@ -69,7 +74,7 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
 async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     messages.failures = [MessagesBusy("429", 0.5), MessagesBusy("500", 0.0)]
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         reply.write("all of it")
         await trio.sleep(5)
         assert messages.contents == {None: "all of it"}
@@ -78,14 +83,14 @@ async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock
 async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     messages.failures = [MessagesClosed("15 minutes")]
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         with pytest.raises(ReplyFailed, match="15 minutes"):
-            await reply.finish(Closing(note="too late"))
+            await end(reply, Closing(note="too late"))
 
 
 async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         reply.write("first")
         await trio.sleep(0.1)
         messages.failures = [MessagesClosed("Discord answered 404, code 10008")]
@@ -97,7 +102,7 @@ async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.tes
 
 async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         reply.say("Waiting: number 3 in the line.")
         await trio.sleep(0.1)
         assert messages.contents == {None: "-# Waiting: number 3 in the line."}
@@ -105,7 +110,7 @@ async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testin
         await trio.sleep(2)
         assert messages.contents == {None: "The answer."}
         reply.say("too late")
-        await reply.finish(Closing())
+        await end(reply)
     assert messages.contents == {None: "The answer."}
 
 
@@ -117,12 +122,12 @@ async def test_only_the_newest_message_has_a_stop_button_and_the_end_has_none(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         for number in range(900):
             reply.write(f"word{number} ")
             await trio.sleep(0.01)
         assert [labels(body) for body in messages.bodies].count(["Stop"]) > 5
-        await reply.finish(Closing())
+        await end(reply)
     last = {message: body for (_, message, _), body in zip(messages.history, messages.bodies, strict=True)}
     assert len(last) > 2
     assert all(labels(body) == [] for body in last.values())
@@ -130,18 +135,18 @@ async def test_only_the_newest_message_has_a_stop_button_and_the_end_has_none(
 
 async def test_what_is_unfinished_can_be_gone_on_with(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         reply.write("half an")
-        await reply.finish(Closing(note="It breaks off.", footer="OpenAI", unfinished=True))
+        await end(reply, Closing(note="It breaks off.", footer="OpenAI", unfinished=True))
     assert messages.contents == {None: "half an\n\n-# It breaks off.\n-# OpenAI"}
     assert labels(messages.bodies[-1]) == ["Go on"]
 
 
 async def test_nothing_can_ping_and_private_stays_private(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, question(private=True), 1.0) as reply:
+    async with open_reply(messages, question(private=True), ReplyOptions(1.0)) as reply:
         reply.write("@everyone " * 400)
-        await reply.finish(Closing())
+        await end(reply)
     assert len(messages.bodies) > 1
     for body in messages.bodies:
         assert body["allowed_mentions"] == {"parse": []}
@@ -150,9 +155,9 @@ async def test_nothing_can_ping_and_private_stays_private(autojump_clock: trio.t
 
 async def test_an_answer_of_nothing_still_ends(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
-    async with open_reply(messages, question(), 1.0) as reply:
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
         reply.write(" \n")
-        await reply.finish(Closing())
+        await end(reply)
     assert messages.contents[None].strip()
 
 
@@ -165,13 +170,86 @@ def test_whatever_comes_whenever_all_of_it_is_shown(pieces: list[tuple[str, floa
     messages = FakeMessages(latency)
 
     async def main() -> None:
-        async with open_reply(messages, question(), 1.0) as reply:
+        async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
             for text, pause in pieces:
                 reply.write(text.replace("`", "").replace("~", ""))
                 await trio.sleep(pause)
-            await reply.finish(Closing())
+            await end(reply)
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     wanted = "".join("".join(text.replace("`", "").replace("~", "") for text, _ in pieces).split())
     shown = "".join("".join(messages.contents.values()).split())
     assert shown == wanted or (not wanted and shown == "…")
+
+
+async def test_each_further_message_is_noted_before_the_next_is_sent(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, noted = FakeMessages(0.1), list[tuple[int, str]]()
+    written = " ".join(f"word{number}" for number in range(1500))
+
+    async def note_part(message_id: int, text: str) -> None:
+        await trio.sleep(0.5)
+        noted.append((message_id, text))
+        assert list(messages.contents) == [None, *(known for known, _ in noted)]
+
+    async with open_reply(messages, question(), ReplyOptions(1.0, note_part)) as reply:
+        reply.write(written)
+        await end(reply)
+    assert len(noted) > 3
+    assert noted[-1][1] == written
+
+
+async def test_a_message_that_was_sent_is_noted_even_if_the_answer_is_cancelled(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, noted = FakeMessages(), list[int]()
+
+    async def note_part(message_id: int, text: str) -> None:
+        await trio.sleep(0.5)
+        noted.append(message_id)
+
+    with trio.move_on_after(1.2):  # the first message is full, the second has just been sent
+        async with open_reply(messages, question(), ReplyOptions(1.0, note_part)) as reply:
+            reply.write("word " * 900)
+            await trio.sleep(60)
+    assert noted == [known for known in messages.contents if known is not None]
+
+
+@pytest.mark.parametrize(("words", "kept"), [(1500, 4), (500, 2), (3, 1)])
+async def test_an_answer_that_was_left_is_shown_in_the_messages_that_are_there(
+    autojump_clock: trio.testing.MockClock, words: int, kept: int
+) -> None:
+    messages, noted = FakeMessages(), list[int]()
+    left = (71, 72, 73)
+    messages.contents = {None: "half", 71: "an", 72: "old", 73: "answer"}
+
+    async def note_part(message_id: int, text: str) -> None:
+        noted.append(message_id)
+
+    async with open_reply(messages, question(), ReplyOptions(1.0, note_part, left)) as reply:
+        for number in range(words):
+            reply.write(f"word{number} ")
+            await trio.sleep(0.01)
+        await end(reply)
+    assert list(messages.contents)[: len(left) + 1] == [None, *left][:kept]
+    assert " ".join(messages.contents.values()).split() == [f"word{number}" for number in range(words)]
+    assert len(messages.contents) == kept + len(noted)
+
+
+async def test_a_left_message_that_somebody_removed_is_replaced(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    messages.gone = {71}
+    async with open_reply(messages, question(), ReplyOptions(1.0, left=(71, 72))) as reply:
+        reply.write("word " * 500)
+        await end(reply)
+    assert list(messages.contents) == [None, 72]
+
+
+def test_what_is_stored_is_what_will_be_shown() -> None:
+    reply = DiscordReply(FakeMessages(), question(), ReplyOptions(1.0))
+    reply.write("an answer [1]\n")
+    text = reply.close(Closing((Citation("https://a.example", "A"),), "a note", "a footer"))
+    assert text == "an answer [1]\n\n**Sources**\n1. [A](<https://a.example>)\n\n-# a note\n-# a footer"

@@ -7,10 +7,18 @@ import httpx
 import pytest
 import trio
 
-from discordianai.discord.messages import MessagesBusy, MessagesClosed
-from discordianai.discord.webhook import DiscordApi, InteractionWebhook
+from discordianai.discord.channel import ChannelMessages
+from discordianai.discord.messages import MessageError, MessagesBusy, MessagesClosed
+from discordianai.discord.rest import DiscordApi
+from discordianai.discord.webhook import InteractionWebhook
 from discordianai.model import ReplyAddress
-from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord, open_local_discord
+from discordianai.sandbox.discord import (
+    CHANNELS,
+    DiscordOptions,
+    Interaction,
+    LocalDiscord,
+    open_local_discord,
+)
 from discordianai.sandbox.discord.world import BOT_ID
 
 COMMAND = {"name": "ask", "description": "Ask it"}
@@ -90,3 +98,21 @@ async def test_a_discord_that_is_not_there_is_told_without_the_address(scene: Sc
         await webhook.try_edit(None, {"content": "x"})
     assert "the-token" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+async def test_a_further_message_can_be_removed_also_twice(scene: Scene) -> None:
+    interaction, webhook = await scene.interaction()
+    await webhook.edit(None, {"content": "one"})
+    second = await webhook.create({"content": "two"})
+    await webhook.delete(second)
+    await webhook.delete(second)
+    assert interaction.text == "one"
+
+
+async def test_where_the_interaction_is_over_the_bot_writes_in_the_channel_itself(scene: Scene) -> None:
+    api = DiscordApi(scene.client, scene.discord.api_url, "sandbox-token")
+    for number in range(7):  # more than its bucket holds
+        await ChannelMessages(api, CHANNELS[0].id).create({"content": f"late {number}"})
+    assert [message.content for message in scene.discord.channel_messages][-1] == "late 6"
+    with pytest.raises(MessageError, match="403"):
+        await ChannelMessages(api, 12345).create({"content": "nowhere"})

@@ -114,8 +114,7 @@ class MemoryStore:
             self._questions[interaction_id] = None
         elif interaction_id not in self._forgotten:
             return
-        if answer.charge is not None:
-            self._charges.append(answer.charge)
+        self._charges.extend(answer.charges)
         if answer.exchange is not None and interaction_id not in self._forgotten:
             self._append(answer.exchange)
 

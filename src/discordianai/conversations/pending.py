@@ -35,12 +35,12 @@ class Exchange:
 class Answer:
     """How a question ended. `text` is all that is to be shown, notes and sources included.
 
-    `exchange` is None where nothing is to be remembered, `charge` where nothing was spent.
+    `exchange` is None where nothing is to be remembered; there is a charge for each provider that was asked.
     """
 
     text: str = field(default="", repr=False)
     exchange: Exchange | None = None
-    charge: Charge | None = None
+    charges: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,8 +202,9 @@ class SqliteStore:
 
         def call(connection: Connection) -> bool:
             state = questions_table.mark_answered(connection, interaction_id, answer.text, now)
-            if answer.charge is not None and state in {questions_table.ACCEPTED, questions_table.FORGOTTEN}:
-                usage_table.add(connection, answer.charge)
+            if state in {questions_table.ACCEPTED, questions_table.FORGOTTEN}:
+                for charge in answer.charges:
+                    usage_table.add(connection, charge)
             if answer.exchange is None or state != questions_table.ACCEPTED:
                 return False
             turns_table.append(connection, answer.exchange, max_turns)

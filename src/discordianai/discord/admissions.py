@@ -50,6 +50,12 @@ class Admissions:
             self._total += 1
             return None
 
+    def readmit(self, person_id: int) -> None:
+        """Open one that a former process had admitted: it counts, and is not refused."""
+        with self._lock:
+            self._open[person_id] += 1
+            self._total += 1
+
     def release(self, person_id: int) -> None:
         """Finish a question that was admitted, from any thread."""
         with self._lock:

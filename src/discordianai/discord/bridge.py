@@ -1,5 +1,7 @@
 """Runs asyncio code under trio: on a loop of its own, in a worker thread that a trio task owns.
 
+`run_asyncio` is the way there, `TrioCaller` the way back.
+
 Each run has a fresh loop, so that nothing which the code leaked outlives it. Measured with 1000 commands in
 one burst, against asyncio alone: this bridge 0.9x, trio-asyncio 0.5x.
 """
@@ -7,6 +9,7 @@ one burst, against asyncio alone: this bridge 0.9x, trio-asyncio 0.5x.
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -82,3 +85,53 @@ async def _carry_cancellation(host: _Host[Result], patience: trio.CancelScope) -
     finally:
         host.cancel()
         patience.deadline = trio.current_time() + STOP_TIMEOUT
+
+
+class Stopping(Exception):
+    """The trio side is being closed."""
+
+
+class TrioCaller:
+    """Lets code on an asyncio loop call trio's. Made on the trio thread.
+
+    What is called runs in `nursery`, and goes on when its caller stops waiting.
+    """
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._token = trio.lowlevel.current_trio_token()
+
+    async def call(self, function: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
+        """Run `function` on trio, and return or raise what it does. Awaited on asyncio."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+
+        def settle(result: outcome.Maybe[Result]) -> None:
+            if future.done():  # the caller has stopped waiting
+                return
+            if isinstance(result, outcome.Error):
+                future.set_exception(result.error)
+            else:
+                future.set_result(result.value)
+
+        def tell(result: outcome.Maybe[Result]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, result)
+
+        async def run() -> None:
+            try:
+                tell(outcome.Value(await function(*arguments)))
+            except Exception as error:
+                tell(outcome.Error(error))
+            except BaseException:
+                tell(outcome.Error(Stopping()))
+                raise
+
+        def start() -> None:
+            try:
+                self._nursery.start_soon(run)
+            except RuntimeError:  # the nursery is closed
+                tell(outcome.Error(Stopping()))
+
+        self._token.run_sync_soon(start)
+        return await future

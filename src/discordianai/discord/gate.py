@@ -4,10 +4,9 @@ Discord wants the acknowledgement within three seconds, and a public one cannot 
 nothing here waits.
 """
 
-import itertools
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from discordianai.discord import access, buttons
@@ -55,10 +54,17 @@ Decision = Question | Refusal | Withdrawal
 
 
 class Gate:
-    """Who gets in. Lives on the listener's thread; `clock` is monotonic seconds."""
+    """Who gets in. Lives on the listener's thread.
+
+    `numbers` count the questions, `clock` tells monotonic seconds.
+    """
 
     def __init__(
-        self, settings: Settings, admissions: Admissions, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        admissions: Admissions,
+        numbers: Iterator[int],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rules = settings.discord
         self._providers = settings.providers
@@ -68,7 +74,7 @@ class Gate:
         self._most_open = person.in_flight + person.waiting
         self._person_window = RateWindow(person.questions, person.per_seconds)
         self._server_window = RateWindow(server.questions, server.per_seconds)
-        self._numbers = itertools.count(1)
+        self._numbers = numbers
 
     def decide(self, done: Command | Press) -> Decision:
         """What becomes of it. A question that is taken has been admitted: it must be released."""

@@ -8,7 +8,8 @@ and logs what people wrote.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -19,9 +20,9 @@ from interactions.api.http.route import Route
 from interactions.client.errors import HTTPException, LoginError, WebSocketClosed
 from interactions.models.internal.listener import Listener as EventListener
 
-from discordianai.discord.admissions import Admissions
 from discordianai.discord.commands import synchronise
 from discordianai.discord.gate import Gate, Refusal, Withdrawal
+from discordianai.discord.handover import Protection, TrioSide
 from discordianai.discord.interaction import EPHEMERAL, Origin, Payload, parse
 from discordianai.discord.rest_limits import ExemptingHTTPClient
 from discordianai.discord.session_limit import ListenerRefused, seconds_to_wait
@@ -53,14 +54,12 @@ class Listener:
         self,
         settings: Settings,
         gate: Gate,
-        admissions: Admissions,
-        hand_over: Callable[[Question | Withdrawal], None],
+        trio_side: TrioSide,
     ) -> None:
         self._settings = settings.discord
         self._providers = settings.providers
         self._gate = gate
-        self._admissions = admissions
-        self._hand_over = hand_over
+        self._trio = trio_side
         self._log = structlog.get_logger("discordianai.discord.listener")
         self._started = time.monotonic()
         self._client = self._make_client()
@@ -131,21 +130,28 @@ class Listener:
         if isinstance(decision, Refusal):
             await self._respond(done.origin, CHANNEL_MESSAGE, EPHEMERAL, content=decision.reason)
         elif isinstance(decision, Withdrawal):
-            self._hand_over(decision)  # at once: what it stops costs money
+            self._trio.hand_over(decision)  # at once: what it stops costs money
             await self._respond(done.origin, DEFERRED_UPDATE, 0)
         else:
             await self._take_question(done.origin, decision)
 
     async def _take_question(self, origin: Origin, question: Question) -> None:
+        """First stored, then acknowledged, then handed over."""
         handed_over = False
         try:
+            protection = await self._trio.protect(question)
+            if protection is Protection.REPLAYED:
+                return
+            question = replace(question, protected=protection is Protection.STORED)
             flags = EPHEMERAL if question.address.private else 0
             if await self._respond(origin, DEFERRED_CHANNEL_MESSAGE, flags):
-                self._hand_over(question)
+                self._trio.hand_over(question)
                 handed_over = True
+            else:
+                await self._trio.forget(question)
         finally:
             if not handed_over:
-                self._admissions.release(question.person.id)
+                self._trio.release(question.person.id)
 
     async def _respond(self, origin: Origin, kind: int, flags: int, **message: str) -> bool:
         """Answer the interaction itself; whether Discord took it in time."""

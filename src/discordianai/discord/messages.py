@@ -44,11 +44,15 @@ class Messages(Protocol):
     async def create(self, body: Body) -> int:
         """Write a further message and return its id. Raises `MessageError`."""
 
+    async def delete(self, message_id: int) -> None:
+        """Remove a further message, if it is still there. Raises `MessageError`."""
+
 
 class FakeMessages:
     """Keeps messages in memory. `history` has (time, message id, content) of every call that was taken.
 
-    `failures` are raised by the next calls, one each. Every call takes `latency` seconds.
+    `failures` are raised by the next calls, one each; messages in `gone` are not there. Every call takes
+    `latency` seconds.
     """
 
     def __init__(self, latency: float = 0.0) -> None:
@@ -56,6 +60,7 @@ class FakeMessages:
         self.bodies: list[Body] = []
         self.history: list[tuple[float, int | None, str]] = []
         self.failures: list[MessageError] = []
+        self.gone: set[int | None] = set()
         self.free_at = 0.0
         self._latency = latency
 
@@ -77,10 +82,17 @@ class FakeMessages:
         await self._take(message_id, body)
         return message_id
 
+    async def delete(self, message_id: int) -> None:
+        """See `Messages.delete`."""
+        await trio.sleep(self._latency)
+        self.contents.pop(message_id, None)
+
     async def _take(self, message_id: int | None, body: Body) -> None:
         await trio.sleep(self._latency)
         if self.failures:
             raise self.failures.pop(0)
+        if message_id in self.gone:
+            raise MessagesClosed("it is gone")
         self.contents[message_id] = body["content"]
         self.bodies.append(body)
         self.history.append((trio.current_time(), message_id, body["content"]))

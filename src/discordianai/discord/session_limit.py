@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from discordianai.discord.webhook import DiscordApi
+from discordianai.discord.rest import DiscordApi
 
 RESERVE = 50
 """Identifies that are never used."""
@@ -29,10 +29,11 @@ def seconds_to_wait(gateway: Mapping[str, Any]) -> float:
     return float(limit["reset_after"]) / 1000 if limit["remaining"] < RESERVE else 0.0
 
 
-async def ask_discord(api: DiscordApi, token: str) -> float:
+async def ask_discord(api: DiscordApi) -> float:
     """Seconds to wait before identifying. Raises `ListenerRefused` or `GatewayUnavailable`."""
     try:
-        response = await api.client.get(f"{api.url}/gateway/bot", headers={"Authorization": f"Bot {token}"})
+        headers = {"Authorization": f"Bot {api.token}"}
+        response = await api.client.get(f"{api.url}/gateway/bot", headers=headers)
         if response.status_code == 401:
             raise ListenerRefused("Discord rejected the bot's token: set DISCORD_TOKEN to a valid one")
         response.raise_for_status()

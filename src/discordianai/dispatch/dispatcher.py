@@ -21,7 +21,7 @@ from discordianai.dispatch.fair_line import FairLine, LineFull, Place
 from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.statistics import DispatchStatistics, Tally, percentiles
-from discordianai.model import ChatRequest, Chunk, ProviderName
+from discordianai.model import ChatRequest, Chunk, ProviderName, Usage
 from discordianai.providers.errors import (
     ConnectionLost,
     Overloaded,
@@ -84,6 +84,10 @@ class Dispatcher:
     def model(self) -> str:
         """The model that answers unless a request names another."""
         return self._provider.model
+
+    def expected(self, request: ChatRequest) -> Usage:
+        """About what the request will take."""
+        return self._estimate.expected(request)
 
     def statistics(self) -> DispatchStatistics:
         """This moment."""

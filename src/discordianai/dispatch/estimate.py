@@ -21,6 +21,10 @@ class TokenEstimate:
         """Tokens of the question and the answer together."""
         return self.of_question(request) + self._answer
 
+    def expected(self, request: ChatRequest) -> Usage:
+        """The same, each for itself."""
+        return Usage(self.of_question(request), round(self._answer))
+
     def of_question(self, request: ChatRequest) -> int:
         """Tokens of the question alone."""
         return self._estimator.estimate(request.model, request.texts)

@@ -18,8 +18,25 @@ class QueueFull(ProviderError):
 class DeadlinePassed(ProviderError):
     """The question has taken as long as one may."""
 
+    helped_by_others = False
     sentence = "This took too long, and I gave up."
     advice = "Please try again in a few minutes."
+
+
+@dataclass(eq=False)
+class AllowanceSpent(ProviderError):
+    """The day's limit of this person, or of this server, does not cover another answer."""
+
+    whose: str = "person"
+
+    helped_by_others = False
+    advice = "It begins anew at midnight UTC."
+
+    @property
+    def what_happened(self) -> str:
+        """See `ProviderError`."""
+        who = "You have" if self.whose == "person" else "This server has"
+        return f"{who} used up today's allowance."
 
 
 @dataclass(eq=False)

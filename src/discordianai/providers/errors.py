@@ -20,6 +20,9 @@ class ProviderError(Exception):
     safe_to_retry: ClassVar[bool] = False
     """Whether asking again can help, if nothing was shown yet."""
 
+    helped_by_others: ClassVar[bool] = True
+    """Whether another provider may answer instead."""
+
     sentence: ClassVar[str] = "{label} could not answer."
     advice: ClassVar[str] = ""
 

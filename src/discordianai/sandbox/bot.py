@@ -93,6 +93,11 @@ class BotProcess:
         """Ask it to stop, as systemd does."""
         self.process.send_signal(signal.SIGTERM)
 
+    async def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        await self.process.wait()
+
     async def stop(self) -> int:
         """Ask it to stop and wait for its exit status. Killed after `STOP_TIMEOUT`."""
         if self.process.returncode is None:

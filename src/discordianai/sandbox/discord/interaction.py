@@ -29,6 +29,8 @@ class Interaction:
     acknowledged_after: float | None = None
     """Seconds until the bot acknowledged it; None while it has not."""
     refused_acknowledgements: int = 0
+    payload: Json = field(default_factory=dict, repr=False)
+    """The event that tells a bot of it."""
 
     def __post_init__(self) -> None:
         self._changed = trio.Event()

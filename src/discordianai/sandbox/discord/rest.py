@@ -151,7 +151,10 @@ class Rest:
 
     async def say(self, request: Request) -> Answer:
         """A message of the bot's own, in a channel."""
-        message = self._discord.message(int(request.path_params["channel"]))
+        channel_id = int(request.path_params["channel"])
+        if channel_id in self._discord.closed_channels or not self._discord.has_channel(channel_id):
+            raise Refused(403, 50001, "Missing Access")
+        message = self._discord.message(channel_id)
         message.take(*await _message_body(request))
         self._discord.channel_messages.append(message)
         return 200, message.json()

@@ -87,6 +87,8 @@ class LocalDiscord:
         self.sessions: dict[str, Session] = {}
         self.counters = Counters()
         self.channel_messages: list[Message] = []
+        self.closed_channels: set[int] = set()
+        """Where the bot may not write."""
         self.webhook_buckets = Buckets(options.webhook_requests, options.webhook_period, "webhook0bucket")
         self.channel_buckets = Buckets(5, 5.0, "channel0bucket")
         self.global_bucket = Buckets(50, 1.0, "global")
@@ -109,6 +111,11 @@ class LocalDiscord:
     def identifies_left(self) -> int:
         """What `GET /gateway/bot` says."""
         return max(0, self.options.identifies - self.counters.identifies)
+
+    def has_channel(self, channel_id: int) -> bool:
+        """Whether it is one of the server's, or the direct messages of somebody who has used a command."""
+        asked = (interaction.channel for interaction in self.interactions.values())
+        return any(channel.id == channel_id for channel in (*CHANNELS, *asked))
 
     def now(self) -> float:
         """Seconds since the epoch, as this Discord sees them."""
@@ -197,9 +204,14 @@ class LocalDiscord:
             **who,
             **more,
         }
-        for session in self.sessions.values():
-            session.dispatch("INTERACTION_CREATE", payload)
+        interaction.payload = payload
+        self.replay(interaction)
         return interaction
+
+    def replay(self, interaction: Interaction) -> None:
+        """Send the event of an interaction, as Discord may do more than once."""
+        for session in self.sessions.values():
+            session.dispatch("INTERACTION_CREATE", interaction.payload)
 
     # What happens to the bot
 

@@ -1,0 +1,96 @@
+"""What has come of an answer so far, and what is said below it in the end."""
+
+from dataclasses import dataclass, field
+
+from discordianai.dispatch.refusals import DeadlinePassed
+from discordianai.model import Chunk, Citation, FinishReason, Question, Route, Usage
+from discordianai.providers.errors import ProviderError
+from discordianai.reply import Closing
+
+COMING_BACK = "I am being restarted. The answer comes when I am back."
+RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
+INTERNAL_ERROR = "Something went wrong inside the bot."
+EMPTY_ANSWER = "The model gave an empty answer. Asking in other words often helps."
+CUT_SHORT = "The answer was cut short because it reached the length limit."
+BROKEN_OFF = "The answer breaks off here."
+STOPPED = "Stopped."
+TOO_LATE = f"{DeadlinePassed.sentence} {DeadlinePassed.advice}"
+
+
+@dataclass(slots=True)
+class Spending:
+    """What asking one provider has taken; `usage` is its own count, None until it has told."""
+
+    route: Route
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class AnswerSoFar:
+    """The chunks of an answer, added up. `spent` has every provider from which something came."""
+
+    citations: tuple[Citation, ...] = ()
+    finish_reason: FinishReason | None = None
+    route: Route | None = None
+    spent: list[Spending] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All that was said."""
+        return "".join(self.pieces)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything to be seen."""
+        return any(piece.strip() for piece in self.pieces)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take what came."""
+        if chunk.route is not None:
+            self.route = chunk.route
+        elif chunk.place_in_line is None:
+            self._heard(chunk)
+
+    def _heard(self, chunk: Chunk) -> None:
+        if self.route is not None and (not self.spent or self.spent[-1].route is not self.route):
+            self.spent.append(Spending(self.route))
+        if chunk.text:
+            self.pieces.append(chunk.text)
+        self.citations = chunk.citations or self.citations
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        if chunk.usage and self.spent:
+            self.spent[-1].usage = chunk.usage
+
+    def ended(self, question: Question) -> Closing:
+        """Below an answer that came to its end."""
+        if not self.says_something:
+            return Closing(note=numbered(EMPTY_ANSWER, question))
+        if self.finish_reason is FinishReason.LENGTH:
+            return self._closing(CUT_SHORT, unfinished=True)
+        return self._closing(self.route.note if self.route else "", unfinished=False)
+
+    def stopped(self) -> Closing:
+        """Below one that somebody wanted no more of."""
+        return self._closing(STOPPED, unfinished=True)
+
+    def failed(self, question: Question, error: ProviderError) -> Closing:
+        """Below one that a provider did not give, or not whole."""
+        if not self.says_something:
+            return Closing(note=numbered(error.for_person, question))
+        return self._closing(numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)
+
+    def _closing(self, note: str, *, unfinished: bool) -> Closing:
+        """Where nothing was said, nobody has answered."""
+        said = self.says_something
+        footer = _footer(self.route) if said and self.route else ""
+        return Closing(self.citations, note, footer, unfinished and said)
+
+
+def numbered(sentence: str, question: Question) -> str:
+    """The number lets the operator find the log lines of what this person met."""
+    return f"{sentence} (error {question.number})"
+
+
+def _footer(route: Route) -> str:
+    return f"{route.provider.label} · {route.model} · {route.why}"

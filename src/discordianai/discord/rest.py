@@ -1,0 +1,103 @@
+"""Discord's REST interface, by httpx on the trio thread: an address with its rate-limit bucket."""
+
+import math
+from dataclasses import dataclass, field
+
+import httpx
+import structlog
+import trio
+
+from discordianai.discord.messages import Body, MessageError, MessagesBusy, MessagesClosed
+
+ATTEMPTS = 6
+"""Tries of a request that has to arrive: with their pauses, about half a minute of an ill Discord."""
+
+LONGEST_PAUSE = 15.0
+"""Seconds; Discord's webhook buckets refill within five."""
+
+UNKNOWN_CHANNEL = 10003
+UNKNOWN_MESSAGE = 10008
+UNKNOWN_WEBHOOK = 10015
+INVALID_WEBHOOK_TOKEN = 50027
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordApi:
+    """Where Discord's REST interface is, the client that speaks to it, and the bot's token."""
+
+    client: httpx.AsyncClient
+    url: str
+    token: str = field(default="", repr=False)
+
+
+class Endpoint:
+    """What lies under one address, and shares one bucket. `as_bot` sends the bot's token along."""
+
+    def __init__(self, api: DiscordApi, path: str, *, as_bot: bool, **names: int) -> None:
+        self._client = api.client
+        self._base = f"{api.url}{path}"
+        self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
+        self._log = structlog.get_logger("discordianai.discord.rest").bind(**names)
+        self.free_at = -math.inf
+        """When, on trio's clock, the bucket has room again."""
+
+    async def insist(self, method: str, path: str, body: Body | None = None) -> Body:
+        """Send a request, again and again while that may help. Raises `MessageError`."""
+        for attempt in range(1, ATTEMPTS + 1):
+            await trio.sleep_until(self.free_at)
+            try:
+                return await self.request(method, path, body)
+            except MessagesBusy as error:
+                if attempt == ATTEMPTS:
+                    raise
+                self._log.debug("trying again", reason=str(error), attempt=attempt)
+                await trio.sleep(max(error.wait, 0.25 * 2**attempt))
+        raise AssertionError("the loop returns or raises")
+
+    async def request(self, method: str, path: str, body: Body | None = None) -> Body:
+        """Send a request once. Raises `MessagesBusy` when a later try may do, else `MessageError`."""
+        try:
+            response = await self._client.request(method, self._base + path, json=body, headers=self._headers)
+        except httpx.HTTPError as error:
+            # The error's text may carry the address, and so a token.
+            raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None
+        self._learn(response)
+        if response.is_success:
+            return _json(response)
+        raise _error(response)
+
+    def _learn(self, response: httpx.Response) -> None:
+        """Wait for the bucket before the next request, instead of being refused."""
+        if response.headers.get("x-ratelimit-remaining") == "0":
+            pause = _seconds(response.headers.get("x-ratelimit-reset-after"))
+            self.free_at = max(self.free_at, trio.current_time() + pause)
+
+
+def _error(response: httpx.Response) -> MessageError:
+    body = _json(response)
+    code = body.get("code", 0)
+    reason = f"Discord answered {response.status_code}, code {code}"
+    if response.status_code == 429:
+        return MessagesBusy(reason, _seconds(body.get("retry_after")))
+    if response.status_code >= 500:
+        return MessagesBusy(reason, 0.0)
+    if code in {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
+        return MessagesClosed(reason)
+    return MessageError(reason)
+
+
+def _json(response: httpx.Response) -> Body:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _seconds(text: object) -> float:
+    """A wait that Discord named, within reason."""
+    try:
+        seconds = float(str(text))
+    except ValueError:
+        return 1.0
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else 1.0

@@ -1,0 +1,148 @@
+"""The process is killed in the middle: what was asked is answered all the same, once."""
+
+import re
+import sqlite3
+from contextlib import closing
+
+import trio
+
+from discordianai.sandbox.bot import Sandbox, open_bot
+from discordianai.sandbox.discord import CHANNELS, Interaction, person
+from discordianai.sandbox.providers import Fault, ServiceOptions
+from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.faults import Kind
+from tests.end_to_end.conftest import Scene, Stage, said
+from tests.end_to_end.test_asking import LONG, squeezed
+
+SLOW = ServiceOptions(first_token=0.05, between_tokens=0.02)
+HOUR = 3600
+
+
+def turns(sandbox: Sandbox) -> list[str]:
+    """What is remembered, oldest first."""
+    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return [text for (text,) in database.execute("SELECT text FROM turns ORDER BY id")]
+
+
+def make_older(sandbox: Sandbox, seconds: float) -> None:
+    """Let the questions that are pending have been asked earlier."""
+    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database, database:
+        database.execute("UPDATE questions SET acknowledged_at = acknowledged_at - ?", (seconds,))
+    sandbox.discord.advance(seconds)
+
+
+async def killed_while_streaming(scene: Scene, prompt: str, **more: object) -> Interaction:
+    """Ask, and kill the bot when the first words are shown."""
+    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=60))
+    interaction = await scene.sandbox.discord.invoke("ask", {"prompt": prompt, **more})
+    await interaction.wait_until(lambda i: "sandbox" in i.text)
+    await scene.bot.kill()
+    return interaction
+
+
+async def test_an_answer_that_had_begun_is_completed_in_its_message(stage: Stage) -> None:
+    async with stage() as scene:
+        interaction = await killed_while_streaming(scene, "why is the sky blue?")
+        async with open_bot(scene.sandbox):
+            await scene.wait_answered(1)
+            wanted = compose("OpenAI", "why is the sky blue?", [], sources=False).text
+            assert said(interaction) == wanted
+            assert len(interaction.messages) == 1
+            assert len(scene.sandbox.discord.channel_messages) == 0
+        assert turns(scene.sandbox) == ["why is the sky blue?", wanted]
+
+
+async def test_a_long_answer_goes_on_in_the_messages_that_are_there(stage: Stage) -> None:
+    async with stage(providers=SLOW) as scene:
+        interaction = await scene.sandbox.discord.invoke("ask", {"prompt": LONG})
+        await interaction.wait_until(lambda i: len(i.messages) >= 2, timeout=30)
+        await trio.sleep(0.3)
+        await scene.bot.kill()
+        before = [message.id for message in interaction.messages]
+        async with open_bot(scene.sandbox):
+            await scene.wait_answered(1, timeout=60)
+            wanted = compose("OpenAI", LONG, [], sources=False).text
+            assert squeezed(said(interaction)) == squeezed(wanted)
+            assert [message.id for message in interaction.messages][: len(before)] == before
+            assert not any(message.deleted for message in interaction.messages)
+        assert turns(scene.sandbox) == [LONG, wanted]
+
+
+async def test_a_restart_tells_who_waits_and_answers_when_it_is_back(stage: Stage) -> None:
+    async with stage(settings={"discord": {"drain_seconds": 0.1}}) as scene:
+        scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=60))
+        interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
+        await interaction.wait_until(lambda i: "sandbox" in i.text)
+        assert await scene.bot.stop() == 0
+        assert "The answer comes when I am back." in interaction.text
+        async with open_bot(scene.sandbox):
+            await scene.wait_answered(1)
+            wanted = compose("OpenAI", "take your time", [], sources=False).text
+            assert squeezed(said(interaction)) == squeezed(wanted)
+
+
+async def test_after_the_interactions_time_the_channel_is_told_and_only_the_asker_is_pinged(
+    stage: Stage,
+) -> None:
+    async with stage() as scene:
+        discord = scene.sandbox.discord
+        await killed_while_streaming(scene, "why is the sky blue?")
+        make_older(scene.sandbox, HOUR)
+        async with open_bot(scene.sandbox) as bot:
+            await bot.ready()
+            with trio.fail_after(10):
+                while not discord.channel_messages:  # noqa: ASYNC110  # it happens once
+                    await trio.sleep(0.05)
+            (message,) = discord.channel_messages
+            assert "did not get to your question" in message.content
+            assert message.pings == [f"<@{person().id}>"]
+            assert message.channel_id == CHANNELS[0].id
+
+
+async def test_what_was_private_is_told_with_the_next_command_and_to_nobody_else(stage: Stage) -> None:
+    async with stage() as scene:
+        discord = scene.sandbox.discord
+        await killed_while_streaming(scene, "a secret", private=True)
+        make_older(scene.sandbox, 2 * HOUR)
+        async with open_bot(scene.sandbox) as bot:
+            await bot.ready()
+            await scene.ask("hello?", user=person(1))
+            answer = await discord.invoke("ask", {"prompt": "hello?"})
+            await answer.wait_until(lambda i: "2 hours ago" in i.text, timeout=20)
+            assert answer.messages[-1].private
+            assert not answer.messages[0].private
+            again = await scene.ask("and again?")
+            assert "hours ago" not in again.text
+        assert discord.channel_messages == []
+
+
+async def test_a_replayed_event_is_answered_once_also_by_the_next_process(stage: Stage) -> None:
+    async with stage() as scene:
+        discord = scene.sandbox.discord
+        interaction = await scene.ask("why is the sky blue?")
+        discord.replay(interaction)
+        await scene.bot.stop()
+        async with open_bot(scene.sandbox) as bot:
+            await bot.ready()
+            discord.replay(interaction)
+            await scene.ask("and now?", user=person(1))
+        assert len(scene.sandbox.openai.requests) == 2
+        assert interaction.refused_acknowledgements == 0
+
+
+async def test_two_bots_cannot_share_a_database(stage: Stage) -> None:
+    async with stage() as scene:
+        async with open_bot(scene.sandbox) as second:
+            with trio.fail_after(20):
+                assert await second.process.wait() == 1
+        assert re.search(r"in use by another bot \(process \d+\)", scene.log())
+        assert "You asked" in (await scene.ask("still there?")).text
+
+
+async def test_files_with_tokens_are_for_the_bot_alone(stage: Stage) -> None:
+    async with stage() as scene:
+        await scene.ask("why?")
+        files = list(scene.sandbox.folder.glob("conversations.sqlite3*"))
+        assert len(files) >= 3
+        assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}
