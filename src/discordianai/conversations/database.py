@@ -25,6 +25,9 @@ from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.conversations.troubles import Trouble
 from discordianai.conversations.writer import Outcome, Write, Writer
 
+LOCK_PATIENCE = 1.0
+"""Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
+
 LAST_TRY = 5.0
 """Seconds at the end for what waits in memory."""
 
@@ -72,6 +75,10 @@ class Database:
     async def run(self) -> None:
         """Write until `close_writer`."""
         await self._writer.run()
+
+    async def much_written(self) -> None:
+        """Wait until there is so much in the log that a checkpoint is due."""
+        await self._writer.much_written()
 
     async def end_writing(self) -> None:
         """Take no more writes; try once more to write what waits in memory."""
@@ -244,10 +251,8 @@ class Database:
         if not self._health.writable:
             return False
         try:
-            return await self._checkpointer.run(
-                lambda: self._connections.checkpointer if self._connections else None, truncate=truncate
-            )
-        except sqlite3.Error as error:
+            return await self._checkpointer.run(lambda: self._connections, truncate=truncate)
+        except (sqlite3.Error, OSError) as error:
             self._meet(error)
             return False
 
@@ -284,6 +289,6 @@ def _lock(path: Path) -> Database:
     if is_foreign(path) and not lock_path(path).exists():
         raise StoreError(f"the database {path} cannot be used: it is not a database; name another file")
     try:
-        return Database(path, DatabaseLock(path))
+        return Database(path, DatabaseLock(path, LOCK_PATIENCE))
     except OSError as error:
         raise StoreError(f"the database {path} cannot be locked: {error}") from error

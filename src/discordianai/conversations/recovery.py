@@ -1,5 +1,6 @@
 """A file that is damaged, or is no longer the one that was opened. Synchronous."""
 
+import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +47,7 @@ def takes_writes(path: Path, connections: Connections) -> bool:
 def is_elsewhere(path: Path, connections: Connections) -> bool:
     """Whether the open file was removed or replaced: what is written to it is lost when it is closed."""
     try:
-        return path.stat().st_ino != connections.inode
+        return not os.path.samestat(path.stat(), os.fstat(connections.descriptor))
     except FileNotFoundError:
         return True
 

@@ -5,6 +5,7 @@ Small steps, with pauses between them.
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
@@ -49,7 +50,7 @@ class Upkeep:
         self._pace = pace
         self._clock = clock
         self._purges: int | None = None
-        self._empty_log = False
+        self._empty_log = True  # a former process may have died after it removed something
 
     def empty_log(self) -> None:
         """Something was removed: have the log emptied soon."""
@@ -59,9 +60,17 @@ class Upkeep:
         """Until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_retention)
+            nursery.start_soon(self._keep_log_short)
             while True:
                 await self._tick()
                 await trio.sleep(self._pace.tick)
+
+    async def _keep_log_short(self) -> None:
+        """Many small checkpoints under load: a large one holds up the writes, on the same disk."""
+        while True:
+            await self._database.much_written()
+            with suppress(StoreError):  # the database's health tells
+                await self._database.checkpoint()
 
     async def _keep_retention(self) -> None:
         while True:
@@ -114,17 +123,17 @@ class Upkeep:
             (lambda connection: turns_table.remove_older(connection, now - self._ttl), turns_table.STEP),
             (lambda connection: questions_table.remove_done(connection, now), questions_table.STEP),
             (lambda connection: usage_table.anonymise_forgotten(connection, day_of(now)), usage_table.STEP),
-            (_vacuum, VACUUM_PAGES),
+            (vacuum, VACUUM_PAGES),
         ]
 
 
-def _vacuum(connection: sqlite3.Connection) -> int:
-    """Give up to `VACUUM_PAGES` free pages back to the disk; how many."""
+def vacuum(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> int:
+    """Give up to so many free pages back to the disk; how many."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    if free < FREE_PAGES + VACUUM_PAGES:
+    if free < FREE_PAGES + pages:
         return 0
-    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-    return VACUUM_PAGES
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return pages
 
 
 def _purges(connection: sqlite3.Connection) -> int:
