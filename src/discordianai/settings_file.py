@@ -54,15 +54,29 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     """
     document = _read(_find(path))
     problems = _add_secrets(document, environment)
-    try:
-        settings = Settings.model_validate(document)
-    except ValidationError as error:
-        problems += [_complaint(details) for details in error.errors(include_url=False)]
-        raise SettingsError(*problems) from None  # the chained text would repeat it, less plainly
+    settings = _validate(document, problems)
     problems += _missing(settings)
     if problems:
         raise SettingsError(*problems)
     return settings
+
+
+def load_without_secrets(path: Path | None = None) -> Settings:
+    """As `load`, for commands that speak to nobody: no secret is looked up, and none is missed.
+
+    One that stands in the file is in the result. Raises `SettingsError`.
+    """
+    document = _read(_find(path))
+    _add_secrets(document, {})
+    return _validate(document, [])
+
+
+def _validate(document: Document, problems: list[str]) -> Settings:
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        problems = problems + [_complaint(details) for details in error.errors(include_url=False)]
+        raise SettingsError(*problems) from None  # the chained text would repeat it, less plainly
 
 
 def _find(path: Path | None) -> Path:
