@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from discordianai.conversations.migrations import migrate, version
@@ -37,12 +38,14 @@ _MAGIC = b"SQLite format 3\x00"
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """The open file. Each connection is used by one thread at a time. `descriptor` is the file itself."""
+    """The open file. Each connection is used by one thread at a time. `descriptor` is the file itself, `log`
+    tells its write-ahead log from another."""
 
     writer: sqlite3.Connection
     readers: tuple[sqlite3.Connection, ...]
     checkpointer: sqlite3.Connection
     descriptor: int
+    log: os.stat_result
 
     def close(self) -> None:
         """Close the file. Nothing may be running any more."""
@@ -64,7 +67,8 @@ def open_connections(path: Path) -> Connections:
         _touch_every_table(opened[0])
         opened.extend(connect(path, cache_kib=1024) for _ in range(READERS))
         opened.append(connect(path, cache_kib=256, busy_timeout=CHECKPOINT_TIMEOUT))
-        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], descriptor)
+        log = path.with_name(path.name + "-wal").stat()
+        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], descriptor, log)
     except BaseException:
         _close(opened, descriptor)
         raise
@@ -88,6 +92,8 @@ def connect(path: Path, *, cache_kib: int, busy_timeout: float = BUSY_TIMEOUT) -
             f"cache_size = -{cache_kib}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        # What a fault of the disk garbled stays readable; the error for it would quote the text.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     except BaseException:
         connection.close()
         raise

@@ -170,13 +170,17 @@ class Database:
             self._log.error("conversations are still kept in memory only", reason=reason)
             self._health = replace(self._health, reason=reason)
 
-    async def look(self) -> None:
-        """Notice a file that was removed or replaced: what goes there now is lost at the end."""
+    async def look(self) -> bool:
+        """Whether the file was removed or replaced: what goes there now is lost at the end."""
         present = self._connections
         if present is None:
-            return
-        if await trio.to_thread.run_sync(recovery.is_elsewhere, self._path, present, limiter=self._thread):
+            return False
+        elsewhere = await trio.to_thread.run_sync(
+            recovery.is_elsewhere, self._path, present, limiter=self._thread
+        )
+        if elsewhere:
             self._worsen(f"the database {self._path} was removed or replaced while in use")
+        return elsewhere
 
     async def recover(self) -> bool:
         """Try to get well; whether it takes writes again. What waited has been written then."""
@@ -210,7 +214,7 @@ class Database:
             if not self._damaged and recovery.takes_writes(self._path, present):
                 return present
             self._connections = None
-            present.close()
+            recovery.close(self._path, present)
         if self._damaged:
             recovery.set_damaged_aside(self._path)
             self._damaged = False
@@ -266,7 +270,7 @@ class Database:
         def close() -> None:
             try:
                 if self._connections is not None:
-                    self._connections.close()
+                    recovery.close(self._path, self._connections)
             finally:
                 self.release()
 

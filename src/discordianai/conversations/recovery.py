@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def is_elsewhere(path: Path, connections: Connections) -> bool:
         return not os.path.samestat(path.stat(), os.fstat(connections.descriptor))
     except FileNotFoundError:
         return True
+
+
+def close(path: Path, connections: Connections) -> None:
+    """Close the file, also where another is at its place, which must not get its log: SQLite would replay it,
+    and damage the other file. It sees the same, and so leaves the log behind. Raises `sqlite3.Error`."""
+    log = path.with_name(path.name + "-wal")
+    stale = is_elsewhere(path, connections) and log.exists() and os.path.samestat(log.stat(), connections.log)
+    if stale:
+        with suppress(sqlite3.Error):  # it goes where the file is now, if it is anywhere
+            connections.checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connections.close()
+    if stale:
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
+        log.unlink()
 
 
 def touch(connection: sqlite3.Connection) -> None:

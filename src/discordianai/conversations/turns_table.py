@@ -1,6 +1,7 @@
 """The SQL of conversations and turns. Each function runs in a transaction of its caller's."""
 
 import sqlite3
+import struct
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,14 @@ _FIND = "SELECT id FROM conversations WHERE person_id = ? AND channel_id = ? AND
 _OLD = "SELECT id FROM turns WHERE at < ? ORDER BY at LIMIT ?"
 
 
+class Garbled(sqlite3.DatabaseError):
+    """A row that nobody wrote: SQLite looks at the frame of a page only."""
+
+    def __init__(self) -> None:
+        super().__init__("a turn was garbled")
+        self.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
     """What one step removed, and whether there may be more."""
@@ -29,7 +38,7 @@ class Removed:
 
 
 def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> bytes:
-    """The newest `limit` turns of a conversation, packed, oldest first."""
+    """The newest `limit` turns of a conversation, packed, oldest first. Raises `Garbled`."""
     conversation = _find(connection, key)
     if conversation is None:
         return b""
@@ -37,7 +46,10 @@ def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> by
         "SELECT role, text, at FROM turns WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
         (*range_of(conversation), limit),
     ).fetchall()
-    return packing.pack(Turn(Role(role), text, at) for role, text, at in reversed(rows))
+    try:
+        return packing.pack(Turn(Role(role), text, at) for role, text, at in reversed(rows))
+    except (ValueError, TypeError, AttributeError, struct.error):
+        raise Garbled from None  # the chained text would quote it
 
 
 def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -> None:

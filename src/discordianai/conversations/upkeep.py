@@ -34,7 +34,8 @@ class Pace:
 
 
 class Upkeep:
-    """Made by the store; `run` is its task. `changed` is called when an operator removed something."""
+    """Made by the store; `run` is its task. `changed` is called when an operator removed something, or put
+    another file there."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Upkeep:
         self._pace = pace
         self._clock = clock
         self._purges: int | None = None
+        self._replaced = False
         self._empty_log = True  # a former process may have died after it removed something
 
     def empty_log(self) -> None:
@@ -78,11 +80,14 @@ class Upkeep:
             await trio.sleep(self._pace.retention)
 
     async def _tick(self) -> None:
-        await self._database.look()
+        self._replaced |= await self._database.look()
         if not self._database.health.writable:
             self._purges = None  # it may be another file afterwards
             if not await self._database.recover():
                 return
+        if self._replaced:
+            self._replaced = False
+            self._changed()
         await self._watch_operator()
         wanted, self._empty_log = self._empty_log, False
         try:
