@@ -135,8 +135,9 @@ class Upkeep:
 def vacuum(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> int:
     """Give up to so many free pages back to the disk; how many."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    if free < FREE_PAGES + pages:
+    if free < FREE_PAGES + VACUUM_PAGES:
         return 0
+    pages = min(pages, free - FREE_PAGES)
     connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
     return pages
 
