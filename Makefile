@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test lint format clean bench-transport bench-dispatch soak-transport
+.PHONY: help install run sandbox test lint format clean bench-transport bench-dispatch bench-conversations soak-transport
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## make .venv and install everything into it
 
@@ -38,6 +38,9 @@ bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; tw
 
 bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (half a minute)
 	@$(BIN)/python -m benchmarks.dispatch
+
+bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three minutes, 3 GB on the disk)
+	@$(BIN)/python -m benchmarks.conversations --million
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport

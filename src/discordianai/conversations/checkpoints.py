@@ -16,6 +16,7 @@ process, an operator's purge, is just writing, SQLite makes a passive one of it.
 
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -40,6 +41,7 @@ class Checkpointer:
         self._thread = trio.CapacityLimiter(1)
         self._commits_seen = 0
         self.log_pages = 0
+        self.longest_pause = 0.0
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -61,7 +63,11 @@ class Checkpointer:
             if not truncate and self.log_pages < LONGEST_LOG:
                 return True
             async with self._writer.paused():
-                return await self._checkpoint(connections(), "TRUNCATE" if truncate else "RESTART")
+                began = time.monotonic()
+                try:
+                    return await self._checkpoint(connections(), "TRUNCATE" if truncate else "RESTART")
+                finally:
+                    self.longest_pause = max(self.longest_pause, time.monotonic() - began)
 
     async def _checkpoint(self, connections: Connections | None, mode: str) -> bool:
         if connections is None:

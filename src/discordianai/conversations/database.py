@@ -72,6 +72,11 @@ class Database:
         """The length of the write-ahead log at the last checkpoint."""
         return self._checkpointer.log_pages
 
+    @property
+    def longest_pause(self) -> float:
+        """Seconds for which a checkpoint held up the writes at most."""
+        return self._checkpointer.longest_pause
+
     async def run(self) -> None:
         """Write until `close_writer`."""
         await self._writer.run()

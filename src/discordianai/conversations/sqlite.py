@@ -30,7 +30,8 @@ the upkeep goes on trying."""
 
 @dataclass(frozen=True, slots=True)
 class StoreFigures:
-    """For metrics. `commits` is transactions, `log_pages` pages of 4 KiB in the write-ahead log."""
+    """For metrics. `commits` is transactions, `log_pages` pages of 4 KiB in the write-ahead log;
+    `longest_pause` is the seconds for which writes had to wait at most while the log was begun anew."""
 
     cached_bytes: int
     cached_conversations: int
@@ -39,6 +40,7 @@ class StoreFigures:
     writes_waiting: int
     commits: int
     log_pages: int
+    longest_pause: float
 
 
 class SqliteStore:
@@ -69,6 +71,7 @@ class SqliteStore:
             writes_waiting=self._database.waiting,
             commits=self._database.commits,
             log_pages=self._database.log_pages,
+            longest_pause=self._database.longest_pause,
         )
 
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
@@ -91,7 +94,9 @@ class SqliteStore:
         except StoreError:
             return b""  # `health` tells, and the log has told
         else:
-            self._cache.fill(ticket, packed)
+            # A copy that this thread makes: threads allocate in heaps of their own, where objects that stay
+            # keep what was around them. That took up to 20 MB more.
+            self._cache.fill(ticket, bytes(memoryview(packed)))
             return packed
         finally:
             self._cache.discard(ticket)
