@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from discordianai.conversations import writer
+from discordianai.conversations import backup, writer
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.purge import Purge
 from discordianai.conversations.selection import Selection
@@ -155,6 +155,20 @@ async def test_retention_removes_what_is_too_old_from_file_and_memory(tmp_path: 
         await gone(tmp_path, b"question 1")
         assert await store.recent(BOB, 50) == exchange(2, NOW + DAY)
         assert await store.accept(question(1))  # its id was kept for an hour
+
+
+async def test_a_purge_takes_a_copy_too_and_leaves_it_one_file(tmp_path: Path) -> None:
+    path, copy = tmp_path / DATABASE, tmp_path / "copies" / "copy"
+    copy.parent.mkdir()
+    copy.touch()
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+        await store.append(BOB, exchange(2))
+        await trio.to_thread.run_sync(backup.copy, path, copy, silent)
+    assert purge(copy, Selection(person_id=ANN.person_id)) == 2
+    assert [file.name for file in copy.parent.iterdir()] == ["copy"]
+    assert b"question 1" not in copy.read_bytes()
+    assert b"question 2" in copy.read_bytes()
 
 
 async def test_free_pages_go_back_to_the_disk(tmp_path: Path) -> None:

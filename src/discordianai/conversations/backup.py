@@ -10,7 +10,6 @@ a replayed event is not answered. What was forgotten later is still in the copy,
 keep as carefully, and no longer than needed.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from discordianai.conversations import questions_table, troubles
+from discordianai.conversations.connections import flush
 from discordianai.conversations.lock import bot_is_running
 from discordianai.conversations.store import StoreError
 from discordianai.conversations.visit import Report, visit
@@ -58,7 +58,7 @@ def copy(database: Path, target: Path, report: Report) -> None:
 
         def progress(_status: int, remaining: int, total: int) -> None:
             if (total - remaining) % (STEP * FLUSH) < STEP:
-                os.fdatasync(file.fileno())
+                flush(file.fileno())
             report(total - remaining, total)
             time.sleep(rest)
 

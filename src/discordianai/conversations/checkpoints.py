@@ -14,7 +14,6 @@ other process checkpoints while the bot runs. The one that empties the log is no
 process, an operator's purge, is just writing, SQLite makes a passive one of it.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,11 +23,14 @@ from functools import partial
 import trio
 
 from discordianai.conversations import recovery, troubles
-from discordianai.conversations.connections import Connections
+from discordianai.conversations.connections import Connections, flush
 from discordianai.conversations.writer import Writer
 
 LONGEST_LOG = 4096
 """Pages of 4 KiB in the log, after which it is begun anew."""
+
+PATIENCE = 1.0
+"""Seconds until that is tried again, where a reader of an older state was in the way."""
 
 
 class Checkpointer:
@@ -40,6 +42,7 @@ class Checkpointer:
         self._turn = trio.Lock()
         self._thread = trio.CapacityLimiter(1)
         self._commits_seen = 0
+        self._not_before = 0.0
         self.log_pages = 0
         self.longest_pause = 0.0
 
@@ -60,14 +63,15 @@ class Checkpointer:
                 await self._write_something()
                 self._commits_seen = self._writer.commits
                 await self._checkpoint(connections(), "PASSIVE")
-            if not truncate and self.log_pages < LONGEST_LOG:
+            if not truncate and (self.log_pages < LONGEST_LOG or time.monotonic() < self._not_before):
                 return True
             async with self._writer.paused():
                 began = time.monotonic()
-                try:
-                    return await self._checkpoint(connections(), "TRUNCATE" if truncate else "RESTART")
-                finally:
-                    self.longest_pause = max(self.longest_pause, time.monotonic() - began)
+                done = await self._checkpoint(connections(), "TRUNCATE" if truncate else "RESTART")
+                ended = time.monotonic()
+            self.longest_pause = max(self.longest_pause, ended - began)
+            self._not_before = ended + (0.0 if done else PATIENCE)
+            return done
 
     async def _checkpoint(self, connections: Connections | None, mode: str) -> bool:
         if connections is None:
@@ -89,7 +93,7 @@ def _checkpoint(connections: Connections, mode: str) -> int | None:
         return None
     if mode != "PASSIVE":
         return 0
-    os.fdatasync(connections.descriptor)
+    flush(connections.descriptor)
     return int(pages)
 
 

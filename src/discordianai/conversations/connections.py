@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from discordianai.conversations.migrations import migrate, version
@@ -34,6 +33,11 @@ CARE = (
 """How whoever writes treats the file."""
 
 _MAGIC = b"SQLite format 3\x00"
+
+
+def readable(text: bytes) -> str:
+    """For `text_factory`: what a fault of the disk garbled; the error for it would quote the text."""
+    return text.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ def open_connections(path: Path) -> Connections:
         raise
 
 
+def flush(descriptor: int) -> None:
+    """Send what was written to the disk. macOS has no `fdatasync`."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
 def _close(connections: Sequence[sqlite3.Connection], descriptor: int) -> None:
     """The descriptor last: closing it drops the locks that the connections have through others."""
     for connection in reversed(connections):
@@ -92,8 +101,7 @@ def connect(path: Path, *, cache_kib: int, busy_timeout: float = BUSY_TIMEOUT) -
             f"cache_size = -{cache_kib}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        # What a fault of the disk garbled stays readable; the error for it would quote the text.
-        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+        connection.text_factory = readable
     except BaseException:
         connection.close()
         raise

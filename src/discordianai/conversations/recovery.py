@@ -46,11 +46,16 @@ def takes_writes(path: Path, connections: Connections) -> bool:
 
 
 def is_elsewhere(path: Path, connections: Connections) -> bool:
-    """Whether the open file was removed or replaced: what is written to it is lost when it is closed."""
+    """Whether the open file was removed or replaced: what is written to it is lost when it is closed.
+
+    False where nobody may look; the open file takes writes all the same.
+    """
     try:
         return not os.path.samestat(path.stat(), os.fstat(connections.descriptor))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
+    except OSError:
+        return False
 
 
 def close(path: Path, connections: Connections) -> None:

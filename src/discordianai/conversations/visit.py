@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from discordianai.conversations import migrations, troubles
-from discordianai.conversations.connections import CARE
+from discordianai.conversations.connections import CARE, readable
 from discordianai.conversations.store import StoreError
 
 PATIENCE = 10.0
@@ -36,6 +36,7 @@ def visit(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connection
             isolation_level=None,
             check_same_thread=False,
         )
+        connection.text_factory = readable
         try:
             if write:
                 for setting in CARE:

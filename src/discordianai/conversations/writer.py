@@ -25,8 +25,8 @@ MOST_WAITING = 1024
 MOST_TOGETHER = 128
 """Writes in one transaction: about 10 ms of work."""
 
-MUCH = 100
-"""Writes after which the log should be moved into the file: 500 pages, which a disk takes in 10 to 20 ms. A
+MUCH = 50
+"""Writes after which the log should be moved into the file: 250 pages, which a disk takes in 5 to 10 ms. A
 write may have to wait for it that long."""
 
 Call = Callable[[sqlite3.Connection], Any]
