@@ -69,6 +69,7 @@ def test_the_copy_is_one_sound_private_file_of_the_same_kind(database: Path, tmp
     for name in ("user_version", "application_id", "auto_vacuum"):
         assert pragma(target, name) == pragma(database, name)
     assert pragma(target, "integrity_check") == "ok"
+    assert pragma(target, "journal_mode") == "delete"  # a log beside it could be lost, or be another's
 
 
 def test_the_copy_holds_no_token_and_no_open_question(database: Path, tmp_path: Path) -> None:
@@ -123,6 +124,23 @@ async def test_the_copying_leaves_the_log_of_a_running_bot_alone(tmp_path: Path)
     assert len(content(target)) == 2
 
 
+async def test_the_log_that_a_killed_bot_left_is_copied_and_stays_for_the_next(tmp_path: Path) -> None:
+    """It could be starting at this moment, and its checkpoints must be the only ones."""
+    database, target, left = tmp_path / DATABASE, tmp_path / "copy", tmp_path / "left"
+    target.touch()
+    left.mkdir()
+    async with open_store(database, pace=SLOW) as store:
+        await first_round(database.with_name(database.name + "-wal"))
+        await store.append(ANN, exchange(1))
+        files = [str(database), f"{database}-wal"]
+        await trio.run_process(["/bin/cp", *files, str(left)])
+    log = left / f"{DATABASE}-wal"
+    before = log.stat().st_size
+    backup.copy(left / DATABASE, target, silent)
+    assert log.stat().st_size == before > 0
+    assert len(content(target)) == 2
+
+
 async def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(tmp_path: Path) -> None:
     """And is not begun anew by that."""
     database, target = tmp_path / DATABASE, tmp_path / "copy"
@@ -136,6 +154,7 @@ async def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(tmp_pat
 
         def report(done: int, _total: int) -> None:
             nonlocal written
+            assert written < 100, "it is begun anew again and again"
             reports.append(done)
             trio.from_thread.run(store.append, ANN, exchange(written))
             written += 1

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from discordianai import cli
-from tests.conversations.builders import bytes_on_disk
+from discordianai.conversations.export import exported
+from discordianai.conversations.selection import Selection
+from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.visit import visit
+from discordianai.model import Role, Turn
+from tests.conversations.builders import ANN, DATABASE, NOW, SLOW, bytes_on_disk
 
 Captured = pytest.CaptureFixture[str]
 
@@ -21,7 +26,7 @@ def lines(captured: Captured) -> list[dict[str, object]]:
     return [json.loads(line) for line in captured.readouterr().out.splitlines()]
 
 
-def exported(database: Path, captured: Captured, *selection: object) -> list[dict[str, object]]:
+def all_exported(database: Path, captured: Captured, *selection: object) -> list[dict[str, object]]:
     assert run("export", *selection, "--database", database) == 0
     return lines(captured)
 
@@ -53,7 +58,7 @@ def test_an_empty_store_has_stats_too(database: Path, capsys: Captured) -> None:
 
 
 def test_every_turn_is_exported_with_all_that_is_known_of_it(database: Path, capsys: Captured) -> None:
-    turns = exported(database, capsys)
+    turns = all_exported(database, capsys)
     assert len(turns) == 12
     assert turns[0] | {"at": "", "conversation": 0} == {
         "conversation": 0,
@@ -84,12 +89,16 @@ def test_every_turn_is_exported_with_all_that_is_known_of_it(database: Path, cap
 def test_what_is_exported_is_what_a_purge_removes(
     database: Path, capsys: Captured, selection: tuple[object, ...], people: list[str]
 ) -> None:
-    assert [turn["person_id"] for turn in exported(database, capsys, *selection)] == people
-    left = [turn for turn in exported(database, capsys) if turn not in exported(database, capsys, *selection)]
+    assert [turn["person_id"] for turn in all_exported(database, capsys, *selection)] == people
+    left = [
+        turn
+        for turn in all_exported(database, capsys)
+        if turn not in all_exported(database, capsys, *selection)
+    ]
     assert run("purge", *selection, "--yes", "--database", database) == 0
     assert f"{len(people)} turns removed" in capsys.readouterr().err
-    assert exported(database, capsys, *selection) == []
-    assert exported(database, capsys) == left
+    assert all_exported(database, capsys, *selection) == []
+    assert all_exported(database, capsys) == left
 
 
 def test_a_purge_leaves_nothing_in_the_files(database: Path) -> None:
@@ -113,7 +122,7 @@ def test_old_turns_are_removed_and_new_ones_stay(database: Path, capsys: Capture
     assert run("purge", "--older-than", "0.5", "--yes", "--database", database) == 0
     assert "0 turns removed" in capsys.readouterr().err
     assert run("purge", "--older-than", "0", "--yes", "--database", database) == 0
-    assert len(exported(database, capsys)) < 12  # the clock of the builders runs ahead by a second or two
+    assert len(all_exported(database, capsys)) < 12  # the clock of the builders runs ahead by a second or two
 
 
 def test_a_purge_asks_and_takes_nothing_for_a_yes(
@@ -162,6 +171,18 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(database: Path) -> None:
         stderr=subprocess.PIPE, text=True, timeout=30, check=False
     )  # fmt: skip
     assert done.stderr == "stdout: No space left on device\nstatus 1\n"
+
+
+async def test_every_line_ends_where_any_reader_takes_it_to_end(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    said = Turn(Role.USER, "one\ntwo\u2028three\u2029four\x85five\x0csix é 👩", NOW)
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, [said])
+    with visit(path) as connection:
+        (line,) = exported(connection, Selection(), lambda _done, _total: None)
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["text"] == said.text
+    assert "é 👩" in line
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "x", "1.5", str(2**63)])

@@ -208,6 +208,10 @@ def _remove_in(
         f" WHERE conversation_id = ? AND {condition} LIMIT ?)",
         (conversation, *values, most - turns),
     ).rowcount
-    if turns + participants < most:
+    left = connection.execute(
+        f"SELECT 1 FROM participants WHERE conversation_id = ? AND {condition} LIMIT 1",  # noqa: S608  # our own clauses
+        (conversation, *values),
+    ).fetchone()
+    if left is None:  # nothing leads here any more
         _remove_empty(connection, [conversation])
     return turns, participants
