@@ -185,6 +185,15 @@ async def test_every_line_ends_where_any_reader_takes_it_to_end(tmp_path: Path) 
     assert "é 👩" in line
 
 
+def test_without_a_database_it_says_how_to_name_one(tmp_path: Path, capsys: Captured) -> None:
+    database = tmp_path / "none.sqlite3"
+    for command in (("stats",), ("export",), ("purge", "--all", "--yes")):
+        assert run(*command, "--database", database) == 1
+        sentence = f"there is no database {database}; name it with --database PATH\n"
+        assert capsys.readouterr().err == sentence
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("wrong", ["0", "-1", "x", "1.5", str(2**63)])
 def test_an_id_that_cannot_be_is_refused(wrong: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit):

@@ -10,7 +10,7 @@ import trio
 from discordianai.conversations.sqlite import open_store
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange
 
-ROUNDS = 4
+ROUNDS = 3
 
 SCRIPT = """
 import sys, trio

@@ -146,7 +146,7 @@ OPERATIONS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(OPERATIONS, min_size=5, max_size=40))
 def test_both_stores_give_the_same_results(script: list[Operation]) -> None:
     trio.run(side_by_side, script)

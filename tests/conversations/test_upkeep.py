@@ -31,7 +31,7 @@ def on_disk(folder: Path) -> bytes:
 
 async def gone(folder: Path, *texts: bytes) -> None:
     """Wait until no file holds any of the texts."""
-    with trio.fail_after(5):
+    with trio.fail_after(10):
         while any(text in on_disk(folder) for text in texts):  # noqa: ASYNC110  # the upkeep tells nobody
             await trio.sleep(0.02)
 
@@ -73,7 +73,7 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         done = await trio.run_process([*command, *selection], capture_stderr=True)
         assert b"a bot is running on it\n2 turns will be removed" in done.stderr
         assert b"the bot notices within a second or two" in done.stderr
-        with trio.fail_after(5):
+        with trio.fail_after(10):
             while await store.recent(ANN, 50):  # noqa: ASYNC110  # the upkeep tells nobody
                 await trio.sleep(0.01)
         await gone(tmp_path, b"question 1", b"answer 1", b"what Ann is asking", b"token-1")
@@ -83,29 +83,27 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         assert await store.unfinished() == ()
 
 
-async def test_answers_wait_only_a_moment_while_a_large_purge_runs(tmp_path: Path) -> None:
+async def test_answers_go_on_between_the_steps_of_a_large_purge(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=QUICK) as store:
         turns = [turn for number in range(25) for turn in exchange(number)]
         async with trio.open_nursery() as nursery:
             for person_id in range(100, 200):
                 nursery.start_soon(store.append, ConversationKey(5, person_id), turns)
-        longest = 0.0
         removed: list[int] = []
 
         async def remove() -> None:
             removed.append(await trio.to_thread.run_sync(purge, path, Selection(channel_id=5)))
 
+        stored = 0
         async with trio.open_nursery() as nursery:
             nursery.start_soon(remove)
             while not removed:
-                began = trio.current_time()
-                await store.append(ANN, exchange(1))
-                longest = max(longest, trio.current_time() - began)
-                await trio.sleep(0.001)
+                await store.append(ANN, exchange(stored))
+                stored += 1
         assert removed == [5000]
-        assert longest < 0.5  # milliseconds; this machine may be busy
-        assert len(await store.recent(ANN, 50)) >= 2
+        assert stored > 10  # of the 25 steps, each is followed by a pause
+        assert (await store.recent(ANN, 50))[-2:] == exchange(stored - 1)
 
 
 async def test_what_a_killed_bot_had_removed_leaves_the_log_at_the_next_start(tmp_path: Path) -> None:
@@ -174,13 +172,13 @@ async def test_a_purge_takes_a_copy_too_and_leaves_it_one_file(tmp_path: Path) -
 async def test_free_pages_go_back_to_the_disk(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=QUICK) as store:
-        await fill(store, people=40)
-        with trio.fail_after(5):
-            while path.stat().st_size < 3 * 2**20:  # noqa: ASYNC110  # a file tells nobody when it grows
+        await fill(store, people=30)
+        with trio.fail_after(10):
+            while path.stat().st_size < 2.5 * 2**20:  # noqa: ASYNC110  # a file tells nobody when it grows
                 await trio.sleep(0.01)
-        for person_id in range(1, 41):
+        for person_id in range(1, 31):
             await store.reset(ConversationKey(7, person_id))
-        with trio.fail_after(5):
+        with trio.fail_after(10):
             while path.stat().st_size > 2 * 2**20:  # noqa: ASYNC110  # nor when it shrinks
                 await trio.sleep(0.02)
 
@@ -188,14 +186,14 @@ async def test_free_pages_go_back_to_the_disk(tmp_path: Path) -> None:
 async def test_under_load_the_log_is_moved_before_the_second_is_over(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=SLOW) as store:
-        with trio.fail_after(5):
+        with trio.fail_after(10):
             while log_of(path).stat().st_size:  # noqa: ASYNC110  # the first round
                 await trio.sleep(0.01)
         before = path.stat().st_mtime_ns
         async with trio.open_nursery() as nursery:
             for person_id in range(1, 2 * writer.MUCH):
                 nursery.start_soon(store.append, ConversationKey(7, person_id), exchange(1))
-        with trio.fail_after(5):
+        with trio.fail_after(10):
             while path.stat().st_mtime_ns == before:  # noqa: ASYNC110  # a file tells nobody
                 await trio.sleep(0.01)
 

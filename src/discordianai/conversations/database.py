@@ -25,7 +25,7 @@ from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.conversations.troubles import Trouble
 from discordianai.conversations.writer import Outcome, Write, Writer
 
-LOCK_PATIENCE = 1.0
+LOCK_PATIENCE = 0.5
 """Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
 
 LAST_TRY = 5.0
