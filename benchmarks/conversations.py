@@ -30,7 +30,7 @@ from benchmarks.conversations_memory import (
     percentile,
     text,
 )
-from discordianai.conversations.connections import open_connections, transaction
+from discordianai.conversations.connections import flush, open_connections, transaction
 from discordianai.conversations.sqlite import SqliteStore, open_store
 
 RATE = 1000
@@ -200,10 +200,24 @@ def fill_with_expired(database: Path) -> None:
     connections.close()
 
 
+def disk(folder: Path) -> list[float]:
+    """What everything here depends on: milliseconds to write a page to the disk, a thousand times."""
+    times = []
+    with (folder / "page").open("wb", buffering=0) as file:
+        for _ in range(1000):
+            began = time.perf_counter()
+            file.write(b"x" * 4096)
+            flush(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
 def minute(folder: Path, seconds: float) -> None:
     """1000 appends a second while retention runs."""
     load = Minute(seconds)
+    pages = disk(folder)
     trio.run(load.run, folder / "minute")
+    pages += disk(folder)
     removed = EXPIRED - count_expired(folder / "minute")
     load_is = f"{RATE} appends and {WINDOWS} windows a second for {seconds:.0f} s"
     print(f"\n{load_is}, {removed:,} old turns removed\n")
@@ -211,6 +225,7 @@ def minute(folder: Path, seconds: float) -> None:
     for name, times, required in (
         ("an append, on disk", load.appends, "p99.9 < 50 ms"),
         ("a window", load.windows, "p99.9 < 50 ms"),
+        ("a page of 4 KiB, by itself, before and after", pages, ""),
     ):
         shown = [percentile(times, part) for part in (0.5, 0.99, 0.999)]
         row(name, *(f"{value:.1f} ms" for value in (*shown, max(times))), required)
