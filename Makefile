@@ -6,10 +6,10 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test lint audit format clean
-.PHONY: bench-transport bench-dispatch bench-routing soak-transport
+.PHONY: bench-transport bench-dispatch bench-routing bench-conversations soak-transport soak-kill
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## make .venv and install everything into it
 
@@ -47,8 +47,14 @@ bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (t
 bench-routing: $(STAMP) ## what it costs to let the model decide who answers (ten seconds)
 	@$(BIN)/python -m benchmarks.routing
 
+bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three minutes, 3 GB on the disk)
+	@$(BIN)/python -m benchmarks.conversations --million
+
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport
+
+soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost (fifteen minutes)
+	@$(BIN)/python -m benchmarks.soak_kill
 
 format: $(STAMP) ## let ruff write the layout
 	@$(BIN)/python -m ruff format .

@@ -1,18 +1,14 @@
-"""The commands a person types."""
+"""Assembles the commands a person types, and turns their errors into sentences and exit statuses."""
 
 import argparse
-import logging
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-import trio
 
 from discordianai import settings_file
-from discordianai.commands import migrate, service
-
-EX_CONFIG = 78
-"""From sysexits.h: the configuration is wrong, so that starting again is no use."""
+from discordianai.commands import EX_CONFIG, backup, bot, conversations, migrate, service
+from discordianai.commands.partial_file import NotWritten
+from discordianai.conversations.store import StoreError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,9 +17,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.command(options)
     except settings_file.SettingsError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)  # noqa: T201  # for the person at the terminal
-        return EX_CONFIG
+        return _tell(*error.problems, status=EX_CONFIG)
+    except (StoreError, NotWritten) as error:
+        return _tell(str(error), status=1)
+    except BrokenPipeError:  # whoever read stdout has seen enough
+        _close_stdout()
+        return 1
+    except OSError as error:
+        _close_stdout()
+        return _tell(f"{error.filename or 'stdout'}: {error.strerror}", status=1)
+    except KeyboardInterrupt:
+        return _tell("stopped", status=1)
+    return status
+
+
+def _close_stdout() -> None:
+    """What could not be written is not tried once more, with a traceback, when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(*sentences: str, status: int) -> int:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)  # noqa: T201  # for the person at the terminal
     return status
 
 
@@ -32,41 +47,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="discordianai", description="A Discord assistant that answers from OpenAI and Perplexity."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run the bot")
-    run.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
-    run.set_defaults(command=_run)
-    sandbox = commands.add_parser("sandbox", help="try the bot here, with no account and no key")
-    sandbox.set_defaults(command=_sandbox)
-    service.add_to(commands)
-    migrate.add_to(commands)
+    for group in (bot, backup, conversations, service, migrate):
+        group.add_to(commands)
     return parser
-
-
-def _run(options: argparse.Namespace) -> int:
-    settings = settings_file.load(options.settings)
-    # Imported here so that a mistake in the settings is told at once.
-    from discordianai import app
-    from discordianai.conversations.store import StoreError
-    from discordianai.discord.session_limit import ListenerRefused
-    from discordianai.operations import logs
-
-    logs.configure(settings.logging)
-    log = logging.getLogger("discordianai")
-    try:
-        trio.run(app.run, settings)
-    except ListenerRefused as error:
-        log.critical("%s", error)
-        return EX_CONFIG
-    except StoreError as error:
-        log.critical("%s", error)
-        return 1
-    except Exception:
-        log.critical("a part of the bot died of a bug", exc_info=True)
-        return 1
-    return 0
-
-
-def _sandbox(_options: argparse.Namespace) -> int:
-    from discordianai.sandbox import terminal
-
-    return trio.run(terminal.run)

@@ -54,11 +54,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     """
     document = _read(_find(path))
     problems = _add_secrets(document, environment)
-    try:
-        settings = Settings.model_validate(document)
-    except ValidationError as error:
-        problems += complaints(error)
-        raise SettingsError(*problems) from None  # the chained text would repeat it, less plainly
+    settings = _validate(document, problems)
     problems += _missing(settings)
     if problems:
         raise SettingsError(*problems)
@@ -73,6 +69,24 @@ def _in_the_state_directory(settings: Settings, environment: Mapping[str, str]) 
     database = str(Path(directory, settings.conversations.database))  # an absolute path stays what it is
     conversations = settings.conversations.model_copy(update={"database": database})
     return settings.model_copy(update={"conversations": conversations})
+
+
+def load_without_secrets(path: Path | None = None) -> Settings:
+    """As `load`, for commands that speak to nobody: no secret is looked up, and none is missed.
+
+    One that stands in the file is in the result. Raises `SettingsError`.
+    """
+    document = _read(_find(path))
+    _add_secrets(document, {})
+    return _in_the_state_directory(_validate(document, []), os.environ)
+
+
+def _validate(document: Document, problems: list[str]) -> Settings:
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        # The chained text would repeat it, less plainly.
+        raise SettingsError(*problems, *complaints(error)) from None
 
 
 def _find(path: Path | None) -> Path:

@@ -4,11 +4,15 @@ import argparse
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from discordianai.migration import migrate
 
+if TYPE_CHECKING:
+    from discordianai.commands import Commands
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+
+def add_to(commands: "Commands") -> None:
     """Add `migrate`."""
     parser = commands.add_parser(
         "migrate",

@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, unit_files
@@ -17,8 +17,11 @@ from discordianai.operations.units.places import SYSTEM, Bot, places_of_user
 from discordianai.operations.units.readiness import Found, doubts, look, obstacles
 from discordianai.operations.units.writing import remove, write
 
+if TYPE_CHECKING:
+    from discordianai.commands import Commands
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+
+def add_to(commands: "Commands") -> None:
     """Add `service install` and `service uninstall`."""
     group = commands.add_parser("service", help="run the bot under systemd")
     actions = group.add_subparsers(required=True, metavar="ACTION")

@@ -1,25 +1,36 @@
 """Moving what was written from the write-ahead log into the database file, off the write path.
 
 A passive checkpoint runs beside the writes and does nearly all of the work. Writes that never pause keep the
-log growing, though: so beyond a size, or where something removed must not stay in it, the log is emptied
-between two transactions, when little is left to move.
+log growing, though: so beyond a size it is begun anew, and where something removed must not stay in it, it is
+emptied, between two transactions, when little is left to move.
+
+SQLite sends the file to the disk only with the last page of the log. Writes that never pause would leave that
+to the moment in which they have to wait, for all that was moved; so it is done here, beside them.
 
 SQLite until 3.51.3 had a defect: a passive checkpoint that starts while the log is wholly checkpointed can
 overlook that a commit begins the log anew, and damage the file (sqlite.org/wal.html#walresetbug). It cannot
-happen here: a commit that leaves something to move goes before each passive checkpoint, one runs at a time,
-and no other process checkpoints while the bot runs.
+happen here: a commit that leaves something to move goes before each checkpoint, one runs at a time, and no
+other process checkpoints while the bot runs. The one that empties the log is no exception: where another
+process, an operator's purge, is just writing, SQLite makes a passive one of it.
 """
 
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
+from discordianai.conversations import recovery, troubles
+from discordianai.conversations.connections import Connections, flush
 from discordianai.conversations.writer import Writer
 
 LONGEST_LOG = 4096
-"""Pages of 4 KiB in the log, after which it is emptied."""
+"""Pages of 4 KiB in the log, after which it is begun anew."""
+
+PATIENCE = 1.0
+"""Seconds until that is tried again, where a reader of an older state was in the way."""
 
 
 class Checkpointer:
@@ -31,7 +42,9 @@ class Checkpointer:
         self._turn = trio.Lock()
         self._thread = trio.CapacityLimiter(1)
         self._commits_seen = 0
+        self._not_before = 0.0
         self.log_pages = 0
+        self.longest_pause = 0.0
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -39,29 +52,57 @@ class Checkpointer:
         async with self._turn:
             yield
 
-    async def run(self, connection: Callable[[], sqlite3.Connection | None], *, truncate: bool) -> bool:
+    async def run(self, connections: Callable[[], Connections | None], *, truncate: bool) -> bool:
         """Move the log into the file; with `truncate`, empty it. Whether it did.
 
         A reader of an older state, a backup for example, keeps the log from being emptied. Raises
-        `sqlite3.Error`, and what `write_something` does.
+        `sqlite3.Error`, `OSError`, and what `write_something` does.
         """
         async with self._turn:
-            if self._writer.commits != self._commits_seen:
+            if truncate or self._writer.commits != self._commits_seen:
                 await self._write_something()
                 self._commits_seen = self._writer.commits
-                await self._checkpoint(connection(), "PASSIVE")
-            if not truncate and self.log_pages < LONGEST_LOG:
+                await self._checkpoint(connections(), "PASSIVE")
+            if not truncate and (self.log_pages < LONGEST_LOG or time.monotonic() < self._not_before):
                 return True
             async with self._writer.paused():
-                return await self._checkpoint(connection(), "TRUNCATE")
+                began = time.monotonic()
+                done = await self._checkpoint(connections(), "TRUNCATE" if truncate else "RESTART")
+                ended = time.monotonic()
+            self.longest_pause = max(self.longest_pause, ended - began)
+            self._not_before = ended + (0.0 if done else PATIENCE)
+            return done
 
-    async def _checkpoint(self, connection: sqlite3.Connection | None, mode: str) -> bool:
-        if connection is None:
+    async def _checkpoint(self, connections: Connections | None, mode: str) -> bool:
+        if connections is None:
             return False
+        run = partial(_checkpoint, connections, mode)
+        pages = await trio.to_thread.run_sync(run, limiter=self._thread)
+        if pages is not None:
+            self.log_pages = pages
+        return pages is not None
 
-        def run() -> tuple[int, int, int]:
-            row: tuple[int, int, int] = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-            return row
 
-        busy, self.log_pages, _ = await trio.to_thread.run_sync(run, limiter=self._thread)
-        return not busy
+def _checkpoint(connections: Connections, mode: str) -> int | None:
+    """The pages in the log then, or None where somebody was in the way."""
+    connection = connections.checkpointer
+    if mode != "PASSIVE" and not touched(connection):
+        return None
+    busy, pages, _ = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    if busy:
+        return None
+    if mode != "PASSIVE":
+        return 0
+    flush(connections.descriptor)
+    return int(pages)
+
+
+def touched(connection: sqlite3.Connection) -> bool:
+    """Leave something to move; False while another process writes."""
+    try:
+        recovery.touch(connection)
+    except sqlite3.OperationalError as error:
+        if troubles.code(error) != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

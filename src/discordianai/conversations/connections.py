@@ -2,12 +2,12 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai.conversations.migrations import migrate
+from discordianai.conversations.migrations import migrate, version
 from discordianai.conversations.store import StoreError
 
 READERS = 3
@@ -24,22 +24,36 @@ less, and a backup takes longer than anybody would wait."""
 LEAST_SQLITE = (3, 37)
 """STRICT tables."""
 
+CARE = (
+    "synchronous = FULL",  # a commit is an fsync: a stored turn survives a power cut
+    "wal_autocheckpoint = 0",  # the checkpointer's work
+    "secure_delete = ON",  # what is deleted is overwritten
+    "temp_store = MEMORY",  # and nothing of it is in a temporary file
+)
+"""How whoever writes treats the file."""
+
 _MAGIC = b"SQLite format 3\x00"
+
+
+def readable(text: bytes) -> str:
+    """For `text_factory`: what a fault of the disk garbled; the error for it would quote the text."""
+    return text.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """The open file. Each connection is used by one thread at a time."""
+    """The open file. Each connection is used by one thread at a time. `descriptor` is the file itself, `log`
+    tells its write-ahead log from another."""
 
     writer: sqlite3.Connection
     readers: tuple[sqlite3.Connection, ...]
     checkpointer: sqlite3.Connection
-    inode: int
+    descriptor: int
+    log: os.stat_result
 
     def close(self) -> None:
         """Close the file. Nothing may be running any more."""
-        for connection in (*self.readers, self.checkpointer, self.writer):
-            connection.close()
+        _close((self.writer, self.checkpointer, *self.readers), self.descriptor)
 
 
 def open_connections(path: Path) -> Connections:
@@ -47,20 +61,33 @@ def open_connections(path: Path) -> Connections:
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed")
     # It holds what people said, and tokens: nobody else on the machine reads it. SQLite gives its other files
-    # the same mode. There is no connection yet whose locks this close would drop.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    # the same mode.
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     opened: list[sqlite3.Connection] = []
     try:
+        _refuse_others(path)
         opened.append(connect(path, cache_kib=2048))
         migrate(opened[0])
         _touch_every_table(opened[0])
         opened.extend(connect(path, cache_kib=1024) for _ in range(READERS))
         opened.append(connect(path, cache_kib=256, busy_timeout=CHECKPOINT_TIMEOUT))
-        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], path.stat().st_ino)
+        log = path.with_name(path.name + "-wal").stat()
+        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], descriptor, log)
     except BaseException:
-        for connection in reversed(opened):
-            connection.close()
+        _close(opened, descriptor)
         raise
+
+
+def flush(descriptor: int) -> None:
+    """Send what was written to the disk. macOS has no `fdatasync`."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
+def _close(connections: Sequence[sqlite3.Connection], descriptor: int) -> None:
+    """The descriptor last: closing it drops the locks that the connections have through others."""
+    for connection in reversed(connections):
+        connection.close()
+    os.close(descriptor)
 
 
 def connect(path: Path, *, cache_kib: int, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
@@ -70,17 +97,25 @@ def connect(path: Path, *, cache_kib: int, busy_timeout: float = BUSY_TIMEOUT) -
         for pragma in (
             "auto_vacuum = INCREMENTAL",  # takes effect on a new file only, and before its first page
             "journal_mode = WAL",
-            "synchronous = FULL",  # a commit is an fsync: a stored turn survives a power cut
-            "wal_autocheckpoint = 0",  # the checkpointer's work
-            "secure_delete = ON",  # what is deleted is overwritten
-            "temp_store = MEMORY",  # and nothing of it is in a temporary file
+            *CARE,
             f"cache_size = -{cache_kib}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.text_factory = readable
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _refuse_others(path: Path) -> None:
+    """Raise `StoreError` before another program's database is changed: its journal mode would be."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        version(connection)
+    finally:
+        connection.close()
 
 
 def _touch_every_table(connection: sqlite3.Connection) -> None:

@@ -25,6 +25,9 @@ from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.conversations.troubles import Trouble
 from discordianai.conversations.writer import Outcome, Write, Writer
 
+LOCK_PATIENCE = 0.5
+"""Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
+
 LAST_TRY = 5.0
 """Seconds at the end for what waits in memory."""
 
@@ -69,9 +72,18 @@ class Database:
         """The length of the write-ahead log at the last checkpoint."""
         return self._checkpointer.log_pages
 
+    @property
+    def longest_pause(self) -> float:
+        """Seconds for which a checkpoint held up the writes at most."""
+        return self._checkpointer.longest_pause
+
     async def run(self) -> None:
         """Write until `close_writer`."""
         await self._writer.run()
+
+    async def much_written(self) -> None:
+        """Wait until there is so much in the log that a checkpoint is due."""
+        await self._writer.much_written()
 
     async def end_writing(self) -> None:
         """Take no more writes; try once more to write what waits in memory."""
@@ -163,13 +175,17 @@ class Database:
             self._log.error("conversations are still kept in memory only", reason=reason)
             self._health = replace(self._health, reason=reason)
 
-    async def look(self) -> None:
-        """Notice a file that was removed or replaced: what goes there now is lost at the end."""
+    async def look(self) -> bool:
+        """Whether the file was removed or replaced: what goes there now is lost at the end."""
         present = self._connections
         if present is None:
-            return
-        if await trio.to_thread.run_sync(recovery.is_elsewhere, self._path, present, limiter=self._thread):
+            return False
+        elsewhere = await trio.to_thread.run_sync(
+            recovery.is_elsewhere, self._path, present, limiter=self._thread
+        )
+        if elsewhere:
             self._worsen(f"the database {self._path} was removed or replaced while in use")
+        return elsewhere
 
     async def recover(self) -> bool:
         """Try to get well; whether it takes writes again. What waited has been written then."""
@@ -203,7 +219,7 @@ class Database:
             if not self._damaged and recovery.takes_writes(self._path, present):
                 return present
             self._connections = None
-            present.close()
+            recovery.close(self._path, present)
         if self._damaged:
             recovery.set_damaged_aside(self._path)
             self._damaged = False
@@ -244,10 +260,8 @@ class Database:
         if not self._health.writable:
             return False
         try:
-            return await self._checkpointer.run(
-                lambda: self._connections.checkpointer if self._connections else None, truncate=truncate
-            )
-        except sqlite3.Error as error:
+            return await self._checkpointer.run(lambda: self._connections, truncate=truncate)
+        except (sqlite3.Error, OSError) as error:
             self._meet(error)
             return False
 
@@ -261,7 +275,7 @@ class Database:
         def close() -> None:
             try:
                 if self._connections is not None:
-                    self._connections.close()
+                    recovery.close(self._path, self._connections)
             finally:
                 self.release()
 
@@ -284,6 +298,6 @@ def _lock(path: Path) -> Database:
     if is_foreign(path) and not lock_path(path).exists():
         raise StoreError(f"the database {path} cannot be used: it is not a database; name another file")
     try:
-        return Database(path, DatabaseLock(path))
+        return Database(path, DatabaseLock(path, LOCK_PATIENCE))
     except OSError as error:
         raise StoreError(f"the database {path} cannot be locked: {error}") from error

@@ -9,6 +9,7 @@ two bots hold "the" lock on two different files. So its presence also tells that
 import errno
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,12 +22,14 @@ def lock_path(database: Path) -> Path:
 
 
 class DatabaseLock:
-    """Held from construction to `release`. Raises `StoreError` where another bot holds it, or `OSError`."""
+    """Held from construction to `release`. Raises `OSError`, and `StoreError` where somebody else holds it
+    for
+    longer than `patience` seconds."""
 
-    def __init__(self, database: Path) -> None:
-        self._descriptor = _open(lock_path(database))
+    def __init__(self, database: Path, patience: float = 0.0) -> None:
+        self._descriptor = _open(database)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._descriptor, patience)
             with suppress(OSError):  # the number is a courtesy, and the disk may be full or read-only
                 os.truncate(self._descriptor, 0)
                 os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -46,13 +49,32 @@ class DatabaseLock:
         os.close(self._descriptor)
 
 
-def _open(path: Path) -> int:
+def _open(database: Path) -> int:
+    path = lock_path(database)
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with suppress(OSError):
+        # Root's commands must not leave a file that the bot may not open; SQLite does the same with its own.
+        owner = database.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+def _lock(descriptor: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def bot_is_running(database: Path) -> bool:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import trio
 
 from discordianai.conversations import window
-from discordianai.conversations.accounting import Charge, Spent, SpentOn
+from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Answer, Exchange, Unfinished
+from discordianai.conversations.questions_table import REPLAYS_END
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.conversations.upkeep import DAY
 from discordianai.model import Question, Turn
@@ -23,9 +24,11 @@ class MemoryStore:
         self._options = options or StoreOptions()
         self._clock = clock
         self._exchanges: defaultdict[ConversationKey, list[tuple[Exchange, Turn]]] = defaultdict(list)
-        self._questions: dict[int, Unfinished | None] = {}  # None: nothing but the id is left
+        self._open: dict[int, Unfinished] = {}
+        self._done: dict[int, float] = {}  # nothing but the id is left, and when that was
         self._forgotten: set[int] = set()
         self._charges: list[Charge] = []
+        self._spenders: dict[int, str] = {}  # who is forgotten, and since which day
         self.health = Health()
         self.failure: StoreError | None = None
 
@@ -33,6 +36,15 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         if self.failure is not None:
             raise self.failure
+        now = self._clock()
+        oldest = now - self._options.ttl_days * DAY
+        self._remove(lambda _, turn: turn.at < oldest)
+        self._done = {number: at for number, at in self._done.items() if at >= now - REPLAYS_END}
+        self._forgotten &= self._done.keys()
+        for person_id, day in list(self._spenders.items()):
+            if day < day_of(now):
+                self._anonymise(person_id)
+                del self._spenders[person_id]
 
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
         """See `ConversationStore.recent`."""
@@ -66,52 +78,65 @@ class MemoryStore:
         """See `ConversationStore.forget`."""
         await self._enter()
         self._forget_questions(lambda question: question.person.id == person_id)
-        return self._remove(lambda exchange: exchange.person_id == person_id)
+        self._spenders[person_id] = day_of(self._clock())
+        self._anonymise(person_id)
+        return self._remove(lambda exchange, _: exchange.person_id == person_id)
+
+    def _anonymise(self, person_id: int) -> None:
+        """Today's sum is still needed for the daily limit."""
+        today = day_of(self._clock())
+        self._charges = [
+            replace(charge, person_id=0) if charge.person_id == person_id and charge.day < today else charge
+            for charge in self._charges
+        ]
 
     async def drop_guild(self, guild_id: int) -> int:
         """See `ConversationStore.drop_guild`."""
         await self._enter()
         self._forget_questions(lambda question: question.place.guild_id == guild_id)
-        return self._remove(lambda exchange: exchange.guild_id == guild_id)
+        return self._remove(lambda exchange, _: exchange.guild_id == guild_id)
 
     def _forget_questions(self, whose: Callable[[Question], bool]) -> None:
-        for interaction_id, entry in self._questions.items():
-            if entry is not None and whose(entry.question):
-                self._questions[interaction_id] = None
+        for interaction_id, entry in list(self._open.items()):
+            if whose(entry.question):
+                self._finish(interaction_id)
                 self._forgotten.add(interaction_id)
 
-    def _remove(self, which: Callable[[Exchange], bool]) -> int:
+    def _finish(self, interaction_id: int) -> None:
+        self._open.pop(interaction_id, None)
+        self._done.setdefault(interaction_id, self._clock())
+
+    def _remove(self, which: Callable[[Exchange, Turn], bool]) -> int:
         before = sum(map(len, self._exchanges.values()))
         for key, turns in list(self._exchanges.items()):
-            self._exchanges[key] = [(exchange, turn) for exchange, turn in turns if not which(exchange)]
+            self._exchanges[key] = [(exchange, turn) for exchange, turn in turns if not which(exchange, turn)]
         return before - sum(map(len, self._exchanges.values()))
 
     async def accept(self, question: Question) -> bool:
         """See `PendingQuestions.accept`."""
         await self._enter()
         interaction_id = question.address.interaction_id
-        if interaction_id in self._questions:
+        if interaction_id in self._open or interaction_id in self._done:
             return False
-        self._questions[interaction_id] = Unfinished(replace(question, number=0))
+        self._open[interaction_id] = Unfinished(replace(question, number=0))
         return True
 
     async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
         """See `PendingQuestions.note_part`."""
         await self._enter()
-        entry = self._questions.get(interaction_id)
+        entry = self._open.get(interaction_id)
         if entry is not None and not entry.complete:
             parts = (*entry.message_ids, message_id)
-            self._questions[interaction_id] = replace(entry, message_ids=parts, text=text)
+            self._open[interaction_id] = replace(entry, message_ids=parts, text=text)
 
     async def answered(self, interaction_id: int, answer: Answer) -> None:
         """See `PendingQuestions.answered`."""
         await self._enter()
-        entry = self._questions.get(interaction_id)
-        known = interaction_id in self._questions
+        entry = self._open.get(interaction_id)
         if entry is not None and not entry.complete:
-            self._questions[interaction_id] = replace(entry, text=answer.text, complete=True)
-        elif not known:
-            self._questions[interaction_id] = None
+            self._open[interaction_id] = replace(entry, text=answer.text, complete=True)
+        elif entry is None and interaction_id not in self._done:
+            self._finish(interaction_id)
         elif interaction_id not in self._forgotten:
             return
         self._charges.extend(answer.charges)
@@ -121,16 +146,16 @@ class MemoryStore:
     async def finish(self, interaction_id: int) -> None:
         """See `PendingQuestions.finish`."""
         await self._enter()
-        if interaction_id in self._questions:
-            self._questions[interaction_id] = None
+        if interaction_id in self._open:
+            self._finish(interaction_id)
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """See `PendingQuestions.unfinished`."""
         await self._enter()
-        entries = [entry for entry in self._questions.values() if entry is not None]
         return tuple(
             sorted(
-                entries, key=lambda e: (e.question.address.acknowledged_at, e.question.address.interaction_id)
+                self._open.values(),
+                key=lambda e: (e.question.address.acknowledged_at, e.question.address.interaction_id),
             )
         )
 

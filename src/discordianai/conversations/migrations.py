@@ -97,20 +97,26 @@ STEPS = (
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the newest schema, each step whole or not at all. Raises `StoreError`."""
-    version = _pragma(connection, "user_version")
-    application = _pragma(connection, "application_id")
-    if application != APPLICATION_ID and _pragma(connection, "schema_version"):
-        raise StoreError("it is another program's database; name another file: `database` in [conversations]")
-    if version > len(STEPS):
-        raise StoreError(
-            f"it was written by a newer version of this program (its schema is {version}, the newest known"
-            f" here {len(STEPS)}); install that version again, or name another file"
-        )
-    for number, step in enumerate(STEPS[version:], version + 1):
+    present = version(connection)
+    for number, step in enumerate(STEPS[present:], present + 1):
         connection.executescript(
             f"BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID};"
             f" PRAGMA user_version = {number}; COMMIT;"
         )
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """How many of the steps the file has taken. Raises `StoreError` where it is none of this program's."""
+    present = _pragma(connection, "user_version")
+    application = _pragma(connection, "application_id")
+    if application != APPLICATION_ID and _pragma(connection, "schema_version"):
+        raise StoreError("it is another program's database; name another file: `database` in [conversations]")
+    if present > len(STEPS):
+        raise StoreError(
+            f"it was written by a newer version of this program (its schema is {present}, the newest known"
+            f" here {len(STEPS)}); install that version again, or name another file"
+        )
+    return present
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -82,19 +82,34 @@ def erase(connection: sqlite3.Connection, interaction_id: int, now: float) -> No
 
 def forget_person(connection: sqlite3.Connection, person_id: int, now: float) -> None:
     """Erase the open questions of a person; their answers will not be remembered."""
-    connection.execute(
-        f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own columns
-        " WHERE state < ? AND person_id = ?",
-        (FORGOTTEN, now, FINISHED, person_id),
-    )
+    _forget(connection, now, "person_id = ?", person_id)
 
 
 def forget_guild(connection: sqlite3.Connection, guild_id: int, now: float) -> None:
     """Erase the open questions of a server; their answers will not be remembered."""
+    _forget(connection, now, "guild_id = ?", guild_id)
+
+
+def forget_channel(connection: sqlite3.Connection, channel_id: int, now: float) -> None:
+    """Erase the open questions of a channel; their answers will not be remembered."""
+    _forget(connection, now, "channel_id = ?", channel_id)
+
+
+def forget_older(connection: sqlite3.Connection, than: float, now: float) -> None:
+    """Erase the questions that have been open since before that time."""
+    _forget(connection, now, "acknowledged_at < ?", than)
+
+
+def forget_all(connection: sqlite3.Connection, now: float) -> None:
+    """Erase all open questions; their answers will not be remembered."""
+    _forget(connection, now, "true")
+
+
+def _forget(connection: sqlite3.Connection, now: float, condition: str, *values: float) -> None:
     connection.execute(
-        f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own columns
-        " WHERE state < ? AND guild_id = ?",
-        (FORGOTTEN, now, FINISHED, guild_id),
+        f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own clauses
+        f" WHERE state < 2 AND {condition}",  # a number in the text: the index is partial
+        (FORGOTTEN, now, *values),
     )
 
 

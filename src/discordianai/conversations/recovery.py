@@ -1,6 +1,8 @@
 """A file that is damaged, or is no longer the one that was opened. Synchronous."""
 
+import os
 import sqlite3
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,11 +46,30 @@ def takes_writes(path: Path, connections: Connections) -> bool:
 
 
 def is_elsewhere(path: Path, connections: Connections) -> bool:
-    """Whether the open file was removed or replaced: what is written to it is lost when it is closed."""
+    """Whether the open file was removed or replaced: what is written to it is lost when it is closed.
+
+    False where nobody may look; the open file takes writes all the same.
+    """
     try:
-        return path.stat().st_ino != connections.inode
-    except FileNotFoundError:
+        return not os.path.samestat(path.stat(), os.fstat(connections.descriptor))
+    except (FileNotFoundError, NotADirectoryError):
         return True
+    except OSError:
+        return False
+
+
+def close(path: Path, connections: Connections) -> None:
+    """Close the file, also where another is at its place, which must not get its log: SQLite would replay it,
+    and damage the other file. It sees the same, and so leaves the log behind. Raises `sqlite3.Error`."""
+    log = path.with_name(path.name + "-wal")
+    stale = is_elsewhere(path, connections) and log.exists() and os.path.samestat(log.stat(), connections.log)
+    if stale:
+        with suppress(sqlite3.Error):  # it goes where the file is now, if it is anywhere
+            connections.checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connections.close()
+    if stale:
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
+        log.unlink()
 
 
 def touch(connection: sqlite3.Connection) -> None:

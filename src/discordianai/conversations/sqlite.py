@@ -10,14 +10,16 @@ from sqlite3 import Connection
 
 import trio
 
-from discordianai.conversations import packing, questions_table, turns_table, usage_table, window
-from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
+from discordianai.conversations import packing, questions_table, removal, turns_table, usage_table, window
+from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.backlog import Change
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.database import Database, open_database
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Answer, Exchange, Unfinished
+from discordianai.conversations.removal import Step
 from discordianai.conversations.store import Health, StoreError, StoreOptions
+from discordianai.conversations.turns_table import Removed
 from discordianai.conversations.upkeep import DAY, Pace, Upkeep
 from discordianai.model import Question, Turn
 
@@ -28,7 +30,8 @@ the upkeep goes on trying."""
 
 @dataclass(frozen=True, slots=True)
 class StoreFigures:
-    """For metrics. `commits` is transactions, `log_pages` pages of 4 KiB in the write-ahead log."""
+    """For metrics. `commits` is transactions, `log_pages` pages of 4 KiB in the write-ahead log;
+    `longest_pause` is the seconds for which writes had to wait at most while the log was begun anew."""
 
     cached_bytes: int
     cached_conversations: int
@@ -37,6 +40,7 @@ class StoreFigures:
     writes_waiting: int
     commits: int
     log_pages: int
+    longest_pause: float
 
 
 class SqliteStore:
@@ -67,6 +71,7 @@ class SqliteStore:
             writes_waiting=self._database.waiting,
             commits=self._database.commits,
             log_pages=self._database.log_pages,
+            longest_pause=self._database.longest_pause,
         )
 
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
@@ -89,7 +94,9 @@ class SqliteStore:
         except StoreError:
             return b""  # `health` tells, and the log has told
         else:
-            self._cache.fill(ticket, packed)
+            # A copy that this thread makes: threads allocate in heaps of their own, where objects that stay
+            # keep what was around them. That took up to 20 MB more.
+            self._cache.fill(ticket, bytes(memoryview(packed)))
             return packed
         finally:
             self._cache.discard(ticket)
@@ -136,43 +143,26 @@ class SqliteStore:
 
     async def forget(self, person_id: int) -> int:
         """See `ConversationStore.forget`."""
-        now = self._clock()
-
-        def forget_rest(connection: Connection) -> int:
-            questions_table.forget_person(connection, person_id, now)
-            usage_table.forget_person(connection, person_id, day_of(now))
-            return 0
-
-        await self._remove(forget_rest)
-        return await self._remove_all(lambda c: turns_table.remove_of_person(c, person_id))
+        return await self._remove_all(removal.of_person(person_id, self._clock()))
 
     async def drop_guild(self, guild_id: int) -> int:
         """See `ConversationStore.drop_guild`."""
-        now = self._clock()
+        return await self._remove_all(removal.of_guild(guild_id, self._clock()))
 
-        def forget_rest(connection: Connection) -> int:
-            questions_table.forget_guild(connection, guild_id, now)
-            return 0
-
-        await self._remove(forget_rest)
-        return await self._remove_all(lambda c: turns_table.remove_of_guild(c, guild_id))
-
-    async def _remove_all(self, step: Callable[[Connection], int]) -> int:
-        """Take steps until nothing is left, and wait until it is gone from the log, too."""
-        total, removed = 0, turns_table.STEP
-        while removed >= turns_table.STEP:
-            removed = await self._remove(step)
-            total += removed
+    async def _remove_all(self, steps: Sequence[Step]) -> int:
+        """Take each step until nothing is left, and wait until it is gone from the log, too."""
+        turns = 0
+        for step in steps:
+            change = Change(step, lambda _: self._cache.clear(), keepable=False)
+            more = True
+            while more:
+                removed: Removed = await self._database.write(change)
+                turns, more = turns + removed.turns, removed.more
         self.upkeep.empty_log()
         with trio.move_on_after(LONGEST_EMPTYING):
             while not await self._database.checkpoint(truncate=True):  # noqa: ASYNC110  # the lock is SQLite's
                 await trio.sleep(0.1)
-        return total
-
-    async def _remove(self, step: Callable[[Connection], int]) -> int:
-        change = Change(step, lambda _: self._cache.clear(), keepable=False)
-        removed: int = await self._database.write(change)
-        return removed
+        return turns
 
     async def accept(self, question: Question) -> bool:
         """See `PendingQuestions.accept`."""

@@ -1,7 +1,10 @@
 """The SQL of conversations and turns. Each function runs in a transaction of its caller's."""
 
 import sqlite3
+import struct
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from discordianai.conversations import packing
 from discordianai.conversations.keys import ConversationKey
@@ -11,35 +14,42 @@ from discordianai.model import Role, Turn
 NUMBER_BITS = 32
 """Of a turn's id; see `migrations`."""
 
-STEP = 200
-"""Turns removed in one transaction: a few milliseconds."""
+STEP, VISITS = 200, 200
+"""Rows removed, and conversations looked at for them, in one transaction: a few milliseconds."""
 
 _FIND = "SELECT id FROM conversations WHERE person_id = ? AND channel_id = ? AND private = ?"
-_OF_PERSON = """
-    SELECT turns.id FROM participants CROSS JOIN turns
-        ON turns.id BETWEEN conversation_id << 32 AND (conversation_id + 1 << 32) - 1
-        AND turns.person_id = participants.person_id AND turns.guild_id = participants.guild_id
-    WHERE participants.person_id = ? LIMIT ?
-"""
-_OF_GUILD = _OF_PERSON.replace("WHERE participants.person_id", "WHERE participants.guild_id")
-_OF_CHANNEL = """
-    SELECT turns.id FROM conversations CROSS JOIN turns
-        ON turns.id BETWEEN conversations.id << 32 AND (conversations.id + 1 << 32) - 1
-    WHERE conversations.channel_id = ? LIMIT ?
-"""
 _OLD = "SELECT id FROM turns WHERE at < ? ORDER BY at LIMIT ?"
 
 
+class Garbled(sqlite3.DatabaseError):
+    """A row that nobody wrote: SQLite looks at the frame of a page only."""
+
+    def __init__(self) -> None:
+        super().__init__("a turn was garbled")
+        self.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What one step removed, and whether there may be more."""
+
+    turns: int
+    more: bool
+
+
 def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> bytes:
-    """The newest `limit` turns of a conversation, packed, oldest first."""
+    """The newest `limit` turns of a conversation, packed, oldest first. Raises `Garbled`."""
     conversation = _find(connection, key)
     if conversation is None:
         return b""
     rows = connection.execute(
         "SELECT role, text, at FROM turns WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
-        (*_range(conversation), limit),
+        (*range_of(conversation), limit),
     ).fetchall()
-    return packing.pack(Turn(Role(role), text, at) for role, text, at in reversed(rows))
+    try:
+        return packing.pack(Turn(Role(role), text, at) for role, text, at in reversed(rows))
+    except (ValueError, TypeError, AttributeError, struct.error):
+        raise Garbled from None  # the chained text would quote it
 
 
 def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -> None:
@@ -49,7 +59,7 @@ def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -
     conversation = _find(connection, exchange.key)
     if conversation is None:
         conversation = _create(connection, exchange.key)
-    first, last = _range(conversation)
+    first, last = range_of(conversation)
     newest = connection.execute(
         "SELECT id FROM turns WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1", (first, last)
     ).fetchone()
@@ -75,30 +85,42 @@ def remove(connection: sqlite3.Connection, key: ConversationKey) -> int:
     conversation = _find(connection, key)
     if conversation is None:
         return 0
-    turns = connection.execute("DELETE FROM turns WHERE id BETWEEN ? AND ?", _range(conversation)).rowcount
+    turns = connection.execute("DELETE FROM turns WHERE id BETWEEN ? AND ?", range_of(conversation)).rowcount
     _remove_empty(connection, [conversation])
     return turns
 
 
-def remove_of_person(connection: sqlite3.Connection, person_id: int) -> int:
-    """Remove up to `STEP` turns of a person; how many. With the last ones go the traces of the person."""
-    removed = _remove(connection, _OF_PERSON, person_id)
-    if removed < STEP:
-        _leave(connection, "person_id", person_id)
-    return removed
+def remove_of_person(connection: sqlite3.Connection, person_id: int) -> Removed:
+    """Remove some turns of a person, and the traces of the person where the last ones went."""
+    return _remove_of(connection, "person_id", person_id)
 
 
-def remove_of_guild(connection: sqlite3.Connection, guild_id: int) -> int:
-    """Remove up to `STEP` turns that were said in a server; how many."""
-    removed = _remove(connection, _OF_GUILD, guild_id)
-    if removed < STEP:
-        _leave(connection, "guild_id", guild_id)
-    return removed
+def remove_of_guild(connection: sqlite3.Connection, guild_id: int) -> Removed:
+    """Remove some turns that were said in a server."""
+    return _remove_of(connection, "guild_id", guild_id)
 
 
-def remove_of_channel(connection: sqlite3.Connection, channel_id: int) -> int:
-    """Remove up to `STEP` turns that were said in a channel; how many."""
-    return _remove(connection, _OF_CHANNEL, channel_id)
+def remove_of_channel(
+    connection: sqlite3.Connection, channel_id: int | None, conversations: deque[int]
+) -> Removed:
+    """Remove some turns of these conversations, and take those out of the queue that are done.
+
+    One that is not of that channel any more is left alone: the number of a removed conversation can be given
+    to another. None is any channel.
+    """
+    turns = rows = visits = 0
+    while conversations and rows < STEP and visits < VISITS:
+        conversation = conversations[0]
+        visits += 1
+        row = connection.execute(
+            "SELECT channel_id FROM conversations WHERE id = ?", (conversation,)
+        ).fetchone()
+        if row is not None and channel_id in {None, row[0]}:
+            removed, others = _remove_in(connection, conversation, STEP - rows)
+            turns, rows = turns + removed, rows + removed + others
+        if rows < STEP:
+            conversations.popleft()
+    return Removed(turns, more=bool(conversations))
 
 
 def remove_older(connection: sqlite3.Connection, than: float) -> int:
@@ -109,6 +131,12 @@ def remove_older(connection: sqlite3.Connection, than: float) -> int:
 def clean(text: str) -> str:
     """`text` without the half characters that JSON can carry and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def range_of(conversation: int) -> tuple[int, int]:
+    """The ids that a conversation's turns can have."""
+    first = conversation << NUMBER_BITS
+    return first, first | (1 << NUMBER_BITS) - 1
 
 
 def _find(connection: sqlite3.Connection, key: ConversationKey) -> int | None:
@@ -125,12 +153,6 @@ def _create(connection: sqlite3.Connection, key: ConversationKey) -> int:
     return cursor.lastrowid
 
 
-def _range(conversation: int) -> tuple[int, int]:
-    """The ids that a conversation's turns can have."""
-    first = conversation << NUMBER_BITS
-    return first, first | (1 << NUMBER_BITS) - 1
-
-
 def _remove(connection: sqlite3.Connection, select: str, value: float) -> int:
     """Remove the selected turns, and the conversations that are empty then."""
     ids = [row[0] for row in connection.execute(select, (value, STEP))]
@@ -144,13 +166,52 @@ def _remove_empty(connection: sqlite3.Connection, conversations: Iterable[int]) 
         (conversation,)
         for conversation in conversations
         if not connection.execute(
-            "SELECT 1 FROM turns WHERE id BETWEEN ? AND ? LIMIT 1", _range(conversation)
+            "SELECT 1 FROM turns WHERE id BETWEEN ? AND ? LIMIT 1", range_of(conversation)
         ).fetchone()
     ]
     connection.executemany("DELETE FROM conversations WHERE id = ?", empty)
     connection.executemany("DELETE FROM participants WHERE conversation_id = ?", empty)
 
 
-def _leave(connection: sqlite3.Connection, column: str, value: int) -> None:
-    """Nothing of a person, or of a server, is left in the conversations it was part of."""
-    connection.execute(f"DELETE FROM participants WHERE {column} = ?", (value,))  # noqa: S608  # our own name
+def _remove_of(connection: sqlite3.Connection, column: str, value: int) -> Removed:
+    """Go from one conversation to the next by the participants, which are removed on the way: no step looks
+    again at what a former one has done."""
+    turns = rows = visits = 0
+    while rows < STEP and visits < VISITS:
+        row = connection.execute(
+            f"SELECT conversation_id FROM participants WHERE {column} = ? LIMIT 1",  # noqa: S608  # our own name
+            (value,),
+        ).fetchone()
+        if row is None:
+            return Removed(turns, more=False)
+        visits += 1
+        removed, others = _remove_in(connection, row[0], STEP - rows, f"{column} = ?", value)
+        turns, rows = turns + removed, rows + removed + others
+    return Removed(turns, more=True)
+
+
+def _remove_in(
+    connection: sqlite3.Connection, conversation: int, most: int, condition: str = "true", *values: int
+) -> tuple[int, int]:
+    """Remove up to `most` rows of a conversation under that condition: its turns, and after the last one its
+    participants; how many of either. The conversation is removed, too, when it is empty."""
+    turns = connection.execute(
+        "DELETE FROM turns WHERE id IN"  # noqa: S608  # our own clauses
+        f" (SELECT id FROM turns WHERE id BETWEEN ? AND ? AND {condition} LIMIT ?)",
+        (*range_of(conversation), *values, most),
+    ).rowcount
+    if turns == most:
+        return turns, 0
+    participants = connection.execute(
+        "DELETE FROM participants WHERE (person_id, guild_id, conversation_id) IN"  # noqa: S608  # our own clauses
+        " (SELECT person_id, guild_id, conversation_id FROM participants"
+        f" WHERE conversation_id = ? AND {condition} LIMIT ?)",
+        (conversation, *values, most - turns),
+    ).rowcount
+    left = connection.execute(
+        f"SELECT 1 FROM participants WHERE conversation_id = ? AND {condition} LIMIT 1",  # noqa: S608  # our own clauses
+        (conversation, *values),
+    ).fetchone()
+    if left is None:  # nothing leads here any more
+        _remove_empty(connection, [conversation])
+    return turns, participants

@@ -5,6 +5,7 @@ Small steps, with pauses between them.
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
@@ -33,7 +34,8 @@ class Pace:
 
 
 class Upkeep:
-    """Made by the store; `run` is its task. `changed` is called when an operator removed something."""
+    """Made by the store; `run` is its task. `changed` is called when an operator removed something, or put
+    another file there."""
 
     def __init__(
         self,
@@ -49,7 +51,8 @@ class Upkeep:
         self._pace = pace
         self._clock = clock
         self._purges: int | None = None
-        self._empty_log = False
+        self._replaced = False
+        self._empty_log = True  # a former process may have died after it removed something
 
     def empty_log(self) -> None:
         """Something was removed: have the log emptied soon."""
@@ -59,9 +62,17 @@ class Upkeep:
         """Until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_retention)
+            nursery.start_soon(self._keep_log_short)
             while True:
                 await self._tick()
                 await trio.sleep(self._pace.tick)
+
+    async def _keep_log_short(self) -> None:
+        """Many small checkpoints under load: a large one holds up the writes, on the same disk."""
+        while True:
+            await self._database.much_written()
+            with suppress(StoreError):  # the database's health tells
+                await self._database.checkpoint()
 
     async def _keep_retention(self) -> None:
         while True:
@@ -69,11 +80,14 @@ class Upkeep:
             await trio.sleep(self._pace.retention)
 
     async def _tick(self) -> None:
-        await self._database.look()
+        self._replaced |= await self._database.look()
         if not self._database.health.writable:
             self._purges = None  # it may be another file afterwards
             if not await self._database.recover():
                 return
+        if self._replaced:
+            self._replaced = False
+            self._changed()
         await self._watch_operator()
         wanted, self._empty_log = self._empty_log, False
         try:
@@ -114,17 +128,18 @@ class Upkeep:
             (lambda connection: turns_table.remove_older(connection, now - self._ttl), turns_table.STEP),
             (lambda connection: questions_table.remove_done(connection, now), questions_table.STEP),
             (lambda connection: usage_table.anonymise_forgotten(connection, day_of(now)), usage_table.STEP),
-            (_vacuum, VACUUM_PAGES),
+            (vacuum, VACUUM_PAGES),
         ]
 
 
-def _vacuum(connection: sqlite3.Connection) -> int:
-    """Give up to `VACUUM_PAGES` free pages back to the disk; how many."""
+def vacuum(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> int:
+    """Give up to so many free pages back to the disk; how many."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
     if free < FREE_PAGES + VACUUM_PAGES:
         return 0
-    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-    return VACUUM_PAGES
+    pages = min(pages, free - FREE_PAGES)
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return pages
 
 
 def _purges(connection: sqlite3.Connection) -> int:

@@ -80,6 +80,11 @@ def anonymise_forgotten(connection: sqlite3.Connection, today: str) -> int:
     return len(people)
 
 
+def people(connection: sqlite3.Connection) -> list[int]:
+    """Everybody whose sums are there under their own id."""
+    return [row[0] for row in connection.execute("SELECT DISTINCT person_id FROM usage WHERE person_id <> 0")]
+
+
 def _anonymise(connection: sqlite3.Connection, person_id: int, before: str) -> None:
     connection.execute(_MOVE, (person_id, before))
     connection.execute("DELETE FROM usage WHERE person_id = ? AND day < ?", (person_id, before))

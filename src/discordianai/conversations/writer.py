@@ -25,6 +25,10 @@ MOST_WAITING = 1024
 MOST_TOGETHER = 128
 """Writes in one transaction: about 10 ms of work."""
 
+MUCH = 50
+"""Writes after which the log should be moved into the file: 250 pages, which a disk takes in 5 to 10 ms. A
+write may have to wait for it that long."""
+
 Call = Callable[[sqlite3.Connection], Any]
 """Runs inside a transaction, perhaps twice; changes nothing but the database."""
 
@@ -53,6 +57,8 @@ class Writer:
         self._send, self._receive = trio.open_memory_channel[Write](MOST_WAITING)
         self._turn = trio.Lock()
         self._thread = trio.CapacityLimiter(1)
+        self._much = trio.Event()
+        self._writes = 0
         self.commits = 0
 
     async def submit(self, write: Write) -> None:
@@ -61,6 +67,11 @@ class Writer:
         Raises `trio.ClosedResourceError` after `close`.
         """
         await self._send.send(write)
+
+    async def much_written(self) -> None:
+        """Wait until `MUCH` more writes are on disk."""
+        self._writes, self._much = 0, trio.Event()
+        await self._much.wait()
 
     @property
     def waiting(self) -> int:
@@ -98,6 +109,9 @@ class Writer:
             calls = [write.call for write in writes]
             outcomes = await trio.to_thread.run_sync(commit, connection, calls, limiter=self._thread)
             self.commits += 1
+            self._writes += len(writes)
+            if self._writes >= MUCH:
+                self._much.set()
         for write, outcome in zip(writes, outcomes, strict=True):
             write.settle(outcome)
 

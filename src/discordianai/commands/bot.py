@@ -1,0 +1,55 @@
+"""`run` and `sandbox`: the bot itself."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from discordianai import settings_file
+from discordianai.commands import EX_CONFIG
+
+if TYPE_CHECKING:
+    from discordianai.commands import Commands
+
+
+def add_to(commands: "Commands") -> None:
+    """Declare the commands."""
+    run = commands.add_parser("run", help="run the bot")
+    run.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
+    run.set_defaults(command=_run)
+    sandbox = commands.add_parser("sandbox", help="try the bot here, with no account and no key")
+    sandbox.set_defaults(command=_sandbox)
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = settings_file.load(options.settings)
+    # Imported here so that a mistake in the settings is told at once, and other commands start faster.
+    import trio
+
+    from discordianai import app
+    from discordianai.conversations.store import StoreError
+    from discordianai.discord.session_limit import ListenerRefused
+    from discordianai.operations import logs
+
+    logs.configure(settings.logging)
+    log = logging.getLogger("discordianai")
+    try:
+        trio.run(app.run, settings)
+    except ListenerRefused as error:
+        log.critical("%s", error)
+        return EX_CONFIG
+    except StoreError as error:
+        log.critical("%s", error)
+        return 1
+    except Exception:
+        log.critical("a part of the bot died of a bug", exc_info=True)
+        return 1
+    return 0
+
+
+def _sandbox(_options: argparse.Namespace) -> int:
+    import trio
+
+    from discordianai.sandbox import terminal
+
+    return trio.run(terminal.run)

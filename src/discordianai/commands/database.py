@@ -1,0 +1,53 @@
+"""What the commands around the database have in common: which one, and whether a bot runs on it."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from discordianai import settings_file
+from discordianai.conversations.lock import bot_is_running
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how the database is named."""
+    parser.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
+    parser.add_argument(
+        "--database", type=Path, metavar="PATH", help="instead of the one that the settings name"
+    )
+
+
+def named(options: argparse.Namespace) -> Path:
+    """The database that is meant. Raises `SettingsError`."""
+    if options.database is not None:
+        path: Path = options.database
+    else:
+        path = Path(settings_file.load_without_secrets(options.settings).conversations.database)
+    return path.resolve()
+
+
+def tell_of_bot(database: Path) -> None:
+    """Say which database it is, and whether a bot runs on it."""
+    say(f"{database}: {'a' if bot_is_running(database) else 'no'} bot is running on it")
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does: files that are half written are taken along."""
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def say(sentence: str) -> None:
+    """To the person, beside what a command writes to stdout."""
+    print(sentence, file=sys.stderr)  # noqa: T201  # for the person at the terminal
+
+
+def amount(number: int, what: str) -> str:
+    """As in "1,000 turns", "1 turn"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,115 @@
+"""A consistent copy of the database, made while the bot runs. Synchronous.
+
+All of it is read in one transaction: what the bot writes meanwhile goes into the log, and is not in the copy.
+A copy of several transactions would have to begin anew after each of the bot's writes. The price is that the
+log cannot be emptied until the copy is done.
+
+The copy has no open questions. Their tokens let whoever holds them write as the bot, for 15 minutes, and a
+database that is put back would have the bot answer again what was answered long ago. Their ids stay, so that
+a replayed event is not answered. What was forgotten later is still in the copy, which the operator has to
+keep as carefully, and no longer than needed.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+from discordianai.conversations import questions_table, troubles
+from discordianai.conversations.connections import flush
+from discordianai.conversations.lock import bot_is_running
+from discordianai.conversations.store import StoreError
+from discordianai.conversations.visit import Report, visit
+
+STEP = 256
+"""Pages of 4 KiB between two reports."""
+
+FLUSH = 4
+"""Steps after which what was copied is sent to the disk: all at once would hold up the bot's writes."""
+
+REST = 0.01
+"""Seconds between two steps beside a running bot: half a gigabyte takes ten seconds."""
+
+
+def refuse_target(database: Path, target: Path) -> None:
+    """Raise `StoreError` where a copy at `target` would harm a database, or be harmed."""
+    names = {database.name + suffix for suffix in ("", "-wal", "-shm", ".lock")}
+    target = target.resolve()
+    if target.parent == database.resolve().parent and target.name in names:
+        raise StoreError(f"{target} belongs to the database itself; name another file")
+    if bot_is_running(target):
+        raise StoreError(f"{target} is the database of a running bot; name another file")
+    for suffix in ("-wal", "-journal"):
+        leftover = target.with_name(target.name + suffix)
+        if leftover.exists():
+            raise StoreError(
+                f"{leftover} is of a database that was here before, and SQLite would take it for the copy's;"
+                " remove it, or name another file"
+            )
+
+
+def copy(database: Path, target: Path, report: Report) -> None:
+    """Copy into `target`, an empty file. Raises `StoreError`."""
+    rest = REST if bot_is_running(database) else 0.0
+    with visit(database) as source, target.open("rb") as file:
+        source.execute("BEGIN")
+        source.execute("SELECT 1 FROM bookkeeping").fetchall()  # it begins with the first read
+
+        def progress(_status: int, remaining: int, total: int) -> None:
+            if (total - remaining) % (STEP * FLUSH) < STEP:
+                flush(file.fileno())
+            report(total - remaining, total)
+            time.sleep(rest)
+
+        try:
+            _copy(source, target, progress)
+        except sqlite3.Error as error:
+            raise StoreError(f"the copy of {database} failed: {troubles.reason(error)}") from error
+
+
+def _copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int, int], None]) -> None:
+    copied = sqlite3.connect(target, isolation_level=None)
+    try:
+        for setting in (
+            "locking_mode = EXCLUSIVE",  # nobody else knows of it
+            "journal_mode = OFF",  # a copy that fails is thrown away
+            "synchronous = OFF",  # it is sent to the disk at the end, as a whole
+            "cache_size = -2048",
+        ):
+            copied.execute(f"PRAGMA {setting}").fetchall()
+        source.backup(copied, pages=STEP, progress=progress)
+        # One file that holds all, instead of a database with a log; the bot gives it one again.
+        copied.execute("PRAGMA journal_mode = MEMORY").fetchall()
+        copied.execute("PRAGMA secure_delete = ON").fetchall()
+        questions_table.forget_all(copied, time.time())
+    finally:
+        copied.close()
+
+
+def check(copied: Path, report: Report) -> None:
+    """Raise `StoreError` where the copy is not sound, and so what it was copied from."""
+    connection = sqlite3.connect(
+        f"{copied.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+    )
+    try:
+        complaint = _complaint(connection, report)
+    except sqlite3.Error as error:
+        complaint = troubles.reason(error)
+    finally:
+        connection.close()
+    if complaint != "ok":
+        raise StoreError(f"nothing was written: the database is damaged ({complaint})")
+
+
+def _complaint(connection: sqlite3.Connection, report: Report) -> str:
+    """Checks in a thread: it is one long call, which would keep Ctrl-C waiting."""
+    with ThreadPoolExecutor(1) as thread:
+        result = thread.submit(lambda: str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0]))
+        try:
+            while not wait([result], timeout=0.1).done:
+                report(0, 0)
+        except BaseException:
+            connection.interrupt()
+            raise
+        return result.result()

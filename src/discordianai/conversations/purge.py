@@ -1,0 +1,126 @@
+"""Removes what an operator names, beside a bot that may be running. Synchronous.
+
+Each step is a short transaction that also counts up `purges`, by which a running bot notices that its cache
+is out of date, and that its log must be emptied (see `upkeep`). A bot's write that meets a step waits for it;
+the pauses between them see to it that few do. Where no bot runs, the log is emptied here, under the bot's
+lock, which is held for that moment only: a bot that is being started waits for it.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from discordianai.conversations import checkpoints, removal, upkeep
+from discordianai.conversations.connections import transaction
+from discordianai.conversations.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.removal import Step
+from discordianai.conversations.selection import Selection
+from discordianai.conversations.store import StoreError
+from discordianai.conversations.turns_table import Removed
+from discordianai.conversations.visit import PATIENCE, Report
+
+PAUSE = 2.0
+"""Times a step's own time between two of them, while a bot runs: two times in three the file is free."""
+
+LEAST_PAUSE = 0.005
+
+SHRINK_PAGES = 1024
+"""Pages of 4 KiB given back in one step, where no bot waits for it."""
+
+LOOK = 0.5
+"""Seconds between two looks whether a bot runs."""
+
+LONGEST_LOG = 16 * 2**20
+"""Bytes in the log after which it is emptied, where no bot does."""
+
+LONGEST_EMPTYING = 5.0
+"""Seconds that the last emptying waits for other commands that read."""
+
+RETRY = 0.05
+"""Seconds that one try waits for them, while it holds the bot's lock; and between two tries."""
+
+
+class Purge:
+    """One run over a database: `remove`, `shrink`, `empty_log`. Each raises `sqlite3.Error`, which the visit
+    turns into a `StoreError`; what was removed until then is removed."""
+
+    def __init__(self, database: Path, connection: sqlite3.Connection) -> None:
+        self._database = database
+        self._log = database.with_name(database.name + "-wal")
+        self._connection = connection
+        self._next_look = 0.0
+        self._bot = False
+
+    def remove(self, selection: Selection, expected: int, report: Report) -> int:
+        """Remove the turns, about `expected`, and what belongs to them; how many turns it was."""
+        turns = 0
+        for step in removal.of_selection(self._connection, selection, time.time()):
+            more = True
+            while more:
+                removed = self._take(step)
+                turns, more = turns + removed.turns, removed.more
+                report(min(turns, expected), expected)
+        return turns
+
+    def shrink(self, report: Report) -> None:
+        """Give free pages back to the disk. A running bot does it by itself."""
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        done = 0
+        while not self.bot_is_running() and (pages := upkeep.vacuum(self._connection, SHRINK_PAGES)):
+            done += pages
+            report(done, free)
+            self._keep_log_short()
+
+    def empty_log(self, patience: float = LONGEST_EMPTYING) -> bool:
+        """Whether nothing is in the log any more. While a bot runs, it is the bot's work."""
+        deadline = time.monotonic() + patience
+        while self._log.exists():
+            try:
+                lock = DatabaseLock(self._database)
+            except StoreError:
+                return False
+            try:
+                if self._checkpoint():
+                    return True
+            finally:
+                lock.release()
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(RETRY)
+        return True
+
+    def bot_is_running(self) -> bool:
+        """As far as the last look tells."""
+        if time.monotonic() >= self._next_look:
+            self._bot = bot_is_running(self._database)
+            self._next_look = time.monotonic() + LOOK
+        return self._bot
+
+    def _take(self, step: Step) -> Removed:
+        began = time.monotonic()
+        with transaction(self._connection):
+            removed = step(self._connection)
+            self._connection.execute("UPDATE bookkeeping SET purges = purges + 1")
+        if self.bot_is_running():
+            time.sleep(max(PAUSE * (time.monotonic() - began), LEAST_PAUSE))
+        else:
+            self._keep_log_short()
+        return removed
+
+    def _keep_log_short(self) -> None:
+        if self._log.exists() and self._log.stat().st_size > LONGEST_LOG:
+            self.empty_log(patience=0.0)
+
+    def _checkpoint(self) -> bool:
+        """Move the log into the file and empty it. For why something is written first, see `checkpoints`."""
+        self._wait_for_others(RETRY)
+        try:
+            if not checkpoints.touched(self._connection):
+                return False
+            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._wait_for_others(PATIENCE)
+        return not busy
+
+    def _wait_for_others(self, seconds: float) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * seconds:.0f}").fetchall()
