@@ -191,7 +191,7 @@ async def test_under_load_the_log_is_moved_before_the_second_is_over(tmp_path: P
                 await trio.sleep(0.01)
         before = path.stat().st_mtime_ns
         async with trio.open_nursery() as nursery:
-            for person_id in range(1, 2 * writer.MUCH):
+            for person_id in range(1, 4 * writer.MUCH):
                 nursery.start_soon(store.append, ConversationKey(7, person_id), exchange(1))
         with trio.fail_after(10):
             while path.stat().st_mtime_ns == before:  # noqa: ASYNC110  # a file tells nobody

@@ -25,9 +25,9 @@ MOST_WAITING = 1024
 MOST_TOGETHER = 128
 """Writes in one transaction: about 10 ms of work."""
 
-MUCH = 50
-"""Writes after which the log should be moved into the file: 250 pages, which a disk takes in 5 to 10 ms. A
-write may have to wait for it that long."""
+MUCH = 25
+"""Writes after which the log should be moved into the file: 125 pages, which a disk takes in 3 to 5 ms. A write
+may have to wait for it that long."""
 
 Call = Callable[[sqlite3.Connection], Any]
 """Runs inside a transaction, perhaps twice; changes nothing but the database."""
