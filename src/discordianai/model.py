@@ -1,6 +1,6 @@
 """The words every room shares. Plain frozen records: they carry no behaviour that waits or does I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -148,10 +148,24 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a question was asked. `guild_id` is None in a direct message."""
+    """Where a question was asked. `guild_id` is None in a direct message.
+
+    `parent_id` is the channel that a thread belongs to.
+    """
 
     channel_id: int
     guild_id: int | None = None
+    parent_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that somebody has sent along; `size` in bytes. Its address is Discord's, and expires."""
+
+    name: str
+    url: str = field(repr=False)
+    size: int
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +178,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class ReplyAddress:
-    """Everything that is needed to write the answer to an interaction, also after a restart.
+    """Everything that is needed to write an answer, also after a restart.
 
-    Discord honours `token` for 15 minutes after `acknowledged_at` (seconds since the epoch).
+    Discord honours `token` for 15 minutes after `acknowledged_at` (seconds since the epoch). A question that
+    came as a message has none: its answer is a reply in the channel to `message_id`, which is its
+    `interaction_id`, too.
     """
 
     application_id: int
@@ -175,6 +191,7 @@ class ReplyAddress:
     channel_id: int
     private: bool
     acknowledged_at: float
+    message_id: int | None = None
 
     def __repr__(self) -> str:
         # The token lets its holder write as the bot, so that it stays out of logs and tracebacks.
@@ -186,7 +203,8 @@ class Question:
     """What one person asked, as handed over by the Discord room.
 
     `number` counts the questions of this process and stands in every log line about it. `provider` is
-    None where the bot is to choose. One that is `protected` is stored, and outlives this process.
+    None where the bot is to choose, `model` is empty then. One that is `protected` is stored, and outlives
+    this process. With `in_thread`, a thread is to be opened for it.
     """
 
     number: int
@@ -196,3 +214,6 @@ class Question:
     address: ReplyAddress
     provider: ProviderName | None = None
     protected: bool = False
+    model: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    in_thread: bool = False

@@ -1,7 +1,9 @@
 """What every store must do, the fake as well as the file."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ import trio
 
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.pending import Answer, Exchange
+from discordianai.conversations.pending import Answer, Exchange, Said, TurnId
+from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store, StoreOptions
-from discordianai.model import Role, Turn
+from discordianai.model import Attachment, ProviderName, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 
 DAY = 86_400.0
@@ -246,3 +249,75 @@ async def test_many_at_once_keep_their_own_order(store: Store) -> None:
 async def test_an_exchange_without_anything_to_remember_changes_nothing(store: Store) -> None:
     await store.answered(1, Answer("a note", Exchange(ANN, (), 10)))
     assert await store.recent(ANN, 50) == ()
+
+
+async def test_a_persons_turn_can_be_looked_up_until_it_is_forgotten(store: Store) -> None:
+    private = ConversationKey(ANN.channel_id, ANN.person_id, private=True)
+    await store.accept(question(1))
+    await store.accept(question(2))
+    first = await store.answered(1, answer(1))
+    second = await store.answered(2, answer(2, private))
+    assert first is not None
+    assert second is not None
+    assert await store.said(first) == Said("question 1", 10, 7, ANN)
+    assert await store.said(second) == Said("question 2", 10, 7, private)
+    assert await store.said(TurnId(first.number, first.second + 1)) is None  # another turn of that number
+    await store.reset(ANN)
+    assert await store.said(first) is None
+    assert await store.said(second) is not None
+
+
+async def test_what_added_no_turn_names_none(store: Store) -> None:
+    await store.accept(question(1))
+    assert await store.answered(1, Answer("an error")) is None
+    await store.accept(question(2))
+    assert await store.answered(2, answer(2)) is not None
+    assert await store.answered(2, answer(2)) is None
+
+
+async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) -> None:
+    asked = question(1)
+    asked = replace(
+        asked,
+        number=0,
+        provider=ProviderName.PERPLEXITY,
+        model="sonar",
+        place=replace(asked.place, parent_id=77),
+        address=replace(asked.address, message_id=78),
+        attachments=(Attachment("a.png", "https://cdn.example/a.png?x=1", 99, "image/png"),),
+        in_thread=True,
+    )
+    await store.accept(asked)
+    (left,) = await store.unfinished()
+    assert left.question == asked
+
+
+async def test_what_is_set_for_a_channel_stays_until_it_is_cleared_or_its_server_dropped(
+    store: Store,
+) -> None:
+    await store.set_channel(1, 7, ChannelSettings("Be a pirate.", "gpt-5"))
+    await store.set_channel(2, 8, ChannelSettings(model="gpt-5"))
+    await store.set_channel(1, 7, ChannelSettings("Be a poet."))
+    assert await store.channels() == {1: ChannelSettings("Be a poet."), 2: ChannelSettings(model="gpt-5")}
+    await store.set_channel(2, 8, ChannelSettings())
+    assert await store.channels() == {1: ChannelSettings("Be a poet.")}
+    await store.drop_guild(7)
+    assert await store.channels() == {}
+
+
+async def test_servers_that_were_left_are_known_until_they_are_dropped_or_joined_again(
+    store: Store,
+) -> None:
+    for guild_id in (7, 8, 9):
+        await store.joined(guild_id)
+    for guild_id in (7, 8):
+        await store.left(guild_id)
+    assert await store.present() == {9}
+    late = time.time() + 60
+    assert await store.left_before(late) == (7, 8)
+    assert await store.left_before(time.time() - 60) == ()
+    await store.joined(8)
+    await store.drop_guild(7)
+    await store.drop_guild(9)  # an operator's wish: the bot is still there
+    assert await store.left_before(late) == ()
+    assert await store.present() == {8, 9}

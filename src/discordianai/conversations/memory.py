@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import trio
@@ -10,11 +10,12 @@ import trio
 from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.pending import Answer, Exchange, Unfinished
+from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
+from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.questions_table import REPLAYS_END
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.conversations.upkeep import DAY
-from discordianai.model import Question, Turn
+from discordianai.model import Question, Role, Turn
 
 
 class MemoryStore:
@@ -24,11 +25,14 @@ class MemoryStore:
         self._options = options or StoreOptions()
         self._clock = clock
         self._exchanges: defaultdict[ConversationKey, list[tuple[Exchange, Turn]]] = defaultdict(list)
+        self._named: list[tuple[Exchange, Turn]] = []
         self._open: dict[int, Unfinished] = {}
         self._done: dict[int, float] = {}  # nothing but the id is left, and when that was
         self._forgotten: set[int] = set()
         self._charges: list[Charge] = []
         self._spenders: dict[int, str] = {}  # who is forgotten, and since which day
+        self._channels: dict[int, tuple[int | None, ChannelSettings]] = {}
+        self._guilds: dict[int, float | None] = {}  # when it was left, if it was
         self.health = Health()
         self.failure: StoreError | None = None
 
@@ -64,10 +68,24 @@ class MemoryStore:
         await self._enter()
         self._append(Exchange(key, tuple(turns), key.person_id if person_id is None else person_id, guild_id))
 
-    def _append(self, exchange: Exchange) -> None:
+    def _append(self, exchange: Exchange) -> TurnId | None:
         turns = self._exchanges[exchange.key]
-        turns.extend((exchange, turn) for turn in exchange.turns)
+        added = [(exchange, turn) for turn in exchange.turns]
+        turns.extend(added)
         del turns[: max(len(turns) - self._options.max_turns, 0)]
+        if not turns:
+            return None
+        self._named.append(added[max(len(added) - len(turns), 0)])
+        return TurnId(len(self._named), int(self._named[-1][1].at))
+
+    async def said(self, turn: TurnId) -> Said | None:
+        """See `ConversationStore.said`."""
+        await self._enter()
+        exchange, said = self._named[turn.number - 1]
+        there = any(entry[1] is said for entry in self._exchanges.get(exchange.key, ()))
+        if not there or said.role is not Role.USER or int(said.at) != turn.second:
+            return None
+        return Said(said.text, exchange.person_id, exchange.guild_id, exchange.key)
 
     async def reset(self, key: ConversationKey) -> int:
         """See `ConversationStore.reset`."""
@@ -94,6 +112,9 @@ class MemoryStore:
         """See `ConversationStore.drop_guild`."""
         await self._enter()
         self._forget_questions(lambda question: question.place.guild_id == guild_id)
+        self._channels = {key: entry for key, entry in self._channels.items() if entry[0] != guild_id}
+        if self._guilds.get(guild_id) is not None:
+            del self._guilds[guild_id]
         return self._remove(lambda exchange, _: exchange.guild_id == guild_id)
 
     def _forget_questions(self, whose: Callable[[Question], bool]) -> None:
@@ -129,7 +150,7 @@ class MemoryStore:
             parts = (*entry.message_ids, message_id)
             self._open[interaction_id] = replace(entry, message_ids=parts, text=text)
 
-    async def answered(self, interaction_id: int, answer: Answer) -> None:
+    async def answered(self, interaction_id: int, answer: Answer) -> TurnId | None:
         """See `PendingQuestions.answered`."""
         await self._enter()
         entry = self._open.get(interaction_id)
@@ -138,10 +159,11 @@ class MemoryStore:
         elif entry is None and interaction_id not in self._done:
             self._finish(interaction_id)
         elif interaction_id not in self._forgotten:
-            return
+            return None
         self._charges.extend(answer.charges)
-        if answer.exchange is not None and interaction_id not in self._forgotten:
-            self._append(answer.exchange)
+        if answer.exchange is None or interaction_id in self._forgotten:
+            return None
+        return self._append(answer.exchange)
 
     async def finish(self, interaction_id: int) -> None:
         """See `PendingQuestions.finish`."""
@@ -179,6 +201,40 @@ class MemoryStore:
             if charge.day >= first_day:
                 lines[charge.day, charge.provider.value, charge.model].append(charge)
         return tuple(SpentOn(*line, _sum(charges)) for line, charges in sorted(lines.items()))
+
+    async def channels(self) -> Mapping[int, ChannelSettings]:
+        """See `Places.channels`."""
+        await self._enter()
+        return {channel_id: settings for channel_id, (_, settings) in self._channels.items()}
+
+    async def set_channel(self, channel_id: int, guild_id: int | None, settings: ChannelSettings) -> None:
+        """See `Places.set_channel`."""
+        await self._enter()
+        self._channels[channel_id] = (guild_id, settings)
+        if not settings:
+            del self._channels[channel_id]
+
+    async def joined(self, guild_id: int) -> None:
+        """See `Places.joined`."""
+        await self._enter()
+        self._guilds[guild_id] = None
+
+    async def left(self, guild_id: int) -> None:
+        """See `Places.left`."""
+        await self._enter()
+        if self._guilds.get(guild_id) is None:
+            self._guilds[guild_id] = self._clock()
+
+    async def present(self) -> frozenset[int]:
+        """See `Places.present`."""
+        await self._enter()
+        return frozenset(guild_id for guild_id, left_at in self._guilds.items() if left_at is None)
+
+    async def left_before(self, at: float) -> tuple[int, ...]:
+        """See `Places.left_before`."""
+        await self._enter()
+        left = self._guilds.items()
+        return tuple(sorted(guild_id for guild_id, left_at in left if left_at is not None and left_at < at))
 
     def _of(self, person_id: int | None, guild_id: int | None) -> list[Charge]:
         return [

@@ -92,6 +92,22 @@ STEPS = (
         day       TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    ALTER TABLE questions ADD COLUMN more TEXT NOT NULL DEFAULT '{}';  -- JSON: what only some of them have
+
+    CREATE TABLE channels (
+        channel_id INTEGER PRIMARY KEY,
+        guild_id   INTEGER NOT NULL,  -- 0: a direct message
+        persona    TEXT NOT NULL,
+        model      TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX channels_by_guild ON channels (guild_id);
+
+    CREATE TABLE guilds (
+        guild_id INTEGER PRIMARY KEY,
+        left_at  REAL                 -- NULL: the bot is there
+    ) STRICT;
+    """,
 )
 
 

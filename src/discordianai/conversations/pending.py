@@ -32,6 +32,24 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnId:
+    """Names a turn. A number can be given again when its turn is gone: the `second` tells the two apart."""
+
+    number: int
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person said, in which conversation."""
+
+    text: str = field(repr=False)
+    person_id: int
+    guild_id: int | None
+    key: ConversationKey
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """How a question ended. `text` is all that is to be shown, notes and sources included.
 
@@ -70,8 +88,11 @@ class PendingQuestions(Protocol):
     async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
         """A further message was sent; `text` is the answer as far as all messages show it."""
 
-    async def answered(self, interaction_id: int, answer: Answer) -> None:
-        """Remember the exchange and its cost in one transaction, once for an interaction."""
+    async def answered(self, interaction_id: int, answer: Answer) -> TurnId | None:
+        """Remember the exchange and its cost in one transaction, once for an interaction.
+
+        What names the person's turn; None where nothing was added.
+        """
 
     async def finish(self, interaction_id: int) -> None:
         """All is shown. The words and the token are erased; the id stays for an hour, against replays."""

@@ -1,10 +1,11 @@
 """The SQL of pending questions. Each function runs in a transaction of its caller's."""
 
+import json
 import sqlite3
 
 from discordianai.conversations.pending import Unfinished
 from discordianai.conversations.turns_table import clean
-from discordianai.model import Person, Place, ProviderName, Question, ReplyAddress
+from discordianai.model import Attachment, Person, Place, ProviderName, Question, ReplyAddress
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
 
@@ -13,7 +14,7 @@ REPLAYS_END = 3600.0
 
 STEP = 200
 
-_ERASED = "person_id = 0, person_name = '', token = '', prompt = '', text = '', message_ids = ''"
+_ERASED = "person_id = 0, person_name = '', token = '', prompt = '', text = '', message_ids = '', more = '{}'"
 
 
 def insert(connection: sqlite3.Connection, question: Question) -> bool:
@@ -35,10 +36,22 @@ def insert(connection: sqlite3.Connection, question: Question) -> bool:
     )
     marks = ", ".join("?" * len(row))
     inserted = connection.execute(
-        f"INSERT OR IGNORE INTO questions VALUES ({marks}, '', '', NULL)",  # noqa: S608  # question marks
-        row,
+        f"INSERT OR IGNORE INTO questions VALUES ({marks}, '', '', NULL, ?)",  # noqa: S608  # question marks
+        (*row, _more(question)),
     )
     return inserted.rowcount == 1
+
+
+def _more(question: Question) -> str:
+    """What only some questions have."""
+    rest = {
+        "message_id": question.address.message_id,
+        "parent_id": question.place.parent_id,
+        "model": question.model,
+        "attachments": [(file.name, file.url, file.size, file.content_type) for file in question.attachments],
+        "in_thread": question.in_thread,
+    }
+    return json.dumps({key: value for key, value in rest.items() if value})
 
 
 def add_part(connection: sqlite3.Connection, interaction_id: int, message_id: int, text: str) -> None:
@@ -58,7 +71,7 @@ def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str
     if row is None:
         # It was not protected. Its id is kept all the same, so that a replay is not answered.
         connection.execute(
-            "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?)",
+            "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?, '{}')",
             (interaction_id, FINISHED, now),
         )
         return ACCEPTED
@@ -126,7 +139,7 @@ def unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     """The open questions, oldest first."""
     rows = connection.execute(
         "SELECT interaction_id, state, person_id, person_name, guild_id, channel_id, application_id, token,"
-        " private, acknowledged_at, provider, prompt, text, message_ids FROM questions"
+        " private, acknowledged_at, provider, prompt, text, message_ids, more FROM questions"
         " WHERE state < 2 ORDER BY acknowledged_at, interaction_id"
     )
     return tuple(_unfinished(*row) for row in rows)
@@ -147,14 +160,27 @@ def _unfinished(
     prompt: str,
     text: str,
     message_ids: str,
+    more: str,
 ) -> Unfinished:
-    address = ReplyAddress(application_id, interaction_id, token, channel_id, bool(private), acknowledged_at)
+    rest = json.loads(more)
+    address = ReplyAddress(
+        application_id,
+        interaction_id,
+        token,
+        channel_id,
+        bool(private),
+        acknowledged_at,
+        rest.get("message_id"),
+    )
     question = Question(
         number=0,
         text=prompt,
         person=Person(person_id, person_name),
-        place=Place(channel_id, guild_id),
+        place=Place(channel_id, guild_id, rest.get("parent_id")),
         address=address,
         provider=ProviderName(provider) if provider in set(ProviderName) else None,
+        model=rest.get("model", ""),
+        attachments=tuple(Attachment(*fields) for fields in rest.get("attachments", ())),
+        in_thread=rest.get("in_thread", False),
     )
     return Unfinished(question, tuple(map(int, message_ids.split())), text, state == ANSWERED)

@@ -8,7 +8,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 
-from discordianai.conversations import questions_table, turns_table, usage_table
+from discordianai.conversations import places_table, questions_table, turns_table, usage_table
 from discordianai.conversations.accounting import day_of
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.turns_table import Removed
@@ -43,13 +43,14 @@ def of_person(person_id: int, now: float) -> tuple[Step, ...]:
 
 
 def of_guild(guild_id: int, now: float) -> tuple[Step, ...]:
-    """All that was said in a server."""
+    """All that was said and set in a server."""
 
-    def forget_questions(connection: sqlite3.Connection) -> Removed:
+    def forget_rest(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_guild(connection, guild_id, now)
+        places_table.forget_guild(connection, guild_id)
         return _NOTHING
 
-    return forget_questions, lambda connection: turns_table.remove_of_guild(connection, guild_id)
+    return forget_rest, lambda connection: turns_table.remove_of_guild(connection, guild_id)
 
 
 def _of_channel(connection: sqlite3.Connection, channel_id: int, now: float) -> tuple[Step, ...]:

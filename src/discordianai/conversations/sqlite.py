@@ -1,7 +1,7 @@
 """The conversation store of the running bot: one SQLite file, and the hot set in memory."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +10,22 @@ from sqlite3 import Connection
 
 import trio
 
-from discordianai.conversations import packing, questions_table, removal, turns_table, usage_table, window
+from discordianai.conversations import (
+    packing,
+    places_table,
+    questions_table,
+    removal,
+    turns_table,
+    usage_table,
+    window,
+)
 from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.backlog import Change
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.database import Database, open_database
 from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.pending import Answer, Exchange, Unfinished
+from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
+from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.removal import Step
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.conversations.turns_table import Removed
@@ -120,15 +129,19 @@ class SqliteStore:
     def _remembering(self, exchange: Exchange, call: Callable[[Connection], object]) -> Change:
         """The change that `call` makes, which adds an exchange, and what the cache learns of it.
 
-        `call` returns False where it added nothing, because the interaction had been answered before.
+        `call` returns None where it added nothing, because the interaction had been answered before.
         """
         key, packed = exchange.key, packing.pack(exchange.turns)
         self._cache.writing(key)
 
         def applied(added: object) -> None:
-            self._cache.wrote(key, b"" if added is False else packed)
+            self._cache.wrote(key, b"" if added is None else packed)
 
         return Change(call, applied, partial(self._cache.failed, key), key=key, packed=packed)
+
+    async def said(self, turn: TurnId) -> Said | None:
+        """See `ConversationStore.said`."""
+        return await self._database.read(lambda c: turns_table.said(c, turn))
 
     async def reset(self, key: ConversationKey) -> int:
         """See `ConversationStore.reset`."""
@@ -185,25 +198,26 @@ class SqliteStore:
 
         await self._database.write(Change(call, size=4 * len(text)))
 
-    async def answered(self, interaction_id: int, answer: Answer) -> None:
+    async def answered(self, interaction_id: int, answer: Answer) -> TurnId | None:
         """See `PendingQuestions.answered`."""
         max_turns = self._options.max_turns
         now = self._clock()
 
-        def call(connection: Connection) -> bool:
+        def call(connection: Connection) -> TurnId | None:
             state = questions_table.mark_answered(connection, interaction_id, answer.text, now)
             if state in {questions_table.ACCEPTED, questions_table.FORGOTTEN}:
                 for charge in answer.charges:
                     usage_table.add(connection, charge)
             if answer.exchange is None or state != questions_table.ACCEPTED:
-                return False
-            turns_table.append(connection, answer.exchange, max_turns)
-            return True
+                return None
+            return turns_table.append(connection, answer.exchange, max_turns)
 
         if answer.exchange is None:
-            await self._database.write(Change(call, size=4 * len(answer.text)))
+            change = Change(call, size=4 * len(answer.text))
         else:
-            await self._database.write(self._remembering(answer.exchange, call))
+            change = self._remembering(answer.exchange, call)
+        turn: TurnId | None = await self._database.write(change)
+        return turn
 
     async def finish(self, interaction_id: int) -> None:
         """See `PendingQuestions.finish`."""
@@ -227,6 +241,35 @@ class SqliteStore:
     ) -> tuple[SpentOn, ...]:
         """See `Accounts.spending`."""
         return await self._database.read(lambda c: usage_table.spending(c, first_day, person_id, guild_id))
+
+    async def channels(self) -> Mapping[int, ChannelSettings]:
+        """See `Places.channels`."""
+        return await self._database.read(places_table.channels)
+
+    async def set_channel(self, channel_id: int, guild_id: int | None, settings: ChannelSettings) -> None:
+        """See `Places.set_channel`."""
+
+        def call(connection: Connection) -> None:
+            places_table.set_channel(connection, channel_id, guild_id, settings)
+
+        await self._database.write(Change(call, size=4 * len(settings.persona)))
+
+    async def joined(self, guild_id: int) -> None:
+        """See `Places.joined`."""
+        await self._database.write(Change(lambda c: places_table.joined(c, guild_id)))
+
+    async def left(self, guild_id: int) -> None:
+        """See `Places.left`."""
+        now = self._clock()
+        await self._database.write(Change(lambda c: places_table.left(c, guild_id, now)))
+
+    async def present(self) -> frozenset[int]:
+        """See `Places.present`."""
+        return await self._database.read(places_table.present)
+
+    async def left_before(self, at: float) -> tuple[int, ...]:
+        """See `Places.left_before`."""
+        return await self._database.read(lambda c: places_table.left_before(c, at))
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from discordianai.conversations.accounting import Accounts
 from discordianai.conversations.keys import ConversationKey, Scope
-from discordianai.conversations.pending import PendingQuestions
+from discordianai.conversations.pending import PendingQuestions, Said, TurnId
+from discordianai.conversations.places import Places
 from discordianai.model import Turn
 
 __all__ = [
@@ -80,6 +81,9 @@ class ConversationStore(Protocol):
         `person_id` is whose words these are and answer to, by default the key's; `guild_id` is where.
         """
 
+    async def said(self, turn: TurnId) -> Said | None:
+        """What a person said in that turn; None where it is forgotten."""
+
     async def reset(self, key: ConversationKey) -> int:
         """Forget one conversation; how many turns it had."""
 
@@ -92,10 +96,10 @@ class ConversationStore(Protocol):
         """
 
     async def drop_guild(self, guild_id: int) -> int:
-        """Forget all that was said in a server; how many turns it was. Its costs stay in the accounts."""
+        """Forget all that was said and set in a server; how many turns it was. Its costs stay."""
 
 
-class Store(ConversationStore, PendingQuestions, Accounts, Protocol):
+class Store(ConversationStore, PendingQuestions, Accounts, Places, Protocol):
     """All that the bot keeps."""
 
     @property

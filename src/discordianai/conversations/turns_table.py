@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from discordianai.conversations import packing
 from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.pending import Exchange
+from discordianai.conversations.pending import Exchange, Said, TurnId
 from discordianai.model import Role, Turn
 
 NUMBER_BITS = 32
@@ -52,10 +52,10 @@ def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> by
         raise Garbled from None  # the chained text would quote it
 
 
-def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -> None:
-    """Add the turns, and remove what has rolled out."""
+def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -> TurnId | None:
+    """Add the turns, and remove what has rolled out; which turn is the first."""
     if not (turns := exchange.turns[-max_turns:] if max_turns else ()):
-        return
+        return None
     conversation = _find(connection, exchange.key)
     if conversation is None:
         conversation = _create(connection, exchange.key)
@@ -78,6 +78,21 @@ def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -
     connection.execute(
         "INSERT OR IGNORE INTO participants VALUES (?, ?, ?)", (exchange.person_id, guild, conversation)
     )
+    return TurnId(start, int(turns[0].at))
+
+
+def said(connection: sqlite3.Connection, turn: TurnId) -> Said | None:
+    """What a person said in that turn; None where it is not there any more."""
+    row = connection.execute(
+        "SELECT text, turns.person_id, guild_id, conversations.person_id, channel_id, private"
+        " FROM turns JOIN conversations ON conversations.id = turns.id >> ?"
+        " WHERE turns.id = ? AND role = ? AND CAST(at AS INTEGER) = ?",
+        (NUMBER_BITS, turn.number, Role.USER.value, turn.second),
+    ).fetchone()
+    if row is None:
+        return None
+    text, person_id, guild_id, whose, channel_id, private = row
+    return Said(text, person_id, guild_id or None, ConversationKey(channel_id, whose, bool(private)))
 
 
 def remove(connection: sqlite3.Connection, key: ConversationKey) -> int:

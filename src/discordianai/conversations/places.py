@@ -1,0 +1,41 @@
+"""What is kept of channels and servers: what was set for a channel, and which servers the bot has left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """Instructions and model of one channel; empty where the bot's own are to be used."""
+
+    persona: str = field(default="", repr=False)
+    model: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.persona or self.model)
+
+
+class Places(Protocol):
+    """Every call raises `StoreError`."""
+
+    async def channels(self) -> Mapping[int, ChannelSettings]:
+        """What was set, by channel; nothing for channels where nothing is."""
+
+    async def set_channel(self, channel_id: int, guild_id: int | None, settings: ChannelSettings) -> None:
+        """Keep the settings of a channel; empty ones are forgotten."""
+
+    async def joined(self, guild_id: int) -> None:
+        """The bot is in this server."""
+
+    async def left(self, guild_id: int) -> None:
+        """It is no more, from now on."""
+
+    async def present(self) -> frozenset[int]:
+        """The servers that it is in, as far as was told."""
+
+    async def left_before(self, at: float) -> tuple[int, ...]:
+        """The servers that it left before that time, in seconds since the epoch.
+
+        `ConversationStore.drop_guild` takes them out of this list.
+        """
