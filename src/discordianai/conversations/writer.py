@@ -26,8 +26,8 @@ MOST_TOGETHER = 128
 """Writes in one transaction: about 10 ms of work."""
 
 MUCH = 25
-"""Writes after which the log should be moved into the file: 125 pages, which a disk takes in 3 to 5 ms. A write
-may have to wait for it that long."""
+"""Writes after which the log should be moved into the file: 125 pages, which a disk takes in 3 to 5 ms. A
+write may have to wait for it that long."""
 
 Call = Callable[[sqlite3.Connection], Any]
 """Runs inside a transaction, perhaps twice; changes nothing but the database."""
