@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test lint audit format clean
-.PHONY: bench-transport bench-dispatch bench-routing bench-conversations soak-transport soak-kill
+.PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting soak-transport soak-kill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ bench-routing: $(STAMP) ## what it costs to let the model decide who answers (te
 
 bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three minutes, 3 GB on the disk)
 	@$(BIN)/python -m benchmarks.conversations --million
+
+bench-splitting: $(STAMP) ## texts of 100 KB cut into messages (ten seconds)
+	@$(BIN)/python -m benchmarks.splitting
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport
