@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from discordianai.discord.messages import Body, FakeMessages, MessagesBusy, MessagesClosed
 from discordianai.discord.reply import DiscordReply, ReplyOptions, open_reply
+from discordianai.discord.splitting import split
 from discordianai.model import Citation
 from discordianai.reply import Closing, ReplyFailed
 from tests.discord.builders import question
+from tests.discord.markdown_texts import documents
 
 
 async def end(reply: DiscordReply, closing: Closing | None = None) -> None:
@@ -253,3 +255,49 @@ def test_what_is_stored_is_what_will_be_shown() -> None:
     reply.write("an answer [1]\n")
     text = reply.close(Closing((Citation("https://a.example", "A"),), "a note", "a footer"))
     assert text == "an answer [1]\n\n**Sources**\n1. [A](<https://a.example>)\n\n-# a note\n-# a footer"
+
+
+async def test_a_message_ends_before_a_link_that_came_in_pieces(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
+        for piece in ("word " * 399, "[a page](https://exam", "ple.org/a) and\n", "```py\nx = 1"):
+            reply.write(piece)
+            await trio.sleep(3)
+        await end(reply, Closing((Citation("https://a.example", "A"),)))
+    first, second = messages.contents.values()
+    assert first == ("word " * 399).strip()
+    assert second == (
+        "[a page](https://example.org/a) and\n```py\nx = 1\n```\n\n**Sources**\n1. [A](<https://a.example>)"
+    )
+
+
+async def test_half_a_character_does_not_keep_an_answer_from_being_sent(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
+        reply.write("\ud83d")
+        await trio.sleep(3)
+        reply.write("\ude00 and \ud83d")
+        await end(reply)
+    assert messages.contents == {None: "😀 and \ufffd"}
+
+
+@settings(max_examples=15, deadline=None)
+@given(text=st.lists(documents(), min_size=3, max_size=12).map("\n\n".join), size=st.integers(1, 300))
+def test_however_an_answer_comes_it_ends_as_the_messages_that_it_is_split_into(text: str, size: int) -> None:
+    messages = FakeMessages()
+
+    async def main() -> None:
+        async with open_reply(messages, question(), ReplyOptions(1.0)) as reply:
+            for start in range(0, len(text), size):
+                reply.write(text[start : start + size])
+                await trio.sleep(0.4)
+            await end(reply)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert list(messages.contents.values()) == split(text.strip("\n"))
+    places = [list(messages.contents).index(message_id) for _, message_id, _ in messages.history]
+    assert places == sorted(places)  # only the newest message is edited

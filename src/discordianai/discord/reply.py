@@ -19,10 +19,11 @@ import trio
 
 from discordianai.discord import buttons
 from discordianai.discord.buttons import Action, Button
+from discordianai.discord.characters import well_formed
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import Body, MessageError, Messages, MessagesClosed
 from discordianai.discord.sources import sources
-from discordianai.discord.splitting import cut
+from discordianai.discord.splitting import closed, cut, settled
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
 
@@ -108,8 +109,8 @@ class DiscordReply:
         self._check()
         try:
             async with self._writing:
-                await self._show_full_messages()
-                await self._show(_Look(self._tail, self._actions), until_taken=True)
+                await self._show_full_messages(ended=True)
+                await self._show(_Look(cut(self._tail)[0], self._actions), until_taken=True)
                 while self._left:
                     await self._messages.delete(self._left[0])
                     self._left.popleft()
@@ -125,8 +126,8 @@ class DiscordReply:
             self._news = trio.Event()
             try:
                 async with self._writing:
-                    await self._show_full_messages()
-                    text = self._tail if self._tail.strip() else self._status
+                    await self._show_full_messages(ended=False)
+                    text = cut(self._tail)[0] or self._status
                     if text:
                         await self._show(_Look(text, (Action.STOP,)), until_taken=False)
             except MessagesClosed as error:
@@ -140,10 +141,12 @@ class DiscordReply:
         if self._gone is not None:
             raise ReplyFailed(str(self._gone)) from self._gone
 
-    async def _show_full_messages(self) -> None:
+    async def _show_full_messages(self, *, ended: bool) -> None:
         """Complete the newest message and open the next, while there is more than one holds."""
         while True:
             tail = self._tail
+            if not (ended or settled(tail)):
+                return
             part, rest = cut(tail)
             if not rest.strip():
                 return
@@ -185,7 +188,7 @@ class DiscordReply:
         address = self._question.address
         row = [Button(action, self._question.person.id, address.interaction_id) for action in look.actions]
         return {
-            "content": look.text,
+            "content": well_formed(look.text),
             "components": buttons.row(row),
             "allowed_mentions": {"parse": []},
             "flags": SUPPRESS_EMBEDS | (EPHEMERAL if address.private else 0),
@@ -193,7 +196,7 @@ class DiscordReply:
 
 
 def _paragraphs(text: str, below: str) -> str:
-    return "\n\n".join(filter(str.strip, (text.strip("\n"), below))) or TEXT_OF_NOTHING
+    return "\n\n".join(filter(str.strip, (closed(text.strip("\n")), below))) or TEXT_OF_NOTHING
 
 
 @asynccontextmanager
