@@ -9,16 +9,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import time
 
+from discordianai.answering import Answering
 from discordianai.asking import Asking
 from discordianai.assistant import Assistant, AssistantOptions
-from discordianai.bot import Bot
+from discordianai.bot import Bot, Parts
 from discordianai.context import ContextRules, Contexts
 from discordianai.conversations.accounting import Limit, Price
+from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.keys import Scope
 from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.window import ContextOptions
+from discordianai.discord.attachments import AttachmentReader, Limits
+from discordianai.discord.desk import Desk
+from discordianai.discord.errands import Services
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
@@ -28,6 +33,8 @@ from discordianai.model import ProviderName
 from discordianai.operations.usage import Source, report_usage
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
+from discordianai.resuming import Resuming
+from discordianai.servers import ServerBook
 from discordianai.settings import Settings
 from discordianai.tokens import TokenEstimator
 from discordianai.transport.clients import PooledClient, build_client, http2_available
@@ -64,10 +71,27 @@ async def _run(settings: Settings) -> None:
         _open_all([discord, *clients.values()]),
         report_usage(sources),
     ):
-        assistant = _assistant(settings, dispatchers, store, estimator)
         token = settings.discord.token
         api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
-        await Bot(settings, assistant, store, api).serve()
+        channels = ChannelBook(store)
+        await channels.open()
+        contexts = Contexts(store, channels, _context_rules(settings), estimator)
+        assistant = _assistant(settings, dispatchers, store, contexts)
+        limits = Limits(
+            settings.discord.max_file_kilobytes * 1024, settings.discord.max_image_kilobytes * 1024
+        )
+        reader = AttachmentReader(discord.http, settings.discord.api_url, limits)
+        services = Services(settings, store, contexts, channels, lambda: "")
+        parts = Parts(
+            assistant=assistant,
+            answering=Answering(settings, assistant, store, api, reader),
+            store=store,
+            resuming=Resuming(store, api),
+            desk=Desk(services),
+            servers=ServerBook(store, settings.conversations.grace_days),
+            discord=api,
+        )
+        await Bot(settings, parts).serve()
 
 
 def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, PooledClient]:
@@ -101,7 +125,7 @@ def _store_options(settings: Settings) -> StoreOptions:
 def _dispatcher(
     settings: Settings, name: ProviderName, client: PooledClient, estimator: TokenEstimator
 ) -> Dispatcher:
-    provider = ProviderOptions(name=name, **settings.provider(name).model_dump())
+    provider = ProviderOptions(name=name, **settings.provider(name).model_dump(exclude={"more_models"}))
     options = DispatchOptions(
         slots=settings.pool(name).max_connections,
         queue_size=settings.dispatch.queue_size,
@@ -115,7 +139,7 @@ def _assistant(
     settings: Settings,
     dispatchers: Mapping[ProviderName, Dispatcher],
     store: SqliteStore,
-    estimator: TokenEstimator,
+    contexts: Contexts,
 ) -> Assistant:
     router = Router(settings.providers, Strategy(settings.routing.strategy))
     options = AssistantOptions(
@@ -123,11 +147,18 @@ def _assistant(
     )
     return Assistant(
         Asking(dispatchers, router),
-        Contexts(store, _context_rules(settings), estimator),
+        contexts,
         store,
         Ledger(store, _accounting(settings), time),
         options,
     )
+
+
+def _attachment_reader(settings: Settings, discord: PooledClient) -> AttachmentReader:
+    limits = Limits(
+        text=settings.discord.max_file_kilobytes * 1024, image=settings.discord.max_image_kilobytes * 1024
+    )
+    return AttachmentReader(discord.http, settings.discord.api_url, limits)
 
 
 def _context_rules(settings: Settings) -> ContextRules:
@@ -138,6 +169,7 @@ def _context_rules(settings: Settings) -> ContextRules:
         scope=Scope(settings.conversations.scope),
         max_turns=settings.conversations.max_turns,
         context=ContextOptions(settings.conversations.context_tokens, contexts),
+        providers={model: name for name in settings.providers for model in settings.models_of(name)},
         answer_tokens={
             provider.model: provider.max_answer_tokens for provider in providers if provider.max_answer_tokens
         },
