@@ -5,6 +5,7 @@ Every key has a default but the secrets. Reading the file, and telling what is w
 """
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -21,13 +22,41 @@ ModelName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 def _http_url(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    if scheme not in {"http", "https"} or not rest or any(character.isspace() for character in url):
+    if not _is_http_url(url):
         raise PydanticCustomError("url", "should be an address like https://host/path")
     return url.rstrip("/")
 
 
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and " " not in url  # urlsplit drops line breaks
+        return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or half an IPv6 address
+        return False
+
+
 Url = Annotated[str, AfterValidator(_http_url)]
+
+
+def _plain(secret: SecretStr) -> SecretStr:
+    """A header cannot carry anything else, and no service gives out a key with a space in it."""
+    value = secret.get_secret_value()
+    if not (value.isascii() and value.isprintable()) or " " in value or value[:1] in {"'", '"'}:
+        raise PydanticCustomError(
+            "secret", "should be letters, digits and signs alone, without spaces or quotes: copy it again"
+        )
+    return secret
+
+
+Key = Annotated[SecretStr, AfterValidator(_plain)]
+"""A secret, as it goes into a header."""
+
+
+def _file_name(name: str) -> str:
+    if "\0" in name:
+        raise PydanticCustomError("path", "should be the path of a file, which has no null character in it")
+    return name
 
 
 class Table(BaseModel):
@@ -44,7 +73,7 @@ class Table(BaseModel):
 class DiscordSettings(Table):
     """`[discord]`: the bot's account, who may use it, and how it answers. Empty lists allow everybody."""
 
-    token: SecretStr | None = None
+    token: Key | None = None
     api_url: Url = "https://discord.com/api/v10"
     guild_ids: Ids = ()
     allowed_channel_ids: Ids = ()
@@ -70,7 +99,7 @@ class DiscordSettings(Table):
 class ProviderSettings(Table):
     """What both providers have in common. Times are in seconds."""
 
-    api_key: SecretStr | None = None
+    api_key: Key | None = None
     base_url: Url
     model: ModelName
     more_models: tuple[ModelName, ...] = ()
@@ -220,7 +249,7 @@ class ConversationSettings(Table):
     `context_tokens` is for models that are not in `[models]`.
     """
 
-    database: Annotated[str, Field(min_length=1)] = "discordianai.sqlite3"
+    database: Annotated[str, Field(min_length=1), AfterValidator(_file_name)] = "discordianai.sqlite3"
     scope: Literal["user-in-channel", "channel", "user"] = "user-in-channel"
     max_turns: Annotated[int, Field(ge=0, le=1000)] = 50
     grace_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
