@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -58,9 +59,11 @@ class Rest:
     def _route(self, method: str, path: str, endpoint: Endpoint, *, authorized: bool = True) -> Route:
         async def serve(request: Request) -> Response:
             try:
-                return await self._answer(request, endpoint, authorized)
+                response = await self._answer(request, endpoint, authorized)
             except ClientDisconnect:
-                return Response(status_code=499)
+                response = Response(status_code=499)
+            response.headers["Date"] = formatdate(self._discord.now(), usegmt=True)
+            return response
 
         return Route("/api/v10" + path, serve, methods=[method])
 
@@ -115,7 +118,7 @@ class Rest:
             "bot_public": True,
             "bot_require_code_grant": False,
             "verify_key": "0" * 64,
-            "flags": 0,
+            "flags": self._discord.options.application_flags,
             "owner": User(OWNER_ID, "Owner").json(),
             "team": None,
             "summary": "",

@@ -56,6 +56,7 @@ def _config(listener: socket.socket) -> Config:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]  # Hypercorn closes it
     config.accesslog = None
+    config.include_date_header = False  # the local Discord has a clock of its own
     quiet = logging.getLogger("discordianai.sandbox.hypercorn")
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False

@@ -36,6 +36,7 @@ class DiscordOptions:
 
     token: str = "sandbox-token"  # noqa: S105  # it opens nothing
     allowed_intents: int = ~PRIVILEGED_INTENTS
+    application_flags: int = 0
     heartbeat_interval: float = 40.0
     identifies: int = 1000
     """How many are left of the day's."""
