@@ -258,6 +258,13 @@ async def test_intents_that_are_granted_are_told(stage: Stage) -> None:
     assert finding.figures == {"presence": False, "server_members": True, "message_content": True}
 
 
+async def test_to_respond_to_mentions_needs_the_content_of_messages(stage: Stage) -> None:
+    async with stage(discord=DiscordOptions(application_flags=1 << 14)) as scene:
+        finding = about(await scene.ask({"discord": {"respond_to": "mentions"}}), "discord intents")
+    assert finding.fatal
+    assert 'respond_to = "commands"' in finding.advice
+
+
 @pytest.mark.parametrize(
     ("flags", "fatal", "said"),
     [

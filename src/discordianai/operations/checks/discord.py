@@ -35,9 +35,9 @@ class Failed(Exception):
         self.finding = finding
 
 
-def needed_intents(_settings: Settings) -> frozenset[str]:
-    """The privileged intents that the bot asks for with these settings, by their names in `PRIVILEGED`."""
-    return frozenset()  # commands need none
+def needed_intents(settings: Settings) -> frozenset[str]:
+    """The privileged intents that `discord.listener` asks for, by their names in `PRIVILEGED`."""
+    return frozenset({"message content"}) if settings.discord.respond_to == "mentions" else frozenset()
 
 
 class Discord:
@@ -137,7 +137,8 @@ def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
         return fatal(
             subject,
             f"the settings need the intent {' and '.join(missing)}, which is switched off",
-            "switch it on in the developer portal, page Bot, Privileged Gateway Intents",
+            "switch it on at https://discord.com/developers/applications (your application, page Bot),"
+            ' or set respond_to = "commands" in [discord]',
         )
     words = [
         f"{name} is switched on{'' if name in needed else ' and not needed'}" for name in sorted(granted)
