@@ -97,7 +97,11 @@ class Bot:
             self._standings[question.number] = self._parts.assistant.line_up(question)
 
     def _give_up(self, question: Question) -> None:
-        """It will not be answered."""
+        """It was not acknowledged."""
+        self._admissions.settle()
+        self._drop(question)
+
+    def _drop(self, question: Question) -> None:
         standing = self._standings.pop(question.number, None)
         if standing is not None:
             standing.leave()
@@ -106,16 +110,16 @@ class Bot:
     async def _listen(self, answers: trio.Nursery, running: trio.Nursery) -> None:
         atlas = Atlas()
         gate = Gate(self._settings, Intake(self._settings, self._admissions, self._numbers), atlas)
-        protecting = Protecting(self._parts.store, TrioCaller(running), self.counts)
-        token = trio.lowlevel.current_trio_token()
+        caller = TrioCaller(running)
+        protecting = Protecting(self._parts.store, caller, self.counts)
         take = partial(self._take, answers, running)
         side = TrioSide(
-            announce=lambda question: token.run_sync_soon(self._line_up, question),
+            announce=partial(caller.post, self._line_up),
             protect=protecting.protect,
             forget=protecting.forget,
             recall=protecting.recall,
-            hand_over=lambda thing: token.run_sync_soon(take, thing),
-            release=lambda question: token.run_sync_soon(self._give_up, question),
+            hand_over=partial(caller.post, take),
+            release=partial(caller.post, self._give_up),
         )
 
         async def listen() -> None:
@@ -130,6 +134,7 @@ class Bot:
         """Begin what the listener has handed over. Questions are bounded by the admissions, the rest here."""
         match thing:
             case Question():
+                self._admissions.settle()
                 self._begin(thing, answers)
             case Servers():
                 self._parts.servers.hear(thing)
@@ -147,12 +152,13 @@ class Bot:
             answers.start_soon(self._answer, question, standing, ids)
         except RuntimeError:  # the nursery has ended: the bot is stopping
             self._log.warning("a question came after the end", question=question.number)
-            self._give_up(question)
+            self._drop(question)
         else:
             self._standings.pop(question.number, None)
 
     async def _answer(self, question: Question, standing: Standing | None, ids: tuple[int, ...]) -> None:
         try:
+            await self._admissions.give_way()
             await self._parts.answering.answer(question, standing, ids)
             if question.address.message_id is None:
                 webhook = InteractionWebhook(self._parts.discord, question.address)

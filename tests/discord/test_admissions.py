@@ -3,9 +3,10 @@
 import threading
 from functools import partial
 
+import pytest
 import trio
 
-from discordianai.discord.admissions import Admissions, Denial
+from discordianai.discord.admissions import CROWD, GIVE_WAY, Admissions, Denial
 
 
 def admissions(capacity: int = 10, each: int = 10) -> Admissions:
@@ -56,3 +57,31 @@ async def test_two_threads_never_admit_more_than_there_is_room_for() -> None:
     for thread in threads:
         await trio.to_thread.run_sync(thread.join)
     assert admitted.count(None) == counted.open == 1000
+
+
+async def test_answers_give_way_to_a_crowd_that_is_not_yet_acknowledged(autojump_clock: object) -> None:
+    counted = admissions(capacity=100, each=100)
+    for _ in range(CROWD + 2):
+        counted.admit(1)
+    began = trio.current_time()
+
+    async def acknowledge() -> None:
+        await trio.sleep(0.5)
+        counted.settle()
+        counted.settle()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(acknowledge)
+        await counted.give_way()
+    assert trio.current_time() - began == pytest.approx(0.5)
+    await counted.give_way()
+    assert trio.current_time() - began == pytest.approx(0.5)
+
+
+async def test_no_answer_gives_way_for_long(autojump_clock: object) -> None:
+    counted = admissions(capacity=100, each=100)
+    for _ in range(CROWD + 1):
+        counted.admit(1)
+    began = trio.current_time()
+    await counted.give_way()
+    assert trio.current_time() - began == pytest.approx(GIVE_WAY)

@@ -17,6 +17,8 @@ import anyio
 import outcome
 import trio
 
+from discordianai.discord.mailbox import Mailbox
+
 STOP_TIMEOUT = 10.0
 """Seconds that cancelled asyncio code may take to close; after that its thread is left behind."""
 
@@ -99,12 +101,18 @@ class TrioCaller:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
-        self._token = trio.lowlevel.current_trio_token()
+        self._trio = Mailbox(trio.lowlevel.current_trio_token().run_sync_soon)
+        self._asyncio: tuple[asyncio.AbstractEventLoop, Mailbox] | None = None
+
+    def post(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have a function that does not raise called on trio, in the order of the calls; from any thread."""
+        self._trio.post(partial(function, *arguments))
 
     async def call(self, function: Callable[..., Awaitable[Result]], *arguments: object) -> Result:
         """Run `function` on trio, and return or raise what it does. Awaited on asyncio."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
+        back = self._way_back(loop)
 
         def settle(result: outcome.Maybe[Result]) -> None:
             if future.done():  # the caller has stopped waiting
@@ -116,7 +124,7 @@ class TrioCaller:
 
         def tell(result: outcome.Maybe[Result]) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, result)
+                back.post(partial(settle, result))
 
         async def run() -> None:
             try:
@@ -133,5 +141,11 @@ class TrioCaller:
             except RuntimeError:  # the nursery is closed
                 tell(outcome.Error(Stopping()))
 
-        self._token.run_sync_soon(start)
+        self._trio.post(start)
         return await future
+
+    def _way_back(self, loop: asyncio.AbstractEventLoop) -> Mailbox:
+        """The one of that loop; a new run of the library has a new loop."""
+        if self._asyncio is None or self._asyncio[0] is not loop:
+            self._asyncio = loop, Mailbox(loop.call_soon_threadsafe)
+        return self._asyncio[1]
