@@ -37,6 +37,11 @@ class Admissions:
         """Questions admitted and not yet finished."""
         return self._total
 
+    @property
+    def closed(self) -> bool:
+        """Whether no more are admitted, because the bot is stopping."""
+        return self._closed
+
     def admit(self, person_id: int) -> Denial | None:
         """Open one question of this person, from any thread; or say why not."""
         with self._lock:
