@@ -161,7 +161,7 @@ def complaints(error: ValidationError) -> list[str]:
 
 def _complaint(details: ErrorDetails) -> str:
     """One line: the key's path, what is wrong, what would be right."""
-    path = ".".join(str(part) for part in details["loc"])
+    path = ".".join(str(part) for part in details["loc"] if part != "[key]")
     if details["type"] == "extra_forbidden":
         return f"{path}: no such key; {_nearest(details)}"
     message = "should be a table" if details["type"] in {"model_type", "dict_type"} else details["msg"]
