@@ -6,6 +6,7 @@ first, the store and the clients are outermost and close last.
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
 
@@ -19,13 +20,24 @@ from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.window import ContextOptions
+from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.routing import Router, Strategy
+from discordianai.latencies import Latencies
 from discordianai.model import ProviderName
-from discordianai.operations.usage import Source, report_usage
+from discordianai.operations.loop_lag import watched_loop
+from discordianai.operations.serving import serving
+from discordianai.operations.snapshot import (
+    ProviderFigures,
+    QuestionFigures,
+    Snapshot,
+    numbers,
+    process_figures,
+)
+from discordianai.operations.usage import report_usage
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings
@@ -56,18 +68,62 @@ async def _run(settings: Settings) -> None:
     clients = _build_clients(settings, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
     dispatchers = {name: _dispatcher(settings, name, client, estimator) for name, client in clients.items()}
-    sources: dict[str, Source] = {"discord pool": discord.statistics}
-    for name, client in clients.items():
-        sources |= {f"{name} pool": client.statistics, f"{name} dispatch": dispatchers[name].statistics}
     async with (
+        watched_loop() as lag,
+        serving(settings.operations) as page,
         open_store(Path(settings.conversations.database), _store_options(settings)) as store,
         _open_all([discord, *clients.values()]),
-        report_usage(sources),
     ):
-        assistant = _assistant(settings, dispatchers, store, estimator)
+        ledger = Ledger(store, _accounting(settings), time)
+        assistant = _assistant(settings, dispatchers, store, ledger, estimator)
         token = settings.discord.token
         api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
-        await Bot(settings, assistant, store, api).serve()
+        figures = DiscordFigures()
+        bot = Bot(settings, assistant, store, api, figures)
+        parts = Parts(numbers(settings), lag, clients, discord, dispatchers, store, ledger, figures, bot)
+        page.shows(parts.snapshot)
+        async with report_usage(parts.snapshot):
+            await bot.serve()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that has figures to show."""
+
+    settings: Mapping[str, float]
+    lag: Latencies
+    clients: Mapping[ProviderName, PooledClient]
+    discord: PooledClient
+    dispatchers: Mapping[ProviderName, Dispatcher]
+    store: SqliteStore
+    ledger: Ledger
+    figures: DiscordFigures
+    bot: Bot
+    started_at: float = field(default_factory=time)
+
+    def snapshot(self) -> Snapshot:
+        """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
+        counts, spent = self.bot.counts, self.ledger.charged
+        return Snapshot(
+            process=process_figures(self.started_at, self.lag.now(), stopping=self.bot.stopping),
+            providers={
+                name: ProviderFigures(
+                    model=dispatcher.model,
+                    dispatch=dispatcher.statistics(),
+                    pool=self.clients[name].statistics(),
+                    spent={model: sum_ for (whose, model), sum_ in spent.items() if whose is name},
+                )
+                for name, dispatcher in self.dispatchers.items()
+            },
+            discord=self.figures.now(),
+            discord_pool=self.discord.statistics(),
+            health=self.store.health,
+            store=self.store.figures,
+            questions=QuestionFigures(
+                self.bot.open_questions, counts.answered, counts.unprotected, counts.replayed
+            ),
+            settings=self.settings,
+        )
 
 
 def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, PooledClient]:
@@ -115,6 +171,7 @@ def _assistant(
     settings: Settings,
     dispatchers: Mapping[ProviderName, Dispatcher],
     store: SqliteStore,
+    ledger: Ledger,
     estimator: TokenEstimator,
 ) -> Assistant:
     router = Router(settings.providers, Strategy(settings.routing.strategy))
@@ -125,7 +182,7 @@ def _assistant(
         Asking(dispatchers, router),
         Contexts(store, _context_rules(settings), estimator),
         store,
-        Ledger(store, _accounting(settings), time),
+        ledger,
         options,
     )
 

@@ -15,6 +15,7 @@ from discordianai.conversations.store import Store, StoreError
 from discordianai.discord import session_limit
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.bridge import Stopping, TrioCaller
+from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
 from discordianai.discord.gate import Gate, Withdrawal
 from discordianai.discord.handover import Protection, TrioSide
@@ -48,11 +49,19 @@ class Counts:
 class Bot:
     """Made by `app`; `serve` runs it."""
 
-    def __init__(self, settings: Settings, assistant: Assistant, store: Store, discord: DiscordApi) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        assistant: Assistant,
+        store: Store,
+        discord: DiscordApi,
+        figures: DiscordFigures,
+    ) -> None:
         self._settings = settings
         self._assistant = assistant
         self._store = store
         self._discord = discord
+        self._figures = figures
         self._log = structlog.get_logger("discordianai.bot")
         person = settings.rate_limits.user
         self._admissions = Admissions(
@@ -61,6 +70,16 @@ class Bot:
         self._numbers = count(1)
         self._resuming = Resuming(store, discord)
         self.counts = Counts()
+
+    @property
+    def open_questions(self) -> int:
+        """Questions that were taken and are not finished yet."""
+        return self._admissions.open
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no more questions are taken."""
+        return self._admissions.closed
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -109,7 +128,7 @@ class Bot:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             from discordianai.discord.listener import Listener
 
-            await Listener(self._settings, gate, side).run()
+            await Listener(self._settings, gate, side, self._figures).run()
 
         await keep_listening(listen, partial(session_limit.ask_discord, self._discord))
 
@@ -139,6 +158,7 @@ class Bot:
             answers.start_soon(self._answer, question, self._assistant.line_up(question))
 
     async def _answer(self, question: Question, standing: Standing, left: tuple[int, ...] = ()) -> None:
+        structlog.contextvars.bind_contextvars(question=question.number)  # in all that this task logs
         webhook = InteractionWebhook(self._discord, question.address)
         options = ReplyOptions(
             self._settings.discord.edit_interval,

@@ -30,6 +30,7 @@ def _run(options: argparse.Namespace) -> int:
     from discordianai.conversations.store import StoreError
     from discordianai.discord.session_limit import ListenerRefused
     from discordianai.operations import logs
+    from discordianai.operations.serving import CannotServe
 
     logs.configure(settings.logging)
     log = logging.getLogger("discordianai")
@@ -38,7 +39,7 @@ def _run(options: argparse.Namespace) -> int:
     except ListenerRefused as error:
         log.critical("%s", error)
         return EX_CONFIG
-    except StoreError as error:
+    except (StoreError, CannotServe) as error:
         log.critical("%s", error)
         return 1
     except Exception:

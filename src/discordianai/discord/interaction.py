@@ -1,5 +1,6 @@
 """What Discord says about one interaction, as frozen records. Pure parsing, no I/O."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,10 @@ ADMINISTRATOR, MANAGE_MESSAGES = 1 << 3, 1 << 13
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who does something where, and how to answer. `permissions` are those of the person in the channel."""
+    """Who does something where, and how to answer. `permissions` are those of the person in the channel.
+
+    `arrived_at` is in monotonic seconds: Discord waits three for the acknowledgement.
+    """
 
     interaction_id: int
     application_id: int
@@ -27,6 +31,7 @@ class Origin:
     place: Place
     role_ids: frozenset[int] = frozenset()
     permissions: int = 0
+    arrived_at: float = field(default_factory=time.monotonic, compare=False)
 
     def may(self, permission: int) -> bool:
         """Whether Discord gives this person that permission here."""

@@ -15,12 +15,13 @@ from typing import Any
 import aiohttp
 import structlog
 from interactions import Client, Intents
-from interactions.api.events import RawGatewayEvent, WebsocketReady
+from interactions.api.events import RawGatewayEvent, Resume, WebsocketReady
 from interactions.api.http.route import Route
 from interactions.client.errors import HTTPException, LoginError, WebSocketClosed
 from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.commands import synchronise
+from discordianai.discord.figures import DiscordFigures, Unacknowledged
 from discordianai.discord.gate import Gate, Refusal, Withdrawal
 from discordianai.discord.handover import Protection, TrioSide
 from discordianai.discord.interaction import EPHEMERAL, Origin, Payload, parse
@@ -55,11 +56,13 @@ class Listener:
         settings: Settings,
         gate: Gate,
         trio_side: TrioSide,
+        figures: DiscordFigures,
     ) -> None:
         self._settings = settings.discord
         self._providers = settings.providers
         self._gate = gate
         self._trio = trio_side
+        self._figures = figures
         self._log = structlog.get_logger("discordianai.discord.listener")
         self._started = time.monotonic()
         self._client = self._make_client()
@@ -74,6 +77,7 @@ class Listener:
         Route.BASE = self._settings.api_url
         token = self._settings.token
         synchronising: asyncio.Task[None] | None = None
+        watching = asyncio.create_task(self._figures.watch(self._is_connected))
         try:
             await self._client.login(token.get_secret_value() if token else "")
             # Meanwhile the gateway connects: commands that Discord knows already work as soon as it has.
@@ -84,6 +88,7 @@ class Listener:
                 raise ListenerRefused(sentence) from None
             raise
         finally:
+            watching.cancel()
             if synchronising is not None:
                 synchronising.cancel()
             await self._client.http.close()
@@ -100,7 +105,12 @@ class Listener:
         client.http = ExemptingHTTPClient(logger=logger)
         client.add_event_processor("raw_interaction_create")(self._on_interaction)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
+        client.add_listener(EventListener.create("resume")(self._on_resume))
         return client
+
+    def _is_connected(self) -> bool:
+        gateway = self._client.ws
+        return gateway is not None and gateway.ws is not None and not gateway.ws.closed
 
     async def _synchronise(self) -> None:
         try:
@@ -110,11 +120,15 @@ class Listener:
 
     async def _on_ready(self, event: WebsocketReady) -> None:
         self._identified += 1
+        self._figures.identified()
         seconds = round(time.monotonic() - self._started, 3)
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
         # The library identifies again by itself, and does not look at how often it may.
         if self._identified > 1 and seconds_to_wait(await self._client.http.get_gateway_bot()):
             await self._client.stop()
+
+    async def _on_resume(self, _event: Resume) -> None:
+        self._figures.resumed()
 
     async def _on_interaction(self, event: RawGatewayEvent) -> None:
         try:
@@ -127,6 +141,7 @@ class Listener:
         if done is None:
             return
         decision = self._gate.decide(done)
+        self._figures.decided(type(decision).__name__.lower())
         if isinstance(decision, Refusal):
             await self._respond(done.origin, CHANNEL_MESSAGE, EPHEMERAL, content=decision.reason)
         elif isinstance(decision, Withdrawal):
@@ -137,6 +152,7 @@ class Listener:
 
     async def _take_question(self, origin: Origin, question: Question) -> None:
         """First stored, then acknowledged, then handed over."""
+        structlog.contextvars.bind_contextvars(question=question.number)  # each event has a task of its own
         handed_over = False
         try:
             protection = await self._trio.protect(question)
@@ -156,7 +172,6 @@ class Listener:
     async def _respond(self, origin: Origin, kind: int, flags: int, **message: str) -> bool:
         """Answer the interaction itself; whether Discord took it in time."""
         data: Mapping[str, Any] = {"flags": flags, "allowed_mentions": {"parse": []}, **message}
-        began = time.monotonic()
         try:
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
                 await self._client.http.post_initial_response(
@@ -169,8 +184,12 @@ class Listener:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = type(error).__name__
         else:
-            self._log.debug("acknowledged", seconds=round(time.monotonic() - began, 3))
+            seconds = time.monotonic() - origin.arrived_at
+            self._figures.acknowledged(seconds)
+            self._log.debug("acknowledged", seconds=round(seconds, 3))
             return True
+        late = time.monotonic() - origin.arrived_at >= ACKNOWLEDGE_TIMEOUT
+        self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
         self._log.warning("an interaction was not acknowledged", reason=reason)
         return False
 
