@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from discordianai import settings_file
-from discordianai.commands import EX_CONFIG, backup, bot, conversations, migrate, service
+from discordianai.commands import EX_CONFIG, advise, backup, bot, conversations, migrate, service
 from discordianai.commands.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
 
@@ -47,6 +47,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="discordianai", description="A Discord assistant that answers from OpenAI and Perplexity."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (bot, backup, conversations, service, migrate):
+    for group in (bot, advise, backup, conversations, service, migrate):
         group.add_to(commands)
     return parser
