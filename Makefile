@@ -5,8 +5,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test lint audit format clean
-.PHONY: bench-transport bench-dispatch bench-routing bench-conversations soak-transport soak-kill
+.PHONY: help install run sandbox test lint audit docs format clean
+.PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting soak-transport soak-kill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,11 @@ audit: $(STAMP) ## licences and known vulnerabilities of what is installed (asks
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
 	@$(BIN)/python .ci/audit.py
 
+docs: $(STAMP) ## build the pages into site/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@$(BIN)/python docs/settings_reference.py
+	@NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
+
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; two minutes)
 	@$(BIN)/python -m benchmarks.transport
 
@@ -50,6 +55,9 @@ bench-routing: $(STAMP) ## what it costs to let the model decide who answers (te
 bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three minutes, 3 GB on the disk)
 	@$(BIN)/python -m benchmarks.conversations --million
 
+bench-splitting: $(STAMP) ## texts of 100 KB cut into messages (ten seconds)
+	@$(BIN)/python -m benchmarks.splitting
+
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport
 
@@ -61,5 +69,5 @@ format: $(STAMP) ## let ruff write the layout
 	@$(BIN)/python -m ruff check --fix .
 
 clean: ## remove .venv and every cache
-	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis build site src/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -43,7 +43,7 @@ async def first_words(asking: Asking, wanted: ProviderName | None) -> float:
     """Seconds until some."""
     question = (Turn(Role.USER, "what happened today?"),)
 
-    def request(model: str) -> ChatRequest:
+    def request(_provider: ProviderName, model: str) -> ChatRequest:
         return ChatRequest(model, question)
 
     began = trio.current_time()

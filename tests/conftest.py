@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from discordianai.sandbox.certificates import Authority, make_authority
+
+settings.register_profile("thorough", max_examples=10_000, deadline=None)
+"""What a property is shown with before it is believed: `pytest --hypothesis-profile=thorough`."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -61,7 +61,7 @@ class Scene:
         return "".join(self.texts)
 
     def chunks(self, text: str, wanted: ProviderName | None = None) -> AsyncIterator[Chunk]:
-        def request(model: str) -> ChatRequest:
+        def request(_provider: ProviderName, model: str) -> ChatRequest:
             return ChatRequest(model, (*HISTORY, Turn(Role.USER, text)))
 
         async def reserve(provider: ProviderName, model: str, most: Usage) -> None:

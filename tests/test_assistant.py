@@ -23,10 +23,12 @@ from discordianai.asking import Asking
 from discordianai.assistant import EARLIER_FIRST, Assistant, AssistantOptions
 from discordianai.context import ContextRules, Contexts
 from discordianai.conversations.accounting import Limit, Price
+from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.keys import ConversationKey, Scope
 from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.pending import Unfinished
+from discordianai.conversations.pending import TurnId, Unfinished
+from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.store import StoreError
 from discordianai.conversations.window import ContextOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
@@ -70,7 +72,10 @@ class Scene:
         providers = [self.provider, *others]
         self.dispatchers = {provider.name: Dispatcher(provider, options) for provider in providers}
         asking = Asking(self.dispatchers, Router(list(self.dispatchers), strategy))
-        contexts = Contexts(self.store, rules or ContextRules("be brief", max_turns=10), TokenEstimator())
+        self.channels = ChannelBook(self.store)
+        contexts = Contexts(
+            self.store, self.channels, rules or ContextRules("be brief", max_turns=10), TokenEstimator()
+        )
         ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
         self.assistant = Assistant(asking, contexts, self.store, ledger, AssistantOptions())
         self._number = 0
@@ -146,7 +151,7 @@ async def test_who_is_cancelled_is_told_and_the_stream_is_left() -> None:
 
 async def test_last_words_have_an_end(autojump_clock: trio.testing.MockClock) -> None:
     class Stuck(FakeReply):
-        async def finish(self) -> None:
+        async def finish(self, turn: TurnId | None = None) -> None:
             await trio.sleep_forever()
 
     scene = Scene([1000.0])
@@ -161,6 +166,7 @@ async def test_without_a_store_the_answer_still_comes() -> None:
     reply = await scene.ask()
     assert reply.text == "text"
     assert reply.closing == Closing(footer="OpenAI · fake · the only one")
+    assert reply.turn is None
 
 
 async def test_an_answer_that_cannot_be_shown_is_remembered_and_stops_nobody() -> None:
@@ -367,9 +373,9 @@ async def test_a_protected_question_is_pending_until_all_is_shown(
 
 async def test_the_answer_is_stored_whole_before_its_last_edit() -> None:
     class Watching(FakeReply):
-        async def finish(self) -> None:
+        async def finish(self, turn: TurnId | None = None) -> None:
             seen.extend(await scene.store.unfinished())
-            await super().finish()
+            await super().finish(turn)
 
     seen: list[Unfinished] = []
     scene = Scene(["text"])
@@ -481,3 +487,49 @@ async def test_questions_at_the_same_moment_do_not_share_one_remainder(
             nursery.start_soon(scene.ask, scene.question(person=Person(100 + number, "x")), reply)
     refused = [reply for reply in replies if "This server has used up" in reply.note]
     assert len(refused) == 4
+
+
+async def test_what_was_answered_can_be_named_to_be_asked_again() -> None:
+    scene = Scene(["text"])
+    question = scene.question()
+    await scene.store.accept(question)
+    reply = await scene.ask(question)
+    assert reply.turn is not None
+    said = await scene.store.said(reply.turn)
+    assert said is not None
+    assert said.text == "why?"
+
+
+async def test_a_channel_has_instructions_and_a_model_of_its_own_and_a_thread_has_its_channels() -> None:
+    rules = ContextRules("be brief", providers={"better": ProviderName.OPENAI})
+    scene = Scene(["text"], rules=rules)
+    await scene.channels.set(Place(7, 5), ChannelSettings("Be a pirate.", "better"))
+    thread = replace(scene.question(), place=Place(8, 5, parent_id=7))
+    for question in (scene.question(), thread, replace(scene.question(), place=Place(9, 5))):
+        await scene.ask(question)
+    asked = [(request.instructions, request.model) for request in scene.provider.requests]
+    assert asked == [("be brief\nBe a pirate.", "better")] * 2 + [("be brief", "fake")]
+
+
+async def test_a_model_that_another_provider_has_takes_the_question_there() -> None:
+    rules = ContextRules("be brief", providers={"sonar": ProviderName.PERPLEXITY})
+    other = perplexity()
+    scene = Scene(["text"], others=[other], rules=rules)
+    await scene.channels.set(Place(7, 5), ChannelSettings(model="sonar"))
+    assert (await scene.ask()).text == "found"
+    assert other.requests[0].model == "sonar"
+
+
+async def test_pictures_go_along_once_and_are_not_remembered() -> None:
+    scene = Scene(["a cat"], ["yes"])
+    await scene.ask(replace(scene.question(), images=("https://cdn.example/cat.png",)))
+    await scene.ask()
+    images = [[turn.images for turn in request.turns] for request in scene.provider.requests]
+    assert images == [[("https://cdn.example/cat.png",)], [(), (), ()]]
+
+
+async def test_a_note_from_before_stands_below_the_answer() -> None:
+    scene = Scene(["text"])
+    question, reply = scene.question(), FakeReply()
+    await scene.assistant.answer(question, scene.assistant.line_up(question), reply, "No thread.")
+    assert reply.note == "No thread."

@@ -1,12 +1,13 @@
 """The operator's file: what is taken from where, and what is said about mistakes."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from discordianai.model import ProviderName
-from discordianai.settings_file import SettingsError, load
+from discordianai.settings_file import SECRETS, Origin, SettingsError, examine, load
 
 KEYS = {"DISCORD_TOKEN": "token-from-environment", "OPENAI_API_KEY": "key-from-environment"}
 
@@ -135,11 +136,11 @@ def test_a_place_to_serve_that_cannot_be_one_is_a_mistake(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["httpx", "discordianai.transprt", "discordianai.", "discordianai..transport", "a/b"]
+    "name", ["a library", "discordianai.transprt", "discordianai.", "discordianai..transport", "a/b"]
 )
 def test_a_level_is_for_a_module_of_the_bot_that_there_is(tmp_path: Path, name: str) -> None:
     (told,) = problems(tmp_path, f'[logging.levels]\n"{name}" = "DEBUG"')
-    assert told.startswith(f"logging.levels.{name}: ")
+    assert told.startswith(f'logging.levels."{name}": ')
     assert "a module of the bot, like discordianai.transport" in told
 
 
@@ -151,3 +152,109 @@ def test_levels_of_rooms_and_of_modules_are_taken(tmp_path: Path) -> None:
         "discordianai.transport": "DEBUG",
         "discordianai.bot": "ERROR",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'openai = "sk-proj-a-secret-of-a-usual-length"',
+        '[[openai]]\napi_key = "sk-proj-a-secret-of-a-usual-length"',
+        '[openai]\nbase_url = "sk-proj-a-secret-of-a-usual-length"',
+        "[openai]\nsk-proj-a-secret-of-a-usual-length-and-longer = 1",
+        '[openai]\nbase_url = "http://me:sk-proj@a host"',
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path, text: str) -> None:
+    told = problems(tmp_path, text)
+    assert told[0].startswith("openai")
+    assert "sk-proj-a-secret-of-a-usual" not in "".join(told)
+    assert "sk-proj@" not in "".join(told)
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "with space", "'quoted'", "schlüssel"])
+def test_a_secret_that_no_header_can_carry_is_a_mistake(tmp_path: Path, value: str) -> None:
+    (told,) = problems(tmp_path, "", {**KEYS, "OPENAI_API_KEY": value})
+    assert told.startswith("openai.api_key: should be letters")
+    assert value not in told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.openai.com",
+        "ftp://host",
+        "https://",
+        "https://:443",
+        "http://[",
+        "https://h:99999",
+        "http://a\tb",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_a_mistake(tmp_path: Path, url: str) -> None:
+    (told,) = problems(tmp_path, f"[openai]\nbase_url = {json.dumps(url)}")
+    assert told.startswith("openai.base_url: ")
+    assert "should be an address like https://host/path" in told
+
+
+def test_a_database_whose_name_no_file_can_have_is_a_mistake(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, '[conversations]\ndatabase = "a\\u0000b"')
+    assert told.startswith("conversations.database: ")
+
+
+def test_a_key_below_the_wrong_header_is_told_where_it_belongs(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, "[routing]\nmax_turns = 3")
+    assert told == "routing.max_turns: no such key; it belongs in [conversations]"
+
+
+def test_a_name_that_is_not_plain_is_quoted_and_no_terminal_obeys_it(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, '[models."a.b\\n\\u001b[31m"]\ncontext_tokens = 1')
+    assert told.startswith(r'models."a.b\n\u001b[31m".context_tokens: 1 cannot be used')
+    assert told.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a = 1\n\nb = " + "9" * 5000, "line 3: a number with too many digits"),
+        ("a = 1\nb = " + "[" * 500 + "]" * 500, "line 2: nested too deeply"),
+        ("a = 1\n" + "a." * 2000 + "b = 1", "line 2: nested too deeply"),
+        ("[discord]\n[openai]\n[discord]", "line 3, column 9: Cannot declare"),
+    ],
+)
+def test_what_the_parser_gives_up_on_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    (told,) = problems(tmp_path, text)
+    assert said in told
+
+
+def test_a_number_too_large_to_be_written_out_is_a_mistake_like_others(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, "[dispatch]\nqueue_size = 0x" + "f" * 6000)
+    assert told.startswith("dispatch.queue_size: a number beyond 64 bits cannot be used")
+
+
+def test_the_line_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b"[openai]\n# caf\xe9\n")
+    with pytest.raises(SettingsError, match="line 2 is not"):
+        load(path, KEYS)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b"\xef\xbb\xbf[openai]\nmodel = 'm'\n")
+    assert load(path, KEYS).openai.model == "m"
+
+
+def test_an_examination_tells_where_each_secret_stands_and_keeps_settings_without_one(tmp_path: Path) -> None:
+    (tmp_path / "openai-api-key").write_text("key-from-credential\n")
+    path = write(tmp_path, '[openai]\napi_key = "key-from-file"')
+    reading = examine(path, {"CREDENTIALS_DIRECTORY": os.fspath(tmp_path), "PERPLEXITY_API_KEY": "key"})
+    _, openai, perplexity = SECRETS
+    assert reading.origins == {
+        openai: (Origin.CREDENTIAL, Origin.FILE),
+        perplexity: (Origin.ENVIRONMENT,),
+    }
+    assert reading.settings is not None
+    assert reading.settings.openai.api_key is not None
+    assert reading.settings.openai.api_key.get_secret_value() == "key-from-credential"
+    assert len(reading.problems) == 1

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from discordianai.dispatch.refusals import DeadlinePassed
-from discordianai.model import Chunk, Citation, FinishReason, Question, Route, Usage
+from discordianai.model import Chunk, FinishReason, ProviderName, Question, Route, Usage
 from discordianai.providers.errors import ProviderError
 from discordianai.reply import Closing
 
@@ -29,7 +29,6 @@ class Spending:
 class AnswerSoFar:
     """The chunks of an answer, added up. `spent` has every provider from which something came."""
 
-    citations: tuple[Citation, ...] = ()
     finish_reason: FinishReason | None = None
     route: Route | None = None
     spent: list[Spending] = field(default_factory=list)
@@ -57,7 +56,6 @@ class AnswerSoFar:
             self.spent.append(Spending(self.route))
         if chunk.text:
             self.pieces.append(chunk.text)
-        self.citations = chunk.citations or self.citations
         self.finish_reason = chunk.finish_reason or self.finish_reason
         if chunk.usage and self.spent:
             self.spent[-1].usage = chunk.usage
@@ -84,7 +82,8 @@ class AnswerSoFar:
         """Where nothing was said, nobody has answered."""
         said = self.says_something
         footer = _footer(self.route) if said and self.route else ""
-        return Closing(self.citations, note, footer, unfinished and said)
+        searched = self.route is not None and self.route.provider is ProviderName.PERPLEXITY
+        return Closing(note, footer, unfinished and said, searched)
 
 
 def numbered(sentence: str, question: Question) -> str:

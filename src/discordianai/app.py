@@ -6,40 +6,45 @@ first, the store and the clients are outermost and close last.
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
 
+import trio
+
+from discordianai.answering import Answering
 from discordianai.asking import Asking
 from discordianai.assistant import Assistant, AssistantOptions
-from discordianai.bot import Bot
+from discordianai.bot import Bot, Parts
 from discordianai.context import ContextRules, Contexts
 from discordianai.conversations.accounting import Limit, Price
+from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.keys import Scope
 from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.window import ContextOptions
+from discordianai.discord.admissions import Admissions
+from discordianai.discord.attachments import AttachmentReader, Limits
+from discordianai.discord.desk import Desk
+from discordianai.discord.errands import Services
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.routing import Router, Strategy
-from discordianai.latencies import Latencies
 from discordianai.model import ProviderName
+from discordianai.operations.describing import Describing
+from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
 from discordianai.operations.serving import serving
-from discordianai.operations.snapshot import (
-    ProviderFigures,
-    QuestionFigures,
-    Snapshot,
-    numbers,
-    process_figures,
-)
+from discordianai.operations.snapshot import numbers
 from discordianai.operations.usage import report_usage
+from discordianai.protection import Counts
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
+from discordianai.resuming import Resuming
+from discordianai.servers import ServerBook
 from discordianai.settings import Settings
 from discordianai.tokens import TokenEstimator
 from discordianai.transport.clients import PooledClient, build_client, http2_available
@@ -49,6 +54,9 @@ DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
 """For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""
 
 DISCORD_READ_TIMEOUT = 15.0
+
+MOST_OPEN_QUESTIONS = 1000
+"""Acknowledged and not yet answered, over all providers; further ones are refused."""
 
 
 async def run(settings: Settings) -> None:
@@ -75,55 +83,41 @@ async def _run(settings: Settings) -> None:
         _open_all([discord, *clients.values()]),
     ):
         ledger = Ledger(store, _accounting(settings), time)
-        assistant = _assistant(settings, dispatchers, store, ledger, estimator)
+        instruments = Instruments(
+            settings=numbers(settings),
+            clients=clients,
+            discord=discord,
+            dispatchers=dispatchers,
+            store=store,
+            ledger=ledger,
+            figures=DiscordFigures(),
+            admissions=_admissions(settings),
+            counts=Counts(),
+            lag=lag,
+        )
+        page.shows(instruments.read)
         token = settings.discord.token
         api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
-        figures = DiscordFigures()
-        bot = Bot(settings, assistant, store, api, figures)
-        parts = Parts(numbers(settings), lag, clients, discord, dispatchers, store, ledger, figures, bot)
-        page.shows(parts.snapshot)
-        async with report_usage(parts.snapshot):
-            await bot.serve()
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """All that has figures to show."""
-
-    settings: Mapping[str, float]
-    lag: Latencies
-    clients: Mapping[ProviderName, PooledClient]
-    discord: PooledClient
-    dispatchers: Mapping[ProviderName, Dispatcher]
-    store: SqliteStore
-    ledger: Ledger
-    figures: DiscordFigures
-    bot: Bot
-    started_at: float = field(default_factory=time)
-
-    def snapshot(self) -> Snapshot:
-        """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
-        counts, spent = self.bot.counts, self.ledger.charged
-        return Snapshot(
-            process=process_figures(self.started_at, self.lag.now(), stopping=self.bot.stopping),
-            providers={
-                name: ProviderFigures(
-                    model=dispatcher.model,
-                    dispatch=dispatcher.statistics(),
-                    pool=self.clients[name].statistics(),
-                    spent={model: sum_ for (whose, model), sum_ in spent.items() if whose is name},
-                )
-                for name, dispatcher in self.dispatchers.items()
-            },
-            discord=self.figures.now(),
-            discord_pool=self.discord.statistics(),
-            health=self.store.health,
-            store=self.store.figures,
-            questions=QuestionFigures(
-                self.bot.open_questions, counts.answered, counts.unprotected, counts.replayed
-            ),
-            settings=self.settings,
+        channels = ChannelBook(store)
+        await channels.open()
+        contexts = Contexts(store, channels, _context_rules(settings), estimator)
+        assistant = _assistant(settings, dispatchers, store, ledger, contexts)
+        reader = _attachment_reader(settings, discord)
+        services = Services(settings, store, contexts, channels, Describing(instruments.read).now)
+        parts = Parts(
+            assistant=assistant,
+            answering=Answering(settings, assistant, store, api, reader),
+            store=store,
+            resuming=Resuming(store, api),
+            desk=Desk(services),
+            servers=ServerBook(store, settings.conversations.grace_days),
+            discord=api,
+            admissions=instruments.admissions,
+            counts=instruments.counts,
+            figures=instruments.figures,
         )
+        async with report_usage(instruments.read):
+            await Bot(settings, parts).serve()
 
 
 def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, PooledClient]:
@@ -157,7 +151,7 @@ def _store_options(settings: Settings) -> StoreOptions:
 def _dispatcher(
     settings: Settings, name: ProviderName, client: PooledClient, estimator: TokenEstimator
 ) -> Dispatcher:
-    provider = ProviderOptions(name=name, **settings.provider(name).model_dump())
+    provider = ProviderOptions(name=name, **settings.provider(name).model_dump(exclude={"more_models"}))
     options = DispatchOptions(
         slots=settings.pool(name).max_connections,
         queue_size=settings.dispatch.queue_size,
@@ -172,7 +166,7 @@ def _assistant(
     dispatchers: Mapping[ProviderName, Dispatcher],
     store: SqliteStore,
     ledger: Ledger,
-    estimator: TokenEstimator,
+    contexts: Contexts,
 ) -> Assistant:
     router = Router(settings.providers, Strategy(settings.routing.strategy))
     options = AssistantOptions(
@@ -180,11 +174,24 @@ def _assistant(
     )
     return Assistant(
         Asking(dispatchers, router),
-        Contexts(store, _context_rules(settings), estimator),
+        contexts,
         store,
         ledger,
         options,
     )
+
+
+def _admissions(settings: Settings) -> Admissions:
+    person = settings.rate_limits.user
+    token = trio.lowlevel.current_trio_token()
+    return Admissions(MOST_OPEN_QUESTIONS, person.in_flight + person.waiting, token)
+
+
+def _attachment_reader(settings: Settings, discord: PooledClient) -> AttachmentReader:
+    limits = Limits(
+        text=settings.discord.max_file_kilobytes * 1024, image=settings.discord.max_image_kilobytes * 1024
+    )
+    return AttachmentReader(discord.http, settings.discord.api_url, limits)
 
 
 def _context_rules(settings: Settings) -> ContextRules:
@@ -195,6 +202,7 @@ def _context_rules(settings: Settings) -> ContextRules:
         scope=Scope(settings.conversations.scope),
         max_turns=settings.conversations.max_turns,
         context=ContextOptions(settings.conversations.context_tokens, contexts),
+        providers={model: name for name in settings.providers for model in settings.models_of(name)},
         answer_tokens={
             provider.model: provider.max_answer_tokens for provider in providers if provider.max_answer_tokens
         },

@@ -10,7 +10,7 @@ import structlog
 
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
-from discordianai.model import ChatRequest, Chunk, ProviderName, Role, Route, ToolCall, Turn, Usage
+from discordianai.model import ChatRequest, Chunk, ProviderName, Route, ToolCall, Turn, Usage
 from discordianai.providers.errors import ProviderError, ToolsRefused
 
 HELD_BACK = 60
@@ -20,14 +20,14 @@ so at once, or after a short sentence. At thirty tokens a second this takes half
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as the providers are asked it; `request` makes the request for a model.
+    """A question as the providers are asked it; `request` makes the request for a provider.
 
     `reserve` sets aside what a request may cost, and raises `AllowanceSpent` where there is not so much.
     `deadline` is on trio's clock, `number` the question's in the log.
     """
 
     inquiry: Inquiry
-    request: Callable[[str], ChatRequest]
+    request: Callable[[ProviderName, str], ChatRequest]
     reserve: Callable[[ProviderName, str, Usage], Awaitable[None]]
     deadline: float
     number: int
@@ -79,7 +79,7 @@ class Asking:
         self, choice: Choice, call: ToolCall | None, note: str, asked: Asked
     ) -> AsyncGenerator[Chunk, None]:
         dispatcher = self._dispatchers[choice.provider]
-        request = replace(asked.request(dispatcher.model), tools=choice.tools)
+        request = replace(asked.request(choice.provider, dispatcher.model), tools=choice.tools)
         if choice.provider is ProviderName.PERPLEXITY and call is not None:
             request = replace(request, turns=_with_query(request.turns, call.argument))
         self._log.debug(
@@ -127,4 +127,4 @@ def _with_query(turns: tuple[Turn, ...], query: str) -> tuple[Turn, ...]:
     question = turns[-1]
     if not query.strip():
         return turns
-    return (*turns[:-1], Turn(Role.USER, f"{question.text}\n\n(Search the web for: {query})", question.at))
+    return (*turns[:-1], replace(question, text=f"{question.text}\n\n(Search the web for: {query})"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 import trio
@@ -13,7 +13,7 @@ from discordianai.asking import Asked, Asking
 from discordianai.context import Context, Contexts
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import Ledger, LimitReached
-from discordianai.conversations.pending import Answer, PendingQuestions
+from discordianai.conversations.pending import Answer, PendingQuestions, TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
@@ -45,6 +45,11 @@ class Standing:
 
     spots: tuple[Spot, Spot]
     deadline: float
+
+    def leave(self) -> None:
+        """It will not be answered."""
+        for spot in self.spots:
+            spot.leave()
 
 
 class Assistant:
@@ -84,8 +89,8 @@ class Assistant:
             scope.cancel()
         return scope is not None
 
-    async def answer(self, question: Question, standing: Standing, reply: Reply) -> None:
-        """Answer `question` into `reply` when its turn has come.
+    async def answer(self, question: Question, standing: Standing, reply: Reply, note: str = "") -> None:
+        """Answer `question` into `reply` when its turn has come; `note` is to be said below.
 
         Whatever happens, the person is told; nothing leaves but cancellation. A protected question that is
         cancelled stays pending, for the next process.
@@ -95,11 +100,11 @@ class Assistant:
             with ExitStack() as places:
                 for spot in standing.spots:
                     places.enter_context(spot)
-                await self._converse(question, standing, reply, log)
+                await self._converse(question, standing, reply, note, log)
         except trio.Cancelled:
-            note = COMING_BACK if question.protected else RESTARTING
+            words = COMING_BACK if question.protected else RESTARTING
             with trio.move_on_after(LAST_WORDS_TIMEOUT, shield=True):
-                await _last_words(reply, note, log)
+                await _last_words(reply, words, log)
             raise
         except ReplyFailed as error:
             log.warning("the answer could not be shown", reason=str(error))
@@ -111,7 +116,7 @@ class Assistant:
             await self._done(question, log)
 
     async def _converse(
-        self, question: Question, standing: Standing, reply: Reply, log: FilteringBoundLogger
+        self, question: Question, standing: Standing, reply: Reply, note: str, log: FilteringBoundLogger
     ) -> None:
         answer = AnswerSoFar()
         # What is reserved is held until it is charged, so that no other answer is counted on it meanwhile.
@@ -121,9 +126,10 @@ class Assistant:
             except _NotInTime:
                 log.warning("the question's time was over before its turn came", error=question.number)
                 context, closing = None, Closing(note=numbered(TOO_LATE, question))
+            closing = replace(closing, note=" ".join(filter(None, (closing.note, note))))
             shown = reply.close(closing)
-            await self._keep(question, answer, context, shown, log)
-        await reply.finish()
+            turn = await self._keep(question, answer, context, shown, log)
+        await reply.finish(turn)
         await self._done(question, log)
         log.info("answered", characters=len(answer.text), complete=not closing.note)
 
@@ -176,13 +182,16 @@ class Assistant:
             except LimitReached as error:
                 raise AllowanceSpent(provider, str(error), error.whose) from error
 
-        inquiry = Inquiry(question.text, context.history, context.key, question.provider)
+        wanted = question.provider or self._contexts.provider_of(context.wanted_model)
+        inquiry = Inquiry(question.text, context.history, context.key, wanted)
         asked = Asked(inquiry, context.request, reserve, deadline, question.number)
         async with aclosing(self._asking.chunks(asked)) as chunks:
             async for chunk in chunks:
                 answer.add(chunk)
                 if chunk.place_in_line is not None:
                     reply.say(_waiting(chunk.place_in_line))
+                if chunk.citations:
+                    reply.cite(chunk.citations)
                 reply.write(chunk.text)
 
     async def _keep(
@@ -192,15 +201,16 @@ class Assistant:
         context: Context | None,
         shown: str,
         log: FilteringBoundLogger,
-    ) -> None:
+    ) -> TurnId | None:
         """A part that was shown is kept too: the next question may be about it."""
         exchange = context.exchange(answer.text) if context and answer.says_something else None
         charges = self._charges(answer, context) if context else ()
         try:
             interaction_id = question.address.interaction_id
-            await self._pending.answered(interaction_id, Answer(shown, exchange, charges))
+            return await self._pending.answered(interaction_id, Answer(shown, exchange, charges))
         except StoreError as error:
             log.error("this turn is not stored", reason=str(error))
+            return None
 
     def _charges(self, answer: AnswerSoFar, context: Context) -> tuple[Charge, ...]:
         """What each provider that was asked is owed, by its own count or else by ours."""
@@ -209,7 +219,7 @@ class Assistant:
         for spending in answer.spent:
             route = spending.route
             text = answer.text if route is answer.route else ""
-            usage = spending.usage or context.usage(route.model, text)
+            usage = spending.usage or context.usage(route, text)
             charges.append(self._ledger.charge(person_id, guild_id, route.provider, route.model, usage))
         return tuple(charges)
 

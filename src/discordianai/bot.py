@@ -1,6 +1,5 @@
 """The listener and the answers: what runs between opening and closing."""
 
-import asyncio
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,180 +8,180 @@ from itertools import count
 
 import structlog
 import trio
+from structlog.contextvars import bind_contextvars
 
+from discordianai.answering import Answering
 from discordianai.assistant import Assistant, Standing
-from discordianai.conversations.store import Store, StoreError
+from discordianai.conversations.store import Store
 from discordianai.discord import session_limit
 from discordianai.discord.admissions import Admissions
-from discordianai.discord.bridge import Stopping, TrioCaller
+from discordianai.discord.atlas import Atlas
+from discordianai.discord.bridge import TrioCaller
+from discordianai.discord.channel import ChannelMessages
+from discordianai.discord.decisions import Declined, Request, Withdrawal
+from discordianai.discord.desk import Desk
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
-from discordianai.discord.gate import Gate, Withdrawal
-from discordianai.discord.handover import Protection, TrioSide
+from discordianai.discord.gate import Gate
+from discordianai.discord.handover import HandedOver, Servers, TrioSide
+from discordianai.discord.intake import Intake
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import MessageError
-from discordianai.discord.reply import ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.model import Question
+from discordianai.protection import Counts, Protecting
 from discordianai.resuming import Resuming
+from discordianai.servers import ServerBook
 from discordianai.settings import Settings
 
-MOST_OPEN_QUESTIONS = 1000
-"""Acknowledged and not yet answered, over all providers; further ones are refused."""
-
-PROTECT_WITHIN = 0.5
-"""Seconds that an acknowledgement waits for the question to be stored. Discord waits three."""
+MOST_OTHER_WORK = 200
+"""Errands and small words that are under way at once; what comes beyond that is not done."""
 
 ALREADY_ENDED = "That answer has already ended."
 
 
-@dataclass(slots=True)
-class Counts:
-    """Of questions. Those that are `unprotected` would be lost in a crash."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a bot works with, made and opened by `app`."""
 
-    answered: int = 0
-    unprotected: int = 0
-    replayed: int = 0
+    assistant: Assistant
+    answering: Answering
+    store: Store
+    resuming: Resuming
+    desk: Desk
+    servers: ServerBook
+    discord: DiscordApi
+    admissions: Admissions
+    counts: Counts
+    figures: DiscordFigures
 
 
 class Bot:
-    """Made by `app`; `serve` runs it."""
+    """Takes what the listener hands over, and has it done."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        assistant: Assistant,
-        store: Store,
-        discord: DiscordApi,
-        figures: DiscordFigures,
-    ) -> None:
+    def __init__(self, settings: Settings, parts: Parts) -> None:
         self._settings = settings
-        self._assistant = assistant
-        self._store = store
-        self._discord = discord
-        self._figures = figures
+        self._parts = parts
         self._log = structlog.get_logger("discordianai.bot")
-        person = settings.rate_limits.user
-        self._admissions = Admissions(
-            MOST_OPEN_QUESTIONS, person.in_flight + person.waiting, trio.lowlevel.current_trio_token()
-        )
+        self._admissions = parts.admissions
         self._numbers = count(1)
-        self._resuming = Resuming(store, discord)
-        self.counts = Counts()
-
-    @property
-    def open_questions(self) -> int:
-        """Questions that were taken and are not finished yet."""
-        return self._admissions.open
-
-    @property
-    def stopping(self) -> bool:
-        """Whether no more questions are taken."""
-        return self._admissions.closed
+        self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
+        self._other_work = 0
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
-        questions, receiver = trio.open_memory_channel[Question](MOST_OPEN_QUESTIONS)
-        async with trio.open_nursery() as parts, questions, receiver:
+        async with trio.open_nursery() as running:
             stop = trio.Event()
-            parts.start_soon(self._watch_signals, stop, parts.cancel_scope)
+            running.start_soon(self._watch_signals, stop, running.cancel_scope)
+            running.start_soon(self._parts.servers.run)
             async with trio.open_nursery() as answers:
                 await self._resume(answers)
-                parts.start_soon(self._listen, questions, parts)
-                answers.start_soon(self._answer_all, receiver, answers)
+                running.start_soon(self._listen, answers, running)
                 await stop.wait()
                 await self._drain(answers)
-            parts.cancel_scope.cancel()
+            running.cancel_scope.cancel()
 
     async def _resume(self, answers: trio.Nursery) -> None:
         """Take up what a former process has left, before anything new comes."""
-        for question, left in await self._resuming.take_up(answers, self._numbers):
+        for question, ids in await self._parts.resuming.take_up(answers, self._numbers):
             self._admissions.readmit(question.person.id)
-            answers.start_soon(self._answer, question, self._assistant.line_up(question), left)
+            self._line_up(question)
+            self._begin(question, answers, ids)
 
-    async def _listen(self, questions: trio.MemorySendChannel[Question], parts: trio.Nursery) -> None:
-        gate = Gate(self._settings, self._admissions, self._numbers)
-        trio_token = trio.lowlevel.current_trio_token()
+    def _line_up(self, question: Question) -> None:
+        """The order of the calls is the order of the answers. One for a thread of its own lines up there."""
+        if not question.in_thread:
+            self._standings[question.number] = self._parts.assistant.line_up(question)
 
-        def take_in(decision: Question | Withdrawal) -> None:
-            if isinstance(decision, Withdrawal):
-                if not self._assistant.stop(decision.interaction_id):
-                    parts.start_soon(self._tell_too_late, decision)
-                return
-            try:
-                questions.send_nowait(decision)  # there is room: it holds as many as may be open
-            except trio.ClosedResourceError:
-                self._log.warning("a question came after the end", question=decision.number)
-                self._admissions.release(decision.person.id)
+    def _give_up(self, question: Question) -> None:
+        """It will not be answered."""
+        standing = self._standings.pop(question.number, None)
+        if standing is not None:
+            standing.leave()
+        self._admissions.release(question.person.id)
 
-        caller = TrioCaller(parts)
+    async def _listen(self, answers: trio.Nursery, running: trio.Nursery) -> None:
+        atlas = Atlas()
+        gate = Gate(self._settings, Intake(self._settings, self._admissions, self._numbers), atlas)
+        protecting = Protecting(self._parts.store, TrioCaller(running), self._parts.counts)
+        token = trio.lowlevel.current_trio_token()
+        take = partial(self._take, answers, running)
         side = TrioSide(
-            protect=partial(self._protect, caller),
-            forget=partial(self._forget, caller),
-            hand_over=lambda decision: trio_token.run_sync_soon(take_in, decision),
-            release=self._admissions.release,
+            announce=lambda question: token.run_sync_soon(self._line_up, question),
+            protect=protecting.protect,
+            forget=protecting.forget,
+            recall=protecting.recall,
+            hand_over=lambda thing: token.run_sync_soon(take, thing),
+            release=lambda question: token.run_sync_soon(self._give_up, question),
         )
 
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             from discordianai.discord.listener import Listener
 
-            await Listener(self._settings, gate, side, self._figures).run()
+            await Listener(self._settings, gate, atlas, side, self._parts.figures).run()
 
-        await keep_listening(listen, partial(session_limit.ask_discord, self._discord))
+        await keep_listening(listen, partial(session_limit.ask_discord, self._parts.discord))
 
-    async def _protect(self, caller: TrioCaller, question: Question) -> Protection:
-        """On asyncio: have the question stored, if that is soon done."""
+    def _take(self, answers: trio.Nursery, running: trio.Nursery, thing: HandedOver) -> None:
+        """Begin what the listener has handed over. Questions are bounded by the admissions, the rest here."""
+        match thing:
+            case Question():
+                self._begin(thing, answers)
+            case Servers():
+                self._parts.servers.hear(thing)
+            case Withdrawal() if self._parts.assistant.stop(thing.interaction_id):
+                pass
+            case _ if self._other_work >= MOST_OTHER_WORK:
+                self._log.warning("too much at once: an errand is not done", kind=type(thing).__name__)
+            case _:
+                self._other_work += 1
+                running.start_soon(self._do_other_work, thing)
+
+    def _begin(self, question: Question, answers: trio.Nursery, ids: tuple[int, ...] = ()) -> None:
+        standing = self._standings.get(question.number)
         try:
-            async with asyncio.timeout(PROTECT_WITHIN):
-                accepted = await caller.call(self._store.accept, question)
-        except (TimeoutError, StoreError, Stopping) as error:
-            self.counts.unprotected += 1
-            self._log.warning(
-                "a question is not protected", question=question.number, reason=type(error).__name__
-            )
-            return Protection.NONE
-        if accepted:
-            return Protection.STORED
-        self.counts.replayed += 1
-        return Protection.REPLAYED
+            answers.start_soon(self._answer, question, standing, ids)
+        except RuntimeError:  # the nursery has ended: the bot is stopping
+            self._log.warning("a question came after the end", question=question.number)
+            self._give_up(question)
+        else:
+            self._standings.pop(question.number, None)
 
-    async def _forget(self, caller: TrioCaller, question: Question) -> None:
-        """On asyncio: Discord did not take the acknowledgement, so that there will be no answer."""
-        with suppress(StoreError, Stopping):
-            await caller.call(self._store.finish, question.address.interaction_id)
-
-    async def _answer_all(self, receiver: trio.MemoryReceiveChannel[Question], answers: trio.Nursery) -> None:
-        async for question in receiver:
-            answers.start_soon(self._answer, question, self._assistant.line_up(question))
-
-    async def _answer(self, question: Question, standing: Standing, left: tuple[int, ...] = ()) -> None:
-        structlog.contextvars.bind_contextvars(question=question.number)  # in all that this task logs
-        webhook = InteractionWebhook(self._discord, question.address)
-        options = ReplyOptions(
-            self._settings.discord.edit_interval,
-            partial(self._note_part, question),
-            left,
-        )
+    async def _answer(self, question: Question, standing: Standing | None, ids: tuple[int, ...]) -> None:
+        bind_contextvars(question=question.number)  # in all that this task logs
         try:
-            async with open_reply(webhook, question, options) as reply:
-                await self._assistant.answer(question, standing, reply)
-            self.counts.answered += 1
-            await self._resuming.tell_late(question.person.id, webhook)
+            await self._parts.answering.answer(question, standing, ids)
+            self._parts.counts.answered += 1
+            if question.address.message_id is None:
+                webhook = InteractionWebhook(self._parts.discord, question.address)
+                await self._parts.resuming.tell_late(question.person.id, webhook)
         finally:
             self._admissions.release(question.person.id)
 
-    async def _note_part(self, question: Question, message_id: int, text: str) -> None:
+    async def _do_other_work(self, thing: Request | Withdrawal | Declined) -> None:
         try:
-            await self._store.note_part(question.address.interaction_id, message_id, text)
-        except StoreError as error:
-            self._log.debug("a part is not stored", question=question.number, reason=str(error))
+            match thing:
+                case Request():
+                    webhook = InteractionWebhook(self._parts.discord, thing.address)
+                    await self._parts.desk.serve(thing, webhook)
+                case Withdrawal():
+                    webhook = InteractionWebhook(self._parts.discord, thing.address)
+                    with suppress(MessageError):  # a courtesy
+                        await webhook.create({"content": ALREADY_ENDED, "flags": EPHEMERAL})
+                case Declined():
+                    await self._decline(thing)
+        finally:
+            self._other_work -= 1
 
-    async def _tell_too_late(self, withdrawal: Withdrawal) -> None:
-        webhook = InteractionWebhook(self._discord, withdrawal.address)
+    async def _decline(self, declined: Declined) -> None:
+        origin = declined.origin
+        channel = ChannelMessages(
+            self._parts.discord, origin.place.channel_id, reply_to=origin.interaction_id
+        )
         with suppress(MessageError):  # a courtesy
-            await webhook.create({"content": ALREADY_ENDED, "flags": EPHEMERAL})
+            await channel.edit(None, {"content": declined.reason, "allowed_mentions": {"parse": []}})
 
     async def _drain(self, answers: trio.Nursery) -> None:
         """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 
 from discordianai import settings_file
-from discordianai.commands import EX_CONFIG, advise, backup, bot, conversations, migrate, service
+from discordianai.commands import EX_CONFIG, advise, backup, bot, check, conversations, migrate, service
 from discordianai.commands.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is the process's exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         status: int = options.command(options)
     except settings_file.SettingsError as error:
@@ -42,11 +42,12 @@ def _tell(*sentences: str, status: int) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Knows every command; a command's function is in `command` of what it has parsed."""
     parser = argparse.ArgumentParser(
         prog="discordianai", description="A Discord assistant that answers from OpenAI and Perplexity."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (bot, advise, backup, conversations, service, migrate):
+    for group in (bot, check, advise, backup, conversations, service, migrate):
         group.add_to(commands)
     return parser

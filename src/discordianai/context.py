@@ -6,11 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.keys import ConversationKey, Scope
 from discordianai.conversations.pending import Exchange
+from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.store import ConversationStore
 from discordianai.conversations.window import ContextOptions, fitting
-from discordianai.model import ChatRequest, Question, Role, Turn, Usage
+from discordianai.model import (
+    ChatRequest,
+    Person,
+    Place,
+    ProviderName,
+    Question,
+    Role,
+    Route,
+    Turn,
+    Usage,
+)
 from discordianai.tokens import TokenEstimator
 
 ANSWER_PART = 0.25
@@ -23,7 +35,7 @@ SEVERAL_SPEAK = "Several people take part. Each of their messages begins with th
 class ContextRules:
     """At most `max_turns` go along, as far as they fit into `context` and leave room to the answer.
 
-    `answer_tokens` is how long an answer may be, for models where that is set.
+    `answer_tokens` is how long an answer may be, for models where that is set; `providers` are the models'.
     """
 
     instructions: str
@@ -31,6 +43,11 @@ class ContextRules:
     max_turns: int = 50
     context: ContextOptions = field(default_factory=ContextOptions)
     answer_tokens: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    providers: Mapping[str, ProviderName] = field(default_factory=lambda: MappingProxyType({}))
+
+    def provider_of(self, model: str) -> ProviderName | None:
+        """Who offers that model."""
+        return self.providers.get(model)
 
     def room(self, model: str) -> int:
         """Tokens for all that this model is shown."""
@@ -45,15 +62,25 @@ class Context:
     question: Question
     key: ConversationKey
     history: tuple[Turn, ...]
+    channel: ChannelSettings
     rules: ContextRules
     estimator: TokenEstimator
 
-    def request(self, model: str) -> ChatRequest:
-        """What that model is asked: the newest whole turns that fit, and the question."""
-        asked = Turn(Role.USER, self.key.spoken(self.question.person, self.question.text))
-        instructions = self.rules.instructions
-        if self.key.shared:
-            instructions = f"{instructions}\n{SEVERAL_SPEAK}".strip()
+    @property
+    def wanted_model(self) -> str:
+        """The one that the person, or else the channel, has asked for; empty where the bot is to choose."""
+        return self.question.model or self.channel.model
+
+    def request(self, provider: ProviderName, usual_model: str) -> ChatRequest:
+        """What that provider is asked: the newest whole turns that fit, and the question."""
+        model = usual_model
+        if self.rules.provider_of(self.wanted_model) is provider:
+            model = self.wanted_model
+        asked = Turn(
+            Role.USER, self.key.spoken(self.question.person, self.question.text), images=self.question.images
+        )
+        several = SEVERAL_SPEAK if self.key.shared else ""
+        instructions = "\n".join(filter(None, (self.rules.instructions, several, self.channel.persona)))
         left = self.rules.room(model) - self.estimator.estimate(model, (instructions, asked.text))
         turns = fitting(self.history, left, lambda turn: self.estimator.of_turn(model, turn))
         return ChatRequest(
@@ -64,9 +91,10 @@ class Context:
             number=self.question.number,
         )
 
-    def usage(self, model: str, answer: str) -> Usage:
-        """What asking that model has taken, where it has not told."""
-        asked = self.estimator.estimate(model, self.request(model).texts)
+    def usage(self, route: Route, answer: str) -> Usage:
+        """What asking has taken, where the provider has not told."""
+        model = route.model
+        asked = self.estimator.estimate(model, self.request(route.provider, model).texts)
         return Usage(asked, self.estimator.estimate(model, [answer]) if answer else 0)
 
     def exchange(self, answer: str) -> Exchange:
@@ -80,22 +108,36 @@ class Context:
 class Contexts:
     """Looks up what was said before."""
 
-    def __init__(self, store: ConversationStore, rules: ContextRules, estimator: TokenEstimator) -> None:
+    def __init__(
+        self,
+        store: ConversationStore,
+        channels: ChannelBook,
+        rules: ContextRules,
+        estimator: TokenEstimator,
+    ) -> None:
         self._store = store
+        self._channels = channels
         self._rules = rules
         self._estimator = estimator
 
     def key(self, question: Question) -> ConversationKey:
         """The conversation that a question belongs to."""
-        return ConversationKey.of(
-            question.person, question.place, self._rules.scope, private=question.address.private
-        )
+        return self.key_at(question.person, question.place, private=question.address.private)
+
+    def key_at(self, person: Person, place: Place, *, private: bool = False) -> ConversationKey:
+        """The conversation that a question of that person there would continue."""
+        return ConversationKey.of(person, place, self._rules.scope, private=private)
+
+    def provider_of(self, model: str) -> ProviderName | None:
+        """Who offers that model."""
+        return self._rules.provider_of(model)
 
     async def of(self, question: Question) -> Context:
         """What there is at this moment."""
         key = self.key(question)
         history = await self._store.recent(key, self._rules.max_turns)
-        return Context(question, key, history, self._rules, self._estimator)
+        channel = self._channels.of(question.place)
+        return Context(question, key, history, channel, self._rules, self._estimator)
 
 
 def _pseudonym(person_id: int) -> str:

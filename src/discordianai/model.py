@@ -35,11 +35,15 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing said in a conversation; `at` is in seconds since the epoch."""
+    """One thing said in a conversation; `at` is in seconds since the epoch.
+
+    `images` are addresses of pictures that go along with it now; they are not remembered.
+    """
 
     role: Role
     text: str
     at: float = 0.0
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ class ReplyAddress:
 
     Discord honours `token` for 15 minutes after `acknowledged_at` (seconds since the epoch). A question that
     came as a message has none: its answer is a reply in the channel to `message_id`, which is its
-    `interaction_id`, too.
+    `interaction_id`, too. The bot is in the server `as_member`, or somebody has brought it along.
     """
 
     application_id: int
@@ -192,6 +196,7 @@ class ReplyAddress:
     private: bool
     acknowledged_at: float
     message_id: int | None = None
+    as_member: bool = True
 
     def __repr__(self) -> str:
         # The token lets its holder write as the bot, so that it stays out of logs and tracebacks.
@@ -204,7 +209,8 @@ class Question:
 
     `number` counts the questions of this process and stands in every log line about it. `provider` is
     None where the bot is to choose, `model` is empty then. One that is `protected` is stored, and outlives
-    this process. With `in_thread`, a thread is to be opened for it.
+    this process. With `in_thread`, a thread is to be opened for it. `attachments` have not been read yet;
+    `images` are those for a model that sees.
     """
 
     number: int
@@ -216,4 +222,5 @@ class Question:
     protected: bool = False
     model: str = ""
     attachments: tuple[Attachment, ...] = ()
+    images: tuple[str, ...] = ()
     in_thread: bool = False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from discordianai.conversations.pending import TurnId
 from discordianai.model import Citation
 
 
@@ -14,13 +15,13 @@ class ReplyFailed(Exception):
 class Closing:
     """What comes below an answer. `note` is what the person has to know, `footer` who answered.
 
-    `unfinished` answers can be gone on with.
+    `unfinished` answers can be gone on with; what was not `searched` can be.
     """
 
-    citations: tuple[Citation, ...] = ()
     note: str = ""
     footer: str = ""
     unfinished: bool = False
+    searched: bool = False
 
 
 class Reply(Protocol):
@@ -29,14 +30,20 @@ class Reply(Protocol):
     def write(self, text: str) -> None:
         """Add `text` to what is shown; never waits. Raises `ReplyFailed` where nobody can see it any more."""
 
+    def cite(self, citations: tuple[Citation, ...]) -> None:
+        """These are the sources of what is written from now on, and of all of it in the end."""
+
     def say(self, status: str) -> None:
         """Show `status` until there is text; never waits. Raises `ReplyFailed`, as `write` does."""
 
     def close(self, closing: Closing) -> str:
         """Add what comes below; all of the answer as `finish` will show it. Nothing is written after that."""
 
-    async def finish(self) -> None:
-        """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more."""
+    async def finish(self, turn: TurnId | None = None) -> None:
+        """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more.
+
+        `turn` names what was asked, where that is remembered: it can be asked again then.
+        """
 
 
 class FakeReply:
@@ -47,9 +54,11 @@ class FakeReply:
 
     def __init__(self) -> None:
         self.text = ""
+        self.citations: tuple[Citation, ...] = ()
         self.statuses: list[str] = []
         self.closing: Closing | None = None
         self.finished = False
+        self.turn: TurnId | None = None
         self.failure: ReplyFailed | None = None
         self.gone: ReplyFailed | None = None
 
@@ -63,6 +72,10 @@ class FakeReply:
         self._check()
         self.text += text
 
+    def cite(self, citations: tuple[Citation, ...]) -> None:
+        """See `Reply.cite`."""
+        self.citations = citations
+
     def say(self, status: str) -> None:
         """See `Reply.say`."""
         self._check()
@@ -73,12 +86,12 @@ class FakeReply:
         self.closing = closing
         return "\n\n".join(filter(None, (self.text, closing.note)))
 
-    async def finish(self) -> None:
+    async def finish(self, turn: TurnId | None = None) -> None:
         """See `Reply.finish`."""
         self._check()
         if self.failure is not None:
             raise self.failure
-        self.finished = True
+        self.turn, self.finished = turn, True
 
     def _check(self) -> None:
         if self.gone is not None:

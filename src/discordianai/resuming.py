@@ -15,9 +15,12 @@ import trio
 
 from discordianai.conversations.pending import PendingQuestions, Unfinished
 from discordianai.conversations.store import StoreError
+from discordianai.discord import destination
 from discordianai.discord.channel import ChannelMessages
+from discordianai.discord.characters import well_formed
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import MessageError, Messages
+from discordianai.discord.pace import Pace
 from discordianai.discord.reply import SUPPRESS_EMBEDS, ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.splitting import split
@@ -89,6 +92,8 @@ class Resuming:
 
         async def probe(entry: Unfinished) -> None:
             address = entry.question.address
+            if address.message_id is not None:
+                return  # a channel takes messages at any time
             async with at_once:
                 with suppress(MessageError):  # Discord is ill: it will be tried
                     if not await InteractionWebhook(self._discord, address).is_open():
@@ -96,7 +101,7 @@ class Resuming:
 
         async with trio.open_nursery() as nursery:
             for entry in unfinished:
-                if _age(entry) > VALID_FOR - RESERVE:
+                if _age(entry) > (LATEST if entry.question.address.message_id else VALID_FOR - RESERVE):
                     closed.add(entry.question.address.interaction_id)
                 else:
                     nursery.start_soon(probe, entry)
@@ -104,9 +109,14 @@ class Resuming:
 
     async def _show(self, entry: Unfinished) -> None:
         """The answer was whole and stored: show all of it, where it belongs."""
-        webhook = InteractionWebhook(self._discord, entry.question.address)
-        options = ReplyOptions(interval=1.0, left=entry.message_ids)
-        async with open_reply(webhook, entry.question, options) as reply:
+        question, ids = entry.question, entry.message_ids
+
+        async def noted(message_id: int) -> None:
+            await self._store.note_part(question.address.interaction_id, message_id, entry.text)
+
+        where = destination.of(self._discord, question, ids, noted)
+        options = ReplyOptions(Pace(interval=1.0), left=where.left, rest=where.rest)
+        async with open_reply(where.messages, question, options) as reply:
             reply.write(entry.text)
             reply.close(Closing())
             try:
@@ -131,7 +141,7 @@ class Resuming:
         try:
             await channel.create({"content": f"<@{person}> {first}", "allowed_mentions": them})
             for part in parts:
-                body = {"content": part, "allowed_mentions": nobody, "flags": SUPPRESS_EMBEDS}
+                body = {"content": well_formed(part), "allowed_mentions": nobody, "flags": SUPPRESS_EMBEDS}
                 await channel.create(body)
         except MessageError as error:
             self._log.info("what is late cannot be said in its channel", reason=str(error))

@@ -6,6 +6,7 @@ Every key has a default but the secrets. Reading the file, and telling what is w
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -17,16 +18,46 @@ Id = Annotated[int, Field(ge=1, lt=2**64)]
 
 Ids = tuple[Id, ...]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ModelName = Annotated[str, Field(min_length=1, max_length=100)]
+"""A hundred characters are the most that Discord takes as a choice."""
 
 
 def _http_url(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    if scheme not in {"http", "https"} or not rest or any(character.isspace() for character in url):
+    if not _is_http_url(url):
         raise PydanticCustomError("url", "should be an address like https://host/path")
     return url.rstrip("/")
 
 
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and " " not in url  # urlsplit drops line breaks
+        return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or half an IPv6 address
+        return False
+
+
 Url = Annotated[str, AfterValidator(_http_url)]
+
+
+def _plain(secret: SecretStr) -> SecretStr:
+    """A header cannot carry anything else, and no service gives out a key with a space in it."""
+    value = secret.get_secret_value()
+    if not (value.isascii() and value.isprintable()) or " " in value or value[:1] in {"'", '"'}:
+        raise PydanticCustomError(
+            "secret", "should be letters, digits and signs alone, without spaces or quotes: copy it again"
+        )
+    return secret
+
+
+Key = Annotated[SecretStr, AfterValidator(_plain)]
+"""A secret, as it goes into a header."""
+
+
+def _file_name(name: str) -> str:
+    if "\0" in name:
+        raise PydanticCustomError("path", "should be the path of a file, which has no null character in it")
+    return name
 
 
 class Table(BaseModel):
@@ -41,25 +72,38 @@ class Table(BaseModel):
 
 
 class DiscordSettings(Table):
-    """`[discord]`: the bot's account and who may use it. Empty lists allow everybody."""
+    """`[discord]`: the bot's account, who may use it, and how it answers. Empty lists allow everybody."""
 
-    token: SecretStr | None = None
+    token: Key | None = None
     api_url: Url = "https://discord.com/api/v10"
     guild_ids: Ids = ()
     allowed_channel_ids: Ids = ()
     allowed_role_ids: Ids = ()
+    allowed_user_ids: Ids = ()
+    blocked_guild_ids: Ids = ()
+    blocked_channel_ids: Ids = ()
+    blocked_role_ids: Ids = ()
     blocked_user_ids: Ids = ()
     admin_user_ids: Ids = ()
+    direct_messages: bool = True
+    respond_to: Literal["commands", "mentions"] = "commands"
+    presence: Annotated[str, Field(max_length=128)] = "your questions"
+    presence_kind: Literal["playing", "listening", "watching", "competing", "custom"] = "watching"
+    status: Literal["online", "idle", "dnd", "invisible"] = "online"
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
     edit_interval: Annotated[float, Field(ge=1, le=10)] = 1.0
+    max_messages: Annotated[int, Field(ge=1, le=50)] = 5
+    max_file_kilobytes: Annotated[int, Field(ge=0, le=10_240)] = 256
+    max_image_kilobytes: Annotated[int, Field(ge=0, le=20_480)] = 8192
 
 
 class ProviderSettings(Table):
     """What both providers have in common. Times are in seconds."""
 
-    api_key: SecretStr | None = None
+    api_key: Key | None = None
     base_url: Url
-    model: Annotated[str, Field(min_length=1)]
+    model: ModelName
+    more_models: tuple[ModelName, ...] = ()
     read_timeout: Seconds
     first_token_timeout: Seconds = 120.0
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
@@ -70,7 +114,7 @@ class OpenAISettings(ProviderSettings):
     """`[openai]`."""
 
     base_url: Url = "https://api.openai.com/v1"
-    model: Annotated[str, Field(min_length=1)] = "gpt-5-mini"
+    model: ModelName = "gpt-5-mini"
     read_timeout: Seconds = 45.0
 
 
@@ -78,7 +122,7 @@ class PerplexitySettings(ProviderSettings):
     """`[perplexity]`."""
 
     base_url: Url = "https://api.perplexity.ai"
-    model: Annotated[str, Field(min_length=1)] = "sonar-pro"
+    model: ModelName = "sonar-pro"
     read_timeout: Seconds = 60.0
 
 
@@ -206,9 +250,10 @@ class ConversationSettings(Table):
     `context_tokens` is for models that are not in `[models]`.
     """
 
-    database: Annotated[str, Field(min_length=1)] = "discordianai.sqlite3"
+    database: Annotated[str, Field(min_length=1), AfterValidator(_file_name)] = "discordianai.sqlite3"
     scope: Literal["user-in-channel", "channel", "user"] = "user-in-channel"
     max_turns: Annotated[int, Field(ge=0, le=1000)] = 50
+    grace_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
     ttl_days: Annotated[float, Field(gt=0, le=36_500)] = 30.0
     context_tokens: Tokens = 16_000
     cache_megabytes: Annotated[float, Field(ge=0, le=100_000)] = 16.0
@@ -290,7 +335,7 @@ class Settings(Table):
     dispatch: DispatchSettings = DispatchSettings()
     routing: RoutingSettings = RoutingSettings()
     conversations: ConversationSettings = ConversationSettings()
-    models: dict[Annotated[str, Field(min_length=1)], ModelSettings] = Field(default_factory=dict)
+    models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     daily_limits: DailyLimitsSettings = DailyLimitsSettings()
     operations: OperationsSettings = OperationsSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -308,6 +353,15 @@ class Settings(Table):
         """What that provider allows."""
         limits = self.rate_limits
         return limits.openai if name is ProviderName.OPENAI else limits.perplexity
+
+    def models_of(self, name: ProviderName) -> tuple[str, ...]:
+        """What that provider offers here, its usual model first."""
+        table = self.provider(name)
+        return tuple(dict.fromkeys((table.model, *table.more_models)))
+
+    def provider_of(self, model: str) -> ProviderName | None:
+        """Who offers that model here."""
+        return next((name for name in self.providers if model in self.models_of(name)), None)
 
     @property
     def providers(self) -> tuple[ProviderName, ...]:

@@ -1,21 +1,24 @@
 """Reads `settings.toml` and the secrets, and tells every mistake in them in one go."""
 
-import difflib
 import os
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import tomli
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from discordianai.settings import Settings
+from discordianai.settings_complaints import complaints
 
 SEARCHED = (Path("settings.toml"), Path("/etc/discordianai/settings.toml"))
 """Where the file is looked for when nobody names one."""
+
+LONGEST_MESSAGE = 100
+"""Characters of the parser's own words: they may repeat a key of any length."""
 
 Document = dict[str, Any]
 """A parsed TOML file: its values are whatever was written there."""
@@ -38,6 +41,11 @@ class Secret:
     credential: str
     variable: str
 
+    @property
+    def path(self) -> str:
+        """Its path in the file."""
+        return f"{self.table}.{self.key}"
+
 
 SECRETS = (
     Secret("discord", "token", "discord-token", "DISCORD_TOKEN"),
@@ -46,19 +54,49 @@ SECRETS = (
 )
 
 
+class Origin(StrEnum):
+    """Where a secret can stand. The first of these counts."""
+
+    CREDENTIAL = "systemd credential"
+    ENVIRONMENT = "environment"
+    FILE = "settings file"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read, and all that is wrong with it.
+
+    `settings` are None where they cannot be used, and are there where only a secret is missing. `origins` has
+    the places of each secret that was found, the one that counts first.
+    """
+
+    settings: Settings | None
+    problems: tuple[str, ...]
+    origins: Mapping[Secret, tuple[Origin, ...]]
+
+
 def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from `path`, or from the first of `SEARCHED` that exists.
 
     A secret is taken from systemd's credential directory, else from the environment, else from the file. A
     relative database path is one in systemd's state directory, where there is one. Raises `SettingsError`.
     """
-    document = _read(_find(path))
-    problems = _add_secrets(document, environment)
-    settings = _validate(document, problems)
+    reading = examine(find(path), environment)
+    if reading.settings is None or reading.problems:
+        raise SettingsError(*reading.problems)
+    return reading.settings
+
+
+def examine(path: Path, environment: Mapping[str, str]) -> Reading:
+    """As `load`, for whoever wants to know more. Raises `SettingsError` for what is no TOML file."""
+    document = _read(path)
+    problems, origins = _add_secrets(document, environment)
+    try:
+        settings = _validate(document)
+    except SettingsError as error:
+        return Reading(None, (*problems, *error.problems), origins)
     problems += _missing(settings)
-    if problems:
-        raise SettingsError(*problems)
-    return _in_the_state_directory(settings, environment)
+    return Reading(_in_the_state_directory(settings, environment), tuple(problems), origins)
 
 
 def _in_the_state_directory(settings: Settings, environment: Mapping[str, str]) -> Settings:
@@ -76,20 +114,21 @@ def load_without_secrets(path: Path | None = None) -> Settings:
 
     One that stands in the file is in the result. Raises `SettingsError`.
     """
-    document = _read(_find(path))
+    document = _read(find(path))
     _add_secrets(document, {})
-    return _in_the_state_directory(_validate(document, []), os.environ)
+    return _in_the_state_directory(_validate(document), os.environ)
 
 
-def _validate(document: Document, problems: list[str]) -> Settings:
+def _validate(document: Document) -> Settings:
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
         # The chained text would repeat it, less plainly.
-        raise SettingsError(*problems, *complaints(error)) from None
+        raise SettingsError(*complaints(error)) from None
 
 
-def _find(path: Path | None) -> Path:
+def find(path: Path | None) -> Path:
+    """The file that is meant: `path`, or the first of `SEARCHED` that exists. Raises `SettingsError`."""
     if path is not None:
         return path
     for candidate in SEARCHED:
@@ -101,43 +140,78 @@ def _find(path: Path | None) -> Path:
 
 def _read(path: Path) -> Document:
     try:
-        return tomli.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except FileNotFoundError:
         raise SettingsError(f"no settings file: looked for {path.absolute()}") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: should be UTF-8, but byte {error.start} is not") from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}: should be UTF-8, but a byte in line {line} is not") from None
+    return _parse(path, text)
+
+
+def _parse(path: Path, text: str) -> Document:
+    try:
+        return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not valid TOML: {error}") from None  # says line and column
-    except RecursionError:
-        raise SettingsError(f"{path}: not valid TOML: nested too deeply") from None
+        why = f"line {error.lineno}, column {error.colno}: {error.msg[:LONGEST_MESSAGE]}"
+    except RecursionError as error:
+        why = f"line {_line_of(error, text)}: nested too deeply"
+    except ValueError as error:  # Python's limit on the digits that it converts
+        why = f"line {_line_of(error, text)}: a number with too many digits"
+    raise SettingsError(f"{path}: not valid TOML: {why}")
 
 
-def _add_secrets(document: Document, environment: Mapping[str, str]) -> list[str]:
-    problems = []
-    for secret in SECRETS:
+def _line_of(error: Exception, text: str) -> int:
+    """Where the parser gives up, if it does not say so itself: the fewest lines at which it does so."""
+    lines = text.split("\n")
+
+    def gives_up(number: int) -> bool:
         try:
-            value = _outside_the_file(secret, environment)
-        except (OSError, UnicodeDecodeError):
-            problems.append(f"{secret.table}.{secret.key}: the credential {secret.credential} cannot be read")
-            continue
+            tomli.loads("\n".join(lines[:number]))
+        except (ValueError, RecursionError) as other:
+            return type(other) is type(error)
+        return False
+
+    return bisect_left(range(len(lines)), True, key=gives_up)
+
+
+def _add_secrets(
+    document: Document, environment: Mapping[str, str]
+) -> tuple[list[str], dict[Secret, tuple[Origin, ...]]]:
+    """Put the secrets into the document; what is wrong with them, and where each was found."""
+    problems = []
+    origins = {}
+    for secret in SECRETS:
         table = document.setdefault(secret.table, {})
         if not isinstance(table, dict):
-            continue  # pydantic will say so
-        if value:
-            table[secret.key] = value
-        elif table.get(secret.key) == "":
+            table = {}  # pydantic will say so
+        if table.get(secret.key) == "":
             del table[secret.key]
-    return problems
+        try:
+            places = _places(secret, environment)
+        except (OSError, UnicodeDecodeError):
+            problems.append(f"{secret.path}: the credential {secret.credential} cannot be read")
+            places = {}
+        if secret.key in table:
+            places[Origin.FILE] = table[secret.key]
+        if places:
+            table[secret.key] = next(iter(places.values()))
+            origins[secret] = tuple(places)
+    return problems, origins
 
 
-def _outside_the_file(secret: Secret, environment: Mapping[str, str]) -> str:
+def _places(secret: Secret, environment: Mapping[str, str]) -> dict[Origin, str]:
+    """Where the secret stands outside the file, and as what."""
+    places = {}
     if directory := environment.get("CREDENTIALS_DIRECTORY"):
         credential = Path(directory) / secret.credential
         if credential.exists():
-            return credential.read_text(encoding="utf-8").strip()
-    return environment.get(secret.variable, "").strip()
+            places[Origin.CREDENTIAL] = credential.read_text(encoding="utf-8").strip()
+    places[Origin.ENVIRONMENT] = environment.get(secret.variable, "").strip()
+    return {origin: value for origin, value in places.items() if value}
 
 
 def _missing(settings: Settings) -> list[str]:
@@ -152,65 +226,3 @@ def _missing(settings: Settings) -> list[str]:
             "set OPENAI_API_KEY or PERPLEXITY_API_KEY, or both"
         )
     return problems
-
-
-def complaints(error: ValidationError) -> list[str]:
-    """A line for each mistake that pydantic found in a document."""
-    return [_complaint(details) for details in error.errors(include_url=False)]
-
-
-def _complaint(details: ErrorDetails) -> str:
-    """One line: the key's path, what is wrong, what would be right."""
-    path = ".".join(str(part) for part in details["loc"] if part != "[key]")
-    if details["type"] == "extra_forbidden":
-        return f"{path}: no such key; {_nearest(details)}"
-    message = "should be a table" if details["type"] in {"model_type", "dict_type"} else details["msg"]
-    message = message[message.find("should") :] if "should" in message else message
-    return f"{path}: {_shown(details)}{message}{_default(details)}"
-
-
-def _shown(details: ErrorDetails) -> str:
-    """The value as it stands in the file, unless it could be a secret or a page long."""
-    if any(part in {"token", "api_key"} for part in details["loc"]):
-        return ""
-    value = details["input"]
-    text = repr(value) if not isinstance(value, dict) else "a table"
-    return f"{text[:40]} cannot be used: "
-
-
-def _nearest(details: ErrorDetails) -> str:
-    *parents, key = details["loc"]
-    table = _table_at(parents)
-    if table is None:
-        return "remove it"
-    known = list(table.model_fields)
-    near = difflib.get_close_matches(str(key), known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-
-
-def _default(details: ErrorDetails) -> str:
-    *parents, key = details["loc"]
-    table = _table_at(parents)
-    field = table.model_fields.get(str(key)) if table else None
-    if field is None or field.default is None or isinstance(field.default, BaseModel | tuple):
-        return ""
-    return f" (the default is {field.default!r})"
-
-
-def _table_at(path: list[int | str]) -> type[BaseModel] | None:
-    table: type[BaseModel] = Settings
-    parts = iter(path)
-    for part in parts:
-        field = table.model_fields.get(str(part))
-        model = _model_of(field) if field else None
-        if field is None or model is None:
-            return None
-        if get_origin(field.annotation) is dict:
-            next(parts, None)  # a name that the operator chose
-        table = model
-    return table
-
-
-def _model_of(field: FieldInfo) -> type[BaseModel] | None:
-    candidates = (field.annotation, *get_args(field.annotation))
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)

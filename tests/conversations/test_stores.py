@@ -283,7 +283,7 @@ async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) ->
         provider=ProviderName.PERPLEXITY,
         model="sonar",
         place=replace(asked.place, parent_id=77),
-        address=replace(asked.address, message_id=78),
+        address=replace(asked.address, message_id=78, as_member=False),
         attachments=(Attachment("a.png", "https://cdn.example/a.png?x=1", 99, "image/png"),),
         in_thread=True,
     )

@@ -24,6 +24,7 @@ def origin(
     guild_id: int | None = 5,
     role_ids: frozenset[int] = frozenset(),
     permissions: int = 0,
+    locale: str = "en-US",
 ) -> Origin:
     return Origin(
         interaction_id=100,
@@ -33,6 +34,7 @@ def origin(
         place=Place(channel_id=channel_id, guild_id=guild_id),
         role_ids=role_ids,
         permissions=permissions,
+        locale=locale,
     )
 
 

@@ -1,14 +1,57 @@
-"""Sources are listed so that they can be clicked, and cannot break out of their line."""
+"""References become links, and sources are listed so that they can be clicked and cannot break out."""
 
-from discordianai.discord.sources import sources
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discordianai.discord.sources import References, sources
 from discordianai.model import Citation
 
+TWO = (Citation("https://a.example/x", "First"), Citation("https://www.b.example/y", "Second"))
 
-def test_each_source_has_the_number_that_the_text_uses_and_does_not_unfold() -> None:
-    listed = sources([Citation("https://a.example/x", "First"), Citation("https://www.b.example/y")])
-    assert (
-        listed == "**Sources**\n1. [First](<https://a.example/x>)\n2. [b.example](<https://www.b.example/y>)"
+
+def linked(*pieces: str, citations: tuple[Citation, ...] = TWO) -> str:
+    references = References()
+    references.know(citations)
+    return "".join([*(references.feed(piece) for piece in pieces), references.end()])
+
+
+def test_a_reference_becomes_a_link_to_its_source() -> None:
+    assert linked("It is so[1][2].") == (
+        "It is so[[1]](<https://a.example/x>)[[2]](<https://www.b.example/y>)."
     )
+
+
+@given(st.lists(st.integers(0, 40), max_size=6))
+def test_however_the_text_is_cut_the_links_are_the_same(cuts: list[int]) -> None:
+    text = "One [1], two[2]. `a[1]` and ```\nb[2]\n``` then [1]"
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    pieces = [text[start:end] for start, end in pairwise(edges)]
+    assert linked(*pieces) == linked(text)
+
+
+def test_code_is_left_alone() -> None:
+    text = "`a[1]` and\n```py\nb[2] = c[1]\n```\nand ``d`[1]``."
+    assert linked(text) == text
+
+
+def test_what_has_no_source_stays_as_it_is() -> None:
+    assert linked("[1] and [3] and [x] and [", citations=()) == "[1] and [3] and [x] and ["
+    assert linked("[3]") == "[3]"
+    assert linked("[1]", citations=(Citation("javascript:alert(1)"),)) == "[1]"
+
+
+def test_those_that_the_text_uses_are_listed_with_its_numbers_and_do_not_unfold() -> None:
+    assert sources(TWO, {2}) == "**Sources**\n[2] [Second](<https://www.b.example/y>) · b.example"
+    assert sources(TWO) == (
+        "**Sources**\n[1] [First](<https://a.example/x>) · a.example"
+        "\n[2] [Second](<https://www.b.example/y>) · b.example"
+    )
+
+
+def test_a_source_is_listed_once() -> None:
+    assert sources((*TWO, TWO[0]), {1, 3}) == "**Sources**\n[1][3] [First](<https://a.example/x>) · a.example"
 
 
 def test_no_sources_no_heading() -> None:
@@ -17,9 +60,9 @@ def test_no_sources_no_heading() -> None:
 
 def test_a_title_cannot_end_its_link_or_its_line() -> None:
     listed = sources([Citation("https://a.example", "evil](https://b.example)\n# big")])
-    assert listed == "**Sources**\n1. [evil)(https://b.example) # big](<https://a.example>)"
+    assert listed == "**Sources**\n[1] [evil)(https://b.example) # big](<https://a.example>) · a.example"
 
 
 def test_an_address_that_is_none_is_not_made_a_link() -> None:
     listed = sources([Citation("javascript:alert(1)", "x"), Citation("https://a.example/> <b", "y")])
-    assert listed == "**Sources**\n1. x\n2. y"
+    assert listed == "**Sources**\n[1] x\n[2] y"

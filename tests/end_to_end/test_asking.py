@@ -58,7 +58,8 @@ async def test_perplexity_answers_with_its_sources(stage: Stage) -> None:
         answer = await scene.ask("what happened today", options={"provider": "perplexity"})
         sources = compose("Perplexity", "what happened today", [], sources=True).sources
         for number, source in enumerate(sources, start=1):
-            assert f"{number}. [{source.title}](<{source.url}>)" in answer.text
+            assert f"[{number}] [{source.title}](<{source.url}>) · " in answer.text
+            assert f"One page says so [[{number}]](<{source.url}>)." in answer.text
         assert scene.sandbox.perplexity.answered == 1
 
 

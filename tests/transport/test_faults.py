@@ -8,7 +8,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, ServerOptions
-from discordianai.transport import ConnectionClosed, GoawayReceived, PingLost, Replayed
+from discordianai.transport import ConnectionClosed, GoawayReceived, MultiplexedTransport, PingLost, Replayed
 from tests.transport.builders import Scene, echo, http2, patient, scene
 
 
@@ -49,6 +49,16 @@ async def test_who_leaves_resets_the_stream_and_disturbs_nobody(authority: Autho
         assert s.told(ConnectionClosed) == []
         assert s.resets > 0
         assert s.transport.statistics().streams_in_use == 0
+
+
+async def test_a_client_whose_owner_is_cancelled_closes_at_once(authority: Authority) -> None:
+    async with scene(authority, patient) as s:
+        other = MultiplexedTransport(ssl_context=authority.client_context())
+        began = trio.current_time()
+        with trio.move_on_after(0.2):
+            async with httpx.AsyncClient(transport=other) as client:
+                await client.get(s.url("/silent"))
+        assert trio.current_time() - began < 1.0
 
 
 async def test_a_response_that_is_left_unread_gives_its_window_back(authority: Authority) -> None:

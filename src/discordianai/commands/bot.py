@@ -36,10 +36,10 @@ def _run(options: argparse.Namespace) -> int:
     log = logging.getLogger("discordianai")
     try:
         trio.run(app.run, settings)
-    except ListenerRefused as error:
+    except (ListenerRefused, CannotServe) as error:
         log.critical("%s", error)
         return EX_CONFIG
-    except (StoreError, CannotServe) as error:
+    except StoreError as error:
         log.critical("%s", error)
         return 1
     except Exception:

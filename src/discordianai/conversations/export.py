@@ -6,7 +6,8 @@ log from being emptied, and what is forgotten meanwhile is not written any more.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from discordianai.conversations.selection import Selection
@@ -31,6 +32,18 @@ def exported(connection: sqlite3.Connection, selection: Selection, report: Repor
         report(conversation, last)
         for row in connection.execute(select, (conversation, *range_of(conversation), *values)).fetchall():
             yield _line(conversation, *row)
+
+
+def newest_lines(lines: Iterable[str], most_bytes: int) -> tuple[bytes, bool]:
+    """The last of the lines that fit, each with its end, and whether that is all of them."""
+    kept, size, complete = deque[bytes](), 0, True
+    for line in lines:
+        kept.append(f"{line}\n".encode("utf-8", "replace"))
+        size += len(kept[-1])
+        while size > most_bytes:
+            size -= len(kept.popleft())
+            complete = False
+    return b"".join(kept), complete
 
 
 def _line(

@@ -1,5 +1,6 @@
 """A store that forgets at the end of the process: the fake for tests, with the same promises."""
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ import trio
 
 from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
+from discordianai.conversations.export import newest_lines
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
 from discordianai.conversations.places import ChannelSettings
@@ -86,6 +88,17 @@ class MemoryStore:
         if not there or said.role is not Role.USER or int(said.at) != turn.second:
             return None
         return Said(said.text, exchange.person_id, exchange.guild_id, exchange.key)
+
+    async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
+        """See `ConversationStore.export`."""
+        await self._enter()
+        lines = [
+            json.dumps({"role": turn.role.value, "text": turn.text})
+            for turns in self._exchanges.values()
+            for exchange, turn in turns
+            if exchange.person_id == person_id
+        ]
+        return newest_lines(lines, most_bytes)
 
     async def reset(self, key: ConversationKey) -> int:
         """See `ConversationStore.reset`."""

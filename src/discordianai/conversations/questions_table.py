@@ -50,6 +50,7 @@ def _more(question: Question) -> str:
         "model": question.model,
         "attachments": [(file.name, file.url, file.size, file.content_type) for file in question.attachments],
         "in_thread": question.in_thread,
+        "as_guest": not question.address.as_member,
     }
     return json.dumps({key: value for key, value in rest.items() if value})
 
@@ -171,6 +172,7 @@ def _unfinished(
         bool(private),
         acknowledged_at,
         rest.get("message_id"),
+        as_member=not rest.get("as_guest", False),
     )
     question = Question(
         number=0,

@@ -22,11 +22,13 @@ from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.backlog import Change
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.database import Database, open_database
+from discordianai.conversations.export import exported, newest_lines
 from discordianai.conversations.figures import StoreFigures
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.removal import Step
+from discordianai.conversations.selection import Selection
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.conversations.turns_table import Removed
 from discordianai.conversations.upkeep import DAY, Pace, Upkeep
@@ -131,6 +133,15 @@ class SqliteStore:
     async def said(self, turn: TurnId) -> Said | None:
         """See `ConversationStore.said`."""
         return await self._database.read(lambda c: turns_table.said(c, turn))
+
+    async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
+        """See `ConversationStore.export`."""
+
+        def call(connection: Connection) -> tuple[bytes, bool]:
+            lines = exported(connection, Selection(person_id=person_id), lambda *_: None)
+            return newest_lines(lines, most_bytes)
+
+        return await self._database.read(call)
 
     async def reset(self, key: ConversationKey) -> int:
         """See `ConversationStore.reset`."""

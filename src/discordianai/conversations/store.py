@@ -84,6 +84,12 @@ class ConversationStore(Protocol):
     async def said(self, turn: TurnId) -> Said | None:
         """What a person said in that turn; None where it is forgotten."""
 
+    async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
+        """All that this person said and was told, as JSON Lines, and whether it is all.
+
+        Where it is more than `most_bytes`, the oldest lines are missing.
+        """
+
     async def reset(self, key: ConversationKey) -> int:
         """Forget one conversation; how many turns it had."""
 

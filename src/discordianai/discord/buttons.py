@@ -1,52 +1,86 @@
-"""The buttons under an answer. All that one means is in its custom id: it works after a restart, too."""
+"""The buttons under a message. All that one means is in its custom id: it works after a restart, too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from discordianai.conversations.pending import TurnId
+
 ACTION_ROW, BUTTON = 1, 2
-PRIMARY, SECONDARY = 1, 2
+PRIMARY, SECONDARY, DANGER = 1, 2, 4
 """Discord's numbers for components and for the looks of a button."""
 
 
 class Action(StrEnum):
-    """What a button does."""
+    """What a button does. `Button.subject` is what it does that to."""
 
     STOP = "stop"
+    """The question of this interaction."""
     GO_ON = "go-on"
+    AGAIN = "again"
+    """The question in this turn."""
+    SEARCH = "search"
+    """The same, on the web."""
+    PAGE = "page"
+    """Show this page of what is remembered."""
+    FORGET = "forget"
+    KEEP = "keep"
 
-    @property
-    def label(self) -> str:
-        """What stands on it."""
-        return {"stop": "Stop", "go-on": "Go on"}[self.value]
+
+LABELS = {
+    Action.STOP: "Stop",
+    Action.GO_ON: "Go on",
+    Action.AGAIN: "Again",
+    Action.SEARCH: "Search the web",
+    Action.FORGET: "Delete everything",
+    Action.KEEP: "Keep it",
+}
+STYLES = {Action.GO_ON: PRIMARY, Action.FORGET: DANGER}
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`person_id` is who asked, `interaction_id` the question whose answer it stands under."""
+    """`person_id` is who asked what it stands under. `label` is what stands on it, where that varies."""
 
     action: Action
     person_id: int
-    interaction_id: int
+    subject: str = ""
+    label: str = ""
 
     @property
     def custom_id(self) -> str:
         """What Discord gives back when it is pressed: at most 100 characters."""
-        return f"{self.action.value}:{self.person_id}:{self.interaction_id}"
+        return f"{self.action.value}:{self.person_id}:{self.subject}"
 
 
 def read(custom_id: str) -> Button | None:
     """The button of that id; None where it is none of ours, or of another version."""
-    action, _, ids = custom_id.partition(":")
-    person_id, _, interaction_id = ids.partition(":")
-    if action not in set(Action) or not (_is_number(person_id) and _is_number(interaction_id)):
+    action, _, rest = custom_id.partition(":")
+    person_id, colon, subject = rest.partition(":")
+    if action not in set(Action) or not colon or not _is_number(person_id):
         return None
-    return Button(Action(action), int(person_id), int(interaction_id))
+    return Button(Action(action), int(person_id), subject)
+
+
+def number(button: Button) -> int | None:
+    """The subject, where it is a number."""
+    return int(button.subject) if _is_number(button.subject) else None
+
+
+def about_turn(action: Action, person_id: int, turn: TurnId) -> Button:
+    """A button for what was said in that turn."""
+    return Button(action, person_id, f"{turn.number}.{turn.second}")
+
+
+def turn(button: Button) -> TurnId | None:
+    """The turn that it is about."""
+    first, _, second = button.subject.partition(".")
+    return TurnId(int(first), int(second)) if _is_number(first) and _is_number(second) else None
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def row(buttons: Sequence[Button]) -> list[dict[str, Any]]:
@@ -57,5 +91,9 @@ def row(buttons: Sequence[Button]) -> list[dict[str, Any]]:
 
 
 def _component(button: Button) -> dict[str, Any]:
-    style = SECONDARY if button.action is Action.STOP else PRIMARY
-    return {"type": BUTTON, "style": style, "label": button.action.label, "custom_id": button.custom_id}
+    return {
+        "type": BUTTON,
+        "style": STYLES.get(button.action, SECONDARY),
+        "label": button.label or LABELS[button.action],
+        "custom_id": button.custom_id,
+    }

@@ -4,98 +4,167 @@ Discord wants the acknowledgement within three seconds, and a public one cannot 
 nothing here waits.
 """
 
-import time
-import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
 
-from discordianai.discord import access, buttons
-from discordianai.discord.admissions import Admissions, Denial
+from discordianai.conversations.pending import Said
+from discordianai.discord import access, buttons, menus
+from discordianai.discord.atlas import Atlas
 from discordianai.discord.buttons import Action, Button
-from discordianai.discord.interaction import Command, Origin, Press
-from discordianai.dispatch.rate_window import RateWindow
-from discordianai.dispatch.refusals import in_seconds
-from discordianai.model import Person, ProviderName, Question, ReplyAddress
+from discordianai.discord.catalogue import ASK_ABOUT, MODEL, MOST_CHOICES, Entry, Errand, entries
+from discordianai.discord.decisions import (
+    Decision,
+    Form,
+    Recall,
+    Refusal,
+    Request,
+    Suggestions,
+    Withdrawal,
+)
+from discordianai.discord.intake import Intake, Wish, address_of
+from discordianai.discord.interaction import Command, Interaction, MenuUse, Press, Submission, Typing
+from discordianai.discord.message import Message
+from discordianai.model import Attachment, Person, ProviderName, Question
 from discordianai.settings import Settings
 
-LONGEST_PROMPT = 6000
-"""Characters; Discord's own limit for a text option."""
-
 GO_ON = "Go on where you stopped."
-
-EMPTY = "There is no question in that. Write it after `{option}:`."
-TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
-BUSY = "I have too many questions open right now. Please try again in a minute."
-STOPPING = "I am being restarted. Please ask again in a minute."
-OWN_LINE_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
 UNKNOWN = "I don't know this command any more. Please try again in a few minutes."
 OLD_BUTTON = "This button is of an older version of me, and does nothing any more."
+TOO_OLD = "That is too long ago: I don't remember the question any more."
+OLD_FORM = "This form has been open for too long. Please choose the command again."
+NOTHING_SAID = "There is no text in that message."
+LOOK_AT_IT = "Look at this."
+ADMINS_ONLY = "This is for the bot's admins."
 
-_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
-"""Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
+MOST_FORMS = 1000
+"""Forms that are open; of the oldest ones the message is forgotten then."""
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Not taken; `reason` is told to the person alone."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
-    """The question of that interaction is to be stopped; `address` is that of whoever wants it."""
-
-    interaction_id: int
-    address: ReplyAddress
-
-
-Decision = Question | Refusal | Withdrawal
+_AGAIN = {Action.AGAIN: None, Action.SEARCH: ProviderName.PERPLEXITY}
+_ERRANDS = {Action.PAGE: Errand.HISTORY, Action.FORGET: Errand.FORGET_FOR_SURE, Action.KEEP: Errand.FORGET}
 
 
 class Gate:
-    """Who gets in. Lives on the listener's thread.
+    """Who gets in. Lives on the listener's thread."""
 
-    `numbers` count the questions, `clock` tells monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        admissions: Admissions,
-        numbers: Iterator[int],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, settings: Settings, intake: Intake, atlas: Atlas) -> None:
+        self._settings = settings
         self._rules = settings.discord
-        self._providers = settings.providers
-        self._admissions = admissions
-        self._clock = clock
-        person, server = settings.rate_limits.user, settings.rate_limits.server
-        self._most_open = person.in_flight + person.waiting
-        self._person_window = RateWindow(person.questions, person.per_seconds)
-        self._server_window = RateWindow(server.questions, server.per_seconds)
-        self._numbers = numbers
+        self._intake = intake
+        self._atlas = atlas
+        self._models = tuple(model for name in settings.providers for model in settings.models_of(name))
+        known = entries(settings.providers, several_models=len(self._models) > 1)
+        self._entries = {entry.name: entry for entry in known}
+        self._forms: OrderedDict[str, tuple[str, tuple[Attachment, ...]]] = OrderedDict()
 
-    def decide(self, done: Command | Press) -> Decision:
+    def decide(self, done: Interaction) -> Decision:
         """What becomes of it. A question that is taken has been admitted: it must be released."""
-        if reason := access.refusal(done.origin, self._rules):
+        if isinstance(done, Typing):
+            return self._suggest(done)
+        place = done.origin.place
+        lineage = self._atlas.lineage(place.channel_id, place.parent_id)
+        if reason := access.refusal(done.origin, self._rules, lineage):
             return Refusal(reason)
-        return self._press(done) if isinstance(done, Press) else self._command(done)
+        if _is_errand(done, self._entries) and (refusal := self._intake.errand(done.origin)):
+            return refusal
+        match done:
+            case Command():
+                return self._command(done)
+            case MenuUse():
+                return self._menu(done)
+            case Press():
+                return self._press(done)
+            case Submission():
+                return self._submission(done)
+
+    def hear(self, message: Message, bot_id: int) -> Question | Refusal | None:
+        """What becomes of a message in a channel; None where it is not for the bot, or not from people.
+
+        Who may not ask here is not answered: nothing in a channel is for one person alone.
+        """
+        place = message.origin.place
+        addressed = (
+            message.mentions_bot
+            or message.replies_to_bot
+            or place.guild_id is None
+            or self._atlas.owner_of(place.channel_id) == bot_id
+        )
+        if message.author_is_bot or not addressed or not (message.text or message.attachments):
+            return None
+        parent_id = self._atlas.parent_of(place.channel_id)
+        lineage = self._atlas.lineage(place.channel_id, parent_id)
+        if access.refusal(message.origin, self._rules, lineage):
+            return None
+        if self._atlas.owner_of(place.channel_id) is not None:  # only threads have one
+            place = replace(place, parent_id=parent_id)
+        wish = Wish(
+            message.text or LOOK_AT_IT,
+            attachments=message.attachments,
+            message_id=message.origin.interaction_id,
+        )
+        return self._intake.take(replace(message.origin, place=place), wish)
 
     def _command(self, command: Command) -> Decision:
-        if command.name == "ask":
-            prompt, provider = command.options.get("prompt", ""), _provider(command)
-        elif command.name == "search":
-            prompt, provider = command.options.get("query", ""), ProviderName.PERPLEXITY
-        else:
+        entry, options = self._entries.get(command.name), command.options
+        if entry is None:
             return Refusal(UNKNOWN)
-        text = str(prompt)
-        if all(unicodedata.category(character) in _INVISIBLE for character in text):
-            return Refusal(EMPTY.format(option="query" if command.name == "search" else "prompt"))
-        if len(text) > LONGEST_PROMPT:
-            return Refusal(TOO_LONG)
-        private = bool(command.options.get("private", False))
-        return self._question(command.origin, command.origin.person, text.strip(), provider, private=private)
+        if entry.errand is not None:
+            return self._errand(command, entry.errand)
+        private = bool(options.get("private", False))
+        if command.name == "search":
+            wish = Wish(str(options.get("query", "")), provider=ProviderName.PERPLEXITY, private=private)
+        else:
+            chosen = str(options.get("provider", "auto"))
+            wish = Wish(
+                str(options.get("prompt", "")),
+                provider=ProviderName(chosen) if chosen in set(ProviderName) else None,
+                model=str(options.get("model", "")),
+                attachments=command.attachments,
+                private=private,
+                in_thread=bool(options.get("thread", False)) and not private,
+            )
+        return self._intake.take(command.origin, wish)
+
+    def _errand(self, command: Command, errand: Errand) -> Request | Refusal:
+        admin = access.is_admin(command.origin, self._rules)
+        if errand is Errand.STATUS and not admin:
+            return Refusal(ADMINS_ONLY)
+        address = address_of(command.origin, private=True)
+        return Request(errand, command.origin, address, command.options, admin=admin)
+
+    def _menu(self, use: MenuUse) -> Decision:
+        if use.name not in self._entries:
+            return Refusal(UNKNOWN)
+        if not use.text.strip() and not use.attachments:
+            return Refusal(NOTHING_SAID)
+        if use.name == ASK_ABOUT.name:
+            return self._form(use)
+        task = menus.task(use.name, use.origin.locale) or use.name
+        # Only who asks for it reads it: nobody else has asked for a summary of what they can read themselves.
+        wish = Wish(menus.about(task, use.text), attachments=use.attachments, private=True)
+        return self._intake.take(use.origin, wish)
+
+    def _form(self, use: MenuUse) -> Form:
+        custom_id = f"about:{secrets.token_urlsafe(12)}"
+        self._forms[custom_id] = (use.text, use.attachments)
+        if len(self._forms) > MOST_FORMS:
+            self._forms.popitem(last=False)
+        return Form(custom_id, "Ask about this message", "Your question")
+
+    def _submission(self, submission: Submission) -> Decision:
+        text, attachments = self._forms.pop(submission.custom_id, (None, ()))
+        if text is None:
+            return Refusal(OLD_FORM)
+        wish = Wish(menus.about(submission.text, text), attachments=attachments)
+        return self._intake.take(submission.origin, wish)
+
+    def _suggest(self, typing: Typing) -> Suggestions:
+        if typing.focused != MODEL.name:
+            return Suggestions(())
+        typed = typing.text.lower()
+        fitting = [model for model in self._models if typed in model.lower()]
+        return Suggestions(tuple(fitting[:MOST_CHOICES]))
 
     def _press(self, press: Press) -> Decision:
         button = buttons.read(press.custom_id)
@@ -103,54 +172,50 @@ class Gate:
             return Refusal(OLD_BUTTON)
         if not access.may_press(press.origin, button, self._rules):
             return Refusal(access.NOT_YOURS)
+        if button.action in _ERRANDS:
+            page = buttons.number(button)
+            address = address_of(press.origin, private=True)
+            return Request(_ERRANDS[button.action], press.origin, address, page=page, in_place=True)
+        if button.action in _AGAIN:
+            if (turn := buttons.turn(button)) is None:
+                return Refusal(OLD_BUTTON)
+            return Recall(press, button.person_id, turn, _AGAIN[button.action])
         if button.action is Action.STOP:
-            return Withdrawal(button.interaction_id, _address(press.origin, private=True))
-        return self._question(press.origin, _asker(press, button), GO_ON, None, private=press.private)
+            interaction_id = buttons.number(button)
+            address = address_of(press.origin, private=True)
+            return Withdrawal(interaction_id, address) if interaction_id else Refusal(OLD_BUTTON)
+        wish = Wish(GO_ON, person=_asker(press, button), private=press.private)
+        return self._intake.take(press.origin, wish)
 
-    def _question(
-        self, origin: Origin, person: Person, text: str, provider: ProviderName | None, *, private: bool
-    ) -> Question | Refusal:
-        if provider is not None and provider not in self._providers:
-            return Refusal(f"{provider.label} is not set up on this bot. Its operator has to put that right.")
-        if reason := self._too_many(origin):
-            return Refusal(reason)
-        if denial := self._admissions.admit(person.id):
-            return Refusal(self._words(denial))
-        self._count(origin)
-        return Question(
-            number=next(self._numbers),
-            text=text,
-            person=person,
-            place=origin.place,
-            provider=provider,
-            address=_address(origin, private=private),
-        )
-
-    def _too_many(self, origin: Origin) -> str | None:
-        """Both windows are asked before either counts, so that a refused question costs nothing."""
-        now, guild_id = self._clock(), origin.place.guild_id
-        if wait := self._person_window.wait(origin.person.id, now):
-            return f"That's a lot of questions. Please wait {in_seconds(wait)}."
-        if guild_id is not None and (wait := self._server_window.wait(guild_id, now)):
-            return f"This server asks a lot of questions. Please wait {in_seconds(wait)}."
-        return None
-
-    def _count(self, origin: Origin) -> None:
-        now = self._clock()
-        self._person_window.take(origin.person.id, now)
-        if origin.place.guild_id is not None:
-            self._server_window.take(origin.place.guild_id, now)
-
-    def _words(self, denial: Denial) -> str:
-        if denial is Denial.OWN_LINE_FULL:
-            return OWN_LINE_FULL.format(most=self._most_open)
-        return STOPPING if denial is Denial.STOPPING else BUSY
+    def repeat(self, recall: Recall, said: Said | None) -> Question | Refusal:
+        """The question of a `Recall`, with what the store knows of it."""
+        place = recall.press.origin.place
+        # What was said elsewhere, or in private, is not repeated here, whatever a custom id says.
+        if (
+            said is None
+            or said.person_id != recall.person_id
+            or said.guild_id != place.guild_id
+            or said.key.private is not recall.press.private
+            or said.key.channel_id not in {0, place.channel_id}
+        ):
+            return Refusal(TOO_OLD)
+        button = Button(Action.AGAIN, recall.person_id)
+        asker = _asker(recall.press, button)
+        text = said.text.removeprefix(said.key.spoken(asker, ""))
+        private = recall.press.private
+        wish = Wish(text, person=asker, provider=recall.provider, private=private, typed=False)
+        return self._intake.take(recall.press.origin, wish)
 
 
-def _provider(command: Command) -> ProviderName | None:
-    """The provider that was asked for; None where the bot is to choose."""
-    choice = str(command.options.get("provider", "auto"))
-    return ProviderName(choice) if choice in set(ProviderName) else None
+def _is_errand(done: Interaction, entries: Mapping[str, Entry]) -> bool:
+    """Buttons count as such, too: Stop must be free, and the others become questions, which count anyway."""
+    if isinstance(done, Command):
+        entry = entries.get(done.name)
+        return entry is not None and entry.errand is not None
+    if not isinstance(done, Press):
+        return False
+    button = buttons.read(done.custom_id)
+    return button is not None and button.action in _ERRANDS
 
 
 def _asker(press: Press, button: Button) -> Person:
@@ -160,14 +225,3 @@ def _asker(press: Press, button: Button) -> Person:
     if press.origin.person.id == button.person_id:
         return press.origin.person
     return Person(button.person_id, "")
-
-
-def _address(origin: Origin, *, private: bool) -> ReplyAddress:
-    return ReplyAddress(
-        application_id=origin.application_id,
-        interaction_id=origin.interaction_id,
-        token=origin.token,
-        channel_id=origin.place.channel_id,
-        private=private,
-        acknowledged_at=time.time(),
-    )

@@ -4,8 +4,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from discordianai.discord.gate import Withdrawal
+from discordianai.conversations.pending import Said, TurnId
+from discordianai.discord.decisions import Declined, Request, Withdrawal
 from discordianai.model import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The servers that the bot is in now; with `left`, one that it is no more in."""
+
+    ids: frozenset[int]
+    left: int | None = None
+
+
+HandedOver = Question | Withdrawal | Request | Declined | Servers
 
 
 class Protection(Enum):
@@ -20,11 +32,14 @@ class Protection(Enum):
 class TrioSide:
     """Each of these may be used on the listener's thread; the awaitable ones on its asyncio loop.
 
-    `protect` has a question stored, `forget` undoes that, `hand_over` gives it on to be answered, `release`
-    says that it will not be.
+    `announce` takes a question's place in its lines, in the order of the calls; then `protect` has it stored,
+    `forget` undoes that, and `hand_over` gives it on to be answered, or `release` says that it will not be.
+    `recall` looks up what was said in a turn, and raises `LookupError` where that cannot be told now.
     """
 
+    announce: Callable[[Question], object]
     protect: Callable[[Question], Awaitable[Protection]]
     forget: Callable[[Question], Awaitable[None]]
-    hand_over: Callable[[Question | Withdrawal], object]
-    release: Callable[[int], None]
+    recall: Callable[[TurnId], Awaitable[Said | None]]
+    hand_over: Callable[[HandedOver], object]
+    release: Callable[[Question], object]

@@ -1,6 +1,7 @@
 """The port through which a reply writes its messages, and the fake that ships beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import trio
@@ -9,12 +10,24 @@ Body = Mapping[str, Any]
 """A message as Discord's API writes it."""
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something to be attached."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
 class MessageError(Exception):
     """Discord did not take a message. The text has status and code, never content or token."""
 
 
 class MessagesClosed(MessageError):
-    """The interaction's 15 minutes are over, or its message is gone: nothing more can be written there."""
+    """The message, or its channel, is gone: nobody can read it any more."""
+
+
+class MessagesExpired(MessagesClosed):
+    """The interaction's 15 minutes are over: nothing more can be written there."""
 
 
 class MessagesBusy(MessageError):
@@ -26,9 +39,9 @@ class MessagesBusy(MessageError):
 
 
 class Messages(Protocol):
-    """The messages of one interaction. One call at a time; the caller keeps it so.
+    """The messages that answer one question. One call at a time; the caller keeps it so.
 
-    A message is named by its id; None is the interaction's original one.
+    A message is named by its id; None is the original one, which answers the question itself.
     """
 
     @property
@@ -38,7 +51,7 @@ class Messages(Protocol):
     async def try_edit(self, message_id: int | None, body: Body) -> None:
         """Edit a message once. Raises `MessagesBusy` when a later try may do, else `MessageError`."""
 
-    async def edit(self, message_id: int | None, body: Body) -> None:
+    async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
         """Edit a message, trying again while that may help. Raises `MessageError`."""
 
     async def create(self, body: Body) -> int:
@@ -57,28 +70,34 @@ class FakeMessages:
 
     def __init__(self, latency: float = 0.0) -> None:
         self.contents: dict[int | None, str] = {}
+        self.files: dict[int | None, Sequence[File]] = {}
         self.bodies: list[Body] = []
         self.history: list[tuple[float, int | None, str]] = []
         self.failures: list[MessageError] = []
         self.gone: set[int | None] = set()
         self.free_at = 0.0
         self._latency = latency
+        self._created = 0
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
         """See `Messages.try_edit`."""
         await self._take(message_id, body)
 
-    async def edit(self, message_id: int | None, body: Body) -> None:
+    async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
         """See `Messages.edit`; tries again at once."""
         while True:
             try:
-                return await self._take(message_id, body)
+                await self._take(message_id, body)
             except MessagesBusy as busy:
                 await trio.sleep(busy.wait)
+            else:
+                self.files[message_id] = files
+                return
 
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""
-        message_id = len(self.contents) + 1000
+        self._created += 1
+        message_id = 1000 + self._created
         await self._take(message_id, body)
         return message_id
 

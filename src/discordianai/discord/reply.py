@@ -5,7 +5,8 @@ opens a further message when one is full. What an earlier message shows never mo
 under the newest message.
 
 An answer that a former process had begun is shown in the messages that it left: they are edited in order, and
-those that are too many are removed.
+those that are too many are removed. An answer that is too long for messages comes as a file. Where the place
+can take nothing more, because the interaction's time is over, the rest goes to the channel.
 """
 
 import math
@@ -17,13 +18,24 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from discordianai.conversations.pending import TurnId
 from discordianai.discord import buttons
 from discordianai.discord.buttons import Action, Button
+from discordianai.discord.characters import well_formed
 from discordianai.discord.interaction import EPHEMERAL
-from discordianai.discord.messages import Body, MessageError, Messages, MessagesClosed
-from discordianai.discord.sources import sources
-from discordianai.discord.splitting import cut
-from discordianai.model import Question
+from discordianai.discord.messages import (
+    Body,
+    File,
+    MessageError,
+    Messages,
+    MessagesBusy,
+    MessagesClosed,
+    MessagesExpired,
+)
+from discordianai.discord.pace import Pace
+from discordianai.discord.sources import References, sources
+from discordianai.discord.splitting import MESSAGE_LIMIT, closed, cut, settled, units
+from discordianai.model import Citation, Question
 from discordianai.reply import Closing, ReplyFailed
 
 SUPPRESS_EMBEDS = 4
@@ -31,9 +43,10 @@ SUPPRESS_EMBEDS = 4
 TEXT_OF_NOTHING = "…"
 """Discord refuses a message without a visible character."""
 
-
 NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
+
+IN_THE_FILE = "The whole answer is in the file."
 
 
 async def _nowhere(message_id: int, text: str) -> None:
@@ -42,15 +55,18 @@ async def _nowhere(message_id: int, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOptions:
-    """`interval` is the least seconds between two edits of a message.
+    """`pace` is shared by all replies; an answer of more than `max_messages` comes as a file.
 
     `note_part` is told the id of each further message, and all that was written so far. `left` are the ids of
-    those that a former process has written, in order.
+    those that a former process has written, in order. `rest` takes what the place does not take any more.
     """
 
-    interval: float
+    pace: Pace
+    max_messages: int = 5
     note_part: Callable[[int, str], Awaitable[None]] = _nowhere
     left: tuple[int, ...] = ()
+    rest: Messages | None = None
+    can_search: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +74,52 @@ class _Look:
     """All that a message shows."""
 
     text: str = ""
-    actions: tuple[Action, ...] = ()
+    buttons: tuple[Button, ...] = ()
 
 
 class DiscordReply:
-    """The answer to one interaction; made by `open_reply`."""
+    """The answer to one question; made by `open_reply`."""
 
     def __init__(self, messages: Messages, question: Question, options: ReplyOptions) -> None:
         self._messages = messages
         self._question = question
-        self._interval = options.interval
-        self._note_part = options.note_part
+        self._options = options
+        self._rest = options.rest
         self._left = deque(options.left)  # further messages of a former process
+        self._further: list[int] = []  # messages beside the original one
+        self._references = References()
+        self._citations: tuple[Citation, ...] = ()
         self._written = ""
+        self._closing = Closing()
+        self._small_print = ""
         self._tail = ""  # what follows the messages that are full
         self._status = ""  # what is shown while there is no text
-        self._message_id: int | None = None  # of the newest message; None is the original one
         self._shown = _Look()  # what the newest message shows
-        self._next_edit = -math.inf
+        self._next_edit = -math.inf  # of the newest message
+        self._too_long = False
         self._news = trio.Event()
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None
-        self._actions: tuple[Action, ...] = ()
+        interaction_id = str(question.address.interaction_id)
+        self._stop = Button(Action.STOP, question.person.id, interaction_id)
+        self.visible = False
+        """Whether anything was shown yet."""
 
     def write(self, text: str) -> None:
         """See `Reply.write`."""
         self._check()
+        self._add(self._references.feed(text))
+
+    def _add(self, text: str) -> None:
         if text:
             self._written += text
             self._tail += text
             self._news.set()
+
+    def cite(self, citations: tuple[Citation, ...]) -> None:
+        """See `Reply.cite`."""
+        self._citations = citations
+        self._references.know(citations)
 
     def say(self, status: str) -> None:
         """See `Reply.say`."""
@@ -97,41 +129,62 @@ class DiscordReply:
 
     def close(self, closing: Closing) -> str:
         """See `Reply.close`."""
-        small = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
-        below = "\n\n".join(filter(None, (sources(closing.citations), small)))
+        self._add(self._references.end())
+        self._closing = closing
+        self._small_print = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
+        listed = sources(self._citations, self._references.used)
+        below = "\n\n".join(filter(None, (listed, self._small_print)))
         self._tail = _paragraphs(self._tail, below)
-        self._actions = (Action.GO_ON,) if closing.unfinished else ()
         return _paragraphs(self._written, below)
 
-    async def finish(self) -> None:
+    async def finish(self, turn: TurnId | None = None) -> None:
         """See `Reply.finish`."""
         self._check()
         try:
             async with self._writing:
-                await self._show_full_messages()
-                await self._show(_Look(self._tail, self._actions), until_taken=True)
-                while self._left:
-                    await self._messages.delete(self._left[0])
-                    self._left.popleft()
+                await self._end(self._last_buttons(turn))
         except MessageError as error:
             raise ReplyFailed(str(error)) from error
+
+    async def _end(self, last: tuple[Button, ...]) -> None:
+        try:
+            await self._show_full_messages(ended=True)
+            if self._too_long:
+                await self._end_with_a_file(last)
+            else:
+                await self._show(_Look(cut(self._tail)[0], last), until_taken=True)
+            while self._left:
+                await self._messages.delete(self._left[0])
+                self._left.popleft()
+        except MessagesExpired:
+            self._go_elsewhere()
+            await self._end(last)
 
     async def run(self) -> None:
         """Show what is written, until cancelled. A failed edit is made good by the next one."""
         log = structlog.get_logger("discordianai.discord.reply")
+        pace = self._options.pace
         while True:
             await self._news.wait()
-            await trio.sleep_until(max(self._next_edit, self._messages.free_at))
+            await trio.sleep_until(max(self._next_edit, self._messages.free_at, pace.free_at))
             self._news = trio.Event()
             try:
                 async with self._writing:
-                    await self._show_full_messages()
-                    text = self._tail if self._tail.strip() else self._status
-                    if text:
-                        await self._show(_Look(text, (Action.STOP,)), until_taken=False)
+                    await self._show_full_messages(ended=False)
+                    text = cut(self._tail)[0] or self._status
+                    if text and not self._too_long:
+                        await self._show(_Look(text, (self._stop,)), until_taken=False)
+            except MessagesExpired as error:
+                if self._rest is None:
+                    self._gone = error
+                    return
+                self._go_elsewhere()
             except MessagesClosed as error:
                 self._gone = error
                 return
+            except MessagesBusy as error:
+                pace.hold(min(error.wait, 1.0))
+                self._news.set()
             except MessageError as error:
                 log.debug("an edit was not taken", reason=str(error))
                 self._news.set()
@@ -140,21 +193,33 @@ class DiscordReply:
         if self._gone is not None:
             raise ReplyFailed(str(self._gone)) from self._gone
 
-    async def _show_full_messages(self) -> None:
+    def _go_elsewhere(self) -> None:
+        """Write what is not yet shown whole where the rest goes. Raises `MessagesExpired` if there is no such
+        place."""
+        if self._rest is None:
+            raise MessagesExpired("there is no other place for it")
+        self._messages, self._rest = self._rest, None
+        self._further, self._shown, self._next_edit = [], _Look(), -math.inf
+        self._left.clear()
+        self._news.set()
+
+    async def _show_full_messages(self, *, ended: bool) -> None:
         """Complete the newest message and open the next, while there is more than one holds."""
-        while True:
-            tail = self._tail
-            part, rest = cut(tail)
-            if not rest.strip():
-                return
+        while not self._too_long and (full := _full(self._tail, ended=ended)):
+            tail, (part, rest) = self._tail, full
             await self._show(_Look(part), until_taken=True)
-            next_look = _Look(cut(rest)[0], (Action.STOP,))
-            message_id = await self._open_next(next_look)
+            if len(self._further) + 1 == self._options.max_messages:
+                self._too_long = True
+                return
+            following = _full(rest, ended=ended)
+            look = _Look(following[0]) if following else _Look(cut(rest)[0], (self._stop,))
+            message_id = await self._open_next(look)
             # These change together, after the awaits: a cancel leaves all of them or none. More may have been
             # written meanwhile.
             self._tail = rest + self._tail[len(tail) :]
-            self._message_id, self._shown = message_id, next_look
-            self._next_edit = trio.current_time() + self._interval
+            self._further.append(message_id)
+            self._shown = look
+            self._next_edit = trio.current_time() + self._options.pace.interval
 
     async def _open_next(self, look: _Look) -> int:
         """The id of the message that goes on; it is stored before anything else is sent."""
@@ -162,12 +227,14 @@ class DiscordReply:
             try:
                 await self._messages.edit(self._left[0], self._body(look))
                 return self._left.popleft()
+            except MessagesExpired:
+                raise
             except MessagesClosed:
                 self._left.popleft()  # somebody has removed it
         message_id = await self._messages.create(self._body(look))
         # It is there, so that it has to be known, even if this answer is being cancelled.
         with trio.move_on_after(NOTE_TIMEOUT, shield=True):
-            await self._note_part(message_id, self._written)
+            await self._options.note_part(message_id, self._written)
         return message_id
 
     async def _show(self, look: _Look, *, until_taken: bool) -> None:
@@ -175,25 +242,54 @@ class DiscordReply:
         if look == self._shown:
             return
         await trio.sleep_until(self._next_edit)
-        self._next_edit = trio.current_time() + self._interval
+        self._next_edit = trio.current_time() + self._options.pace.interval
+        newest = self._further[-1] if self._further else None
         edit = self._messages.edit if until_taken else self._messages.try_edit
-        await edit(self._message_id, self._body(look))
-        self._shown = look
+        await edit(newest, self._body(look))
+        self._shown, self.visible = look, True
+
+    async def _end_with_a_file(self, last: tuple[Button, ...]) -> None:
+        """The first message keeps the beginning, and gets all of it as a file; the others go."""
+        small = "\n".join((f"-# {IN_THE_FILE}", self._small_print)).strip()
+        room = MESSAGE_LIMIT - units(small) - 2
+        beginning = cut(self._written.strip("\n"), room)[0]
+        whole = _paragraphs(self._written, sources(self._citations, self._references.used))
+        file = File("answer.md", well_formed(whole).encode())
+        await self._messages.edit(None, self._body(_Look(f"{beginning}\n\n{small}", last)), (file,))
+        self._shown = _Look()
+        while self._further:
+            await self._messages.delete(self._further[-1])
+            self._further.pop()
+
+    def _last_buttons(self, turn: TurnId | None) -> tuple[Button, ...]:
+        person_id, closing = self._question.person.id, self._closing
+        last = [Button(Action.GO_ON, person_id)] if closing.unfinished else []
+        if turn is not None:
+            last.append(buttons.about_turn(Action.AGAIN, person_id, turn))
+            if self._options.can_search and not closing.searched:
+                last.append(buttons.about_turn(Action.SEARCH, person_id, turn))
+        return tuple(last)
 
     def _body(self, look: _Look) -> Body:
         """Nothing that a model writes may ping anybody."""
-        address = self._question.address
-        row = [Button(action, self._question.person.id, address.interaction_id) for action in look.actions]
         return {
-            "content": look.text,
-            "components": buttons.row(row),
+            "content": well_formed(look.text),
+            "components": buttons.row(look.buttons),
             "allowed_mentions": {"parse": []},
-            "flags": SUPPRESS_EMBEDS | (EPHEMERAL if address.private else 0),
+            "flags": SUPPRESS_EMBEDS | (EPHEMERAL if self._question.address.private else 0),
         }
 
 
+def _full(tail: str, *, ended: bool) -> tuple[str, str] | None:
+    """The first message of `tail` and the rest, where there is more than one and the cut is final."""
+    if not (ended or settled(tail)):
+        return None
+    part, rest = cut(tail)
+    return (part, rest) if rest.strip() else None
+
+
 def _paragraphs(text: str, below: str) -> str:
-    return "\n\n".join(filter(str.strip, (text.strip("\n"), below))) or TEXT_OF_NOTHING
+    return "\n\n".join(filter(str.strip, (closed(text.strip("\n")), below))) or TEXT_OF_NOTHING
 
 
 @asynccontextmanager
@@ -204,5 +300,6 @@ async def open_reply(
     reply = DiscordReply(messages, question, options)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reply.run)
-        yield reply
+        with options.pace.streaming():
+            yield reply
         nursery.cancel_scope.cancel()

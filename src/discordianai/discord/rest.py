@@ -1,13 +1,23 @@
 """Discord's REST interface, by httpx on the trio thread: an address with its rate-limit bucket."""
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import structlog
 import trio
 
-from discordianai.discord.messages import Body, MessageError, MessagesBusy, MessagesClosed
+from discordianai.discord.messages import (
+    Body,
+    File,
+    MessageError,
+    MessagesBusy,
+    MessagesClosed,
+    MessagesExpired,
+)
 
 ATTEMPTS = 6
 """Tries of a request that has to arrive: with their pauses, about half a minute of an ill Discord."""
@@ -41,12 +51,14 @@ class Endpoint:
         self.free_at = -math.inf
         """When, on trio's clock, the bucket has room again."""
 
-    async def insist(self, method: str, path: str, body: Body | None = None) -> Body:
+    async def insist(
+        self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
+    ) -> Body:
         """Send a request, again and again while that may help. Raises `MessageError`."""
         for attempt in range(1, ATTEMPTS + 1):
             await trio.sleep_until(self.free_at)
             try:
-                return await self.request(method, path, body)
+                return await self.request(method, path, body, files)
             except MessagesBusy as error:
                 if attempt == ATTEMPTS:
                     raise
@@ -54,10 +66,13 @@ class Endpoint:
                 await trio.sleep(max(error.wait, 0.25 * 2**attempt))
         raise AssertionError("the loop returns or raises")
 
-    async def request(self, method: str, path: str, body: Body | None = None) -> Body:
+    async def request(
+        self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
+    ) -> Body:
         """Send a request once. Raises `MessagesBusy` when a later try may do, else `MessageError`."""
+        content = _multipart(body or {}, files) if files else {"json": body}
         try:
-            response = await self._client.request(method, self._base + path, json=body, headers=self._headers)
+            response = await self._client.request(method, self._base + path, headers=self._headers, **content)
         except httpx.HTTPError as error:
             # The error's text may carry the address, and so a token.
             raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None
@@ -73,6 +88,15 @@ class Endpoint:
             self.free_at = max(self.free_at, trio.current_time() + pause)
 
 
+def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
+    """The same with files, as httpx is to send it."""
+    attachments = [{"id": number, "filename": file.name} for number, file in enumerate(files)]
+    return {
+        "data": {"payload_json": json.dumps({**body, "attachments": attachments})},
+        "files": {f"files[{number}]": (file.name, file.content) for number, file in enumerate(files)},
+    }
+
+
 def _error(response: httpx.Response) -> MessageError:
     body = _json(response)
     code = body.get("code", 0)
@@ -81,7 +105,9 @@ def _error(response: httpx.Response) -> MessageError:
         return MessagesBusy(reason, _seconds(body.get("retry_after")))
     if response.status_code >= 500:
         return MessagesBusy(reason, 0.0)
-    if code in {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
+    if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
+        return MessagesExpired(reason)
+    if code in {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}:
         return MessagesClosed(reason)
     return MessageError(reason)
 

@@ -5,9 +5,10 @@ is reconnecting or being restarted. That library also shares one rate-limit buck
 which Discord does not: here each interaction waits for its own.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 
-from discordianai.discord.messages import Body, MessagesClosed
+from discordianai.discord.messages import Body, File, MessagesClosed
 from discordianai.discord.rest import DiscordApi, Endpoint
 from discordianai.model import ReplyAddress
 
@@ -36,9 +37,9 @@ class InteractionWebhook:
         """See `Messages.try_edit`."""
         await self._endpoint.request("PATCH", f"/messages/{message_id or '@original'}", body)
 
-    async def edit(self, message_id: int | None, body: Body) -> None:
+    async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
         """See `Messages.edit`."""
-        await self._endpoint.insist("PATCH", f"/messages/{message_id or '@original'}", body)
+        await self._endpoint.insist("PATCH", f"/messages/{message_id or '@original'}", body, files)
 
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""

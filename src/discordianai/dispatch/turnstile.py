@@ -54,6 +54,10 @@ class Spot:
         self.let_in = trio.Event()
         self._turnstile = turnstile
 
+    def leave(self) -> None:
+        """Give the place up without having used it."""
+        self._turnstile.leave(self)
+
     def __enter__(self) -> Self:
         return self
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from discordianai.migration.keys import Rule, Value
 from discordianai.settings import Settings
-from discordianai.settings_file import Document, complaints
+from discordianai.settings_complaints import complaints
+from discordianai.settings_file import Document
 
 
 class Sheet:

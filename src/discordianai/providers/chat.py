@@ -10,7 +10,7 @@ import structlog
 import trio
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
-from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, ProviderName, Role, Usage
+from discordianai.model import ChatRequest, Chunk, Citation, FinishReason, ProviderName, Role, Turn, Usage
 from discordianai.providers import failures
 from discordianai.providers.errors import ConnectionLost, TimedOut
 from discordianai.providers.limits import rate_limits
@@ -44,7 +44,7 @@ class ChatCompletions:
 
     def body(self, request: ChatRequest) -> Json:
         """What is posted for `request`; each provider adds what it knows."""
-        messages = [{"role": turn.role.value, "content": turn.text} for turn in request.turns]
+        messages = [{"role": turn.role.value, "content": _content(turn)} for turn in request.turns]
         if request.instructions:
             messages.insert(0, {"role": Role.SYSTEM.value, "content": request.instructions})
         body: Json = {"model": request.model, "messages": messages, "stream": True}
@@ -155,6 +155,14 @@ class ChatCompletions:
         if problem := failures.error_object(data):
             raise failures.from_event(self.name, problem)
         return data
+
+
+def _content(turn: Turn) -> str | list[Json]:
+    """What was said, with the pictures that go along."""
+    if not turn.images:
+        return turn.text
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in turn.images]
+    return [{"type": "text", "text": turn.text}, *images]
 
 
 def _refuses_streaming(body: Json) -> bool:

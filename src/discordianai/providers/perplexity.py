@@ -24,7 +24,9 @@ def alternating(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
         if not merged and turn.role is not Role.USER:
             continue  # an answer whose question is gone says little
         if merged and merged[-1].role is turn.role:
-            merged[-1] = replace(merged[-1], text=f"{merged[-1].text}\n\n{turn.text}", at=turn.at)
+            before = merged[-1]
+            text, images = f"{before.text}\n\n{turn.text}", (*before.images, *turn.images)
+            merged[-1] = replace(before, text=text, images=images, at=turn.at)
         else:
             merged.append(turn)
     return tuple(merged)

@@ -14,6 +14,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
+from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
 
 STOP_TIMEOUT = 40.0
@@ -66,6 +67,7 @@ async def open_sandbox(
     authority: Authority | None = None,
     discord: DiscordOptions | None = None,
     providers: ServiceOptions | None = None,
+    server: ServerOptions | None = None,
 ) -> AsyncIterator[Sandbox]:
     """Run every service while the block runs; `folder` takes the certificate and the bot's files."""
     authority = authority or make_authority()
@@ -76,7 +78,7 @@ async def open_sandbox(
     environment["SSL_CERT_FILE"] = str(certificate)
     async with (
         open_local_discord(discord) as local,
-        open_providers(authority, providers) as (openai, perplexity),
+        open_providers(authority, providers, server) as (openai, perplexity),
     ):
         sandbox = Sandbox(local, openai, perplexity, folder, environment)
         sandbox.write_settings()

@@ -63,8 +63,10 @@ class Http2:
         Context().run(self._tasks.start_soon, self._run, connection, connect_timeout)
 
     async def _run(self, connection: Connection, connect_timeout: float) -> None:
-        await connection.run(connect_timeout)
-        self._empty.set()
+        try:
+            await connection.run(connect_timeout)
+        finally:
+            self._empty.set()  # also where the caller's scope was cancelled: `aclose` waits for it, shielded
 
 
 class ResponseStream(httpx.AsyncByteStream):

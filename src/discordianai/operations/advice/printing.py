@@ -9,9 +9,6 @@ from discordianai.operations.snapshot import ProviderFigures
 WIDTH = 88
 """Characters of a line on the terminal."""
 
-LONGEST = 1500
-"""Characters of all lines for Discord together; the message may have 2000, and more to say."""
-
 NOTHING = "Nothing needs to change."
 
 
@@ -31,15 +28,18 @@ def as_text(findings: Sequence[Finding], period: Period) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_markdown(findings: Sequence[Finding], period: Period) -> tuple[str, ...]:
-    """Lines for a Discord message, shorter than `LONGEST` together with their line breaks."""
+def as_markdown(findings: Sequence[Finding], longest: int) -> tuple[str, ...]:
+    """Lines for a Discord message, at most `longest` characters together with their line breaks.
+
+    What does not fit is counted, which takes 60.
+    """
     if not findings:
-        return (NOTHING, *(f"-# {line}" for line in _providers(period)))
+        return (NOTHING,)
     lines: list[str] = []
     for number, finding in enumerate(findings):
         more = [f"- **{finding.title}.** {finding.figures}", *map(_markdown, finding.changes)]
         rest = f"-# and {len(findings) - number} more: `discordianai advise` tells"
-        if sum(len(line) + 1 for line in [*lines, *more, rest]) >= LONGEST:
+        if sum(len(line) + 1 for line in [*lines, *more, rest]) > longest:
             return (*lines, rest)
         lines += more
     return tuple(lines)

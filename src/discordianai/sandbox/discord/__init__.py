@@ -4,10 +4,19 @@ from discordianai.sandbox.discord.interaction import Interaction
 from discordianai.sandbox.discord.messages import Message
 from discordianai.sandbox.discord.server import open_local_discord
 from discordianai.sandbox.discord.state import DiscordOptions, LocalDiscord
-from discordianai.sandbox.discord.world import CHANNELS, Channel, User, direct_messages, moderator, person
+from discordianai.sandbox.discord.world import (
+    CHANNELS,
+    SUPPORT,
+    Channel,
+    User,
+    direct_messages,
+    moderator,
+    person,
+)
 
 __all__ = [
     "CHANNELS",
+    "SUPPORT",
     "Channel",
     "DiscordOptions",
     "Interaction",

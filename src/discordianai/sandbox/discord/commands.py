@@ -21,6 +21,8 @@ def _checked(place: str, command: Json, ids: Snowflakes) -> Json:
     kind = command.get("type", 1)
     if kind == 1:
         _check_slash(place, command)
+    elif not 1 <= len(command.get("name") or "") <= 32:
+        raise _malformed(place, "name", "Must be between 1 and 32 in length.")
     options = [_stored(option) for option in command.get("options") or ()]
     stored = {key: value for key, value in command.items() if value is not None}
     return {

@@ -64,6 +64,8 @@ class Gateway:
             await self._socket.close(AUTHENTICATION_FAILED)
             return None
         discord.counters.identifies += 1
+        discord.counters.intents = data["intents"]
+        discord.counters.presence = data.get("presence") or {}
         if data["intents"] & ~discord.options.allowed_intents:
             await self._socket.close(DISALLOWED_INTENTS)
             return None

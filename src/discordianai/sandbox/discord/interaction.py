@@ -29,6 +29,12 @@ class Interaction:
     acknowledged_after: float | None = None
     """Seconds until the bot acknowledged it; None while it has not."""
     refused_acknowledgements: int = 0
+    source: Message | None = None
+    """The message whose button was pressed."""
+    choices: list[str] = field(default_factory=list)
+    """What the bot suggested."""
+    form: Json = field(default_factory=dict)
+    """What the bot wants to be filled in."""
     payload: Json = field(default_factory=dict, repr=False)
     """The event that tells a bot of it."""
 
@@ -120,4 +126,11 @@ def options_json(command: Json, values: dict[str, object]) -> list[Json]:
         choices = [choice["value"] for choice in declared[name].get("choices") or ()]
         if choices and value not in choices:
             raise ValueError(f"{name} is one of {', '.join(choices)}")
-    return [{"name": name, "type": declared[name]["type"], "value": value} for name, value in values.items()]
+    return [
+        {
+            "name": name,
+            "type": declared[name]["type"],
+            "value": value["id"] if isinstance(value, dict) else value,
+        }
+        for name, value in values.items()
+    ]

@@ -41,6 +41,9 @@ class Message:
     pings: list[str] = field(default_factory=list)
     """The mentions in it that made a noise."""
     deleted: bool = False
+    reply_to: int | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What came along, by name."""
 
     @property
     def loading(self) -> bool:
@@ -52,7 +55,7 @@ class Message:
         """Whether only one person sees it."""
         return bool(self.flags & EPHEMERAL)
 
-    def take(self, body: Json, files: list[Json]) -> None:
+    def take(self, body: Json, files: dict[str, bytes]) -> None:
         """Become what `body` says. Raises `Refused`."""
         content = body.get("content")
         embeds = body.get("embeds")
@@ -62,7 +65,14 @@ class Message:
         if embeds is not None:
             self.embeds = embeds
         self.components = body.get("components", self.components)
-        self.attachments = files or self.attachments
+        if files:
+            self.files = files
+            self.attachments = [
+                {"id": str(number), "filename": name, "size": len(content), "url": ""}
+                for number, (name, content) in enumerate(files.items())
+            ]
+        reference = body.get("message_reference") or {}
+        self.reply_to = int(reference["message_id"]) if reference else self.reply_to
         if not (self.content.strip() or self.embeds or self.attachments or self.components):
             raise Refused(400, 50006, "Cannot send an empty message")
         # Ephemeral is decided once; an edit cannot change it.
@@ -96,6 +106,9 @@ class Message:
 
 def _check(body: Json) -> None:
     """Raise what Discord says of a malformed message."""
+    for row in body.get("components") or []:
+        if any(not part.get("label") or len(part["label"]) > 80 for part in row.get("components", [])):
+            raise _invalid("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 80 in length.")
     content = body.get("content")
     if content is not None and not isinstance(content, str):
         raise _invalid("content", "STRING_TYPE_CONVERT", "Could not interpret as string.")
@@ -108,6 +121,8 @@ def _check(body: Json) -> None:
     if len(rows) > 5 or any(len(row.get("components", [])) > 5 for row in rows):
         raise _invalid("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
     ids = [part.get("custom_id") or "" for row in rows for part in row.get("components", [])]
+    if len(ids) != len(set(ids)):
+        raise _invalid("components", "COMPONENT_CUSTOM_ID_DUPLICATED", "A custom id cannot be doubled")
     if any(len(custom_id) > 100 for custom_id in ids):
         raise _invalid("components", "BASE_TYPE_MAX_LENGTH", "Must be 100 or fewer in length.")
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,7 +14,7 @@ from discordianai.sandbox.discord.interaction import Interaction
 from discordianai.sandbox.discord.limits import RateLimited
 from discordianai.sandbox.discord.messages import EPHEMERAL, LOADING, Message, Refused
 from discordianai.sandbox.discord.state import LocalDiscord
-from discordianai.sandbox.discord.world import BOT, CHANNELS, OWNER_ID, Json, User
+from discordianai.sandbox.discord.world import BOT, OWNER_ID, Channel, Json, User
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
@@ -44,6 +45,10 @@ class Rest:
             self._route("PUT", f"{guild}/commands", Rest.write_commands),
             self._route("GET", "/channels/{channel}", Rest.channel),
             self._route("POST", "/channels/{channel}/messages", Rest.say),
+            self._route("PATCH", "/channels/{channel}/messages/{message}", Rest.change),
+            self._route("DELETE", "/channels/{channel}/messages/{message}", Rest.remove),
+            self._route("POST", "/channels/{channel}/typing", Rest.type),
+            self._route("POST", "/channels/{channel}/threads", Rest.open_thread),
             self._route("POST", "/interactions/{id}/{token}/callback", Rest.respond, authorized=False),
             self._route("POST", "/webhooks/{app}/{token}", Rest.follow_up, authorized=False),
             self._route("GET", message, Rest.read, authorized=False),
@@ -54,9 +59,11 @@ class Rest:
     def _route(self, method: str, path: str, endpoint: Endpoint, *, authorized: bool = True) -> Route:
         async def serve(request: Request) -> Response:
             try:
-                return await self._answer(request, endpoint, authorized)
+                response = await self._answer(request, endpoint, authorized)
             except ClientDisconnect:
-                return Response(status_code=499)
+                response = Response(status_code=499)
+            response.headers["Date"] = formatdate(self._discord.now(), usegmt=True)
+            return response
 
         return Route("/api/v10" + path, serve, methods=[method])
 
@@ -84,7 +91,7 @@ class Rest:
             discord.global_bucket.take("bot", now, everywhere=True)
         if "/webhooks/" in path:
             return discord.webhook_buckets.take(request.path_params["token"], now)
-        if path.endswith("/messages"):
+        if "/messages" in path and "/channels/" in path:
             return discord.channel_buckets.take(request.path_params["channel"], now)
         return {}
 
@@ -111,7 +118,7 @@ class Rest:
             "bot_public": True,
             "bot_require_code_grant": False,
             "verify_key": "0" * 64,
-            "flags": 0,
+            "flags": self._discord.options.application_flags,
             "owner": User(OWNER_ID, "Owner").json(),
             "team": None,
             "summary": "",
@@ -144,20 +151,52 @@ class Rest:
 
     async def channel(self, request: Request) -> Answer:
         """A channel of the server."""
-        for channel in CHANNELS:
-            if str(channel.id) == request.path_params["channel"]:
-                return 200, channel.json()
-        raise Refused(404, 10003, "Unknown Channel")
+        return 200, self._channel(request).json()
+
+    def _channel(self, request: Request) -> Channel:
+        channel = self._discord.channel(int(request.path_params["channel"]))
+        if channel is None or channel.id in self._discord.closed_channels:
+            raise Refused(403, 50001, "Missing Access")
+        return channel
 
     async def say(self, request: Request) -> Answer:
         """A message of the bot's own, in a channel."""
-        channel_id = int(request.path_params["channel"])
-        if channel_id in self._discord.closed_channels or not self._discord.has_channel(channel_id):
-            raise Refused(403, 50001, "Missing Access")
-        message = self._discord.message(channel_id)
+        message = self._discord.message(self._channel(request).id)
         message.take(*await _message_body(request))
         self._discord.channel_messages.append(message)
         return 200, message.json()
+
+    def _own_message(self, request: Request) -> Message:
+        channel_id = self._channel(request).id
+        wanted = (request.path_params["message"], channel_id)
+        for message in self._discord.channel_messages:
+            if (str(message.id), message.channel_id) == wanted and not message.deleted:
+                return message
+        raise Refused(404, 10008, "Unknown Message")
+
+    async def change(self, request: Request) -> Answer:
+        """Edit a message of the bot's own."""
+        message = self._own_message(request)
+        message.take(*await _message_body(request))
+        return 200, message.json()
+
+    async def remove(self, request: Request) -> Answer:
+        """Delete a message of the bot's own."""
+        self._own_message(request).deleted = True
+        return 204, None
+
+    async def type(self, request: Request) -> Answer:
+        """Show that the bot is writing."""
+        self._discord.counters.typing.append(self._channel(request).id)
+        return 204, None
+
+    async def open_thread(self, request: Request) -> Answer:
+        """A thread in a channel, of the bot's."""
+        parent, body = self._channel(request), await request.json()
+        if not 1 <= len(body["name"]) <= 100:
+            raise Refused(400, 50035, "Invalid Form Body")
+        thread = self._discord.add_thread(parent, body["name"])
+        return 201, thread.json()
 
     async def respond(self, request: Request) -> Answer:
         """The initial response to an interaction."""
@@ -169,8 +208,14 @@ class Rest:
         if kind == CHANNEL_MESSAGE:
             message.take(data, files)
         interaction.acknowledge(kind, self._discord.now())
+        if kind == AUTOCOMPLETE:
+            interaction.choices = [choice["value"] for choice in data["choices"]]
+        if kind == MODAL:
+            interaction.form = data
         if kind == DEFERRED_MESSAGE:
             message.flags |= LOADING
+        if kind in {DEFERRED_UPDATE, UPDATE} and interaction.source is not None:
+            interaction.messages.append(interaction.source)  # what @original is then
         if kind in {CHANNEL_MESSAGE, DEFERRED_MESSAGE}:
             interaction.messages.append(message)
         interaction.changed()
@@ -225,19 +270,15 @@ class Rest:
         return interaction, interaction.find(request.path_params["message"])
 
 
-async def _message_body(request: Request) -> tuple[Json, list[Json]]:
+async def _message_body(request: Request) -> tuple[Json, dict[str, bytes]]:
     """The JSON of a message, and the files that came with it."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         try:
-            return json.loads(await request.body()), []
+            return json.loads(await request.body()), {}
         except ValueError:
             raise Refused(400, 50109, "The request body contains invalid JSON.") from None
     form = await request.form()
-    files = [
-        {"id": str(number), "filename": part.filename, "size": part.size, "url": ""}
-        for number, part in enumerate(form.values())
-        if not isinstance(part, str)
-    ]
+    files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
     return json.loads(str(form["payload_json"])), files
 
 

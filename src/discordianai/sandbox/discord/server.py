@@ -13,7 +13,9 @@ from hypercorn.config import Config
 from hypercorn.trio import serve
 from hypercorn.typing import Framework
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from discordianai.sandbox.discord.gateway import Gateway
@@ -31,7 +33,12 @@ async def open_local_discord(options: DiscordOptions | None = None) -> AsyncIter
     async def gateway(websocket: WebSocket) -> None:
         await Gateway(discord, websocket).serve()
 
-    app = Starlette(routes=[*Rest(discord).routes(), WebSocketRoute("/gateway", gateway)])
+    async def upload(request: Request) -> Response:
+        kind, content = discord.uploads.get(request.url.path, ("", b""))
+        return Response(content, 200 if kind else 404, media_type=kind)
+
+    routes = [WebSocketRoute("/gateway", gateway), Route("/attachments/{id}/{name}", upload)]
+    app = Starlette(routes=[*Rest(discord).routes(), *routes])
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     discord.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -49,6 +56,7 @@ def _config(listener: socket.socket) -> Config:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]  # Hypercorn closes it
     config.accesslog = None
+    config.include_date_header = False  # the local Discord has a clock of its own
     quiet = logging.getLogger("discordianai.sandbox.hypercorn")
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
@@ -15,6 +16,7 @@ from discordianai.sandbox.discord.world import (
     CHANNELS,
     EVERYTHING,
     GUILD,
+    THREAD,
     Channel,
     Json,
     Snowflakes,
@@ -34,6 +36,7 @@ class DiscordOptions:
 
     token: str = "sandbox-token"  # noqa: S105  # it opens nothing
     allowed_intents: int = ~PRIVILEGED_INTENTS
+    application_flags: int = 0
     heartbeat_interval: float = 40.0
     identifies: int = 1000
     """How many are left of the day's."""
@@ -67,6 +70,11 @@ class Counters:
 
     identifies: int = 0
     resumes: int = 0
+    intents: int = 0
+    presence: Json = field(default_factory=dict)
+    """What the bot identified with last."""
+    typing: list[int] = field(default_factory=list)
+    """The channels in which it was seen to write."""
     rate_limited: int = 0
     """429s."""
     late_acknowledgements: int = 0
@@ -87,6 +95,10 @@ class LocalDiscord:
         self.sessions: dict[str, Session] = {}
         self.counters = Counters()
         self.channel_messages: list[Message] = []
+        self.threads: list[Channel] = []
+        self.direct_channels: list[Channel] = []
+        self.uploads: dict[str, tuple[str, bytes]] = {}
+        """What people have sent along, by its path: the content type, and the content."""
         self.closed_channels: set[int] = set()
         """Where the bot may not write."""
         self.webhook_buckets = Buckets(options.webhook_requests, options.webhook_period, "webhook0bucket")
@@ -112,10 +124,22 @@ class LocalDiscord:
         """What `GET /gateway/bot` says."""
         return max(0, self.options.identifies - self.counters.identifies)
 
-    def has_channel(self, channel_id: int) -> bool:
-        """Whether it is one of the server's, or the direct messages of somebody who has used a command."""
-        asked = (interaction.channel for interaction in self.interactions.values())
-        return any(channel.id == channel_id for channel in (*CHANNELS, *asked))
+    def channel(self, channel_id: int) -> Channel | None:
+        """One of the server's, a thread, or the direct messages of somebody who has written to the bot."""
+        known = (*CHANNELS, *self.threads, *self.direct_channels)
+        return next((channel for channel in known if channel.id == channel_id), None)
+
+    def add_thread(self, parent: Channel, name: str) -> Channel:
+        """A thread that the bot has opened; it is told of it."""
+        thread = Channel(self.ids.next(), name, parent.guild_id, THREAD, parent_id=parent.id, owner_id=BOT.id)
+        self.threads.append(thread)
+        self.dispatch("THREAD_CREATE", thread.json())
+        return thread
+
+    def dispatch(self, name: str, data: Json) -> None:
+        """Tell the bot of something."""
+        for session in self.sessions.values():
+            session.dispatch(name, data)
 
     def now(self) -> float:
         """Seconds since the epoch, as this Discord sees them."""
@@ -154,13 +178,17 @@ class LocalDiscord:
         Raises `ValueError` for options that Discord's own client would not let through.
         """
         declared = self.commands[command]
+        files = {
+            value["id"]: value for value in (options or {}).values() if isinstance(value, dict)
+        }  # as `people.upload` makes them
         data = {
             "id": declared["id"],
             "name": command,
             "type": 1,
             "options": options_json(declared, options or {}),
+            "resolved": {"attachments": files},
         }
-        return self._interact(2, data, user or person(), channel)
+        return self.interact(2, data, user or person(), channel)
 
     def press(self, message: Message, button: str, user: User) -> Interaction:
         """A person presses a button under a message; `button` is what stands on it, or its custom id."""
@@ -170,14 +198,19 @@ class LocalDiscord:
         data = {"custom_id": custom_id, "component_type": 2}
         metadata = {"id": str(source.id), "type": 2, "user": source.user.json()}
         shown = {**message.json(), "interaction_metadata": metadata}
-        return self._interact(3, data, user, source.channel, message=shown)
+        pressed = self.interact(3, data, user, source.channel, message=shown)
+        pressed.source = message
+        return pressed
 
-    def _interact(self, kind: int, data: Json, user: User, channel: Channel, **more: Json) -> Interaction:
+    def interact(self, kind: int, data: Json, user: User, channel: Channel, **more: Any) -> Interaction:
+        """A person does something with the bot. `more` changes or adds to the event."""
         interaction_id = self.ids.next()
         token = interaction_token(interaction_id, secrets.token_urlsafe(48))
         interaction = Interaction(interaction_id, token, user, channel, self.now())
         self.interactions[token] = interaction
         who: Json = {"user": user.json()}
+        if channel.guild_id is None and channel not in self.direct_channels:
+            self.direct_channels.append(channel)
         if channel.guild_id is not None:
             partial_guild = {"id": str(GUILD.id), "locale": "en-US", "features": []}
             who = {

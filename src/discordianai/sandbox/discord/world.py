@@ -62,30 +62,39 @@ class User:
         }
 
 
+TEXT, DIRECT, CATEGORY, THREAD = 0, 1, 4, 11
+"""Discord's numbers for channels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A text channel of the server, or a direct message where `guild_id` is None."""
+    """A channel, category or thread of the server, or a direct message where `guild_id` is None."""
 
     id: int
     name: str
     guild_id: int | None
+    kind: int = TEXT
+    parent_id: int | None = None
+    owner_id: int | None = None
 
     def json(self) -> Json:
         """As the API writes it."""
         common: Json = {"id": str(self.id), "last_message_id": None, "flags": 0}
         if self.guild_id is None:
             person = User(self.id + 1, self.name)
-            return {**common, "type": 1, "recipients": [person.json()]}
+            return {**common, "type": DIRECT, "recipients": [person.json()]}
+        owner = {"owner_id": str(self.owner_id)} if self.owner_id else {}
         return {
             **common,
-            "type": 0,
+            **owner,
+            "type": self.kind,
             "guild_id": str(self.guild_id),
             "name": self.name,
             "position": 0,
             "permission_overwrites": [],
             "nsfw": False,
             "topic": None,
-            "parent_id": None,
+            "parent_id": str(self.parent_id) if self.parent_id else None,
             "rate_limit_per_user": 0,
             "permissions": str(EVERYTHING),
         }
@@ -177,10 +186,13 @@ def member_json(user: User) -> Json:
 
 BOT = User(BOT_ID, "DiscordianAI", bot=True, permissions=EVERYTHING)
 GUILD_ID = 1_300_000_000_000_000_100
-CHANNELS = tuple(
-    Channel(GUILD_ID + number, name, GUILD_ID) for number, name in enumerate(("general", "help", "random"), 1)
+SUPPORT = Channel(GUILD_ID + 50, "Support", GUILD_ID, CATEGORY)
+CHANNELS = (
+    Channel(GUILD_ID + 1, "general", GUILD_ID),
+    Channel(GUILD_ID + 2, "help", GUILD_ID, parent_id=SUPPORT.id),
+    Channel(GUILD_ID + 3, "random", GUILD_ID),
 )
-GUILD = Guild(GUILD_ID, "The Sandbox", CHANNELS)
+GUILD = Guild(GUILD_ID, "The Sandbox", (SUPPORT, *CHANNELS))
 
 
 def person(number: int = 0) -> User:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 import trio
 
@@ -32,6 +33,7 @@ class ServiceOptions:
     between_tokens: float = 0.01
     requests_per_minute: int = 500
     tokens_per_minute: int = 200_000
+    clock_ahead: float = 0.0
 
 
 class ApiError(Exception):
@@ -145,6 +147,7 @@ class ProviderService:
         used = sum(count for _, count in self._admitted)
         limits = self.options
         return [
+            ("date", formatdate(time.time() + limits.clock_ahead, usegmt=True)),
             ("x-request-id", f"req_{self.answered:06}"),
             ("x-ratelimit-limit-requests", str(limits.requests_per_minute)),
             ("x-ratelimit-remaining-requests", str(limits.requests_per_minute - len(self._admitted))),

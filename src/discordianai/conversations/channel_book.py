@@ -1,0 +1,39 @@
+"""What was set for each channel, in memory: every question asks for it."""
+
+from discordianai.conversations.places import ChannelSettings, Places
+from discordianai.conversations.store import StoreError
+from discordianai.model import Place
+
+
+class ChannelBook:
+    """Read once at the start; written through. Few channels have anything set."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._settings: dict[int, ChannelSettings] = {}
+
+    async def open(self) -> None:
+        """Read what is there. Where the store cannot tell, nothing is set."""
+        try:
+            self._settings = dict(await self._places.channels())
+        except StoreError:
+            self._settings = {}  # the store's health tells
+
+    def of(self, place: Place) -> ChannelSettings:
+        """What holds at a place: a thread goes by its channel, where nothing is set for itself."""
+        own = self._settings.get(place.channel_id)
+        if own is None and place.parent_id is not None:
+            own = self._settings.get(place.parent_id)
+        return own or ChannelSettings()
+
+    async def set(self, place: Place, settings: ChannelSettings) -> None:
+        """Set it for that channel alone. Raises `StoreError`, and leaves it as it was then."""
+        await self._places.set_channel(place.channel_id, place.guild_id, settings)
+        self._settings[place.channel_id] = settings
+        if not settings:
+            del self._settings[place.channel_id]
+
+    def forget_guild(self, channel_ids: frozenset[int]) -> None:
+        """These channels are gone."""
+        for channel_id in channel_ids:
+            self._settings.pop(channel_id, None)

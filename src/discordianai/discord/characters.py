@@ -1,0 +1,80 @@
+"""How Discord counts characters, and what a reader sees of them."""
+
+import re
+from bisect import bisect_right
+
+import regex
+
+VISIBLE = regex.compile(r"[^\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]")
+"""A character that shows something: no white space, control, joiner, mark of direction, blank Braille."""
+
+_CLUSTER = regex.compile(
+    r"\p{GCB=Prepend}*+(?:\p{RI}\p{RI}|[\ud800-\udbff][\udc00-\udfff])"
+    r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*+|\X"
+)
+"""A grapheme cluster, as in Unicode Standard Annex 29.
+
+regex's own knows flags, which are two regional indicators, but counts each time how many came before; and it
+does not know pairs whose halves came one by one.
+"""
+
+_SURE_BEGINNING = regex.compile(
+    r"(?V1)(?r)(?<![\p{GCB=Prepend}\p{GCB=ZWJ}])[\p{GCB=Other}--\p{InCB=Consonant}--\p{Cs}]"
+)
+"""Searches backwards for a character that begins a cluster whatever came before, as most do."""
+
+_SPACE = re.compile(r"\s*")
+_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+
+
+def units(text: str) -> int:
+    """The length of `text` in UTF-16 units."""
+    try:
+        return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+    except UnicodeEncodeError:  # half a pair, which JSON can carry
+        return len(text) + sum(character > "\uffff" for character in text)
+
+
+def well_formed(text: str) -> str:
+    """`text` as UTF-8 can carry it, as long in units: halves of a pair joined, lone ones as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def fitting(text: str, limit: int) -> int:
+    """How many characters of `text` fit into `limit` units."""
+    most = min(len(text), limit)
+    if units(text[:most]) <= limit:
+        return most
+    return bisect_right(range(1, most + 1), limit, key=lambda end: units(text[:end]))
+
+
+def first_visible(text: str, start: int) -> int:
+    """Where the first visible character from `start` on is; the text's length if there is none."""
+    found = VISIBLE.search(text, start)
+    return int(found.start()) if found else len(text)
+
+
+def end_of_space(text: str, start: int) -> int:
+    """Where the white space that is at `start` ends; `start` if there is none."""
+    space = _SPACE.match(text, start)
+    return space.end() if space else start
+
+
+def last_boundary(text: str, at: int) -> int:
+    """The last place at or before `at` where a cut tears no grapheme cluster. The text's beginning is one."""
+    if at >= len(text):
+        return len(text)
+    begin = _SURE_BEGINNING.search(text, 0, at + 1)
+    for cluster in _CLUSTER.finditer(text, begin.start() if begin else 0):
+        if cluster.end() > at:
+            return int(cluster.start())
+    raise AssertionError("clusters cover the text to its end")
+
+
+def last_code_point(text: str, at: int) -> int:
+    """The last place at or before `at` that is not within a pair whose halves came one by one."""
+    return at - (_PAIR.match(text, at - 1) is not None)

@@ -1,0 +1,146 @@
+"""Makes questions, within what each person and each server may ask, and what is open already."""
+
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from discordianai.discord.admissions import Admissions, Denial
+from discordianai.discord.catalogue import LONGEST_PROMPT
+from discordianai.discord.characters import well_formed
+from discordianai.discord.decisions import Refusal
+from discordianai.discord.interaction import Origin
+from discordianai.dispatch.rate_window import RateWindow
+from discordianai.dispatch.refusals import in_seconds
+from discordianai.model import Attachment, Person, ProviderName, Question, ReplyAddress
+from discordianai.settings import Settings
+
+ERRANDS, ERRANDS_IN = 20, 60.0
+"""Of one person, in so many seconds: each takes a request to Discord, and some a search in the store."""
+
+EMPTY = "There is no question in that."
+TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
+BUSY = "I have too many questions open right now. Please try again in a minute."
+STOPPING = "I am being restarted. Please ask again in a minute."
+OWN_LINE_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
+
+_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+"""Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A question as somebody wants it; `person` is whose conversation it continues, by default who asks.
+
+    What was not `typed` just now may be longer: it may have the text of a file in it.
+    """
+
+    text: str
+    person: Person | None = None
+    provider: ProviderName | None = None
+    model: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    private: bool = False
+    in_thread: bool = False
+    message_id: int | None = None
+    typed: bool = True
+
+
+class Intake:
+    """Lives on the listener's thread. `numbers` count the questions, `clock` tells monotonic seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        admissions: Admissions,
+        numbers: Iterator[int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._admissions = admissions
+        self._numbers = numbers
+        self._clock = clock
+        person, server = settings.rate_limits.user, settings.rate_limits.server
+        self._most_open = person.in_flight + person.waiting
+        self._person_window = RateWindow(person.questions, person.per_seconds)
+        self._server_window = RateWindow(server.questions, server.per_seconds)
+        self._errand_window = RateWindow(ERRANDS, ERRANDS_IN)
+
+    def take(self, origin: Origin, wish: Wish) -> Question | Refusal:
+        """A question that is taken has been admitted: it must be released."""
+        person = wish.person or origin.person
+        if reason := self._malformed(wish) or self._unavailable(wish) or self._too_many(origin):
+            return Refusal(reason)
+        if denial := self._admissions.admit(person.id):
+            return Refusal(self._words(denial))
+        self._count(origin)
+        return Question(
+            number=next(self._numbers),
+            text=well_formed(wish.text.strip()),  # JSON carries half characters, which nothing else does
+            person=person,
+            place=origin.place,
+            provider=wish.provider or self._settings.provider_of(wish.model),
+            model=wish.model,
+            attachments=wish.attachments,
+            in_thread=wish.in_thread,
+            address=address_of(origin, private=wish.private, message_id=wish.message_id),
+        )
+
+    def errand(self, origin: Origin) -> Refusal | None:
+        """Whether a person may ask for something else than an answer just now."""
+        if wait := self._errand_window.take(origin.person.id, self._clock()):
+            return Refusal(f"That's a lot at once. Please wait {in_seconds(wait)}.")
+        return None
+
+    def _malformed(self, wish: Wish) -> str | None:
+        if all(unicodedata.category(character) in _INVISIBLE for character in wish.text):
+            return EMPTY
+        return TOO_LONG if wish.typed and len(wish.text) > LONGEST_PROMPT else None
+
+    def _unavailable(self, wish: Wish) -> str | None:
+        """Why what was asked for cannot be had on this bot."""
+        provider = wish.provider
+        if provider is not None and provider not in self._settings.providers:
+            return f"{provider.label} is not set up on this bot. Its operator has to put that right."
+        if not wish.model:
+            return None
+        owner = self._settings.provider_of(wish.model)
+        if owner is None:
+            return "I don't have that model. `/ask` offers those that I have while you type."
+        if provider is not None and owner is not provider:
+            return f"{wish.model} is not one of {provider.label}'s models. Leave one of the two out."
+        return None
+
+    def _too_many(self, origin: Origin) -> str | None:
+        """Both windows are asked before either counts, so that a refused question costs nothing."""
+        now, guild_id = self._clock(), origin.place.guild_id
+        if wait := self._person_window.wait(origin.person.id, now):
+            return f"That's a lot of questions. Please wait {in_seconds(wait)}."
+        if guild_id is not None and (wait := self._server_window.wait(guild_id, now)):
+            return f"This server asks a lot of questions. Please wait {in_seconds(wait)}."
+        return None
+
+    def _count(self, origin: Origin) -> None:
+        now = self._clock()
+        self._person_window.take(origin.person.id, now)
+        if origin.place.guild_id is not None:
+            self._server_window.take(origin.place.guild_id, now)
+
+    def _words(self, denial: Denial) -> str:
+        if denial is Denial.OWN_LINE_FULL:
+            return OWN_LINE_FULL.format(most=self._most_open)
+        return STOPPING if denial is Denial.STOPPING else BUSY
+
+
+def address_of(origin: Origin, *, private: bool, message_id: int | None = None) -> ReplyAddress:
+    """Where the answer to this goes; from this moment on, as far as Discord's time is concerned."""
+    return ReplyAddress(
+        application_id=origin.application_id,
+        interaction_id=origin.interaction_id,
+        token=origin.token,
+        channel_id=origin.place.channel_id,
+        private=private,
+        acknowledged_at=time.time(),
+        message_id=message_id,
+        as_member=origin.as_member,
+    )

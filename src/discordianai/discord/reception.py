@@ -1,0 +1,176 @@
+"""Receives what people do: has the gate decide, acknowledges, and hands over. On the listener's loop."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import structlog
+from interactions.api.http.http_client import HTTPClient
+from interactions.client.errors import HTTPException
+from structlog.contextvars import bind_contextvars
+
+from discordianai.discord import interaction, message
+from discordianai.discord.decisions import (
+    Decision,
+    Declined,
+    Form,
+    Recall,
+    Refusal,
+    Request,
+    Suggestions,
+    Withdrawal,
+)
+from discordianai.discord.figures import DiscordFigures, Unacknowledged
+from discordianai.discord.gate import Gate
+from discordianai.discord.handover import Protection, TrioSide
+from discordianai.discord.interaction import EPHEMERAL, Origin
+from discordianai.model import Question
+
+CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
+DEFERRED_UPDATE, AUTOCOMPLETE, MODAL = 6, 8, 9
+"""The responses to an interaction: a message, one that shows that the bot is thinking, and, after a button,
+nothing for now; suggestions, and a form."""
+
+TEXT_INPUT, PARAGRAPH = 4, 2
+"""Discord's numbers for the field of a form, and its size."""
+
+ALREADY_ACKNOWLEDGED = 40060
+ACKNOWLEDGE_TIMEOUT = 3.0
+"""Seconds; Discord's own. It refuses a later acknowledgement."""
+
+TRY_AGAIN = "I could not look that up just now. Please try again."
+
+Data = Mapping[str, Any]
+"""Something as Discord's API writes it."""
+
+
+class Reception:
+    """Answers each interaction once, within Discord's three seconds."""
+
+    def __init__(self, http: HTTPClient, gate: Gate, trio_side: TrioSide, figures: DiscordFigures) -> None:
+        self._http = http
+        self._gate = gate
+        self._trio = trio_side
+        self._figures = figures
+        self._log = structlog.get_logger("discordianai.discord.reception")
+
+    async def interaction(self, payload: Data) -> None:
+        """Take an INTERACTION_CREATE; nothing is raised but cancellation."""
+        try:
+            done = interaction.parse(payload)
+            if done is not None:
+                await self._act(done.origin, self._gate.decide(done))
+        except Exception:
+            self._log.exception("an interaction could not be handled")
+
+    async def message(self, payload: Data, bot_id: int) -> None:
+        """Take a MESSAGE_CREATE; nothing is raised but cancellation."""
+        try:
+            said = message.parse(payload, bot_id)
+            decision = self._gate.hear(said, bot_id) if said is not None else None
+            if isinstance(decision, Question):
+                await self._take_message(decision)
+            elif said is not None and isinstance(decision, Refusal):
+                self._trio.hand_over(Declined(said.origin, decision.reason))
+        except Exception:
+            self._log.exception("a message could not be handled")
+
+    async def _act(self, origin: Origin, decision: Decision) -> None:
+        self._figures.decided(type(decision).__name__.lower())
+        match decision:
+            case Refusal():
+                await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=decision.reason)
+            case Suggestions():
+                choices = [{"name": choice, "value": choice} for choice in decision.choices]
+                await self._respond(origin, AUTOCOMPLETE, choices=choices)
+            case Form():
+                await self._respond(origin, MODAL, **_form(decision))
+            case Withdrawal():
+                self._trio.hand_over(decision)  # at once: what it stops costs money
+                await self._respond(origin, DEFERRED_UPDATE)
+            case Request():
+                kind = DEFERRED_UPDATE if decision.in_place else DEFERRED_CHANNEL_MESSAGE
+                if await self._respond(origin, kind, EPHEMERAL):
+                    self._trio.hand_over(decision)
+            case Recall():
+                await self._recall(origin, decision)
+            case Question():
+                await self._take_question(origin, decision)
+
+    async def _recall(self, origin: Origin, recall: Recall) -> None:
+        try:
+            said = await self._trio.recall(recall.turn)
+        except LookupError:
+            await self._act(origin, Refusal(TRY_AGAIN))
+        else:
+            await self._act(origin, self._gate.repeat(recall, said))
+
+    async def _take_question(self, origin: Origin, question: Question) -> None:
+        """First stored, then acknowledged, then handed over."""
+        bind_contextvars(question=question.number)  # each event has a task of its own
+        self._trio.announce(question)  # before anything is waited for: the next one may overtake this
+        handed_over = False
+        try:
+            protection = await self._trio.protect(question)
+            if protection is Protection.REPLAYED:
+                return
+            question = replace(question, protected=protection is Protection.STORED)
+            flags = EPHEMERAL if question.address.private else 0
+            if await self._respond(origin, DEFERRED_CHANNEL_MESSAGE, flags):
+                self._trio.hand_over(question)
+                handed_over = True
+            else:
+                await self._trio.forget(question)
+        finally:
+            if not handed_over:
+                self._trio.release(question)
+
+    async def _take_message(self, question: Question) -> None:
+        """A message needs no acknowledgement."""
+        bind_contextvars(question=question.number)
+        self._trio.announce(question)
+        handed_over = False
+        try:
+            protection = await self._trio.protect(question)
+            if protection is not Protection.REPLAYED:
+                self._trio.hand_over(replace(question, protected=protection is Protection.STORED))
+                handed_over = True
+        finally:
+            if not handed_over:
+                self._trio.release(question)
+
+    async def _respond(self, origin: Origin, kind: int, flags: int = 0, **data: object) -> bool:
+        """Answer the interaction itself; whether Discord took it in time."""
+        body = {"flags": flags, "allowed_mentions": {"parse": []}} if kind < AUTOCOMPLETE else {}
+        try:
+            async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
+                await self._http.post_initial_response(
+                    {"type": kind, "data": body | data}, str(origin.interaction_id), origin.token
+                )
+        except HTTPException as error:
+            if error.code == ALREADY_ACKNOWLEDGED:  # a retry of one that had arrived
+                return True
+            reason = f"Discord answered {error.status}, code {error.code}"
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            reason = type(error).__name__
+        else:
+            seconds = time.monotonic() - origin.arrived_at
+            self._figures.acknowledged(seconds)
+            self._log.debug("acknowledged", seconds=round(seconds, 3))
+            return True
+        late = time.monotonic() - origin.arrived_at >= ACKNOWLEDGE_TIMEOUT
+        self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
+        self._log.warning("an interaction was not acknowledged", reason=reason)
+        return False
+
+
+def _form(form: Form) -> Data:
+    field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": form.label}
+    return {
+        "custom_id": form.custom_id,
+        "title": form.title,
+        "components": [{"type": 1, "components": [field | {"required": True, "max_length": 4000}]}],
+    }

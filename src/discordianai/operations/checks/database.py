@@ -1,0 +1,160 @@
+"""The database: whether the bot can have it, who else may read it, and what is in it."""
+
+import os
+import pwd
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from shlex import quote
+
+from discordianai.conversations import migrations, troubles
+from discordianai.conversations.lock import bot_is_running, lock_path
+from discordianai.conversations.store import StoreError
+from discordianai.operations.checks.findings import Finding, ok, problem, warning
+
+SUBJECT = "database"
+COMPANIONS = ("", "-wal", "-shm")
+"""What SQLite adds to the file's name; all of them hold what people said."""
+
+PATIENCE = 1.0
+"""Seconds to wait for a writer."""
+
+MEGABYTE = 2**20
+LEAST_FREE = 50 * MEGABYTE
+"""Below it the disk is as good as full: SQLite's log alone may take 4 MB, other programs take the rest."""
+
+ENOUGH_FREE = 500 * MEGABYTE
+"""With less than this beside a copy of the database, it is time to look."""
+
+
+def look(database: Path) -> Iterator[Finding]:
+    """Look at it beside a bot that may be running, and change nothing."""
+    folder = database.parent
+    if not folder.is_dir():
+        yield problem(
+            SUBJECT,
+            f"the folder {folder} is not there, or may not be seen",
+            f"mkdir -p {quote(str(folder))}, or see whose it is",
+        )
+        return
+    yield from _folder(folder)
+    yield from _disk(database)
+    yield from _bot(database)
+    try:
+        status = database.stat()
+    except FileNotFoundError:
+        yield ok(SUBJECT, f"{database} is not there yet: the bot makes it at its first start")
+        return
+    except OSError as error:
+        yield problem(
+            SUBJECT, f"{database}: {error.strerror}", "name another file: database in [conversations]"
+        )
+        return
+    yield from _owner(database, status.st_uid)
+    yield from _modes(database)
+    yield _schema(database)
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield problem(
+            SUBJECT,
+            f"{_user(os.geteuid())} may not write in {folder}, or its disk is read-only",
+            "run this as the user that runs the bot, or give that user the folder (chown)",
+        )
+
+
+def _disk(database: Path) -> Iterator[Finding]:
+    subject = "free disk"
+    try:
+        disk = os.statvfs(database.parent)
+    except OSError as error:
+        yield problem(subject, f"{database.parent}: {error.strerror}", "look at the disk")
+        return
+    free = disk.f_bavail * disk.f_frsize
+    size = database.stat().st_size if os.access(database, os.F_OK) else 0
+    found = f"{free // MEGABYTE:,} MB free in {database.parent}, the database has {size // MEGABYTE:,} MB"
+    if free < LEAST_FREE:
+        yield problem(
+            subject, found, "make room: with a full disk nothing is remembered", free=free, size=size
+        )
+    elif free < ENOUGH_FREE + size:
+        yield warning(subject, found, "make room soon", free=free, size=size)
+    else:
+        yield ok(subject, found, free=free, size=size)
+
+
+def _bot(database: Path) -> Iterator[Finding]:
+    lock = lock_path(database)
+    if lock.exists() and not os.access(lock, os.R_OK):
+        advice = "run this as the user that runs the bot"
+        yield warning("bot", f"whether one is running cannot be told: {lock} may not be read", advice)
+        return
+    running = bot_is_running(database)
+    yield ok("bot", f"{'one is' if running else 'none is'} running on the database", running=running)
+
+
+def _owner(database: Path, owner: int) -> Iterator[Finding]:
+    if os.geteuid() not in {owner, 0}:  # root looks at what a service of the machine has
+        yield warning(
+            SUBJECT,
+            f"{database} belongs to {_user(owner)}, and this is {_user(os.geteuid())}",
+            f"run this as {_user(owner)}, or give the file to the user that runs the bot (chown)",
+        )
+
+
+def _modes(database: Path) -> Iterator[Finding]:
+    """0600, as the bot makes it; a copy or an archive may have brought it back otherwise."""
+    for suffix in COMPANIONS:
+        file = database.with_name(database.name + suffix)
+        try:
+            mode = stat.S_IMODE(file.stat().st_mode)
+        except OSError:
+            continue
+        if mode & 0o077:
+            yield problem(
+                SUBJECT,
+                f"{file} is open to others (mode {mode:o}): what people said is in it",
+                f"chmod 600 {quote(str(file))}",
+                mode=f"{mode:o}",
+            )
+
+
+def _schema(database: Path) -> Finding:
+    """Which version wrote it. The head of the file is read, not all of it."""
+    newest = len(migrations.STEPS)
+    try:
+        with closing(_connect(database)) as connection:
+            version = migrations.version(connection)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except StoreError as error:
+        return problem(SUBJECT, f"{database}: {error}", "")
+    except sqlite3.Error as error:
+        found = f"{database} cannot be read: {troubles.reason(error)}"
+        if troubles.trouble(error) is troubles.Trouble.DAMAGED:
+            return problem(
+                SUBJECT, found, "the bot sets a damaged file aside and begins anew; have a backup ready"
+            )
+        return problem(SUBJECT, found, "run this as the user that runs the bot, and look at the disk")
+    if version < newest:
+        found = f"{database} has schema {version}: the next start brings it to {newest}"
+        return ok(SUBJECT, found, schema=version, newest=newest)
+    return ok(SUBJECT, f"{database} is readable, and has schema {version}", schema=version, newest=newest)
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    """Without its log, the file is all there is: a reader that knows that leaves no files behind."""
+    log = database.with_name(database.name + "-wal")
+    options = "mode=ro" if log.exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(
+        f"{database.absolute().as_uri()}?{options}", uri=True, timeout=PATIENCE, isolation_level=None
+    )
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"

@@ -1,0 +1,124 @@
+"""What the bot runs on: versions, HTTP/2, the certificates that are trusted, proxies."""
+
+import os
+import platform
+import sqlite3
+import ssl
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from discordianai.conversations.connections import LEAST_SQLITE
+from discordianai.operations.checks.findings import Finding, ok, problem, warning
+
+PACKAGES = ("discordianai", "httpx", "h2", "trio", "discord-py-interactions")
+
+
+def look() -> Iterator[Finding]:
+    """What this process has, and a bot that is started like it."""
+    yield _versions()
+    yield _http2()
+    yield from _trust()
+    yield from _proxies()
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for an address, as the bot's clients use it."""
+    parts = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def without_password(url: str) -> str:
+    """An address with nothing in it but scheme, host and port."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}"
+
+
+def _versions() -> Finding:
+    versions = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    words = ", ".join(f"{name} {version}" for name, version in versions.items())
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        least = ".".join(map(str, LEAST_SQLITE))
+        return problem("versions", words, f"use a Python whose SQLite is {least} or newer", **versions)
+    return ok("versions", words, **versions)
+
+
+def _http2() -> Finding:
+    if find_spec("h2") is None:
+        return warning(
+            "http2",
+            "HTTP/1.1 only: the package h2 is not installed",
+            "pip install 'httpx[http2]' 'h2>=4.3' brings HTTP/2",
+            available=False,
+        )
+    return ok("http2", "HTTP/2 is offered to every server; HTTP/1.1 where one does not agree", available=True)
+
+
+def _trust() -> Iterator[Finding]:
+    subject = "certificates"
+    paths = ssl.get_default_verify_paths()
+    named = {name: os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    for name, value in named.items():
+        there = Path(value).is_file() if name == "SSL_CERT_FILE" else Path(value).is_dir()
+        if value and not (there and os.access(value, os.R_OK)):
+            yield problem(subject, f"{name} names {value}, which cannot be read", f"set or unset {name}")
+            return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    count = context.cert_store_stats()["x509_ca"]
+    folder = Path(paths.capath) if paths.capath else None
+    in_folder = folder is not None and any(folder.glob("*.0"))  # named by their hash, read when needed
+    source = " and ".join(f"{name}={value}" for name, value in named.items() if value) or "the system"
+    if not count and not in_folder:
+        yield problem(
+            subject,
+            f"no authority is trusted (from {source}): every connection over TLS would fail",
+            "install the package ca-certificates, or let SSL_CERT_FILE name a file of certificates",
+        )
+        return
+    yield ok(
+        subject, f"authorities that are trusted: {count}, from {source}", authorities=count, source=source
+    )
+
+
+def _proxies() -> Iterator[Finding]:
+    subject = "proxies"
+    proxies = {scheme: getproxies().get(scheme, "") for scheme in ("https", "http", "all")}
+    proxies = {scheme: proxy for scheme, proxy in proxies.items() if proxy}
+    if not proxies:
+        yield ok(subject, "none in the environment")
+    for scheme, proxy in proxies.items():
+        address = proxy if "://" in proxy else f"http://{proxy}"
+        shown = without_password(address)
+        if _is_usable(address):
+            yield ok(
+                subject, f"{shown} for {scheme}, in HTTP/1.1; Discord's gateway goes past it", proxy=shown
+            )
+        else:
+            yield problem(
+                subject,
+                f"{shown} for {scheme} is no proxy that can be used: the bot would not start",
+                f"let {scheme.upper()}_PROXY be an address like http://host:port, or unset it",
+            )
+
+
+def _is_usable(proxy: str) -> bool:
+    """As httpx judges it."""
+    try:
+        parts = urlsplit(proxy)
+        schemes = {"http", "https", *(("socks5", "socks5h") if find_spec("socksio") else ())}
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or half an IPv6 address
+        return False

@@ -1,0 +1,41 @@
+"""Asks Discord and the providers, all at once: one that hangs or fails hides no other."""
+
+import ssl
+from importlib.util import find_spec
+
+import trio
+
+from discordianai.operations.checks import clock
+from discordianai.operations.checks.discord import Discord
+from discordianai.operations.checks.findings import Finding
+from discordianai.operations.checks.providers import Provider
+from discordianai.operations.checks.questioning import Means, Service, bounded
+from discordianai.settings import Settings
+
+
+def ask(settings: Settings, seconds: float) -> list[Finding]:
+    """Ask everything that can be asked, each question for so many seconds."""
+    return trio.run(ask_all, settings, seconds)
+
+
+async def ask_all(settings: Settings, seconds: float) -> list[Finding]:
+    """See `ask`. The findings of a service stand together, whoever was first."""
+    means = Means(http2=find_spec("h2") is not None, context=ssl.create_default_context())
+    services: list[Service] = [Discord(settings, means)]
+    services += [Provider(name, settings, means) for name in settings.providers]
+    told: dict[str, list[Finding]] = {service.name: [] for service in services}
+    # First, and by themselves: to open a client takes this process a while, which would be in their times.
+    async with trio.open_nursery() as nursery:
+        for service in services:
+            subject, tell = f"{service.name} connection", told[service.name].append
+            nursery.start_soon(bounded, subject, seconds, service.connect, tell)
+    async with trio.open_nursery() as nursery:
+        for service in services:
+            nursery.start_soon(service.ask, seconds, told[service.name].append)
+    together = [finding for findings in told.values() for finding in findings]
+    return _each_once([*together, clock.judge(means.samples)])
+
+
+def _each_once(findings: list[Finding]) -> list[Finding]:
+    """What several questions have met, a rejected token for example, is told once."""
+    return [finding for number, finding in enumerate(findings) if finding not in findings[:number]]

@@ -1,0 +1,169 @@
+"""A provider: its connection, and the first token of an answer through the bot's own client and pool."""
+
+import trio
+
+from discordianai.model import ChatRequest, ProviderName, Role, Turn
+from discordianai.operations.checks.environment import proxy_for, without_password
+from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
+from discordianai.operations.checks.questioning import Means, Tell, Witness, bounded
+from discordianai.operations.checks.reach import Reached, Unreachable, address, reach
+from discordianai.providers.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+)
+from discordianai.providers.factory import make_provider
+from discordianai.providers.limits import rate_limits
+from discordianai.providers.port import ChatProvider, ProviderOptions
+from discordianai.settings import ProviderRateSettings, Settings
+from discordianai.settings_file import SECRETS
+from discordianai.transport.clients import build_client
+from discordianai.transport.records import PoolOptions
+
+QUESTION = "Say: ok"
+
+
+class Provider:
+    """Asks one of them."""
+
+    def __init__(self, provider: ProviderName, settings: Settings, means: Means) -> None:
+        self.name: str = provider.value
+        self._provider = provider
+        self._settings = settings
+        self._means = means
+        self._connected = False
+
+    async def connect(self, tell: Tell) -> None:
+        """See `Service.connect`."""
+        url = self._settings.provider(self._provider).base_url
+        proxy = proxy_for(url)
+        try:
+            reached = await reach(proxy or url, self._means.context)
+        except Unreachable as error:
+            what = f"through the proxy {without_password(proxy)}: " if proxy else ""
+            tell(problem(f"{self.name} connection", f"{what}{error}", error.advice))
+            return
+        self._connected = True
+        tell(_connection(self.name, url, proxy, reached, http2=self._means.http2))
+
+    async def ask(self, seconds: float, tell: Tell) -> None:
+        """Have a question answered, where there is a connection."""
+        if self._connected:
+            await bounded(f"{self.name} answer", seconds, self._have_answered, tell)
+
+    async def _have_answered(self, tell: Tell) -> None:
+        pool = self._settings.pool(self._provider)
+        options = PoolOptions(**pool.model_dump() | {"max_connections": 1, "max_keepalive": 1})
+        table = self._settings.provider(self._provider)
+        client = build_client(self.name, options, table.read_timeout, http2=self._means.http2)
+        witness = Witness(client.http)
+        async with client.http:
+            began = trio.current_time()
+            try:
+                await _first_token(make_provider(client.http, _options(self._provider, self._settings)))
+            except ProviderError as error:
+                tell(_refusal(error, table.model))
+            else:
+                seconds = trio.current_time() - began
+                found = f"{table.model} answers after {seconds:.1f} s, over {witness.protocol}"
+                figures = {"model": table.model, "protocol": witness.protocol}
+                tell(ok(f"{self.name} answer", found, seconds=round(seconds, 3), **figures))
+        if witness.sample is not None:
+            self._means.samples[self.name] = witness.sample
+        for finding in _limits(self.name, witness, self._settings.rate_limit(self._provider)):
+            tell(finding)
+
+
+async def _first_token(provider: ChatProvider) -> None:
+    """Wait for it, and leave, which makes the provider stop: no more is paid. Raises `ProviderError`."""
+    async with provider.stream(ChatRequest(provider.model, (Turn(Role.USER, QUESTION),))) as chunks:
+        async for chunk in chunks:
+            if chunk.text or chunk.finish_reason:
+                return
+
+
+def _options(name: ProviderName, settings: Settings) -> ProviderOptions:
+    """As the bot asks: a key of the settings that the model does not take is found."""
+    table = settings.provider(name)
+    assert table.api_key is not None  # noqa: S101  # for mypy: `Settings.providers` are those with a key
+    return ProviderOptions(
+        name=name,
+        base_url=table.base_url,
+        api_key=table.api_key,
+        model=table.model,
+        read_timeout=table.read_timeout,
+        first_token_timeout=table.first_token_timeout,
+        reasoning_effort=table.reasoning_effort,
+        max_answer_tokens=table.max_answer_tokens,
+    )
+
+
+def _connection(name: str, url: str, proxy: str | None, reached: Reached, *, http2: bool) -> Finding:
+    """Which protocol it will be, and why."""
+    if proxy:
+        protocol = f"HTTP/1.1, as through every proxy; this one is {without_password(proxy)}"
+    elif url.startswith("http://"):
+        protocol = "HTTP/1.1, as the address begins with http://"
+    elif not http2:
+        protocol = "HTTP/1.1, as the package h2 is not installed"
+    elif reached.protocol != "h2":
+        protocol = "HTTP/1.1, as the server does not offer HTTP/2"
+    else:
+        protocol = "HTTP/2"
+    where = address(proxy or url)
+    found = f"{where} takes a connection in {reached.seconds * 1000:.0f} ms, {reached.tls or 'without TLS'}"
+    seconds = round(reached.seconds, 4)
+    return ok(
+        f"{name} connection", f"{found}; {protocol}", seconds=seconds, protocol=protocol.partition(",")[0]
+    )
+
+
+def _refusal(error: ProviderError, model: str) -> Finding:
+    """What the operator has to do about an answer that did not come."""
+    name = error.provider
+    subject, detail = f"{name} answer", f"({error.detail})"
+    secret = next(secret for secret in SECRETS if secret.table == name.value)
+    match error:
+        case QuotaExhausted():
+            return problem(subject, f"the account is used up {detail}", f"top it up at {name.label}")
+        case AuthenticationFailed():
+            advice = f"set {secret.variable} to a valid key that may use {model}"
+            return problem(subject, f"the key is rejected {detail}", advice)
+        case RateLimited():
+            advice = f"lower [rate_limits.{name}], or see who else uses the key"
+            return warning(subject, f"the account is at its limit right now {detail}", advice)
+        case BadRequest() if "model" in error.detail:
+            advice = f"set model in [{name}] to one that the account may use"
+            return problem(
+                subject, f"the model {model} is not known, or not for this account {detail}", advice
+            )
+        case BadRequest():
+            return problem(subject, f"the question is refused {detail}", f"look at the keys of [{name}]")
+    return problem(
+        subject, f"{error.what_happened} {detail}", "try again; look at the provider's status page"
+    )
+
+
+def _limits(name: str, witness: Witness, ours: ProviderRateSettings) -> list[Finding]:
+    """What the headers say of the account, beside the settings. Perplexity's say nothing."""
+    told = rate_limits(witness.headers)
+    if told is None:
+        return []
+    quotas = {"requests_per_minute": told.requests, "tokens_per_minute": told.tokens}
+    findings = []
+    for key, quota in quotas.items():
+        if quota is None:
+            continue
+        subject, setting = f"{name} limits", getattr(ours, key)
+        figures: dict[str, Figure] = {"key": key, "setting": setting, "allowed": quota.limit}
+        if setting is not None and setting > quota.limit:
+            found = f"{key} is {setting:,}, and the account allows {quota.limit:,}"
+            advice = f"{key} = {quota.limit} in [rate_limits.{name}]"
+            findings.append(warning(subject, found, advice, **figures))
+        else:
+            said = "not set" if setting is None else f"{setting:,}"
+            found = f"{key} is {said}; the account allows {quota.limit:,}, {quota.remaining:,} are left"
+            findings.append(ok(subject, found, **figures))
+    return findings

@@ -1,0 +1,109 @@
+"""Whether a server can be reached at all: name, TCP, TLS and the protocol, by the pool's own way of dialling.
+
+What httpx says of a connection that failed is one word. The reason is known here.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSAttribute
+
+from discordianai.operations.checks.environment import without_password
+from discordianai.transport.clients import CONNECT_TIMEOUT
+from discordianai.transport.dialing import TlsDial
+from discordianai.transport.records import Origin
+
+PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A connection that could be made, in so many seconds. Over plain TCP, `tls` and `protocol` are None."""
+
+    seconds: float
+    tls: str | None = None
+    protocol: str | None = None
+
+
+class Unreachable(Exception):
+    """A connection could not be made. The text says why, `advice` what helps."""
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(why)
+        self.advice = advice
+
+
+async def reach(url: str, context: ssl.SSLContext) -> Reached:
+    """Connect to where `url` leads, and leave. Raises `Unreachable`."""
+    parts = urlsplit(url)
+    origin = Origin(parts.hostname or "", parts.port or PORTS[parts.scheme])
+    began = perf_counter()
+    try:
+        with anyio.fail_after(CONNECT_TIMEOUT):
+            if parts.scheme in {"https", "wss"}:
+                stream, protocol = await TlsDial(context)(origin)
+            else:
+                stream, protocol = await anyio.connect_tcp(origin.host, origin.port), None
+        seconds = perf_counter() - began
+    except TimeoutError:
+        raise Unreachable(
+            f"{origin} does not take a connection within {CONNECT_TIMEOUT:g} s",
+            "look at the network, the firewall, and a proxy (HTTPS_PROXY)",
+        ) from None
+    except UnicodeError:  # no name can be like that
+        raise _unreachable(origin, socket.gaierror()) from None
+    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+        raise _unreachable(origin, next(_leaves(error))) from None
+    try:
+        return Reached(seconds, _tls_version(stream), protocol)
+    finally:
+        await anyio.aclose_forcefully(stream)
+
+
+def address(url: str) -> str:
+    """For a person: where it leads, without what may be a password."""
+    return without_password(url).partition("://")[2]
+
+
+def _tls_version(stream: ByteStream) -> str | None:
+    version: str | None = stream.extra(TLSAttribute.tls_version, None)  # noqa: S610  # not Django's
+    return version
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors behind one that only sums them up: anyio tries every address of a name."""
+    if isinstance(error, BaseExceptionGroup):
+        for other in error.exceptions:
+            yield from _leaves(other)
+    elif error.__cause__ is not None and not isinstance(error, ssl.SSLError):
+        yield from _leaves(error.__cause__)
+    else:
+        yield error
+
+
+def _unreachable(origin: Origin, error: BaseException) -> Unreachable:
+    match error:
+        case socket.gaierror():
+            return Unreachable(f"the name {origin.host} is not known", "look at the address, and at DNS")
+        case ssl.SSLCertVerificationError():
+            return Unreachable(
+                f"the certificate of {origin} is not trusted: {error.verify_message}",
+                "look at this machine's clock, and let SSL_CERT_FILE name the authority where it is your own",
+            )
+        case ssl.SSLError():
+            return Unreachable(
+                f"{origin} does not agree on TLS: {error.reason or 'no reason given'}",
+                "look at the address, and at what stands between here and there",
+            )
+        case OSError() if error.errno:
+            return Unreachable(
+                f"{origin}: {os.strerror(error.errno)}", "look at the address, the network and the firewall"
+            )
+    return Unreachable(f"{origin} closes the connection at once", "look at the address, and at the firewall")

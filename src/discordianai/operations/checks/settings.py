@@ -1,0 +1,113 @@
+"""The settings file: whether it can be used, where the secrets are, and who may read it."""
+
+import ipaddress
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from urllib.parse import urlsplit
+
+from discordianai import settings_file
+from discordianai.model import ProviderName
+from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
+from discordianai.settings import Settings
+from discordianai.settings_file import SECRETS, Origin, Reading, Secret, SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What there is to say; `settings` where the file leaves any, for the checks that go on from there."""
+
+    findings: tuple[Finding, ...]
+    settings: Settings | None
+
+
+def look(named: Path | None, environment: Mapping[str, str]) -> Looked:
+    """Read the file as `discordianai run` would, and go on where that would end."""
+    try:
+        path = settings_file.find(named)
+    except SettingsError as error:
+        return Looked(tuple(map(_mistake, error.problems)), None)
+    try:
+        reading = settings_file.examine(path, environment)
+    except SettingsError as error:
+        reading = Reading(None, error.problems, {})
+    findings = [_mistake(sentence) for sentence in reading.problems]
+    if not findings:
+        findings.append(ok("settings", f"{path.absolute()} is valid"))
+    findings += _secrets(reading)
+    findings += _readers(path, [s.path for s, origins in reading.origins.items() if Origin.FILE in origins])
+    if reading.settings is not None:
+        findings += _unencrypted(reading.settings)
+    return Looked(tuple(findings), reading.settings)
+
+
+def _mistake(sentence: str) -> Finding:
+    return fatal("settings", sentence)  # which says what would be right
+
+
+def _secrets(reading: Reading) -> Iterator[Finding]:
+    """Where each is from. That one is missing is among the mistakes, if another cannot stand in for it."""
+    for secret in SECRETS:
+        if origins := reading.origins.get(secret):
+            yield _secret(secret, origins)
+        elif (
+            reading.settings is not None and reading.settings.providers and secret.table in set(ProviderName)
+        ):
+            yield ok(secret.path, f"not set: {ProviderName(secret.table).label} is not used", origin=None)
+
+
+def _secret(secret: Secret, origins: tuple[Origin, ...]) -> Finding:
+    found = f"from the {_named(secret, origins[0])}"
+    figure = origins[0].value
+    if len(origins) > 1:
+        others = " and the ".join(_named(secret, origin) for origin in origins[1:])
+        return warning(
+            secret.path, f"{found}; another one in the {others} is not used", "remove that", origin=figure
+        )
+    return ok(secret.path, found, origin=figure)
+
+
+def _named(secret: Secret, origin: Origin) -> str:
+    names = {Origin.CREDENTIAL: secret.credential, Origin.ENVIRONMENT: secret.variable}
+    return f"{origin} {names[origin]}" if origin in names else str(origin)
+
+
+def _readers(path: Path, secrets: list[str]) -> Iterator[Finding]:
+    """Who may read the file matters where a secret is in it; who may write it always does."""
+    subject = "settings file"
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return  # that it cannot be read is told already
+    held = f"{', '.join(secrets)} in it" if secrets else "no secret in it"
+    chmod = f"chmod 600 {quote(str(path))}"
+    if mode & stat.S_IWOTH:
+        yield problem(subject, f"everybody may write it (mode {mode:o}), and lead the keys elsewhere", chmod)
+    elif secrets and mode & stat.S_IROTH:
+        yield problem(subject, f"everybody may read it (mode {mode:o}), with {held}", chmod)
+    elif secrets and mode & stat.S_IRGRP:
+        yield warning(subject, f"its group may read it (mode {mode:o}), with {held}", chmod)
+    else:
+        yield ok(subject, f"mode {mode:o}, with {held}", mode=f"{mode:o}")
+
+
+def _unencrypted(settings: Settings) -> Iterator[Finding]:
+    """Where a secret would go over the network in the clear."""
+    addresses = {"discord.api_url": settings.discord.api_url}
+    for name in settings.providers:
+        addresses[f"{name.value}.base_url"] = settings.provider(name).base_url
+    for path, address in addresses.items():
+        parts = urlsplit(address)
+        if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+            yield warning(
+                path, "http:// sends the key in the clear", "use https:// unless you trust the network"
+            )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,63 @@
+"""Keeps questions before they are acknowledged: called on the listener's loop, done on trio."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from discordianai.conversations.pending import Said, TurnId
+from discordianai.conversations.store import Store, StoreError
+from discordianai.discord.bridge import Stopping, TrioCaller
+from discordianai.discord.handover import Protection
+from discordianai.model import Question
+
+PROTECT_WITHIN = 0.5
+"""Seconds that an acknowledgement waits for the store. Discord waits three."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of questions. Those that are `unprotected` would be lost in a crash."""
+
+    answered: int = 0
+    unprotected: int = 0
+    replayed: int = 0
+
+
+class Protecting:
+    """Made on trio; its methods are awaited on asyncio."""
+
+    def __init__(self, store: Store, caller: TrioCaller, counts: Counts) -> None:
+        self._store = store
+        self._caller = caller
+        self._counts = counts
+        self._log = structlog.get_logger("discordianai.protection")
+
+    async def protect(self, question: Question) -> Protection:
+        """Have the question stored, if that is soon done."""
+        try:
+            async with asyncio.timeout(PROTECT_WITHIN):
+                accepted = await self._caller.call(self._store.accept, question)
+        except (TimeoutError, StoreError, Stopping) as error:
+            self._counts.unprotected += 1
+            reason = type(error).__name__
+            self._log.warning("a question is not protected", question=question.number, reason=reason)
+            return Protection.NONE
+        if accepted:
+            return Protection.STORED
+        self._counts.replayed += 1
+        return Protection.REPLAYED
+
+    async def forget(self, question: Question) -> None:
+        """Discord did not take the acknowledgement, so that there will be no answer."""
+        with suppress(StoreError, Stopping):
+            await self._caller.call(self._store.finish, question.address.interaction_id)
+
+    async def recall(self, turn: TurnId) -> Said | None:
+        """What was said in that turn. Raises `LookupError` where that cannot be told in time."""
+        try:
+            async with asyncio.timeout(PROTECT_WITHIN):
+                return await self._caller.call(self._store.said, turn)
+        except (TimeoutError, StoreError, Stopping) as error:
+            raise LookupError(type(error).__name__) from error

@@ -1,0 +1,60 @@
+"""The pages for people, and what in them is to be typed or set."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+TYPED = ("", "sh", "bash", "shell", "console")
+"""Languages of a fenced block in which commands are shown."""
+
+_FENCE = re.compile(r"\s*(```+|~~~+)(\S*)")
+_BLOCK = re.compile(r"^\s*(```+|~~~+).*?^\s*\1\s*$", re.DOTALL | re.MULTILINE)
+_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A piece of a page, and where it is."""
+
+    page: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}: {self.text}"
+
+
+def blocks(page: Path) -> Iterator[Shown]:
+    """The lines of its fenced and of its indented blocks, where these may be commands."""
+    fence, language, before, inside = "", "", "", False
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        mark = _FENCE.match(line)
+        if mark and not fence:
+            fence, language = mark[1], mark[2]
+        elif mark and line.strip() == fence:
+            fence = ""
+        elif fence:
+            if language in TYPED:
+                yield Shown(page.name, number, line.strip())
+        else:
+            inside = line.startswith("    ") and (inside or not before.strip())
+            if inside:
+                yield Shown(page.name, number, line.strip())
+        if line.strip() or not inside:
+            before = line
+
+
+def spans(page: Path) -> Iterator[Shown]:
+    """What stands in backticks in its text."""
+    for number, paragraph in enumerate(paragraphs(page), 1):
+        for match in _SPAN.finditer(paragraph):
+            yield Shown(page.name, number, match[1])
+
+
+def paragraphs(page: Path) -> list[str]:
+    """Its text without the fenced blocks; what is folded is in one line again."""
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    return re.sub(r"(?<=\S)\n\s*(?=[^\s|#-])", " ", text).splitlines()

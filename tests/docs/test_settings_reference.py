@@ -1,0 +1,79 @@
+"""docs/settings.md says what settings.toml and the model say."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("settings_reference", DOCS / "settings_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def shipped() -> str:
+    return (DOCS.parent / "settings.toml").read_text(encoding="utf-8")
+
+
+def test_the_page_is_up_to_date(reference: ModuleType, shipped: str) -> None:
+    page = (DOCS / "settings.md").read_text(encoding="utf-8")
+    assert page == reference.render(shipped), "run: python docs/settings_reference.py"
+
+
+def test_a_row_has_the_type_the_range_the_default_and_the_meaning(
+    reference: ModuleType, shipped: str
+) -> None:
+    page = reference.render(shipped)
+    for row in (
+        "| `max_attempts` | whole number, 1 to 10 | `3` | how often a provider is asked ",
+        "| `drain_seconds` | number, 0 to 600 | `20.0` | how long ",
+        "| `ttl_days` | number, more than 0, up to 36,500 | `30.0` | and for how long |",
+        "| `guild_ids` | list of ids | `[]` | servers ",
+        "| `api_key` | text, secret | unset | ",
+        "| `max_answer_tokens` | whole number, at least 16 | unset | ",
+        '| `level` | `DEBUG`, `INFO`, `WARNING` or `ERROR` | `"INFO"` | ',
+    ):
+        assert f"\n{row}" in page
+
+
+def test_a_key_without_a_word_means_what_it_meant_before(reference: ModuleType) -> None:
+    first, second = reference.read("[openai]\nmodel = 'a' # who answers\n[perplexity]\nmodel = 'b'\n")
+    assert first.keys == second.keys == {"model": "who answers"}
+
+
+def test_what_is_said_above_a_header_or_a_key_belongs_to_it(reference: ModuleType) -> None:
+    text = "# About\n# the table.\n[assistant]\n# About\n# the key.\n# instructions = 'a # b'\n"
+    (table,) = reference.read(text)
+    assert table.prose == ["# About", "# the table."]
+    assert table.keys == {"instructions": "About the key."}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[openai]\nmodel = 'a'\n", r"openai\.model: say behind it what it means"),
+        ("[openai]\nmodel = 'a' # b\n# lost\n\n[perplexity]\n", "above no header and no key: # lost"),
+    ],
+)
+def test_a_key_without_a_meaning_and_a_meaning_without_a_key_are_told(
+    reference: ModuleType, text: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        reference.read(text)
+
+
+def test_a_table_of_the_operator_s_own_names_is_told_by_what_they_take(
+    reference: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = {"additionalProperties": {"enum": ["DEBUG", "INFO"]}}
+    schema = {"properties": {"logging": {"properties": {"levels": kind}}}}
+    assert reference._properties(schema, ["logging", "levels"]) == "`DEBUG` or `INFO`"

@@ -1,0 +1,287 @@
+"""Discord and the providers are asked: the sandbox's own, over real sockets."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from discordianai import settings_file
+from discordianai.operations.checks.discord import judge_intents, judge_starts
+from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.operations.checks.online import ask_all
+from discordianai.sandbox.bot import Sandbox, open_sandbox
+from discordianai.sandbox.certificates import Authority, make_authority
+from discordianai.sandbox.discord import DiscordOptions
+from discordianai.sandbox.http import ServerOptions
+from discordianai.sandbox.providers import ServiceOptions
+from discordianai.sandbox.providers.faults import Fault, Kind
+from tests.operations.checks.builders import about, everything, subjects
+
+FAST = ServiceOptions(first_token=0.01, between_tokens=0.001)
+SECRETS = ("sandbox-token", "sandbox-key")
+BAD = (Verdict.WARNING, Verdict.PROBLEM)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The sandbox, and the question how it does."""
+
+    sandbox: Sandbox
+
+    async def ask(
+        self, changes: Mapping[str, Mapping[str, object]] | None = None, seconds: float = 10.0
+    ) -> list[Finding]:
+        """All findings; no secret is among them, whatever they are."""
+        self.sandbox.write_settings(changes)
+        settings = settings_file.load(self.sandbox.settings, {})
+        findings = await ask_all(settings, seconds)
+        assert not any(secret in everything(findings) for secret in SECRETS)
+        return findings
+
+
+Stage = Callable[..., AbstractAsyncContextManager[Scene]]
+
+
+@pytest.fixture
+def stage(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Opens a `Scene`, whose authority this process trusts."""
+    for name in ("SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    @asynccontextmanager
+    async def open_scene(
+        discord: DiscordOptions | None = None,
+        providers: ServiceOptions = FAST,
+        server: ServerOptions | None = None,
+    ) -> AsyncIterator[Scene]:
+        opened = open_sandbox(
+            tmp_path, authority=authority, discord=discord, providers=providers, server=server
+        )
+        async with opened as sandbox:
+            yield Scene(sandbox)
+
+    return open_scene
+
+
+async def test_where_all_is_well_everything_is_told(stage: Stage) -> None:
+    async with stage() as scene:
+        findings = await scene.ask()
+        requests = [*scene.sandbox.openai.requests, *scene.sandbox.perplexity.requests]
+    assert subjects(findings, *BAD) == set()
+    assert about(findings, "discord bot").found == "it is discordianai"
+    assert about(findings, "discord starts").figures == {"remaining": 1000, "total": 1000}
+    assert {"discord connection", "discord gateway", "clock"} <= subjects(findings, Verdict.OK)
+    for name, model in (("openai", "gpt-5-mini"), ("perplexity", "sonar-pro")):
+        assert about(findings, f"{name} connection").figures["protocol"] == "HTTP/2"
+        answer = about(findings, f"{name} answer")
+        assert (answer.figures["model"], answer.figures["protocol"]) == (model, "HTTP/2")
+    assert len(requests) == 2
+
+
+async def test_a_provider_stops_after_the_first_token(stage: Stage) -> None:
+    async with stage() as scene:
+        await scene.ask()
+        with trio.fail_after(5):
+            while scene.sandbox.openai.in_flight:  # noqa: ASYNC110  # a service tells nobody
+                await trio.sleep(0.01)
+        assert scene.sandbox.openai.cut_by_client == 1
+
+
+async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stage) -> None:
+    async with stage() as scene:
+        findings = await scene.ask({"discord": {"token": "another-token"}})
+    assert about(findings, "discord").fatal
+    assert "Reset Token" in about(findings, "discord").advice
+    assert "another-token" not in everything(findings)
+    assert about(findings, "openai answer").verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "said", "advice"),
+    [
+        (Fault.wrong_key(), Verdict.PROBLEM, "the key is rejected", "set OPENAI_API_KEY"),
+        (Fault.quota(), Verdict.PROBLEM, "the account is used up", "top it up at OpenAI"),
+        (Fault.rate_limited(), Verdict.WARNING, "at its limit right now", "[rate_limits.openai]"),
+        (Fault(Kind.STATUS, status=503), Verdict.PROBLEM, "OpenAI has trouble right now", "status page"),
+        (
+            Fault(Kind.STATUS, status=400, param="reasoning_effort"),
+            Verdict.PROBLEM,
+            "reasoning_effort",
+            "[openai]",
+        ),
+        (Fault(Kind.CUT), Verdict.PROBLEM, "The connection to OpenAI was lost", "try again"),
+    ],
+)
+async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
+    stage: Stage, fault: Fault, verdict: Verdict, said: str, advice: str
+) -> None:
+    async with stage() as scene:
+        scene.sandbox.openai.misbehave(fault)
+        findings = await scene.ask()
+    finding = about(findings, "openai answer")
+    assert finding.verdict is verdict
+    assert said in finding.found
+    assert advice in finding.advice
+    assert about(findings, "perplexity answer").verdict is Verdict.OK
+    assert about(findings, "openai connection").verdict is Verdict.OK
+
+
+async def test_a_wrong_key_is_rejected_by_the_provider_itself(stage: Stage) -> None:
+    async with stage() as scene:
+        findings = await scene.ask({"perplexity": {"api_key": "a-wrong-key"}})
+    assert "set PERPLEXITY_API_KEY" in about(findings, "perplexity answer").advice
+    assert "a-wrong-key" not in everything(findings)
+
+
+async def test_a_model_that_is_not_known_is_told_by_its_name(stage: Stage) -> None:
+    async with stage() as scene:
+        findings = await scene.ask({"openai": {"model": "gpt-unheard-of"}})
+    assert "the model gpt-unheard-of is not known" in about(findings, "openai answer").found
+    assert about(findings, "openai answer").verdict is Verdict.PROBLEM
+
+
+async def test_a_server_without_http2_is_told_with_the_reason(stage: Stage) -> None:
+    async with stage(server=ServerOptions(alpn=("http/1.1",))) as scene:
+        findings = await scene.ask()
+    finding = about(findings, "openai connection")
+    assert finding.verdict is Verdict.OK
+    assert finding.found.endswith("HTTP/1.1, as the server does not offer HTTP/2")
+    assert about(findings, "openai answer").figures["protocol"] == "HTTP/1.1"
+
+
+async def test_settings_beyond_what_the_account_allows_are_told(stage: Stage) -> None:
+    async with stage(providers=ServiceOptions(first_token=0.01, requests_per_minute=60)) as scene:
+        findings = await scene.ask()
+    told = [finding for finding in findings if finding.subject == "openai limits"]
+    assert [finding.verdict for finding in told] == [Verdict.WARNING, Verdict.OK]
+    assert told[0].found == "requests_per_minute is 500, and the account allows 60"
+    assert told[0].advice == "requests_per_minute = 60 in [rate_limits.openai]"
+
+
+async def test_one_that_hangs_is_told_in_time_and_hides_no_other(stage: Stage) -> None:
+    async with stage() as scene:
+        scene.sandbox.openai.misbehave(Fault(Kind.SLOW, seconds=60))
+        scene.sandbox.openai.options = ServiceOptions(first_token=60)
+        began = trio.current_time()
+        findings = await scene.ask(seconds=1.0)
+        assert trio.current_time() - began < 6
+    assert about(findings, "openai answer").found == "no answer within 1 s"
+    assert subjects(findings, *BAD) == {"openai answer"}
+
+
+async def test_a_server_that_never_finishes_the_handshake_hides_no_other(stage: Stage) -> None:
+    async with stage(server=ServerOptions(handshake_delay=30)) as scene:
+        findings = await scene.ask(seconds=1.0)
+    assert about(findings, "openai connection").verdict is Verdict.PROBLEM
+    assert about(findings, "perplexity connection").verdict is Verdict.PROBLEM
+    assert about(findings, "discord bot").verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:1/api/v10", "127.0.0.1:1: Connection refused"),
+        ("http://discord.invalid/api/v10", "the name discord.invalid is not known"),
+    ],
+)
+async def test_a_discord_that_cannot_be_reached_is_told_with_the_reason(
+    stage: Stage, address: str, said: str
+) -> None:
+    async with stage() as scene:
+        findings = await scene.ask({"discord": {"api_url": address}})
+    assert about(findings, "discord connection").found == said
+    assert about(findings, "discord").found == "Discord cannot be asked: ConnectError"
+    assert about(findings, "openai answer").verdict is Verdict.OK
+
+
+async def test_a_discord_that_is_ill_is_told_for_what_it_did_not_answer(stage: Stage) -> None:
+    async with stage() as scene:
+        scene.sandbox.discord.fail_next("/gateway/bot", 500)
+        findings = await scene.ask()
+    assert about(findings, "discord").found == "Discord answers 500 to /gateway/bot"
+    assert about(findings, "discord bot").verdict is Verdict.OK
+
+
+async def test_an_authority_that_is_not_trusted_is_told(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage() as scene:
+        make_authority().write_ca(tmp_path / "other.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "other.pem"))
+        findings = await scene.ask()
+    assert "is not trusted" in about(findings, "openai connection").found
+    assert "SSL_CERT_FILE" in about(findings, "openai connection").advice
+    assert "openai answer" not in subjects(findings, *Verdict)
+
+
+async def test_a_proxy_that_takes_no_connection_is_told_without_its_password(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:1")
+    async with stage() as scene:
+        findings = await scene.ask()
+    assert about(findings, "openai connection").found.startswith("through the proxy http://127.0.0.1:1: ")
+    assert "secret" not in everything(findings)
+
+
+async def test_a_clock_that_is_wrong_is_told(stage: Stage) -> None:
+    async with stage(providers=ServiceOptions(first_token=0.01, clock_ahead=300)) as scene:
+        scene.sandbox.discord.advance(300)
+        findings = await scene.ask()
+    clock = about(findings, "clock")
+    assert clock.verdict is Verdict.PROBLEM
+    assert clock.found == "300 s behind discord, openai, perplexity"
+
+
+async def test_what_has_no_secret_is_not_asked(stage: Stage, tmp_path: Path) -> None:
+    async with stage() as scene:
+        reading = settings_file.examine(scene.sandbox.settings, {})
+        assert reading.settings is not None
+        without = reading.settings.model_copy(
+            update={"discord": reading.settings.discord.model_copy(update={"token": None})}
+        )
+        findings = await ask_all(without, 10.0)
+    told = subjects(findings, *Verdict)
+    assert {subject for subject in told if subject.startswith("discord")} == {"discord connection"}
+    assert scene.sandbox.discord.counters.refused == []
+
+
+async def test_intents_that_are_granted_are_told(stage: Stage) -> None:
+    async with stage(discord=DiscordOptions(application_flags=1 << 19 | 1 << 14)) as scene:
+        finding = about(await scene.ask(), "discord intents")
+    assert finding.verdict is Verdict.OK
+    assert finding.figures == {"presence": False, "server_members": True, "message_content": True}
+
+
+async def test_to_respond_to_mentions_needs_the_content_of_messages(stage: Stage) -> None:
+    async with stage(discord=DiscordOptions(application_flags=1 << 14)) as scene:
+        finding = about(await scene.ask({"discord": {"respond_to": "mentions"}}), "discord intents")
+    assert finding.fatal
+    assert 'respond_to = "commands"' in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("flags", "fatal", "said"),
+    [
+        (0, True, "the settings need the intent message content, which is switched off"),
+        (1 << 18, False, "message content is switched on"),
+        (1 << 19, False, "message content is switched on, for a bot in less than 100 servers"),
+        (1 << 12, True, "the settings need the intent message content, which is switched off"),
+    ],
+)
+def test_an_intent_that_the_settings_need_has_to_be_granted(flags: int, fatal: bool, said: str) -> None:
+    finding = judge_intents(flags, frozenset({"message content"}))
+    assert finding.fatal is fatal
+    assert finding.found == said
+
+
+@pytest.mark.parametrize(
+    ("left", "verdict"), [(1000, Verdict.OK), (150, Verdict.WARNING), (49, Verdict.PROBLEM)]
+)
+def test_few_starts_that_are_left_are_told(left: int, verdict: Verdict) -> None:
+    assert judge_starts({"remaining": left, "total": 1000, "reset_after": 3_600_000}).verdict is verdict
