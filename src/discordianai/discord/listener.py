@@ -60,6 +60,7 @@ class Listener:
         self._reception = Reception(self._client.http, gate, trio_side, figures)
         self._identified = 0
         self._bot_id = 0
+        self._session_socket: object = None
 
     async def run(self) -> None:
         """Listen until cancelled. Raises `ListenerRefused` when trying again is no use, else whatever failed.
@@ -107,8 +108,17 @@ class Listener:
         return client
 
     def _is_connected(self) -> bool:
+        """Whether the connection on which the session began, or was gone on with, is open.
+
+        After a loss the library has another one at once, on which it hears nothing until Discord knows it.
+        """
         gateway = self._client.ws
-        return gateway is not None and gateway.ws is not None and not gateway.ws.closed
+        socket = gateway.ws if gateway is not None else None
+        return socket is not None and socket is self._session_socket and not socket.closed
+
+    def _remember_connection(self) -> None:
+        gateway = self._client.ws
+        self._session_socket = gateway.ws if gateway is not None else None
 
     async def _synchronise(self) -> None:
         models = [model for name in self._settings.providers for model in self._settings.models_of(name)]
@@ -120,6 +130,7 @@ class Listener:
 
     async def _on_ready(self, event: WebsocketReady) -> None:
         self._identified += 1
+        self._remember_connection()
         self._figures.identified()
         self._bot_id = int(event.data["user"]["id"])
         seconds = round(time.monotonic() - self._started, 3)
@@ -130,6 +141,7 @@ class Listener:
             await self._client.stop()
 
     async def _on_resume(self, _event: Resume) -> None:
+        self._remember_connection()
         self._figures.resumed()
 
     async def _on_interaction(self, event: RawGatewayEvent) -> None:
