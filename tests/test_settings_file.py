@@ -129,6 +129,31 @@ def test_a_relative_database_is_in_the_service_s_state_directory_where_there_is_
     assert load(named, service).conversations.database == "/srv/bot.sqlite3"
 
 
+def test_a_place_to_serve_that_cannot_be_one_is_a_mistake(tmp_path: Path) -> None:
+    told = problems(tmp_path, '[operations]\nhost = "http://here"\nport = 70000')
+    assert any(line.startswith("operations.host: 'http://here'") and "127.0.0.1" in line for line in told)
+    assert any(line.startswith("operations.port: 70000") and "65535" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "name", ["a library", "discordianai.transprt", "discordianai.", "discordianai..transport", "a/b"]
+)
+def test_a_level_is_for_a_module_of_the_bot_that_there_is(tmp_path: Path, name: str) -> None:
+    (told,) = problems(tmp_path, f'[logging.levels]\n"{name}" = "DEBUG"')
+    assert told.startswith(f'logging.levels."{name}": ')
+    assert "a module of the bot, like discordianai.transport" in told
+
+
+def test_levels_of_rooms_and_of_modules_are_taken(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '[logging.levels]\n"discordianai.transport" = "DEBUG"\n"discordianai.bot" = "ERROR"'
+    )
+    assert load(path, KEYS).logging.levels == {
+        "discordianai.transport": "DEBUG",
+        "discordianai.bot": "ERROR",
+    }
+
+
 @pytest.mark.parametrize(
     "text",
     [

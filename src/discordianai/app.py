@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from time import time
 
+import trio
+
 from discordianai.answering import Answering
 from discordianai.asking import Asking
 from discordianai.assistant import Assistant, AssistantOptions
@@ -21,16 +23,24 @@ from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.window import ContextOptions
+from discordianai.discord.admissions import Admissions
 from discordianai.discord.attachments import AttachmentReader, Limits
 from discordianai.discord.desk import Desk
 from discordianai.discord.errands import Services
+from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.routing import Router, Strategy
 from discordianai.model import ProviderName
-from discordianai.operations.usage import Source, report_usage
+from discordianai.operations.describing import Describing
+from discordianai.operations.instruments import Instruments
+from discordianai.operations.loop_lag import watched_loop
+from discordianai.operations.serving import serving
+from discordianai.operations.snapshot import numbers
+from discordianai.operations.usage import report_usage
+from discordianai.protection import Counts
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.resuming import Resuming
@@ -44,6 +54,9 @@ DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
 """For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""
 
 DISCORD_READ_TIMEOUT = 15.0
+
+MOST_OPEN_QUESTIONS = 1000
+"""Acknowledged and not yet answered, over all providers; further ones are refused."""
 
 
 async def run(settings: Settings) -> None:
@@ -63,25 +76,34 @@ async def _run(settings: Settings) -> None:
     clients = _build_clients(settings, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
     dispatchers = {name: _dispatcher(settings, name, client, estimator) for name, client in clients.items()}
-    sources: dict[str, Source] = {"discord pool": discord.statistics}
-    for name, client in clients.items():
-        sources |= {f"{name} pool": client.statistics, f"{name} dispatch": dispatchers[name].statistics}
     async with (
+        watched_loop() as lag,
+        serving(settings.operations) as page,
         open_store(Path(settings.conversations.database), _store_options(settings)) as store,
         _open_all([discord, *clients.values()]),
-        report_usage(sources),
     ):
+        ledger = Ledger(store, _accounting(settings), time)
+        instruments = Instruments(
+            settings=numbers(settings),
+            clients=clients,
+            discord=discord,
+            dispatchers=dispatchers,
+            store=store,
+            ledger=ledger,
+            figures=DiscordFigures(),
+            admissions=_admissions(settings),
+            counts=Counts(),
+            lag=lag,
+        )
+        page.shows(instruments.read)
         token = settings.discord.token
         api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
         channels = ChannelBook(store)
         await channels.open()
         contexts = Contexts(store, channels, _context_rules(settings), estimator)
-        assistant = _assistant(settings, dispatchers, store, contexts)
-        limits = Limits(
-            settings.discord.max_file_kilobytes * 1024, settings.discord.max_image_kilobytes * 1024
-        )
-        reader = AttachmentReader(discord.http, settings.discord.api_url, limits)
-        services = Services(settings, store, contexts, channels, lambda: "")
+        assistant = _assistant(settings, dispatchers, store, ledger, contexts)
+        reader = _attachment_reader(settings, discord)
+        services = Services(settings, store, contexts, channels, Describing(instruments.read).now)
         parts = Parts(
             assistant=assistant,
             answering=Answering(settings, assistant, store, api, reader),
@@ -90,8 +112,12 @@ async def _run(settings: Settings) -> None:
             desk=Desk(services),
             servers=ServerBook(store, settings.conversations.grace_days),
             discord=api,
+            admissions=instruments.admissions,
+            counts=instruments.counts,
+            figures=instruments.figures,
         )
-        await Bot(settings, parts).serve()
+        async with report_usage(instruments.read):
+            await Bot(settings, parts).serve()
 
 
 def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, PooledClient]:
@@ -139,6 +165,7 @@ def _assistant(
     settings: Settings,
     dispatchers: Mapping[ProviderName, Dispatcher],
     store: SqliteStore,
+    ledger: Ledger,
     contexts: Contexts,
 ) -> Assistant:
     router = Router(settings.providers, Strategy(settings.routing.strategy))
@@ -149,9 +176,15 @@ def _assistant(
         Asking(dispatchers, router),
         contexts,
         store,
-        Ledger(store, _accounting(settings), time),
+        ledger,
         options,
     )
+
+
+def _admissions(settings: Settings) -> Admissions:
+    person = settings.rate_limits.user
+    token = trio.lowlevel.current_trio_token()
+    return Admissions(MOST_OPEN_QUESTIONS, person.in_flight + person.waiting, token)
 
 
 def _attachment_reader(settings: Settings, discord: PooledClient) -> AttachmentReader:

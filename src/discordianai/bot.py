@@ -8,6 +8,7 @@ from itertools import count
 
 import structlog
 import trio
+from structlog.contextvars import bind_contextvars
 
 from discordianai.answering import Answering
 from discordianai.assistant import Assistant, Standing
@@ -19,6 +20,7 @@ from discordianai.discord.bridge import TrioCaller
 from discordianai.discord.channel import ChannelMessages
 from discordianai.discord.decisions import Declined, Request, Withdrawal
 from discordianai.discord.desk import Desk
+from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
 from discordianai.discord.gate import Gate
 from discordianai.discord.handover import HandedOver, Servers, TrioSide
@@ -32,9 +34,6 @@ from discordianai.protection import Counts, Protecting
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
 from discordianai.settings import Settings
-
-MOST_OPEN_QUESTIONS = 1000
-"""Acknowledged and not yet answered, over all providers; further ones are refused."""
 
 MOST_OTHER_WORK = 200
 """Errands and small words that are under way at once; what comes beyond that is not done."""
@@ -53,6 +52,9 @@ class Parts:
     desk: Desk
     servers: ServerBook
     discord: DiscordApi
+    admissions: Admissions
+    counts: Counts
+    figures: DiscordFigures
 
 
 class Bot:
@@ -62,14 +64,10 @@ class Bot:
         self._settings = settings
         self._parts = parts
         self._log = structlog.get_logger("discordianai.bot")
-        person = settings.rate_limits.user
-        self._admissions = Admissions(
-            MOST_OPEN_QUESTIONS, person.in_flight + person.waiting, trio.lowlevel.current_trio_token()
-        )
+        self._admissions = parts.admissions
         self._numbers = count(1)
         self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
         self._other_work = 0
-        self.counts = Counts()
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -111,7 +109,7 @@ class Bot:
         atlas = Atlas()
         gate = Gate(self._settings, Intake(self._settings, self._admissions, self._numbers), atlas)
         caller = TrioCaller(running)
-        protecting = Protecting(self._parts.store, caller, self.counts)
+        protecting = Protecting(self._parts.store, caller, self._parts.counts)
         take = partial(self._take, answers, running)
         side = TrioSide(
             announce=partial(caller.post, self._line_up),
@@ -126,7 +124,7 @@ class Bot:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             from discordianai.discord.listener import Listener
 
-            await Listener(self._settings, gate, atlas, side).run()
+            await Listener(self._settings, gate, atlas, side, self._parts.figures).run()
 
         await keep_listening(listen, partial(session_limit.ask_discord, self._parts.discord))
 
@@ -157,9 +155,11 @@ class Bot:
             self._standings.pop(question.number, None)
 
     async def _answer(self, question: Question, standing: Standing | None, ids: tuple[int, ...]) -> None:
+        bind_contextvars(question=question.number)  # in all that this task logs
         try:
             await self._admissions.give_way()
             await self._parts.answering.answer(question, standing, ids)
+            self._parts.counts.answered += 1
             if question.address.message_id is None:
                 webhook = InteractionWebhook(self._parts.discord, question.address)
                 await self._parts.resuming.tell_late(question.person.id, webhook)

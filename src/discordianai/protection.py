@@ -20,6 +20,7 @@ PROTECT_WITHIN = 0.5
 class Counts:
     """Of questions. Those that are `unprotected` would be lost in a crash."""
 
+    answered: int = 0
     unprotected: int = 0
     replayed: int = 0
 

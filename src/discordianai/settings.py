@@ -4,6 +4,7 @@ Every key has a default but the secrets. Reading the file, and telling what is w
 `settings_file`.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -287,11 +288,39 @@ class DailyLimitsSettings(Table):
     server: DailyLimitSettings = DailyLimitSettings()
 
 
-class LoggingSettings(Table):
-    """`[logging]`. `auto` is `console` on a terminal and `plain` elsewhere."""
+def _host(host: str) -> str:
+    """Only what could never be one is refused: a name may be known to the machine that it runs on."""
+    if not host or not host.isascii() or any(character in "/[]@ \t\n" for character in host):
+        raise PydanticCustomError("host", "should be an address or a name, like 127.0.0.1, ::1 or localhost")
+    return host
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    format: Literal["auto", "console", "plain", "json"] = "auto"
+
+class OperationsSettings(Table):
+    """`[operations]`: where health and metrics are served. Port 0 serves nothing."""
+
+    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+def _module(name: str) -> str:
+    """Libraries are left out: at DEBUG they log keys, and what people write."""
+    package, *parts = name.split(".")
+    path = Path(__file__).parent.joinpath(*parts)
+    known = path.is_dir() or path.with_suffix(".py").is_file()
+    if package != "discordianai" or not all(part.isidentifier() for part in parts) or not known:
+        raise PydanticCustomError("module", "should be a module of the bot, like discordianai.transport")
+    return name
+
+
+class LoggingSettings(Table):
+    """`[logging]`. `auto` is `console` on a terminal, `journal` under systemd, and `plain` elsewhere."""
+
+    level: Level = "INFO"
+    format: Literal["auto", "console", "plain", "journal", "json"] = "auto"
+    levels: dict[Annotated[str, AfterValidator(_module)], Level] = Field(default_factory=dict)
 
 
 class Settings(Table):
@@ -308,6 +337,7 @@ class Settings(Table):
     conversations: ConversationSettings = ConversationSettings()
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
     daily_limits: DailyLimitsSettings = DailyLimitsSettings()
+    operations: OperationsSettings = OperationsSettings()
     logging: LoggingSettings = LoggingSettings()
 
     def provider(self, name: ProviderName) -> ProviderSettings:

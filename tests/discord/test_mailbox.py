@@ -32,10 +32,12 @@ def test_what_is_posted_while_the_box_is_emptied_is_called_too() -> None:
 async def test_nothing_is_lost_between_threads() -> None:
     seen: list[int] = []
     box = Mailbox(trio.lowlevel.current_trio_token().run_sync_soon)
-    threads = [
-        threading.Thread(target=lambda: [box.post(lambda: seen.append(1)) for _ in range(2000)])
-        for _ in range(4)
-    ]
+
+    def post() -> None:
+        for _ in range(2000):
+            box.post(lambda: seen.append(1))
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
     for thread in threads:
         thread.start()
     with trio.fail_after(30):

@@ -1,6 +1,6 @@
 """Runs the installed program, as its own process, against the sandbox's Discord and providers."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from discordianai.sandbox.bot import BotProcess, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
 from discordianai.sandbox.providers import ServiceOptions
+from tests.end_to_end.log_privacy import leaks, private_texts, secrets_of
 
 FAST = ServiceOptions(first_token=0.05, between_tokens=0.002)
 UNLIMITED = {"rate_limits.user": {"questions": 10_000}}
@@ -77,3 +78,22 @@ def stage(tmp_path: Path, authority: Authority) -> Stage:
                 yield Scene(sandbox, bot)
 
     return open_scene
+
+
+@pytest.fixture(autouse=True)
+def logs_are_discreet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test's bot logs a secret, nor at INFO and above what people wrote and were answered."""
+    sandboxes: list[Sandbox] = []
+    write_settings = Sandbox.write_settings
+
+    def note(sandbox: Sandbox, changes: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        sandboxes.append(sandbox)
+        write_settings(sandbox, changes)
+
+    monkeypatch.setattr(Sandbox, "write_settings", note)  # every sandbox does that once at least
+    yield
+    logs = {sandbox.log for sandbox in sandboxes if sandbox.log.exists()}
+    texts = {text for sandbox in sandboxes for text in private_texts(sandbox)}
+    secrets = {secret for sandbox in sandboxes for secret in secrets_of(sandbox)}
+    told = [event for log in logs for event in leaks(log.read_text(errors="replace"), texts, secrets)]
+    assert not told, told[:5]

@@ -30,12 +30,13 @@ def _run(options: argparse.Namespace) -> int:
     from discordianai.conversations.store import StoreError
     from discordianai.discord.session_limit import ListenerRefused
     from discordianai.operations import logs
+    from discordianai.operations.serving import CannotServe
 
     logs.configure(settings.logging)
     log = logging.getLogger("discordianai")
     try:
         trio.run(app.run, settings)
-    except ListenerRefused as error:
+    except (ListenerRefused, CannotServe) as error:
         log.critical("%s", error)
         return EX_CONFIG
     except StoreError as error:

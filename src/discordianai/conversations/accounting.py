@@ -54,6 +54,16 @@ class Spent:
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
+    def plus(self, usage: Usage, cost: int | None) -> "Spent":
+        """The sum with one more answer."""
+        return Spent(
+            self.answers + 1,
+            self.input_tokens + usage.input_tokens,
+            self.output_tokens + usage.output_tokens,
+            self.cost + (cost or 0),
+            self.unpriced + (cost is None),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SpentOn:

@@ -24,6 +24,7 @@ from discordianai.conversations.readers import Readers
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.conversations.troubles import Trouble
 from discordianai.conversations.writer import Outcome, Write, Writer
+from discordianai.latencies import Latencies, Latency
 
 LOCK_PATIENCE = 0.5
 """Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
@@ -50,6 +51,7 @@ class Database:
         self._thread = trio.CapacityLimiter(1)
         self._log = structlog.get_logger("discordianai.conversations")
         self._health = Health()
+        self._read_waits = Latencies()
         self.backlog = Backlog()
 
     @property
@@ -66,6 +68,11 @@ class Database:
     def commits(self) -> int:
         """How many transactions were written."""
         return self._writer.commits
+
+    @property
+    def waits(self) -> tuple[Latency, Latency]:
+        """How long reads took, and writes until they were on disk, with the wait for their turn."""
+        return self._read_waits.now(), self._writer.waits.now()
 
     @property
     def log_pages(self) -> int:
@@ -98,11 +105,14 @@ class Database:
         """Run a query in a thread. Raises `StoreError`."""
         if self._connections is None:
             raise StoreError(self._health.reason)
+        began = trio.current_time()
         try:
             return await self._readers.run(call)
         except sqlite3.Error as error:
             self._meet(error)
             raise StoreError(f"the database cannot be read: {troubles.reason(error)}") from error
+        finally:
+            self._read_waits.note(trio.current_time() - began)
 
     async def write(self, change: Change) -> Any:  # what the change's call returns
         """Commit a change. Raises `StoreError`; `KeptInMemory` where it will be written later.

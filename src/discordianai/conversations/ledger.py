@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from discordianai.conversations.accounting import Accounts, Charge, Limit, Price, day_of
+from discordianai.conversations.accounting import Accounts, Charge, Limit, Price, Spent, day_of
 from discordianai.conversations.store import StoreError
 from discordianai.model import ProviderName, Usage
 
@@ -42,6 +42,12 @@ class Ledger:
         self._clock = clock
         self._tokens: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._cost: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._charged: dict[tuple[ProviderName, str], Spent] = {}
+
+    @property
+    def charged(self) -> Mapping[tuple[ProviderName, str], Spent]:
+        """All charges since the start, by provider and model."""
+        return dict(self._charged)
 
     def charge(
         self, person_id: int, guild_id: int | None, provider: ProviderName, model: str, usage: Usage
@@ -49,6 +55,7 @@ class Ledger:
         """The charge for what a provider reported."""
         price = self._options.prices.get(model)
         cost = None if price is None else price.of(usage)
+        self._charged[provider, model] = self._charged.get((provider, model), Spent()).plus(usage, cost)
         return Charge(person_id, guild_id, provider, model, usage, day_of(self._clock()), cost)
 
     @asynccontextmanager

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -24,6 +23,7 @@ from discordianai.conversations.backlog import Change
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.database import Database, open_database
 from discordianai.conversations.export import exported, newest_lines
+from discordianai.conversations.figures import StoreFigures
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
 from discordianai.conversations.places import ChannelSettings
@@ -37,21 +37,6 @@ from discordianai.model import Question, Turn
 LONGEST_EMPTYING = 5.0
 """Seconds that `forget` waits for the log to be emptied. Where a backup reads an older state all that time,
 the upkeep goes on trying."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFigures:
-    """For metrics. `commits` is transactions, `log_pages` pages of 4 KiB in the write-ahead log;
-    `longest_pause` is the seconds for which writes had to wait at most while the log was begun anew."""
-
-    cached_bytes: int
-    cached_conversations: int
-    cache_hits: int
-    cache_misses: int
-    writes_waiting: int
-    commits: int
-    log_pages: int
-    longest_pause: float
 
 
 class SqliteStore:
@@ -74,7 +59,11 @@ class SqliteStore:
     @property
     def figures(self) -> StoreFigures:
         """What the store does, in numbers."""
+        reads, writes = self._database.waits
         return StoreFigures(
+            conversations=self.upkeep.conversations,
+            reads=reads,
+            writes=writes,
             cached_bytes=self._cache.size,
             cached_conversations=len(self._cache),
             cache_hits=self._cache.hits,

@@ -148,6 +148,12 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def count_conversations(connection: sqlite3.Connection) -> int:
+    """How many conversations there are."""
+    (conversations,) = connection.execute("SELECT count(*) FROM conversations").fetchone()
+    return int(conversations)
+
+
 def range_of(conversation: int) -> tuple[int, int]:
     """The ids that a conversation's turns can have."""
     first = conversation << NUMBER_BITS

@@ -11,13 +11,14 @@ other with it.
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
 
 from discordianai.conversations.connections import transaction
 from discordianai.conversations.troubles import code
+from discordianai.latencies import Latencies
 
 MOST_WAITING = 1024
 """Writes; whoever comes then waits for room."""
@@ -47,6 +48,7 @@ class Write:
 
     call: Call
     settle: Callable[[Outcome], None]
+    since: float = field(default_factory=trio.current_time)
 
 
 class Writer:
@@ -60,6 +62,8 @@ class Writer:
         self._much = trio.Event()
         self._writes = 0
         self.commits = 0
+        self.waits = Latencies()
+        """Of writes, from their call to their commit."""
 
     async def submit(self, write: Write) -> None:
         """Queue a write. Cancelled before it returns, it is not queued; else it is settled in any case.
@@ -112,7 +116,9 @@ class Writer:
             self._writes += len(writes)
             if self._writes >= MUCH:
                 self._much.set()
+        now = trio.current_time()
         for write, outcome in zip(writes, outcomes, strict=True):
+            self.waits.note(now - write.since)
             write.settle(outcome)
 
 

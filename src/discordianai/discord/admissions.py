@@ -7,7 +7,7 @@ from enum import Enum
 import trio
 
 CROWD = 25
-"""Questions that wait to be acknowledged at once. Discord takes 0.1 s for each, all at once: it is a burst."""
+"""Questions that wait to be acknowledged at once. Discord takes 0.1 s for all of them: it is a burst."""
 
 GIVE_WAY = 2.0
 """Seconds that answers let a crowd be acknowledged first. Discord forgets who was not after three."""
@@ -44,6 +44,11 @@ class Admissions:
     def open(self) -> int:
         """Questions admitted and not yet finished."""
         return self._total
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more are admitted, because the bot is stopping."""
+        return self._closed
 
     def admit(self, person_id: int) -> Denial | None:
         """Open one question of this person, from any thread; or say why not."""

@@ -1,5 +1,6 @@
 """What Discord says about one thing that a person did, as frozen records. Pure parsing, no I/O."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +31,8 @@ class Origin:
     """Who does something where, and how to answer. `permissions` are those of the person in the channel.
 
     `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
-    message with the person; otherwise somebody uses it as an app of their own.
+    message with the person; otherwise somebody uses it as an app of their own. `arrived_at` is in monotonic
+    seconds: Discord waits three for the acknowledgement.
     """
 
     interaction_id: int
@@ -42,6 +44,7 @@ class Origin:
     permissions: int = 0
     locale: str = "en-US"
     as_member: bool = True
+    arrived_at: float = field(default_factory=time.monotonic, compare=False)
 
     def may(self, permission: int) -> bool:
         """Whether Discord gives this person that permission here."""

@@ -12,7 +12,7 @@ import time
 import aiohttp
 import structlog
 from interactions import Activity, ActivityType, Client, Intents, Status
-from interactions.api.events import RawGatewayEvent, WebsocketReady
+from interactions.api.events import RawGatewayEvent, Resume, WebsocketReady
 from interactions.api.http.route import Route
 from interactions.client.errors import HTTPException, LoginError, WebSocketClosed
 from interactions.models.internal.listener import Listener as EventListener
@@ -20,6 +20,7 @@ from interactions.models.internal.listener import Listener as EventListener
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.catalogue import entries
 from discordianai.discord.commands import synchronise
+from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.gate import Gate
 from discordianai.discord.handover import Servers, TrioSide
 from discordianai.discord.reception import Reception
@@ -46,16 +47,20 @@ REFUSALS = {
 class Listener:
     """One run of the library, on an asyncio loop of its own. It is used once."""
 
-    def __init__(self, settings: Settings, gate: Gate, atlas: Atlas, trio_side: TrioSide) -> None:
+    def __init__(
+        self, settings: Settings, gate: Gate, atlas: Atlas, trio_side: TrioSide, figures: DiscordFigures
+    ) -> None:
         self._settings = settings
         self._atlas = atlas
         self._trio = trio_side
+        self._figures = figures
         self._log = structlog.get_logger("discordianai.discord.listener")
         self._started = time.monotonic()
         self._client = self._make_client()
-        self._reception = Reception(self._client.http, gate, trio_side)
+        self._reception = Reception(self._client.http, gate, trio_side, figures)
         self._identified = 0
         self._bot_id = 0
+        self._session_socket: object = None
 
     async def run(self) -> None:
         """Listen until cancelled. Raises `ListenerRefused` when trying again is no use, else whatever failed.
@@ -66,6 +71,7 @@ class Listener:
         Route.BASE = self._settings.discord.api_url
         token = self._settings.discord.token
         synchronising: asyncio.Task[None] | None = None
+        watching = asyncio.create_task(self._figures.watch(self._is_connected))
         try:
             await self._client.login(token.get_secret_value() if token else "")
             # Meanwhile the gateway connects: commands that Discord knows already work as soon as it has.
@@ -76,6 +82,7 @@ class Listener:
                 raise ListenerRefused(sentence) from None
             raise
         finally:
+            watching.cancel()
             if synchronising is not None:
                 synchronising.cancel()
             await self._client.http.close()
@@ -95,9 +102,23 @@ class Listener:
         client.add_event_processor("raw_interaction_create")(self._on_interaction)
         client.add_event_processor("raw_message_create")(self._on_message)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
+        client.add_listener(EventListener.create("resume")(self._on_resume))
         for name in (*PLACES, *THREADS):
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
+
+    def _is_connected(self) -> bool:
+        """Whether the connection on which the session began, or was gone on with, is open.
+
+        After a loss the library has another one at once, on which it hears nothing until Discord knows it.
+        """
+        gateway = self._client.ws
+        socket = gateway.ws if gateway is not None else None
+        return socket is not None and socket is self._session_socket and not socket.closed
+
+    def _remember_connection(self) -> None:
+        gateway = self._client.ws
+        self._session_socket = gateway.ws if gateway is not None else None
 
     async def _synchronise(self) -> None:
         models = [model for name in self._settings.providers for model in self._settings.models_of(name)]
@@ -109,6 +130,8 @@ class Listener:
 
     async def _on_ready(self, event: WebsocketReady) -> None:
         self._identified += 1
+        self._remember_connection()
+        self._figures.identified()
         self._bot_id = int(event.data["user"]["id"])
         seconds = round(time.monotonic() - self._started, 3)
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
@@ -116,6 +139,10 @@ class Listener:
         # The library identifies again by itself, and does not look at how often it may.
         if self._identified > 1 and seconds_to_wait(await self._client.http.get_gateway_bot()):
             await self._client.stop()
+
+    async def _on_resume(self, _event: Resume) -> None:
+        self._remember_connection()
+        self._figures.resumed()
 
     async def _on_interaction(self, event: RawGatewayEvent) -> None:
         await self._reception.interaction(event.data)

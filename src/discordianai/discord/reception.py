@@ -10,9 +10,11 @@ import aiohttp
 import structlog
 from interactions.api.http.http_client import HTTPClient
 from interactions.client.errors import HTTPException
+from structlog.contextvars import bind_contextvars
 
 from discordianai.discord import interaction, message
 from discordianai.discord.decisions import (
+    Decision,
     Declined,
     Form,
     Recall,
@@ -21,6 +23,7 @@ from discordianai.discord.decisions import (
     Suggestions,
     Withdrawal,
 )
+from discordianai.discord.figures import DiscordFigures, Unacknowledged
 from discordianai.discord.gate import Gate
 from discordianai.discord.handover import Protection, TrioSide
 from discordianai.discord.interaction import EPHEMERAL, Origin
@@ -47,10 +50,11 @@ Data = Mapping[str, Any]
 class Reception:
     """Answers each interaction once, within Discord's three seconds."""
 
-    def __init__(self, http: HTTPClient, gate: Gate, trio_side: TrioSide) -> None:
+    def __init__(self, http: HTTPClient, gate: Gate, trio_side: TrioSide, figures: DiscordFigures) -> None:
         self._http = http
         self._gate = gate
         self._trio = trio_side
+        self._figures = figures
         self._log = structlog.get_logger("discordianai.discord.reception")
 
     async def interaction(self, payload: Data) -> None:
@@ -74,7 +78,8 @@ class Reception:
         except Exception:
             self._log.exception("a message could not be handled")
 
-    async def _act(self, origin: Origin, decision: object) -> None:
+    async def _act(self, origin: Origin, decision: Decision) -> None:
+        self._figures.decided(type(decision).__name__.lower())
         match decision:
             case Refusal():
                 await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=decision.reason)
@@ -105,6 +110,7 @@ class Reception:
 
     async def _take_question(self, origin: Origin, question: Question) -> None:
         """First stored, then acknowledged, then handed over."""
+        bind_contextvars(question=question.number)  # each event has a task of its own
         self._trio.announce(question)  # before anything is waited for: the next one may overtake this
         handed_over = False
         try:
@@ -124,6 +130,7 @@ class Reception:
 
     async def _take_message(self, question: Question) -> None:
         """A message needs no acknowledgement."""
+        bind_contextvars(question=question.number)
         self._trio.announce(question)
         handed_over = False
         try:
@@ -138,7 +145,6 @@ class Reception:
     async def _respond(self, origin: Origin, kind: int, flags: int = 0, **data: object) -> bool:
         """Answer the interaction itself; whether Discord took it in time."""
         body = {"flags": flags, "allowed_mentions": {"parse": []}} if kind < AUTOCOMPLETE else {}
-        began = time.monotonic()
         try:
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
                 await self._http.post_initial_response(
@@ -151,8 +157,12 @@ class Reception:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = type(error).__name__
         else:
-            self._log.debug("acknowledged", seconds=round(time.monotonic() - began, 3))
+            seconds = time.monotonic() - origin.arrived_at
+            self._figures.acknowledged(seconds)
+            self._log.debug("acknowledged", seconds=round(seconds, 3))
             return True
+        late = time.monotonic() - origin.arrived_at >= ACKNOWLEDGE_TIMEOUT
+        self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
         self._log.warning("an interaction was not acknowledged", reason=reason)
         return False
 

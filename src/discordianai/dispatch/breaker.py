@@ -44,6 +44,11 @@ class Breaker:
         self.state = BreakerState.HALF_OPEN
         return self._options.rest if self._probing else 0.0
 
+    def seen(self, now: float) -> BreakerState:
+        """The state as it is for the next request: the rest may be over."""
+        resting = now < self._opened_at + self._options.rest
+        return BreakerState.HALF_OPEN if self.state is BreakerState.OPEN and not resting else self.state
+
     def enter(self) -> bool:
         """A request that `wait` let through begins; True: it is the probe."""
         if self.state is not BreakerState.HALF_OPEN:

@@ -113,3 +113,8 @@ class Budget:
     def left(self, now: float) -> tuple[float, float]:
         """Requests and tokens that the current minute has left; infinite where there is no limit."""
         return self._requests.limit - self._requests.used(now), self._tokens.limit - self._tokens.used(now)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Requests and tokens that a minute has in all; infinite where there is no limit."""
+        return self._requests.limit, self._tokens.limit

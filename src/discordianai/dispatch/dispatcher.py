@@ -14,13 +14,14 @@ from structlog.typing import FilteringBoundLogger
 
 from discordianai.dispatch import retry
 from discordianai.dispatch.adaptive_limit import AdaptiveLimit
+from discordianai.dispatch.attempt import Attempt
 from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.estimate import TokenEstimate
 from discordianai.dispatch.fair_line import FairLine, LineFull, Place
 from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
-from discordianai.dispatch.statistics import DispatchStatistics, Tally, percentiles
+from discordianai.dispatch.statistics import DispatchStatistics, Tally
 from discordianai.model import ChatRequest, Chunk, ProviderName, Usage
 from discordianai.providers.errors import (
     ConnectionLost,
@@ -91,22 +92,28 @@ class Dispatcher:
 
     def statistics(self) -> DispatchStatistics:
         """This moment."""
-        requests_left, tokens_left = self._budget.left(trio.current_time())
-        tally = self._tally
+        now, tally = trio.current_time(), self._tally
+        requests_left, tokens_left = self._budget.left(now)
+        requests_limit, tokens_limit = self._budget.limits
         return DispatchStatistics(
             in_flight=self._limiter.borrowed_tokens,
             waiting=self._line.waiting,
             limit=self._limit.now,
             requests_left=requests_left,
             tokens_left=tokens_left,
-            breaker=self._breaker.state,
-            waited=percentiles(tally.waited),
-            first_chunk=percentiles(tally.first_chunk),
-            last_chunk=percentiles(tally.last_chunk),
+            breaker=self._breaker.seen(now),
+            waited=tally.waited.now(),
+            first_chunk=tally.first_chunk.now(),
+            last_chunk=tally.last_chunk.now(),
             requests=tally.requests,
             rate_limited=tally.rate_limited,
             retries=tally.retries,
-            refused=tally.refused,
+            refused=tally.line_full + tally.breaker_open,
+            line_full=tally.line_full,
+            busiest=max(tally.busiest(now), self._limiter.borrowed_tokens),
+            requests_limit=requests_limit,
+            tokens_limit=tokens_limit,
+            models=tally.models(),
         )
 
     @asynccontextmanager
@@ -139,7 +146,7 @@ class Dispatcher:
                         yield Chunk(place_in_line=self._line.position(place))
                         patience = AGAIN
                     self._check_breaker()  # it may have opened meanwhile
-                    self._tally.waited.append(trio.current_time() - joined)
+                    self._tally.waited.note(trio.current_time() - joined)
                     log.debug(
                         "slot taken", in_flight=self._limiter.borrowed_tokens, waiting=self._line.waiting
                     )
@@ -166,19 +173,19 @@ class Dispatcher:
             if await self._line.admitted(place, min(trio.current_time() + patience, deadline)):
                 return True
         except LineFull:
-            self._tally.refused += 1
+            self._tally.line_full += 1
             raise QueueFull(self.name, "as many questions wait as may") from None
         if trio.current_time() >= deadline:
             raise DeadlinePassed(self.name, "still in the line")
         return False
 
     @contextmanager
-    def _watched(self, place: Place, request: ChatRequest, log: FilteringBoundLogger) -> Iterator["_Attempt"]:
+    def _watched(self, place: Place, request: ChatRequest, log: FilteringBoundLogger) -> Iterator[Attempt]:
         """One request, from whose end the breaker, the limit and the budget learn."""
         probe, failed = self._breaker.enter(), None
-        self._tally.requests += 1
+        self._tally.sent(self._limiter.borrowed_tokens, trio.current_time())
         place.sent = True
-        attempt = _Attempt(self._budget, self._estimate, self._tally, place, request, log)
+        attempt = Attempt(self._budget, self._estimate, self._tally, place, request, log)
         try:
             yield attempt
             failed = False
@@ -186,12 +193,13 @@ class Dispatcher:
         except ProviderError as error:
             failed = isinstance(error, ILL)
             self._learn(error)
-            if isinstance(error, RateLimited):
-                attempt.settle(0)
-            log.debug("failed", reason=error.for_log)
+            attempt.fail(error)
+            raise
+        except Exception as bug:
+            attempt.fail(bug)
             raise
         finally:
-            attempt.settle()
+            attempt.close()
             self._tell_breaker(failed, probe=probe)
 
     async def _before(self, deadline: float, call: Callable[..., Awaitable[Result]], *args: object) -> Result:
@@ -211,7 +219,7 @@ class Dispatcher:
 
     def _check_breaker(self) -> None:
         if seconds := self._breaker.wait(trio.current_time()):
-            self._tally.refused += 1
+            self._tally.breaker_open += 1
             raise BreakerOpen(self.name, "the circuit breaker is open", seconds)
 
     def _tell_breaker(self, failed: bool | None, *, probe: bool) -> None:
@@ -235,62 +243,3 @@ class Dispatcher:
             self._limit.strained(now)
         if isinstance(error, RateLimited | Overloaded) and error.retry_after is not None:
             self._budget.pause(error.retry_after, now)
-
-
-class _Attempt:
-    """What has come of one request so far."""
-
-    def __init__(
-        self,
-        budget: Budget,
-        estimate: TokenEstimate,
-        tally: Tally,
-        place: Place,
-        request: ChatRequest,
-        log: FilteringBoundLogger,
-    ) -> None:
-        self._budget = budget
-        self._estimate = estimate
-        self._tally = tally
-        self._place = place
-        self._request = request
-        self._log = log
-        self._began = trio.current_time()
-        self._texts: list[str] = []
-        self._heard = self._settled = False
-
-    def see(self, chunk: Chunk) -> bool:
-        """Learn from a chunk; whether it says something to others, too."""
-        if chunk.limits is not None:
-            self._budget.believe(chunk.limits, trio.current_time())
-            return False
-        if not self._heard:
-            self._heard = True
-            seconds = trio.current_time() - self._began
-            self._tally.first_chunk.append(seconds)
-            self._log.debug("first words", seconds=round(seconds, 3))
-        if chunk.text:
-            self._texts.append(chunk.text)
-        if chunk.usage is not None:
-            self._estimate.learn(self._request, chunk.usage)
-            self.settle(chunk.usage.input_tokens + chunk.usage.output_tokens)
-        return True
-
-    def end(self) -> None:
-        """The answer came whole."""
-        seconds = trio.current_time() - self._began
-        self._tally.last_chunk.append(seconds)
-        self._log.debug("complete", seconds=round(seconds, 3))
-
-    def settle(self, tokens: float | None = None) -> None:
-        """So many tokens it took; None where the provider has not said.
-
-        It charges when it admits a request, so that one that was left early costs what was expected of it.
-        """
-        if self._settled or self._place.spending is None:
-            return
-        self._settled = True
-        if tokens is None:
-            came = self._estimate.of_text(self._request, "".join(self._texts))
-            tokens = max(self._place.tokens, self._estimate.of_question(self._request) + came)
-        self._budget.settle(self._place.spending, tokens, trio.current_time())

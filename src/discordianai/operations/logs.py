@@ -1,12 +1,18 @@
-"""Logs on stderr: for people on a terminal, `key=value` lines elsewhere, JSON on request.
+"""Logs on stderr: for people on a terminal, one line of `key=value` elsewhere, JSON on request.
+
+Under systemd each line has its priority in front, as `<3>` for an error, those of a traceback too: that is
+how the journal takes them (sd-daemon(3)).
 
 Interaction tokens are in the addresses of Discord's webhooks and so in the error texts of every library that
 calls them; whoever holds one can write as the bot. `redact` takes them out of everything that is logged.
 """
 
 import logging
+import os
 import re
 import sys
+from collections.abc import Mapping
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -14,9 +20,13 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from discordianai.settings import LoggingSettings
 
 _TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/\d+/)[\w.~%-]{16,}")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 QUIET_LIBRARIES = ("interactions", "aiohttp", "asyncio", "httpx", "httpcore", "hpack", "h2", "hypercorn")
 """They log addresses, payloads and questions at INFO and DEBUG; their warnings are enough."""
+
+PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+"""Of syslog(3), by structlog's names of levels."""
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -27,11 +37,31 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def show_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Spell out what would move a terminal's cursor, or begin a line, in texts that came from elsewhere."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _CONTROLS.sub(lambda found: repr(found[0])[1:-1], value)
+    return event
+
+
+def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether `stream` leads to systemd's journal, as JOURNAL_STREAM tells (systemd.exec(5)).
+
+    The variable alone says nothing: what the bot was started by may have sent stderr elsewhere.
+    """
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # ValueError: a stream without a file
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
 def configure(settings: LoggingSettings) -> None:
-    """Send structlog's lines and those of the standard library the same way. Call once, at start."""
-    style = settings.format
-    if style == "auto":
-        style = "console" if sys.stderr.isatty() else "plain"
+    """Send structlog's lines and those of the standard library the same way.
+
+    Call at the start; again, with other settings, it takes the place of what was.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -54,28 +84,66 @@ def configure(settings: LoggingSettings) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(style),
+                structlog.processors.format_exc_info,
+                redact,
+                show_controls,
+                _renderer(_style(settings.format, sys.stderr)),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    logging.getLogger("discordianai").setLevel(settings.level)
-    for library in QUIET_LIBRARIES:
-        logging.getLogger(library).setLevel(logging.WARNING)
+    _set_levels(root, settings)
     logging.captureWarnings(capture=True)
 
 
-def _renderers(style: str) -> list[Processor]:
+def _set_levels(root: logging.Logger, settings: LoggingSettings) -> None:
+    root.setLevel(logging.INFO)
+    for name in list(root.manager.loggerDict):
+        if name.startswith("discordianai."):
+            logging.getLogger(name).setLevel(logging.NOTSET)  # former settings may have named it
+    logging.getLogger("discordianai").setLevel(settings.level)
+    for library in QUIET_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
+    for module, level in settings.levels.items():
+        logging.getLogger(module).setLevel(level)
+
+
+def _style(wanted: str, stream: TextIO) -> str:
+    if wanted != "auto":
+        return wanted
+    if stream.isatty():
+        return "console"
+    return "journal" if is_journal(stream) else "plain"
+
+
+def _renderer(style: str) -> Processor:
     if style == "console":
-        # The console renderer writes tracebacks itself, in colour; they are redacted as text all the same.
-        return [structlog.processors.format_exc_info, redact, structlog.dev.ConsoleRenderer()]
-    rendered: Processor = (
-        structlog.processors.JSONRenderer()
-        if style == "json"
-        else structlog.processors.LogfmtRenderer(
-            key_order=["timestamp", "level", "logger", "event"], bool_as_flag=False
+        # Colours where they are seen, and wanted: https://no-color.org.
+        colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        return structlog.dev.ConsoleRenderer(
+            colors=colours, exception_formatter=structlog.dev.plain_traceback
         )
+    if style == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return _Journal() if style == "journal" else _logfmt("timestamp")
+
+
+def _logfmt(*first: str) -> Processor:
+    return structlog.processors.LogfmtRenderer(
+        key_order=[*first, "level", "logger", "event"], bool_as_flag=False
     )
-    return [structlog.processors.format_exc_info, redact, rendered]
+
+
+class _Journal:
+    """The journal notes the time itself."""
+
+    def __init__(self) -> None:
+        self._logfmt = _logfmt()
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> str:
+        priority = PRIORITIES.get(str(event.get("level")), PRIORITIES["info"])
+        event.pop("timestamp", None)
+        traceback = str(event.pop("exception", "") or "")
+        line = str(self._logfmt(logger, method, event))
+        return "\n".join(f"<{priority}>{text}" for text in (line, *traceback.splitlines()))

@@ -48,6 +48,7 @@ class Sandbox:
             "openai": {"base_url": self.openai.url, "api_key": self.openai.options.api_key},
             "perplexity": {"base_url": self.perplexity.url, "api_key": self.perplexity.options.api_key},
             "conversations": {"database": str(self.folder / "conversations.sqlite3")},
+            "operations": {"port": 0},  # there may be several sandboxes on a machine
         }
         for table, keys in (changes or {}).items():
             tables.setdefault(table, {}).update(keys)

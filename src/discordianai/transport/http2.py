@@ -1,5 +1,7 @@
 """HTTP/2: sends requests through the pool, and reads their responses."""
 
+from contextvars import Context
+
 import anyio
 import anyio.abc
 import httpx
@@ -57,7 +59,8 @@ class Http2:
             await self._timekeeper.run()
 
     def _start(self, connection: Connection, connect_timeout: float) -> None:
-        self._tasks.start_soon(self._run, connection, connect_timeout)
+        # It outlives the request that it is opened for, whose number its log lines are not to bear.
+        Context().run(self._tasks.start_soon, self._run, connection, connect_timeout)
 
     async def _run(self, connection: Connection, connect_timeout: float) -> None:
         try:

@@ -1,0 +1,129 @@
+"""What the front door tells about itself. Counted on the listener's thread, read on any."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from discordianai.latencies import Latencies, Latency
+
+BEAT = 0.25
+"""Seconds between two looks at how late the listener's loop is, and at the gateway."""
+
+KEPT_BEATS = 240
+"""A minute of them."""
+
+
+class Unacknowledged(StrEnum):
+    """Why Discord did not take an acknowledgement."""
+
+    LATE = "late"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordStatistics:
+    """One moment of it. The last four are totals: `identifies` and `resumes` of gateway sessions, `losses` of
+    the gateway; `unacknowledged` by reason, `interactions` by what became of them.
+
+    `connected_since` is in seconds since the epoch, None while there is no gateway. `acknowledged` is the
+    time from an event to Discord's word that it has taken the acknowledgement. `lag` is how late the
+    listener's loop was, `overdue` the seconds for which it has not taken its turn now.
+    """
+
+    connected_since: float | None = None
+    acknowledged: Latency = field(default_factory=Latency)
+    lag: Latency = field(default_factory=Latency)
+    overdue: float = 0.0
+    identifies: int = 0
+    resumes: int = 0
+    losses: int = 0
+    unacknowledged: Mapping[str, int] = field(default_factory=dict)
+    interactions: Mapping[str, int] = field(default_factory=dict)
+
+
+class DiscordFigures:
+    """Outlives the listeners, which come and go."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connected_since: float | None = None
+        self._acknowledged = Latencies()
+        self._lag = Latencies(KEPT_BEATS)
+        self._due: float | None = None
+        self._identifies = self._resumes = self._losses = 0
+        self._unacknowledged: Counter[str] = Counter()
+        self._interactions: Counter[str] = Counter()
+
+    def identified(self) -> None:
+        """A session has begun."""
+        with self._lock:
+            self._identifies += 1
+            self._connect()
+
+    def resumed(self) -> None:
+        """A session goes on after its connection was lost."""
+        with self._lock:
+            self._resumes += 1
+            self._connect()
+
+    def decided(self, kind: str) -> None:
+        """This became of an interaction."""
+        with self._lock:
+            self._interactions[kind] += 1
+
+    def acknowledged(self, seconds: float) -> None:
+        """Discord has taken an acknowledgement, so long after the event came."""
+        with self._lock:
+            self._acknowledged.note(seconds)
+
+    def refused(self, reason: Unacknowledged) -> None:
+        """Discord has not taken one."""
+        with self._lock:
+            self._unacknowledged[reason.value] += 1
+
+    async def watch(self, is_connected: Callable[[], bool]) -> None:
+        """Measure the loop that this runs on, and notice a lost gateway, until cancelled.
+
+        The library tells of a gateway only when it has it again.
+        """
+        try:
+            while True:
+                due = time.monotonic() + BEAT
+                self._due = due
+                await asyncio.sleep(BEAT)
+                with self._lock:
+                    self._lag.note(max(time.monotonic() - due, 0.0))
+                    if not is_connected():
+                        self._lose()
+        finally:
+            with self._lock:
+                self._due = None
+                self._lose()
+
+    def now(self) -> DiscordStatistics:
+        """This moment."""
+        with self._lock:
+            due = self._due
+            return DiscordStatistics(
+                connected_since=self._connected_since,
+                acknowledged=self._acknowledged.now(),
+                lag=self._lag.now(),
+                overdue=max(time.monotonic() - due, 0.0) if due is not None else 0.0,
+                identifies=self._identifies,
+                resumes=self._resumes,
+                losses=self._losses,
+                unacknowledged=dict(self._unacknowledged),
+                interactions=dict(self._interactions),
+            )
+
+    def _connect(self) -> None:
+        self._lose()
+        self._connected_since = time.time()
+
+    def _lose(self) -> None:
+        self._losses += self._connected_since is not None
+        self._connected_since = None

@@ -1,0 +1,19 @@
+"""Asks every rule."""
+
+from discordianai.operations.advice.bot_rules import BOT_RULES
+from discordianai.operations.advice.findings import Finding, Use, period
+from discordianai.operations.advice.provider_rules import PROVIDER_RULES
+from discordianai.operations.snapshot import Snapshot
+
+
+def advise(now: Snapshot, before: Snapshot | None = None) -> tuple[Finding, ...]:
+    """What should change, the urgent first; nothing where all is well.
+
+    Rates are those since `before`, or since the bot's start. Never raises.
+    """
+    looked_at = period(now, before)
+    findings = [finding for rule in BOT_RULES for finding in rule(looked_at)]
+    for name in now.providers:
+        use = Use.of(looked_at, name)
+        findings += [finding for rule in PROVIDER_RULES for finding in rule(use)]
+    return tuple(sorted(findings, key=lambda finding: not finding.urgent))

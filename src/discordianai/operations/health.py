@@ -1,0 +1,59 @@
+"""Whether the bot lives, and whether it can answer: a function of one snapshot."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from discordianai.dispatch.breaker import BreakerState
+from discordianai.operations.snapshot import Snapshot
+
+LONGEST_SILENCE = 30.0
+"""Seconds that the Discord loop may be overdue: a gateway waits longer for a heartbeat, a person does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Not `live`: only a restart helps. `ready`: it can answer now. `reasons` say why not, `remarks` what is
+    not as it should be all the same."""
+
+    live: bool
+    ready: bool
+    reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+STARTING = Verdict(live=True, ready=False, reasons=("the bot is starting",))
+
+
+def judge(snapshot: Snapshot) -> Verdict:
+    """What the figures say."""
+    dead = tuple(_why_dead(snapshot))
+    reasons = (*dead, *_why_not_ready(snapshot))
+    return Verdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)))
+
+
+def _why_dead(snapshot: Snapshot) -> Iterator[str]:
+    overdue = snapshot.discord.overdue
+    if overdue > LONGEST_SILENCE:
+        yield f"the Discord loop has not answered for {overdue:.0f} s"
+
+
+def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.process.stopping:
+        yield "the bot is stopping"
+    if snapshot.discord.connected_since is None:
+        yield "the Discord gateway is not connected"
+    if not snapshot.health.writable:
+        yield snapshot.health.reason or "the store cannot be written"
+    if all(provider.dispatch.breaker is BreakerState.OPEN for provider in snapshot.providers.values()):
+        yield "the circuit breaker of every provider is open"
+
+
+def _remarks(snapshot: Snapshot) -> Iterator[str]:
+    for name, provider in snapshot.providers.items():
+        if provider.dispatch.breaker is not BreakerState.CLOSED:
+            yield f"the circuit breaker of {name.label} is {provider.dispatch.breaker.value}"
+    health = snapshot.health
+    if health.kept:
+        yield f"{health.kept} changes wait in memory for the database"
+    if health.lost:
+        yield f"{health.lost} changes did not fit into memory and are lost"

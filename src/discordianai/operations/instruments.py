@@ -1,0 +1,63 @@
+"""Every part of the running bot that has figures, and how to read them all at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import time
+
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.sqlite import SqliteStore
+from discordianai.discord.admissions import Admissions
+from discordianai.discord.figures import DiscordFigures
+from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.latencies import Latencies
+from discordianai.model import ProviderName
+from discordianai.operations.snapshot import (
+    ProviderFigures,
+    QuestionFigures,
+    Snapshot,
+    process_figures,
+)
+from discordianai.protection import Counts
+from discordianai.transport.clients import PooledClient
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """Put together by `app`. `settings` has the numbers of settings.toml, `lag` is of trio's loop."""
+
+    settings: Mapping[str, float]
+    clients: Mapping[ProviderName, PooledClient]
+    discord: PooledClient
+    dispatchers: Mapping[ProviderName, Dispatcher]
+    store: SqliteStore
+    ledger: Ledger
+    figures: DiscordFigures
+    admissions: Admissions
+    counts: Counts
+    lag: Latencies
+    started_at: float = field(default_factory=time)
+
+    def read(self) -> Snapshot:
+        """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
+        counts = self.counts
+        return Snapshot(
+            process=process_figures(self.started_at, self.lag.now(), stopping=self.admissions.closed),
+            providers={name: self._provider(name) for name in self.dispatchers},
+            discord=self.figures.now(),
+            discord_pool=self.discord.statistics(),
+            health=self.store.health,
+            store=self.store.figures,
+            questions=QuestionFigures(
+                self.admissions.open, counts.answered, counts.unprotected, counts.replayed
+            ),
+            settings=self.settings,
+        )
+
+    def _provider(self, name: ProviderName) -> ProviderFigures:
+        dispatcher = self.dispatchers[name]
+        return ProviderFigures(
+            model=dispatcher.model,
+            dispatch=dispatcher.statistics(),
+            pool=self.clients[name].statistics(),
+            spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose is name},
+        )

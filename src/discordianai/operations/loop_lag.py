@@ -1,0 +1,31 @@
+"""How late trio's loop is: a task that sleeps, and looks how long it was."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from discordianai.latencies import Latencies
+
+BEAT = 0.25
+"""Seconds between two looks."""
+
+KEPT = 240
+"""A minute of them."""
+
+
+@asynccontextmanager
+async def watched_loop() -> AsyncIterator[Latencies]:
+    """Measure while the block runs."""
+    lag = Latencies(KEPT)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_beat, lag)
+        yield lag
+        nursery.cancel_scope.cancel()
+
+
+async def _beat(lag: Latencies) -> None:
+    while True:
+        due = trio.current_time() + BEAT
+        await trio.sleep_until(due)
+        lag.note(max(trio.current_time() - due, 0.0))

@@ -1,0 +1,167 @@
+"""One moment of the running bot, in figures: what everybody shows who shows any.
+
+It holds nothing that anybody said, no id of a person, a channel or a server, and no secret.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from discordianai.conversations.accounting import Spent
+from discordianai.conversations.figures import StoreFigures
+from discordianai.conversations.store import Health
+from discordianai.discord.figures import DiscordStatistics
+from discordianai.dispatch.statistics import DispatchStatistics
+from discordianai.latencies import Latency
+from discordianai.model import ProviderName
+from discordianai.settings import Settings
+from discordianai.transport.records import Statistics
+
+
+class NotASnapshot(Exception):
+    """The text is none; what is wrong with it is in the message, nothing of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """Times are in seconds since the epoch, `cpu_seconds` and `memory_bytes` those of the process.
+
+    `lag` is how late trio's loop was. `stopping`: no more questions are taken.
+    """
+
+    version: str
+    started_at: float
+    taken_at: float
+    memory_bytes: int = 0
+    cpu_seconds: float = 0.0
+    lag: Latency = field(default_factory=Latency)
+    stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFigures:
+    """One provider. `pool` is None over HTTP/1.1; `spent` has all charges since the start, by model."""
+
+    model: str
+    dispatch: DispatchStatistics
+    pool: Statistics | None = None
+    spent: Mapping[str, Spent] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFigures:
+    """`open` are in work or wait, the others are totals. Those that are `unprotected` would have been lost in
+    a crash; those that were `replayed` came a second time, and were dropped."""
+
+    open: int = 0
+    answered: int = 0
+    unprotected: int = 0
+    replayed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`settings` has the numbers that figures are held against, by their keys in the file."""
+
+    # JSON knows no infinity, which a budget without a limit has left.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings")
+
+    process: ProcessFigures
+    providers: Mapping[ProviderName, ProviderFigures] = field(default_factory=dict)
+    discord: DiscordStatistics = field(default_factory=DiscordStatistics)
+    discord_pool: Statistics | None = None
+    health: Health = field(default_factory=Health)
+    store: StoreFigures = field(default_factory=StoreFigures)
+    questions: QuestionFigures = field(default_factory=QuestionFigures)
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def pools(self) -> Mapping[str, Statistics]:
+        """Those that tell anything, by their clients' names."""
+        pools = {name.value: provider.pool for name, provider in self.providers.items()}
+        return {name: pool for name, pool in {**pools, "discord": self.discord_pool}.items() if pool}
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return max(self.process.taken_at - self.process.started_at, 0.0)
+
+
+def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> ProcessFigures:
+    """This process, now."""
+    return ProcessFigures(
+        version=_version(),
+        started_at=started_at,
+        taken_at=time.time(),
+        memory_bytes=_resident_bytes(),
+        cpu_seconds=time.process_time(),
+        lag=lag,
+        stopping=stopping,
+    )
+
+
+def numbers(settings: Settings) -> dict[str, float]:
+    """Every number that is set, but for prices, by its key in the file."""
+    found: dict[str, float] = {}
+
+    def look(path: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                look(f"{path}.{key}" if path else key, inner)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[path] = value
+
+    look("", settings.model_dump(exclude={"models"}))
+    return found
+
+
+def to_json(snapshot: Snapshot) -> bytes:
+    """As `/api/snapshot` shows it; an infinite figure is the text "Infinity"."""
+    return _adapter().dump_json(snapshot)
+
+
+def from_json(text: str | bytes) -> Snapshot:
+    """Read it again. Raises `NotASnapshot`."""
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        raise _complaint(error) from None
+
+
+def from_document(document: Mapping[str, object]) -> Snapshot:
+    """The same from records that are dictionaries. Raises `NotASnapshot`."""
+    try:
+        return _adapter().validate_python(document)
+    except ValidationError as error:
+        raise _complaint(error) from None
+
+
+def _complaint(error: ValidationError) -> NotASnapshot:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"])) or "the text"
+    return NotASnapshot(f"{where}: {first['msg']}")
+
+
+@cache
+def _adapter() -> TypeAdapter[Snapshot]:
+    return TypeAdapter(Snapshot)
+
+
+@cache
+def _version() -> str:
+    return version("discordianai")
+
+
+def _resident_bytes() -> int:
+    """0 where the system has no /proc. The figure of `getrusage` is the most there ever was."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123  # half the time of a Path
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,0 +1,190 @@
+"use strict";
+// Asks for a snapshot every two seconds, and draws each figure with its last five minutes. What comes from the
+// bot is only ever put in as text.
+const EVERY = 2000, KEPT = 150;
+const histories = new Map();
+const tiles = new Map();
+let before = null;
+
+const $ = (id) => document.getElementById(id);
+const number = (value) => Number(value);  // "Infinity" comes as text
+const sum = (object) => Object.values(object).reduce((a, b) => a + b, 0);
+
+function seconds(value) {
+  if (value >= 100) return `${Math.round(value)} s`;
+  if (value >= 1) return `${value.toFixed(1)} s`;
+  return `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms`;
+}
+function count(value) {
+  if (!Number.isFinite(value)) return "no limit";
+  const digits = Math.abs(value) < 10 && value % 1 ? 1 : 0;
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+const percent = (value) => `${Math.round(value * 100)} %`;
+const megabytes = (value) => `${(value / 2 ** 20).toFixed(0)} MB`;
+function duration(value) {
+  const minutes = Math.floor(value / 60), hours = Math.floor(minutes / 60), days = Math.floor(hours / 24);
+  if (days) return `${days} d ${hours % 24} h`;
+  if (hours) return `${hours} h ${minutes % 60} min`;
+  return minutes ? `${minutes} min` : `${Math.floor(value)} s`;
+}
+
+/** What a total grew by in a minute, between this snapshot and the one before. */
+function perMinute(now, of) {
+  if (!before) return 0;
+  const passed = now.process.taken_at - before.process.taken_at;
+  return passed > 0 ? Math.max(of(now) - of(before), 0) * 60 / passed : 0;
+}
+
+/** Each tile: its name, the figure that is drawn, how it is written, what stands below, whether it is well. */
+function providerTiles(now, name) {
+  const of = (snapshot) => snapshot.providers[name].dispatch;
+  const dispatch = of(now), pool = now.providers[name].pool;
+  const most = now.settings[`connection_pool.${name}.max_connections`] || (pool && pool.max_connections) || 1;
+  const used = dispatch.in_flight / most;
+  const left = number(dispatch.requests_left), limit = number(dispatch.requests_limit);
+  const total = (snapshot, what) => sum(Object.fromEntries(
+    Object.entries(of(snapshot).models).map(([model, figures]) => [model, what(figures)])));
+  const tokens = (snapshot) => total(snapshot, (figures) => figures.input_tokens + figures.output_tokens);
+  const cost = sum(Object.fromEntries(
+    Object.entries(now.providers[name].spent).map(([model, spent]) => [model, spent.cost / 1e9])));
+  const failed = (snapshot) => total(snapshot, (figures) =>
+    sum(figures.outcomes) - (figures.outcomes.answered || 0) - (figures.outcomes.stopped || 0));
+  return [
+    ["Utilisation", used, percent(used), `${dispatch.in_flight} of ${most} in flight, peak ${dispatch.busiest}`,
+      used > 0.8 ? "warn" : ""],
+    ["429s a minute", perMinute(now, (s) => of(s).rate_limited), count, `${count(dispatch.rate_limited)} since start`,
+      perMinute(now, (s) => of(s).rate_limited) ? "warn" : ""],
+    ["Whole answer", dispatch.last_chunk.p50, seconds, `99 %: ${seconds(dispatch.last_chunk.p99)}`],
+    ["First words", dispatch.first_chunk.p50, seconds, `99 %: ${seconds(dispatch.first_chunk.p99)}`],
+    ["Waiting", dispatch.waiting, count, `99 % waited up to ${seconds(dispatch.waited.p99)}`,
+      dispatch.waiting ? "warn" : ""],
+    ["Requests a minute", perMinute(now, (s) => of(s).requests), count, `${count(dispatch.requests)} since start`],
+    ["Failed a minute", perMinute(now, failed), count, `${count(failed(now))} since start`,
+      perMinute(now, failed) ? "warn" : ""],
+    ["Budget left", Number.isFinite(limit) && limit > 0 ? left / limit : 1,
+      Number.isFinite(limit) ? percent(limit > 0 ? left / limit : 0) : "no limit",
+      `${count(left)} requests, ${count(number(dispatch.tokens_left))} tokens`],
+    ["Circuit breaker", dispatch.breaker === "closed" ? 0 : 1, dispatch.breaker,
+      `up to ${dispatch.limit} in flight now`, dispatch.breaker === "closed" ? "" : "bad"],
+    ["Connections", pool ? pool.open_connections : 0, pool ? count : "HTTP/1.1",
+      pool ? `${pool.idle_connections} idle, ${pool.connections_lost} lost` : "no figures of its pool"],
+    ["Tokens a minute", perMinute(now, tokens), count, `${count(tokens(now))} since start`],
+    ["Cost", cost, (value) => value.toLocaleString("en", { maximumFractionDigits: 4 }), "since start, where priced"],
+  ];
+}
+function botTiles(now) {
+  const { questions, store, process, discord, health } = now;
+  const ready = discord.connected_since;
+  const refused = sum(discord.unacknowledged);
+  const busy = before ? (process.cpu_seconds - before.process.cpu_seconds) /
+    Math.max(process.taken_at - before.process.taken_at, 0.001) : 0;
+  return [
+    ["Questions open", questions.open, count, `${count(questions.answered)} answered since start`],
+    ["Answered a minute", perMinute(now, (s) => s.questions.answered), count,
+      `${questions.unprotected} unprotected, ${questions.replayed} replayed`],
+    ["Acknowledgement", discord.acknowledged.p50, seconds,
+      `99 %: ${seconds(discord.acknowledged.p99)}, ${refused} not taken`],
+    ["Gateway", ready ? 1 : 0, ready ? "connected" : "not connected",
+      ready ? `for ${duration(process.taken_at - ready)}, ${discord.losses} lost` : `${discord.losses} lost`,
+      ready ? "" : "bad"],
+    ["Conversations", store.conversations, count, `${megabytes(store.cached_bytes)} in memory`],
+    ["Store write", store.writes.p50, seconds, `99 %: ${seconds(store.writes.p99)}`, health.writable ? "" : "bad"],
+    ["Store read", store.reads.p50, seconds, `99 %: ${seconds(store.reads.p99)}`],
+    ["Memory", process.memory_bytes, megabytes, "resident"],
+    ["CPU", busy, percent, `${count(process.cpu_seconds)} s since start`],
+    ["Lag of trio", process.lag.longest, seconds, `99 %: ${seconds(process.lag.p99)}`, process.lag.longest > 1 ? "warn" : ""],
+    ["Lag of asyncio", Math.max(discord.lag.longest, discord.overdue), seconds, `99 %: ${seconds(discord.lag.p99)}`,
+      discord.lag.longest > 1 || discord.overdue > 1 ? "warn" : ""],
+  ];
+}
+
+function make(kind, parent, text = "") {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  parent.append(made);
+  return made;
+}
+function tile(section, name) {
+  const key = `${section} ${name}`;
+  if (tiles.has(key)) return tiles.get(key);
+  let grid = tiles.get(section);
+  if (!grid) {
+    const part = make("section", $("sections"));
+    const [title, more] = section.split(" · ");
+    const heading = make("h2", part, title);
+    if (more) make("small", heading, more);
+    grid = make("div", part);
+    grid.className = "grid";
+    tiles.set(section, grid);
+  }
+  const box = make("article", grid);
+  box.className = "tile";
+  make("h3", box, name);
+  const made = { value: make("b", box), below: make("span", box) };
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [attribute, value] of [["viewBox", "0 0 100 30"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]])
+    svg.setAttribute(attribute, value);
+  for (const kind of ["area", "trace"]) {
+    made[kind] = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    made[kind].setAttribute("class", kind);
+    svg.append(made[kind]);
+  }
+  box.append(svg);
+  tiles.set(key, made);
+  return made;
+}
+function draw(section, [name, figure, written, below, mood = ""]) {
+  const key = `${section} ${name}`, made = tile(section, name);
+  const history = histories.get(key) || [];
+  histories.set(key, history);
+  history.push(Number.isFinite(figure) ? figure : 0);
+  if (history.length > KEPT) history.shift();
+  made.value.textContent = typeof written === "string" ? written : written(figure);
+  made.value.className = mood;
+  made.below.textContent = below;
+  const top = Math.max(...history) || 1;
+  const points = history.map((value, place) =>
+    `${(100 - (history.length - 1 - place) * 100 / (KEPT - 1)).toFixed(2)} ${(28.5 - 27 * value / top).toFixed(2)}`);
+  const line = `M${points.join("L")}`;
+  made.trace.setAttribute("d", line);
+  made.area.setAttribute("d", `${line}L100 30L${points[0].split(" ")[0]} 30Z`);
+}
+
+function show(health, now) {
+  $("state").textContent = health.ready ? "ready" : health.live ? "not ready" : "stuck";
+  $("state").className = `pill ${health.ready ? (health.remarks.length ? "warn" : "good") : "bad"}`;
+  $("reasons").replaceChildren();
+  for (const reason of [...health.reasons, ...health.remarks]) make("li", $("reasons"), reason);
+  if (!now) return;
+  const { version, started_at, taken_at } = now.process;
+  $("about").textContent = `${version}, up ${duration(taken_at - started_at)}`;
+  if (before && before.process.started_at !== started_at) before = null;
+  draw_all(now);
+  before = now;
+}
+function draw_all(now) {
+  const labels = { openai: "OpenAI", perplexity: "Perplexity" };
+  for (const [name, provider] of Object.entries(now.providers))
+    for (const each of providerTiles(now, name)) draw(`${labels[name] || name} · ${provider.model}`, each);
+  for (const each of botTiles(now)) draw("The bot", each);
+}
+
+async function look() {
+  try {
+    const [health, snapshot] = await Promise.all(["health", "api/snapshot"].map((path) => fetch(path)));
+    show(await health.json(), snapshot.ok ? await snapshot.json() : null);
+    document.body.classList.remove("stale");
+  } catch {
+    $("state").textContent = "no answer";
+    $("state").className = "pill bad";
+    document.body.classList.add("stale");
+  }
+}
+async function keepLooking() {
+  while (true) {
+    if (!document.hidden) await look();
+    await new Promise((done) => setTimeout(done, EVERY));
+  }
+}
+keepLooking();

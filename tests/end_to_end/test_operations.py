@@ -1,0 +1,162 @@
+"""The operator looks at the running bot: its health, its metrics, its page, and what advise makes of it."""
+
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+import trio
+from prometheus_client.parser import text_string_to_metric_families
+
+from discordianai.model import ProviderName
+from discordianai.operations.snapshot import from_json
+from discordianai.sandbox.discord import person
+from discordianai.sandbox.discord.gateway import Gateway
+from discordianai.sandbox.providers import Fault
+from discordianai.sandbox.providers.faults import Kind
+from tests.end_to_end.conftest import Scene, Stage
+
+OPERATOR = person(7)
+
+
+class Operator:
+    """Somebody on the bot's machine."""
+
+    def __init__(self) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = int(listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            return await client.get(path)
+
+    async def wait_for(self, path: str, status: int) -> httpx.Response:
+        with trio.fail_after(10):
+            while (response := await self.get(path)).status_code != status:  # noqa: ASYNC110  # asked as a monitor does
+                await trio.sleep(0.05)
+        return response
+
+    async def run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        with trio.fail_after(20):
+            command = [sys.executable, "-m", "discordianai", *words]
+            return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
+
+
+async def test_what_the_operator_sees_is_what_the_bot_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = Operator()
+    settings: dict[str, dict[str, object]] = {
+        "discord": {"admin_user_ids": [OPERATOR.id]},
+        "operations": {"port": operator.port},
+        "logging": {"level": "DEBUG"},
+    }
+    async with stage(settings=settings) as scene:
+        await operator.wait_for("/health/ready", 200)
+        await scene.ask("why is the sky blue?")
+        await scene.ask("what is new today?", options={"provider": "perplexity"})
+        await sees_metrics(operator)
+        await sees_snapshot(operator)
+        await sees_page(operator)
+        await is_advised(operator)
+        await is_told_in_discord(scene)
+        await cannot_start_another_on_that_port(operator, scene)
+        await sees_that_the_gateway_is_gone(operator, scene, monkeypatch)
+        await sees_that_it_stops(operator, scene)
+
+
+async def sees_metrics(operator: Operator) -> None:
+    text = (await operator.get("/metrics")).text
+    samples = {
+        (sample.name.removeprefix("discordianai_"), *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples["questions_answered_total",] == 2
+    assert samples["requests_total", "answered", "gpt-5-mini", "openai"] == 1
+    assert samples["requests_total", "answered", "perplexity", "sonar-pro"] == 1
+    assert samples["last_chunk_seconds_count", "openai"] == 1
+    assert samples["tokens_total", "gpt-5-mini", "openai", "output"] > 0
+    assert samples["discord_acknowledgement_seconds_count",] >= 2
+    assert samples["discord_identifies_total",] == 1
+    assert samples["conversations",] == 1
+    assert samples["pool_connections_opened_total", "openai"] >= 1
+    assert samples["store_write_seconds_count",] > 0
+    for loop in ("trio", "asyncio"):
+        assert samples["event_loop_lag_seconds_count", loop] > 0
+    assert "sky" not in text
+
+
+async def sees_snapshot(operator: Operator) -> None:
+    response = await operator.get("/api/snapshot")
+    snapshot = from_json(response.content)
+    assert snapshot.questions.answered == 2
+    assert snapshot.providers[ProviderName.OPENAI].dispatch.requests == 1
+    assert snapshot.discord.connected_since is not None
+    assert snapshot.settings["connection_pool.openai.max_connections"] == 50
+    for word in (b"sky", b"sandbox-token", b"sandbox-key", str(OPERATOR.id).encode()):
+        assert word not in response.content
+
+
+async def sees_page(operator: Operator) -> None:
+    page = await operator.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script-src 'sha256-" in page.headers["content-security-policy"]
+    assert "http://" not in page.text.replace("http://www.w3.org", "")
+
+
+async def is_advised(operator: Operator) -> None:
+    done = await operator.run("advise", "--url", operator.url)
+    assert done.returncode == 0
+    assert b"The bot since its start" in done.stdout
+    assert b"of 1 requests got a 429" in done.stdout
+
+
+async def is_told_in_discord(scene: Scene) -> None:
+    told = await scene.sandbox.discord.invoke("status", user=OPERATOR)
+    await told.wait_until(lambda i: "Advice" in i.text)
+    assert told.private
+    assert told.text.startswith("**Ready**")
+    assert "Questions: 0 open, 2 answered" in told.text
+    assert "**Perplexity** · sonar-pro · breaker closed" in told.text
+    refused = await scene.sandbox.discord.invoke("status", user=person(8))
+    await refused.wait_until(lambda i: not i.loading)
+    assert "breaker" not in refused.text
+
+
+async def cannot_start_another_on_that_port(operator: Operator, scene: Scene) -> None:
+    done = await operator.run("run", "--settings", str(scene.sandbox.settings))
+    assert done.returncode == 78
+    assert f"operations.port: {operator.port} is taken on 127.0.0.1".encode() in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+async def sees_that_the_gateway_is_gone(
+    operator: Operator, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as discord:
+        discord.setattr(Gateway, "_handshake", silence)
+        scene.sandbox.discord.drop_gateway(resumable=False)
+        await operator.wait_for("/health/ready", 503)
+        assert "the Discord gateway is not connected" in (await operator.get("/health")).text
+        assert (await operator.get("/health/live")).status_code == 200
+        assert "discordianai_discord_connected 0.0" in (await operator.get("/metrics")).text
+    await operator.wait_for("/health/ready", 200)
+
+
+async def silence(_gateway: Gateway) -> None:
+    """Takes the connection, and lets nobody in."""
+    await trio.sleep(1)
+
+
+async def sees_that_it_stops(operator: Operator, scene: Scene) -> None:
+    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=30, seconds=2))
+    asked = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
+    await asked.wait_until(lambda i: "sandbox" in i.text)
+    scene.bot.terminate()
+    await operator.wait_for("/health/ready", 503)
+    assert "the bot is stopping" in (await operator.get("/health")).text
+    scene.bot.terminate()  # once more, and it ends at once

@@ -1,0 +1,97 @@
+"""Snapshots of a bot that never ran."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from discordianai.conversations.accounting import NANO, Spent
+from discordianai.conversations.figures import StoreFigures
+from discordianai.discord.figures import DiscordStatistics
+from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.statistics import DispatchStatistics, ModelFigures, Outcome
+from discordianai.latencies import BOUNDS, Latency, from_buckets
+from discordianai.model import ProviderName
+from discordianai.operations.snapshot import (
+    ProcessFigures,
+    ProviderFigures,
+    QuestionFigures,
+    Snapshot,
+    numbers,
+)
+from discordianai.settings import Settings
+from discordianai.transport.records import Statistics
+
+HOUR = 3600.0
+STARTED = 1_800_000_000.0
+
+
+def latency(of: Mapping[float, int]) -> Latency:
+    """So many took about so many seconds."""
+    counts = [0] * (len(BOUNDS) + 1)
+    for seconds, count in of.items():
+        counts[sum(bound < seconds for bound in BOUNDS)] += count
+    return from_buckets(tuple(counts), sum(seconds * count for seconds, count in of.items()))
+
+
+def provider(model: str = "gpt-5-mini", connections: int = 50) -> ProviderFigures:
+    """An hour of 1000 questions, all of them answered."""
+    dispatch = DispatchStatistics(
+        in_flight=2,
+        waiting=0,
+        limit=connections,
+        requests_left=480,
+        tokens_left=190_000,
+        breaker=BreakerState.CLOSED,
+        waited=latency({0.0005: 1000}),
+        first_chunk=latency({0.6: 980, 2.0: 20}),
+        last_chunk=latency({6.0: 980, 12.0: 20}),
+        requests=1002,
+        retries=2,
+        busiest=8,
+        requests_limit=500,
+        tokens_limit=200_000,
+        models={model: ModelFigures({Outcome.ANSWERED: 998, Outcome.STOPPED: 2}, 500_000, 300_000)},
+    )
+    pool = Statistics(
+        connections, open_connections=2, idle_connections=1, streams_in_use=2, connections_opened=60
+    )
+    return ProviderFigures(model, dispatch, pool, {model: Spent(998, 500_000, 300_000, 2 * NANO, 0)})
+
+
+def well(**changes: object) -> Snapshot:
+    """A bot with which nothing is wrong, an hour after its start."""
+    openai, perplexity = provider(), provider("sonar-pro", 30)
+    snapshot = Snapshot(
+        process=ProcessFigures(
+            version="0.1.0",
+            started_at=STARTED,
+            taken_at=STARTED + HOUR,
+            memory_bytes=130 * 2**20,
+            cpu_seconds=40.0,
+            lag=latency({0.0005: 14_000, 0.02: 10}),
+        ),
+        providers={ProviderName.OPENAI: openai, ProviderName.PERPLEXITY: perplexity},
+        discord=DiscordStatistics(
+            connected_since=STARTED + 2,
+            acknowledged=latency({0.2: 2000}),
+            lag=latency({0.0005: 14_000}),
+            identifies=1,
+            resumes=2,
+            losses=2,
+            unacknowledged={"late": 1},
+            interactions={"question": 2000, "refusal": 10, "withdrawal": 2},
+        ),
+        discord_pool=Statistics(20, open_connections=1, idle_connections=1, connections_opened=9),
+        store=StoreFigures(
+            conversations=321,
+            reads=latency({0.0008: 3000}),
+            writes=latency({0.004: 6000}),
+            cached_bytes=2**20,
+            cached_conversations=200,
+            cache_hits=1500,
+            cache_misses=321,
+            commits=5000,
+        ),
+        questions=QuestionFigures(open=3, answered=1996),
+        settings=numbers(Settings()),
+    )
+    return replace(snapshot, **changes)  # type: ignore[arg-type]  # by name

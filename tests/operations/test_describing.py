@@ -1,0 +1,56 @@
+"""What /status tells the bot's admins."""
+
+from dataclasses import replace
+
+from discordianai.conversations.store import Health
+from discordianai.dispatch.breaker import BreakerState
+from discordianai.model import ProviderName
+from discordianai.operations.describing import Describing, describe
+from discordianai.transport.records import Statistics
+from tests.operations.builders import latency, provider, well
+
+
+def test_a_bot_that_is_well_is_told_in_figures_and_nothing_is_advised() -> None:
+    snapshot = well()
+    text = Describing(lambda: snapshot).now()
+    assert text.startswith("**Ready** · started <t:1800000000:R>")
+    assert "MiB of memory" in text
+    assert "**OpenAI** · gpt-5-mini · breaker closed" in text
+    assert "`█░░░░░░░░░` 2 of 50 slots (most lately 8), 0 waiting" in text
+    assert "`░░░░░░░░░░` discord: 0 requests on 1 connections (1 idle) of 20" in text
+    assert text.endswith("**Advice**\nNothing needs to change.")
+
+
+def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
+    openai = provider()
+    ill = replace(openai, dispatch=replace(openai.dispatch, rate_limited=20, breaker=BreakerState.OPEN))
+    text = describe(
+        replace(
+            well(), providers={ProviderName.OPENAI: ill}, health=Health(writable=False, reason="disk full")
+        )
+    )
+    assert text.startswith("**Not ready: disk full; the circuit breaker of every provider is open**")
+    assert "breaker open" in text
+    assert "`rate_limits.openai.requests_per_minute`: 500 → 400" in text
+
+
+def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice() -> None:
+    many = 10**7
+    pool = Statistics(1000, many, many, many, many, many, many, many, many)
+    slow = latency({100.0: many})
+    busy = provider("m" * 300)
+    dispatch = replace(
+        busy.dispatch, in_flight=many, waiting=many, busiest=many, rate_limited=many,
+        requests_left=many, requests_limit=many, tokens_left=many, tokens_limit=many,
+        waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN,
+    )  # fmt: skip
+    snapshot = replace(
+        well(),
+        providers=dict.fromkeys(ProviderName, replace(busy, dispatch=dispatch, pool=pool)),
+        discord_pool=pool,
+        health=Health(writable=False, reason="because " * 100),
+    )
+    text = describe(snapshot)
+    assert len(text) <= 2000
+    assert "\n- **" in text.partition("**Advice**")[2]
+    assert text.endswith("more: `discordianai advise` tells")
