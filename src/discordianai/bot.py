@@ -18,14 +18,13 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.bridge import TrioCaller
 from discordianai.discord.channel import ChannelMessages
-from discordianai.discord.decisions import Declined, Request, Withdrawal
+from discordianai.discord.decisions import Declined, Request
 from discordianai.discord.desk import Desk
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
 from discordianai.discord.gate import Gate
 from discordianai.discord.handover import HandedOver, Servers, TrioSide
 from discordianai.discord.intake import Intake
-from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import MessageError
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
@@ -37,8 +36,6 @@ from discordianai.settings import Settings
 
 MOST_OTHER_WORK = 200
 """Errands and small words that are under way at once; what comes beyond that is not done."""
-
-ALREADY_ENDED = "That answer has already ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +112,7 @@ class Bot:
             announce=partial(caller.post, self._line_up),
             protect=protecting.protect,
             forget=protecting.forget,
+            withdraw=partial(caller.call, self._withdraw),
             recall=protecting.recall,
             hand_over=partial(caller.post, take),
             release=partial(caller.post, self._give_up),
@@ -128,6 +126,9 @@ class Bot:
 
         await keep_listening(listen, partial(session_limit.ask_discord, self._parts.discord))
 
+    async def _withdraw(self, interaction_id: int) -> bool:
+        return self._parts.assistant.stop(interaction_id)
+
     def _take(self, answers: trio.Nursery, running: trio.Nursery, thing: HandedOver) -> None:
         """Begin what the listener has handed over. Questions are bounded by the admissions, the rest here."""
         match thing:
@@ -136,8 +137,6 @@ class Bot:
                 self._begin(thing, answers)
             case Servers():
                 self._parts.servers.hear(thing)
-            case Withdrawal() if self._parts.assistant.stop(thing.interaction_id):
-                pass
             case _ if self._other_work >= MOST_OTHER_WORK:
                 self._log.warning("too much at once: an errand is not done", kind=type(thing).__name__)
             case _:
@@ -166,16 +165,12 @@ class Bot:
         finally:
             self._admissions.release(question.person.id)
 
-    async def _do_other_work(self, thing: Request | Withdrawal | Declined) -> None:
+    async def _do_other_work(self, thing: Request | Declined) -> None:
         try:
             match thing:
                 case Request():
                     webhook = InteractionWebhook(self._parts.discord, thing.address)
                     await self._parts.desk.serve(thing, webhook)
-                case Withdrawal():
-                    webhook = InteractionWebhook(self._parts.discord, thing.address)
-                    with suppress(MessageError):  # a courtesy
-                        await webhook.create({"content": ALREADY_ENDED, "flags": EPHEMERAL})
                 case Declined():
                     await self._decline(thing)
         finally:

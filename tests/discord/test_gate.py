@@ -158,7 +158,6 @@ async def test_stop_withdraws_the_question_it_stands_under() -> None:
     stopped = door.decide(press(STOP))
     assert isinstance(stopped, Withdrawal)
     assert stopped.interaction_id == 77
-    assert stopped.address.private
     assert admissions.open == 0
 
 

@@ -18,10 +18,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """The question of that interaction is to be stopped; `address` is that of whoever wants it."""
+    """The question of that interaction is to be stopped."""
 
     interaction_id: int
-    address: ReplyAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,8 +182,7 @@ class Gate:
             return Recall(press, button.person_id, turn, _AGAIN[button.action])
         if button.action is Action.STOP:
             interaction_id = buttons.number(button)
-            address = address_of(press.origin, private=True)
-            return Withdrawal(interaction_id, address) if interaction_id else Refusal(OLD_BUTTON)
+            return Withdrawal(interaction_id) if interaction_id else Refusal(OLD_BUTTON)
         wish = Wish(GO_ON, person=_asker(press, button), private=press.private)
         return self._intake.take(press.origin, wish)
 

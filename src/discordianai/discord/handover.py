@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from discordianai.conversations.pending import Said, TurnId
-from discordianai.discord.decisions import Declined, Request, Withdrawal
+from discordianai.discord.decisions import Declined, Request
 from discordianai.model import Question
 
 
@@ -17,7 +17,7 @@ class Servers:
     left: int | None = None
 
 
-HandedOver = Question | Withdrawal | Request | Declined | Servers
+HandedOver = Question | Request | Declined | Servers
 
 
 class Protection(Enum):
@@ -34,12 +34,14 @@ class TrioSide:
 
     `announce` takes a question's place in its lines, in the order of the calls; then `protect` has it stored,
     `forget` undoes that, and `hand_over` gives it on to be answered, or `release` says that it will not be.
+    `withdraw` stops the answer to an interaction, and tells whether there was one to stop.
     `recall` looks up what was said in a turn, and raises `LookupError` where that cannot be told now.
     """
 
     announce: Callable[[Question], object]
     protect: Callable[[Question], Awaitable[Protection]]
     forget: Callable[[Question], Awaitable[None]]
+    withdraw: Callable[[int], Awaitable[bool]]
     recall: Callable[[TurnId], Awaitable[Said | None]]
     hand_over: Callable[[HandedOver], object]
     release: Callable[[Question], object]

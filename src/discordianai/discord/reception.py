@@ -13,6 +13,7 @@ from interactions.client.errors import HTTPException
 from structlog.contextvars import bind_contextvars
 
 from discordianai.discord import interaction, message
+from discordianai.discord.bridge import Stopping
 from discordianai.discord.decisions import (
     Decision,
     Declined,
@@ -41,6 +42,10 @@ ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
 """Seconds; Discord's own. It refuses a later acknowledgement."""
 
+WITHDRAW_WITHIN = 1.0
+"""Seconds that the acknowledgement of a Stop waits to learn what it did."""
+
+ALREADY_ENDED = "That answer has already ended."
 TRY_AGAIN = "I could not look that up just now. Please try again."
 
 Data = Mapping[str, Any]
@@ -88,9 +93,11 @@ class Reception:
                 await self._respond(origin, AUTOCOMPLETE, choices=choices)
             case Form():
                 await self._respond(origin, MODAL, **_form(decision))
-            case Withdrawal():
-                self._trio.hand_over(decision)  # at once: what it stops costs money
-                await self._respond(origin, DEFERRED_UPDATE)
+            case Withdrawal():  # first stopped, then acknowledged: what it stops costs money
+                if await self._withdrawn(decision):
+                    await self._respond(origin, DEFERRED_UPDATE)
+                else:
+                    await self._act(origin, Refusal(ALREADY_ENDED))
             case Request():
                 kind = DEFERRED_UPDATE if decision.in_place else DEFERRED_CHANNEL_MESSAGE
                 if await self._respond(origin, kind, EPHEMERAL):
@@ -99,6 +106,14 @@ class Reception:
                 await self._recall(origin, decision)
             case Question():
                 await self._take_question(origin, decision)
+
+    async def _withdrawn(self, withdrawal: Withdrawal) -> bool:
+        """Whether there was something to stop; also where that is not told in time: it will be then."""
+        try:
+            async with asyncio.timeout(WITHDRAW_WITHIN):
+                return await self._trio.withdraw(withdrawal.interaction_id)
+        except (TimeoutError, Stopping):
+            return True
 
     async def _recall(self, origin: Origin, recall: Recall) -> None:
         try:
