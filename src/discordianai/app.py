@@ -78,7 +78,8 @@ async def _run(settings: Settings) -> None:
         contexts = Contexts(store, channels, _context_rules(settings), estimator)
         assistant = _assistant(settings, dispatchers, store, contexts)
         limits = Limits(
-            settings.discord.max_file_kilobytes * 1024, settings.discord.max_image_kilobytes * 1024
+            text=settings.discord.max_file_kilobytes * 1024,
+            image=settings.discord.max_image_kilobytes * 1024,
         )
         reader = AttachmentReader(discord.http, settings.discord.api_url, limits)
         services = Services(settings, store, contexts, channels, lambda: "")
@@ -88,7 +89,7 @@ async def _run(settings: Settings) -> None:
             store=store,
             resuming=Resuming(store, api),
             desk=Desk(services),
-            servers=ServerBook(store, settings.conversations.grace_days),
+            servers=ServerBook(store, channels, settings.conversations.grace_days),
             discord=api,
         )
         await Bot(settings, parts).serve()
@@ -152,13 +153,6 @@ def _assistant(
         Ledger(store, _accounting(settings), time),
         options,
     )
-
-
-def _attachment_reader(settings: Settings, discord: PooledClient) -> AttachmentReader:
-    limits = Limits(
-        text=settings.discord.max_file_kilobytes * 1024, image=settings.discord.max_image_kilobytes * 1024
-    )
-    return AttachmentReader(discord.http, settings.discord.api_url, limits)
 
 
 def _context_rules(settings: Settings) -> ContextRules:
