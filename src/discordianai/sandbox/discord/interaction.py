@@ -13,6 +13,8 @@ from discordianai.sandbox.discord.world import Channel, Json, User
 ACKNOWLEDGE_WITHIN = 3.0
 TOKEN_LIFETIME = 15 * 60.0
 """Seconds; both Discord's own."""
+GUEST_FOLLOW_UPS = 5
+"""Messages beside the original one where the bot is no member."""
 
 
 @dataclass(eq=False)
@@ -55,6 +57,16 @@ class Interaction:
     def loading(self) -> bool:
         """Whether the person still sees the bot think."""
         return not self.messages or self.messages[0].loading
+
+    @property
+    def guest(self) -> bool:
+        """Whether the bot is no member here, but an app that the person has brought along."""
+        return "0" not in self.payload.get("authorizing_integration_owners", {})
+
+    def check_room(self) -> None:
+        """Raises `Refused` when there can be no further message."""
+        if self.guest and len(self.messages) > GUEST_FOLLOW_UPS:
+            raise Refused(400, 40094, "This interaction has reached the maximum number of follow-up messages")
 
     def acknowledge(self, kind: int, now: float) -> None:
         """Note the initial response. Raises `Refused` when it is too late, or not the first."""
