@@ -13,7 +13,7 @@ class ChannelBook:
         self._settings: dict[int, ChannelSettings] = {}
 
     async def open(self) -> None:
-        """Read what is there, also once more where that has changed underneath. Where the store cannot tell, nothing is set."""
+        """Read what is there, or read it again. Where the store cannot tell, nothing is set."""
         try:
             self._settings = dict(await self._places.channels())
         except StoreError:

@@ -280,9 +280,9 @@ async def _message_body(request: Request) -> tuple[Json, dict[str, bytes]]:
             return json.loads(await request.body()), {}
         except ValueError:
             raise Refused(400, 50109, "The request body contains invalid JSON.") from None
-    form = await request.form()
-    files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
-    return json.loads(str(form["payload_json"])), files
+    async with request.form() as form:
+        files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
+        return json.loads(str(form["payload_json"])), files
 
 
 def _callback_response(interaction: Interaction, kind: int, message: Message) -> Json:

@@ -177,8 +177,8 @@ class LocalDiscord:
     ) -> Interaction:
         """A person uses a slash command, whether or not the bot is there.
 
-        As a `guest`, the bot is no member there: the person has it as an app of their own. Raises `ValueError`
-        for options that Discord's own client would not let through.
+        As a `guest`, the bot is no member there: the person has it as an app of their own. Raises
+        `ValueError` for options that Discord's own client would not let through.
         """
         declared = self.commands[command]
         files = {

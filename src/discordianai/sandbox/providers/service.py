@@ -16,7 +16,14 @@ from discordianai.sandbox.http import Exchange, PeerGone, Server, ServerOptions,
 from discordianai.sandbox.providers import calling, faults
 from discordianai.sandbox.providers.answers import Answer, compose
 from discordianai.sandbox.providers.faults import Fault, Kind
-from discordianai.sandbox.providers.streaming import Json, Streaming, common, said_by_people, sources_of, usage_of
+from discordianai.sandbox.providers.streaming import (
+    Json,
+    Streaming,
+    common,
+    said_by_people,
+    sources_of,
+    usage_of,
+)
 
 MODELS = {
     ProviderName.OPENAI: ("gpt-5-mini", "gpt-5", "gpt-4o-mini"),
