@@ -19,6 +19,7 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import Interaction
 from tests.end_to_end.conftest import Scene, open_scene
 
 
@@ -49,3 +50,8 @@ def played(test: Callable[[Scene], Awaitable[None]]) -> Callable[[SharedScene], 
         scene.portal.call(test, scene.scene)
 
     return play
+
+
+def labels(shown: Interaction) -> list[str]:
+    """What stands on the buttons under the last message."""
+    return [part["label"] for row in shown.messages[-1].components for part in row["components"]]
