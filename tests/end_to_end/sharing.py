@@ -22,6 +22,9 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction
 from tests.end_to_end.conftest import Scene, open_scene
 
+Tables = Mapping[str, Mapping[str, object]]
+"""Changed keys of the settings, for each table."""
+
 
 @dataclass(frozen=True)
 class SharedScene:
@@ -31,9 +34,7 @@ class SharedScene:
     portal: BlockingPortal
 
 
-def shared_scene(
-    folder: Path, authority: Authority, settings: Mapping[str, Mapping[str, object]], **more: Any
-) -> Iterator[SharedScene]:
+def shared_scene(folder: Path, authority: Authority, settings: Tables, **more: Any) -> Iterator[SharedScene]:
     """Run everything until the generator is closed; see `open_scene`."""
     with (
         start_blocking_portal("trio") as portal,

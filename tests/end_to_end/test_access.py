@@ -18,7 +18,7 @@ from discordianai.sandbox.discord import (
 from discordianai.sandbox.discord.people import remove_bot, use_menu
 from discordianai.sandbox.discord.world import GUILD_ID, THREAD
 from tests.end_to_end.conftest import Scene
-from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
 pytestmark = pytest.mark.xdist_group("access")
 
@@ -37,7 +37,7 @@ MUTED = member(4, MEMBER_ROLE, MUTED_ROLE)
 WITHOUT_ROLE = person(5)
 UNLISTED = member(6, MEMBER_ROLE)
 ELSEWHERE = Channel(77, "elsewhere", 78)
-SETTINGS = {
+SETTINGS: Tables = {
     "discord": {
         "admin_user_ids": [ADMIN.id],
         "guild_ids": [GUILD_ID],

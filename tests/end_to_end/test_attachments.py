@@ -9,11 +9,11 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.discord.people import upload, use_menu
 from tests.end_to_end.conftest import Scene
-from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
 pytestmark = pytest.mark.xdist_group("attachments")
 
-SETTINGS = {
+SETTINGS: Tables = {
     "discord": {"max_file_kilobytes": 4, "max_image_kilobytes": 8},
     "routing": {"strategy": "openai"},
 }

@@ -1,7 +1,7 @@
 """Every slash command, as a person uses it and reads what comes of it. One bot runs for all of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -9,11 +9,11 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, User, direct_messages, moderator, person
 from discordianai.sandbox.discord.people import type_into
 from tests.end_to_end.conftest import Scene
-from tests.end_to_end.sharing import SharedScene, labels, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 
 pytestmark = pytest.mark.xdist_group("commands")
 
-SETTINGS = {
+SETTINGS: Tables = {
     "openai": {"more_models": ["gpt-5"]},
     "perplexity": {"more_models": ["sonar"]},
     "daily_limits.user": {"tokens": 100_000},
@@ -27,7 +27,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
 
 
 async def told(
-    scene: Scene, command: str, options: dict[str, object] | None = None, **more: object
+    scene: Scene, command: str, options: Mapping[str, object] | None = None, **more: object
 ) -> Interaction:
     """What an errand has come to; it is for the person alone, always."""
     interaction = await scene.sandbox.discord.invoke(command, options, **more)  # type: ignore[arg-type]  # user, channel

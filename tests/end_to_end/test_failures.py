@@ -10,12 +10,12 @@ from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.faults import Kind
 from tests.end_to_end.conftest import Scene, Stage
-from tests.end_to_end.sharing import SharedScene, labels, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 
 pytestmark = pytest.mark.xdist_group("failures")
 
 SECRETS = ("sandbox-key", "sandbox-token", "a question about turtles", "secret words", "aW50ZXJhY3Rpb246")
-SETTINGS = {
+SETTINGS: Tables = {
     "logging": {"level": "DEBUG"},
     "dispatch": {"max_attempts": 1},
     "openai": {"read_timeout": 1, "first_token_timeout": 1},

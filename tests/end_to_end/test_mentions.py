@@ -13,11 +13,11 @@ from discordianai.sandbox.discord.world import BOT
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.faults import Kind
 from tests.end_to_end.conftest import Scene
-from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
 pytestmark = pytest.mark.xdist_group("mentions")
 
-SETTINGS = {
+SETTINGS: Tables = {
     "discord": {
         "respond_to": "mentions",
         "presence": "the rain",

@@ -11,7 +11,7 @@ from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.answers import compose
 from discordianai.sandbox.providers.faults import Kind
 from tests.end_to_end.conftest import Scene, said
-from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
 pytestmark = pytest.mark.xdist_group("room")
 
@@ -23,7 +23,7 @@ LONG = "tell me all, !long"
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    settings = {"discord": {"max_messages": MOST}}
+    settings: Tables = {"discord": {"max_messages": MOST}}
     yield from shared_scene(tmp_path_factory.mktemp("room"), authority, settings)
 
 

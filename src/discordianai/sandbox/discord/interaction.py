@@ -1,7 +1,7 @@
 """One interaction of a person with the bot, as a test or the terminal watches it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -126,7 +126,7 @@ class Interaction:
         return max(times, default=time.monotonic())
 
 
-def options_json(command: Json, values: dict[str, object]) -> list[Json]:
+def options_json(command: Json, values: Mapping[str, object]) -> list[Json]:
     """The options of an invocation, typed as the command declares them. Raises `ValueError`."""
     declared = {option["name"]: option for option in command.get("options", ())}
     if unknown := values.keys() - declared.keys():

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,7 +155,7 @@ class LocalDiscord:
     async def invoke(
         self,
         command: str,
-        options: dict[str, object] | None = None,
+        options: Mapping[str, object] | None = None,
         *,
         user: User | None = None,
         channel: Channel = CHANNELS[0],
@@ -169,7 +170,7 @@ class LocalDiscord:
     def invoke_now(
         self,
         command: str,
-        options: dict[str, object] | None = None,
+        options: Mapping[str, object] | None = None,
         *,
         user: User | None = None,
         channel: Channel = CHANNELS[0],
