@@ -27,7 +27,7 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key
 	@$(BIN)/python -m discordianai sandbox
 
 test: $(STAMP) ## run the tests
-	@$(BIN)/python -m pytest -n 3
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 lint: $(STAMP) ## ruff and mypy --strict
 	@$(BIN)/python -m ruff check .

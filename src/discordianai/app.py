@@ -110,7 +110,7 @@ async def _run(settings: Settings) -> None:
             store=store,
             resuming=Resuming(store, api),
             desk=Desk(services),
-            servers=ServerBook(store, settings.conversations.grace_days),
+            servers=ServerBook(store, channels, settings.conversations.grace_days),
             discord=api,
             admissions=instruments.admissions,
             counts=instruments.counts,

@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 
 from discordianai import settings_file
-from discordianai.commands import EX_CONFIG, advise, backup, bot, check, conversations, migrate, service
+from discordianai.commands import (
+    EX_CONFIG,
+    advise,
+    backup,
+    bot,
+    check,
+    conversations,
+    invite,
+    migrate,
+    service,
+)
 from discordianai.commands.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
 
@@ -48,6 +58,6 @@ def make_parser() -> argparse.ArgumentParser:
         prog="discordianai", description="A Discord assistant that answers from OpenAI and Perplexity."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (bot, check, advise, backup, conversations, service, migrate):
+    for group in (bot, check, invite, advise, backup, conversations, service, migrate):
         group.add_to(commands)
     return parser

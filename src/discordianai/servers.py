@@ -5,6 +5,7 @@ import time
 import structlog
 import trio
 
+from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.store import Store, StoreError
 from discordianai.discord.handover import Servers
 
@@ -18,8 +19,9 @@ class ServerBook:
     A server counts as left only if the bot was known to be in it: people also use it where it has never been.
     """
 
-    def __init__(self, store: Store, grace_days: float) -> None:
+    def __init__(self, store: Store, channels: ChannelBook, grace_days: float) -> None:
         self._store = store
+        self._channels = channels
         self._grace = grace_days * DAY
         self._log = structlog.get_logger("discordianai.servers")
         self._news, self._heard = trio.open_memory_channel[Servers](100)
@@ -37,24 +39,31 @@ class ServerBook:
             nursery.start_soon(self._drop_left_ones)
             async for servers in self._heard:
                 try:
-                    await self._learn(servers)
+                    if await self._learn(servers):
+                        await self._drop_left()  # where there is no grace, nobody waits for the next look
                 except StoreError as error:
-                    self._log.warning("the bot's servers could not be stored", reason=str(error))
+                    self._log.warning("what came of the bot's servers is not stored", reason=str(error))
 
-    async def _learn(self, servers: Servers) -> None:
+    async def _learn(self, servers: Servers) -> bool:
+        """Note it; whether a server was left."""
         known = await self._store.present()
         for guild_id in servers.ids - known:
             await self._store.joined(guild_id)
         for guild_id in known - servers.ids:
             await self._store.left(guild_id)
             self._log.info("the bot is no more in a server", grace_days=self._grace / DAY)
+        return bool(known - servers.ids)
 
     async def _drop_left_ones(self) -> None:
         while True:
             try:
-                for guild_id in await self._store.left_before(time.time() - self._grace):
-                    turns = await self._store.drop_guild(guild_id)
-                    self._log.info("a server that was left is forgotten", turns=turns)
+                await self._drop_left()
             except StoreError as error:
                 self._log.warning("a server that was left could not be forgotten", reason=str(error))
             await trio.sleep(LOOK_EVERY)
+
+    async def _drop_left(self) -> None:
+        for guild_id in await self._store.left_before(time.time() - self._grace):
+            turns = await self._store.drop_guild(guild_id)
+            await self._channels.open()  # what was set for its channels is gone, too
+            self._log.info("a server that was left is forgotten", turns=turns)

@@ -45,6 +45,13 @@ def test_a_server_that_is_left_takes_its_channels_along_and_one_that_is_away_com
     assert (known.guild_ids, len(known)) == (set(), 0)
 
 
+def test_at_the_start_all_servers_are_known_at_once_and_not_one_by_one() -> None:
+    known = Atlas()
+    known.hear("READY", {"guilds": [{"id": "5", "unavailable": True}, {"id": "6", "unavailable": True}]})
+    known.hear("GUILD_CREATE", GUILD)
+    assert known.guild_ids == {5, 6}
+
+
 def test_channels_that_belong_to_each_other_end() -> None:
     known = Atlas()
     known.hear(

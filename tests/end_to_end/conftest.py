@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,27 +58,28 @@ def said(interaction: Interaction) -> str:
 Stage = Callable[..., AbstractAsyncContextManager[Scene]]
 
 
+@asynccontextmanager
+async def open_scene(
+    folder: Path,
+    authority: Authority,
+    settings: Mapping[str, Mapping[str, object]] | None = None,
+    discord: DiscordOptions | None = None,
+    providers: ServiceOptions = FAST,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Scene]:
+    """Run everything while the block runs; `settings` has changed keys for each table."""
+    async with open_sandbox(folder, authority=authority, discord=discord, providers=providers) as sandbox:
+        sandbox.write_settings({**UNLIMITED, **(settings or {})})
+        sandbox = replace(sandbox, environment={**sandbox.environment, **(environment or {})})
+        async with open_bot(sandbox) as bot:
+            await bot.ready()
+            yield Scene(sandbox, bot)
+
+
 @pytest.fixture
 def stage(tmp_path: Path, authority: Authority) -> Stage:
-    """Opens a `Scene`; `settings` has changed keys for each table."""
-
-    @asynccontextmanager
-    async def open_scene(
-        settings: Mapping[str, Mapping[str, object]] | None = None,
-        discord: DiscordOptions | None = None,
-        providers: ServiceOptions = FAST,
-        environment: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Scene]:
-        async with open_sandbox(
-            tmp_path, authority=authority, discord=discord, providers=providers
-        ) as sandbox:
-            sandbox.write_settings({**UNLIMITED, **(settings or {})})
-            sandbox = replace(sandbox, environment={**sandbox.environment, **(environment or {})})
-            async with open_bot(sandbox) as bot:
-                await bot.ready()
-                yield Scene(sandbox, bot)
-
-    return open_scene
+    """Opens a `Scene`; see `open_scene`."""
+    return partial(open_scene, tmp_path, authority)
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,9 @@
 
 import trio
 
-from discordianai.sandbox.discord import CHANNELS, moderator, person
+from discordianai.sandbox.discord import CHANNELS, person
 from discordianai.sandbox.providers import Fault, ServiceOptions
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind
-from tests.end_to_end.conftest import Stage, said
+from tests.end_to_end.conftest import Stage
 
 SLOW = ServiceOptions(first_token=0.05, between_tokens=0.1)
 
@@ -31,15 +29,6 @@ async def test_an_endpoint_without_tools_is_noticed_and_rules_decide(stage: Stag
         assert "Perplexity speaks" in (await scene.ask("what happened today in Oslo")).text
         assert scene.log().count("the endpoint refuses tools") == 1
         assert all("tools" not in body for body in list(scene.sandbox.openai.requests)[1:])
-
-
-async def test_a_search_is_answered_from_the_web(stage: Stage) -> None:
-    async with stage() as scene:
-        interaction = await scene.sandbox.discord.invoke("search", {"query": "llamas"})
-        await scene.wait_answered(1)
-        assert said(interaction).startswith(compose("Perplexity", "llamas", [], sources=True).text[:40])
-        assert interaction.text.endswith("-# Perplexity · sonar-pro · as you asked")
-        assert len(scene.sandbox.openai.requests) == 0
 
 
 async def test_without_perplexity_there_is_no_search_and_no_choice(stage: Stage) -> None:
@@ -70,20 +59,6 @@ async def test_stop_ends_the_answer_at_once_and_resets_the_stream(stage: Stage) 
         late = discord.press(interaction.messages[0], f"stop:{person().id}:{interaction.id}", person())
         await late.wait_until(lambda i: any("already ended" in message.content for message in i.messages))
         assert late.messages[-1].private
-
-
-async def test_an_answer_that_broke_off_can_be_gone_on_with(stage: Stage) -> None:
-    async with stage() as scene:
-        scene.sandbox.openai.misbehave(Fault(Kind.CUT, after=30))
-        answer = await scene.ask("why is the sky blue?")
-        assert "The answer breaks off here. The connection to OpenAI was lost." in answer.text
-        more = scene.sandbox.discord.press(answer.messages[-1], "Go on", moderator())
-        await scene.wait_answered(2)
-        messages = scene.sandbox.openai.requests[-1]["messages"]
-        assert [message["role"] for message in messages[-3:]] == ["user", "assistant", "user"]
-        assert messages[-2]["content"] == said(answer)
-        assert messages[-1]["content"] == "Go on where you stopped."
-        assert "the last was: “why is the sky blue?”" in more.text
 
 
 async def test_a_message_that_is_deleted_stops_its_answer(stage: Stage) -> None:

@@ -1,46 +1,101 @@
 """What a person reads, and what the log has, when a provider fails."""
 
 import re
+from collections.abc import Iterator
 
+import pytest
+
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.faults import Kind
-from tests.end_to_end.conftest import Stage
+from tests.end_to_end.conftest import Scene, Stage
+from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
+
+pytestmark = pytest.mark.xdist_group("failures")
 
 SECRETS = ("sandbox-key", "sandbox-token", "a question about turtles", "secret words", "aW50ZXJhY3Rpb246")
-
+SETTINGS: Tables = {
+    "logging": {"level": "DEBUG"},
+    "dispatch": {"max_attempts": 1},
+    "openai": {"read_timeout": 1, "first_token_timeout": 1},
+}
 
 FAILURES = [
-    (Fault.wrong_key(), "does not accept this bot's key", "AuthenticationFailed"),
-    (Fault.quota(), "account at OpenAI is used up", "QuotaExhausted"),
-    (Fault.rate_limited(1), "more questions than it allows", "RateLimited"),
-    (Fault(Kind.STATUS, status=500), "has trouble right now", "Overloaded"),
-    (Fault(Kind.CUT, after=0), "connection to OpenAI was lost", "ConnectionLost"),
-    (Fault(Kind.EMPTY), "empty answer", "answered"),
+    (Fault.wrong_key(), "OpenAI does not accept this bot's key. Its operator", "AuthenticationFailed"),
+    (Fault.quota(), "account at OpenAI is used up. Its operator", "QuotaExhausted"),
+    (Fault.rate_limited(1), "more questions than it allows. Please try again", "RateLimited"),
+    (Fault(Kind.STATUS, status=500), "OpenAI has trouble right now. Please try again", "Overloaded"),
+    (Fault(Kind.STATUS, status=503), "OpenAI has trouble right now. Please try again", "Overloaded"),
+    (Fault(Kind.STATUS, status=400, code="context_length_exceeded"), "OpenAI refused this", "BadRequest"),
+    (Fault(Kind.STATUS, status=404, code="model_not_found"), "the model may not be available", "BadRequest"),
+    (Fault(Kind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),
+    (Fault(Kind.CUT), "The connection to OpenAI was lost. Please try again", "ConnectionLost"),
+    (Fault(Kind.EMPTY), "The model gave an empty answer", "answered"),
 ]
+"""Before anything was said."""
+
+BREAKS = [
+    (Fault(Kind.CUT, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
+    (Fault(Kind.ABORT, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
+    (Fault(Kind.END, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
+    (Fault(Kind.HALF_CHARACTER, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
+    (Fault(Kind.EVENT, after=20), "The answer breaks off here. OpenAI has trouble right now."),
+    (Fault(Kind.STALL, after=20), "The answer breaks off here. OpenAI took too long to answer."),
+    (Fault(Kind.LENGTH), "The answer was cut short because it reached the length limit."),
+]
+"""In the middle of an answer."""
 
 
-async def test_each_failure_is_one_clear_sentence_with_a_number_that_the_log_has(stage: Stage) -> None:
-    once = {"logging": {"level": "DEBUG"}, "dispatch": {"max_attempts": 1}}
-    async with stage(settings=once) as scene:
-        for fault, sentence, detail in FAILURES:
-            scene.sandbox.openai.misbehave(fault)
-            answer = await scene.ask("a question about turtles", options={"provider": "openai"})
-            assert sentence in answer.text
-            assert "Traceback" not in answer.text
-            number = re.search(r"\(error (\d+)\)", answer.text)
-            assert number is not None
-            lines = [line for line in scene.log().splitlines() if f"question={number[1]} " in line + " "]
-            assert any(detail in line for line in lines)
-        assert "You asked" in (await scene.ask("and now?")).text
-        assert not [secret for secret in SECRETS if secret in scene.log()]
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("failures"), authority, SETTINGS)
 
 
-async def test_a_stream_that_is_cut_keeps_its_part_with_a_note(stage: Stage) -> None:
-    async with stage() as scene:
-        scene.sandbox.openai.misbehave(Fault(Kind.CUT, after=20))
-        answer = await scene.ask("a question about turtles")
+async def asked(scene: Scene, number: int, *faults: Fault) -> Interaction:
+    """A question about turtles, which OpenAI answers badly."""
+    scene.sandbox.openai.misbehave(*faults)
+    options = {"provider": "openai"}
+    return await scene.ask("a question about turtles", options=options, user=person(number))
+
+
+@played
+async def test_each_failure_is_one_clear_sentence_with_a_number_that_the_log_has(scene: Scene) -> None:
+    for fault, sentence, detail in FAILURES:
+        answer = await asked(scene, 1, fault)
+        assert sentence in answer.text
+        number = re.search(r"\(error (\d+)\)", answer.text)
+        assert number is not None
+        lines = [line for line in scene.log().splitlines() if f"question={number[1]} " in line + " "]
+        assert any(detail in line for line in lines)
+    assert "You asked" in (await scene.ask("and now?", user=person(1))).text
+
+
+@played
+async def test_an_answer_that_breaks_off_keeps_its_part_and_can_be_gone_on_with(scene: Scene) -> None:
+    for fault, sentence in BREAKS:
+        answer = await asked(scene, 2, fault)
         assert answer.text.startswith("*(The sandbox's OpenAI speaks")
-        assert "connection to OpenAI was lost" in answer.text
+        assert sentence in answer.text
+        assert labels(answer) == ["Go on", "Again", "Search the web"]
+    more = scene.sandbox.discord.press(answer.messages[-1], "Go on", person(2))
+    await scene.wait_answered(scene.answered() + 1)
+    assert "The sandbox's OpenAI speaks" in more.text
+
+
+@played
+async def test_where_nobody_was_asked_for_the_other_provider_answers_and_says_why(scene: Scene) -> None:
+    scene.sandbox.openai.misbehave(Fault.quota())
+    answer = await scene.ask("a question about turtles", user=person(3))
+    assert "The sandbox's Perplexity speaks" in answer.text
+    assert "OpenAI could not answer, so Perplexity did." in answer.text
+
+
+@played
+async def test_no_secret_and_no_word_of_a_person_is_in_the_log_whatever_fails(scene: Scene) -> None:
+    """The last of the module: it looks at what the others have left."""
+    log = scene.log()
+    assert not [word for word in (*SECRETS, "You asked", "Person0", "Traceback") if word in log]
 
 
 async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Stage) -> None:
@@ -61,10 +116,3 @@ async def test_a_provider_that_asks_for_a_pause_is_asked_again_after_it_and_nobo
         assert "You asked" in answer.text
         assert "error" not in answer.text
         assert len(scene.sandbox.openai.requests) == 2
-
-
-async def test_nothing_that_people_say_is_in_the_log(stage: Stage) -> None:
-    async with stage() as scene:
-        await scene.ask("a question about turtles")
-        assert "answered" in scene.log()
-        assert not [secret for secret in (*SECRETS, "You asked", "Person0") if secret in scene.log()]

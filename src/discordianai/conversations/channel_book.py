@@ -13,7 +13,7 @@ class ChannelBook:
         self._settings: dict[int, ChannelSettings] = {}
 
     async def open(self) -> None:
-        """Read what is there. Where the store cannot tell, nothing is set."""
+        """Read what is there, or read it again. Where the store cannot tell, nothing is set."""
         try:
             self._settings = dict(await self._places.channels())
         except StoreError:
@@ -32,8 +32,3 @@ class ChannelBook:
         self._settings[place.channel_id] = settings
         if not settings:
             del self._settings[place.channel_id]
-
-    def forget_guild(self, channel_ids: frozenset[int]) -> None:
-        """These channels are gone."""
-        for channel_id in channel_ids:
-            self._settings.pop(channel_id, None)

@@ -61,6 +61,8 @@ class Atlas:
     def hear(self, event: str, data: Data) -> None:
         """Learn from an event; those that tell nothing of this are passed over."""
         match event:
+            case "READY":  # all at once; GUILD_CREATE follows for each that is available
+                self.guild_ids = {int(guild["id"]) for guild in data["guilds"]}
             case "GUILD_CREATE":
                 self.guild_ids.add(int(data["id"]))
                 for channel in (*data.get("channels", ()), *data.get("threads", ())):

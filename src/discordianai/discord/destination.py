@@ -38,7 +38,9 @@ def of(api: DiscordApi, question: Question, ids: Sequence[int], noted: Noted) ->
         return _in_channel(api, thread_id, ids, noted, reply_to=None)
     if address.message_id is not None:
         return _in_channel(api, address.channel_id, ids, noted, reply_to=address.message_id)
-    rest = None if address.private else ChannelMessages(api, address.channel_id)
+    # In the channel everybody reads it, and a guest cannot write there.
+    elsewhere = address.as_member and not address.private
+    rest = ChannelMessages(api, address.channel_id) if elsewhere else None
     return Destination(InteractionWebhook(api, address), tuple(ids), rest=rest)
 
 

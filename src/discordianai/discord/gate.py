@@ -81,7 +81,7 @@ class Gate:
     def hear(self, message: Message, bot_id: int) -> Question | Refusal | None:
         """What becomes of a message in a channel; None where it is not for the bot, or not from people.
 
-        Who may not ask here is not answered: nothing in a channel is for one person alone.
+        Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone.
         """
         place = message.origin.place
         addressed = (
@@ -94,7 +94,9 @@ class Gate:
             return None
         parent_id = self._atlas.parent_of(place.channel_id)
         lineage = self._atlas.lineage(place.channel_id, parent_id)
-        if access.refusal(message.origin, self._rules, lineage):
+        if reason := access.refusal(message.origin, self._rules, lineage):
+            if place.guild_id is None and self._intake.errand(message.origin) is None:
+                return Refusal(reason)
             return None
         if self._atlas.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=parent_id)

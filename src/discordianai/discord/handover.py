@@ -11,10 +11,9 @@ from discordianai.model import Question
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The servers that the bot is in now; with `left`, one that it is no more in."""
+    """The servers that the bot is in now."""
 
     ids: frozenset[int]
-    left: int | None = None
 
 
 HandedOver = Question | Request | Declined | Servers

@@ -23,6 +23,9 @@ ADMINISTRATOR, MANAGE_CHANNELS, MANAGE_MESSAGES = 1 << 3, 1 << 4, 1 << 13
 SERVER_INSTALL = "0"
 """The key of `authorizing_integration_owners` where the bot itself is in the server."""
 
+WITH_THE_BOT = 1
+"""The context of an interaction in direct messages with the bot; those of others have another."""
+
 Value = str | int | float | bool
 
 
@@ -152,7 +155,7 @@ def _origin(payload: Payload) -> Origin:
         role_ids=frozenset(int(role) for role in member.get("roles", ())),
         permissions=int(member.get("permissions", 0)),
         locale=payload.get("locale", "en-US"),
-        as_member=owners is None or SERVER_INSTALL in owners or not guild_id,
+        as_member=owners is None or SERVER_INSTALL in owners or payload.get("context") == WITH_THE_BOT,
     )
 
 

@@ -135,7 +135,8 @@ class Listener:
         self._bot_id = int(event.data["user"]["id"])
         seconds = round(time.monotonic() - self._started, 3)
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
-        self._trio.hand_over(Servers(frozenset(int(guild["id"]) for guild in event.data["guilds"])))
+        self._atlas.hear("READY", event.data)
+        self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
         # The library identifies again by itself, and does not look at how often it may.
         if self._identified > 1 and seconds_to_wait(await self._client.http.get_gateway_bot()):
             await self._client.stop()
@@ -155,8 +156,7 @@ class Listener:
         name, known = event.resolved_name.removeprefix("raw_").upper(), self._atlas.guild_ids.copy()
         self._atlas.hear(name, event.data)
         if self._atlas.guild_ids != known:
-            left = known - self._atlas.guild_ids
-            self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids), next(iter(left), None)))
+            self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
 
 
 def _intents(settings: DiscordSettings) -> Intents:

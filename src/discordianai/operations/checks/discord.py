@@ -77,15 +77,15 @@ class Discord:
             tell(failed.finding)
 
     async def _identity(self, tell: Tell) -> None:
-        user = await self._get("/users/@me")
+        user = await self.get("/users/@me")
         tell(ok("discord bot", f"it is {user['username']}", id=str(user["id"])))
 
     async def _intents(self, tell: Tell) -> None:
-        flags = int((await self._get("/applications/@me")).get("flags") or 0)
+        flags = int((await self.get("/applications/@me")).get("flags") or 0)
         tell(judge_intents(flags, self._needed))
 
     async def _gateway(self, tell: Tell) -> None:
-        gateway = await self._get("/gateway/bot")
+        gateway = await self.get("/gateway/bot")
         tell(judge_starts(gateway["session_start_limit"]))
         shards = int(gateway["shards"])
         if shards > 1:
@@ -93,8 +93,8 @@ class Discord:
             tell(warning("discord shards", f"Discord recommends {shards} shards", advice, shards=shards))
         await self._reach("discord gateway", str(gateway["url"]), tell)
 
-    async def _get(self, path: str) -> Json:
-        """Raises `Failed`."""
+    async def get(self, path: str) -> Json:
+        """What Discord has under that path. Raises `Failed`."""
         pool = PoolOptions(max_connections=1)
         client = build_client("discord", pool, READ_TIMEOUT, http2=self._means.http2)
         witness = Witness(client.http)
@@ -115,8 +115,7 @@ class Discord:
                 "try again later" if response.status_code in {429, *range(500, 600)} else "look at api_url"
             )
             raise Failed(problem("discord", f"Discord answers {response.status_code} to {path}", advice))
-        body: Json = response.json()
-        return body
+        return _object(response)
 
     async def _reach(self, subject: str, url: str, tell: Tell) -> None:
         try:
@@ -126,6 +125,17 @@ class Discord:
             return
         found = f"{address(url)} takes a connection in {reached.seconds * 1000:.0f} ms"
         tell(ok(subject, f"{found}, {reached.tls or 'without TLS'}", seconds=round(reached.seconds, 4)))
+
+
+def _object(response: httpx.Response) -> Json:
+    """Raises `Failed` for what is none: something else than Discord has answered."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Failed(problem("discord", "what answers is not Discord", "look at api_url"))
+    return body
 
 
 def judge_intents(flags: int, needed: frozenset[str]) -> Finding:

@@ -85,7 +85,8 @@ class Gateway:
                 "private_channels": [],
             },
         )
-        session.dispatch("GUILD_CREATE", GUILD.json(BOT))
+        threads = [thread.json() for thread in discord.threads]
+        session.dispatch("GUILD_CREATE", {**GUILD.json(BOT), "threads": threads})
         for event in session.events:
             await self._send(event)
         return session

@@ -1,7 +1,7 @@
 """One interaction of a person with the bot, as a test or the terminal watches it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -13,6 +13,8 @@ from discordianai.sandbox.discord.world import Channel, Json, User
 ACKNOWLEDGE_WITHIN = 3.0
 TOKEN_LIFETIME = 15 * 60.0
 """Seconds; both Discord's own."""
+GUEST_FOLLOW_UPS = 5
+"""Messages beside the original one where the bot is no member."""
 
 
 @dataclass(eq=False)
@@ -55,6 +57,16 @@ class Interaction:
     def loading(self) -> bool:
         """Whether the person still sees the bot think."""
         return not self.messages or self.messages[0].loading
+
+    @property
+    def guest(self) -> bool:
+        """Whether the bot is no member here, but an app that the person has brought along."""
+        return "0" not in self.payload.get("authorizing_integration_owners", {})
+
+    def check_room(self) -> None:
+        """Raises `Refused` when there can be no further message."""
+        if self.guest and len(self.messages) > GUEST_FOLLOW_UPS:
+            raise Refused(400, 40094, "This interaction has reached the maximum number of follow-up messages")
 
     def acknowledge(self, kind: int, now: float) -> None:
         """Note the initial response. Raises `Refused` when it is too late, or not the first."""
@@ -114,7 +126,7 @@ class Interaction:
         return max(times, default=time.monotonic())
 
 
-def options_json(command: Json, values: dict[str, object]) -> list[Json]:
+def options_json(command: Json, values: Mapping[str, object]) -> list[Json]:
     """The options of an invocation, typed as the command declares them. Raises `ValueError`."""
     declared = {option["name"]: option for option in command.get("options", ())}
     if unknown := values.keys() - declared.keys():

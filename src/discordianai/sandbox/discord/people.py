@@ -34,6 +34,7 @@ def use_menu(
     user: User | None = None,
     channel: Channel = CHANNELS[0],
     locale: str = "en-US",
+    files: Sequence[Json] = (),
 ) -> Interaction:
     """A person uses a command of the menu of somebody's message, which says `text`."""
     declared = discord.commands[command]
@@ -41,7 +42,7 @@ def use_menu(
     message = {
         "id": target,
         "content": text,
-        "attachments": [],
+        "attachments": list(files),
         "author": person(99).json(),
         "channel_id": str(channel.id),
     }

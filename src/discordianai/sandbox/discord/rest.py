@@ -14,7 +14,7 @@ from discordianai.sandbox.discord.interaction import Interaction
 from discordianai.sandbox.discord.limits import RateLimited
 from discordianai.sandbox.discord.messages import EPHEMERAL, LOADING, Message, Refused
 from discordianai.sandbox.discord.state import LocalDiscord
-from discordianai.sandbox.discord.world import BOT, OWNER_ID, Channel, Json, User
+from discordianai.sandbox.discord.world import BOT, OWNER_ID, TEXT, Channel, Json, User
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
@@ -193,6 +193,8 @@ class Rest:
     async def open_thread(self, request: Request) -> Answer:
         """A thread in a channel, of the bot's."""
         parent, body = self._channel(request), await request.json()
+        if parent.kind != TEXT or parent.guild_id is None:
+            raise Refused(400, 50024, "Cannot execute action on this channel type")
         if not 1 <= len(body["name"]) <= 100:
             raise Refused(400, 50035, "Invalid Form Body")
         thread = self._discord.add_thread(parent, body["name"])
@@ -233,6 +235,7 @@ class Rest:
             message = original
             message.take(body, files)
         else:
+            interaction.check_room()
             private = int(body.get("flags") or 0) & EPHEMERAL
             message = self._discord.message(interaction.channel.id, private)
             message.take(body, files)
@@ -277,9 +280,9 @@ async def _message_body(request: Request) -> tuple[Json, dict[str, bytes]]:
             return json.loads(await request.body()), {}
         except ValueError:
             raise Refused(400, 50109, "The request body contains invalid JSON.") from None
-    form = await request.form()
-    files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
-    return json.loads(str(form["payload_json"])), files
+    async with request.form() as form:
+        files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
+        return json.loads(str(form["payload_json"])), files
 
 
 def _callback_response(interaction: Interaction, kind: int, message: Message) -> Json:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,28 +155,31 @@ class LocalDiscord:
     async def invoke(
         self,
         command: str,
-        options: dict[str, object] | None = None,
+        options: Mapping[str, object] | None = None,
         *,
         user: User | None = None,
         channel: Channel = CHANNELS[0],
+        guest: bool = False,
         timeout: float = 10.0,
     ) -> Interaction:
         """A person uses a slash command, once the bot is there; see `invoke_now`."""
         with trio.fail_after(timeout):
             await self.wait_ready(command)
-        return self.invoke_now(command, options, user=user, channel=channel)
+        return self.invoke_now(command, options, user=user, channel=channel, guest=guest)
 
     def invoke_now(
         self,
         command: str,
-        options: dict[str, object] | None = None,
+        options: Mapping[str, object] | None = None,
         *,
         user: User | None = None,
         channel: Channel = CHANNELS[0],
+        guest: bool = False,
     ) -> Interaction:
         """A person uses a slash command, whether or not the bot is there.
 
-        Raises `ValueError` for options that Discord's own client would not let through.
+        As a `guest`, the bot is no member there: the person has it as an app of their own. Raises
+        `ValueError` for options that Discord's own client would not let through.
         """
         declared = self.commands[command]
         files = {
@@ -188,17 +192,26 @@ class LocalDiscord:
             "options": options_json(declared, options or {}),
             "resolved": {"attachments": files},
         }
-        return self.interact(2, data, user or person(), channel)
+        user = user or person()
+        more: Json = {"authorizing_integration_owners": {"1": str(user.id)}} if guest else {}
+        if guest and channel.guild_id is None:
+            more["context"] = 2  # somebody else's direct messages
+        return self.interact(2, data, user, channel, **more)
 
     def press(self, message: Message, button: str, user: User) -> Interaction:
         """A person presses a button under a message; `button` is what stands on it, or its custom id."""
-        source = next(found for found in self.interactions.values() if message in found.messages)
+        source = next((found for found in self.interactions.values() if message in found.messages), None)
         components = [part for row in message.components for part in row["components"]]
         custom_id = next((part["custom_id"] for part in components if part["label"] == button), button)
         data = {"custom_id": custom_id, "component_type": 2}
-        metadata = {"id": str(source.id), "type": 2, "user": source.user.json()}
-        shown = {**message.json(), "interaction_metadata": metadata}
-        pressed = self.interact(3, data, user, source.channel, message=shown)
+        channel, shown = self.channel(message.channel_id), message.json()
+        if source is not None:  # only what answers an interaction tells of it
+            channel = source.channel
+            metadata = {"id": str(source.id), "type": 2, "user": source.user.json()}
+            shown["interaction_metadata"] = metadata
+        if channel is None:
+            raise ValueError("the message is in no channel that is known")
+        pressed = self.interact(3, data, user, channel, message=shown)
         pressed.source = message
         return pressed
 

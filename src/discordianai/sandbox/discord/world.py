@@ -45,6 +45,7 @@ class User:
     name: str
     bot: bool = False
     permissions: int = ORDINARY
+    roles: tuple[int, ...] = ()
 
     def json(self) -> Json:
         """As the API writes it."""
@@ -172,7 +173,7 @@ def member_json(user: User) -> Json:
         "user": user.json(),
         "nick": None,
         "avatar": None,
-        "roles": [],
+        "roles": [str(role) for role in user.roles],
         "joined_at": "2026-01-01T00:00:00.000000+00:00",
         "premium_since": None,
         "deaf": False,

@@ -48,7 +48,10 @@ class Answer:
 
 
 def compose(service: str, question: str, earlier: list[str], *, sources: bool) -> Answer:
-    """Answer `question`; `earlier` has the person's questions before it, the newest last."""
+    """Answer `question`; `earlier` has the person's questions before it, the newest last.
+
+    With `!long` in the question, the answer has about 10,000 characters.
+    """
     seed = zlib.crc32(question.encode("utf-8", "replace"))
     lines = [f"*(The sandbox's {service} speaks; no model was asked.)*"]
     if earlier:
@@ -56,6 +59,8 @@ def compose(service: str, question: str, earlier: list[str], *, sources: bool) -
         lines.append(f"You have asked {many} before; the last was: {_quoted(earlier[-1])}")
     lines.append(f"You asked: {_quoted(question)}")
     length = 1 + seed % 4 if seed % 5 else 14
+    if "!long" in question.split():
+        length = 60
     lines += [PARAGRAPHS[(seed // 7 + index) % len(PARAGRAPHS)] for index in range(length)]
     cited = tuple(_source(seed + index) for index in range(2 + seed % 3)) if sources else ()
     for number in range(1, len(cited) + 1):

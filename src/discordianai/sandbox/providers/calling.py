@@ -7,6 +7,7 @@ from typing import Any
 import trio
 
 from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.providers.streaming import said_by_people
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ def _is_well_formed(tool: Any) -> bool:
 
 def called_for(body: Json) -> Json | None:
     """The call that this question leads to, if it does."""
-    question = [message["content"] for message in body["messages"] if message["role"] == "user"][-1]
+    question = said_by_people(body)[-1]
     if not CALLS_FOR_THE_WEB.search(question):
         return None
     function = body["tools"][0]["function"]

@@ -16,7 +16,14 @@ from discordianai.sandbox.http import Exchange, PeerGone, Server, ServerOptions,
 from discordianai.sandbox.providers import calling, faults
 from discordianai.sandbox.providers.answers import Answer, compose
 from discordianai.sandbox.providers.faults import Fault, Kind
-from discordianai.sandbox.providers.streaming import Json, Streaming, common, sources_of, usage_of
+from discordianai.sandbox.providers.streaming import (
+    Json,
+    Streaming,
+    common,
+    said_by_people,
+    sources_of,
+    usage_of,
+)
 
 MODELS = {
     ProviderName.OPENAI: ("gpt-5-mini", "gpt-5", "gpt-4o-mini"),
@@ -103,7 +110,7 @@ class ProviderService:
         await self._complete(exchange, body)
 
     async def _complete(self, exchange: Exchange, body: Json) -> None:
-        people = [message["content"] for message in body["messages"] if message["role"] == "user"]
+        people = said_by_people(body)
         fault = self._faults.popleft() if self._faults else faults.in_text(people[-1])
         if fault and fault.kind is Kind.STATUS:
             raise ApiError(fault.status, fault.code, fault.param, fault.seconds)

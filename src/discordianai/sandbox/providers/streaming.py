@@ -85,6 +85,12 @@ class Streaming:
         await self._exchange.send(b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n")
 
 
+def said_by_people(body: Json) -> list[str]:
+    """What people said, message by message; of what has pictures in it, the text."""
+    said = [message["content"] for message in body["messages"] if message["role"] == "user"]
+    return [content if isinstance(content, str) else content[0]["text"] for content in said]
+
+
 def common(body: Json) -> Json:
     """What every object of an answer has."""
     return {"id": "chatcmpl-sandbox", "created": int(time.time()), "model": body["model"]}

@@ -1,0 +1,111 @@
+"""Files that people send along, with a question or in the message of a menu. One bot reads all of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import Interaction, person
+from discordianai.sandbox.discord.people import upload, use_menu
+from tests.end_to_end.conftest import Scene
+from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
+
+pytestmark = pytest.mark.xdist_group("attachments")
+
+SETTINGS: Tables = {
+    "discord": {"max_file_kilobytes": 4, "max_image_kilobytes": 8},
+    "routing": {"strategy": "openai"},
+}
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("attachments"), authority, SETTINGS)
+
+
+async def asked_with(scene: Scene, file: Any, number: int) -> Any:
+    """What the model is shown of a question with that file."""
+    await scene.ask("what is it?", options={"file": file}, user=person(number))
+    return scene.sandbox.openai.requests[-1]["messages"][-1]["content"]
+
+
+async def refused_with(scene: Scene, file: Any, number: int) -> Interaction:
+    """What a person reads whose file is not taken; no provider is asked then."""
+    before = len(scene.sandbox.openai.requests)
+    shown = await scene.sandbox.discord.invoke(
+        "ask", {"prompt": "what is it?", "file": file}, user=person(number)
+    )
+    await shown.wait_until(lambda i: not i.loading, timeout=30)
+    assert len(scene.sandbox.openai.requests) == before
+    return shown
+
+
+@played
+async def test_text_and_code_are_read_and_stand_in_the_question_with_their_name(scene: Scene) -> None:
+    code = upload(scene.sandbox.discord, "llama.py", b"print('```')\n", "text/x-python; charset=utf-8")
+    said = await asked_with(scene, code, 1)
+    assert said == "what is it?\n\nllama.py:\n````py\nprint('```')\n````"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_the_charset_is_detected(scene: SharedScene, charset: str) -> None:
+    text = "Das Müsli wäre schön süß, größer, kühler und öfter für Jürgen. " * 5
+
+    async def play(stage: Scene) -> None:
+        file = upload(stage.sandbox.discord, "notes.txt", text.encode(charset))
+        assert text.rstrip() in await asked_with(stage, file, 2)
+
+    scene.portal.call(play, scene.scene)
+
+
+@played
+async def test_an_image_goes_to_a_model_that_sees(scene: Scene) -> None:
+    image = upload(scene.sandbox.discord, "llama.png", PICTURE, "image/png")
+    words, picture = await asked_with(scene, image, 3)
+    assert words == {"type": "text", "text": "what is it?"}
+    assert picture == {"type": "image_url", "image_url": {"url": image["url"]}}
+
+
+@played
+async def test_what_is_no_text_is_refused_with_a_sentence(scene: Scene) -> None:
+    binary = upload(scene.sandbox.discord, "llama.zip", bytes(range(256)) * 4, "application/zip")
+    assert "llama.zip is no text that I can read" in (await refused_with(scene, binary, 4)).text
+
+
+@played
+async def test_what_is_too_large_is_refused_with_how_large_it_may_be(scene: Scene) -> None:
+    discord = scene.sandbox.discord
+    text = upload(discord, "long.txt", b"x" * 4097)
+    assert "long.txt is too large: it may have 4 KB." in (await refused_with(scene, text, 5)).text
+    image = upload(discord, "large.png", PICTURE * 40, "image/png")
+    assert "large.png is too large: it may have 8 KB." in (await refused_with(scene, image, 5)).text
+    liar = {**upload(discord, "liar.txt", b"x" * 9000), "size": 10}
+    assert "liar.txt is too large" in (await refused_with(scene, liar, 5)).text
+
+
+@played
+async def test_what_cannot_be_fetched_or_is_elsewhere_is_said_to_be_so(scene: Scene) -> None:
+    gone = {**upload(scene.sandbox.discord, "gone.txt", b"x")}
+    scene.sandbox.discord.uploads.clear()
+    assert "gone.txt could not be read from Discord" in (await refused_with(scene, gone, 6)).text
+    elsewhere = {**gone, "url": "http://169.254.169.254/latest/meta-data"}
+    assert "could not be read from Discord" in (await refused_with(scene, elsewhere, 6)).text
+
+
+@played
+async def test_after_a_refusal_the_next_question_is_answered(scene: Scene) -> None:
+    binary = upload(scene.sandbox.discord, "llama.zip", bytes(range(256)) * 4, "application/zip")
+    for _ in range(6):  # more than one person may have open
+        await refused_with(scene, binary, 7)
+    assert "You asked: “well then?”" in (await scene.ask("well then?", user=person(7))).text
+
+
+@played
+async def test_the_files_of_a_message_go_along_with_its_menu(scene: Scene) -> None:
+    discord = scene.sandbox.discord
+    answered, file = scene.answered(), upload(discord, "notes.txt", b"Llamas spit.")
+    use_menu(discord, "Summarize", "see there", user=person(8), files=[file])
+    await scene.wait_answered(answered + 1)
+    assert "Llamas spit." in scene.sandbox.openai.requests[-1]["messages"][-1]["content"]

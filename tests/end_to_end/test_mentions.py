@@ -1,0 +1,160 @@
+"""Messages that speak to the bot: mentions, replies, threads, direct messages. One bot hears all of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trio
+
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import CHANNELS, DiscordOptions, Message, User, direct_messages, person
+from discordianai.sandbox.discord.people import MESSAGE_CONTENT, say, upload
+from discordianai.sandbox.discord.world import BOT
+from discordianai.sandbox.providers import Fault
+from discordianai.sandbox.providers.faults import Kind
+from tests.end_to_end.conftest import Scene
+from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
+
+pytestmark = pytest.mark.xdist_group("mentions")
+
+SETTINGS: Tables = {
+    "discord": {
+        "respond_to": "mentions",
+        "presence": "the rain",
+        "presence_kind": "listening",
+        "status": "idle",
+        "blocked_user_ids": [person(70).id],
+    }
+}
+AT_BOT = f"<@{BOT.id}>"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    folder = tmp_path_factory.mktemp("mentions")
+    yield from shared_scene(folder, authority, SETTINGS, discord=DiscordOptions(allowed_intents=-1))
+
+
+async def answer_to(scene: Scene, text: str, **more: Any) -> Message:
+    """Somebody says something, and the bot answers it."""
+    answered = scene.answered()
+    message_id = say(scene.sandbox.discord, text, **more)
+    await scene.wait_answered(answered + 1)
+    return next(m for m in scene.sandbox.discord.channel_messages if m.reply_to == message_id)
+
+
+async def shown_to(scene: Scene, message_id: int) -> Message:
+    """What stands in reply to that message, as soon as anything does."""
+    with trio.fail_after(30):
+        while True:
+            for message in scene.sandbox.discord.channel_messages:
+                if message.reply_to == message_id:
+                    return message
+            await trio.sleep(0.02)
+
+
+async def hears_nothing(scene: Scene, text: str, **more: Any) -> bool:
+    """Whether the bot passes over what is said; it has had time to, since it answers somebody else."""
+    before = len(scene.sandbox.discord.channel_messages)
+    asked = len(scene.sandbox.openai.requests)
+    say(scene.sandbox.discord, text, **more)
+    await answer_to(scene, f"{AT_BOT} and me?", user=person(99))
+    return (
+        len(scene.sandbox.discord.channel_messages) == before + 1
+        and len(scene.sandbox.openai.requests) == asked + 1
+    )
+
+
+@played
+async def test_a_mention_is_answered_as_a_reply_that_pings_nobody(scene: Scene) -> None:
+    discord = scene.sandbox.discord
+    answer = await answer_to(scene, f"{AT_BOT} why is the sky blue?", user=person(1))
+    assert "You asked: “why is the sky blue?”" in answer.content
+    assert answer.channel_id == CHANNELS[0].id
+    assert answer.pings == []
+    assert CHANNELS[0].id in discord.counters.typing
+    assert discord.counters.intents & MESSAGE_CONTENT
+
+
+@played
+async def test_a_reply_to_an_answer_goes_on_with_the_conversation(scene: Scene) -> None:
+    first = await answer_to(scene, f"{AT_BOT} tell me of llamas", user=person(2))
+    second = await answer_to(scene, "and of alpacas?", user=person(2), reply_to=first)
+    assert "the last was: “tell me of llamas”" in second.content
+    asked = await scene.ask("and of goats?", user=person(2))
+    assert "the last was: “and of alpacas?”" in asked.text
+    third = await answer_to(scene, "and of sheep?", user=person(2), reply_to=asked.messages[0])
+    assert "the last was: “and of goats?”" in third.content
+
+
+@played
+async def test_in_a_thread_that_the_bot_opened_every_message_goes_on(scene: Scene) -> None:
+    await scene.ask("a thread, please", user=person(3), options={"thread": True})
+    thread = scene.sandbox.discord.threads[-1]
+    answer = await answer_to(scene, "no mention here", user=person(3), channel=thread)
+    assert "the last was: “a thread, please”" in answer.content
+
+
+@played
+async def test_what_is_not_for_the_bot_or_from_a_bot_is_passed_over(scene: Scene) -> None:
+    robot = User(person(4).id, "Robot", bot=True)
+    assert await hears_nothing(scene, "just talking", user=person(4))
+    assert await hears_nothing(scene, f"{AT_BOT} hello, colleague", user=robot)
+    assert await hears_nothing(scene, AT_BOT, user=person(4))
+    assert await hears_nothing(scene, f"{AT_BOT} let me in", user=person(70))
+
+
+@played
+async def test_direct_messages_need_no_mention(scene: Scene) -> None:
+    user = person(5)
+    first = await answer_to(scene, "are you there?", user=user, channel=direct_messages(user))
+    assert "You asked: “are you there?”" in first.content
+    second = await answer_to(scene, "and now?", user=user, channel=direct_messages(user))
+    assert "the last was: “are you there?”" in second.content
+
+
+@played
+async def test_who_is_blocked_is_told_so_in_direct_messages(scene: Scene) -> None:
+    discord, user = scene.sandbox.discord, person(70)
+    message_id = say(discord, "let me in", user=user, channel=direct_messages(user))
+    told = await shown_to(scene, message_id)
+    assert told.content == "You can't use this bot here."
+
+
+@played
+async def test_a_file_that_comes_with_a_mention_is_read(scene: Scene) -> None:
+    file = upload(scene.sandbox.discord, "notes.md", b"# Llamas spit")
+    await answer_to(scene, f"{AT_BOT} summarize", user=person(6), files=[file])
+    assert "# Llamas spit" in scene.sandbox.openai.requests[-1]["messages"][-1]["content"]
+
+
+@played
+async def test_an_answer_in_a_channel_has_its_buttons_too(scene: Scene) -> None:
+    discord, user = scene.sandbox.discord, person(7)
+    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=20))
+    answered = scene.answered()
+    message_id = say(discord, f"{AT_BOT} why is the sky blue?", user=user)
+    shown = await shown_to(scene, message_id)
+    stranger = discord.press(shown, "Stop", person(8))
+    await stranger.wait_until(lambda i: "Only who asked can press this" in i.text, timeout=30)
+    discord.press(shown, "Stop", user)
+    await scene.wait_answered(answered + 1)
+    assert "-# Stopped." in shown.content
+    again = discord.press(shown, "Again", user)
+    await scene.wait_answered(answered + 2)
+    assert "You asked: “why is the sky blue?”" in again.text
+
+
+@played
+async def test_the_bot_is_seen_to_do_what_the_settings_say(scene: Scene) -> None:
+    presence = scene.sandbox.discord.counters.presence
+    assert presence["status"] == "idle"
+    (activity,) = presence["activities"]
+    assert (activity["name"], activity["type"]) == ("the rain", 2)
+
+
+@played
+async def test_nothing_of_all_that_was_refused_by_discord(scene: Scene) -> None:
+    """The last of the module: it looks at what the others have left."""
+    assert scene.sandbox.discord.counters.refused == []
+    assert scene.sandbox.discord.counters.rate_limited == 0

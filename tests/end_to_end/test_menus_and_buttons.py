@@ -1,0 +1,208 @@
+"""The menus of messages and the buttons under answers, as people use them. One bot runs for all of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from discordianai.sandbox.bot import open_bot
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import CHANNELS, Interaction, direct_messages, moderator, person
+from discordianai.sandbox.discord.people import submit, use_menu
+from discordianai.sandbox.providers import Fault
+from discordianai.sandbox.providers.faults import Kind
+from tests.end_to_end.conftest import Scene, said
+from tests.end_to_end.sharing import SharedScene, labels, played, shared_scene
+
+pytestmark = pytest.mark.xdist_group("menus")
+
+WORDS = "Llamas spit when they are cross."
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("menus"), authority, {})
+
+
+def asked(scene: Scene) -> str:
+    """What OpenAI's model was asked last."""
+    return str(scene.sandbox.openai.requests[-1]["messages"][-1]["content"])
+
+
+async def answered(scene: Scene, interaction: Interaction, before: int) -> str:
+    await scene.wait_answered(before + 1)
+    return interaction.text
+
+
+async def refused(interaction: Interaction) -> str:
+    await interaction.wait_until(lambda i: not i.loading, timeout=30)
+    assert interaction.private
+    return interaction.text
+
+
+# Menus
+
+
+@played
+async def test_a_message_is_summarized_explained_and_translated_for_who_wants_it_alone(scene: Scene) -> None:
+    tasks = {
+        "Summarize": ("en-US", "Summarize this message in English, in a few sentences."),
+        "Explain": ("fr", "Explain this message in French, for somebody who doesn't know the subject."),
+        "Translate": ("de", "Translate this message into German. Give nothing but the translation."),
+    }
+    for number, (name, (locale, task)) in enumerate(tasks.items()):
+        before = scene.answered()
+        used = use_menu(scene.sandbox.discord, name, WORDS, user=person(10 + number), locale=locale)
+        assert "The sandbox's" in await answered(scene, used, before)
+        assert used.private
+        assert asked(scene) == f"{task}\n\n> {WORDS}"
+
+
+@played
+async def test_ask_about_this_shows_a_form_and_answers_what_is_written_there(scene: Scene) -> None:
+    discord, user = scene.sandbox.discord, person(20)
+    before = scene.answered()
+    used = use_menu(discord, "Ask about this", WORDS, user=user)
+    await used.wait_until(lambda i: bool(i.form), timeout=30)
+    assert used.form["title"] == "Ask about this message"
+    sent = submit(discord, used, "Do they?")
+    assert "You asked: “Do they? > Llamas" in await answered(scene, sent, before)
+    assert asked(scene) == f"Do they?\n\n> {WORDS}"
+    assert not sent.private
+    assert "open for too long" in await refused(submit(discord, used, "And again?"))
+
+
+@played
+async def test_a_message_without_text_is_refused(scene: Scene) -> None:
+    for name in ("Ask about this", "Summarize", "Explain", "Translate"):
+        used = use_menu(scene.sandbox.discord, name, " ", user=person(21))
+        assert await refused(used) == "There is no text in that message."
+
+
+@played
+async def test_a_menu_works_in_direct_messages(scene: Scene) -> None:
+    user, before = person(22), scene.answered()
+    channel = direct_messages(user)
+    used = use_menu(scene.sandbox.discord, "Translate", WORDS, user=user, channel=channel, locale="sv-SE")
+    await answered(scene, used, before)
+    assert asked(scene).startswith("Translate this message into Swedish.")
+
+
+# Buttons
+
+
+@played
+async def test_again_asks_the_same_once_more(scene: Scene) -> None:
+    user = person(30)
+    answer = await scene.ask("why is the sky blue?", user=user)
+    assert labels(answer) == ["Again", "Search the web"]
+    before = scene.answered()
+    again = scene.sandbox.discord.press(answer.messages[-1], "Again", user)
+    assert "You asked: “why is the sky blue?”" in await answered(scene, again, before)
+    assert labels(again) == ["Again", "Search the web"]
+    assert answer.text.endswith("no search needed")  # it stays as it was
+
+
+@played
+async def test_search_the_web_asks_it_there_and_is_not_offered_twice(scene: Scene) -> None:
+    user = person(31)
+    answer = await scene.ask("why is the sea blue?", user=user)
+    before = scene.answered()
+    searched = scene.sandbox.discord.press(answer.messages[-1], "Search the web", user)
+    assert "**Sources**" in await answered(scene, searched, before)
+    assert "“why is the sea blue?”" in searched.text
+    assert labels(searched) == ["Again"]
+
+
+@played
+async def test_a_private_answer_is_asked_again_in_private(scene: Scene) -> None:
+    user, before = person(32), scene.answered()
+    answer = await scene.ask("a secret", user=user, options={"private": True})
+    again = scene.sandbox.discord.press(answer.messages[-1], "Again", user)
+    await answered(scene, again, before + 1)
+    assert again.private
+    assert "a secret" in again.text
+
+
+@played
+async def test_an_answer_that_was_cut_short_is_gone_on_with_by_its_asker(scene: Scene) -> None:
+    user = person(33)
+    scene.sandbox.openai.misbehave(Fault(Kind.LENGTH))
+    answer = await scene.ask("why is the sky blue?", user=user)
+    assert "-# The answer was cut short because it reached the length limit." in answer.text
+    assert labels(answer) == ["Go on", "Again", "Search the web"]
+    before = scene.answered()
+    more = scene.sandbox.discord.press(answer.messages[-1], "Go on", user)
+    await answered(scene, more, before)
+    assert asked(scene) == "Go on where you stopped."
+    assert scene.sandbox.openai.requests[-1]["messages"][-2]["content"] == said(answer)
+
+
+@played
+async def test_buttons_are_for_the_asker_and_for_who_may_manage_messages(scene: Scene) -> None:
+    discord = scene.sandbox.discord
+    scene.sandbox.openai.misbehave(Fault(Kind.CUT, after=20))
+    answer = await scene.ask("why is the sky blue?", user=person(34))
+    assert labels(answer) == ["Go on", "Again", "Search the web"]
+    for button in labels(answer):
+        assert "Only who asked can press this" in await refused(
+            discord.press(answer.messages[-1], button, person(35))
+        )
+    for button in labels(answer):
+        before = scene.answered()
+        await answered(scene, discord.press(answer.messages[-1], button, moderator()), before)
+    # What they did belongs to the asker's conversation.
+    assert "You have asked 4 things" in (await scene.ask("and now?", user=person(34))).text
+
+
+@played
+async def test_a_moderator_may_stop_an_answer(scene: Scene) -> None:
+    discord, before = scene.sandbox.discord, scene.answered()
+    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=20))
+    answer = await discord.invoke("ask", {"prompt": "why is the sky blue?"}, user=person(36))
+    await answer.wait_until(lambda i: "sandbox" in i.text and labels(i) == ["Stop"], timeout=30)
+    discord.press(answer.messages[0], "Stop", moderator())
+    assert "-# Stopped." in await answered(scene, answer, before)
+
+
+@played
+async def test_an_old_button_says_so(scene: Scene) -> None:
+    discord, user = scene.sandbox.discord, person(37)
+    answer = await scene.ask("why is the sky blue?", user=user)
+    (message,) = answer.messages
+    for custom_id in ("regenerate", f"dance:{user.id}:1", f"again:{user.id}:nonsense", f"stop:{user.id}:x"):
+        assert "of an older version of me" in await refused(discord.press(message, custom_id, user))
+    assert "too long ago" in await refused(discord.press(message, f"again:{user.id}:99999.1", user))
+    reset = await discord.invoke("reset", user=user)
+    await reset.wait_until(lambda i: "forgotten" in i.text, timeout=30)
+    assert "too long ago" in await refused(discord.press(message, "Again", user))
+
+
+@played
+async def test_what_was_said_in_another_channel_is_not_repeated_in_this_one(scene: Scene) -> None:
+    discord, user = scene.sandbox.discord, person(38)
+    there = await scene.ask("only there", user=user, channel=CHANNELS[1])
+    here = await scene.ask("only here", user=user)
+    custom_id = there.messages[-1].components[0]["components"][0]["custom_id"]
+    assert "too long ago" in await refused(discord.press(here.messages[-1], custom_id, user))
+
+
+@played
+async def test_nothing_of_all_that_was_refused_by_discord(scene: Scene) -> None:
+    """It looks at what the others have left."""
+    assert scene.sandbox.discord.counters.refused == []
+    assert scene.sandbox.discord.counters.rate_limited == 0
+
+
+@played
+async def test_buttons_work_after_a_restart(scene: Scene) -> None:
+    """The last of the module: the bot of the others has ended then."""
+    discord, user = scene.sandbox.discord, person(39)
+    scene.sandbox.openai.misbehave(Fault(Kind.CUT, after=20))
+    answer = await scene.ask("why is the sky blue?", user=user)
+    assert await scene.bot.stop() == 0
+    async with open_bot(scene.sandbox) as bot:
+        await bot.ready()
+        for button in ("Go on", "Again", "Search the web"):
+            before = scene.answered()
+            pressed = discord.press(answer.messages[-1], button, user)
+            assert "The sandbox's" in await answered(scene, pressed, before)
