@@ -24,7 +24,7 @@ from discordianai.discord.gate import Gate
 from discordianai.discord.handover import HandedOver, Servers, TrioSide
 from discordianai.discord.intake import Intake
 from discordianai.discord.interaction import EPHEMERAL
-from discordianai.discord.messages import MessageError
+from discordianai.discord.messages import MessageError, MessagesExpired
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.model import Question
@@ -38,6 +38,9 @@ MOST_OPEN_QUESTIONS = 1000
 
 MOST_OTHER_WORK = 200
 """Errands and small words that are under way at once; what comes beyond that is not done."""
+
+ACKNOWLEDGED_WITHIN = 5.0
+"""Seconds until an interaction is acknowledged, or never will be: Discord gives three."""
 
 ALREADY_ENDED = "That answer has already ended."
 
@@ -167,13 +170,22 @@ class Bot:
                     webhook = InteractionWebhook(self._parts.discord, thing.address)
                     await self._parts.desk.serve(thing, webhook)
                 case Withdrawal():
-                    webhook = InteractionWebhook(self._parts.discord, thing.address)
-                    with suppress(MessageError):  # a courtesy
-                        await webhook.create({"content": ALREADY_ENDED, "flags": EPHEMERAL})
+                    await self._tell_ended(InteractionWebhook(self._parts.discord, thing.address))
                 case Declined():
                     await self._decline(thing)
         finally:
             self._other_work -= 1
+
+    async def _tell_ended(self, webhook: InteractionWebhook) -> None:
+        """A withdrawal is handed over before it is acknowledged, and until then Discord takes no word."""
+        with suppress(MessageError), trio.move_on_after(ACKNOWLEDGED_WITHIN):
+            while True:
+                try:
+                    await webhook.create({"content": ALREADY_ENDED, "flags": EPHEMERAL})
+                except MessagesExpired:
+                    await trio.sleep(0.25)
+                else:
+                    return
 
     async def _decline(self, declined: Declined) -> None:
         origin = declined.origin
