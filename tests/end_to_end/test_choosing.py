@@ -7,6 +7,7 @@ from discordianai.sandbox.providers import Fault, ServiceOptions
 from tests.end_to_end.conftest import Stage
 
 SLOW = ServiceOptions(first_token=0.05, between_tokens=0.1)
+STEADY = ServiceOptions(first_token=0.05, between_tokens=0.04)
 
 
 async def test_where_the_model_calls_for_the_web_perplexity_answers_with_sources(stage: Stage) -> None:
@@ -74,7 +75,7 @@ async def test_a_message_that_is_deleted_stops_its_answer(stage: Stage) -> None:
 
 
 async def test_one_person_has_five_questions_open_at_most(stage: Stage) -> None:
-    async with stage(providers=SLOW) as scene:
+    async with stage(providers=STEADY) as scene:
         discord = scene.sandbox.discord
         asked = [
             discord.invoke_now("ask", {"prompt": f"number {n}"}, channel=CHANNELS[n % 3]) for n in range(6)

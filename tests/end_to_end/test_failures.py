@@ -18,7 +18,7 @@ SECRETS = ("sandbox-key", "sandbox-token", "a question about turtles", "secret w
 SETTINGS: Tables = {
     "logging": {"level": "DEBUG"},
     "dispatch": {"max_attempts": 1},
-    "openai": {"read_timeout": 1, "first_token_timeout": 1},
+    "openai": {"read_timeout": 4, "first_token_timeout": 4},  # a loaded machine may take a second
 }
 
 FAILURES = [
