@@ -4,8 +4,9 @@ The only module that knows them all. The nesting is the shutdown order: the list
 first, the store and the clients are outermost and close last.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import time
 
@@ -13,36 +14,44 @@ import trio
 
 from discordianai.answering import Answering
 from discordianai.asking import Asking
-from discordianai.assistant import Assistant, AssistantOptions
+from discordianai.assistant import Assistant
 from discordianai.bot import Bot, Parts
-from discordianai.context import ContextRules, Contexts
-from discordianai.conversations.accounting import Limit, Price
+from discordianai.context import Contexts
 from discordianai.conversations.channel_book import ChannelBook
-from discordianai.conversations.keys import Scope
-from discordianai.conversations.ledger import AccountingOptions, Ledger
-from discordianai.conversations.sqlite import SqliteStore, open_store
-from discordianai.conversations.store import StoreOptions
-from discordianai.conversations.window import ContextOptions
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.sqlite import open_store
 from discordianai.discord.admissions import Admissions
-from discordianai.discord.attachments import AttachmentReader, Limits
+from discordianai.discord.attachments import AttachmentReader
 from discordianai.discord.desk import Desk
 from discordianai.discord.errands import Services
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
-from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.dispatch.retry import RetryOptions
+from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.routing import Router, Strategy
 from discordianai.model import ProviderName
+from discordianai.operations import logs
 from discordianai.operations.describing import Describing
 from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
+from discordianai.operations.probes import probes
 from discordianai.operations.serving import serving
 from discordianai.operations.snapshot import numbers
+from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage import report_usage
+from discordianai.operations.watchdog import attended
+from discordianai.options import (
+    accounting_options,
+    assistant_options,
+    attachment_limits,
+    context_rules,
+    dispatch_options,
+    pool_options,
+    store_options,
+)
 from discordianai.protection import Counts
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
+from discordianai.reloading import Reloading, reloading_on_sighup
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
 from discordianai.settings import Settings
@@ -59,30 +68,32 @@ MOST_OPEN_QUESTIONS = 1000
 """Acknowledged and not yet answered, over all providers; further ones are refused."""
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, load: Callable[[], Settings]) -> None:
     """Run the bot until SIGTERM or SIGINT; answers in flight then have `drain_seconds`.
 
-    Raises `StoreError`, `ListenerRefused`, or the error of a part that died of a bug.
+    `load` reads the settings anew, for SIGHUP. Raises `StoreError`, `ListenerRefused`, `CannotServe`, or the
+    error of a part that died of a bug.
     """
     try:
-        await _run(settings)
+        await _run(settings, load)
     except BaseExceptionGroup as group:
         raise _cause(group) from group
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     http2 = http2_available()
     estimator = TokenEstimator()
+    notifier = Notifier()
     clients = _build_clients(settings, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
     dispatchers = {name: _dispatcher(settings, name, client, estimator) for name, client in clients.items()}
     async with (
         watched_loop() as lag,
         serving(settings.operations) as page,
-        open_store(Path(settings.conversations.database), _store_options(settings)) as store,
+        open_store(Path(settings.conversations.database), store_options(settings)) as store,
         _open_all([discord, *clients.values()]),
     ):
-        ledger = Ledger(store, _accounting(settings), time)
+        ledger = Ledger(store, accounting_options(settings), time)
         instruments = Instruments(
             settings=numbers(settings),
             clients=clients,
@@ -100,9 +111,12 @@ async def _run(settings: Settings) -> None:
         api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
         channels = ChannelBook(store)
         await channels.open()
-        contexts = Contexts(store, channels, _context_rules(settings), estimator)
-        assistant = _assistant(settings, dispatchers, store, ledger, contexts)
-        reader = _attachment_reader(settings, discord)
+        contexts = Contexts(store, channels, context_rules(settings), estimator)
+        router = Router(settings.providers, Strategy(settings.routing.strategy))
+        assistant = Assistant(
+            Asking(dispatchers, router), contexts, store, ledger, assistant_options(settings)
+        )
+        reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
         services = Services(settings, store, contexts, channels, Describing(instruments.read).now)
         parts = Parts(
             assistant=assistant,
@@ -115,20 +129,46 @@ async def _run(settings: Settings) -> None:
             admissions=instruments.admissions,
             counts=instruments.counts,
             figures=instruments.figures,
+            notifier=notifier,
         )
-        async with report_usage(instruments.read):
-            await Bot(settings, parts).serve()
+        bot = Bot(settings, parts)
+        adopters = (
+            lambda new: logs.configure(new.logging),
+            instruments.adopt,
+            bot.adopt,
+            lambda new: contexts.adopt(context_rules(new)),
+            lambda new: ledger.adopt(accounting_options(new)),
+            lambda new: assistant.adopt(assistant_options(new)),
+            partial(_adopt_pools, clients, dispatchers),
+        )
+        fixed = [f"connection_pool.{name}.*" for name, client in clients.items() if not client.adaptable]
+        async with (
+            report_usage(instruments.read),
+            reloading_on_sighup(Reloading(settings, load, notifier, fixed), adopters),
+            attended(notifier, probes(instruments.read, notifier.watchdog_seconds), instruments.line),
+        ):
+            await bot.serve()
+
+
+def _adopt_pools(
+    clients: Mapping[ProviderName, PooledClient],
+    dispatchers: Mapping[ProviderName, Dispatcher],
+    settings: Settings,
+) -> None:
+    """The pool first: a request that is let through must find a place in it."""
+    for name, client in clients.items():
+        client.adopt(pool_options(settings, name))
+        dispatchers[name].adopt(dispatch_options(settings, name))
 
 
 def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, PooledClient]:
     """One client and pool for each provider that has a key."""
-    clients = {}
-    for name in settings.providers:
-        pool = settings.pool(name)
-        fields = pool.model_dump() | {"max_keepalive": min(pool.max_keepalive, pool.max_connections)}
-        read_timeout = settings.provider(name).read_timeout
-        clients[name] = build_client(name.value, PoolOptions(**fields), read_timeout, http2=http2)
-    return clients
+    return {
+        name: build_client(
+            name.value, pool_options(settings, name), settings.provider(name).read_timeout, http2=http2
+        )
+        for name in settings.providers
+    }
 
 
 @asynccontextmanager
@@ -139,87 +179,18 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
         yield
 
 
-def _store_options(settings: Settings) -> StoreOptions:
-    conversations = settings.conversations
-    return StoreOptions(
-        max_turns=conversations.max_turns,
-        ttl_days=conversations.ttl_days,
-        cache_bytes=int(conversations.cache_megabytes * 2**20),
-    )
-
-
 def _dispatcher(
     settings: Settings, name: ProviderName, client: PooledClient, estimator: TokenEstimator
 ) -> Dispatcher:
-    provider = ProviderOptions(name=name, **settings.provider(name).model_dump(exclude={"more_models"}))
-    options = DispatchOptions(
-        slots=settings.pool(name).max_connections,
-        queue_size=settings.dispatch.queue_size,
-        budget=BudgetOptions(**settings.rate_limit(name).model_dump()),
-        retry=RetryOptions(max_attempts=settings.dispatch.max_attempts),
-    )
-    return Dispatcher(make_provider(client.http, provider), options, estimator=estimator)
-
-
-def _assistant(
-    settings: Settings,
-    dispatchers: Mapping[ProviderName, Dispatcher],
-    store: SqliteStore,
-    ledger: Ledger,
-    contexts: Contexts,
-) -> Assistant:
-    router = Router(settings.providers, Strategy(settings.routing.strategy))
-    options = AssistantOptions(
-        deadline_seconds=settings.dispatch.deadline_seconds, in_flight=settings.rate_limits.user.in_flight
-    )
-    return Assistant(
-        Asking(dispatchers, router),
-        contexts,
-        store,
-        ledger,
-        options,
-    )
+    options = ProviderOptions(name=name, **settings.provider(name).model_dump(exclude={"more_models"}))
+    provider = make_provider(client.http, options)
+    return Dispatcher(provider, dispatch_options(settings, name), estimator=estimator)
 
 
 def _admissions(settings: Settings) -> Admissions:
     person = settings.rate_limits.user
     token = trio.lowlevel.current_trio_token()
     return Admissions(MOST_OPEN_QUESTIONS, person.in_flight + person.waiting, token)
-
-
-def _attachment_reader(settings: Settings, discord: PooledClient) -> AttachmentReader:
-    limits = Limits(
-        text=settings.discord.max_file_kilobytes * 1024, image=settings.discord.max_image_kilobytes * 1024
-    )
-    return AttachmentReader(discord.http, settings.discord.api_url, limits)
-
-
-def _context_rules(settings: Settings) -> ContextRules:
-    providers = [settings.provider(name) for name in settings.providers]
-    contexts = {name: model.context_tokens for name, model in settings.models.items() if model.context_tokens}
-    return ContextRules(
-        instructions=settings.assistant.instructions,
-        scope=Scope(settings.conversations.scope),
-        max_turns=settings.conversations.max_turns,
-        context=ContextOptions(settings.conversations.context_tokens, contexts),
-        providers={model: name for name in settings.providers for model in settings.models_of(name)},
-        answer_tokens={
-            provider.model: provider.max_answer_tokens for provider in providers if provider.max_answer_tokens
-        },
-    )
-
-
-def _accounting(settings: Settings) -> AccountingOptions:
-    person, server = settings.daily_limits.user, settings.daily_limits.server
-    return AccountingOptions(
-        prices={
-            name: Price(model.input_price, model.output_price)
-            for name, model in settings.models.items()
-            if model.input_price is not None and model.output_price is not None
-        },
-        person=Limit(person.tokens, person.money),
-        guild=Limit(server.tokens, server.money),
-    )
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

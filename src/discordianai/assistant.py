@@ -82,6 +82,11 @@ class Assistant:
             deadline=trio.current_time() + self._options.deadline_seconds,
         )
 
+    def adopt(self, options: AssistantOptions) -> None:
+        """Answer by these from now on."""
+        self._options = options
+        self._people.adopt(options.in_flight)
+
     def stop(self, interaction_id: int) -> bool:
         """Withdraw the question of that interaction, if it is here and not yet answered."""
         scope = self._running.get(interaction_id)

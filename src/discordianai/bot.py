@@ -29,6 +29,7 @@ from discordianai.discord.messages import MessageError
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.model import Question
+from discordianai.operations.systemd import Notifier
 from discordianai.protection import Counts, Protecting
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
@@ -52,6 +53,7 @@ class Parts:
     admissions: Admissions
     counts: Counts
     figures: DiscordFigures
+    notifier: Notifier
 
 
 class Bot:
@@ -63,8 +65,16 @@ class Bot:
         self._log = structlog.get_logger("discordianai.bot")
         self._admissions = parts.admissions
         self._numbers = count(1)
+        self._atlas = Atlas()
+        self._gate = Gate(settings, Intake(settings, self._admissions, self._numbers), self._atlas)
         self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
         self._other_work = 0
+
+    def adopt(self, settings: Settings) -> None:
+        """Let people in by these settings from now on."""
+        person = settings.rate_limits.user
+        self._admissions.adopt(person.in_flight + person.waiting)
+        self._gate.adopt(settings)
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -103,8 +113,6 @@ class Bot:
         self._admissions.release(question.person.id)
 
     async def _listen(self, answers: trio.Nursery, running: trio.Nursery) -> None:
-        atlas = Atlas()
-        gate = Gate(self._settings, Intake(self._settings, self._admissions, self._numbers), atlas)
         caller = TrioCaller(running)
         protecting = Protecting(self._parts.store, caller, self._parts.counts)
         take = partial(self._take, answers, running)
@@ -122,7 +130,7 @@ class Bot:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             from discordianai.discord.listener import Listener
 
-            await Listener(self._settings, gate, atlas, side, self._parts.figures).run()
+            await Listener(self._settings, self._gate, self._atlas, side, self._parts.figures).run()
 
         await keep_listening(listen, partial(session_limit.ask_discord, self._parts.discord))
 
@@ -136,6 +144,8 @@ class Bot:
                 self._admissions.settle()
                 self._begin(thing, answers)
             case Servers():
+                if self._parts.notifier.starting:
+                    self._parts.notifier.ready()
                 self._parts.servers.hear(thing)
             case _ if self._other_work >= MOST_OTHER_WORK:
                 self._log.warning("too much at once: an errand is not done", kind=type(thing).__name__)
@@ -186,6 +196,7 @@ class Bot:
 
     async def _drain(self, answers: trio.Nursery) -> None:
         """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""
+        self._parts.notifier.stopping()
         self._admissions.close()
         seconds = self._settings.discord.drain_seconds
         self._log.info("stopping", answers_in_flight=self._admissions.open, seconds=seconds)

@@ -120,6 +120,10 @@ class Contexts:
         self._rules = rules
         self._estimator = estimator
 
+    def adopt(self, rules: ContextRules) -> None:
+        """Use these for the questions whose turn comes from now on."""
+        self._rules = rules
+
     def key(self, question: Question) -> ConversationKey:
         """The conversation that a question belongs to."""
         return self.key_at(question.person, question.place, private=question.address.private)

@@ -1,10 +1,8 @@
-"""The watchdog is fed while everything answers, and never longer: with real loops that are really blocked."""
+"""The watchdog is fed while everything answers, and never longer."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ import trio
 from structlog.testing import capture_logs
 
 from discordianai.operations.systemd import Notifier
-from discordianai.operations.watchdog import LoopAnswers, Probe, Stuck, attended, unanswered
+from discordianai.operations.watchdog import Probe, Stuck, attended, unanswered
 from tests.operations.managers import Manager, open_manager
 
 WATCHDOG = 0.6
@@ -29,37 +27,6 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
         yield opened
 
 
-class Loop:
-    """An asyncio loop in a thread of its own; made by `open_loop`."""
-
-    def __init__(self) -> None:
-        self.now: asyncio.AbstractEventLoop | None = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.now.run_forever)
-        self._thread.start()
-
-    def block(self, seconds: float) -> None:
-        """Let it take no turn for so long."""
-        assert self.now is not None
-        self.now.call_soon_threadsafe(time.sleep, seconds)
-
-    def close(self) -> None:
-        """End it; `now` still names it, as that of a listener which has just failed."""
-        assert self.now is not None
-        if not self.now.is_closed():
-            self.now.call_soon_threadsafe(self.now.stop)
-            self._thread.join()
-            self.now.close()
-
-
-@contextmanager
-def open_loop() -> Iterator[Loop]:
-    loop = Loop()
-    try:
-        yield loop
-    finally:
-        loop.close()
-
-
 async def hears(manager: Manager, text: str) -> bool:
     return await trio.to_thread.run_sync(manager.hears, text)
 
@@ -68,26 +35,27 @@ async def during(manager: Manager, seconds: float) -> list[str]:
     return await trio.to_thread.run_sync(manager.during, seconds)
 
 
+async def well() -> None:
+    """The answer of a part that is."""
+
+
 async def test_it_is_fed_well_within_its_time_while_everything_answers(manager: Manager) -> None:
-    with open_loop() as loop:
-        probes = [Probe("the loop", LoopAnswers(lambda: loop.now))]
-        async with attended(Notifier(manager.watching(WATCHDOG)), probes, lambda: "fine"):
-            assert (await during(manager, 1.2)).count(FED) >= 3
+    async with attended(Notifier(manager.watching(WATCHDOG)), [Probe("a part", well)], lambda: "fine"):
+        assert (await during(manager, 1.2)).count(FED) >= 3
 
 
-async def test_a_blocked_asyncio_loop_starves_it_until_the_loop_turns_again(manager: Manager) -> None:
-    with open_loop() as loop, capture_logs() as lines:
-        probes = [Probe("the loop", LoopAnswers(lambda: loop.now))]
+async def test_a_part_that_does_not_answer_starves_it_until_it_does(manager: Manager) -> None:
+    answers = trio.Event()
+    with capture_logs() as lines:
+        probes = [Probe("a part", lambda: answers.wait())]
         async with attended(Notifier(manager.watching(WATCHDOG)), probes, lambda: "fine"):
-            assert await hears(manager, FED)
-            loop.block(3.0)
-            await trio.sleep(0.4)  # what was under way when it was blocked
             assert FED not in await during(manager, 1.0)
+            answers.set()
             assert await hears(manager, FED)
     told = [(line["log_level"], line["event"], line["part"]) for line in lines]
     assert told == [
-        ("error", "a part does not answer; the watchdog is not fed", "the loop"),
-        ("info", "a part answers again", "the loop"),
+        ("error", "a part does not answer; the watchdog is not fed", "a part"),
+        ("info", "a part answers again", "a part"),
     ]
     assert lines[0]["reason"] == "no answer in 0.2 s"
 
@@ -136,42 +104,6 @@ async def test_a_probe_that_fails_counts_as_silent_and_its_words_are_not_repeate
         raise OSError("https://x/webhooks/1/a-token")
 
     assert await unanswered([Probe("p", answer)], 1.0) == {"p": "the question failed: OSError"}
-
-
-async def test_no_loop_and_a_loop_that_ends_while_it_is_asked_are_no_trouble() -> None:
-    assert await unanswered([Probe("p", LoopAnswers(lambda: None))], 0.2) == {}
-    with open_loop() as loop:
-        probe = Probe("p", LoopAnswers(lambda: loop.now))
-        loop.close()
-        assert await unanswered([probe], 0.2) == {}
-    with open_loop() as loop:
-        loop.block(0.3)
-        probe = Probe("p", LoopAnswers(lambda: loop.now))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.to_thread.run_sync, loop.close)
-            assert await unanswered([probe], 3.0) == {}
-
-
-async def test_a_new_loop_is_asked_although_the_old_one_owes_an_answer() -> None:
-    with open_loop() as old, open_loop() as new:
-        current = old
-        probe = Probe("p", LoopAnswers(lambda: current.now))
-        old.block(0.6)
-        assert await unanswered([probe], 0.1)
-        current = new
-        assert await unanswered([probe], 0.3) == {}
-
-
-async def test_a_blocked_loop_collects_no_questions() -> None:
-    with open_loop() as loop:
-        assert loop.now is not None
-        probe = Probe("p", LoopAnswers(lambda: loop.now))
-        loop.block(0.5)
-        await trio.sleep(0.05)
-        for _ in range(5):
-            assert await unanswered([probe], 0.02)
-        waiting = loop.now._ready  # type: ignore[attr-defined]  # asyncio has no other way to tell
-        assert len([handle for handle in waiting if "_set_on" in repr(handle)]) == 1
 
 
 async def test_a_start_that_lasts_is_given_more_time_only_while_everything_answers(manager: Manager) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     logs.configure(settings.logging)
     log = logging.getLogger("discordianai")
     try:
-        trio.run(app.run, settings)
+        trio.run(app.run, settings, partial(settings_file.load, options.settings))
     except (ListenerRefused, CannotServe) as error:
         log.critical("%s", error)
         return EX_CONFIG

@@ -65,6 +65,11 @@ class Database:
         return self._writer.waiting
 
     @property
+    def committing(self) -> float:
+        """Seconds for which the present transaction has been written."""
+        return self._writer.committing
+
+    @property
     def commits(self) -> int:
         """How many transactions were written."""
         return self._writer.commits

@@ -44,6 +44,10 @@ class Ledger:
         self._cost: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._charged: dict[tuple[ProviderName, str], Spent] = {}
 
+    def adopt(self, options: AccountingOptions) -> None:
+        """Price and limit by these from now on."""
+        self._options = options
+
     @property
     def charged(self) -> Mapping[tuple[ProviderName, str], Spent]:
         """All charges since the start, by provider and model."""

@@ -70,6 +70,7 @@ class SqliteStore:
             cache_misses=self._cache.misses,
             writes_waiting=self._database.waiting,
             commits=self._database.commits,
+            committing=self._database.committing,
             log_pages=self._database.log_pages,
             longest_pause=self._database.longest_pause,
         )

@@ -61,6 +61,7 @@ class Writer:
         self._thread = trio.CapacityLimiter(1)
         self._much = trio.Event()
         self._writes = 0
+        self._began: float | None = None
         self.commits = 0
         self.waits = Latencies()
         """Of writes, from their call to their commit."""
@@ -81,6 +82,11 @@ class Writer:
     def waiting(self) -> int:
         """How many writes are queued."""
         return self._receive.statistics().current_buffer_used
+
+    @property
+    def committing(self) -> float:
+        """Seconds for which the present transaction has been written."""
+        return 0.0 if self._began is None else trio.current_time() - self._began
 
     def close(self) -> None:
         """Take nothing more; `run` ends after what is queued."""
@@ -111,7 +117,9 @@ class Writer:
             outcomes = [Outcome(error=sqlite3.OperationalError("the database is not open"))] * len(writes)
         else:
             calls = [write.call for write in writes]
+            self._began = trio.current_time()
             outcomes = await trio.to_thread.run_sync(commit, connection, calls, limiter=self._thread)
+            self._began = None
             self.commits += 1
             self._writes += len(writes)
             if self._writes >= MUCH:

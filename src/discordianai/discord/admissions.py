@@ -50,6 +50,10 @@ class Admissions:
         """Whether no more are admitted, because the bot is stopping."""
         return self._closed
 
+    def adopt(self, each: int) -> None:
+        """Admit so many of one person from now on."""
+        self._each = each
+
     def admit(self, person_id: int) -> Denial | None:
         """Open one question of this person, from any thread; or say why not."""
         with self._lock:

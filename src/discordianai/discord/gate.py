@@ -49,7 +49,6 @@ class Gate:
     """Who gets in. Lives on the listener's thread."""
 
     def __init__(self, settings: Settings, intake: Intake, atlas: Atlas) -> None:
-        self._settings = settings
         self._rules = settings.discord
         self._intake = intake
         self._atlas = atlas
@@ -57,6 +56,11 @@ class Gate:
         known = entries(settings.providers, several_models=len(self._models) > 1)
         self._entries = {entry.name: entry for entry in known}
         self._forms: OrderedDict[str, tuple[str, tuple[Attachment, ...]]] = OrderedDict()
+
+    def adopt(self, settings: Settings) -> None:
+        """Decide by these settings from now on, as far as they can change while the bot runs; any thread."""
+        self._rules = settings.discord
+        self._intake.adopt(settings)
 
     def decide(self, done: Interaction) -> Decision:
         """What becomes of it. A question that is taken has been admitted: it must be released."""

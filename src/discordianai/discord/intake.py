@@ -56,15 +56,21 @@ class Intake:
         numbers: Iterator[int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings = settings
         self._admissions = admissions
         self._numbers = numbers
         self._clock = clock
+        self._person_window = RateWindow(1, 1)
+        self._server_window = RateWindow(1, 1)
+        self._errand_window = RateWindow(ERRANDS, ERRANDS_IN)
+        self.adopt(settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """Use these settings from now on; from any thread."""
+        self._settings = settings
         person, server = settings.rate_limits.user, settings.rate_limits.server
         self._most_open = person.in_flight + person.waiting
-        self._person_window = RateWindow(person.questions, person.per_seconds)
-        self._server_window = RateWindow(server.questions, server.per_seconds)
-        self._errand_window = RateWindow(ERRANDS, ERRANDS_IN)
+        self._person_window.adopt(person.questions, person.per_seconds)
+        self._server_window.adopt(server.questions, server.per_seconds)
 
     def take(self, origin: Origin, wish: Wish) -> Question | Refusal:
         """A question that is taken has been admitted: it must be released."""

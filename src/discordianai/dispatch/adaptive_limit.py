@@ -20,6 +20,11 @@ class AdaptiveLimit:
         self._gently = False
         self.now = most
 
+    def adopt(self, most: int) -> None:
+        """Allow so many at most. Where all that might were let through, all that may are."""
+        self.now = most if self.now == self._most else min(self.now, most)
+        self._most = most
+
     def overrun(self, now: float) -> None:
         """The provider said that it is too much: climb back gently."""
         self._gently = True

@@ -46,12 +46,17 @@ class Budget:
     """A request reserves before it is sent, and settles when the provider has told what it took."""
 
     def __init__(self, options: BudgetOptions) -> None:
-        self._requests = SlidingWindow(options.requests_per_minute or math.inf, PERIOD)
-        self._tokens = SlidingWindow(options.tokens_per_minute or math.inf, PERIOD)
-        self._burst = SlidingWindow(options.burst or math.inf, PERIOD)
-        self._adapt_burst()
+        self._requests, self._tokens, self._burst = (SlidingWindow(math.inf, PERIOD) for _ in range(3))
         self._paused_until = -math.inf
         self._last = -math.inf
+        self.adopt(options)
+
+    def adopt(self, options: BudgetOptions) -> None:
+        """Allow this much from now on, on top of what was spent; until the provider says otherwise."""
+        self._requests.limit = options.requests_per_minute or math.inf
+        self._tokens.limit = options.tokens_per_minute or math.inf
+        self._burst.limit = options.burst or math.inf
+        self._adapt_burst()
 
     def wait(self, tokens: float, now: float, left: float = 0.0) -> float:
         """Seconds until a request of about so many tokens may be sent, and a part of the budget is `left`."""

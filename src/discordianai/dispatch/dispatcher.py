@@ -86,6 +86,15 @@ class Dispatcher:
         """The model that answers unless a request names another."""
         return self._provider.model
 
+    def adopt(self, options: DispatchOptions) -> None:
+        """Let through by these slots and this budget from now on; what is in flight goes on."""
+        self._limiter.total_tokens = options.slots
+        self._limit.adopt(options.slots)
+        if options.budget != self._options.budget:
+            self._budget.adopt(options.budget)
+        self._options = options
+        self._line.serve()
+
     def expected(self, request: ChatRequest) -> Usage:
         """About what the request will take."""
         return self._estimate.expected(request)

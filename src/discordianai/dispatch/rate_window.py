@@ -21,6 +21,10 @@ class RateWindow:
         """How many keys are remembered."""
         return len(self._windows)
 
+    def adopt(self, limit: int, period: float) -> None:
+        """Allow so many from now on, on top of what has been counted; from any thread."""
+        self._limit, self._period = limit, period
+
     def take(self, key: Hashable, now: float) -> float:
         """Count an event of `key` at `now` and return 0; or count nothing and return the seconds to wait."""
         if wait := self.wait(key, now):
@@ -32,7 +36,10 @@ class RateWindow:
     def wait(self, key: Hashable, now: float) -> float:
         """Seconds until an event of `key` is allowed."""
         window = self._windows.get(key)
-        return window.wait(1, now) if window is not None else 0.0
+        if window is None:
+            return 0.0
+        window.limit, window.period = self._limit, self._period
+        return window.wait(1, now)
 
     def _sweep(self, now: float) -> None:
         """Once a period, forget the keys whose events have all left the window."""

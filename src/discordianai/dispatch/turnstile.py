@@ -28,6 +28,12 @@ class Turnstile:
         self._let_in(line)
         return spot
 
+    def adopt(self, width: int) -> None:
+        """Let in so many of each key from now on; who is in stays."""
+        self._width = width
+        for line in self._lines.values():
+            self._let_in(line)
+
     def leave(self, spot: "Spot") -> None:
         """Let the next one in, or close the gap if this one had not been let in."""
         line = self._lines[spot.key]

@@ -15,13 +15,16 @@ from discordianai.operations.snapshot import (
     ProviderFigures,
     QuestionFigures,
     Snapshot,
+    numbers,
     process_figures,
 )
+from discordianai.operations.status_line import status_line
 from discordianai.protection import Counts
+from discordianai.settings import Settings
 from discordianai.transport.clients import PooledClient
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Instruments:
     """Put together by `app`. `settings` has the numbers of settings.toml, `lag` is of trio's loop."""
 
@@ -36,6 +39,10 @@ class Instruments:
     counts: Counts
     lag: Latencies
     started_at: float = field(default_factory=time)
+
+    def adopt(self, settings: Settings) -> None:
+        """These are the settings from now on."""
+        self.settings = numbers(settings)
 
     def read(self) -> Snapshot:
         """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
@@ -52,6 +59,10 @@ class Instruments:
             ),
             settings=self.settings,
         )
+
+    def line(self) -> str:
+        """The same as one line, for the service manager."""
+        return status_line(self.read())
 
     def _provider(self, name: ProviderName) -> ProviderFigures:
         dispatcher = self.dispatchers[name]

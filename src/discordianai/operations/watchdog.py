@@ -4,30 +4,13 @@ The feeding is a trio task, so that a blocked trio feeds nothing: trio needs no 
 asked: in each round all probes at once, each with a deadline. While one does not answer nothing is fed, and
 systemd ends the bot after `WatchdogSec=` and starts it anew.
 
-Wiring, in `app.py`: one `Notifier` for the process; the whole bot runs inside the block, so that the drain is
-watched too.
-
-    notifier = Notifier()
-    probes = (
-        Probe("the Discord loop", LoopAnswers(lambda: listener_loop.now)),
-        Probe("the store", store.ping),
-    )
-    async with attended(notifier, probes, status=lambda: status_line(snapshot())):
-        ...
-
-- `listener_loop.now` is the listener's asyncio loop while one runs (`asyncio.get_running_loop()` at the head
-  of `Listener.run`), and None otherwise: between two runs, or while Discord is down, no loop is no trouble.
-- `notifier.ready()` is due at the gateway's first READY. Until then the block asks for more time each round,
-  so that a Discord that is down does not end in a start timeout. Call it on the trio thread, as all else.
-- SIGHUP: `reloading()`, then `ready()` in any case. The first SIGTERM: `stopping()`.
-- A part that can be stuck brings a probe of its own: an async callable that returns when the part is well,
-  and hangs or raises `Stuck` with a reason when it is not. It must take a cancellation at its deadline.
-- `status` is called in each round on the trio thread: it answers from memory, and does not raise.
+The whole bot runs inside `attended`, so that the drain is watched too. Until `Notifier.ready`, which is due
+at the gateway's first READY, each round asks for more time, so that a Discord that is down does not end in a
+start timeout.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -51,8 +34,8 @@ class Stuck(Exception):
 class Probe:
     """One part that can be asked whether it is alive.
 
-    `answer` returns when it is. `deadline` is in seconds; a round has no longer one than a third of the
-    watchdog's time.
+    `answer` returns when it is, and hangs or raises `Stuck` when not; it takes a cancellation. `deadline` is
+    in seconds; a round has no longer one than a third of the watchdog's time.
     """
 
     name: str
@@ -60,43 +43,14 @@ class Probe:
     deadline: float = LONGEST_PAUSE
 
 
-class LoopAnswers:
-    """Whether an asyncio loop of another thread takes its turns; `current` is None while there is none.
-
-    A loop that ends while it is being asked is no longer asked. One that is blocked has a single callback
-    waiting, however often it is asked.
-    """
-
-    LOOK_AGAIN = 0.5
-    """Seconds between two looks whether the loop is still there."""
-
-    def __init__(self, current: Callable[[], asyncio.AbstractEventLoop | None]) -> None:
-        self._current = current
-        self._asked: tuple[asyncio.AbstractEventLoop, trio.Event] | None = None
-
-    async def __call__(self) -> None:
-        """Return when the loop has taken a turn, or is gone."""
-        while (loop := self._current()) is not None and not loop.is_closed():
-            if self._asked is None or self._asked[0] is not loop:
-                self._asked = (loop, trio.Event())
-                with suppress(RuntimeError):  # it was closed just now
-                    loop.call_soon_threadsafe(_set_on, trio.lowlevel.current_trio_token(), self._asked[1])
-            with trio.move_on_after(self.LOOK_AGAIN):
-                await self._asked[1].wait()
-                break
-        self._asked = None
-
-
-def _set_on(token: trio.lowlevel.TrioToken, event: trio.Event) -> None:
-    with suppress(trio.RunFinishedError):  # the loop outlived trio: nobody waits any more
-        token.run_sync_soon(event.set)
-
-
 @asynccontextmanager
 async def attended(
     notifier: Notifier, probes: Sequence[Probe], status: Callable[[], str]
 ) -> AsyncIterator[None]:
-    """Feed the watchdog and keep the status line new while the block runs; see above for the wiring."""
+    """Feed the watchdog and keep the status line new while the block runs.
+
+    `status` is called in each round, on the trio thread: it answers from memory, and does not raise.
+    """
     async with trio.open_nursery() as nursery:
         if notifier.active:
             nursery.start_soon(_attend, notifier, probes, status)

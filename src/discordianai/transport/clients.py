@@ -22,6 +22,13 @@ class PooledClient:
 
     http: httpx.AsyncClient
     transport: MultiplexedTransport | None
+    adaptable: bool = False
+    """Whether `adopt` reaches all of it: httpx's own pools, as those for a proxy, keep their limits."""
+
+    def adopt(self, options: PoolOptions) -> None:
+        """Keep to these limits from now on, where it is `adaptable`."""
+        if self.transport is not None and self.adaptable:
+            self.transport.adopt(options)
 
     def statistics(self) -> Statistics | None:
         """The pool at this moment; None without HTTP/2, where httpx's own pool tells nothing."""
@@ -49,7 +56,8 @@ def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2:
     log.info("HTTP/2 enabled")
     transport = MultiplexedTransport(**asdict(options), on_event=_Diary(log))
     mounts = environment_mounts(options.limits)
-    return PooledClient(httpx.AsyncClient(transport=transport, mounts=mounts, timeout=timeout), transport)
+    http = httpx.AsyncClient(transport=transport, mounts=mounts, timeout=timeout)
+    return PooledClient(http, transport, adaptable=not mounts)
 
 
 class _Diary:

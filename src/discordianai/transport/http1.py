@@ -18,15 +18,32 @@ class Http1Fallback:
     def __init__(self, options: PoolOptions, make_context: Callable[[], ssl.SSLContext]) -> None:
         self._limits = options.limits
         self._make_context = make_context
-        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._lane: _Lane | None = None
+        self._retired: list[_Lane] = []
         self._known: dict[Origin, float] = {}
-        self.in_flight = 0
+
+    @property
+    def in_flight(self) -> int:
         """Requests whose responses are not closed yet."""
+        return sum(lane.in_flight for lane in self._lanes)
+
+    @property
+    def _lanes(self) -> "list[_Lane]":
+        return [*self._retired, self._lane] if self._lane is not None else self._retired
 
     @property
     def origins(self) -> list[Origin]:
         """Those that are known to speak HTTP/1.1 only."""
         return list(self._known)
+
+    def adopt(self, options: PoolOptions) -> None:
+        """Keep to these limits from now on: with other connections, since httpx's cannot be told others."""
+        if options.limits == self._limits:
+            return
+        self._limits = options.limits
+        if self._lane is not None:
+            self._retired.append(self._lane)
+            self._lane = None
 
     def remember(self, origin: Origin) -> None:
         """This one speaks HTTP/1.1."""
@@ -42,13 +59,40 @@ class Http1Fallback:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request this way. Raises `httpx.TransportError`."""
-        if self._transport is None:
-            self._transport = httpx.AsyncHTTPTransport(
-                http2=False, limits=self._limits, verify=self._make_context(), trust_env=False
+        await self._close_retired()
+        if self._lane is None:
+            self._lane = _Lane(
+                httpx.AsyncHTTPTransport(
+                    http2=False, limits=self._limits, verify=self._make_context(), trust_env=False
+                )
             )
+        return await self._lane.send(request)
+
+    async def _close_retired(self) -> None:
+        """Those that nothing is in flight on any more."""
+        done = [lane for lane in self._retired if not lane.in_flight]
+        self._retired = [lane for lane in self._retired if lane.in_flight]
+        for lane in done:
+            await lane.transport.aclose()
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        for lane in self._lanes:
+            await lane.transport.aclose()
+
+
+class _Lane:
+    """httpx's connections within one set of limits, and how many requests are on them."""
+
+    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self.transport = transport
+        self.in_flight = 0
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request this way. Raises `httpx.TransportError`."""
         self.in_flight += 1
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self.transport.handle_async_request(request)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -58,11 +102,6 @@ class Http1Fallback:
 
     def _closed(self) -> None:
         self.in_flight -= 1
-
-    async def aclose(self) -> None:
-        """Close its connections."""
-        if self._transport is not None:
-            await self._transport.aclose()
 
 
 class _Counted(httpx.AsyncByteStream):

@@ -117,6 +117,13 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
                 self._http1.remember(origin)
         return await self._http1.send(request)
 
+    def adopt(self, options: PoolOptions) -> None:
+        """Keep to these from now on; what is in flight goes on."""
+        self._options = options
+        self._http1.adopt(options)
+        if self._http2 is not None:
+            self._http2.adopt(options)
+
     def statistics(self) -> Statistics:
         """The pool at this moment."""
         http1 = dict.fromkeys(map(str, self._http1.origins), "HTTP/1.1")

@@ -69,6 +69,13 @@ class Pool:
             protocols=dict.fromkeys(map(str, self._capacities), "HTTP/2"),
         )
 
+    def adopt(self, options: PoolOptions) -> None:
+        """Keep to these from now on; connections that are open keep to those they were opened with."""
+        self._options = options
+        self._trim()
+        for origin in [origin for origin, line in self._lines.items() if line]:
+            self._serve(origin)
+
     # Requests
 
     def submit(self, exchange: Exchange) -> None:

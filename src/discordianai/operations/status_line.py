@@ -1,0 +1,15 @@
+"""One line on how the bot is, for `systemctl status`."""
+
+from discordianai.operations.health import judge
+from discordianai.operations.snapshot import Snapshot
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """The figures of the moment, the worst news first."""
+    verdict = judge(snapshot)
+    parts = ["ready" if verdict.ready else f"not ready: {'; '.join(verdict.reasons)}", *verdict.remarks]
+    parts.append(f"{snapshot.questions.open} questions open, {snapshot.questions.answered} answered")
+    for name, provider in snapshot.providers.items():
+        dispatch = provider.dispatch
+        parts.append(f"{name.label} {dispatch.in_flight} in flight, {dispatch.waiting} waiting")
+    return " · ".join(parts)

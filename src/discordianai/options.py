@@ -1,0 +1,87 @@
+"""From the settings to the options of each room, for the start and for whenever the settings change."""
+
+from discordianai.assistant import AssistantOptions
+from discordianai.context import ContextRules
+from discordianai.conversations.accounting import Limit, Price
+from discordianai.conversations.keys import Scope
+from discordianai.conversations.ledger import AccountingOptions
+from discordianai.conversations.store import StoreOptions
+from discordianai.conversations.window import ContextOptions
+from discordianai.discord.attachments import Limits
+from discordianai.dispatch.budget import BudgetOptions
+from discordianai.dispatch.dispatcher import DispatchOptions
+from discordianai.dispatch.retry import RetryOptions
+from discordianai.model import ProviderName
+from discordianai.settings import Settings
+from discordianai.transport.records import PoolOptions
+
+
+def pool_options(settings: Settings, name: ProviderName) -> PoolOptions:
+    """A default `max_keepalive` gives way to a smaller `max_connections`."""
+    pool = settings.pool(name)
+    fields = pool.model_dump() | {"max_keepalive": min(pool.max_keepalive, pool.max_connections)}
+    return PoolOptions(**fields)
+
+
+def dispatch_options(settings: Settings, name: ProviderName) -> DispatchOptions:
+    """As many slots as the pool has connections."""
+    return DispatchOptions(
+        slots=settings.pool(name).max_connections,
+        queue_size=settings.dispatch.queue_size,
+        budget=BudgetOptions(**settings.rate_limit(name).model_dump()),
+        retry=RetryOptions(max_attempts=settings.dispatch.max_attempts),
+    )
+
+
+def assistant_options(settings: Settings) -> AssistantOptions:
+    """How long a question may take, and how many of one person are worked on."""
+    return AssistantOptions(
+        deadline_seconds=settings.dispatch.deadline_seconds, in_flight=settings.rate_limits.user.in_flight
+    )
+
+
+def attachment_limits(settings: Settings) -> Limits:
+    """Bytes of the files that people send along."""
+    return Limits(
+        text=settings.discord.max_file_kilobytes * 1024, image=settings.discord.max_image_kilobytes * 1024
+    )
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """What the store keeps, and for how long."""
+    conversations = settings.conversations
+    return StoreOptions(
+        max_turns=conversations.max_turns,
+        ttl_days=conversations.ttl_days,
+        cache_bytes=int(conversations.cache_megabytes * 2**20),
+    )
+
+
+def context_rules(settings: Settings) -> ContextRules:
+    """What a model is told, and how much of it."""
+    providers = [settings.provider(name) for name in settings.providers]
+    contexts = {name: model.context_tokens for name, model in settings.models.items() if model.context_tokens}
+    return ContextRules(
+        instructions=settings.assistant.instructions,
+        scope=Scope(settings.conversations.scope),
+        max_turns=settings.conversations.max_turns,
+        context=ContextOptions(settings.conversations.context_tokens, contexts),
+        providers={model: name for name in settings.providers for model in settings.models_of(name)},
+        answer_tokens={
+            provider.model: provider.max_answer_tokens for provider in providers if provider.max_answer_tokens
+        },
+    )
+
+
+def accounting_options(settings: Settings) -> AccountingOptions:
+    """Prices, and what may be spent in a day."""
+    person, server = settings.daily_limits.user, settings.daily_limits.server
+    return AccountingOptions(
+        prices={
+            name: Price(model.input_price, model.output_price)
+            for name, model in settings.models.items()
+            if model.input_price is not None and model.output_price is not None
+        },
+        person=Limit(person.tokens, person.money),
+        guild=Limit(server.tokens, server.money),
+    )

@@ -1,0 +1,151 @@
+"""Takes over, on SIGHUP, what has changed in settings.toml and can change while the bot runs.
+
+What cannot waits for the next start, and is named. A file that is not usable changes nothing.
+"""
+
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
+
+import structlog
+import trio
+
+from discordianai.operations.systemd import Notifier
+from discordianai.settings import Settings
+from discordianai.settings_file import SettingsError
+
+LIVE = (
+    "assistant.instructions",
+    "connection_pool.*.max_connections",
+    "connection_pool.*.max_keepalive",
+    "daily_limits.*",
+    "discord.admin_user_ids",
+    "discord.allowed_*",
+    "discord.blocked_*",
+    "discord.direct_messages",
+    "logging.*",
+    "models.*",
+    "rate_limits.*",
+)
+"""Keys, or patterns of keys. Server ids are not among them: commands are registered by them at the start."""
+
+Adopt = Callable[[Settings], object]
+"""Takes over the settings; on the trio thread, at once, without an error."""
+
+
+class Reloading:
+    """Knows the settings of the moment; `load` reads the file anew, and may block.
+
+    `fixed` has patterns of keys that cannot change on this machine, though they are `LIVE`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        notifier: Notifier,
+        fixed: Sequence[str] = (),
+    ) -> None:
+        self._settings = settings
+        self._fixed = fixed
+        self._load = load
+        self._notifier = notifier
+        self._log = structlog.get_logger("discordianai.reloading")
+
+    async def run(self, adopters: Sequence[Adopt]) -> None:
+        """Listen to SIGHUP, until cancelled. Signals that come while the file is read count as one."""
+        with trio.open_signal_receiver(signal.SIGHUP) as signals:
+            async for _ in signals:
+                started = not self._notifier.starting
+                if started:
+                    self._notifier.reloading()
+                await self._reload(adopters)
+                if started:
+                    self._notifier.ready()
+
+    def _live(self, key: str) -> bool:
+        return matches(key, LIVE) and not matches(key, self._fixed)
+
+    async def _reload(self, adopters: Sequence[Adopt]) -> None:
+        try:
+            wanted = await trio.to_thread.run_sync(self._load)
+        except SettingsError as error:
+            self._log.error("these settings are not usable: the former stay", problems=list(error.problems))
+            return
+        changed = list(differences(self._settings, wanted))
+        later = [key for key in changed if not self._live(key)]
+        taken = [key for key in changed if self._live(key)]
+        if taken:
+            self._settings = with_live_keys(self._settings, wanted, self._live)
+            for adopt in adopters:
+                adopt(self._settings)
+        if later:
+            self._log.warning("some settings need a restart", keys=later)
+        self._log.info("settings read again", taken_over=taken)
+
+
+@asynccontextmanager
+async def reloading_on_sighup(reloading: Reloading, adopters: Sequence[Adopt]) -> AsyncIterator[None]:
+    """Reload at each SIGHUP while the block runs."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reloading.run, adopters)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+def matches(key: str, patterns: Sequence[str]) -> bool:
+    """Whether one of these covers this key."""
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
+
+
+def differences(old: Settings, new: Settings) -> Iterator[str]:
+    """The keys whose values differ, by their paths in the file."""
+    before, after = _flat(old.model_dump()), _flat(new.model_dump())
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield key
+
+
+def with_live_keys(old: Settings, new: Settings, live: Callable[[str], bool]) -> Settings:
+    """`old`, but for the keys that can change now."""
+    # Only what is written: a default gives way to what is written beside it.
+    kept = {key: value for key, value in _flat(old.model_dump(exclude_unset=True)).items() if not live(key)}
+    taken = {key: value for key, value in _flat(new.model_dump(exclude_unset=True)).items() if live(key)}
+    return Settings.model_validate(_nested(kept | taken))
+
+
+Path = tuple[str, ...]
+
+
+class _Key(str):
+    """A key's path as one text, which remembers its parts: the name of a model may have dots in it."""
+
+    parts: Path
+
+    def __new__(cls, parts: Path) -> "_Key":
+        key = super().__new__(cls, ".".join(parts))
+        key.parts = parts
+        return key
+
+
+def _flat(table: Mapping[str, object], above: Path = ()) -> dict[_Key, object]:
+    found: dict[_Key, object] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, (*above, name))
+        else:
+            found[_Key((*above, name))] = value
+    return found
+
+
+def _nested(flat: Mapping[_Key, object]) -> dict[str, object]:
+    tree: dict[str, object] = {}
+    for key, value in flat.items():
+        table = tree
+        for name in key.parts[:-1]:
+            inner = table.setdefault(name, {})
+            assert isinstance(inner, dict)  # noqa: S101  # for mypy: a path never leads through a value
+            table = inner
+        table[key.parts[-1]] = value
+    return tree

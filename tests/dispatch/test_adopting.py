@@ -1,0 +1,78 @@
+"""Limits that change while requests wait and are in flight."""
+
+from dataclasses import replace
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from discordianai.dispatch.budget import BudgetOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.rate_window import RateWindow
+from discordianai.dispatch.turnstile import Turnstile
+from discordianai.model import ChatRequest, Role, Turn
+from discordianai.providers.fake import FakeProvider, Step
+
+SLOW: list[Step] = [60.0, "an answer"]
+
+
+async def ask(asked: Dispatcher, person: int) -> None:
+    request = ChatRequest("fake", (Turn(Role.USER, "why?"),), person=str(person))
+    async with asked.stream(request, trio.current_time() + 3000) as chunks:
+        async for _ in chunks:
+            pass
+
+
+@pytest.mark.parametrize(("slots", "most"), [(5, 5), (1, 2)])
+async def test_more_slots_serve_those_who_wait_and_fewer_end_no_answer(
+    autojump_clock: MockClock, slots: int, most: int
+) -> None:
+    provider = FakeProvider(SLOW)
+    options = DispatchOptions(slots=2)
+    asked = Dispatcher(provider, options)
+    async with trio.open_nursery() as nursery:
+        for person in range(6):
+            nursery.start_soon(ask, asked, person)
+        await trio.sleep(1)
+        assert provider.in_flight == 2
+        asked.adopt(replace(options, slots=slots))
+        await trio.sleep(1)
+        assert provider.in_flight == most
+        await trio.sleep(60)
+        assert 0 < provider.in_flight <= slots
+    assert provider.left_early == 0
+
+
+async def test_a_larger_budget_lets_through_at_once_and_what_was_spent_still_counts(
+    autojump_clock: MockClock,
+) -> None:
+    provider = FakeProvider(["an answer"])
+    options = DispatchOptions(slots=50, budget=BudgetOptions(requests_per_minute=2))
+    asked = Dispatcher(provider, options)
+    async with trio.open_nursery() as nursery:
+        for person in range(10):
+            nursery.start_soon(ask, asked, person)
+        await trio.sleep(1)
+        assert len(provider.requests) == 2
+        asked.adopt(replace(options, budget=BudgetOptions(requests_per_minute=5)))
+        await trio.sleep(1)
+        assert len(provider.requests) == 5
+        asked.adopt(replace(options, budget=BudgetOptions()))
+    assert len(provider.requests) == 10
+
+
+async def test_a_person_may_have_more_in_work_at_once() -> None:
+    turnstile = Turnstile()
+    spots = [turnstile.line_up("ann") for _ in range(3)]
+    turnstile.adopt(2)
+    await wait_all_tasks_blocked()
+    assert [spot.let_in.is_set() for spot in spots] == [True, True, False]
+
+
+def test_a_rate_that_changes_counts_what_there_was() -> None:
+    window = RateWindow(2, 60.0)
+    assert [window.take("ann", 0.0) for _ in range(3)] == [0, 0, 60]
+    window.adopt(3, 60.0)
+    assert [window.take("ann", 1.0) for _ in range(2)] == [0, 59]
+    window.adopt(1, 10.0)
+    assert window.take("ann", 11.5) == 0

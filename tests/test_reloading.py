@@ -1,0 +1,118 @@
+"""What is taken over from a changed settings file, what waits, and what a broken one does."""
+
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import structlog
+import trio
+import trio.testing
+from structlog.testing import capture_logs
+
+from discordianai import settings_file
+from discordianai.operations.systemd import Notifier
+from discordianai.reloading import Reloading, reloading_on_sighup
+from discordianai.settings import Settings
+
+WRITTEN = """
+[discord]
+token = "abc.def"
+[openai]
+api_key = "sk-old"
+[connection_pool.openai]
+max_connections = 5
+[models."gpt-4.1"]
+context_tokens = 9000
+"""
+
+
+class File:
+    """settings.toml, and what has been adopted from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "settings.toml"
+        self.path.write_text(WRITTEN)
+        self.adopted: list[Settings] = []
+        self.first = settings_file.load(self.path)
+
+    async def change(self, text: str, *, fixed: tuple[str, ...] = ()) -> list[dict[str, object]]:
+        """What is logged about a file that reads like this now."""
+        self.path.write_text(text)
+        structlog.reset_defaults()
+        reloading = Reloading(self.first, partial(settings_file.load, self.path), Notifier({}), fixed)
+        with capture_logs() as lines:
+            async with reloading_on_sighup(reloading, [self.adopted.append]):
+                await trio.testing.wait_all_tasks_blocked()
+                signal.raise_signal(signal.SIGHUP)
+                with trio.fail_after(10):
+                    while not lines or lines[-1]["log_level"] == "warning":  # noqa: ASYNC110  # a log tells nobody
+                        await trio.sleep(0.01)
+        return [dict(line) for line in lines]
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> File:
+    for secret in settings_file.SECRETS:
+        monkeypatch.delenv(secret.variable, raising=False)
+    return File(tmp_path)
+
+
+async def test_what_can_change_is_taken_over_and_the_rest_is_named_and_stays(file: File) -> None:
+    changed = WRITTEN.replace("max_connections = 5", "max_connections = 7").replace("9000", "8000")
+    changed = changed.replace("sk-old", "sk-new").replace('"abc.def"', '"abc.def"\nblocked_user_ids = [1]')
+    lines = await file.change(changed)
+    (settings,) = file.adopted
+    assert settings.connection_pool.openai.max_connections == 7
+    assert settings.models["gpt-4.1"].context_tokens == 8000
+    assert settings.discord.blocked_user_ids == (1,)
+    assert settings.openai.api_key == file.first.openai.api_key
+    assert [line.get("keys") for line in lines] == [["openai.api_key"], None]
+    assert lines[1]["taken_over"] == [
+        "connection_pool.openai.max_connections",
+        "discord.blocked_user_ids",
+        "models.gpt-4.1.context_tokens",
+    ]
+    assert "sk-" not in str(lines)
+
+
+async def test_a_key_that_is_no_longer_written_has_its_default_again(file: File) -> None:
+    await file.change(WRITTEN.replace("max_connections = 5", ""))
+    (settings,) = file.adopted
+    assert settings.connection_pool.openai.max_connections == 50
+
+
+BROKEN: dict[str, Callable[[str], str]] = {
+    "no TOML": lambda text: text + "[",
+    "no such key": lambda text: text + "[logging]\nlevle = 1",
+    "no secret": lambda text: text.replace("api_key", "model"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_broken_file_changes_nothing_and_is_complained_about(file: File, kind: str) -> None:
+    lines = await file.change(BROKEN[kind](WRITTEN).replace("max_connections = 5", "max_connections = 7"))
+    assert file.adopted == []
+    assert [line["log_level"] for line in lines] == ["error"]
+    assert lines[0]["problems"]
+
+
+async def test_a_file_that_is_gone_changes_nothing(file: File) -> None:
+    with capture_logs() as lines:
+        missing = partial(settings_file.load, file.path.with_name("gone.toml"))
+        async with reloading_on_sighup(Reloading(file.first, missing, Notifier({})), [file.adopted.append]):
+            await trio.testing.wait_all_tasks_blocked()
+            signal.raise_signal(signal.SIGHUP)
+            with trio.fail_after(10):
+                while not lines:  # noqa: ASYNC110  # a log tells nobody
+                    await trio.sleep(0.01)
+    assert lines[0]["log_level"] == "error"
+    assert file.adopted == []
+
+
+async def test_what_cannot_change_on_this_machine_waits_too(file: File) -> None:
+    changed = WRITTEN.replace("max_connections = 5", "max_connections = 7")
+    lines = await file.change(changed, fixed=("connection_pool.openai.*",))
+    assert lines[0]["keys"] == ["connection_pool.openai.max_connections"]
+    assert file.adopted == []
