@@ -62,6 +62,8 @@ class ProviderService:
     most_in_flight: int = 0
     refused: int = 0
     """429s of the budget, not those that were asked for."""
+    outage: Fault | None = None
+    """While it is set, every request is answered with it."""
 
     def __post_init__(self) -> None:
         self._faults: deque[Fault] = deque()
@@ -104,7 +106,7 @@ class ProviderService:
 
     async def _complete(self, exchange: Exchange, body: Json) -> None:
         people = [message["content"] for message in body["messages"] if message["role"] == "user"]
-        fault = self._faults.popleft() if self._faults else faults.in_text(people[-1])
+        fault = self.outage or (self._faults.popleft() if self._faults else faults.in_text(people[-1]))
         if fault and fault.kind is Kind.STATUS:
             raise ApiError(fault.status, fault.code, fault.param, fault.seconds)
         self._admit(body)
