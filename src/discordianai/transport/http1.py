@@ -4,6 +4,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 
+import anyio
 import httpx
 
 from discordianai.transport.records import Origin, PoolOptions
@@ -13,10 +14,15 @@ REMEMBERED = 600.0
 
 
 class Http1Fallback:
-    """Its connections are made by the first request, within limits of their own."""
+    """Its connections are made by the first request, within limits of their own.
+
+    Requests wait for one here: httpx's pool looks at every one that waits, and at every connection, whenever
+    one begins or ends, so that a few hundred waiting keep a processor busy and little else is done.
+    """
 
     def __init__(self, options: PoolOptions, make_context: Callable[[], ssl.SSLContext]) -> None:
         self._limits = options.limits
+        self._room = anyio.Semaphore(options.max_connections)
         self._make_context = make_context
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._known: dict[Origin, float] = {}
@@ -48,16 +54,30 @@ class Http1Fallback:
             )
         self.in_flight += 1
         try:
-            response = await self._transport.handle_async_request(request)
+            await self._wait_for_room(request)
         except BaseException:
             self.in_flight -= 1
             raise
+        try:
+            response = await self._transport.handle_async_request(request)
+        except BaseException:
+            self._ended()
+            raise
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # for mypy
-        response.stream = _Counted(response.stream, self._closed)
+        response.stream = _Counted(response.stream, self._ended)
         return response
 
-    def _closed(self) -> None:
+    async def _wait_for_room(self, request: httpx.Request) -> None:
+        timeout: float | None = request.extensions.get("timeout", {}).get("pool")
+        try:
+            with anyio.fail_after(timeout):
+                await self._room.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("every HTTP/1.1 connection is in use", request=request) from None
+
+    def _ended(self) -> None:
         self.in_flight -= 1
+        self._room.release()
 
     async def aclose(self) -> None:
         """Close its connections."""
@@ -76,7 +96,9 @@ class _Counted(httpx.AsyncByteStream):
         return aiter(self._stream)
 
     async def aclose(self) -> None:
-        if self._closed is not None:
-            self._closed()
-            self._closed = None
-        await self._stream.aclose()
+        try:
+            await self._stream.aclose()
+        finally:
+            if self._closed is not None:
+                closed, self._closed = self._closed, None
+                closed()
