@@ -18,6 +18,10 @@ SHORTEST_OUTAGE, LONGEST_OUTAGE = 4.0, 10.0
 
 RECONNECT_TIMEOUT = 60.0
 
+OFFERED_FOR = 0.3
+"""Seconds until a fault is taken back that no request has met. Those that piled up while a provider is left
+alone would be met by nothing but the single requests that try whether it is well again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -36,13 +40,17 @@ class Weather:
     gaps: list[Gap] = field(default_factory=list)
 
 
+Strike = Callable[[random.Random], Awaitable[bool]]
+"""Makes it happen; whether anything met it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """One kind of fault, which comes every `every` seconds on average."""
 
     name: str
     every: float
-    strike: Callable[[random.Random], Awaitable[None]]
+    strike: Strike
 
 
 async def keep_striking(weather: Weather, troubles: list[Trouble], seconds: float, seed: int) -> None:
@@ -57,9 +65,8 @@ async def _strike(trouble: Trouble, weather: Weather, seconds: float, chance: ra
     with trio.move_on_after(seconds):
         await trio.sleep(chance.uniform(0, min(trouble.every, seconds / 2)))
         while True:
-            weather.happened[trouble.name] += 1
             with trio.CancelScope(shield=True):  # an outage that was begun is ended
-                await trouble.strike(chance)
+                weather.happened[trouble.name] += await trouble.strike(chance)
             await trio.sleep(chance.expovariate(1 / trouble.every))
 
 
@@ -67,39 +74,45 @@ def troubles(sandbox: Sandbox, weather: Weather) -> list[Trouble]:
     """All that goes wrong with the providers and with Discord. Means are in seconds."""
     discord, both = sandbox.discord, (sandbox.openai, sandbox.perplexity)
 
-    def fault(make: Callable[[random.Random], Fault]) -> Callable[[random.Random], Awaitable[None]]:
-        async def strike(chance: random.Random) -> None:
-            chance.choice(both).misbehave(make(chance))
+    def fault(make: Callable[[random.Random], Fault]) -> Strike:
+        async def strike(chance: random.Random) -> bool:
+            service, trouble = chance.choice(both), make(chance)
+            service.misbehave(trouble)
+            await trio.sleep(OFFERED_FOR)
+            return not service.withdraw(trouble)
 
         return strike
 
-    def kind(wanted: Kind) -> Callable[[random.Random], Awaitable[None]]:
+    def kind(wanted: Kind) -> Strike:
         return fault(lambda chance: Fault(wanted, after=chance.randrange(30)))
 
-    def failing(path: str, status: int, most: int) -> Callable[[random.Random], Awaitable[None]]:
-        async def strike(chance: random.Random) -> None:
+    def failing(path: str, status: int, most: int) -> Strike:
+        async def strike(chance: random.Random) -> bool:
             discord.fail_next(path, status, chance.randint(1, most))
+            return True
 
         return strike
 
-    def outage(service: ProviderService) -> Callable[[random.Random], Awaitable[None]]:
-        async def strike(chance: random.Random) -> None:
+    def outage(service: ProviderService) -> Strike:
+        async def strike(chance: random.Random) -> bool:
             with _out(service, chance.choice([Fault(Kind.STATUS, status=503), Fault(Kind.ABORT)])):
                 await cut_connections(service)
                 await trio.sleep(chance.uniform(SHORTEST_OUTAGE, LONGEST_OUTAGE))
+            return True
 
         return strike
 
-    def drop(*, resumable: bool) -> Callable[[random.Random], Awaitable[None]]:
-        async def strike(_chance: random.Random) -> None:
+    def drop(*, resumable: bool) -> Strike:
+        async def strike(_chance: random.Random) -> bool:
             weather.gaps.append(await drop_gateway(discord, resumable=resumable))
+            return True
 
         return strike
 
     return [
         Trouble("gateway dropped, resumed", 45, drop(resumable=True)),
         Trouble("gateway dropped, session invalid", 150, drop(resumable=False)),
-        Trouble("429 with Retry-After", 15, fault(lambda c: Fault.rate_limited(c.choice([0.5, 1, 2])))),
+        Trouble("429 with Retry-After", 45, fault(lambda c: Fault.rate_limited(c.choice([0.5, 1, 2])))),
         Trouble("5xx", 10, fault(lambda c: Fault(Kind.STATUS, status=c.choice([500, 502, 503])))),
         Trouble("stream reset", 8, kind(Kind.CUT)),
         Trouble("stream cut inside a character", 30, kind(Kind.HALF_CHARACTER)),

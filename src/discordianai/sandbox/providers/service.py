@@ -73,6 +73,13 @@ class ProviderService:
         """Answer the next requests with these faults, one each."""
         self._faults.extend(told)
 
+    def withdraw(self, fault: Fault) -> bool:
+        """Take back a fault of `misbehave`; whether no request has met it yet."""
+        waiting = fault in self._faults
+        if waiting:
+            self._faults.remove(fault)
+        return waiting
+
     async def handle(self, exchange: Exchange) -> None:
         """Answer one exchange."""
         self.in_flight += 1
