@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test lint audit docs format clean
-.PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting soak-transport soak-kill
+.PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting soak-transport soak-kill soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; te
 
 soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost (fifteen minutes)
 	@$(BIN)/python -m benchmarks.soak_kill
+
+soak: $(STAMP) ## half an hour under load, with faults all the time (35 minutes)
+	@$(BIN)/python -m benchmarks.soak_faults
 
 format: $(STAMP) ## let ruff write the layout
 	@$(BIN)/python -m ruff format .

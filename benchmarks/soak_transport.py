@@ -2,25 +2,17 @@
 
 import argparse
 import time
-from pathlib import Path
 
 import httpx
 import trio
 
+from benchmarks.process_figures import resident_mb
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.nginx import NginxOptions, open_nginx
 from discordianai.transport import MultiplexedTransport
 
 CONCURRENCY = 50
 BODY = b"q" * 4096
-
-
-def resident_mb() -> float:
-    """Resident memory of this process, from /proc."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise OSError("no VmRSS in /proc/self/status")
 
 
 async def soak(transport: MultiplexedTransport, url: str, requests: int) -> None:

@@ -160,12 +160,16 @@ def test_no_interaction_token_gets_through_not_even_in_a_traceback(
 ) -> None:
     configure(format=style)
     logging.getLogger("interactions").error(f"POST::http://x/interactions/1/{TOKEN}/callback: 404")  # noqa: G004  # as the library does
+    logging.getLogger("interactions").warning(
+        f"POST /interactions/{{interaction_id}}/{TOKEN}/callback Received 502"  # noqa: G004  # as the library does
+    )
     try:
         raise OSError(f"cannot connect to https://x/webhooks/2/{TOKEN}/messages/@original")
     except OSError:
         structlog.get_logger("discordianai.app").exception("failed")
     told = capsys.readouterr().err
     assert "cannot connect" in told
+    assert "/callback Received 502" in told
     assert TOKEN not in told
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import httpx
 import pytest
@@ -46,6 +47,28 @@ async def test_plain_http_works_too(authority: Authority) -> None:
     async with scene(authority, echo) as s, open_server(echo, authority=None) as plain:
         response = await s.client.post(plain.url, content=b"hello")
         assert (response.http_version, response.content) == ("HTTP/1.1", b"hello")
+
+
+async def test_a_crowd_that_waits_for_http1_does_not_slow_it_down(authority: Authority) -> None:
+    async with scene(authority, echo, max_connections=20) as s, open_server(echo, authority=None) as plain:
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                for _ in range(1500):
+                    nursery.start_soon(partial(s.client.post, plain.url, content=b"hello", timeout=None))
+        assert s.transport.statistics().http1_requests == 0
+
+
+async def test_waiting_for_http1_ends_with_the_pool_timeout_and_leaves_room_for_others(
+    authority: Authority,
+) -> None:
+    async with scene(authority, echo, max_connections=1) as s, open_server(patient, authority=None) as plain:
+        async with s.client.stream("GET", plain.url):
+            with pytest.raises(httpx.PoolTimeout):
+                await s.client.get(plain.url, timeout=httpx.Timeout(10, pool=0.05))
+            with trio.move_on_after(0.05):
+                await s.client.get(plain.url)
+            assert s.transport.statistics().http1_requests == 1
+        assert (await s.client.get(plain.url)).is_success
 
 
 WITHOUT_H2 = """

@@ -19,7 +19,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from discordianai.settings import LoggingSettings
 
-_TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/\d+/)[\w.~%-]{16,}")
+_TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/(?:\d+|\{\w+\})/)[\w.~%-]{16,}")
+"""The library writes `{interaction_id}` where it has not filled that in, and the token all the same."""
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 QUIET_LIBRARIES = ("interactions", "aiohttp", "asyncio", "httpx", "httpcore", "hpack", "h2", "hypercorn")

@@ -3,7 +3,9 @@
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
+import anyio
 import httpx
 
 from discordianai.transport.records import Origin, PoolOptions
@@ -13,23 +15,22 @@ REMEMBERED = 600.0
 
 
 class Http1Fallback:
-    """Its connections are made by the first request, within limits of their own."""
+    """Its connections are made by the first request, within limits of their own.
+
+    Requests wait for one here: httpx's pool looks at every one that waits, and at every connection, whenever
+    one begins or ends, so that a few hundred waiting keep a processor busy and little else is done.
+    """
 
     def __init__(self, options: PoolOptions, make_context: Callable[[], ssl.SSLContext]) -> None:
-        self._limits = options.limits
+        self._keepalive = httpx.Limits(
+            max_keepalive_connections=options.max_keepalive, keepalive_expiry=options.keepalive_expiry
+        )
+        self._room = anyio.CapacityLimiter(options.max_connections)
         self._make_context = make_context
-        self._lane: _Lane | None = None
-        self._retired: list[_Lane] = []
+        self._transport: httpx.AsyncHTTPTransport | None = None
         self._known: dict[Origin, float] = {}
-
-    @property
-    def in_flight(self) -> int:
+        self.in_flight = 0
         """Requests whose responses are not closed yet."""
-        return sum(lane.in_flight for lane in self._lanes)
-
-    @property
-    def _lanes(self) -> "list[_Lane]":
-        return [*self._retired, self._lane] if self._lane is not None else self._retired
 
     @property
     def origins(self) -> list[Origin]:
@@ -37,13 +38,8 @@ class Http1Fallback:
         return list(self._known)
 
     def adopt(self, options: PoolOptions) -> None:
-        """Keep to these limits from now on: with other connections, since httpx's cannot be told others."""
-        if options.limits == self._limits:
-            return
-        self._limits = options.limits
-        if self._lane is not None:
-            self._retired.append(self._lane)
-            self._lane = None
+        """Have so many connections at most from now on; what is kept idle stays as it was."""
+        self._room.total_tokens = options.max_connections
 
     def remember(self, origin: Origin) -> None:
         """This one speaks HTTP/1.1."""
@@ -59,49 +55,41 @@ class Http1Fallback:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request this way. Raises `httpx.TransportError`."""
-        await self._close_retired()
-        if self._lane is None:
-            self._lane = _Lane(
-                httpx.AsyncHTTPTransport(
-                    http2=False, limits=self._limits, verify=self._make_context(), trust_env=False
-                )
+        if self._transport is None:
+            self._transport = httpx.AsyncHTTPTransport(
+                http2=False, limits=self._keepalive, verify=self._make_context(), trust_env=False
             )
-        return await self._lane.send(request)
-
-    async def _close_retired(self) -> None:
-        """Those that nothing is in flight on any more."""
-        done = [lane for lane in self._retired if not lane.in_flight]
-        self._retired = [lane for lane in self._retired if lane.in_flight]
-        for lane in done:
-            await lane.transport.aclose()
-
-    async def aclose(self) -> None:
-        """Close its connections."""
-        for lane in self._lanes:
-            await lane.transport.aclose()
-
-
-class _Lane:
-    """httpx's connections within one set of limits, and how many requests are on them."""
-
-    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
-        self.transport = transport
-        self.in_flight = 0
-
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send a request this way. Raises `httpx.TransportError`."""
         self.in_flight += 1
         try:
-            response = await self.transport.handle_async_request(request)
+            await self._wait_for_room(request)
         except BaseException:
             self.in_flight -= 1
             raise
+        try:
+            response = await self._transport.handle_async_request(request)
+        except BaseException:
+            self._ended(request)
+            raise
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # for mypy
-        response.stream = _Counted(response.stream, self._closed)
+        response.stream = _Counted(response.stream, partial(self._ended, request))
         return response
 
-    def _closed(self) -> None:
+    async def _wait_for_room(self, request: httpx.Request) -> None:
+        timeout: float | None = request.extensions.get("timeout", {}).get("pool")
+        try:
+            with anyio.fail_after(timeout):
+                await self._room.acquire_on_behalf_of(request)
+        except TimeoutError:
+            raise httpx.PoolTimeout("every HTTP/1.1 connection is in use", request=request) from None
+
+    def _ended(self, request: httpx.Request) -> None:
         self.in_flight -= 1
+        self._room.release_on_behalf_of(request)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        if self._transport is not None:
+            await self._transport.aclose()
 
 
 class _Counted(httpx.AsyncByteStream):
@@ -115,7 +103,9 @@ class _Counted(httpx.AsyncByteStream):
         return aiter(self._stream)
 
     async def aclose(self) -> None:
-        if self._closed is not None:
-            self._closed()
-            self._closed = None
-        await self._stream.aclose()
+        try:
+            await self._stream.aclose()
+        finally:
+            if self._closed is not None:
+                closed, self._closed = self._closed, None
+                closed()

@@ -93,6 +93,18 @@ async def test_it_resumes_and_gets_what_it_missed() -> None:
         assert (local.counters.identifies, local.counters.resumes) == (1, 1)
 
 
+async def test_no_event_falls_between_those_that_were_missed_and_the_new_ones() -> None:
+    async with open_local_discord() as local, running(local) as bot:
+        local.drop_gateway(resumable=True)
+        asked = [local.invoke_now("ask", {"prompt": "first?"})]
+        with trio.fail_after(20):
+            while not bot.resumed.is_set():
+                asked.append(local.invoke_now("ask", {"prompt": "and this?"}))
+                await trio.sleep(0.001)
+        for interaction in asked:
+            await interaction.wait_until(lambda i: i.response_type is not None, timeout=20)
+
+
 async def test_a_wrong_token_is_rejected() -> None:
     async with open_local_discord(DiscordOptions(token="another")) as local:
         Route.BASE = local.api_url

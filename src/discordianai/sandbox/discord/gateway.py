@@ -53,7 +53,7 @@ class Gateway:
             if message["op"] == RESUME:
                 session = self._discord.sessions.get(message["d"]["session_id"])
                 if session is not None:
-                    return await self._resume(session, message["d"]["seq"] or 0)
+                    return self._resume(session, message["d"]["seq"] or 0)
                 await self._send({"op": INVALID_SESSION, "d": False})
             if message["op"] == HEARTBEAT:
                 await self._send({"op": HEARTBEAT_ACK})
@@ -71,6 +71,7 @@ class Gateway:
             return None
         discord.sessions.clear()  # one shard: a new session ends the old one
         session = Session(secrets.token_hex(16))
+        self._attach(session)
         discord.sessions[session.id] = session
         session.dispatch(
             "READY",
@@ -87,26 +88,29 @@ class Gateway:
         )
         threads = [thread.json() for thread in discord.threads]
         session.dispatch("GUILD_CREATE", {**GUILD.json(BOT), "threads": threads})
-        for event in session.events:
-            await self._send(event)
         return session
 
-    async def _resume(self, session: Session, sequence: int) -> Session:
+    def _resume(self, session: Session, sequence: int) -> Session:
         self._discord.counters.resumes += 1
-        missed = [event for event in session.events if event["s"] > sequence]
-        for event in missed:
-            await self._send(event)
+        outbox = self._attach(session)
+        for event in session.events:
+            if event["s"] > sequence:
+                outbox.send_nowait(event)
         session.dispatch("RESUMED", {})
-        await self._send(session.events[-1])
         return session
+
+    def _attach(self, session: Session) -> trio.MemorySendChannel[Json]:
+        """From this moment on every event goes out here: none falls between those missed and the new ones."""
+        session.outbox, self._events = trio.open_memory_channel[Json](OUTBOX)
+        return session.outbox
 
     async def _run(self, session: Session) -> None:
-        session.outbox, events = trio.open_memory_channel[Json](OUTBOX)
-        drop = self._discord.connected(session)
         try:
+            await self._write_waiting()  # READY, too: only then is the client connected
+            drop = self._discord.connected(session)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, nursery.cancel_scope)
-                nursery.start_soon(self._write, events)
+                nursery.start_soon(self._write)
                 await drop.wait()
                 nursery.cancel_scope.cancel()
         finally:
@@ -127,8 +131,13 @@ class Gateway:
         except (WebSocketDisconnect, json.JSONDecodeError):
             everything.cancel()
 
-    async def _write(self, events: trio.MemoryReceiveChannel[Json]) -> None:
-        async for event in events:
+    async def _write_waiting(self) -> None:
+        with suppress(trio.WouldBlock):
+            while True:
+                await self._send(self._events.receive_nowait())
+
+    async def _write(self) -> None:
+        async for event in self._events:
             await self._send(event)
 
     async def _receive(self) -> Any:

@@ -69,6 +69,8 @@ class ProviderService:
     most_in_flight: int = 0
     refused: int = 0
     """429s of the budget, not those that were asked for."""
+    outage: Fault | None = None
+    """While it is set, every request is answered with it."""
 
     def __post_init__(self) -> None:
         self._faults: deque[Fault] = deque()
@@ -77,6 +79,13 @@ class ProviderService:
     def misbehave(self, *told: Fault) -> None:
         """Answer the next requests with these faults, one each."""
         self._faults.extend(told)
+
+    def withdraw(self, fault: Fault) -> bool:
+        """Take back a fault of `misbehave`; whether no request has met it yet."""
+        waiting = fault in self._faults
+        if waiting:
+            self._faults.remove(fault)
+        return waiting
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one exchange."""
@@ -111,7 +120,7 @@ class ProviderService:
 
     async def _complete(self, exchange: Exchange, body: Json) -> None:
         people = said_by_people(body)
-        fault = self._faults.popleft() if self._faults else faults.in_text(people[-1])
+        fault = self.outage or (self._faults.popleft() if self._faults else faults.in_text(people[-1]))
         if fault and fault.kind is Kind.STATUS:
             raise ApiError(fault.status, fault.code, fault.param, fault.seconds)
         self._admit(body)
