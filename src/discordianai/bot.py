@@ -1,5 +1,6 @@
 """The listener and the answers: what runs between opening and closing."""
 
+import gc
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -130,6 +131,9 @@ class Bot:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             from discordianai.discord.listener import Listener
 
+            # What the imports made lives as long as the bot. The collector looks at all of it again and again,
+            # for 0.1 s each time, in which nobody is acknowledged.
+            gc.freeze()
             await Listener(self._settings, self._gate, self._atlas, side, self._parts.figures).run()
 
         await keep_listening(listen, partial(session_limit.ask_discord, self._parts.discord))

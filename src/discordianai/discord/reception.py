@@ -158,8 +158,13 @@ class Reception:
                 self._trio.release(question)
 
     async def _respond(self, origin: Origin, kind: int, flags: int = 0, **data: object) -> bool:
-        """Answer the interaction itself; whether Discord took it in time."""
+        """Answer the interaction itself; False where Discord has refused that for good.
+
+        Where it is not known whether the answer arrived, it may have: the person sees the bot think then, and
+        must not wait for ever. What is written to an interaction that is none goes to the channel.
+        """
         body = {"flags": flags, "allowed_mentions": {"parse": []}} if kind < AUTOCOMPLETE else {}
+        refused = False
         try:
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
                 await self._http.post_initial_response(
@@ -169,6 +174,7 @@ class Reception:
             if error.code == ALREADY_ACKNOWLEDGED:  # a retry of one that had arrived
                 return True
             reason = f"Discord answered {error.status}, code {error.code}"
+            refused = error.status < 500  # HTTP's own: the server failed
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = type(error).__name__
         else:
@@ -178,8 +184,8 @@ class Reception:
             return True
         late = time.monotonic() - origin.arrived_at >= ACKNOWLEDGE_TIMEOUT
         self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
-        self._log.warning("an interaction was not acknowledged", reason=reason)
-        return False
+        self._log.warning("an interaction was not acknowledged", reason=reason, certain=refused)
+        return not refused
 
 
 def _form(form: Form) -> Data:

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from discordianai.conversations.store import Health
@@ -382,7 +382,12 @@ def shaken(draw: st.DrawFn) -> Snapshot:
 
 
 @given(st.from_type(Snapshot) | shaken(), st.none() | st.from_type(Snapshot) | shaken())
-@settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a snapshot takes five minutes
+)
 def test_no_snapshot_makes_it_fail(now: Snapshot, before: Snapshot | None) -> None:
     for earlier in (None, before, replace(now, process=replace(now.process, taken_at=0))):
         found = advise(now, earlier)

@@ -62,7 +62,8 @@ class Period:
 
     def setting(self, key: str) -> float | None:
         """What is set there; None where nothing is, or nobody knows."""
-        return self.now.settings.get(key)
+        value = self.now.settings.get(key)
+        return value if value is not None and math.isfinite(value) else None  # a file may say anything
 
 
 def period(now: Snapshot, before: Snapshot | None = None) -> Period:

@@ -216,7 +216,7 @@ def churn(use: Use) -> Iterator[Finding]:
         use.setting("connection_pool", "streams_per_connection"),
     )
     expiry = use.setting("connection_pool", "keepalive_expiry")
-    if keep is None or not expiry:
+    if keep is None or not expiry or (streams is not None and streams < 1):
         return
     needed, gap = math.ceil(use.busiest / (streams or 1)), use.period.seconds / requests
     if needed > keep:
