@@ -46,13 +46,18 @@ def crowd(people: int, rounds: int) -> None:
     for part, name, required in ((0.5, "p50", ""), (0.99, "p99", "< 1.5 s"), (1.0, "max", "")):
         waits = (median(percentile(run.waits, part) for run in runs) for runs in (stock, ours))
         row(f"acknowledged, {name}", *map(_seconds, waits), required)
-    row("not acknowledged", *(median(run.unacknowledged for run in runs) for runs in (stock, ours)), 0)
+    row(
+        "not acknowledged",
+        *(f"{median(run.unacknowledged for run in runs):.0f}" for runs in (stock, ours)),
+        0,
+    )
     row(
         "acknowledged, p99 of the worst round",
         "",
         _seconds(max(percentile(run.waits, 0.99) for run in ours)),
         "",
     )
+    row("not acknowledged, in all rounds", "", sum(run.unacknowledged for run in ours), "")
     answered = sum(run.answered for run in ours)
     row("answered whole, and once", "", f"{answered} of {people * rounds}", "all")
     row("unprotected against a crash", "", sum(run.unprotected for run in ours), "")
