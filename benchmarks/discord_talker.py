@@ -97,11 +97,18 @@ class TalkerProcess:
     def __init__(self, process: trio.Process, folder: Path) -> None:
         self._process = process
         self._folder = folder
+        self._heard = b""
 
     async def line(self) -> str:
         """What it prints next. The caller bounds the wait."""
         assert self._process.stdout is not None
-        return (await self._process.stdout.receive_some()).decode().strip()
+        while b"\n" not in self._heard:  # an unbuffered print comes in two pieces
+            piece = await self._process.stdout.receive_some()
+            if not piece:
+                raise EOFError("the talker has ended")
+            self._heard += piece
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line.decode()
 
     async def notes(self) -> Notes:
         """End it, and return what it has noted."""
