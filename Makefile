@@ -6,7 +6,8 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test lint audit docs format clean
-.PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting soak-transport soak-kill soak
+.PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting
+.PHONY: bench-discord soak-transport soak-kill soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +58,9 @@ bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three m
 
 bench-splitting: $(STAMP) ## texts of 100 KB cut into messages (ten seconds)
 	@$(BIN)/python -m benchmarks.splitting
+
+bench-discord: $(STAMP) ## 500 people in one moment, 100 answers streaming at once (five minutes)
+	@$(BIN)/python -m benchmarks.discord
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport

@@ -131,8 +131,8 @@ class Bot:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             from discordianai.discord.listener import Listener
 
-            # What the imports made lives as long as the bot. The collector looks at all of it again and again,
-            # for 0.1 s each time, in which nobody is acknowledged.
+            # What the imports made lives as long as the bot. The collector would look at all of it again and
+            # again, for 0.1 s each time, in which nobody is acknowledged.
             gc.freeze()
             await Listener(self._settings, self._gate, self._atlas, side, self._parts.figures).run()
 

@@ -83,6 +83,25 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
         assert all(later.startswith(earlier.rstrip()) for earlier, later in pairwise(contents))
 
 
+async def test_each_edit_has_the_newest_text_also_where_the_answer_goes_on_in_a_further_message(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, written = FakeMessages(latency=0.3), []
+    async with open_reply(messages, question(), options()) as reply:
+        for number in range(1000):
+            written.append(trio.current_time())
+            reply.write(f"{number:04} ")
+            await trio.sleep(0.033)
+        await end(reply)
+    assert len(messages.contents) == 3
+    shown, behind = 0, []
+    for time, _, content in messages.history:
+        if shown < len(written):
+            behind.append(time - written[shown])  # how old what was not yet to be seen had become
+        shown = max(shown, *(int(word) + 1 for word in content.split()))
+    assert max(behind) <= 1.0 + 3 * 0.3 + 0.1  # at a joint, one message is completed and another opened
+
+
 async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     messages.failures = [MessagesBusy("429", 0.5), MessagesBusy("500", 0.0)]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from discordianai.commands import Commands
 
 SWITCH_INTERVAL = 0.0005
-"""Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite and
-each system call gives the interpreter away: while two threads compute, a question waits for every return."""
+"""Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite
+gives the interpreter away: while other threads compute, a question waits for every return."""
 
 
 def add_to(commands: "Commands") -> None:

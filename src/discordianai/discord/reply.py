@@ -171,9 +171,7 @@ class DiscordReply:
             try:
                 async with self._writing:
                     await self._show_full_messages(ended=False)
-                    text = cut(self._tail)[0] or self._status
-                    if text and not self._too_long:
-                        await self._show(_Look(text, (self._stop,)), until_taken=False)
+                    await self._show_newest()
             except MessagesExpired as error:
                 if self._rest is None:
                     self._gone = error
@@ -211,15 +209,24 @@ class DiscordReply:
             if len(self._further) + 1 == self._options.max_messages:
                 self._too_long = True
                 return
+            tail, rest = self._tail, rest + self._tail[len(tail) :]  # with what was written meanwhile
             following = _full(rest, ended=ended)
             look = _Look(following[0]) if following else _Look(cut(rest)[0], (self._stop,))
             message_id = await self._open_next(look)
-            # These change together, after the awaits: a cancel leaves all of them or none. More may have been
-            # written meanwhile.
+            # These change together, after the awaits: a cancel leaves all of them or none.
             self._tail = rest + self._tail[len(tail) :]
             self._further.append(message_id)
             self._shown = look
             self._next_edit = trio.current_time() + self._options.pace.interval
+
+    async def _show_newest(self) -> None:
+        """Edit the newest message, if it may be edited now; else later, with what is the newest text then."""
+        if trio.current_time() < self._next_edit:  # it was opened a moment ago
+            self._news.set()
+            return
+        text = cut(self._tail)[0] or self._status
+        if text and not self._too_long:
+            await self._show(_Look(text, (self._stop,)), until_taken=False)
 
     async def _open_next(self, look: _Look) -> int:
         """The id of the message that goes on; it is stored before anything else is sent."""
