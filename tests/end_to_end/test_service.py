@@ -19,6 +19,7 @@ BLOCK = """
 import asyncio, gc, pathlib, threading, time, trio
 
 def on(kind, call):
+    gc.unfreeze()  # what is frozen is not among them
     for thing in gc.get_objects():
         if isinstance(thing, kind):
             call(thing)
