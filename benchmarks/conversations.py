@@ -27,9 +27,9 @@ from benchmarks.conversations_memory import (
     Figures,
     exchange,
     key,
-    percentile,
     text,
 )
+from benchmarks.percentiles import percentile
 from discordianai.conversations.connections import flush, open_connections, transaction
 from discordianai.conversations.sqlite import SqliteStore, open_store
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import trio
 
+from benchmarks.percentiles import percentile
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.model import Role, Turn
@@ -46,11 +47,6 @@ def megabytes(line: str = "VmRSS:") -> float:
     gc.collect()
     status = Path("/proc/self/status").read_text(encoding="ascii").split()
     return int(status[status.index(line) + 1]) / 1024
-
-
-def percentile(values: list[float], part: float) -> float:
-    """Of a list that is not empty."""
-    return sorted(values)[min(int(len(values) * part), len(values) - 1)]
 
 
 def reference(_database: Path) -> Figures:

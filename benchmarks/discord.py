@@ -21,9 +21,10 @@ from benchmarks.discord_crowd import (
     ask_the_bot,
     ask_the_stock_client,
 )
-from benchmarks.discord_measuring import Settings, busy, heading, percentile, row
+from benchmarks.discord_measuring import Settings, busy, heading, row
 from benchmarks.discord_streams import settings as settings_of_streams
 from benchmarks.discord_streams import stream
+from benchmarks.percentiles import percentile
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.providers import ServiceOptions
 

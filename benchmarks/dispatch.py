@@ -20,6 +20,7 @@ import trio
 import trio.testing
 
 from benchmarks.drawing import HOUR, draw
+from benchmarks.percentiles import percentile
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.rate_window import RateWindow
@@ -129,11 +130,6 @@ class Simulation:
             recent = self.provider.last_minute()
             self.samples.append((trio.current_time(), figures.waiting, figures.limit, recent))
             await trio.sleep(10)
-
-
-def percentile(values: list[float], part: float) -> float:
-    """Of a list that is not empty."""
-    return sorted(values)[min(int(len(values) * part), len(values) - 1)]
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ def resident_mb(pid: int | str = "self") -> float:
     raise OSError(f"no VmRSS in /proc/{pid}/status")
 
 
-def processor_seconds(pid: int) -> float:
-    """What it has computed so far, in user and kernel."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+def processor_seconds(pid: int, thread: int | None = None) -> float:
+    """What it has computed so far, in user and kernel; or one of its threads. See proc(5)."""
+    stat = Path(f"/proc/{pid}/stat" if thread is None else f"/proc/{pid}/task/{thread}/stat")
+    fields = stat.read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
