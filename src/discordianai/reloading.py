@@ -4,7 +4,7 @@ What cannot waits for the next start, and is named. A file that is not usable ch
 """
 
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 
@@ -14,6 +14,7 @@ import trio
 from discordianai.operations.systemd import Notifier
 from discordianai.settings import Settings
 from discordianai.settings_file import SettingsError
+from discordianai.settings_keys import flat, nested
 
 LIVE = (
     "assistant.instructions",
@@ -101,7 +102,7 @@ def matches(key: str, patterns: Sequence[str]) -> bool:
 
 def differences(old: Settings, new: Settings) -> Iterator[str]:
     """The keys whose values differ, by their paths in the file."""
-    before, after = _flat(old.model_dump()), _flat(new.model_dump())
+    before, after = flat(old.model_dump()), flat(new.model_dump())
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
             yield key
@@ -110,42 +111,6 @@ def differences(old: Settings, new: Settings) -> Iterator[str]:
 def with_live_keys(old: Settings, new: Settings, live: Callable[[str], bool]) -> Settings:
     """`old`, but for the keys that can change now."""
     # Only what is written: a default gives way to what is written beside it.
-    kept = {key: value for key, value in _flat(old.model_dump(exclude_unset=True)).items() if not live(key)}
-    taken = {key: value for key, value in _flat(new.model_dump(exclude_unset=True)).items() if live(key)}
-    return Settings.model_validate(_nested(kept | taken))
-
-
-Path = tuple[str, ...]
-
-
-class _Key(str):
-    """A key's path as one text, which remembers its parts: the name of a model may have dots in it."""
-
-    parts: Path
-
-    def __new__(cls, parts: Path) -> "_Key":
-        key = super().__new__(cls, ".".join(parts))
-        key.parts = parts
-        return key
-
-
-def _flat(table: Mapping[str, object], above: Path = ()) -> dict[_Key, object]:
-    found: dict[_Key, object] = {}
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, (*above, name))
-        else:
-            found[_Key((*above, name))] = value
-    return found
-
-
-def _nested(flat: Mapping[_Key, object]) -> dict[str, object]:
-    tree: dict[str, object] = {}
-    for key, value in flat.items():
-        table = tree
-        for name in key.parts[:-1]:
-            inner = table.setdefault(name, {})
-            assert isinstance(inner, dict)  # noqa: S101  # for mypy: a path never leads through a value
-            table = inner
-        table[key.parts[-1]] = value
-    return tree
+    kept = {key: value for key, value in flat(old.model_dump(exclude_unset=True)).items() if not live(key)}
+    taken = {key: value for key, value in flat(new.model_dump(exclude_unset=True)).items() if live(key)}
+    return Settings.model_validate(nested(kept | taken))

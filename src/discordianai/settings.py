@@ -4,60 +4,25 @@ Every key has a default but the secrets. Reading the file, and telling what is w
 `settings_file`.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from discordianai.model import ProviderName
-
-Id = Annotated[int, Field(ge=1, lt=2**64)]
-"""A Discord snowflake."""
-
-Ids = tuple[Id, ...]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-ModelName = Annotated[str, Field(min_length=1, max_length=100)]
-"""A hundred characters are the most that Discord takes as a choice."""
-
-
-def _http_url(url: str) -> str:
-    if not _is_http_url(url):
-        raise PydanticCustomError("url", "should be an address like https://host/path")
-    return url.rstrip("/")
-
-
-def _is_http_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        plain = url.isascii() and url.isprintable() and " " not in url  # urlsplit drops line breaks
-        return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, or half an IPv6 address
-        return False
-
-
-Url = Annotated[str, AfterValidator(_http_url)]
-
-
-def _plain(secret: SecretStr) -> SecretStr:
-    """A header cannot carry anything else, and no service gives out a key with a space in it."""
-    value = secret.get_secret_value()
-    if not (value.isascii() and value.isprintable()) or " " in value or value[:1] in {"'", '"'}:
-        raise PydanticCustomError(
-            "secret", "should be letters, digits and signs alone, without spaces or quotes: copy it again"
-        )
-    return secret
-
-
-Key = Annotated[SecretStr, AfterValidator(_plain)]
-"""A secret, as it goes into a header."""
-
-
-def _file_name(name: str) -> str:
-    if "\0" in name:
-        raise PydanticCustomError("path", "should be the path of a file, which has no null character in it")
-    return name
+from discordianai.settings_fields import (
+    FileName,
+    Host,
+    Ids,
+    Key,
+    Level,
+    ModelName,
+    Module,
+    Money,
+    Seconds,
+    Tokens,
+    Url,
+)
 
 
 class Table(BaseModel):
@@ -185,6 +150,11 @@ class UserRateSettings(RateSettings):
     in_flight: Annotated[int, Field(ge=1, le=100)] = 2
     waiting: Annotated[int, Field(ge=0, le=100)] = 3
 
+    @property
+    def most_open(self) -> int:
+        """Of one person, in work and in the line together."""
+        return self.in_flight + self.waiting
+
 
 class ServerRateSettings(RateSettings):
     """`[rate_limits.server]`: of all people of a server together."""
@@ -240,17 +210,13 @@ class AssistantSettings(Table):
     )
 
 
-Tokens = Annotated[int, Field(ge=1_000, le=10_000_000)]
-Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
 class ConversationSettings(Table):
     """`[conversations]`: what is remembered. `max_turns` counts questions and answers.
 
     `context_tokens` is for models that are not in `[models]`.
     """
 
-    database: Annotated[str, Field(min_length=1), AfterValidator(_file_name)] = "discordianai.sqlite3"
+    database: FileName = "discordianai.sqlite3"
     scope: Literal["user-in-channel", "channel", "user"] = "user-in-channel"
     max_turns: Annotated[int, Field(ge=0, le=1000)] = 50
     grace_days: Annotated[float, Field(ge=0, le=36_500)] = 7.0
@@ -288,31 +254,11 @@ class DailyLimitsSettings(Table):
     server: DailyLimitSettings = DailyLimitSettings()
 
 
-def _host(host: str) -> str:
-    """Only what could never be one is refused: a name may be known to the machine that it runs on."""
-    if not host or not host.isascii() or any(character in "/[]@ \t\n" for character in host):
-        raise PydanticCustomError("host", "should be an address or a name, like 127.0.0.1, ::1 or localhost")
-    return host
-
-
 class OperationsSettings(Table):
     """`[operations]`: where health and metrics are served. Port 0 serves nothing."""
 
-    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
-
-
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-
-
-def _module(name: str) -> str:
-    """Libraries are left out: at DEBUG they log keys, and what people write."""
-    package, *parts = name.split(".")
-    path = Path(__file__).parent.joinpath(*parts)
-    known = path.is_dir() or path.with_suffix(".py").is_file()
-    if package != "discordianai" or not all(part.isidentifier() for part in parts) or not known:
-        raise PydanticCustomError("module", "should be a module of the bot, like discordianai.transport")
-    return name
 
 
 class LoggingSettings(Table):
@@ -320,7 +266,7 @@ class LoggingSettings(Table):
 
     level: Level = "INFO"
     format: Literal["auto", "console", "plain", "journal", "json"] = "auto"
-    levels: dict[Annotated[str, AfterValidator(_module)], Level] = Field(default_factory=dict)
+    levels: dict[Module, Level] = Field(default_factory=dict)
 
 
 class Settings(Table):

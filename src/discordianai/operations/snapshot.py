@@ -21,6 +21,7 @@ from discordianai.dispatch.statistics import DispatchStatistics
 from discordianai.latencies import Latency
 from discordianai.model import ProviderName
 from discordianai.settings import Settings
+from discordianai.settings_keys import flat
 from discordianai.transport.records import Statistics
 
 
@@ -108,17 +109,11 @@ def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> Proce
 
 def numbers(settings: Settings) -> dict[str, float]:
     """Every number that is set, but for prices, by its key in the file."""
-    found: dict[str, float] = {}
-
-    def look(path: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                look(f"{path}.{key}" if path else key, inner)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[path] = value
-
-    look("", settings.model_dump(exclude={"models"}))
-    return found
+    return {
+        str(key): value
+        for key, value in flat(settings.model_dump(exclude={"models"})).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def to_json(snapshot: Snapshot) -> bytes:
