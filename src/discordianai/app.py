@@ -30,12 +30,13 @@ from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.routing import Router, Strategy
 from discordianai.model import ProviderName
 from discordianai.operations import logs
-from discordianai.operations.describing import Describing
+from discordianai.operations.describing import describe
 from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
 from discordianai.operations.probes import probes
 from discordianai.operations.serving import serving
 from discordianai.operations.snapshot import numbers
+from discordianai.operations.status_line import status_line
 from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage import report_usage
 from discordianai.operations.watchdog import attended
@@ -117,7 +118,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             Asking(dispatchers, router), contexts, store, ledger, assistant_options(settings)
         )
         reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
-        services = Services(settings, store, contexts, channels, Describing(instruments.read).now)
+        services = Services(settings, store, contexts, channels, lambda: describe(instruments.read()))
         parts = Parts(
             assistant=assistant,
             answering=Answering(settings, assistant, store, api, reader),
@@ -145,7 +146,11 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         async with (
             report_usage(instruments.read),
             reloading_on_sighup(Reloading(settings, load, notifier, fixed), adopters),
-            attended(notifier, probes(instruments.read, notifier.watchdog_seconds), instruments.line),
+            attended(
+                notifier,
+                probes(instruments.read, notifier.watchdog_seconds),
+                lambda: status_line(instruments.read()),
+            ),
         ):
             await bot.serve()
 
@@ -188,9 +193,8 @@ def _dispatcher(
 
 
 def _admissions(settings: Settings) -> Admissions:
-    person = settings.rate_limits.user
     token = trio.lowlevel.current_trio_token()
-    return Admissions(MOST_OPEN_QUESTIONS, person.in_flight + person.waiting, token)
+    return Admissions(MOST_OPEN_QUESTIONS, settings.rate_limits.user.most_open, token)
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

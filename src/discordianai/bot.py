@@ -4,8 +4,9 @@ import gc
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import count
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
@@ -36,6 +37,9 @@ from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
 from discordianai.settings import Settings
 
+if TYPE_CHECKING:
+    from discordianai.discord.listener import Listener
+
 MOST_OTHER_WORK = 200
 """Errands and small words that are under way at once; what comes beyond that is not done."""
 
@@ -57,6 +61,18 @@ class Parts:
     notifier: Notifier
 
 
+@cache
+def _listener() -> "type[Listener]":
+    """The listener's class, imported at the first call."""
+    from discordianai.discord.listener import Listener
+
+    # What the imports made lives as long as the bot. The collector would look at all of it again and again,
+    # for 0.1 s each time, in which nobody is acknowledged. Only once: what the runs leave behind is no part
+    # of that, and is to be collected.
+    gc.freeze()
+    return Listener
+
+
 class Bot:
     """Takes what the listener hands over, and has it done."""
 
@@ -73,8 +89,7 @@ class Bot:
 
     def adopt(self, settings: Settings) -> None:
         """Let people in by these settings from now on."""
-        person = settings.rate_limits.user
-        self._admissions.adopt(person.in_flight + person.waiting)
+        self._admissions.adopt(settings.rate_limits.user.most_open)
         self._gate.adopt(settings)
 
     async def serve(self) -> None:
@@ -129,12 +144,7 @@ class Bot:
 
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
-            from discordianai.discord.listener import Listener
-
-            # What the imports made lives as long as the bot. The collector would look at all of it again and
-            # again, for 0.1 s each time, in which nobody is acknowledged.
-            gc.freeze()
-            await Listener(self._settings, self._gate, self._atlas, side, self._parts.figures).run()
+            await _listener()(self._settings, self._gate, self._atlas, side, self._parts.figures).run()
 
         await keep_listening(listen, partial(session_limit.ask_discord, self._parts.discord))
 

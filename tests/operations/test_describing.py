@@ -5,14 +5,13 @@ from dataclasses import replace
 from discordianai.conversations.store import Health
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.model import ProviderName
-from discordianai.operations.describing import Describing, describe
+from discordianai.operations.describing import describe
 from discordianai.transport.records import Statistics
 from tests.operations.builders import latency, provider, well
 
 
 def test_a_bot_that_is_well_is_told_in_figures_and_nothing_is_advised() -> None:
-    snapshot = well()
-    text = Describing(lambda: snapshot).now()
+    text = describe(well())
     assert text.startswith("**Ready** · started <t:1800000000:R>")
     assert "MiB of memory" in text
     assert "**OpenAI** · gpt-5-mini · breaker closed" in text

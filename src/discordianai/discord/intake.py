@@ -68,7 +68,7 @@ class Intake:
         """Use these settings from now on; from any thread."""
         self._settings = settings
         person, server = settings.rate_limits.user, settings.rate_limits.server
-        self._most_open = person.in_flight + person.waiting
+        self._most_open = person.most_open
         self._person_window.adopt(person.questions, person.per_seconds)
         self._server_window.adopt(server.questions, server.per_seconds)
 

@@ -1,7 +1,7 @@
 """How the bot is, as `/status` tells its admins: one message of Discord's, from one snapshot."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from discordianai.latencies import Latency
 from discordianai.model import ProviderName
@@ -21,17 +21,6 @@ LONGEST_REASON = 150
 
 CELLS = 10
 """Of a bar."""
-
-
-class Describing:
-    """Tells how the bot is now."""
-
-    def __init__(self, read: Callable[[], Snapshot]) -> None:
-        self._read = read
-
-    def now(self) -> str:
-        """See `describe`."""
-        return describe(self._read())
 
 
 def describe(snapshot: Snapshot) -> str:

@@ -18,7 +18,6 @@ from discordianai.operations.snapshot import (
     numbers,
     process_figures,
 )
-from discordianai.operations.status_line import status_line
 from discordianai.protection import Counts
 from discordianai.settings import Settings
 from discordianai.transport.clients import PooledClient
@@ -59,10 +58,6 @@ class Instruments:
             ),
             settings=self.settings,
         )
-
-    def line(self) -> str:
-        """The same as one line, for the service manager."""
-        return status_line(self.read())
 
     def _provider(self, name: ProviderName) -> ProviderFigures:
         dispatcher = self.dispatchers[name]

@@ -46,10 +46,6 @@ class Http2:
             extensions={"http_version": b"HTTP/2", "stream_id": exchange.stream_id},
         )
 
-    def adopt(self, options: PoolOptions) -> None:
-        """See `Pool.adopt`."""
-        self.pool.adopt(options)
-
     async def aclose(self) -> None:
         """End every connection, and wait until they have. The caller bounds the wait."""
         self.pool.close("the transport was closed")

@@ -122,7 +122,7 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         self._options = options
         self._http1.adopt(options)
         if self._http2 is not None:
-            self._http2.adopt(options)
+            self._http2.pool.adopt(options)
 
     def statistics(self) -> Statistics:
         """The pool at this moment."""
