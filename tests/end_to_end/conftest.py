@@ -41,9 +41,12 @@ class Scene:
 
     async def wait_answered(self, count: int, timeout: float = 30.0) -> None:
         """Wait until the bot has completed so many answers."""
-        with trio.fail_after(timeout):
+        with trio.move_on_after(timeout):
             while self.answered() < count:  # noqa: ASYNC110  # a file tells nobody when it grows
                 await trio.sleep(0.02)
+            return
+        latest = "\n".join(self.log().splitlines()[-20:])
+        raise AssertionError(f"{self.answered()} of {count} answers after {timeout} s:\n{latest}")
 
     def log(self) -> str:
         """What the bot has logged so far."""
