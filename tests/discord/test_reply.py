@@ -290,6 +290,23 @@ def test_what_is_stored_is_what_will_be_shown() -> None:
     )
 
 
+@pytest.mark.parametrize("before", ["", "\n\n"])
+@pytest.mark.parametrize("after", ["", "\n\n\n\n"])
+@pytest.mark.parametrize("moment", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4])
+async def test_an_answer_loses_nothing_at_whatever_moment_it_ends(
+    before: str, after: str, moment: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    messages = FakeMessages(latency=0.5)
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write(f"{before}word{' word' * 449}{after}")
+        await trio.sleep(moment)  # the first message is full, and the next one is being opened
+        stored = reply.close(Closing("a note"))
+        await reply.finish()
+    assert len(messages.contents) == 2
+    assert " ".join(messages.contents.values()).split() == stored.split()
+    assert list(messages.contents.values())[1].endswith("word\n\n-# a note")
+
+
 async def test_a_message_ends_before_a_link_that_came_in_pieces(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -92,6 +92,7 @@ class DiscordReply:
         self._written = ""
         self._closing = Closing()
         self._small_print = ""
+        self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = ""  # what follows the messages that are full
         self._status = ""  # what is shown while there is no text
         self._shown = _Look()  # what the newest message shows
@@ -133,15 +134,16 @@ class DiscordReply:
         self._closing = closing
         self._small_print = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
         listed = sources(self._citations, self._references.used)
-        below = "\n\n".join(filter(None, (listed, self._small_print)))
-        self._tail = _paragraphs(self._tail, below)
-        return _paragraphs(self._written, below)
+        self._below = "\n\n".join(filter(None, (listed, self._small_print)))
+        return _paragraphs(self._written, self._below)
 
     async def finish(self, turn: TurnId | None = None) -> None:
         """See `Reply.finish`."""
         self._check()
         try:
             async with self._writing:
+                # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
+                self._tail, self._below = _paragraphs(self._tail, self._below), ""
                 await self._end(self._last_buttons(turn))
         except MessageError as error:
             raise ReplyFailed(str(error)) from error
