@@ -13,12 +13,12 @@ from pathlib import Path
 
 import trio
 
+from benchmarks.answers import is_whole
 from benchmarks.discord_measuring import Cpu, Settings
 from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.providers import ServiceOptions
-from discordianai.sandbox.providers.answers import compose
 
 UNBOUND = ServiceOptions(requests_per_minute=10**6, tokens_per_minute=10**9)
 ALL_ANSWERED: Settings = {
@@ -44,10 +44,12 @@ class Crowd:
 
     waits: list[float] = field(default_factory=list)
     answered: int = 0
+    by_the_other: int = 0
+    """Of them: the first provider's line was full, and the other provider has answered."""
     refused: Counter[str] = field(default_factory=Counter)
     """By what they were told."""
     silent: int = 0
-    """Told nothing, or half an answer, or the answer twice."""
+    """Acknowledged, then told nothing, or half an answer, or the answer twice."""
     unprotected: int = 0
     seconds: float = 0.0
     """Until the last of them knew."""
@@ -142,10 +144,9 @@ def _waits(asked: Iterable[Interaction]) -> list[float]:
 def _examine(asked: dict[str, Interaction]) -> Crowd:
     crowd = Crowd(waits=_waits(asked.values()))
     for prompt, interaction in asked.items():
-        whole = "".join(compose("", prompt, [], sources=False).text.partition("You asked")[2].split())
-        shown = "".join(interaction.text.split())
-        if not interaction.loading and shown.count(whole) == 1:
+        if not interaction.loading and is_whole(prompt, interaction.text):
             crowd.answered += 1
+            crowd.by_the_other += "other one failed" in interaction.text
         elif not interaction.loading and "You asked" not in interaction.text:
             crowd.refused[re.sub(r"\d+", "N", interaction.text.strip())] += 1
         else:

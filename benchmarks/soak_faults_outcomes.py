@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from benchmarks.answers import is_whole
 from benchmarks.soak_faults_schedule import Gap
 from discordianai.sandbox.discord import Interaction, LocalDiscord
 from discordianai.sandbox.discord.interaction import ACKNOWLEDGE_WITHIN
-from discordianai.sandbox.providers.answers import compose
 
 IN_FLIGHT = 0.5
 """Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun."""
@@ -19,9 +19,6 @@ QUIET = 20.0
 WHOLE, PART, LOST = "answered whole", "answered in part, with a note", "LOST"
 UNDELIVERED = "not delivered: the gateway session was invalid"
 TOO_LATE = "not delivered in time: the gateway was away for longer than three seconds"
-
-_SOURCES = re.compile(r"One page says so \[.*?\]+(?:\(<?[^)\s]*\))?\.")
-_FENCE = re.compile(r"^```\w*$", re.MULTILINE)
 
 
 @dataclass
@@ -82,10 +79,7 @@ def judged(prompt: str, interaction: Interaction, gaps: Iterable[Gap]) -> str:
         return PART
     if "(error " in text:
         return f"told: {_sentence(text)}"
-    # Both services say the same but for their names and sources, and what was said before.
-    wanted = compose("", prompt, [], sources=False).text.partition("You asked")[2]
-    shown = text.partition("You asked")[2]
-    return WHOLE if _squeezed(shown).startswith(_squeezed(wanted)) else LOST
+    return WHOLE if is_whole(prompt, text) else LOST
 
 
 def _unacknowledged(interaction: Interaction, gaps: Iterable[Gap]) -> str:
@@ -96,11 +90,6 @@ def _unacknowledged(interaction: Interaction, gaps: Iterable[Gap]) -> str:
             if gap.ended - interaction.created > ACKNOWLEDGE_WITHIN - 1.0:
                 return TOO_LATE
     return LOST
-
-
-def _squeezed(text: str) -> str:
-    """Without white space, sources, and the fences that are added where a code block runs on."""
-    return "".join(_FENCE.sub("", _SOURCES.sub("", text)).split())
 
 
 def _sentence(text: str) -> str:

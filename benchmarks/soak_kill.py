@@ -16,11 +16,11 @@ from pathlib import Path
 
 import trio
 
+from benchmarks.answers import is_whole
 from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from discordianai.sandbox.providers import ServiceOptions
-from discordianai.sandbox.providers.answers import compose
 
 PEOPLE = 100
 QUESTIONS_PER_SECOND = 40.0
@@ -132,9 +132,7 @@ def _outcome(prompt: str, interaction: Interaction, notes: Counter[str], pending
         return "not acknowledged"
     if interaction.response_type == 4:
         return "refused in words"
-    whole = "".join(compose("", prompt, [], sources=False).text.partition("You asked")[2].split())
-    shown = "".join(interaction.text.split())
-    if shown.count(whole) == 1:
+    if is_whole(prompt, interaction.text):
         return "answered"
     if "(error " in interaction.text:
         return "told of an error"

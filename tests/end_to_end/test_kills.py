@@ -1,0 +1,13 @@
+"""Ten kills at random moments under load; `make soak-kill` does two hundred."""
+
+from pathlib import Path
+
+from benchmarks.soak_kill import soak
+from discordianai.sandbox.certificates import Authority
+
+
+async def test_ten_kills_break_no_promise(tmp_path: Path, authority: Authority) -> None:
+    report = await soak(tmp_path, rounds=10, seed=1, authority=authority)
+    assert report.wrong == []
+    assert report.integrity == "ok"
+    assert report.outcomes["answered"] > 100  # or it would have shown nothing
