@@ -109,6 +109,34 @@ async def test_a_further_message_can_be_removed_also_twice(scene: Scene) -> None
     assert interaction.text == "one"
 
 
+async def test_many_who_write_in_one_channel_share_its_bucket_and_are_never_refused(scene: Scene) -> None:
+    api = DiscordApi(scene.client, scene.discord.api_url, "sandbox-token")
+    busy = 0
+
+    async def write(name: int) -> None:
+        nonlocal busy
+        messages = ChannelMessages(api, CHANNELS[0].id)
+        await messages.edit(None, {"content": f"{name}"})
+        for number in range(5):
+            try:
+                await messages.try_edit(None, {"content": f"{name}: {number}"})
+            except MessagesBusy:
+                busy += 1
+            await trio.sleep(0.1)
+        await messages.edit(None, {"content": f"{name}: done"})
+
+    async with trio.open_nursery() as nursery:
+        for name in range(3):
+            nursery.start_soon(write, name)
+    assert sorted(message.content for message in scene.discord.channel_messages) == [
+        "0: done",
+        "1: done",
+        "2: done",
+    ]
+    assert busy > 0
+    assert scene.discord.counters.rate_limited == 0
+
+
 async def test_where_the_interaction_is_over_the_bot_writes_in_the_channel_itself(scene: Scene) -> None:
     api = DiscordApi(scene.client, scene.discord.api_url, "sandbox-token")
     for number in range(7):  # more than its bucket holds

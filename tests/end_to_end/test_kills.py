@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks.soak_kill import soak
+
 from discordianai.sandbox.certificates import Authority
 
 

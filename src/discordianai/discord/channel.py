@@ -26,7 +26,8 @@ class ChannelMessages:
         original: int | None = None,
         noted: Callable[[int], Awaitable[None]] = _nobody,
     ) -> None:
-        self._endpoint = Endpoint(api, f"/channels/{channel_id}", as_bot=True, channel=channel_id)
+        path, bucket = f"/channels/{channel_id}", api.channels.of(channel_id)
+        self._endpoint = Endpoint(api, path, bucket, as_bot=True, channel=channel_id)
         self._reply_to = reply_to
         self._original = original
         self._noted = noted

@@ -10,6 +10,7 @@ import httpx
 import structlog
 import trio
 
+from discordianai.discord.bucket import Bucket, ChannelBuckets
 from discordianai.discord.messages import (
     Body,
     File,
@@ -38,27 +39,32 @@ class DiscordApi:
     client: httpx.AsyncClient
     url: str
     token: str = field(default="", repr=False)
+    channels: ChannelBuckets = field(default_factory=ChannelBuckets, repr=False)
 
 
 class Endpoint:
-    """What lies under one address, and shares one bucket. `as_bot` sends the bot's token along."""
+    """What lies under one address, and shares `bucket`. `as_bot` sends the bot's token along."""
 
-    def __init__(self, api: DiscordApi, path: str, *, as_bot: bool, **names: int) -> None:
+    def __init__(self, api: DiscordApi, path: str, bucket: Bucket, *, as_bot: bool, **names: int) -> None:
         self._client = api.client
         self._base = f"{api.url}{path}"
         self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
         self._log = structlog.get_logger("discordianai.discord.rest").bind(**names)
-        self.free_at = -math.inf
+        self._bucket = bucket
+
+    @property
+    def free_at(self) -> float:
         """When, on trio's clock, the bucket has room again."""
+        return self._bucket.free_at
 
     async def insist(
         self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
     ) -> Body:
         """Send a request, again and again while that may help. Raises `MessageError`."""
         for attempt in range(1, ATTEMPTS + 1):
-            await trio.sleep_until(self.free_at)
             try:
-                return await self.request(method, path, body, files)
+                async with self._bucket.turn():
+                    return await self._send(method, path, body, files)
             except MessagesBusy as error:
                 if attempt == ATTEMPTS:
                     raise
@@ -66,10 +72,15 @@ class Endpoint:
                 await trio.sleep(max(error.wait, 0.25 * 2**attempt))
         raise AssertionError("the loop returns or raises")
 
-    async def request(
-        self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
-    ) -> Body:
-        """Send a request once. Raises `MessagesBusy` when a later try may do, else `MessageError`."""
+    async def request(self, method: str, path: str, body: Body | None = None) -> Body:
+        """Send a request once, now or not at all. Raises `MessagesBusy` when a later try may do, else
+        `MessageError`."""
+        if not self._bucket.is_free:
+            raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
+        async with self._bucket.turn():
+            return await self._send(method, path, body, ())
+
+    async def _send(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Body:
         content = _multipart(body or {}, files) if files else {"json": body}
         try:
             response = await self._client.request(method, self._base + path, headers=self._headers, **content)
@@ -82,10 +93,9 @@ class Endpoint:
         raise _error(response)
 
     def _learn(self, response: httpx.Response) -> None:
-        """Wait for the bucket before the next request, instead of being refused."""
+        """Let the next request wait for the bucket, instead of being refused."""
         if response.headers.get("x-ratelimit-remaining") == "0":
-            pause = _seconds(response.headers.get("x-ratelimit-reset-after"))
-            self.free_at = max(self.free_at, trio.current_time() + pause)
+            self._bucket.close_for(_seconds(response.headers.get("x-ratelimit-reset-after")))
 
 
 def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:

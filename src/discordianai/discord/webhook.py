@@ -8,6 +8,7 @@ which Discord does not: here each interaction waits for its own.
 from collections.abc import Sequence
 from contextlib import suppress
 
+from discordianai.discord.bucket import Bucket
 from discordianai.discord.messages import Body, File, MessagesClosed
 from discordianai.discord.rest import DiscordApi, Endpoint
 from discordianai.model import ReplyAddress
@@ -18,7 +19,7 @@ class InteractionWebhook:
 
     def __init__(self, api: DiscordApi, address: ReplyAddress) -> None:
         path = f"/webhooks/{address.application_id}/{address.token}"
-        self._endpoint = Endpoint(api, path, as_bot=False, interaction=address.interaction_id)
+        self._endpoint = Endpoint(api, path, Bucket(), as_bot=False, interaction=address.interaction_id)
 
     async def is_open(self) -> bool:
         """Whether the interaction's first message is there to be edited. Raises `MessageError`."""
