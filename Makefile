@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test lint audit docs format clean
 .PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting
-.PHONY: bench-discord soak-transport soak-kill soak
+.PHONY: bench-discord bench-start soak-transport soak-kill soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ bench-splitting: $(STAMP) ## texts of 100 KB cut into messages (ten seconds)
 
 bench-discord: $(STAMP) ## 500 people in one moment, 100 answers streaming at once (five minutes)
 	@$(BIN)/python -m benchmarks.discord
+
+bench-start: $(STAMP) ## from the bot's start until it is ready, and `check` (a minute)
+	@$(BIN)/python -m benchmarks.start
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.soak_transport

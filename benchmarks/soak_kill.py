@@ -53,8 +53,14 @@ class Report:
     wrong: list[str] = field(default_factory=list)
 
 
-async def soak(folder: Path, rounds: int, seed: int, authority: Authority | None = None) -> Report:
-    """Kill it `rounds` times, then let it finish, and look."""
+async def soak(
+    folder: Path,
+    rounds: int,
+    seed: int,
+    authority: Authority | None = None,
+    rate: float = QUESTIONS_PER_SECOND,
+) -> Report:
+    """Kill it `rounds` times while `rate` questions a second are asked, then let it finish, and look."""
     chance = random.Random(seed)
     asked: dict[str, Interaction] = {}
     async with open_sandbox(folder, authority=authority, providers=PROVIDERS) as sandbox:
@@ -63,7 +69,7 @@ async def soak(folder: Path, rounds: int, seed: int, authority: Authority | None
             await first.ready()  # the commands are registered
             await first.kill()
         for _ in range(rounds):
-            await _round(sandbox, chance, asked)
+            await _round(sandbox, chance, asked, rate)
         async with open_bot(sandbox) as last:
             await last.ready()
             await _settled(sandbox, asked)
@@ -71,10 +77,10 @@ async def soak(folder: Path, rounds: int, seed: int, authority: Authority | None
         return _examine(sandbox, rounds, asked)
 
 
-async def _round(sandbox: Sandbox, chance: random.Random, asked: dict[str, Interaction]) -> None:
+async def _round(sandbox: Sandbox, chance: random.Random, asked: dict[str, Interaction], rate: float) -> None:
     """Start it, let people ask, and kill it at any moment from its start on."""
     async with open_bot(sandbox) as bot, trio.open_nursery() as nursery:
-        nursery.start_soon(_people, sandbox, chance, asked)
+        nursery.start_soon(_people, sandbox, chance, asked, rate)
         early = chance.random() < 0.2
         if not early:
             await bot.ready()
@@ -83,11 +89,13 @@ async def _round(sandbox: Sandbox, chance: random.Random, asked: dict[str, Inter
         nursery.cancel_scope.cancel()
 
 
-async def _people(sandbox: Sandbox, chance: random.Random, asked: dict[str, Interaction]) -> None:
+async def _people(
+    sandbox: Sandbox, chance: random.Random, asked: dict[str, Interaction], rate: float
+) -> None:
     """Each question is another text, so that its answer and its turn can be told apart."""
     await sandbox.discord.wait_connected()
     while True:
-        await trio.sleep(chance.expovariate(QUESTIONS_PER_SECOND))
+        await trio.sleep(chance.expovariate(rate))
         prompt = f"what about number {len(asked)}?"
         options: dict[str, object] = {"prompt": prompt, "private": chance.random() < 0.2}
         asked[prompt] = sandbox.discord.invoke_now(

@@ -8,7 +8,7 @@ from discordianai.sandbox.certificates import Authority
 
 
 async def test_ten_kills_break_no_promise(tmp_path: Path, authority: Authority) -> None:
-    report = await soak(tmp_path, rounds=10, seed=1, authority=authority)
+    report = await soak(tmp_path, rounds=10, seed=1, authority=authority, rate=15.0)
     assert report.wrong == []
     assert report.integrity == "ok"
-    assert report.outcomes["answered"] > 100  # or it would have shown nothing
+    assert report.outcomes["answered"] > 50  # or it would have shown nothing
