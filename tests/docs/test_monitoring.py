@@ -1,4 +1,4 @@
-"""The page on monitoring, the dashboard and the alert rules name metrics that there are."""
+"""The pages on monitoring and on pools, the dashboard and the alert rules name metrics that there are."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tests.operations.builders import well
 DOCS = ROOT / "docs"
 METRIC = re.compile(r"\bdiscordianai_\w+")
 SELECTOR = re.compile(r"\b(discordianai_\w+)\{([^}]*)\}")
-FILES = ("monitoring.md", "prometheus-alerts.yml", "grafana-dashboard.json")
+FILES = ("monitoring.md", "connection-pooling.md", "prometheus-alerts.yml", "grafana-dashboard.json")
 ADDED = {"instance", "job"}
 """Labels that Prometheus adds."""
 
