@@ -88,7 +88,7 @@ async def forget_for_sure(request: Request, services: Services) -> Note:
 
 
 async def export(request: Request, services: Services) -> Note:
-    """All of it as JSON Lines, and what it cost."""
+    """All that was said, as JSON Lines."""
     person_id = request.origin.person.id
     lines, complete = await services.store.export(person_id, MOST_EXPORTED)
     if not lines:
