@@ -39,7 +39,7 @@ from discordianai.operations.snapshot import numbers
 from discordianai.operations.status_line import status_line
 from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage import report_usage
-from discordianai.operations.watchdog import attended
+from discordianai.operations.watchdog import MORE_TIME, attended
 from discordianai.options import (
     accounting_options,
     assistant_options,
@@ -91,7 +91,11 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     async with (
         watched_loop() as lag,
         serving(settings.operations) as page,
-        open_store(Path(settings.conversations.database), store_options(settings)) as store,
+        open_store(
+            Path(settings.conversations.database),
+            store_options(settings),
+            ask_for_time=partial(notifier.extend_timeout, MORE_TIME),
+        ) as store,
         _open_all([discord, *clients.values()]),
     ):
         ledger = Ledger(store, accounting_options(settings), time)

@@ -4,10 +4,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from discordianai.conversations import turns_table, usage_table
+from discordianai.conversations.accounting import Charge, day_of
+from discordianai.conversations.connections import connect
 from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.migrations import APPLICATION_ID, STEPS
 from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.upkeep import Pace
-from discordianai.model import Person, Place, Question, ReplyAddress, Role, Turn
+from discordianai.model import Person, Place, ProviderName, Question, ReplyAddress, Role, Turn, Usage
 
 ANN = ConversationKey(channel_id=1, person_id=10)
 BOB = ConversationKey(channel_id=1, person_id=11)
@@ -55,3 +59,25 @@ def clock_at(*times: float) -> Callable[[], float]:
     """A clock that tells `times`, and stays at the last."""
     left = list(times)
     return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+
+def older_database(path: Path, schema: int) -> None:
+    """A file as the version with that schema left it: an exchange of Ann's, an open question, a cost."""
+    connection = connect(path, cache_kib=256)
+    try:
+        for step in STEPS[:schema]:
+            connection.executescript(step)
+        turns_table.append(connection, Exchange(ANN, exchange(1), ANN.person_id, 7), 50)
+        usage_table.add(
+            connection, Charge(10, 7, ProviderName.OPENAI, "gpt", Usage(100, 20), day_of(NOW), 3_000_000)
+        )
+        connection.execute(
+            "INSERT INTO questions (interaction_id, state, person_id, person_name, guild_id, channel_id,"
+            " application_id, token, private, acknowledged_at, prompt, text, message_ids)"
+            " VALUES (1, 0, 10, 'Ann', 7, 1, 99, 'token-1', 0, ?, 'nobody else may read this', '', '')",
+            (NOW,),
+        )
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {schema}")
+    finally:
+        connection.close()

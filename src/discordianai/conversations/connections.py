@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai.conversations.migrations import migrate, version
+from discordianai.conversations.migrations import Report, migrate, unheard, version
 from discordianai.conversations.store import StoreError
 
 READERS = 3
@@ -56,8 +56,11 @@ class Connections:
         _close((self.writer, self.checkpointer, *self.readers), self.descriptor)
 
 
-def open_connections(path: Path) -> Connections:
-    """Open the file, making it if it is new. Raises `StoreError`, `sqlite3.Error`, `OSError`."""
+def open_connections(path: Path, report: Report = unheard) -> Connections:
+    """Open the file, making it if it is new, and bringing it up to date if it is old.
+
+    Raises `StoreError`, `sqlite3.Error`, `OSError`, and what `report` does.
+    """
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed")
     # It holds what people said, and tokens: nobody else on the machine reads it. SQLite gives its other files
@@ -67,7 +70,7 @@ def open_connections(path: Path) -> Connections:
     try:
         _refuse_others(path)
         opened.append(connect(path, cache_kib=2048))
-        migrate(opened[0])
+        migrate(opened[0], report)
         _touch_every_table(opened[0])
         opened.extend(connect(path, cache_kib=1024) for _ in range(READERS))
         opened.append(connect(path, cache_kib=256, busy_timeout=CHECKPOINT_TIMEOUT))

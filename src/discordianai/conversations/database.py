@@ -20,6 +20,7 @@ from discordianai.conversations.backlog import Backlog, Change
 from discordianai.conversations.checkpoints import Checkpointer
 from discordianai.conversations.connections import Connections, is_foreign
 from discordianai.conversations.lock import DatabaseLock, lock_path
+from discordianai.conversations.migration_log import logged_migration
 from discordianai.conversations.readers import Readers
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.conversations.troubles import Trouble
@@ -38,8 +39,9 @@ Result = TypeVar("Result")
 class Database:
     """Made by `open_database`; `run` is its task."""
 
-    def __init__(self, path: Path, lock: DatabaseLock) -> None:
+    def __init__(self, path: Path, lock: DatabaseLock, ask_for_time: Callable[[], object]) -> None:
         self._path = path
+        self._ask_for_time = ask_for_time
         self._lock = lock
         self._connections: Connections | None = None
         self._damaged = False
@@ -219,7 +221,7 @@ class Database:
         """Open the file at the start. Raises `StoreError` where trying again would be no use."""
         try:
             await trio.lowlevel.checkpoint()
-            self._use(await trio.to_thread.run_sync(recovery.open_sound, self._path, limiter=self._thread))
+            self._use(await trio.to_thread.run_sync(self._open, limiter=self._thread))
         except StoreError as error:
             raise StoreError(f"the database {self._path} cannot be used: {error}") from error
         except (sqlite3.Error, OSError) as error:
@@ -238,7 +240,11 @@ class Database:
         if self._damaged:
             recovery.set_damaged_aside(self._path)
             self._damaged = False
-        return recovery.open_sound(self._path)
+        return self._open()
+
+    def _open(self) -> Connections:
+        with logged_migration(self._ask_for_time) as report:
+            return recovery.open_sound(self._path, report)
 
     def _use(self, connections: Connections) -> None:
         self._connections = connections
@@ -297,9 +303,12 @@ class Database:
         await trio.to_thread.run_sync(close, limiter=self._thread)
 
 
-async def open_database(path: Path) -> Database:
-    """Lock and open the database; close it at the end. Raises `StoreError`."""
-    database = await trio.to_thread.run_sync(_lock, path)
+async def open_database(path: Path, ask_for_time: Callable[[], object]) -> Database:
+    """Lock and open the database; close it at the end. Raises `StoreError`.
+
+    `ask_for_time` is called on the trio thread every few seconds while a migration lasts.
+    """
+    database = await trio.to_thread.run_sync(_lock, path, ask_for_time)
     try:
         await database.open()
     except BaseException:
@@ -308,11 +317,11 @@ async def open_database(path: Path) -> Database:
     return database
 
 
-def _lock(path: Path) -> Database:
+def _lock(path: Path, ask_for_time: Callable[[], object]) -> Database:
     path = path.resolve()
     if is_foreign(path) and not lock_path(path).exists():
         raise StoreError(f"the database {path} cannot be used: it is not a database; name another file")
     try:
-        return Database(path, DatabaseLock(path, LOCK_PATIENCE))
+        return Database(path, DatabaseLock(path, LOCK_PATIENCE), ask_for_time)
     except OSError as error:
         raise StoreError(f"the database {path} cannot be locked: {error}") from error

@@ -9,11 +9,20 @@ pages of its own, and answers are often longer.
 """
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from discordianai.conversations.store import StoreError
 
 APPLICATION_ID = 0x44414931
 """`DAI1`: what `file` and SQLite tell this program's databases by."""
+
+INSTRUCTIONS = 10_000
+"""Of SQLite's machine between two reports: a millisecond or two."""
+
+Report = Callable[[int], object]
+"""Takes the schema that an older file is being brought to. Called when that begins, and often while it lasts;
+what it raises ends the migration, whose step is not taken then. SQLite knows nothing of how much is left."""
 
 STEPS = (
     """
@@ -111,14 +120,48 @@ STEPS = (
 )
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest schema, each step whole or not at all. Raises `StoreError`."""
+def unheard(_schema: int) -> None:
+    """The report that nobody hears."""
+
+
+def migrate(connection: sqlite3.Connection, report: Report = unheard) -> None:
+    """Bring the file to the newest schema, each step whole or not at all.
+
+    A new file is no news, and not reported. Raises `StoreError`, `sqlite3.Error`, and what `report` does; the
+    connection is of no more use then.
+    """
     present = version(connection)
     for number, step in enumerate(STEPS[present:], present + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {number}; COMMIT;"
-        )
+        with _reported(connection, report if present else unheard, number):
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID};"
+                f" PRAGMA user_version = {number}; COMMIT;"
+            )
+
+
+@contextmanager
+def _reported(connection: sqlite3.Connection, report: Report, schema: int) -> Iterator[None]:
+    raised: BaseException | None = None
+
+    def look() -> bool:
+        """Whether SQLite is to stop. It would call any error in here an interruption."""
+        nonlocal raised
+        try:
+            report(schema)
+        except BaseException as error:  # of a signal, or a cancellation
+            raised = error
+        return raised is not None
+
+    report(schema)
+    connection.set_progress_handler(look, INSTRUCTIONS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            raise raised or KeyboardInterrupt from None  # which may land in `look` before its `try`
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -10,16 +10,17 @@ import structlog
 
 from discordianai.conversations import troubles
 from discordianai.conversations.connections import Connections, open_connections, transaction
+from discordianai.conversations.migrations import Report
 from discordianai.conversations.troubles import Trouble
 
 
-def open_sound(path: Path) -> Connections:
+def open_sound(path: Path, report: Report) -> Connections:
     """Open the file; one that shows itself damaged is set aside first.
 
-    Raises `StoreError`, `sqlite3.Error`, `OSError`.
+    Raises `StoreError`, `sqlite3.Error`, `OSError`, and what `report` does.
     """
     try:
-        return open_connections(path)
+        return open_connections(path, report)
     except sqlite3.DatabaseError as error:
         if troubles.trouble(error) is not Trouble.DAMAGED:
             raise

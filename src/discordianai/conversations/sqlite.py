@@ -280,12 +280,14 @@ async def open_store(
     *,
     pace: Pace | None = None,
     clock: Callable[[], float] = time.time,
+    ask_for_time: Callable[[], object] = lambda: None,
 ) -> AsyncIterator[SqliteStore]:
     """Lock and open the database, making it if it is new, and close it at the end. Raises `StoreError`.
 
+    `ask_for_time` is called every few seconds while an older file is brought to the newest schema.
     Where the disk is full or read-only at the start, the store opens all the same; see `Health`.
     """
-    database = await open_database(path)
+    database = await open_database(path, ask_for_time)
     error: BaseException | None = None
     try:
         store = SqliteStore(database, options or StoreOptions(), pace or Pace(), clock)
