@@ -175,6 +175,7 @@ def _write(lines: Iterable[str], out: BinaryIO) -> int:
 def _purge(options: argparse.Namespace) -> int:
     # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
     from discordianai.conversations.purge import Purge
+    from discordianai.conversations.upgrade import upgrade
     from discordianai.conversations.upkeep import DAY
 
     path = database.named(options)
@@ -188,6 +189,8 @@ def _purge(options: argparse.Namespace) -> int:
     if not (options.yes or _confirmed()):
         database.say("nothing was removed")
         return 1
+    with database.stoppable(), progress("bringing the database up to date") as report:
+        upgrade(path, lambda _schema: report(0, 0))
     with database.stoppable(), visit(path, write=True) as connection:
         purge = Purge(path, connection)
         with progress("removing") as report:

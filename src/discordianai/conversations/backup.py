@@ -7,7 +7,8 @@ log cannot be emptied until the copy is done.
 The copy has no open questions. Their tokens let whoever holds them write as the bot, for 15 minutes, and a
 database that is put back would have the bot answer again what was answered long ago. Their ids stay, so that
 a replayed event is not answered. What was forgotten later is still in the copy, which the operator has to
-keep as carefully, and no longer than needed.
+keep as carefully, and no longer than needed. Of an older schema the copy is of the same: it is what an
+upgrade begins with.
 """
 
 import sqlite3

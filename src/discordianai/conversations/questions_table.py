@@ -14,7 +14,18 @@ REPLAYS_END = 3600.0
 
 STEP = 200
 
-_ERASED = "person_id = 0, person_name = '', token = '', prompt = '', text = '', message_ids = '', more = '{}'"
+_BLANK = {
+    "person_id": "0",
+    "person_name": "''",
+    "token": "''",
+    "prompt": "''",
+    "text": "''",
+    "message_ids": "''",
+    "more": "'{}'",
+}
+"""What is kept of nobody, and what stands in its place."""
+
+_ERASED = ", ".join(f"{column} = {blank}" for column, blank in _BLANK.items())
 
 
 def insert(connection: sqlite3.Connection, question: Question) -> bool:
@@ -115,13 +126,17 @@ def forget_older(connection: sqlite3.Connection, than: float, now: float) -> Non
 
 
 def forget_all(connection: sqlite3.Connection, now: float) -> None:
-    """Erase all open questions; their answers will not be remembered."""
-    _forget(connection, now, "true")
+    """Erase all open questions; their answers will not be remembered. Also in a file of an older schema."""
+    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(questions)")}
+    erased = ", ".join(f"{column} = {blank}" for column, blank in _BLANK.items() if column in columns)
+    _forget(connection, now, "true", erased=erased)
 
 
-def _forget(connection: sqlite3.Connection, now: float, condition: str, *values: float) -> None:
+def _forget(
+    connection: sqlite3.Connection, now: float, condition: str, *values: float, erased: str = _ERASED
+) -> None:
     connection.execute(
-        f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own clauses
+        f"UPDATE questions SET state = ?, finished_at = ?, {erased}"  # noqa: S608  # our own clauses
         f" WHERE state < 2 AND {condition}",  # a number in the text: the index is partial
         (FORGOTTEN, now, *values),
     )

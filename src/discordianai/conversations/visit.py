@@ -23,8 +23,9 @@ Report = Callable[[int, int], None]
 
 @contextmanager
 def visit(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection to a database of this program's newest schema.
+    """A connection to a database of this program's; to write, only to one of the newest schema.
 
+    What only reads has to do with an older one, too: a backup is made before an upgrade.
     Raises `StoreError`, also for a `sqlite3.Error` in the block.
     """
     _look(database, write=write)
@@ -41,7 +42,7 @@ def visit(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connection
             if write:
                 for setting in CARE:
                     connection.execute(f"PRAGMA {setting}")
-            _check(connection, database)
+            _check(connection, database, write=write)
             yield connection
         finally:
             connection.close()
@@ -62,14 +63,14 @@ def _look(database: Path, *, write: bool) -> None:
         raise StoreError(f"the database {database} cannot be used: its permissions forbid it")
 
 
-def _check(connection: sqlite3.Connection, database: Path) -> None:
+def _check(connection: sqlite3.Connection, database: Path, *, write: bool) -> None:
     try:
         version = migrations.version(connection)
     except StoreError as error:
         raise StoreError(f"the database {database} cannot be used: {error}") from None
     if version == 0:
         raise StoreError(f"there is nothing in the database {database}: no bot has run with it yet")
-    if version < len(migrations.STEPS):
+    if write and version < len(migrations.STEPS):
         raise StoreError(
             f"the database {database} is of an older version of this program (its schema is {version}, the"
             f" present one {len(migrations.STEPS)}); run the bot once, which brings it up to date"
