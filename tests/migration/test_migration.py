@@ -20,8 +20,8 @@ WHOLE = """\
 DISCORD_TOKEN = MTIz.token
 ALLOWED_CHANNELS = 123456789012345678
 ALLOWED_CHANNEL_IDS = 223456789012345678, 323456789012345678
-BOT_PRESENCE = online
-ACTIVITY_TYPE = watching
+BOT_PRESENCE = idle
+ACTIVITY_TYPE = Listening
 ACTIVITY_STATUS = the door
 
 [Default]
@@ -59,8 +59,8 @@ LOG_LEVEL = debug
 
 [Health]
 HEALTH_ENABLED = true
-HEALTH_HOST = 127.0.0.1
-HEALTH_PORT = 8080
+HEALTH_HOST = 127.0.0.2
+HEALTH_PORT = 9090
 """
 
 
@@ -95,12 +95,14 @@ def test_every_key_with_a_counterpart_comes_over(tmp_path: Path) -> None:
     assert (pools.perplexity.max_connections, pools.perplexity.max_keepalive) == (20, 4)
     assert new.conversations.max_turns == 33
     assert new.logging.level == "DEBUG"
+    discord = new.discord
+    assert (discord.status, discord.presence_kind, discord.presence) == ("idle", "listening", "the door")
+    assert (new.operations.host, new.operations.port) == ("127.0.0.2", 9090)
     told = {line.partition(":")[0] for line in made.remarks}
     assert told == {
         *("DISCORD_TOKEN", "OPENAI_API_KEY", "PERPLEXITY_API_KEY"),
-        *("BOT_PRESENCE", "ACTIVITY_TYPE", "ACTIVITY_STATUS", "INPUT_TOKENS", "CONTEXT_WINDOW"),
+        *("INPUT_TOKENS", "CONTEXT_WINDOW", "LOG_FILE"),
         *("LOOKBACK_MESSAGES_FOR_CONSISTENCY", "USER_LOCK_CLEANUP_INTERVAL", "ENTITY_DETECTION_MIN_WORDS"),
-        *("LOG_FILE", "HEALTH_ENABLED", "HEALTH_HOST", "HEALTH_PORT"),
     }
 
 
@@ -166,6 +168,10 @@ def test_a_number_that_is_no_id_takes_no_id_with_it(tmp_path: Path) -> None:
         ("LOG_LEVEL = VERBOSE", "'DEBUG', 'INFO'"),
         ("MAX_HISTORY_PER_USER = -1", "greater than or equal to 0"),
         ("REASONING_EFFORT = huge", "'minimal'"),
+        ("ACTIVITY_TYPE = streaming", "'listening'"),
+        ("BOT_PRESENCE = asleep", "'invisible'"),
+        ("HEALTH_PORT = 80800", "less than or equal to 65535"),
+        ("HEALTH_ENABLED = perhaps", "should be true or false"),
     ],
 )
 def test_an_impossible_value_is_told_with_what_would_be_right_and_the_default_stays(
@@ -189,6 +195,21 @@ def test_a_level_that_is_not_known_here_becomes_the_nearest_and_that_is_told(tmp
     new, made = convert(tmp_path, "[Logging]\nLOG_LEVEL = CRITICAL\n")
     assert new.logging.level == "ERROR"
     assert "ERROR is the nearest" in remark(made, "LOG_LEVEL")
+
+
+@pytest.mark.parametrize("off", ["false", "No", "0", "off   # for now"])
+def test_health_that_is_switched_off_stays_off_whatever_its_port(tmp_path: Path, off: str) -> None:
+    new, made = convert(tmp_path, f"[Health]\nHEALTH_ENABLED = {off}\nHEALTH_PORT = 9090\n")
+    assert new.operations.port == 0
+    assert "port = 0  # HEALTH_ENABLED\n" in made.settings
+    assert made.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "status"), [("offline", "invisible"), ("do_not_disturb", "dnd"), ("DND", "dnd")]
+)
+def test_a_status_by_another_name_is_the_same_one(tmp_path: Path, old: str, status: str) -> None:
+    assert convert(tmp_path, f"[Discord]\nBOT_PRESENCE = {old}\n")[0].discord.status == status
 
 
 def test_older_sections_and_keys_and_comments_behind_values_are_understood(tmp_path: Path) -> None:

@@ -6,12 +6,16 @@ earlier versions that mean the same.
 
 import re
 from collections.abc import Callable, Mapping
+from configparser import ConfigParser
 from dataclasses import dataclass
 
 Value = str | int | list[int]
 
 LEVELS = {"CRITICAL": "ERROR", "FATAL": "ERROR", "WARN": "WARNING"}
 """Names of log levels that are not known here, and the nearest that is."""
+
+STATUSES = {"offline": "invisible", "do_not_disturb": "dnd"}
+"""Names of a bot's status that are not known here, and what they mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,26 @@ def level(text: str) -> str:
     """The name of a log level as it is called here."""
     name = word(text).upper()
     return LEVELS.get(name, name)
+
+
+def status(text: str) -> str:
+    """How the bot is seen, as it is called here."""
+    name = word(text).lower()
+    return STATUSES.get(name, name)
+
+
+def kind(text: str) -> str:
+    """What the bot is seen to do."""
+    return word(text).lower()
+
+
+def port_if_off(text: str) -> int | None:
+    """Port 0 where nothing is to be served."""
+    try:
+        on = ConfigParser.BOOLEAN_STATES[word(text).lower()]
+    except KeyError:
+        raise ValueError("should be true or false") from None
+    return None if on else 0
 
 
 def ids(text: str) -> list[int] | None:
@@ -83,26 +107,24 @@ RULES: Mapping[str, Rule] = {
     "RATE_LIMIT_PER": Rule(("rate_limits.user.per_seconds",), number),
     "MAX_HISTORY_PER_USER": Rule(("conversations.max_turns",), number),
     "LOG_LEVEL": Rule(("logging.level",), level),
+    "BOT_PRESENCE": Rule(("discord.status",), status),
+    "ACTIVITY_TYPE": Rule(("discord.presence_kind",), kind),
+    "ACTIVITY_STATUS": Rule(("discord.presence",), str),
+    "HEALTH_HOST": Rule(("operations.host",), word),
+    "HEALTH_PORT": Rule(("operations.port",), number),
+    "HEALTH_ENABLED": Rule(("operations.port",), port_if_off),  # after the port that it switches off
 }
 """In the order in which they are taken and written; of two for the same key the later one counts."""
 
 _UNUSED = "that bot read it and did nothing with it"
-_PRESENCE = "this bot shows no status of its own"
-_HEALTH = "this bot has no health endpoint"
 
 NO_COUNTERPART: Mapping[str, str] = {
-    "BOT_PRESENCE": _PRESENCE,
-    "ACTIVITY_TYPE": _PRESENCE,
-    "ACTIVITY_STATUS": _PRESENCE,
     "INPUT_TOKENS": _UNUSED,
     "CONTEXT_WINDOW": _UNUSED,
     "ENTITY_DETECTION_MIN_WORDS": _UNUSED,
     "LOOKBACK_MESSAGES_FOR_CONSISTENCY": "who answers is not chosen by looking back",
     "USER_LOCK_CLEANUP_INTERVAL": "nothing is left behind that would need cleaning",
     "LOG_FILE": "the log goes to stderr: under systemd to the journal, else wherever you send it",
-    "HEALTH_ENABLED": _HEALTH,
-    "HEALTH_HOST": _HEALTH,
-    "HEALTH_PORT": _HEALTH,
     "VERBOSITY": "say in assistant.instructions how long answers should be",
     "GPT_TOKENS": "openai.max_answer_tokens is near, but limits the answer alone",
     "OPENAI_TIMEOUT": "openai.read_timeout is near, but counts between two pieces of an answer",
