@@ -37,10 +37,12 @@ MUTED = member(4, MEMBER_ROLE, MUTED_ROLE)
 WITHOUT_ROLE = person(5)
 UNLISTED = member(6, MEMBER_ROLE)
 ELSEWHERE = Channel(77, "elsewhere", 78)
+BARRED = Channel(79, "barred", 80)
 SETTINGS: Tables = {
     "discord": {
         "admin_user_ids": [ADMIN.id],
-        "guild_ids": [GUILD_ID],
+        "guild_ids": [GUILD_ID, BARRED.guild_id],
+        "blocked_guild_ids": [BARRED.guild_id],
         "allowed_channel_ids": [GENERAL.id, SUPPORT.id, RANDOM.id],
         "blocked_channel_ids": [RANDOM.id],
         "allowed_role_ids": [MEMBER_ROLE],
@@ -57,7 +59,8 @@ REFUSALS = {
     "a person that is not listed": (UNLISTED, GENERAL, "This bot answers certain people only"),
     "a role that is missing": (WITHOUT_ROLE, GENERAL, "You need another role to use this bot."),
     "a channel": (ALLOWED, RANDOM, "I don't answer in this channel."),
-    "a server": (ALLOWED, ELSEWHERE, "I don't answer in this server."),
+    "a server that is not listed": (ALLOWED, ELSEWHERE, "I don't answer in this server."),
+    "a blocked server": (ALLOWED, BARRED, "I don't answer in this server."),
     "direct messages": (ALLOWED, direct_messages(ALLOWED), "I don't answer direct messages."),
 }
 
