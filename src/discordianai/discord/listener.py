@@ -23,6 +23,7 @@ from discordianai.discord.commands import synchronise
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.gate import Gate
 from discordianai.discord.handover import Servers, TrioSide
+from discordianai.discord.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.reception import Reception
 from discordianai.discord.rest_limits import ExemptingHTTPClient
 from discordianai.discord.session_limit import ListenerRefused, seconds_to_wait
@@ -35,11 +36,7 @@ THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync"
 REFUSALS = {
     4004: "Discord rejected the bot's token: set DISCORD_TOKEN to a valid one",
     4013: "Discord does not know the intents that the bot asks for: update the bot",
-    4014: (
-        "Discord refused the bot's intents: switch on Message Content Intent at"
-        " https://discord.com/developers/applications (your application, page Bot),"
-        ' or set respond_to = "commands" in [discord]'
-    ),
+    4014: f"Discord refused the bot's intents: {GRANT_IT}",
 }
 """Close codes of the gateway that no retry gets over."""
 
@@ -160,8 +157,8 @@ class Listener:
 
 
 def _intents(settings: DiscordSettings) -> Intents:
-    """Only what is needed: the content of messages is privileged, and Discord asks why one wants it."""
-    if settings.respond_to == "commands":
+    """Only what is needed."""
+    if MESSAGE_CONTENT not in privileged(settings):
         return Intents.GUILDS
     return Intents.GUILDS | Intents.GUILD_MESSAGES | Intents.DIRECT_MESSAGES | Intents.MESSAGE_CONTENT
 

@@ -262,6 +262,7 @@ async def test_to_respond_to_mentions_needs_the_content_of_messages(stage: Stage
     async with stage(discord=DiscordOptions(application_flags=1 << 14)) as scene:
         finding = about(await scene.ask({"discord": {"respond_to": "mentions"}}), "discord intents")
     assert finding.fatal
+    assert "switch on Message Content Intent at https://discord.com/developers/applications" in finding.advice
     assert 'respond_to = "commands"' in finding.advice
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import trio
 
+from discordianai.discord.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.session_limit import RESERVE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.operations.checks.questioning import Ask, Means, Tell, Witness, bounded
@@ -19,7 +20,7 @@ READ_TIMEOUT = 15.0
 FEW_STARTS = 200
 """Of about a thousand a day: with fewer, something restarts too often."""
 
-PRIVILEGED = {"presence": (12, 13), "server members": (14, 15), "message content": (18, 19)}
+PRIVILEGED = {"presence": (12, 13), "server members": (14, 15), MESSAGE_CONTENT: (18, 19)}
 """The bits of an application's flags that grant an intent: for every bot, and for one in under 100 servers.
 https://discord.com/developers/docs/resources/application#application-object-application-flags"""
 
@@ -35,11 +36,6 @@ class Failed(Exception):
         self.finding = finding
 
 
-def needed_intents(settings: Settings) -> frozenset[str]:
-    """The privileged intents that `discord.listener` asks for, by their names in `PRIVILEGED`."""
-    return frozenset({"message content"}) if settings.discord.respond_to == "mentions" else frozenset()
-
-
 class Discord:
     """Asks it as the bot."""
 
@@ -49,7 +45,7 @@ class Discord:
         self._url = settings.discord.api_url
         token = settings.discord.token
         self._token = token.get_secret_value() if token else ""
-        self._needed = needed_intents(settings)
+        self._needed = privileged(settings.discord)
         self._means = means
 
     async def connect(self, tell: Tell) -> None:
@@ -147,8 +143,7 @@ def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
         return fatal(
             subject,
             f"the settings need the intent {' and '.join(missing)}, which is switched off",
-            "switch it on at https://discord.com/developers/applications (your application, page Bot),"
-            ' or set respond_to = "commands" in [discord]',
+            GRANT_IT,
         )
     words = [
         f"{name} is switched on{'' if name in needed else ' and not needed'}" for name in sorted(granted)
