@@ -4,7 +4,7 @@ The only module that knows them all. The nesting is the shutdown order: the list
 first, the store and the clients are outermost and close last.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ from discordianai.options import (
 from discordianai.protection import Counts
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
-from discordianai.reloading import Reloading, reloading_on_sighup
+from discordianai.reloading import Adopt, Reloading, reloading_on_sighup
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
 from discordianai.settings import Settings
@@ -98,58 +98,25 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         ) as store,
         _open_all([discord, *clients.values()]),
     ):
-        ledger = Ledger(store, accounting_options(settings), time)
         instruments = Instruments(
             settings=numbers(settings),
             clients=clients,
             discord=discord,
             dispatchers=dispatchers,
             store=store,
-            ledger=ledger,
+            ledger=Ledger(store, accounting_options(settings), time),
             figures=DiscordFigures(),
             admissions=_admissions(settings),
             counts=Counts(),
             lag=lag,
         )
         page.shows(instruments.read)
-        token = settings.discord.token
-        api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
         channels = ChannelBook(store)
         await channels.open()
-        contexts = Contexts(store, channels, context_rules(settings), estimator)
-        router = Router(settings.providers, Strategy(settings.routing.strategy))
-        assistant = Assistant(
-            Asking(dispatchers, router), contexts, store, ledger, assistant_options(settings)
-        )
-        reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
-        services = Services(settings, store, contexts, channels, lambda: describe(instruments.read()))
-        parts = Parts(
-            assistant=assistant,
-            answering=Answering(settings, assistant, store, api, reader),
-            store=store,
-            resuming=Resuming(store, api),
-            desk=Desk(services),
-            servers=ServerBook(store, channels, settings.conversations.grace_days),
-            discord=api,
-            admissions=instruments.admissions,
-            counts=instruments.counts,
-            figures=instruments.figures,
-            notifier=notifier,
-        )
-        bot = Bot(settings, parts)
-        adopters = (
-            lambda new: logs.configure(new.logging),
-            instruments.adopt,
-            bot.adopt,
-            lambda new: contexts.adopt(context_rules(new)),
-            lambda new: ledger.adopt(accounting_options(new)),
-            lambda new: assistant.adopt(assistant_options(new)),
-            partial(_adopt_pools, clients, dispatchers),
-        )
-        fixed = [f"connection_pool.{name}.*" for name, client in clients.items() if not client.adaptable]
+        bot, adopters = _make_bot(settings, instruments, channels, estimator, notifier)
         async with (
             report_usage(instruments.read),
-            reloading_on_sighup(Reloading(settings, load, notifier, fixed), adopters),
+            reloading_on_sighup(Reloading(settings, load, notifier, _fixed(clients)), adopters),
             attended(
                 notifier,
                 probes(instruments.read, notifier.watchdog_seconds),
@@ -157,6 +124,52 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             ),
         ):
             await bot.serve()
+
+
+def _make_bot(
+    settings: Settings,
+    instruments: Instruments,
+    channels: ChannelBook,
+    estimator: TokenEstimator,
+    notifier: Notifier,
+) -> tuple[Bot, Sequence[Adopt]]:
+    """The bot around the parts that are open, and who has to learn of new settings, in this order."""
+    store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
+    token = settings.discord.token
+    api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
+    contexts = Contexts(store, channels, context_rules(settings), estimator)
+    asking = Asking(instruments.dispatchers, Router(settings.providers, Strategy(settings.routing.strategy)))
+    assistant = Assistant(asking, contexts, store, ledger, assistant_options(settings))
+    reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
+    services = Services(settings, store, contexts, channels, lambda: describe(instruments.read()))
+    parts = Parts(
+        assistant=assistant,
+        answering=Answering(settings, assistant, store, api, reader),
+        store=store,
+        resuming=Resuming(store, api),
+        desk=Desk(services),
+        servers=ServerBook(store, channels, settings.conversations.grace_days),
+        discord=api,
+        admissions=instruments.admissions,
+        counts=instruments.counts,
+        figures=instruments.figures,
+        notifier=notifier,
+    )
+    bot = Bot(settings, parts)
+    return bot, (
+        lambda new: logs.configure(new.logging),
+        instruments.adopt,
+        bot.adopt,
+        lambda new: contexts.adopt(context_rules(new)),
+        lambda new: ledger.adopt(accounting_options(new)),
+        lambda new: assistant.adopt(assistant_options(new)),
+        partial(_adopt_pools, instruments.clients, instruments.dispatchers),
+    )
+
+
+def _fixed(clients: Mapping[ProviderName, PooledClient]) -> list[str]:
+    """Patterns of the keys that cannot change while the bot runs, because of how a client is built here."""
+    return [f"connection_pool.{name}.*" for name, client in clients.items() if not client.adaptable]
 
 
 def _adopt_pools(
