@@ -258,6 +258,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
     done = subprocess.run(  # noqa: S603  # our own
         [sys.executable, "-c", script, "backup", str(folder / "copy"), "--database", str(database)],
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell's background ignores SIGINT
         capture_output=True,
         text=True,
         timeout=30,

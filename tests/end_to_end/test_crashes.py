@@ -11,7 +11,7 @@ from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.answers import compose
 from discordianai.sandbox.providers.faults import Kind
-from tests.end_to_end.conftest import Scene, Stage, said
+from tests.end_to_end.conftest import FAST, Scene, Stage, said
 from tests.end_to_end.test_asking import LONG, squeezed
 
 SLOW = ServiceOptions(first_token=0.05, between_tokens=0.02)
@@ -60,6 +60,7 @@ async def test_a_long_answer_goes_on_in_the_messages_that_are_there(stage: Stage
         await trio.sleep(0.3)
         await scene.bot.kill()
         before = [message.id for message in interaction.messages]
+        scene.sandbox.openai.options = FAST
         async with open_bot(scene.sandbox):
             await scene.wait_answered(1, timeout=60)
             wanted = compose("OpenAI", LONG, [], sources=False).text
