@@ -13,7 +13,7 @@ from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
 
-MINUTES = 20
+MINUTES = 12
 """`make bench-dispatch` takes an hour of it."""
 
 

@@ -1,6 +1,5 @@
 """The process is killed in the middle: what was asked is answered all the same, once."""
 
-import re
 import sqlite3
 from contextlib import closing
 
@@ -131,20 +130,3 @@ async def test_a_replayed_event_is_answered_once_also_by_the_next_process(stage:
             await scene.ask("and then?", user=person(1))
         assert len(scene.sandbox.openai.requests) == 3
         assert interaction.refused_acknowledgements == 0
-
-
-async def test_two_bots_cannot_share_a_database(stage: Stage) -> None:
-    async with stage() as scene:
-        async with open_bot(scene.sandbox) as second:
-            with trio.fail_after(20):
-                assert await second.process.wait() == 1
-        assert re.search(r"in use by another bot \(process \d+\)", scene.log())
-        assert "You asked" in (await scene.ask("still there?")).text
-
-
-async def test_files_with_tokens_are_for_the_bot_alone(stage: Stage) -> None:
-    async with stage() as scene:
-        await scene.ask("why?")
-        files = list(scene.sandbox.folder.glob("conversations.sqlite3*"))
-        assert len(files) >= 3
-        assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}
