@@ -23,7 +23,6 @@ from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from discordianai.sandbox.providers import ServiceOptions
 
 PEOPLE = 100
-QUESTIONS_PER_SECOND = 40.0
 PROVIDERS = ServiceOptions(
     first_token=0.1, between_tokens=0.01, requests_per_minute=10**6, tokens_per_minute=10**9
 )
@@ -42,6 +41,16 @@ USERS = "SELECT text FROM turns WHERE role = 'user'"
 OWED = "SELECT prompt FROM questions WHERE state < 2 AND private"
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`rate` questions are asked a second; the bot lives at most `longest` seconds once it is ready."""
+
+    rounds: int
+    seed: int = 1
+    rate: float = 40.0
+    longest: float = 2.0
+
+
 @dataclass
 class Report:
     """What became of the questions; `wrong` has a line for each that breaks a promise."""
@@ -53,44 +62,38 @@ class Report:
     wrong: list[str] = field(default_factory=list)
 
 
-async def soak(
-    folder: Path,
-    rounds: int,
-    seed: int,
-    authority: Authority | None = None,
-    rate: float = QUESTIONS_PER_SECOND,
-) -> Report:
-    """Kill it `rounds` times while `rate` questions a second are asked, then let it finish, and look."""
-    chance = random.Random(seed)
+async def soak(folder: Path, plan: Plan, authority: Authority | None = None) -> Report:
+    """Kill it as planned, then let it finish, and look."""
+    chance = random.Random(plan.seed)
     asked: dict[str, Interaction] = {}
     async with open_sandbox(folder, authority=authority, providers=PROVIDERS) as sandbox:
         sandbox.write_settings(SETTINGS)
         async with open_bot(sandbox) as first:
             await first.ready()  # the commands are registered
             await first.kill()
-        for _ in range(rounds):
-            await _round(sandbox, chance, asked, rate)
+        for _ in range(plan.rounds):
+            await _round(sandbox, plan, chance, asked)
         async with open_bot(sandbox) as last:
             await last.ready()
             await _settled(sandbox, asked)
             await last.stop()
-        return _examine(sandbox, rounds, asked)
+        return _examine(sandbox, plan.rounds, asked)
 
 
-async def _round(sandbox: Sandbox, chance: random.Random, asked: dict[str, Interaction], rate: float) -> None:
+async def _round(sandbox: Sandbox, plan: Plan, chance: random.Random, asked: dict[str, Interaction]) -> None:
     """Start it, let people ask, and kill it at any moment from its start on."""
     async with open_bot(sandbox) as bot, trio.open_nursery() as nursery:
-        nursery.start_soon(_people, sandbox, chance, asked, rate)
+        nursery.start_soon(_people, sandbox, plan.rate, chance, asked)
         early = chance.random() < 0.2
         if not early:
             await bot.ready()
-        await trio.sleep(chance.uniform(0.0, 2.0))
+        await trio.sleep(chance.uniform(0.0, plan.longest))
         await bot.kill()
         nursery.cancel_scope.cancel()
 
 
 async def _people(
-    sandbox: Sandbox, chance: random.Random, asked: dict[str, Interaction], rate: float
+    sandbox: Sandbox, rate: float, chance: random.Random, asked: dict[str, Interaction]
 ) -> None:
     """Each question is another text, so that its answer and its turn can be told apart."""
     await sandbox.discord.wait_connected()
@@ -159,7 +162,7 @@ def main() -> None:
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="discordianai-soak-") as name:
-        report = trio.run(soak, Path(name), options.rounds, options.seed)
+        report = trio.run(soak, Path(name), Plan(options.rounds, options.seed))
     print("| what | how many |\n| --- | --- |")
     print(f"| kills | {report.rounds} |")
     for outcome, count in report.outcomes.most_common():

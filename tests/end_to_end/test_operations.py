@@ -3,6 +3,8 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ from discordianai.sandbox.discord import person
 from discordianai.sandbox.discord.gateway import Gateway
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.faults import Kind
+from tests.end_to_end import documented
 from tests.end_to_end.conftest import Scene, Stage
 
 OPERATOR = person(7)
@@ -39,10 +42,18 @@ class Operator:
                 await trio.sleep(0.05)
         return response
 
-    async def run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+    async def run(
+        self, *words: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         with trio.fail_after(20):
-            command = [sys.executable, "-m", "discordianai", *words]
-            return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
+            return await trio.run_process(
+                [sys.executable, "-m", "discordianai", *words],
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                cwd=folder,
+                env=environment,
+            )
 
 
 async def test_what_the_operator_sees_is_what_the_bot_does(
@@ -62,6 +73,7 @@ async def test_what_the_operator_sees_is_what_the_bot_does(
         await sees_snapshot(operator)
         await sees_page(operator)
         await is_advised(operator)
+        await can_type_what_the_pages_show(operator, scene)
         await is_told_in_discord(scene)
         await cannot_start_another_on_that_port(operator, scene)
         await sees_that_the_gateway_is_gone(operator, scene, monkeypatch)
@@ -113,6 +125,19 @@ async def is_advised(operator: Operator) -> None:
     assert done.returncode == 0
     assert b"The bot since its start" in done.stdout
     assert b"of 1 requests got a 429" in done.stdout
+
+
+async def can_type_what_the_pages_show(operator: Operator, scene: Scene) -> None:
+    folder = scene.sandbox.folder
+    (folder / "metrics.txt").write_text((await operator.get("/metrics")).text)
+    (folder / "config.ini").write_text("[Discord]\nBOT_PRESENCE = idle\n")
+    for words in documented.commands(operator.url):
+        if "backup" in words:
+            (folder / "copy.sqlite3").unlink(missing_ok=True)  # two pages make one
+        done = await operator.run(*words, folder=folder, environment=scene.sandbox.environment)
+        found = {0, 1} if words[0] == "check" else {0}  # 1: there is something to put right here
+        assert done.returncode in found, (words, done.stderr)
+        assert b"Traceback" not in done.stderr
 
 
 async def is_told_in_discord(scene: Scene) -> None:
