@@ -44,12 +44,15 @@ async def until_ready(sandbox: Sandbox) -> float:
 
 
 async def until_ended(environment: Mapping[str, str], *arguments: str) -> float:
-    """Seconds that such an interpreter lives."""
+    """Seconds that such an interpreter lives. Raises `RuntimeError` if it did not do its work."""
     began = time.perf_counter()
-    await trio.run_process(
+    done = await trio.run_process(
         [sys.executable, *arguments], env=dict(environment), stdout=subprocess.DEVNULL, check=False
     )
-    return time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    if done.returncode not in {0, 1}:  # 1: `check` has found something to put right
+        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}")
+    return seconds
 
 
 async def measure(folder: Path, rounds: int) -> dict[str, list[float]]:

@@ -1,7 +1,8 @@
 """The pages for people, and what in them is to be typed or set."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TYPED = ("", "sh", "bash", "shell", "console")
 """Languages of a fenced block in which commands are shown."""
 
+PROGRAM = re.compile(r"(?:\S*/)?discordianai|(?:\S*/)?python3? -m discordianai")
+PROMPT = re.compile(r"\$ |sudo |(?:[A-Z][A-Z0-9_]*=\S* )")
 _FENCE = re.compile(r"\s*(```+|~~~+)(\S*)")
 _BLOCK = re.compile(r"^\s*(```+|~~~+).*?^\s*\1\s*$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -58,3 +61,33 @@ def paragraphs(page: Path) -> list[str]:
     """Its text without the fenced blocks; what is folded is in one line again."""
     text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
     return re.sub(r"(?<=\S)\n\s*(?=[^\s|#-])", " ", text).splitlines()
+
+
+def typed(line: str) -> str:
+    """A line without what stands before the command: a prompt, sudo, variables."""
+    while match := PROMPT.match(line):
+        line = line[match.end() :]
+    return line
+
+
+def arguments(line: str) -> list[str] | None:
+    """Those of a line that runs the program: up to a pipe, a redirection, a comment; else None."""
+    match = PROGRAM.match(line)
+    if match is None or line[match.end() : match.end() + 1].strip():
+        return None
+    lexer = shlex.shlex(line[match.end() :], posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words = []
+    for word in lexer:
+        if set(word) <= set("();<>|&"):
+            break
+        words.append(word)
+    return words
+
+
+def shown(find: Callable[[Path], Iterator[Shown]], begin: Callable[[str], bool]) -> list[Shown]:
+    return [piece for page in PAGES for piece in find(page) if begin(typed(piece.text))]
+
+
+def runs_program(line: str) -> bool:
+    return arguments(line) is not None

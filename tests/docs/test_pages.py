@@ -3,7 +3,7 @@
 import argparse
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -13,33 +13,20 @@ from pydantic import BaseModel
 
 from discordianai.cli import make_parser
 from discordianai.settings import Settings
-from tests.docs.pages import PAGES, ROOT, Shown, blocks, paragraphs, spans
+from tests.docs.pages import (
+    PAGES,
+    ROOT,
+    Shown,
+    arguments,
+    blocks,
+    paragraphs,
+    runs_program,
+    shown,
+    spans,
+    typed,
+)
 
-PROGRAM = re.compile(r"(?:\S*/)?discordianai|(?:\S*/)?python3? -m discordianai")
-PROMPT = re.compile(r"\$ |sudo |(?:[A-Z][A-Z0-9_]*=\S* )")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-
-def typed(line: str) -> str:
-    """A line without what stands before the command: a prompt, sudo, variables."""
-    while match := PROMPT.match(line):
-        line = line[match.end() :]
-    return line
-
-
-def arguments(line: str) -> list[str] | None:
-    """Those of a line that runs the program: up to a pipe, a redirection, a comment; else None."""
-    match = PROGRAM.match(line)
-    if match is None or line[match.end() : match.end() + 1].strip():
-        return None
-    lexer = shlex.shlex(line[match.end() :], posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    words = []
-    for word in lexer:
-        if set(word) <= set("();<>|&"):
-            break
-        words.append(word)
-    return words
 
 
 def parses(words: list[str]) -> bool:
@@ -65,14 +52,6 @@ def is_known(words: list[str]) -> bool:
                 return False
             parser = choices[word]
     return True
-
-
-def shown(find: Callable[[Path], Iterator[Shown]], begin: Callable[[str], bool]) -> list[Shown]:
-    return [piece for page in PAGES for piece in find(page) if begin(typed(piece.text))]
-
-
-def runs_program(line: str) -> bool:
-    return arguments(line) is not None
 
 
 def runs_make(line: str) -> bool:

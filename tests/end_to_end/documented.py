@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from tests.docs.pages import blocks
-from tests.docs.test_pages import arguments, runs_program, shown, typed
+from tests.docs.pages import arguments, blocks, runs_program, shown, typed
 
 ELSEWHERE = {"--settings": "settings.toml", "--database": "conversations.sqlite3"}
 """What stands in the sandbox's folder for the operator's absolute paths."""
