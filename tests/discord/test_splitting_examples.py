@@ -25,6 +25,20 @@ def test_code_keeps_its_indentation_and_its_fences() -> None:
     assert re.findall(r"    line \d+", "\n".join(parts)) == code.split("\n")
 
 
+def test_an_address_ends_where_a_link_begins() -> None:
+    address = "https://example.org/path/to/something?with=query&and=more" * 2 + "wordword"
+    link = "[a page](https://example.org/a)"
+    assert split(address + link, 150) == [address, link]
+    assert split(address + "[0]=1 " + link, 150) == [address + "[0]=1", link]
+
+
+def test_whether_an_address_ends_is_open_while_a_link_is_half_written() -> None:
+    first = f"{'word ' * 4}https://example.org/{'x' * 60}"
+    text = f"{first}[a-page-of-ours and its name](https://example.org/a) and {'more words ' * 8}"
+    parts = {cut(text[:end], 110)[0] for end in range(len(text)) if settled(text[:end], 110)}
+    assert parts == {first} == {cut(text, 110)[0]}
+
+
 def test_an_open_block_is_closed_where_the_text_ends() -> None:
     assert split("```py\nx = 1") == ["```py\nx = 1\n```"]
     assert cut("```py\nx = 1\n") == ("```py\nx = 1\n```", "")

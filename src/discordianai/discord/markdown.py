@@ -8,8 +8,10 @@ Quantifiers are possessive: no text takes longer than its length allows.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from discordianai.discord.characters import units
 
@@ -149,17 +151,48 @@ def may_close(text: str, at: int) -> bool:
     return _MAY_CLOSE.match(text, at) is not None
 
 
-def whole_spans(text: str, start: int, end: int, longest: int) -> Iterator[Span]:
-    """Links, citations and addresses that begin from `start` to `end`, of `longest` characters at most."""
-    for pattern in (_CITATION, _BARE_ADDRESS, _IN_ANGLES):
-        for match in pattern.finditer(text, start):
-            begin, stop = match.span()
-            if begin >= end:
-                break
-            if stop - begin <= longest:
-                yield begin, stop, match.lastgroup != "open"
-    yield from _nesting_spans(_LINK, text, start, end, longest)
-    yield from _nesting_spans(_HALF_LINK, text, max(start, len(text) - longest), end, longest)
+def whole_spans(text: str, start: int, end: int, longest: int, *, growing: bool = False) -> Iterator[Span]:
+    """Links, citations and addresses that begin from `start` to `end`, of `longest` characters at most.
+
+    An address in a `growing` text counts as unfinished while a link within it is half-written.
+    """
+    for pattern in (_CITATION, _IN_ANGLES):
+        yield from (span for span in _spans(pattern, text, start, end) if _length(span) <= longest)
+    addresses = list(_spans(_BARE_ADDRESS, text, start, end))
+    reach = max((stop for _, stop, _ in addresses), default=end)
+    links = list(_nesting_spans(_LINK, text, start, max(end, reach), longest))
+    half = list(_nesting_spans(_HALF_LINK, text, max(start, len(text) - longest), max(end, reach), longest))
+    yield from links
+    yield from half
+    for address in addresses:
+        if growing and _first_within(half, address) is not None:
+            yield address[0], len(text), False
+        elif _length(ended := _before_links(address, links)) <= longest:
+            yield ended
+
+
+def _before_links(address: Span, links: list[Span]) -> Span:
+    """An address ends where a link begins that is glued to it, though a `[` may be part of an address."""
+    link = _first_within(links, address)
+    return address if link is None else (address[0], link, True)
+
+
+def _first_within(links: list[Span], address: Span) -> int | None:
+    """Where the first of `links`, in their order, begins within an address."""
+    at = bisect_right(links, address[0], key=itemgetter(0))
+    return links[at][0] if at < len(links) and links[at][0] < address[1] else None
+
+
+def _length(span: Span) -> int:
+    return span[1] - span[0]
+
+
+def _spans(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[Span]:
+    """What of `pattern` begins from `start` to `end`."""
+    for match in pattern.finditer(text, start):
+        if match.start() >= end:
+            break
+        yield *match.span(), match.lastgroup != "open"
 
 
 def inline_code_spans(text: str, start: int, end: int, longest: int) -> Iterator[Span]:

@@ -196,7 +196,7 @@ def _end_within(stretch: Stretch, longest: int, *, growing: bool) -> tuple[int |
     """Where the message ends in the stretch without tearing anything, and up to where an end is final."""
     text, size = stretch.text, len(stretch.text)
     place = (text, stretch.start, stretch.room, longest)
-    whole = list(whole_spans(*place))
+    whole = list(whole_spans(*place, growing=growing))
     code = [] if stretch.is_code else list(inline_code_spans(*place))
     sure = size
     if growing:  # what reaches the end may go on there, and be too long in the end
