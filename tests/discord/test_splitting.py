@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 import regex
 from benchmarks.splitting import PIECES, sized
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from discordianai.discord.splitting import closed, cut, settled, split, units
@@ -118,6 +118,7 @@ def test_nothing_is_lost_or_reordered(text: str, limit: int) -> None:
 
 
 @unhurried
+@example(text=" " + "\u200b" * 9 + "👨\u200d👩\u200d👧\u200d👦", limit=20)
 @given(text=without_fences, limit=st.integers(20, 300))
 def test_without_code_blocks_only_white_space_is_left_out_and_no_cluster_is_torn(
     text: str, limit: int
@@ -134,7 +135,10 @@ def test_without_code_blocks_only_white_space_is_left_out_and_no_cluster_is_torn
         for place in {end, begin} - clusters.keys():
             start = max(other for other in clusters if other < place)
             is_space_with_marks = following.partition(text[place])[0].endswith(text[start:place])
-            assert units(clusters[start]) > limit or is_space_with_marks, part
+            lead = part[: -(end - start)]
+            # What shows nothing cannot be a message of its own.
+            together = units(clusters[start]) + (0 if shows_something(lead) else units(lead))
+            assert together > limit or is_space_with_marks, part
 
 
 @unhurried

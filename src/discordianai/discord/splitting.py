@@ -4,7 +4,8 @@ Nothing is lost or reordered: the parts joined give back the text, but for white
 the lines added where a code block goes on. No part leaves a code block open.
 
 Links, citations, addresses and inline code stay whole, unless they are longer than a message. Then the limit
-wins: the cut is between two grapheme clusters, and within one only if that is longer than a message itself.
+wins: the cut is between two grapheme clusters, and within one only if that is longer than a message itself,
+together with the invisible characters before it: a message has to show something.
 
 Where a message ends depends on the text as far as `_reach`, mostly on few characters behind the limit. So an
 answer can be cut while it is being written: `settled` tells when a cut is final.
