@@ -503,7 +503,7 @@ async def test_what_was_answered_can_be_named_to_be_asked_again() -> None:
 async def test_a_channel_has_instructions_and_a_model_of_its_own_and_a_thread_has_its_channels() -> None:
     rules = ContextRules("be brief", providers={"better": ProviderName.OPENAI})
     scene = Scene(["text"], rules=rules)
-    await scene.channels.set(Place(7, 5), ChannelSettings("Be a pirate.", "better"))
+    await scene.channels.set(Place(7, 5), 1, ChannelSettings("Be a pirate.", "better"))
     thread = replace(scene.question(), place=Place(8, 5, parent_id=7))
     for question in (scene.question(), thread, replace(scene.question(), place=Place(9, 5))):
         await scene.ask(question)
@@ -515,7 +515,7 @@ async def test_a_model_that_another_provider_has_takes_the_question_there() -> N
     rules = ContextRules("be brief", providers={"sonar": ProviderName.PERPLEXITY})
     other = perplexity()
     scene = Scene(["text"], others=[other], rules=rules)
-    await scene.channels.set(Place(7, 5), ChannelSettings(model="sonar"))
+    await scene.channels.set(Place(7, 5), 1, ChannelSettings(model="sonar"))
     assert (await scene.ask()).text == "found"
     assert other.requests[0].model == "sonar"
 

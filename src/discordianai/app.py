@@ -148,6 +148,7 @@ def _make_bot(
         store=store,
         resuming=Resuming(store, api),
         desk=Desk(services),
+        channels=channels,
         servers=ServerBook(store, channels, settings.conversations.grace_days),
         discord=api,
         admissions=instruments.admissions,

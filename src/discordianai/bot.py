@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars
 
 from discordianai.answering import Answering
 from discordianai.assistant import Assistant, Standing
+from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.store import Store
 from discordianai.discord import session_limit
 from discordianai.discord.admissions import Admissions
@@ -53,6 +54,7 @@ class Parts:
     store: Store
     resuming: Resuming
     desk: Desk
+    channels: ChannelBook
     servers: ServerBook
     discord: DiscordApi
     admissions: Admissions
@@ -97,6 +99,7 @@ class Bot:
         async with trio.open_nursery() as running:
             stop = trio.Event()
             running.start_soon(self._watch_signals, stop, running.cancel_scope)
+            running.start_soon(self._parts.channels.run)
             running.start_soon(self._parts.servers.run)
             async with trio.open_nursery() as answers:
                 await self._resume(answers)

@@ -59,6 +59,7 @@ async def test_the_log_tells_when_a_migration_begins_and_every_few_seconds_while
 ) -> None:
     path = tmp_path / DATABASE
     older_database(path, 1)
+    monkeypatch.setattr(migrations, "STEPS", STEPS[:2])
     monkeypatch.setattr(migration_log, "EVERY", 0.0)  # as if each moment were five seconds
     with capture_logs() as logs:
         async with open_store(path, pace=SLOW):
@@ -69,16 +70,18 @@ async def test_the_log_tells_when_a_migration_begins_and_every_few_seconds_while
     assert last == "the database is up to date now"
 
 
-async def test_a_short_migration_is_told_in_two_lines_and_a_new_file_in_none(tmp_path: Path) -> None:
+async def test_a_short_migration_is_told_in_a_line_for_each_step_and_one_more_and_a_new_file_in_none(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / DATABASE
-    older_database(path, 1)
+    older_database(path, len(STEPS) - 2)
     with capture_logs() as logs:
         async with open_store(path, pace=SLOW), open_store(tmp_path / "new", pace=SLOW):
             pass
         async with open_store(path, pace=SLOW):
             pass
     assert news(logs) == [
-        "the database is being brought to a newer schema",
+        *["the database is being brought to a newer schema"] * 2,
         "the database is up to date now",
     ]
 

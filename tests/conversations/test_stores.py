@@ -295,14 +295,22 @@ async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) ->
 async def test_what_is_set_for_a_channel_stays_until_it_is_cleared_or_its_server_dropped(
     store: Store,
 ) -> None:
-    await store.set_channel(1, 7, ChannelSettings("Be a pirate.", "gpt-5"))
-    await store.set_channel(2, 8, ChannelSettings(model="gpt-5"))
-    await store.set_channel(1, 7, ChannelSettings("Be a poet."))
+    await store.set_channel(1, 7, 10, ChannelSettings("Be a pirate.", "gpt-5"))
+    await store.set_channel(2, 8, 10, ChannelSettings(model="gpt-5"))
+    await store.set_channel(1, 7, 10, ChannelSettings("Be a poet."))
     assert await store.channels() == {1: ChannelSettings("Be a poet."), 2: ChannelSettings(model="gpt-5")}
-    await store.set_channel(2, 8, ChannelSettings())
+    await store.set_channel(2, 8, 10, ChannelSettings())
     assert await store.channels() == {1: ChannelSettings("Be a poet.")}
     await store.drop_guild(7)
     assert await store.channels() == {}
+
+
+async def test_what_is_set_for_direct_messages_is_forgotten_with_its_person(store: Store) -> None:
+    await store.set_channel(1, None, 10, ChannelSettings("Be a pirate."))
+    await store.set_channel(2, None, 11, ChannelSettings("Be a poet."))
+    await store.set_channel(3, 7, 10, ChannelSettings("Be a clerk."))
+    await store.forget(10)
+    assert await store.channels() == {2: ChannelSettings("Be a poet."), 3: ChannelSettings("Be a clerk.")}
 
 
 async def test_servers_that_were_left_are_known_until_they_are_dropped_or_joined_again(

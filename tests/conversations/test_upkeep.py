@@ -8,12 +8,15 @@ from pathlib import Path
 import trio
 
 from discordianai.conversations import backup, writer
+from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.purge import Purge
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.visit import visit
+from discordianai.model import Place
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, answer, exchange, question
 
 DAY = 86_400.0
@@ -65,6 +68,8 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         await store.append(ANN, exchange(1), guild_id=7)
         await store.append(BOB, exchange(2), guild_id=7)
         await store.accept(question(1, "what Ann is asking", person_id=ANN.person_id))
+        channels = ChannelBook(store)
+        await channels.set(Place(5), ANN.person_id, ChannelSettings("what Ann has set"))
         assert await store.recent(ANN, 50) == exchange(1)
         assert await store.recent(BOB, 50) == exchange(2)
         await trio.sleep(0.1)  # the bot has seen how many purges there were
@@ -76,7 +81,12 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         with trio.fail_after(10):
             while await store.recent(ANN, 50):  # noqa: ASYNC110  # the upkeep tells nobody
                 await trio.sleep(0.01)
-        await gone(tmp_path, b"question 1", b"answer 1", b"what Ann is asking", b"token-1")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(channels.run)
+                while channels.of(Place(5)):  # noqa: ASYNC110  # nor does the book
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+        await gone(tmp_path, b"question 1", b"answer 1", b"what Ann", b"token-1")
         assert await store.recent(BOB, 50) == exchange(2)
         await store.answered(1, answer(3, ANN))
         assert await store.recent(ANN, 50) == ()  # she was forgotten after she asked

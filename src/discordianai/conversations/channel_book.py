@@ -1,5 +1,7 @@
 """What was set for each channel, in memory: every question asks for it."""
 
+from contextlib import suppress
+
 from discordianai.conversations.places import ChannelSettings, Places
 from discordianai.conversations.store import StoreError
 from discordianai.model import Place
@@ -13,11 +15,15 @@ class ChannelBook:
         self._settings: dict[int, ChannelSettings] = {}
 
     async def open(self) -> None:
-        """Read what is there, or read it again. Where the store cannot tell, nothing is set."""
-        try:
+        """Read what is there, or read it again; what the store cannot tell stays as it was."""
+        with suppress(StoreError):  # the store's health tells
             self._settings = dict(await self._places.channels())
-        except StoreError:
-            self._settings = {}  # the store's health tells
+
+    async def run(self) -> None:
+        """Follow what an operator removes, until cancelled."""
+        while True:
+            await self._places.changed_elsewhere()
+            await self.open()
 
     def of(self, place: Place) -> ChannelSettings:
         """What holds at a place: a thread goes by its channel, where nothing is set for itself."""
@@ -26,9 +32,9 @@ class ChannelBook:
             own = self._settings.get(place.parent_id)
         return own or ChannelSettings()
 
-    async def set(self, place: Place, settings: ChannelSettings) -> None:
+    async def set(self, place: Place, person_id: int, settings: ChannelSettings) -> None:
         """Set it for that channel alone. Raises `StoreError`, and leaves it as it was then."""
-        await self._places.set_channel(place.channel_id, place.guild_id, settings)
+        await self._places.set_channel(place.channel_id, place.guild_id, person_id, settings)
         self._settings[place.channel_id] = settings
         if not settings:
             del self._settings[place.channel_id]

@@ -33,7 +33,7 @@ class MemoryStore:
         self._forgotten: set[int] = set()
         self._charges: list[Charge] = []
         self._spenders: dict[int, str] = {}  # who is forgotten, and since which day
-        self._channels: dict[int, tuple[int | None, ChannelSettings]] = {}
+        self._channels: dict[int, tuple[int | None, int, ChannelSettings]] = {}
         self._guilds: dict[int, float | None] = {}  # when it was left, if it was
         self.health = Health()
         self.failure: StoreError | None = None
@@ -109,6 +109,8 @@ class MemoryStore:
         """See `ConversationStore.forget`."""
         await self._enter()
         self._forget_questions(lambda question: question.person.id == person_id)
+        whose = (None, person_id)
+        self._channels = {key: entry for key, entry in self._channels.items() if entry[:2] != whose}
         self._spenders[person_id] = day_of(self._clock())
         self._anonymise(person_id)
         return self._remove(lambda exchange, _: exchange.person_id == person_id)
@@ -218,14 +220,20 @@ class MemoryStore:
     async def channels(self) -> Mapping[int, ChannelSettings]:
         """See `Places.channels`."""
         await self._enter()
-        return {channel_id: settings for channel_id, (_, settings) in self._channels.items()}
+        return {channel_id: settings for channel_id, (*_, settings) in self._channels.items()}
 
-    async def set_channel(self, channel_id: int, guild_id: int | None, settings: ChannelSettings) -> None:
+    async def set_channel(
+        self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
+    ) -> None:
         """See `Places.set_channel`."""
         await self._enter()
-        self._channels[channel_id] = (guild_id, settings)
+        self._channels[channel_id] = (guild_id, person_id, settings)
         if not settings:
             del self._channels[channel_id]
+
+    async def changed_elsewhere(self) -> None:
+        """See `Places.changed_elsewhere`: nobody else can."""
+        await trio.sleep_forever()
 
     async def joined(self, guild_id: int) -> None:
         """See `Places.joined`."""

@@ -117,6 +117,9 @@ STEPS = (
         left_at  REAL                 -- NULL: the bot is there
     ) STRICT;
     """,
+    """
+    ALTER TABLE channels ADD COLUMN person_id INTEGER NOT NULL DEFAULT 0;  -- 0: a server's, or nobody knows
+    """,
 )
 
 

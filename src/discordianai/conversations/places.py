@@ -22,8 +22,16 @@ class Places(Protocol):
     async def channels(self) -> Mapping[int, ChannelSettings]:
         """What was set, by channel; nothing for channels where nothing is."""
 
-    async def set_channel(self, channel_id: int, guild_id: int | None, settings: ChannelSettings) -> None:
-        """Keep the settings of a channel; empty ones are forgotten."""
+    async def set_channel(
+        self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
+    ) -> None:
+        """Keep the settings of a channel; empty ones are forgotten.
+
+        A server's belong to the server. Those of a direct message are the person's, and forgotten with them.
+        """
+
+    async def changed_elsewhere(self) -> None:
+        """Wait until an operator removes something, or puts another database there. For one task."""
 
     async def joined(self, guild_id: int) -> None:
         """The bot is in this server."""

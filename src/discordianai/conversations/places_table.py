@@ -13,15 +13,19 @@ def channels(connection: sqlite3.Connection) -> dict[int, ChannelSettings]:
 
 
 def set_channel(
-    connection: sqlite3.Connection, channel_id: int, guild_id: int | None, settings: ChannelSettings
+    connection: sqlite3.Connection,
+    channel_id: int,
+    guild_id: int | None,
+    person_id: int,
+    settings: ChannelSettings,
 ) -> None:
     """Keep the settings of a channel, or nothing where they are empty."""
     if not settings:
         connection.execute("DELETE FROM channels WHERE channel_id = ?", (channel_id,))
         return
     connection.execute(
-        "INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?)",
-        (channel_id, guild_id or 0, clean(settings.persona), settings.model),
+        "INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?)",
+        (channel_id, guild_id or 0, clean(settings.persona), settings.model, 0 if guild_id else person_id),
     )
 
 
@@ -49,6 +53,16 @@ def left_before(connection: sqlite3.Connection, at: float) -> tuple[int, ...]:
     """The servers that it left before that time."""
     rows = connection.execute("SELECT guild_id FROM guilds WHERE left_at < ? ORDER BY guild_id", (at,))
     return tuple(row[0] for row in rows)
+
+
+def forget_person(connection: sqlite3.Connection, person_id: int) -> None:
+    """Nothing was set in that person's direct messages."""
+    connection.execute("DELETE FROM channels WHERE guild_id = 0 AND person_id = ?", (person_id,))
+
+
+def forget_people(connection: sqlite3.Connection) -> None:
+    """Nothing was set in anybody's direct messages."""
+    connection.execute("DELETE FROM channels WHERE guild_id = 0")
 
 
 def forget_guild(connection: sqlite3.Connection, guild_id: int) -> None:

@@ -32,10 +32,11 @@ def of_selection(connection: sqlite3.Connection, selection: Selection, now: floa
 
 
 def of_person(person_id: int, now: float) -> tuple[Step, ...]:
-    """All that a person said and was told, and the person's name on what it cost."""
+    """What a person said, was told, and set for direct messages, and the person's name on what it cost."""
 
     def forget_rest(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_person(connection, person_id, now)
+        places_table.forget_person(connection, person_id)
         usage_table.forget_person(connection, person_id, day_of(now))
         return _NOTHING
 
@@ -79,8 +80,9 @@ def _of_everybody(connection: sqlite3.Connection, now: float) -> tuple[Step, ...
     people = deque(usage_table.people(connection))
     conversations = deque(Selection().conversations(connection))
 
-    def forget_questions(connection: sqlite3.Connection) -> Removed:
+    def forget_rest(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_all(connection, now)
+        places_table.forget_people(connection)
         return _NOTHING
 
     def forget_spenders(connection: sqlite3.Connection) -> Removed:
@@ -91,4 +93,4 @@ def _of_everybody(connection: sqlite3.Connection, now: float) -> tuple[Step, ...
     def remove_turns(connection: sqlite3.Connection) -> Removed:
         return turns_table.remove_of_channel(connection, None, conversations)
 
-    return forget_questions, forget_spenders, remove_turns
+    return forget_rest, forget_spenders, remove_turns

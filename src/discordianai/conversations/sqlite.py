@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -49,7 +49,13 @@ class SqliteStore:
         self._options = options
         self._clock = clock
         self._cache = Cache(options.cache_bytes, options.max_turns)
-        self.upkeep = Upkeep(database, options.ttl_days, self._cache.clear, pace, clock)
+        self._note_change, self._changes = trio.open_memory_channel[None](1)
+        self.upkeep = Upkeep(database, options.ttl_days, self._changed, pace, clock)
+
+    def _changed(self) -> None:
+        self._cache.clear()
+        with suppress(trio.WouldBlock):  # a former change has not been seen yet
+            self._note_change.send_nowait(None)
 
     @property
     def health(self) -> Health:
@@ -247,13 +253,19 @@ class SqliteStore:
         """See `Places.channels`."""
         return await self._database.read(places_table.channels)
 
-    async def set_channel(self, channel_id: int, guild_id: int | None, settings: ChannelSettings) -> None:
+    async def set_channel(
+        self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
+    ) -> None:
         """See `Places.set_channel`."""
 
         def call(connection: Connection) -> None:
-            places_table.set_channel(connection, channel_id, guild_id, settings)
+            places_table.set_channel(connection, channel_id, guild_id, person_id, settings)
 
         await self._database.write(Change(call, size=4 * len(settings.persona)))
+
+    async def changed_elsewhere(self) -> None:
+        """See `Places.changed_elsewhere`."""
+        await self._changes.receive()
 
     async def joined(self, guild_id: int) -> None:
         """See `Places.joined`."""

@@ -41,7 +41,7 @@ async def model(request: Request, services: Services) -> Note:
 async def _change(request: Request, services: Services, settings: ChannelSettings) -> Note:
     if not _may_change(request):
         return Note(NOT_ALLOWED)
-    await services.channels.set(request.origin.place, settings)
+    await services.channels.set(request.origin.place, request.origin.person.id, settings)
     if not settings:
         return Note("I am in this channel as I usually am.")
     parts = []

@@ -23,7 +23,8 @@ NOTHING_HERE = "I remember nothing of this conversation."
 FORGOTTEN = "This conversation is forgotten. The next question begins a new one."
 SHARED = "Everybody in this channel shares the conversation: only people who may manage messages can end it."
 FORGET_ASKED = (
-    "This deletes all that you said to me and that I answered, everywhere, and your questions that are open."
+    "This deletes all that you said to me and that I answered, everywhere, your questions that are open, and"
+    " what you set in our direct messages."
     " It cannot be undone. What they cost stays in the totals, without your name."
 )
 KEPT = "Nothing was deleted."
@@ -84,6 +85,7 @@ async def forget(request: Request, services: Services) -> Note:  # noqa: ARG001 
 async def forget_for_sure(request: Request, services: Services) -> Note:
     """Delete all of it, in every file, before this is said."""
     turns = await services.store.forget(request.origin.person.id)
+    await services.channels.open()  # what was set in direct messages is gone, too
     return Note(f"Everything is deleted: {_counted(turns)}.")
 
 
