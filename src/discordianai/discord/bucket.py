@@ -7,11 +7,12 @@ each; all that the bot writes in a channel shares one, however many answers that
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 import trio
 
 MOST_BUCKETS = 1000
-"""Of channels that are remembered at once; those that nobody waits for go first."""
+"""Of channels that are remembered though nobody writes there; those that have room go first."""
 
 
 class Bucket:
@@ -43,10 +44,17 @@ class ChannelBuckets:
     """The bucket of each channel, by its id."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, Bucket] = {}
+        self._in_use: WeakValueDictionary[int, Bucket] = WeakValueDictionary()
+        self._kept: dict[int, Bucket] = {}  # what Discord has said holds beyond the answer
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._in_use)
 
     def of(self, channel_id: int) -> Bucket:
         """All who write there get the same."""
-        if channel_id not in self._buckets and len(self._buckets) >= MOST_BUCKETS:
-            self._buckets = {key: bucket for key, bucket in self._buckets.items() if not bucket.is_free}
-        return self._buckets.setdefault(channel_id, Bucket())
+        bucket = self._in_use.setdefault(channel_id, Bucket())
+        if channel_id not in self._kept and len(self._kept) >= MOST_BUCKETS:
+            self._kept = {key: kept for key, kept in self._kept.items() if not kept.is_free}
+        self._kept[channel_id] = bucket
+        return bucket
