@@ -31,7 +31,8 @@ class Place:
     tokens: float
     number: int
     called: trio.Event = field(default_factory=trio.Event)
-    alarm: trio.CancelScope = field(default_factory=trio.CancelScope)
+    alarm: trio.CancelScope | None = None
+    """Ends the wait, while there is one."""
     due: float = math.inf
     """When there is budget for it, while it is the first."""
     spending: Spending | None = None
@@ -102,7 +103,8 @@ class FairLine:
             first = self._in_order()[0]
             if wait := self._wait(first, now):
                 first.due = now + wait
-                first.alarm.deadline = min(first.alarm.deadline, first.due)
+                if first.alarm is not None:
+                    first.alarm.deadline = min(first.alarm.deadline, first.due)
                 return
             self._take_out(first)
             self._limiter.acquire_on_behalf_of_nowait(first)
