@@ -159,9 +159,9 @@ def whole_spans(text: str, start: int, end: int, longest: int, *, growing: bool 
     for pattern in (_CITATION, _IN_ANGLES):
         yield from (span for span in _spans(pattern, text, start, end) if _length(span) <= longest)
     addresses = list(_spans(_BARE_ADDRESS, text, start, end))
-    reach = max((stop for _, stop, _ in addresses), default=end)
-    links = list(_nesting_spans(_LINK, text, start, max(end, reach), longest))
-    half = list(_nesting_spans(_HALF_LINK, text, max(start, len(text) - longest), max(end, reach), longest))
+    reach = max([end, *(stop for _, stop, _ in addresses)])
+    links = list(_nesting_spans(_LINK, text, start, reach, longest))
+    half = list(_nesting_spans(_HALF_LINK, text, max(start, len(text) - longest), reach, longest))
     yield from links
     yield from half
     for address in addresses:

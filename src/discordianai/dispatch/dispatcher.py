@@ -6,7 +6,6 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import structlog
 import trio
@@ -38,8 +37,6 @@ ILL = (Overloaded, ConnectionLost, TimedOut)
 
 PATIENCE, AGAIN = 2.0, 5.0
 """Seconds in the line until the person is told where the question stands, and from then on."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +222,9 @@ class Dispatcher:
             attempt.close()
             self._tell_breaker(failed, probe=probe)
 
-    async def _before(self, deadline: float, call: Callable[..., Awaitable[Result]], *args: object) -> Result:
+    async def _before(self, deadline: float, call: Callable[[], Awaitable[Chunk | None]]) -> Chunk | None:
         with trio.CancelScope(deadline=deadline):
-            return await call(*args)
+            return await call()
         raise DeadlinePassed(self.name, "the answer was not complete")
 
     def _pause_before_another_try(self, error: ProviderError, number: int, deadline: float) -> float | None:
