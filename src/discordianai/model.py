@@ -4,16 +4,45 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class ProviderName(StrEnum):
-    """Who can answer a question."""
+class Dialect(StrEnum):
+    """Which HTTP interface a provider is spoken to through."""
 
-    OPENAI = "openai"
-    PERPLEXITY = "perplexity"
+    RESPONSES = "responses"
+    """OpenAI's `POST /responses`."""
+    AGENT = "agent"
+    """Perplexity's `POST /v1/agent`."""
+    CHAT = "chat"
+    """Chat completions, which most other endpoints have."""
+
+
+class WebSearch(StrEnum):
+    """When a provider searches the live web."""
+
+    NEVER = "never"
+    ON_REQUEST = "on request"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Somebody who answers questions, and what it can do.
+
+    `name` is its table's in the settings, `label` is what people read. It takes `images` and `files` (documents
+    such as PDF) with a question or not, and calls function `tools` or not.
+    """
+
+    name: str
+    label: str
+    dialect: Dialect = Dialect.CHAT
+    web_search: WebSearch = WebSearch.NEVER
+    images: bool = True
+    files: bool = False
+    tools: bool = True
 
     @property
-    def label(self) -> str:
-        """The name as its owner writes it."""
-        return {"openai": "OpenAI", "perplexity": "Perplexity"}[self.value]
+    def searches(self) -> bool:
+        """Whether it can search the web at all."""
+        return self.web_search is not WebSearch.NEVER
 
 
 class Role(StrEnum):
@@ -37,13 +66,23 @@ class FinishReason(StrEnum):
 class Turn:
     """One thing said in a conversation; `at` is in seconds since the epoch.
 
-    `images` are addresses of pictures that go along with it now; they are not remembered.
+    `images` are addresses of pictures that go along with it now, `files` other documents; neither is
+    remembered.
     """
 
     role: Role
     text: str
     at: float = 0.0
     images: tuple[str, ...] = ()
+    files: tuple["FileLink", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """A document by its address, for a provider that fetches it."""
+
+    name: str
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +122,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a provider says of one of its limits; it is full again after `reset` seconds."""
+    """What a provider says of one of its limits; all of it is free again after `reset` seconds."""
 
     limit: int
     remaining: int
@@ -92,56 +131,51 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What a provider says of its limits per minute; None where it says nothing."""
+    """What a provider says of its limits; None where it says nothing.
+
+    `requests` and `tokens` are for a minute, `requests_per_second` is for a second.
+    """
 
     requests: Quota | None = None
     tokens: Quota | None = None
+    requests_per_second: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """Who answers, and why in three words. `note` is for the person, where it is not who would have."""
 
-    provider: ProviderName
+    provider: Provider
     model: str
     why: str
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One piece of a streamed answer.
+class SearchMode(StrEnum):
+    """Whether a provider that searches on request is to search."""
 
-    `text` is what came new. `citations` replaces what came before, it is not added to it. `usage` and
-    `finish_reason` come once, near the end, `limits` once, at the beginning. `tool_call` is whole.
-    `place_in_line` comes before all of them, again and again: where the question waits, counted from 1.
-    `route` says who answers from here on.
-    """
-
-    text: str = ""
-    citations: tuple[Citation, ...] = ()
-    usage: Usage | None = None
-    finish_reason: FinishReason | None = None
-    tool_call: ToolCall | None = None
-    limits: RateLimits | None = None
-    place_in_line: int | None = None
-    route: Route | None = None
+    OFF = "off"
+    OFFERED = "offered"
+    """The model decides."""
+    REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What a provider is asked: the turns oldest first, the last one the person's.
 
-    `person` is a hashed identifier, safe to hand to a provider. `number` is the question's number in the log.
-    `tools` is for a provider that knows them.
+    `person` and `conversation` are identifiers that only this bot can trace back, safe to hand to a provider.
+    `number` is the question's number in the log. `tools` and `search` are for a provider that has them.
     """
 
     model: str
     turns: tuple[Turn, ...]
     instructions: str = ""
     person: str = ""
+    conversation: str = ""
     number: int = 0
     tools: tuple[Tool, ...] = ()
+    search: SearchMode = SearchMode.OFF
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -207,10 +241,11 @@ class ReplyAddress:
 class Question:
     """What one person asked, as handed over by the Discord room.
 
-    `number` counts the questions of this process and stands in every log line about it. `provider` is
-    None where the bot is to choose, `model` is empty then. One that is `protected` is stored, and outlives
-    this process. With `in_thread`, a thread is to be opened for it. `attachments` have not been read yet;
-    `images` are those for a model that sees.
+    `number` counts the questions of this process and stands in every log line about it. `provider` is the name
+    of the one that the person chose, None where the bot is to choose; `model` is empty then. With `search`, the
+    person wants the live web. One that is `protected` is stored, and outlives this process. With `in_thread`, a
+    thread is to be opened for it. `attachments` have not been read yet; `images` and `files` are those that go
+    to a model as they are.
     """
 
     number: int
@@ -218,9 +253,11 @@ class Question:
     person: Person
     place: Place
     address: ReplyAddress
-    provider: ProviderName | None = None
+    provider: str | None = None
+    search: bool = False
     protected: bool = False
     model: str = ""
     attachments: tuple[Attachment, ...] = ()
     images: tuple[str, ...] = ()
+    files: tuple[FileLink, ...] = ()
     in_thread: bool = False

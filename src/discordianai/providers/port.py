@@ -7,24 +7,27 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from discordianai.model import ChatRequest, Chunk, ProviderName
+from discordianai.model import ChatRequest, Provider
+from discordianai.providers.events import Event
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """How to reach a provider. Times are in seconds.
+    """How to reach a provider, and how it is to answer. Times are in seconds.
 
     `first_token_timeout` is how long it may be silent before the first piece of text, `read_timeout` how long
-    between two pieces.
+    between two pieces. `api_key` is None for an endpoint that wants none. `effort` and `verbosity` are left to
+    the model where they are None. `max_answer_tokens` counts what a model thinks, too.
     """
 
-    name: ProviderName
+    provider: Provider
     base_url: str
-    api_key: SecretStr
+    api_key: SecretStr | None
     model: str
     read_timeout: float
     first_token_timeout: float = 120.0
-    reasoning_effort: str | None = None
+    effort: str | None = None
+    verbosity: str | None = None
     max_answer_tokens: int | None = None
 
 
@@ -32,15 +35,15 @@ class ChatProvider(Protocol):
     """Streams answers."""
 
     @property
-    def name(self) -> ProviderName:
-        """Which provider this is."""
+    def provider(self) -> Provider:
+        """Who this is."""
 
     @property
     def model(self) -> str:
         """The model that is asked when a request names none."""
 
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
-        """Send `request` on entering; the chunks come as the provider sends them.
+    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """Send `request` on entering; the events come as the provider sends them, `End` last.
 
         Leaving early makes the provider stop. Entering and iterating raise `ProviderError`.
         """
