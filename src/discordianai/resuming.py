@@ -17,7 +17,6 @@ from discordianai.conversations.pending import PendingQuestions, Unfinished
 from discordianai.conversations.store import StoreError
 from discordianai.discord import destination
 from discordianai.discord.channel import ChannelMessages
-from discordianai.discord.characters import well_formed
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import MessageError, Messages
 from discordianai.discord.pace import Pace
@@ -25,6 +24,7 @@ from discordianai.discord.reply import SUPPRESS_EMBEDS, ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.splitting import split
 from discordianai.discord.webhook import InteractionWebhook
+from discordianai.surrogates import well_formed
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from discordianai.discord.admissions import Admissions, Denial
 from discordianai.discord.catalogue import LONGEST_PROMPT
-from discordianai.discord.characters import well_formed
 from discordianai.discord.decisions import Refusal
 from discordianai.discord.interaction import Origin
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
+from discordianai.surrogates import well_formed
 from discordianai.model import Attachment, Person, ProviderName, Question, ReplyAddress
 from discordianai.settings import Settings
 
