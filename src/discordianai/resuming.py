@@ -24,9 +24,9 @@ from discordianai.discord.reply import SUPPRESS_EMBEDS, ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.splitting import split
 from discordianai.discord.webhook import InteractionWebhook
-from discordianai.surrogates import well_formed
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
+from discordianai.surrogates import well_formed
 
 VALID_FOR = 15 * 60.0
 """Seconds that Discord honours an interaction's token."""

@@ -34,9 +34,9 @@ from discordianai.discord.messages import (
 from discordianai.discord.pace import Pace
 from discordianai.discord.sources import References, sources
 from discordianai.discord.splitting import MESSAGE_LIMIT, closed, cut, settled, units
-from discordianai.surrogates import well_formed
 from discordianai.model import Citation, Question
 from discordianai.reply import Closing, ReplyFailed
+from discordianai.surrogates import well_formed
 
 SUPPRESS_EMBEDS = 4
 
