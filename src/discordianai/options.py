@@ -11,19 +11,19 @@ from discordianai.discord.attachments import Limits
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.model import ProviderName
+
 from discordianai.settings import Settings
 from discordianai.transport.records import PoolOptions
 
 
-def pool_options(settings: Settings, name: ProviderName) -> PoolOptions:
+def pool_options(settings: Settings, name: str) -> PoolOptions:
     """A default `max_keepalive` gives way to a smaller `max_connections`."""
     pool = settings.pool(name)
     fields = pool.model_dump() | {"max_keepalive": min(pool.max_keepalive, pool.max_connections)}
     return PoolOptions(**fields)
 
 
-def dispatch_options(settings: Settings, name: ProviderName) -> DispatchOptions:
+def dispatch_options(settings: Settings, name: str) -> DispatchOptions:
     """As many slots as the pool has connections."""
     return DispatchOptions(
         slots=settings.pool(name).max_connections,
