@@ -112,9 +112,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         page.shows(instruments.read)
         channels = ChannelBook(store)
         await channels.open()
-        contexts = Contexts(
-            store, channels, context_rules(settings), estimator, await store.identifier_key()
-        )
+        contexts = Contexts(store, channels, context_rules(settings), estimator, await store.identifier_key())
         bot, adopters = _make_bot(settings, instruments, channels, contexts, notifier)
         async with (
             report_usage(instruments.read),
@@ -204,9 +202,7 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
         yield
 
 
-def _dispatcher(
-    settings: Settings, name: str, client: PooledClient, estimator: TokenEstimator
-) -> Dispatcher:
+def _dispatcher(settings: Settings, name: str, client: PooledClient, estimator: TokenEstimator) -> Dispatcher:
     provider = make_provider(client.http, provider_options(settings, name))
     return Dispatcher(provider, dispatch_options(settings, name), estimator=estimator)
 

@@ -11,7 +11,6 @@ from discordianai.discord.attachments import Limits
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
-
 from discordianai.model import Dialect
 from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings

@@ -17,7 +17,6 @@ from discordianai.conversations.pending import PendingQuestions, Unfinished
 from discordianai.conversations.store import StoreError
 from discordianai.discord import destination
 from discordianai.discord.channel import ChannelMessages
-from discordianai.discord.characters import well_formed
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import MessageError, Messages
 from discordianai.discord.pace import Pace
@@ -27,6 +26,7 @@ from discordianai.discord.splitting import split
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
+from discordianai.surrogates import well_formed
 
 VALID_FOR = 15 * 60.0
 """Seconds that Discord honours an interaction's token."""

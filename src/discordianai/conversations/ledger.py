@@ -53,9 +53,7 @@ class Ledger:
         """All charges since the start, by provider and model."""
         return dict(self._charged)
 
-    def charge(
-        self, person_id: int, guild_id: int | None, provider: str, model: str, usage: Usage
-    ) -> Charge:
+    def charge(self, person_id: int, guild_id: int | None, provider: str, model: str, usage: Usage) -> Charge:
         """The charge for what a provider reported."""
         price = self._options.prices.get(model)
         cost = None if price is None else price.of(usage)

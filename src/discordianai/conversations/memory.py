@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import trio
 
-from discordianai.conversations import window
+from discordianai.conversations import identifiers, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.export import newest_lines
 from discordianai.conversations.keys import ConversationKey

@@ -35,15 +35,6 @@ def units(text: str) -> int:
         return len(text) + sum(character > "\uffff" for character in text)
 
 
-def well_formed(text: str) -> str:
-    """`text` as UTF-8 can carry it, as long in units: halves of a pair joined, lone ones as U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
-
-
 def fitting(text: str, limit: int) -> int:
     """How many characters of `text` fit into `limit` units."""
     most = min(len(text), limit)

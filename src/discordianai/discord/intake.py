@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from discordianai.discord.admissions import Admissions, Denial
 from discordianai.discord.catalogue import LONGEST_PROMPT
-from discordianai.discord.characters import well_formed
 from discordianai.discord.decisions import Refusal
 from discordianai.discord.interaction import Origin
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
 from discordianai.model import Attachment, Person, Question, ReplyAddress
 from discordianai.settings import Settings
+from discordianai.surrogates import well_formed
 
 ERRANDS, ERRANDS_IN = 20, 60.0
 """Of one person, in so many seconds: each takes a request to Discord, and some a search in the store."""

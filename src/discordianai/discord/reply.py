@@ -21,7 +21,6 @@ import trio
 from discordianai.conversations.pending import TurnId
 from discordianai.discord import buttons
 from discordianai.discord.buttons import Action, Button
-from discordianai.discord.characters import well_formed
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import (
     Body,
@@ -37,6 +36,7 @@ from discordianai.discord.sources import References, sources
 from discordianai.discord.splitting import MESSAGE_LIMIT, closed, cut, settled, units
 from discordianai.model import Citation, Question
 from discordianai.reply import Closing, ReplyFailed
+from discordianai.surrogates import well_formed
 
 SUPPRESS_EMBEDS = 4
 

@@ -1,1 +1,1 @@
-"""OpenAI and Perplexity: builds a request, reads its stream, names its errors."""
+"""The providers of answers: builds a request in each dialect, reads what comes back, names the errors."""

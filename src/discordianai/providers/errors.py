@@ -7,14 +7,14 @@ request id are kept.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from discordianai.model import ProviderName
+from discordianai.model import Provider
 
 
 @dataclass(eq=False)
 class ProviderError(Exception):
     """A provider did not answer. `detail` is for the log: no content, no key."""
 
-    provider: ProviderName
+    provider: Provider
     detail: str
 
     safe_to_retry: ClassVar[bool] = False
@@ -39,7 +39,7 @@ class ProviderError(Exception):
     @property
     def for_log(self) -> str:
         """What the operator needs to know."""
-        return f"{type(self).__name__}: {self.provider.value}: {self.detail}"
+        return f"{type(self).__name__}: {self.provider.name}: {self.detail}"
 
     def __str__(self) -> str:
         return self.for_log
@@ -84,16 +84,65 @@ class Overloaded(ProviderError):
 
 
 @dataclass(eq=False)
+class PermissionDenied(ProviderError):
+    """The key is good, but may not do this, from here or with this model."""
+
+    sentence = "{label} does not let this bot's account do that."
+    advice = "Its operator has to put that right."
+
+
+@dataclass(eq=False)
+class ModelNotFound(ProviderError):
+    """The model does not exist, exists no more, or is not for this account."""
+
+    sentence = "{label} no longer has the model that this bot asks for."
+    advice = "Its operator has to choose another one."
+
+
+@dataclass(eq=False)
+class EndpointNotFound(ProviderError):
+    """There is nothing at that address: another dialect is spoken there, or the address is wrong."""
+
+    sentence = "{label} cannot be asked the way this bot is set up."
+    advice = "Its operator has to check the address and the dialect."
+
+
+@dataclass(eq=False)
 class BadRequest(ProviderError):
     """The provider refuses this request, and would again."""
 
     sentence = "{label} refused this question."
-    advice = "It may be too long, or the model may not be available."
+    advice = "Asking in other words may help."
 
 
 @dataclass(eq=False)
 class ToolsRefused(BadRequest):
-    """The endpoint, or the model, knows no tools: asking without them helps."""
+    """The endpoint, or the model, takes no function tools: asking without them helps."""
+
+
+@dataclass(eq=False)
+class ContextTooLong(BadRequest):
+    """Question, history and answer do not fit into what the model can read at once."""
+
+    sentence = "That is too long for {label}'s model."
+    advice = "Please shorten the question, or begin anew with /reset."
+
+
+@dataclass(eq=False)
+class ImageRefused(BadRequest):
+    """A picture or a document could not be fetched, or is not of a kind that the model reads."""
+
+    sentence = "{label} could not read the file that came with this question."
+    advice = "Please send it in another format, or leave it out."
+
+
+@dataclass(eq=False)
+class ContentFiltered(BadRequest):
+    """The provider's policy refuses this question; another provider is not asked to get around that."""
+
+    helped_by_others = False
+    sentence = "{label}'s content filter refused this question."
+    advice = "Asking in other words may help."
 
 
 @dataclass(eq=False)
@@ -112,3 +161,11 @@ class ConnectionLost(ProviderError):
     safe_to_retry = True
     sentence = "The connection to {label} was lost."
     advice = "Please try again."
+
+
+@dataclass(eq=False)
+class MalformedAnswer(ProviderError):
+    """What came is no answer: not what the dialect has, or larger than anything that makes sense."""
+
+    sentence = "{label} sent something that is no answer."
+    advice = "Please try again; if it stays so, tell the bot's operator."

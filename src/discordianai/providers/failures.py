@@ -1,40 +1,121 @@
-"""One table from what HTTP and httpx report to the errors of this room."""
+"""One table from what providers and httpx report to the errors of this package.
 
-from typing import Any
+The codes are those of OpenAI's guide to error codes and of Perplexity's Agent API, as of November 2026. The
+same ones come with an HTTP status, inside a stream that began with 200, and in a whole answer that "failed".
+"""
+
+import re
+from collections.abc import Mapping
 
 import httpx
 
-from discordianai.model import ProviderName
+from discordianai.model import Provider
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
     ConnectionLost,
+    ContentFiltered,
+    ContextTooLong,
+    EndpointNotFound,
+    ImageRefused,
+    ModelNotFound,
     Overloaded,
+    PermissionDenied,
     ProviderError,
     QuotaExhausted,
     RateLimited,
     TimedOut,
     ToolsRefused,
 )
+from discordianai.providers.json_values import Json, table, text
 
-QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached"}
+_BY_CODE: Mapping[str, type[ProviderError]] = {
+    **dict.fromkeys(
+        (
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "credit_balance_exhausted",
+            "organization_spend_limit_exceeded",
+            "project_spend_limit_exceeded",
+            "organization_usage_limit_exceeded",
+        ),
+        QuotaExhausted,
+    ),
+    **dict.fromkeys(("rate_limit_exceeded", "request_rate_limit_exceeded", "slow_down"), RateLimited),
+    **dict.fromkeys(
+        (
+            "server_error",
+            "server_is_overloaded",
+            "service_unavailable_error",
+            "overloaded_error",
+            "internal_error",
+            "bad_gateway",
+            "gateway_timeout",
+            "upstream_structured_output_failed",
+        ),
+        Overloaded,
+    ),
+    **dict.fromkeys(("context_length_exceeded", "payload_too_large"), ContextTooLong),
+    **dict.fromkeys(
+        (
+            "invalid_prompt",
+            "content_filter",
+            "content_policy_violation",
+            "image_content_policy_violation",
+            "bio_policy",
+            "cyber_policy",
+            "misalignment_policy_violation",
+            "moderation_blocked",
+        ),
+        ContentFiltered,
+    ),
+    **dict.fromkeys(("model_not_found", "invalid_model"), ModelNotFound),
+    **dict.fromkeys(
+        ("request_forbidden", "forbidden", "unsupported_country_region_territory", "data_residency_mismatch"),
+        PermissionDenied,
+    ),
+    "invalid_api_key": AuthenticationFailed,
+}
+"""What is in `code` or `type`, whichever the status says: a used up account comes as 429, 401 or in a 200."""
+
+_BY_STATUS: Mapping[int, type[ProviderError]] = {
+    401: AuthenticationFailed,
+    402: QuotaExhausted,
+    403: PermissionDenied,
+    404: EndpointNotFound,
+    405: EndpointNotFound,
+    408: TimedOut,
+    409: Overloaded,
+    413: ContextTooLong,
+    429: RateLimited,
+}
+
+_IMAGE_CODE = re.compile(r"(invalid|empty|unsupported)_(image|base64_image|file)|image_|failed_to_download")
+_NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
+"""What a code, a parameter or an id looks like; a sentence, which may repeat the question, does not."""
+
+_UNKNOWN = ("support", "unknown", "unrecognized", "not permitted", "enable-auto-tool-choice")
+"""How endpoints say that they take no tools."""
+
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds of a `Retry-After` that can be meant."""
 
 
-def from_response(provider: ProviderName, response: httpx.Response, body: Any) -> ProviderError:
-    """The error behind a response that is not a success; `body` is its JSON, whatever that is."""
+def from_response(provider: Provider, response: httpx.Response, body: Json) -> ProviderError:
+    """The error behind a response that is not a success; `body` is its JSON, empty where it had none."""
     error = error_object(body)
     detail = _detail(response.status_code, error, response.headers.get("x-request-id"))
-    return _by_status(provider, response.status_code, error, detail, retry_after(response.headers))
+    return _error(provider, response.status_code, error, detail, retry_after(response.headers))
 
 
-def from_event(provider: ProviderName, error: dict[str, Any]) -> ProviderError:
-    """The error that came as an event in the middle of a stream."""
-    status = error.get("status", error.get("code"))
-    status = status if isinstance(status, int) else 500
-    return _by_status(provider, status, error, "in the stream, " + _detail(status, error, None), None)
+def from_event(provider: Provider, error: Json) -> ProviderError:
+    """The error that came as an event in a stream, or in a whole answer, after a status of 200."""
+    code = error.get("status", error.get("code"))
+    status = int(code) if isinstance(code, int | str) and re.fullmatch(r"[45]\d\d", str(code)) else 500
+    return _error(provider, status, error, "in the answer, " + _detail(status, error, None), None)
 
 
-def from_httpx(provider: ProviderName, error: httpx.HTTPError | ProviderError) -> ProviderError:
+def from_httpx(provider: Provider, error: httpx.HTTPError | ProviderError) -> ProviderError:
     """The error behind an exception of httpx. Its text is dropped: it may carry addresses."""
     if isinstance(error, ProviderError):
         return error
@@ -44,10 +125,18 @@ def from_httpx(provider: ProviderName, error: httpx.HTTPError | ProviderError) -
     return ConnectionLost(provider, kind)
 
 
-def error_object(body: Any) -> dict[str, Any]:
-    """The `error` of a provider's body, or nothing."""
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else {}
+def error_object(body: Json) -> Json:
+    """The `error` of a provider's body, a bare text as its message; empty where there is none."""
+    if sentence := text(body, "error"):
+        return {"message": sentence}
+    return table(body, "error")
+
+
+def refuses_streaming(error: Json) -> bool:
+    """Some organisations may not stream some models."""
+    return error.get("param") == "stream" or (
+        error.get("code") == "unsupported_value" and error.get("param") is None
+    )
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
@@ -56,33 +145,40 @@ def retry_after(headers: httpx.Headers) -> float | None:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None
 
 
-def _by_status(
-    provider: ProviderName, status: int, error: dict[str, Any], detail: str, wait: float | None
-) -> ProviderError:
-    if error.get("code") in QUOTA_CODES or error.get("type") in QUOTA_CODES or status == 402:
-        return QuotaExhausted(provider, detail)
-    if status in {401, 403}:
-        return AuthenticationFailed(provider, detail)
-    if status == 429:
-        return RateLimited(provider, detail, wait)
-    if status == 408:
-        return TimedOut(provider, detail)
+def _error(provider: Provider, status: int, error: Json, detail: str, wait: float | None) -> ProviderError:
+    kind = _kind(status, error)
+    if issubclass(kind, RateLimited | Overloaded):
+        return kind(provider, detail, wait)
+    return kind(provider, detail)
+
+
+def _kind(status: int, error: Json) -> type[ProviderError]:
+    for key in ("code", "type"):
+        code = text(error, key)
+        if code in _BY_CODE:
+            return _BY_CODE[code]
+        if _IMAGE_CODE.match(code):
+            return ImageRefused
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
     if status >= 500:
-        return Overloaded(provider, detail, wait)
-    return (ToolsRefused if _is_about_tools(error) else BadRequest)(provider, detail)
+        return Overloaded
+    if status < 400:  # a redirect: the key is not sent on
+        return EndpointNotFound
+    return ToolsRefused if _is_about_tools(error) else BadRequest
 
 
-def _is_about_tools(error: dict[str, Any]) -> bool:
-    """OpenAI names the parameter; other endpoints only say so in words."""
-    param, message = str(error.get("param") or ""), str(error.get("message") or "").lower()
-    unknown = any(word in message for word in ("support", "unknown", "unrecognized"))
-    return param.startswith("tool") or (not param and "tool" in message and unknown)
+def _is_about_tools(error: Json) -> bool:
+    """OpenAI names the parameter; others only say so in words. Its newer models refuse function tools in chat
+    completions by naming the effort that they would go with."""
+    param, message = text(error, "param"), text(error, "message").lower()
+    unknown = any(words in message for words in _UNKNOWN)
+    return param.startswith("tool") or ("tool" in message and unknown and param in {"", "reasoning_effort"})
 
 
-def _detail(status: int, error: dict[str, Any], request_id: str | None) -> str:
-    named = {"type": error.get("type"), "code": error.get("code"), "param": error.get("param")}
-    parts = [f"status {status}", *(f"{key} {value}" for key, value in named.items() if value)]
-    return ", ".join([*parts, f"request {request_id}"] if request_id else parts)
+def _detail(status: int, error: Json, request_id: str | None) -> str:
+    named = {key: text(error, key) for key in ("type", "code", "param")} | {"request": request_id or ""}
+    return ", ".join((f"status {status}", *(f"{k} {v}" for k, v in named.items() if _NAME.fullmatch(v))))

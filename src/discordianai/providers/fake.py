@@ -5,11 +5,15 @@ from contextlib import aclosing, asynccontextmanager
 
 import trio
 
-from discordianai.model import ChatRequest, Chunk, FinishReason, ProviderName, Usage
+from discordianai.model import ChatRequest, Dialect, FinishReason, Provider, Usage
 from discordianai.providers.errors import ProviderError
+from discordianai.providers.events import End, Event, TextDelta, UsageReport
+from discordianai.providers.table import provider
 
-Step = str | float | Chunk | ProviderError
-"""A piece of text, seconds to wait, a whole chunk, or an error to end with."""
+Step = str | float | Event | ProviderError
+"""A piece of text, seconds to wait, an event, or an error to end with."""
+
+OPENAI = provider("openai", "OpenAI", Dialect.RESPONSES)
 
 
 class FakeProvider:
@@ -18,10 +22,8 @@ class FakeProvider:
     `requests` has what was asked; `in_flight`, `most_in_flight` and `left_early` count what became of it.
     """
 
-    def __init__(
-        self, *scripts: Sequence[Step], name: ProviderName = ProviderName.OPENAI, model: str = "fake"
-    ) -> None:
-        self.name = name
+    def __init__(self, *scripts: Sequence[Step], provider: Provider = OPENAI, model: str = "fake") -> None:
+        self.provider = provider
         self.model = model
         self.requests: list[ChatRequest] = []
         self.in_flight = 0
@@ -30,7 +32,7 @@ class FakeProvider:
         self._scripts = list(scripts) or [["a fake answer"]]
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
         """See `ChatProvider.stream`."""
         self.requests.append(request)
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
@@ -38,18 +40,20 @@ class FakeProvider:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         finished = False
 
-        async def chunks() -> AsyncGenerator[Chunk, None]:
+        async def chunks() -> AsyncGenerator[Event, None]:
             nonlocal finished
             for step in script:
                 await trio.sleep(step if isinstance(step, float) else 0)
                 if isinstance(step, ProviderError):
                     raise step
                 if isinstance(step, str):
-                    yield Chunk(text=step)
-                elif isinstance(step, Chunk):
+                    yield TextDelta(step)
+                elif not isinstance(step, float):
                     yield step
             finished = True
-            yield Chunk(usage=Usage(10, 20), finish_reason=FinishReason.STOP)
+            if not script or not isinstance(script[-1], End):
+                yield UsageReport(Usage(10, 20))
+                yield End(FinishReason.STOP)
 
         try:
             async with aclosing(chunks()) as stream:

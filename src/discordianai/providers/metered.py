@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from discordianai.model import ChatRequest, Chunk, FinishReason, ProviderName, Usage
+from discordianai.model import ChatRequest, Dialect, FinishReason, Usage
 from discordianai.providers.errors import Overloaded, RateLimited
+from discordianai.providers.events import End, Event, TextDelta, UsageReport
+from discordianai.providers.table import provider
 
 LATENCY = 0.05
 """Seconds that a request may be on its way."""
@@ -24,7 +26,7 @@ class MeteredProvider:
     `failure_rate`, and all during `outages`, which are pairs of seconds. What is random comes from `chance`.
     """
 
-    name = ProviderName.OPENAI
+    provider = provider("metered", "Metered", Dialect.CHAT)
     model = "metered"
 
     def __init__(
@@ -54,7 +56,7 @@ class MeteredProvider:
         return len(self._admitted)
 
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
         """See `ChatProvider.stream`."""
         await trio.sleep(self._chance.uniform(0, LATENCY))
         self.arrived.setdefault(request.number, trio.current_time())
@@ -66,7 +68,7 @@ class MeteredProvider:
         self._forget_old()
         if len(self._admitted) >= self._requests or self._used + tokens > self._tokens:
             self.refused += 1
-            raise RateLimited(self.name, "429", 1.0)
+            raise RateLimited(self.provider, "429", 1.0)
         self._admitted.append((trio.current_time(), tokens))
         self._used += tokens
         self.admitted += 1
@@ -81,10 +83,12 @@ class MeteredProvider:
         out = any(begin <= now < end for begin, end in self._outages)
         return out or self._chance.random() < self._failure_rate
 
-    async def _answer(self, tokens: int, *, ill: bool) -> AsyncIterator[Chunk]:
+    async def _answer(self, tokens: int, *, ill: bool) -> AsyncIterator[Event]:
         await trio.sleep(self._chance.uniform(0.3, 1.0))
         if ill:
-            raise Overloaded(self.name, "500")
-        yield Chunk(text="a word")
+            raise Overloaded(self.provider, "500")
+        yield TextDelta("a word")
         await trio.sleep(self._chance.uniform(0.5, 6.0))
-        yield Chunk(text=" more", usage=Usage(QUESTION_TOKENS, tokens), finish_reason=FinishReason.STOP)
+        yield TextDelta(" more")
+        yield UsageReport(Usage(QUESTION_TOKENS, tokens))
+        yield End(FinishReason.STOP)

@@ -16,8 +16,8 @@ class ProviderOptions:
     """How to reach a provider, and how it is to answer. Times are in seconds.
 
     `first_token_timeout` is how long it may be silent before the first piece of text, `read_timeout` how long
-    between two pieces. `api_key` is None for an endpoint that wants none. `effort` and `verbosity` are left to
-    the model where they are None. `max_answer_tokens` counts what a model thinks, too.
+    between two pieces. `api_key` is None for an endpoint that wants none. `effort` and `verbosity` are left
+    to the model where they are None. `max_answer_tokens` counts what a model thinks, too.
     """
 
     provider: Provider

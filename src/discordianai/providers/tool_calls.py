@@ -1,33 +1,44 @@
 """Puts a call of a tool together from the pieces in which it streams."""
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from discordianai.model import Tool, ToolCall
+from discordianai.providers.json_values import NotJson, parse, text
+
+MOST_OF_ARGUMENTS = 16 * 1024
+"""Characters. A query has some dozens."""
 
 
 class ToolCalls:
-    """The calls of one answer. Of several calls only the first counts."""
+    """The calls of one answer, by whatever key tells them apart.
+
+    Only the first of a tool that was offered counts: providers stream calls of tools of their own, too.
+    """
 
     def __init__(self, tools: tuple[Tool, ...]) -> None:
         self._tools = {tool.name: tool for tool in tools}
+        self._first: object = None
         self._name = ""
         self._arguments: list[str] = []
+        self._length = 0
         self._told = False
 
-    def add(self, said: Mapping[str, Any]) -> None:
-        """Take what a `delta`, or a whole `message`, has of calls."""
-        for call in said.get("tool_calls") or ():
-            if not isinstance(call, dict) or call.get("index"):  # 0, or none in a whole message
-                continue
-            function = call.get("function")
-            if isinstance(function, dict):
-                self._name = self._name or str(function.get("name") or "")
-                self._arguments.append(str(function.get("arguments") or ""))
+    def add(self, key: object, name: str, arguments: str) -> None:
+        """A piece of the call that `key` stands for; `name` may come with the first piece alone."""
+        if self._first is None and name in self._tools:
+            self._first = key
+        if self._first is None or key != self._first or self._length > MOST_OF_ARGUMENTS:
+            return
+        self._name = self._name or name
+        self._arguments.append(arguments)
+        self._length += len(arguments)
+
+    def replace(self, key: object, name: str, arguments: str) -> None:
+        """The whole call, if it is the first: it counts more than the pieces."""
+        if key == self._first and arguments:
+            self._arguments, self._length = [], 0
+        self.add(key, name, arguments)
 
     def whole(self) -> ToolCall | None:
-        """The call, once, when the answer has ended; None where there was none of ours."""
+        """The call, once, when it has ended; None where there was none of ours."""
         tool = self._tools.get(self._name)
         if tool is None or self._told:
             return None
@@ -38,8 +49,6 @@ class ToolCalls:
 def _argument(tool: Tool, arguments: str) -> str:
     """The one text that the tool takes; empty where the model wrote no JSON that has it."""
     try:
-        parsed = json.loads(arguments)
-    except ValueError:
+        return text(parse(arguments), tool.parameter) if len(arguments) <= MOST_OF_ARGUMENTS else ""
+    except NotJson:
         return ""
-    value = parsed.get(tool.parameter) if isinstance(parsed, dict) else None
-    return value if isinstance(value, str) else ""

@@ -50,7 +50,9 @@ def unit_files(bot: Bot, installation: Installation, needs: Needs) -> tuple[Unit
     own = {
         "EXEC_START": _exec_start(installation, quoted(needs.settings)),
         "TIMEOUT_STOP": str(math.ceil(needs.drain_seconds) + STOP_MARGIN),
-        "CREDENTIALS": _lines(f"LoadCredential={name}:{bare(file)}" for name, file in needs.credentials.items()),
+        "CREDENTIALS": _lines(
+            f"LoadCredential={name}:{bare(file)}" for name, file in needs.credentials.items()
+        ),
     }
     units = bot.places.units
     # The folder and not the file: an editor that saves makes a new file, which a bound file would not become.

@@ -1,0 +1,125 @@
+"""A provider: a codec over an endpoint."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import httpx
+import structlog
+import trio
+
+from discordianai.model import ChatRequest, Provider
+from discordianai.providers import failures
+from discordianai.providers.codec import Codec, Decoder
+from discordianai.providers.endpoint import Endpoint
+from discordianai.providers.errors import ConnectionLost, ProviderError
+from discordianai.providers.event_stream import event_data
+from discordianai.providers.events import End, Event, LimitsReport, TextDelta
+from discordianai.providers.limits import rate_limits
+from discordianai.providers.port import ProviderOptions
+
+LINGER = 1.0
+"""Seconds to wait for the end of the response after the last event: read, the connection is fit for reuse."""
+
+
+class ProviderClient:
+    """A `ChatProvider` over `client`, which the caller opens and closes."""
+
+    def __init__(self, client: httpx.AsyncClient, options: ProviderOptions, codec: Codec) -> None:
+        self._endpoint = Endpoint(client, options)
+        self._options = options
+        self._codec = codec
+        self._log = structlog.get_logger("discordianai.providers").bind(provider=self.provider.name)
+
+    @property
+    def provider(self) -> Provider:
+        """See `ChatProvider.provider`."""
+        return self._options.provider
+
+    @property
+    def model(self) -> str:
+        """See `ChatProvider.model`."""
+        return self._options.model
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+        """See `ChatProvider.stream`."""
+        body = self._codec.encode(request)
+        try:
+            async with self._endpoint.post(self._codec.path, body) as response:
+                if response.is_success:
+                    async with self._answer(request, response) as events:
+                        yield events
+                    return
+                error = failures.error_object(await self._endpoint.error(response))
+                if not failures.refuses_streaming(error):
+                    raise failures.from_response(self.provider, response, error)
+            self._log.info("the provider refuses to stream; asking without", question=request.number)
+            whole = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
+            async with self._endpoint.post(self._codec.path, whole) as response:
+                if not response.is_success:
+                    error = failures.error_object(await self._endpoint.error(response))
+                    raise failures.from_response(self.provider, response, error)
+                async with self._answer(request, response) as events:
+                    yield events
+        except httpx.HTTPError as error:
+            raise failures.from_httpx(self.provider, error) from error
+
+    @asynccontextmanager
+    async def _answer(
+        self, request: ChatRequest, response: httpx.Response
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """The events of a response; left early, the provider is told to stop."""
+        decoder = self._codec.decoder(request, response.headers.get("x-request-id", ""))
+        try:
+            async with aclosing(self._read(response, decoder)) as events:
+                yield events
+        finally:
+            if not decoder.ended:
+                await self._cancel(decoder.run_id, request.number)
+
+    async def _cancel(self, run_id: str, question: int) -> None:
+        """A run that is not stopped stays on the bill."""
+        path = self._codec.cancel_path(run_id) if run_id else None
+        if path is None:
+            return
+        try:
+            await self._endpoint.cancel(path)
+        except ProviderError as error:
+            self._log.info("the run could not be cancelled", question=question, reason=error.for_log)
+
+    async def _read(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event, None]:
+        if limits := rate_limits(response.headers):
+            yield LimitsReport(limits)
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == "application/json":
+            for event in decoder.decode_whole(await self._endpoint.json(response)):
+                yield event
+            return
+        async with aclosing(self._stream(response, decoder)) as events:
+            async for event in events:
+                yield event
+
+    async def _stream(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event, None]:
+        patience = self._options.first_token_timeout
+        deadline = trio.current_time() + patience
+        try:
+            async with aclosing(event_data(self.provider, response, lambda: deadline)) as stream:
+                async for data in stream:
+                    if decoder.ended:
+                        continue  # up to `LINGER`, for the end of the response
+                    for event in decoder.decode(data):
+                        if isinstance(event, TextDelta):
+                            patience = self._options.read_timeout
+                        yield event
+                        if isinstance(event, End) and not decoder.ended:
+                            return  # cut here: nobody wants the rest
+                    # Any event is a sign of life: a model may search and think long before the first word.
+                    deadline = trio.current_time() + (LINGER if decoder.ended else patience)
+        except (httpx.HTTPError, ProviderError) as error:
+            failure = failures.from_httpx(self.provider, error)
+        else:
+            failure = ConnectionLost(self.provider, "the stream ended before the answer did")
+        for event in decoder.close():
+            yield event
+        if not decoder.ended:
+            raise failure

@@ -1,0 +1,105 @@
+"""Posts to one provider, and reads what comes back within bounds."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+
+import httpx
+import trio
+
+from discordianai.model import Provider
+from discordianai.providers import failures
+from discordianai.providers.errors import MalformedAnswer, TimedOut
+from discordianai.providers.json_values import Json, NotJson, parse
+from discordianai.providers.port import ProviderOptions
+
+MOST_OF_AN_ERROR = 64 * 1024
+"""Bytes of the body of an error that are read."""
+
+MOST_OF_AN_ANSWER = 8 * 2**20
+"""Bytes of an answer that comes in one piece."""
+
+CANCEL_TIMEOUT = 3.0
+"""Seconds for telling a provider to stop a run."""
+
+
+class Endpoint:
+    """One provider's address and key, over `client`, which the caller opens and closes."""
+
+    def __init__(self, client: httpx.AsyncClient, options: ProviderOptions) -> None:
+        self._client = client
+        self._options = options
+
+    @asynccontextmanager
+    async def post(self, path: str, body: Json) -> AsyncIterator[httpx.Response]:
+        """The response to `body`; leaving the block early resets the stream. Raises `httpx.HTTPError`."""
+        timeout = httpx.Timeout(self._client.timeout)
+        # Models that think are silent for long before the first token; then the reader watches the pace.
+        timeout.read = max(self._options.first_token_timeout, self._options.read_timeout)
+        async with self._client.stream(
+            "POST",
+            f"{self._options.base_url}{path}",
+            content=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+            headers={"content-type": "application/json", **self._headers()},
+            timeout=timeout,
+        ) as response:
+            yield response
+
+    async def json(self, response: httpx.Response) -> Json:
+        """The body of an answer that comes in one piece. Raises `MalformedAnswer` and `httpx.HTTPError`."""
+        content = await self._read(response, MOST_OF_AN_ANSWER)
+        if len(content) > MOST_OF_AN_ANSWER:
+            raise MalformedAnswer(self._options.provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")
+        try:
+            return parse(content)
+        except NotJson as error:
+            raise MalformedAnswer(self._options.provider, f"the answer is not JSON: {error}") from None
+
+    async def error(self, response: httpx.Response) -> Json:
+        """The body of an error; empty where it is no JSON object, too long, or does not come in time."""
+        content = b""
+        with trio.move_on_after(self._options.read_timeout):
+            content = await self._read(response, MOST_OF_AN_ERROR)
+        try:
+            return parse(content)
+        except NotJson:  # text or HTML of something between here and the provider, or cut
+            return {}
+
+    async def cancel(self, path: str) -> None:
+        """Have a run stopped; bounded, and also when this task is cancelled. Raises `ProviderError`."""
+        with trio.move_on_after(CANCEL_TIMEOUT, shield=True):
+            url = f"{self._options.base_url}{path}"
+            try:
+                async with self._client.stream("POST", url, headers=self._headers()) as response:
+                    if not response.is_success:
+                        raise failures.from_response(self._options.provider, response, {})
+                    return
+            except httpx.HTTPError as error:
+                raise failures.from_httpx(self._options.provider, error) from error
+        raise TimedOut(self._options.provider, "the cancellation was not confirmed in time")
+
+    def _headers(self) -> Mapping[str, str]:
+        """Nothing is to come compressed: a bomb of a megabyte would unfold to a gigabyte."""
+        headers = {"accept-encoding": "identity"}
+        if self._options.api_key is not None:
+            headers["authorization"] = f"Bearer {self._options.api_key.get_secret_value()}"
+        return headers
+
+    async def _read(self, response: httpx.Response, most: int) -> bytes:
+        """The body, or a little more than `most` of it."""
+        content = bytearray()
+        async with aclosing(raw_chunks(self._options.provider, response)) as chunks:
+            async for chunk in chunks:
+                content += chunk
+                if len(content) > most:
+                    break
+        return bytes(content)
+
+
+async def raw_chunks(provider: Provider, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. Raises `MalformedAnswer` where it is compressed, though nobody asked for that."""
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() not in {"", "identity"}:
+        raise MalformedAnswer(provider, "the answer is compressed")
+    async for chunk in response.aiter_raw():
+        yield chunk

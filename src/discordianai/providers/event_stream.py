@@ -1,0 +1,66 @@
+"""The server-sent events of a provider, one at a time, within bounds of size and time."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+import httpx
+import trio
+from httpx_sse import EventSource
+
+from discordianai.model import Provider
+from discordianai.providers.endpoint import raw_chunks
+from discordianai.providers.errors import MalformedAnswer, TimedOut
+
+MOST_OF_AN_EVENT = 2**20
+"""Bytes. The largest that make sense are whole answers with their sources, some hundred kilobytes."""
+
+_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_LONGEST_END = 4
+
+
+async def event_data(
+    provider: Provider, response: httpx.Response, deadline: Callable[[], float]
+) -> AsyncGenerator[str, None]:
+    """The data of each event that has any.
+
+    `deadline` tells, on trio's clock, until when the next one has to be there. Iterating raises `TimedOut`,
+    `MalformedAnswer` and `httpx.HTTPError`.
+    """
+    # A response of our own around the same bytes: the library reads from one, and its bytes have no bound.
+    bounded = httpx.Response(
+        200,
+        headers={"content-type": "text/event-stream"},
+        stream=_Bounded(provider, response),
+        default_encoding="utf-8-sig",  # httpx-sse loses the first event behind a byte order mark
+    )
+    async with aclosing(EventSource(bounded).aiter_sse()) as events:
+        while True:
+            event = None
+            with trio.CancelScope(deadline=deadline()) as scope:
+                event = await anext(events, None)
+            if scope.cancelled_caught:
+                raise TimedOut(provider, "nothing came in time")
+            if event is None:
+                return
+            if event.data.strip():
+                yield event.data
+
+
+class _Bounded(httpx.AsyncByteStream):
+    """The bytes of a response. Raises `MalformedAnswer` where one event has too many."""
+
+    def __init__(self, provider: Provider, response: httpx.Response) -> None:
+        self._provider = provider
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size, tail = 0, b""
+        async with aclosing(raw_chunks(self._provider, self._response)) as chunks:
+            async for chunk in chunks:
+                seen = tail + chunk
+                end = max(seen.rfind(end) for end in _ENDS)
+                size = size + len(chunk) if end < 0 else len(seen) - end
+                if size > MOST_OF_AN_EVENT:
+                    raise MalformedAnswer(self._provider, f"an event of over {MOST_OF_AN_EVENT} bytes")
+                tail = seen[-_LONGEST_END + 1 :]
+                yield chunk

@@ -1,0 +1,99 @@
+"""OpenAI's Responses interface: `POST /responses`."""
+
+from discordianai.model import ChatRequest, Role, SearchMode, Tool, Turn
+from discordianai.providers.json_values import Json
+from discordianai.providers.port import ProviderOptions
+from discordianai.providers.responses_decoder import ResponsesDecoder
+
+LEAST_OUTPUT_TOKENS = 16
+"""What OpenAI takes at least."""
+
+HOSTED_SEARCH = "web_search"
+
+
+class ResponsesCodec:
+    """See `Codec`. Nothing is stored at OpenAI: the history goes along with each question."""
+
+    path = "/responses"
+
+    def __init__(self, options: ProviderOptions) -> None:
+        self._options = options
+
+    def encode(self, request: ChatRequest) -> Json:
+        """See `Codec.encode`."""
+        options = self._options
+        body: Json = {
+            "model": request.model,
+            "input": [_item(turn) for turn in request.turns],
+            "stream": True,
+            "stream_options": {"include_obfuscation": False},
+            "store": False,
+        }
+        optional: Json = {
+            "instructions": request.instructions,
+            "safety_identifier": request.person,
+            "prompt_cache_key": request.conversation,
+            "max_output_tokens": options.max_answer_tokens
+            and max(options.max_answer_tokens, LEAST_OUTPUT_TOKENS),
+            "reasoning": options.effort and {"effort": options.effort},
+            "text": options.verbosity and {"verbosity": options.verbosity},
+        }
+        body |= {key: value for key, value in optional.items() if value}
+        return body | _tools(request)
+
+    def decoder(self, request: ChatRequest, _request_id: str) -> ResponsesDecoder:
+        """See `Codec.decoder`."""
+        return ResponsesDecoder(self._options.provider, request.tools)
+
+    def cancel_path(self, _run_id: str) -> None:
+        """Closing the stream is all that can be done: only background responses can be cancelled."""
+        return
+
+
+def _item(turn: Turn) -> Json:
+    """A message; plain text is taken for every role, parts only where there is more than text."""
+    if turn.role is Role.ASSISTANT:
+        # Answers get worse where the final one is not told from commentary.
+        return {"type": "message", "role": turn.role.value, "content": turn.text, "phase": "final_answer"}
+    return {"type": "message", "role": turn.role.value, "content": _content(turn)}
+
+
+def _content(turn: Turn) -> str | list[Json]:
+    """What a person said, with the pictures and documents that go along."""
+    if not turn.images and not turn.files:
+        return turn.text
+    parts: list[Json] = [{"type": "input_text", "text": turn.text}]
+    parts += [{"type": "input_image", "image_url": url} for url in turn.images]
+    parts += [{"type": "input_file", "file_url": file.url} for file in turn.files]
+    return parts
+
+
+def _tools(request: ChatRequest) -> Json:
+    tools: list[Json] = [_function(tool) for tool in request.tools]
+    choice: Json = {}
+    if request.search is not SearchMode.OFF:
+        tools.append({"type": HOSTED_SEARCH})
+    if request.search is SearchMode.REQUIRED:
+        choice = {"tool_choice": {"type": HOSTED_SEARCH}}
+    return {"tools": tools, "parallel_tool_calls": False, **choice} if tools else {}
+
+
+def _function(tool: Tool) -> Json:
+    """A function that takes one text."""
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "strict": True,
+        "parameters": parameters(tool),
+    }
+
+
+def parameters(tool: Tool) -> Json:
+    """The schema of a function's arguments."""
+    return {
+        "type": "object",
+        "properties": {tool.parameter: {"type": "string", "description": tool.meaning}},
+        "required": [tool.parameter],
+        "additionalProperties": False,
+    }

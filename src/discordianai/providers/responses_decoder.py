@@ -1,0 +1,198 @@
+"""Reads an answer of OpenAI's Responses interface, and of Perplexity's Agent interface, which is like it.
+
+What they differ in: Perplexity's own search comes as a call of a function that nobody offered, its sources
+are search results instead of annotations, its failed event has the error at its top, and it can be cancelled.
+All of that is read wherever it occurs; nothing here asks who is speaking.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from discordianai.model import FinishReason, Provider, Tool, Usage
+from discordianai.providers import failures
+from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.errors import ConnectionLost, MalformedAnswer
+from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
+from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
+from discordianai.providers.sources import Sources
+from discordianai.providers.tool_calls import ToolCalls
+
+MOST_PARTS = 1000
+"""Messages of one answer, and parts of messages."""
+
+_REASONS = {
+    "max_output_tokens": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+    "content_filter": FinishReason.FILTERED,
+}
+
+_STATUS_OF_EVENT = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "response.cancelled": "cancelled",
+    "error": "failed",
+}
+"""The terminal events; exactly one of them ends a stream."""
+
+
+class ResponsesDecoder:
+    """See `Decoder`. `most_tokens` is what the answer may have, where that was said."""
+
+    def __init__(
+        self, provider: Provider, tools: tuple[Tool, ...], run_id: str = "", most_tokens: int | None = None
+    ) -> None:
+        self._provider = provider
+        self._most_tokens = most_tokens
+        self._calls = ToolCalls(tools)
+        self._sources = Sources()
+        self._said: set[tuple[int, int]] = set()
+        self._last_item: int | None = None
+        self._characters = 0
+        self.ended = False
+        self.run_id = run_id
+
+    def decode(self, data: str) -> Iterator[Event]:
+        """See `Decoder.decode`."""
+        try:
+            event = parse(data)
+        except NotJson:
+            return  # a keep-alive: some come as data
+        kind = text(event, "type")
+        if status := _STATUS_OF_EVENT.get(kind):
+            yield from self._end(status, event)
+        elif (read := _READERS.get(kind)) is not None:
+            yield from read(
+                self, event, count(event, "output_index") or 0, count(event, "content_index") or 0
+            )
+
+    def close(self) -> Iterator[Event]:
+        """See `Decoder.close`: without its terminal event an answer is never complete."""
+        return iter(())
+
+    def decode_whole(self, body: Json) -> Iterator[Event]:
+        """See `Decoder.decode_whole`."""
+        self.run_id = text(body, "id") or self.run_id
+        yield from self._end(text(body, "status") or "completed", {"response": body})
+
+    def _created(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
+        self.run_id = text(table(event, "response"), "id") or self.run_id
+        return iter(())
+
+    def _delta(self, event: Json, index: int, part: int) -> Iterator[Event]:
+        return self._say(index, part, piece(event, "delta"))
+
+    def _text_done(self, event: Json, index: int, part: int) -> Iterator[Event]:
+        return self._say_unsaid(index, part, piece(event, "text") or piece(event, "refusal"))
+
+    def _annotation(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
+        return self._cite([table(event, "annotation")])
+
+    def _search_results(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
+        return self._cite(tables(event, "results"))
+
+    def _arguments_delta(self, event: Json, index: int, _part: int) -> Iterator[Event]:
+        self._calls.add(index, "", piece(event, "delta"))
+        return iter(())
+
+    def _arguments_done(self, event: Json, index: int, _part: int) -> Iterator[Event]:
+        self._calls.replace(index, text(event, "name"), piece(event, "arguments"))
+        return iter(())
+
+    def _item_added(self, event: Json, index: int, _part: int) -> Iterator[Event]:
+        """Only a call says something at its beginning: its name."""
+        item = table(event, "item")
+        if item.get("type") == "function_call":
+            self._calls.add(index, text(item, "name"), "")
+        return iter(())
+
+    def _item_done(self, event: Json, index: int, _part: int) -> Iterator[Event]:
+        return self._item(index, table(event, "item"))
+
+    def _item(self, index: int, item: Json) -> Iterator[Event]:
+        """An item that is complete: what of it has not been said yet."""
+        match item.get("type"):
+            case "message":
+                for number, part in enumerate(tables(item, "content")):
+                    yield from self._say_unsaid(index, number, piece(part, "text") or piece(part, "refusal"))
+                    yield from self._cite(tables(part, "annotations"))
+            case "search_results":
+                yield from self._cite(tables(item, "results"))
+            case "function_call":
+                self._calls.replace(index, text(item, "name"), piece(item, "arguments"))
+                if call := self._calls.whole():
+                    yield call
+
+    def _say_unsaid(self, index: int, part: int, words: str) -> Iterator[Event]:
+        if (index, part) not in self._said:
+            yield from self._say(index, part, words)
+
+    def _say(self, index: int, part: int, words: str) -> Iterator[Event]:
+        """More of that part of that item; a further message is a further paragraph."""
+        if not words:
+            return
+        if self._last_item not in {None, index}:
+            words = "\n\n" + words
+        self._last_item = index
+        self._said.add((index, part))
+        room = MOST_TEXT - self._characters
+        self._characters += len(words)
+        yield TextDelta(words[:room])
+        if len(words) > room or len(self._said) > MOST_PARTS:
+            yield End(FinishReason.LENGTH)
+
+    def _cite(self, results: Iterable[Json]) -> Iterator[Event]:
+        if self._sources.add(results):
+            yield SourceList(self._sources.citations)
+
+    def _end(self, status: str, event: Json) -> Iterator[Event]:
+        self.ended = True
+        response = table(event, "response")
+        if status == "failed":
+            raise failures.from_event(self._provider, _error_of(event))
+        if status == "cancelled":
+            raise ConnectionLost(self._provider, "the run was cancelled")
+        if status not in {"completed", "incomplete"}:
+            raise MalformedAnswer(self._provider, "the answer ends in a state that is no end")
+        nothing_said = not self._said
+        for index, item in enumerate(tables(response, "output")):
+            if nothing_said or item.get("type") != "message":
+                yield from self._item(index, item)
+        usage = _usage(table(response, "usage"))
+        if usage is not None:
+            yield UsageReport(usage)
+        yield End(self._reason(status, response, usage))
+
+    def _reason(self, status: str, response: Json, usage: Usage | None) -> FinishReason:
+        if status == "incomplete":
+            return _REASONS.get(text(table(response, "incomplete_details"), "reason"), FinishReason.OTHER)
+        # Perplexity was seen to call a cut answer complete.
+        cut = self._most_tokens is not None and usage is not None and usage.output_tokens >= self._most_tokens
+        return FinishReason.LENGTH if cut else FinishReason.STOP
+
+
+_READERS: Mapping[str, Callable[[ResponsesDecoder, Json, int, int], Iterator[Event]]] = {
+    "response.created": ResponsesDecoder._created,
+    "response.output_text.delta": ResponsesDecoder._delta,
+    "response.refusal.delta": ResponsesDecoder._delta,
+    "response.output_text.done": ResponsesDecoder._text_done,
+    "response.refusal.done": ResponsesDecoder._text_done,
+    "response.output_text.annotation.added": ResponsesDecoder._annotation,
+    "response.reasoning.search_results": ResponsesDecoder._search_results,
+    "response.function_call_arguments.delta": ResponsesDecoder._arguments_delta,
+    "response.function_call_arguments.done": ResponsesDecoder._arguments_done,
+    "response.output_item.added": ResponsesDecoder._item_added,
+    "response.output_item.done": ResponsesDecoder._item_done,
+}
+"""By the event's type; every other one is passed over. Each takes the event, and its place in the output."""
+
+
+def _error_of(event: Json) -> Json:
+    """In the response, at the top, or flat: `{"type": "error", "code": ..., "message": ...}`."""
+    flat = {key: value for key, value in event.items() if key != "type"}
+    return table(table(event, "response"), "error") or table(event, "error") or flat
+
+
+def _usage(usage: Json) -> Usage | None:
+    """Both counts, or none: half of it would be taken for all."""
+    asked, answered = count(usage, "input_tokens"), count(usage, "output_tokens")
+    return Usage(asked, answered) if asked is not None and answered is not None else None
