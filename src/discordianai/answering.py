@@ -17,7 +17,7 @@ from discordianai.discord.pace import Pace
 from discordianai.discord.reply import DiscordReply, ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
-from discordianai.model import ProviderName, Question
+from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
 from discordianai.settings import Settings
 
@@ -79,7 +79,7 @@ class Answering:
             note_part=partial(self._note_part, question),
             left=where.left,
             rest=where.rest,
-            can_search=ProviderName.PERPLEXITY in self._settings.providers,
+            can_search=any(provider.searches for provider in self._settings.configured),
         )
 
     async def _read_and_answer(

@@ -27,8 +27,7 @@ from discordianai.discord.errands import Services
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher
-from discordianai.dispatch.routing import Router, Strategy
-from discordianai.model import ProviderName
+from discordianai.dispatch.routing import Router
 from discordianai.operations import logs
 from discordianai.operations.describing import describe
 from discordianai.operations.instruments import Instruments
@@ -47,11 +46,11 @@ from discordianai.options import (
     context_rules,
     dispatch_options,
     pool_options,
+    provider_options,
     store_options,
 )
 from discordianai.protection import Counts
 from discordianai.providers.factory import make_provider
-from discordianai.providers.port import ProviderOptions
 from discordianai.reloading import Adopt, Reloading, reloading_on_sighup
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
@@ -113,7 +112,8 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         page.shows(instruments.read)
         channels = ChannelBook(store)
         await channels.open()
-        bot, adopters = _make_bot(settings, instruments, channels, estimator, notifier)
+        contexts = Contexts(store, channels, context_rules(settings), estimator, await store.identifier_key())
+        bot, adopters = _make_bot(settings, instruments, channels, contexts, notifier)
         async with (
             report_usage(instruments.read),
             reloading_on_sighup(Reloading(settings, load, notifier, _fixed(clients)), adopters),
@@ -130,15 +130,14 @@ def _make_bot(
     settings: Settings,
     instruments: Instruments,
     channels: ChannelBook,
-    estimator: TokenEstimator,
+    contexts: Contexts,
     notifier: Notifier,
 ) -> tuple[Bot, Sequence[Adopt]]:
     """The bot around the parts that are open, and who has to learn of new settings, in this order."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
     token = settings.discord.token
     api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
-    contexts = Contexts(store, channels, context_rules(settings), estimator)
-    asking = Asking(instruments.dispatchers, Router(settings.providers, Strategy(settings.routing.strategy)))
+    asking = Asking(instruments.dispatchers, Router(settings.configured, settings.routing.strategy))
     assistant = Assistant(asking, contexts, store, ledger, assistant_options(settings))
     reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
     services = Services(settings, store, contexts, channels, lambda: describe(instruments.read()))
@@ -168,14 +167,14 @@ def _make_bot(
     )
 
 
-def _fixed(clients: Mapping[ProviderName, PooledClient]) -> list[str]:
+def _fixed(clients: Mapping[str, PooledClient]) -> list[str]:
     """Patterns of the keys that cannot change while the bot runs, because of how a client is built here."""
     return [f"connection_pool.{name}.*" for name, client in clients.items() if not client.adaptable]
 
 
 def _adopt_pools(
-    clients: Mapping[ProviderName, PooledClient],
-    dispatchers: Mapping[ProviderName, Dispatcher],
+    clients: Mapping[str, PooledClient],
+    dispatchers: Mapping[str, Dispatcher],
     settings: Settings,
 ) -> None:
     """The pool first: a request that is let through must find a place in it."""
@@ -184,13 +183,14 @@ def _adopt_pools(
         dispatchers[name].adopt(dispatch_options(settings, name))
 
 
-def _build_clients(settings: Settings, http2: bool) -> dict[ProviderName, PooledClient]:
-    """One client and pool for each provider that has a key."""
+def _build_clients(settings: Settings, http2: bool) -> dict[str, PooledClient]:
+    """One client and pool for each provider that is set up."""
+    names = [provider.name for provider in settings.configured]
     return {
         name: build_client(
-            name.value, pool_options(settings, name), settings.provider(name).read_timeout, http2=http2
+            name, pool_options(settings, name), settings.provider(name).read_timeout, http2=http2
         )
-        for name in settings.providers
+        for name in names
     }
 
 
@@ -202,11 +202,8 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
         yield
 
 
-def _dispatcher(
-    settings: Settings, name: ProviderName, client: PooledClient, estimator: TokenEstimator
-) -> Dispatcher:
-    options = ProviderOptions(name=name, **settings.provider(name).model_dump(exclude={"more_models"}))
-    provider = make_provider(client.http, options)
+def _dispatcher(settings: Settings, name: str, client: PooledClient, estimator: TokenEstimator) -> Dispatcher:
+    provider = make_provider(client.http, provider_options(settings, name))
     return Dispatcher(provider, dispatch_options(settings, name), estimator=estimator)
 
 

@@ -11,19 +11,37 @@ from discordianai.discord.attachments import Limits
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.model import ProviderName
+from discordianai.model import Dialect
+from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings
 from discordianai.transport.records import PoolOptions
 
 
-def pool_options(settings: Settings, name: ProviderName) -> PoolOptions:
+def provider_options(settings: Settings, name: str) -> ProviderOptions:
+    """How that provider is asked. A default verbosity is for a dialect that surely has a place for it."""
+    table = settings.provider(name)
+    written = "verbosity" in table.model_fields_set or table.spoken is Dialect.RESPONSES
+    return ProviderOptions(
+        provider=settings.record(name),
+        base_url=table.base_url,
+        api_key=table.api_key,
+        model=table.usual_model,
+        read_timeout=table.read_timeout,
+        first_token_timeout=table.first_token_timeout,
+        effort=table.reasoning_effort,
+        verbosity=table.verbosity if written else None,
+        max_answer_tokens=table.max_answer_tokens,
+    )
+
+
+def pool_options(settings: Settings, name: str) -> PoolOptions:
     """A default `max_keepalive` gives way to a smaller `max_connections`."""
     pool = settings.pool(name)
     fields = pool.model_dump() | {"max_keepalive": min(pool.max_keepalive, pool.max_connections)}
     return PoolOptions(**fields)
 
 
-def dispatch_options(settings: Settings, name: ProviderName) -> DispatchOptions:
+def dispatch_options(settings: Settings, name: str) -> DispatchOptions:
     """As many slots as the pool has connections."""
     return DispatchOptions(
         slots=settings.pool(name).max_connections,
@@ -42,8 +60,12 @@ def assistant_options(settings: Settings) -> AssistantOptions:
 
 def attachment_limits(settings: Settings) -> Limits:
     """Bytes of the files that people send along."""
+    image = settings.discord.max_image_kilobytes * 1024
+    with_documents = any(provider.files for provider in settings.configured)
     return Limits(
-        text=settings.discord.max_file_kilobytes * 1024, image=settings.discord.max_image_kilobytes * 1024
+        text=settings.discord.max_file_kilobytes * 1024,
+        image=image,
+        document=image if with_documents else None,
     )
 
 
@@ -59,16 +81,19 @@ def store_options(settings: Settings) -> StoreOptions:
 
 def context_rules(settings: Settings) -> ContextRules:
     """What a model is told, and how much of it."""
-    providers = [settings.provider(name) for name in settings.providers]
+    names = [provider.name for provider in settings.configured]
+    providers = [settings.provider(name) for name in names]
     contexts = {name: model.context_tokens for name, model in settings.models.items() if model.context_tokens}
     return ContextRules(
         instructions=settings.assistant.instructions,
         scope=Scope(settings.conversations.scope),
         max_turns=settings.conversations.max_turns,
         context=ContextOptions(settings.conversations.context_tokens, contexts),
-        providers={model: name for name in settings.providers for model in settings.models_of(name)},
+        providers={model: name for name in reversed(names) for model in settings.models_of(name)},
         answer_tokens={
-            provider.model: provider.max_answer_tokens for provider in providers if provider.max_answer_tokens
+            provider.usual_model: provider.max_answer_tokens
+            for provider in providers
+            if provider.max_answer_tokens
         },
     )
 

@@ -14,7 +14,7 @@ import trio
 from discordianai.operations.systemd import Notifier
 from discordianai.settings import Settings
 from discordianai.settings_file import SettingsError
-from discordianai.settings_keys import flat, nested
+from discordianai.settings_keys import Key, flat, nested
 
 LIVE = (
     "assistant.instructions",
@@ -65,8 +65,13 @@ class Reloading:
                 if started:
                     self._notifier.ready()
 
-    def _live(self, key: str) -> bool:
+    def _live(self, key: Key) -> bool:
+        if key.parts[0] in {"connection_pool", "rate_limits"} and key.parts[1] not in self._known():
+            return False  # of a provider that is new, or is gone
         return matches(key, LIVE) and not matches(key, self._fixed)
+
+    def _known(self) -> set[str]:
+        return {"user", "server", *self._settings.providers.by_name}
 
     async def _reload(self, adopters: Sequence[Adopt]) -> None:
         try:
@@ -100,7 +105,7 @@ def matches(key: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
-def differences(old: Settings, new: Settings) -> Iterator[str]:
+def differences(old: Settings, new: Settings) -> Iterator[Key]:
     """The keys whose values differ, by their paths in the file."""
     before, after = flat(old.model_dump()), flat(new.model_dump())
     for key in sorted(before.keys() | after.keys()):
@@ -108,7 +113,7 @@ def differences(old: Settings, new: Settings) -> Iterator[str]:
             yield key
 
 
-def with_live_keys(old: Settings, new: Settings, live: Callable[[str], bool]) -> Settings:
+def with_live_keys(old: Settings, new: Settings, live: Callable[[Key], bool]) -> Settings:
     """`old`, but for the keys that can change now."""
     # Only what is written: a default gives way to what is written beside it.
     kept = {key: value for key, value in flat(old.model_dump(exclude_unset=True)).items() if not live(key)}

@@ -4,12 +4,13 @@ Every key has a default but the secrets. Reading the file, and telling what is w
 `settings_file`.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal, LiteralString, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from discordianai.model import ProviderName
+from discordianai.model import Provider
 from discordianai.settings_fields import (
     FileName,
     Host,
@@ -19,21 +20,22 @@ from discordianai.settings_fields import (
     ModelName,
     Module,
     Money,
-    Seconds,
+    ProviderName,
+    Table,
     Tokens,
     Url,
 )
+from discordianai.settings_providers import (
+    ConnectionPoolSettings,
+    NamedTables,
+    PoolSettings,
+    ProviderRateSettings,
+    ProviderSettings,
+    ProvidersSettings,
+)
 
-
-class Table(BaseModel):
-    """One table of the file: nothing in it is guessed, converted or changed later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _arrays_are_tuples(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
+STRATEGIES = ("tool", "rules")
+"""How a provider is chosen where none is named."""
 
 
 class DiscordSettings(Table):
@@ -62,80 +64,6 @@ class DiscordSettings(Table):
     max_image_kilobytes: Annotated[int, Field(ge=0, le=20_480)] = 8192
 
 
-class ProviderSettings(Table):
-    """What both providers have in common. Times are in seconds."""
-
-    api_key: Key | None = None
-    base_url: Url
-    model: ModelName
-    more_models: tuple[ModelName, ...] = ()
-    read_timeout: Seconds
-    first_token_timeout: Seconds = 120.0
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
-    max_answer_tokens: Annotated[int, Field(ge=16)] | None = None
-
-
-class OpenAISettings(ProviderSettings):
-    """`[openai]`."""
-
-    base_url: Url = "https://api.openai.com/v1"
-    model: ModelName = "gpt-5-mini"
-    read_timeout: Seconds = 45.0
-
-
-class PerplexitySettings(ProviderSettings):
-    """`[perplexity]`."""
-
-    base_url: Url = "https://api.perplexity.ai"
-    model: ModelName = "sonar-pro"
-    read_timeout: Seconds = 60.0
-
-
-class PoolSettings(Table):
-    """`[connection_pool.*]`: how many connections a provider's client may hold.
-
-    Only a written `max_keepalive` has to fit: the default gives way to a smaller `max_connections`.
-    """
-
-    max_connections: Annotated[int, Field(ge=1, le=1000)]
-    max_keepalive: Annotated[int, Field(ge=0, le=1000)]
-    keepalive_expiry: Seconds = 60.0
-    streams_per_connection: Annotated[int, Field(ge=1, le=1000)] = 10
-    ping_interval: Seconds = 15.0
-    ping_timeout: Seconds = 5.0
-
-    @field_validator("max_keepalive")
-    @classmethod
-    def _fits(cls, value: int, info: ValidationInfo) -> int:
-        most = info.data.get("max_connections")
-        if most is not None and value > most:
-            raise PydanticCustomError(
-                "keepalive", "should be at most max_connections, which is {most}", {"most": most}
-            )
-        return value
-
-
-class OpenAIPoolSettings(PoolSettings):
-    """`[connection_pool.openai]`."""
-
-    max_connections: Annotated[int, Field(ge=1, le=1000)] = 50
-    max_keepalive: Annotated[int, Field(ge=0, le=1000)] = 10
-
-
-class PerplexityPoolSettings(PoolSettings):
-    """`[connection_pool.perplexity]`."""
-
-    max_connections: Annotated[int, Field(ge=1, le=1000)] = 30
-    max_keepalive: Annotated[int, Field(ge=0, le=1000)] = 5
-
-
-class ConnectionPoolSettings(Table):
-    """`[connection_pool]`."""
-
-    openai: OpenAIPoolSettings = OpenAIPoolSettings()
-    perplexity: PerplexityPoolSettings = PerplexityPoolSettings()
-
-
 class RateSettings(Table):
     """At most `questions` in any `per_seconds`."""
 
@@ -162,29 +90,19 @@ class ServerRateSettings(RateSettings):
     questions: Annotated[int, Field(ge=1, le=1_000_000)] = 300
 
 
-class ProviderRateSettings(Table):
-    """`[rate_limits.openai]` and `.perplexity`: for any 60 seconds; without a key, no limit."""
-
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
-    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-
-    @field_validator("burst")
-    @classmethod
-    def _has_a_rate(cls, value: int | None, info: ValidationInfo) -> int | None:
-        rate = info.data.get("requests_per_minute")
-        if value is not None and (rate is None or value > rate):
-            raise PydanticCustomError("burst", "should be at most requests_per_minute, which it needs")
-        return value
-
-
-class RateLimitSettings(Table):
+class RateLimitSettings(NamedTables):
     """`[rate_limits]`."""
 
+    __pydantic_extra__: dict[ProviderName, ProviderRateSettings] = Field(init=False)
     user: UserRateSettings = UserRateSettings()
     server: ServerRateSettings = ServerRateSettings()
     openai: ProviderRateSettings = ProviderRateSettings(requests_per_minute=500, tokens_per_minute=200_000)
-    perplexity: ProviderRateSettings = ProviderRateSettings(requests_per_minute=50)
+    perplexity: ProviderRateSettings = ProviderRateSettings(requests_per_minute=50, burst=1)
+
+    @property
+    def by_name(self) -> Mapping[str, ProviderRateSettings]:
+        """Those of providers that are written or known."""
+        return {"openai": self.openai, "perplexity": self.perplexity, **self.__pydantic_extra__}
 
 
 class DispatchSettings(Table):
@@ -196,9 +114,12 @@ class DispatchSettings(Table):
 
 
 class RoutingSettings(Table):
-    """`[routing]`: who answers where a person has not said, if both providers are set up."""
+    """`[routing]`: who answers where a person has not said, if several providers are set up.
 
-    strategy: Literal["tool", "rules", "openai", "perplexity"] = "tool"
+    `strategy` is one of `STRATEGIES`, or the name of a provider.
+    """
+
+    strategy: str = "tool"
 
 
 class AssistantSettings(Table):
@@ -273,8 +194,7 @@ class Settings(Table):
     """The whole of `settings.toml`."""
 
     discord: DiscordSettings = DiscordSettings()
-    openai: OpenAISettings = OpenAISettings()
-    perplexity: PerplexitySettings = PerplexitySettings()
+    providers: ProvidersSettings = ProvidersSettings()
     assistant: AssistantSettings = AssistantSettings()
     connection_pool: ConnectionPoolSettings = ConnectionPoolSettings()
     rate_limits: RateLimitSettings = RateLimitSettings()
@@ -286,30 +206,74 @@ class Settings(Table):
     operations: OperationsSettings = OperationsSettings()
     logging: LoggingSettings = LoggingSettings()
 
-    def provider(self, name: ProviderName) -> ProviderSettings:
-        """The table of that provider."""
-        return self.openai if name is ProviderName.OPENAI else self.perplexity
+    @field_validator("connection_pool", "rate_limits")
+    @classmethod
+    def _belong_to_providers(cls, tables: NamedTables, info: ValidationInfo) -> NamedTables:
+        known = _names_in(info)
+        further = tables.__pydantic_extra__ or {}
+        strange = {name: table for name, table in further.items() if name not in known}
+        if known and strange:
+            _refuse("should have the name of a provider, and there is no [providers.{name}]", strange)
+        return tables
 
-    def pool(self, name: ProviderName) -> PoolSettings:
-        """The pool of that provider."""
-        pools = self.connection_pool
-        return pools.openai if name is ProviderName.OPENAI else pools.perplexity
-
-    def rate_limit(self, name: ProviderName) -> ProviderRateSettings:
-        """What that provider allows."""
-        limits = self.rate_limits
-        return limits.openai if name is ProviderName.OPENAI else limits.perplexity
-
-    def models_of(self, name: ProviderName) -> tuple[str, ...]:
-        """What that provider offers here, its usual model first."""
-        table = self.provider(name)
-        return tuple(dict.fromkeys((table.model, *table.more_models)))
-
-    def provider_of(self, model: str) -> ProviderName | None:
-        """Who offers that model here."""
-        return next((name for name in self.providers if model in self.models_of(name)), None)
+    @field_validator("routing")
+    @classmethod
+    def _names_a_provider(cls, routing: RoutingSettings, info: ValidationInfo) -> RoutingSettings:
+        known = _names_in(info)
+        if known and routing.strategy not in {*STRATEGIES, *known}:
+            _refuse("should be tool, rules or the name of a provider", {"strategy": routing.strategy})
+        return routing
 
     @property
-    def providers(self) -> tuple[ProviderName, ...]:
-        """Those that have a key: at least one, or `settings_file.load` would have refused the file."""
-        return tuple(name for name in ProviderName if self.provider(name).api_key is not None)
+    def configured(self) -> tuple[Provider, ...]:
+        """Those that can be asked: at least one, or `settings_file.load` would have refused the file.
+
+        The two that are known need a key. Every further one is there because somebody wants it.
+        """
+        further = self.providers.__pydantic_extra__
+        return tuple(
+            self.record(name)
+            for name, table in self.providers.by_name.items()
+            if table.api_key is not None or name in further
+        )
+
+    def record(self, name: str) -> Provider:
+        """Who that provider is, and what it can do. Raises `KeyError`."""
+        return self.provider(name).record(name)
+
+    def provider(self, name: str) -> ProviderSettings:
+        """The table of that provider. Raises `KeyError`."""
+        return self.providers.by_name[name]
+
+    def pool(self, name: str) -> PoolSettings:
+        """The pool of that provider."""
+        return self.connection_pool.by_name.get(name) or PoolSettings()
+
+    def rate_limit(self, name: str) -> ProviderRateSettings:
+        """What that provider allows."""
+        return self.rate_limits.by_name.get(name) or ProviderRateSettings()
+
+    def models_of(self, name: str) -> tuple[str, ...]:
+        """What that provider offers here, its usual model or preset first."""
+        table = self.provider(name)
+        return tuple(dict.fromkeys((table.usual_model, *table.more_models)))
+
+    def provider_of(self, model: str) -> str | None:
+        """The name of who offers that model here."""
+        names = (configured.name for configured in self.configured)
+        return next((name for name in names if model in self.models_of(name)), None)
+
+
+def _names_in(info: ValidationInfo) -> Collection[str]:
+    """The providers' names; nothing where their tables are themselves a mistake."""
+    providers = info.data.get("providers")
+    return providers.by_name if isinstance(providers, ProvidersSettings) else ()
+
+
+def _refuse(words: LiteralString, mistakes: Mapping[str, object]) -> NoReturn:
+    """Complain about each of these keys of a table."""
+    errors = [
+        InitErrorDetails(type=PydanticCustomError("name", words, {"name": key}), loc=(key,), input=found)
+        for key, found in mistakes.items()
+    ]
+    raise ValidationError.from_exception_data("names", errors)

@@ -1,14 +1,14 @@
 """What is wrong in a document, in sentences: the key's path, and what would be right."""
 
 import difflib
+import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import get_args, get_origin
+from typing import TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticUndefined
 
 from discordianai.settings import Settings
 
@@ -17,6 +17,9 @@ LONGEST_SHOWN = 20
 
 LONGEST_KEY = 40
 """Characters of a name that an error repeats."""
+
+FORMER = {("openai",): "providers.openai", ("perplexity",): "providers.perplexity"}
+"""Tables that had other names."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -29,8 +32,13 @@ def complaints(error: ValidationError) -> list[str]:
 def _complaint(details: ErrorDetails) -> str:
     """One line: the key's path, what is wrong, what would be right."""
     path = _path(details["loc"])
-    if details["type"] == "extra_forbidden":
-        return f"{path}: no such key; {_nearest(details)}"
+    match details["type"]:
+        case "extra_forbidden" if now := FORMER.get(details["loc"]):
+            return f"{path}: [{path}] is now [{now}]"
+        case "extra_forbidden":
+            return f"{path}: no such key; {_nearest(details)}"
+        case "missing":
+            return f"{path}: missing; {_needed(details)}"
     message = "should be a table" if details["type"] in {"model_type", "dict_type"} else details["msg"]
     message = message[message.find("should") :] if "should" in message else message
     return f"{path}: {_shown(details)}{message}{_default(details)}"
@@ -47,11 +55,25 @@ def _key(part: str) -> str:
     return part if _BARE_KEY.fullmatch(part) else json.dumps(part, ensure_ascii=not part.isprintable())
 
 
+def _needed(details: ErrorDetails) -> str:
+    """Who needs it; perhaps that name is a slip."""
+    *parents, _ = details["loc"]
+    *above, name = parents
+    known = list(table.model_fields) if (table := _table_at(above)) else []
+    if near := difflib.get_close_matches(str(name), known, n=1):
+        return f"[{_path(parents)}] needs it; did you mean [{_path((*above, near[0]))}]?"
+    return f"[{_path(parents)}] needs it"
+
+
 def _shown(details: ErrorDetails) -> str:
     """The value, if it is short: a secret that came to stand in the wrong place never is."""
     value = details["input"]
     with_password = isinstance(value, str) and "@" in value  # as in http://name:password@host
-    if with_password or any(part in {"token", "api_key"} for part in details["loc"]):
+    if (
+        isinstance(value, BaseModel)
+        or with_password
+        or any(part in {"token", "api_key"} for part in details["loc"])
+    ):
         return ""
     return f"{_described(value)} cannot be used: "
 
@@ -90,35 +112,43 @@ def _tables_with(key: str, table: type[BaseModel], path: tuple[str, ...]) -> Ite
     """The headers of the tables that know the key: it may stand below the wrong one."""
     if path and key in table.model_fields:
         yield f"[{_path(path)}]"
-    for name, field in table.model_fields.items():
-        if model := _model_of(field):
-            chosen = ("NAME",) if get_origin(field.annotation) is dict else ()
-            yield from _tables_with(key, model, (*path, name, *chosen))
+    below = {name: field.annotation for name, field in table.model_fields.items()}
+    for name, kind in {**below, "NAME": _of_any_name(table)}.items():
+        chosen = ("NAME",) if get_origin(kind) is dict else ()
+        within = get_args(kind)[1] if chosen else kind
+        if _is_table(within):
+            yield from _tables_with(key, within, (*path, name, *chosen))
 
 
 def _default(details: ErrorDetails) -> str:
     *parents, key = details["loc"]
     table = _table_at(parents)
     field = table.model_fields.get(str(key)) if table else None
-    if field is None or field.default is None or isinstance(field.default, BaseModel | tuple):
+    if details["type"] == "dialect" or field is None or field.default in (None, PydanticUndefined):
+        return ""
+    if isinstance(field.default, BaseModel | tuple):
         return ""
     return f" (the default is {field.default!r})"
 
 
-def _table_at(path: list[int | str]) -> type[BaseModel] | None:
-    table: type[BaseModel] = Settings
-    parts = iter(path)
-    for part in parts:
-        field = table.model_fields.get(str(part))
-        model = _model_of(field) if field else None
-        if field is None or model is None:
+def _table_at(path: Iterable[int | str]) -> type[BaseModel] | None:
+    found: object = Settings
+    for part in path:
+        if get_origin(found) is dict:
+            found = get_args(found)[1]
+        elif _is_table(found):
+            field = found.model_fields.get(str(part))
+            found = field.annotation if field else _of_any_name(found)
+        else:
             return None
-        if get_origin(field.annotation) is dict:
-            next(parts, None)  # a name that the operator chose
-        table = model
-    return table
+    return found if _is_table(found) else None
 
 
-def _model_of(field: FieldInfo) -> type[BaseModel] | None:
-    candidates = (field.annotation, *get_args(field.annotation))
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+def _of_any_name(table: type[BaseModel]) -> object:
+    """What the tables in this one are whose names the operator chooses; None where there are none."""
+    extra = inspect.get_annotations(table).get("__pydantic_extra__")
+    return get_args(extra)[1] if extra else None
+
+
+def _is_table(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,11 +1,24 @@
-"""The kinds of values in `settings.toml`, each with what makes one wrong."""
+"""The kinds of values in `settings.toml`, each with what makes one wrong, and what a table is."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
+
+
+class Table(BaseModel):
+    """One table of the file: nothing in it is guessed, converted or changed later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _arrays_are_tuples(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
 
 Id = Annotated[int, Field(ge=1, lt=2**64)]
 """A Discord snowflake."""
@@ -14,6 +27,43 @@ Ids = tuple[Id, ...]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 ModelName = Annotated[str, Field(min_length=1, max_length=100)]
 """A hundred characters are the most that Discord takes as a choice."""
+
+RESERVED = ("user", "server", "tool", "rules", "auto", "discord")
+"""Names that other keys have where a provider's would stand."""
+
+_PROVIDER_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+def is_provider_name(name: str) -> bool:
+    """Whether the operator may call a provider so."""
+    return _PROVIDER_NAME.fullmatch(name) is not None and name not in RESERVED
+
+
+def _provider_name(name: str) -> str:
+    if name in RESERVED:
+        raise PydanticCustomError(
+            "name",
+            "should have another name: {reserved} mean something else",
+            {"reserved": ", ".join(RESERVED)},
+        )
+    if not is_provider_name(name):
+        raise PydanticCustomError(
+            "name", "should be named with up to 40 of a-z, 0-9 and -, beginning with a letter"
+        )
+    return name
+
+
+ProviderName = Annotated[str, AfterValidator(_provider_name)]
+
+
+def _label(label: str) -> str:
+    if not label.isprintable() or not label.strip():
+        raise PydanticCustomError("label", "should be letters and signs on one line")
+    return label
+
+
+Label = Annotated[str, Field(max_length=40), AfterValidator(_label)]
+"""What people read of a provider, in a choice of Discord's and below an answer."""
 
 
 def _http_url(url: str) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 import tomli
 from pydantic import ValidationError
 
-from discordianai.settings import Settings
+from discordianai.settings import STRATEGIES, Settings
 from discordianai.settings_complaints import complaints
+from discordianai.settings_fields import is_provider_name
+from discordianai.settings_providers import ProvidersSettings
 
 SEARCHED = (Path("settings.toml"), Path("/etc/discordianai/settings.toml"))
 """Where the file is looked for when nobody names one."""
@@ -34,12 +36,16 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret's key in the file, and its names elsewhere."""
+    """A secret's key in the file, and its names elsewhere.
+
+    `provider` is the name of whose key it is, empty for Discord's token.
+    """
 
     table: str
     key: str
     credential: str
     variable: str
+    provider: str = ""
 
     @property
     def path(self) -> str:
@@ -47,11 +53,19 @@ class Secret:
         return f"{self.table}.{self.key}"
 
 
-SECRETS = (
-    Secret("discord", "token", "discord-token", "DISCORD_TOKEN"),
-    Secret("openai", "api_key", "openai-api-key", "OPENAI_API_KEY"),
-    Secret("perplexity", "api_key", "perplexity-api-key", "PERPLEXITY_API_KEY"),
-)
+DISCORD_TOKEN = Secret("discord", "token", "discord-token", "DISCORD_TOKEN")
+
+
+def key_of(provider: str) -> Secret:
+    """The key of the provider of that name."""
+    variable = f"{provider.upper().replace('-', '_')}_API_KEY"
+    return Secret(f"providers.{provider}", "api_key", f"{provider}-api-key", variable, provider)
+
+
+def secrets_of(settings: Settings | None = None) -> tuple[Secret, ...]:
+    """Every secret that there can be with these settings; without any, those that every bot can have."""
+    providers = (settings or Settings()).providers
+    return (DISCORD_TOKEN, *map(key_of, providers.by_name))
 
 
 class Origin(StrEnum):
@@ -184,10 +198,8 @@ def _add_secrets(
     """Put the secrets into the document; what is wrong with them, and where each was found."""
     problems = []
     origins = {}
-    for secret in SECRETS:
-        table = document.setdefault(secret.table, {})
-        if not isinstance(table, dict):
-            table = {}  # pydantic will say so
+    for secret in (DISCORD_TOKEN, *map(key_of, _providers_in(document))):
+        table = _table(document, secret)
         if table.get(secret.key) == "":
             del table[secret.key]
         try:
@@ -201,6 +213,24 @@ def _add_secrets(
             table[secret.key] = next(iter(places.values()))
             origins[secret] = tuple(places)
     return problems, origins
+
+
+def _providers_in(document: Document) -> list[str]:
+    """Those that are known, and those of the operator's choice, whose tables may be wrong yet."""
+    known, tables = list(ProvidersSettings.model_fields), document.get("providers")
+    further = filter(is_provider_name, tables) if isinstance(tables, dict) else ()
+    return list(dict.fromkeys((*known, *further)))
+
+
+def _table(document: Document, secret: Secret) -> Document:
+    """Where the secret belongs; where something else stands, nowhere, and pydantic says so."""
+    table = document
+    for name in secret.table.split("."):
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return {}
+        table = inner
+    return table
 
 
 def _places(secret: Secret, environment: Mapping[str, str]) -> dict[Origin, str]:
@@ -220,9 +250,16 @@ def _missing(settings: Settings) -> list[str]:
         problems.append(
             "discord.token: missing; set DISCORD_TOKEN to the bot's token from the Discord developer portal"
         )
-    if not settings.providers:
+    configured = settings.configured
+    if not configured:
         problems.append(
-            "openai.api_key, perplexity.api_key: no provider is set up; "
+            "providers.openai.api_key, providers.perplexity.api_key: no provider is set up; "
             "set OPENAI_API_KEY or PERPLEXITY_API_KEY, or both"
+        )
+    strategy = settings.routing.strategy
+    if configured and strategy not in {*STRATEGIES, *(provider.name for provider in configured)}:
+        problems.append(
+            f"routing.strategy: {strategy} is not set up; "
+            f"set {key_of(strategy).variable}, or another strategy"
         )
     return problems

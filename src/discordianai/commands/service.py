@@ -41,7 +41,7 @@ def _install(options: argparse.Namespace) -> int:
         bot = _bot(options)
         found = look(bot, options.settings)
         installation = find_installation()
-        needs = Needs(found.settings_file, found.settings.discord.drain_seconds, tuple(found.secrets))
+        needs = Needs(found.settings_file, found.settings.discord.drain_seconds, found.secrets)
         files = unit_files(bot, installation, needs)
         hindered = tuple(obstacles(bot, installation, found))
         if options.dry_run:
@@ -80,10 +80,11 @@ def _what_is_left(bot: Bot, found: Found) -> Iterator[str]:
     yield f"Settings: {found.settings_file}"
     yield f"Data: {_data(bot)}"
     yield f"Secrets, each alone in a file of mode 600 that belongs to {owner}:"
-    for credential, file in bot.secret_files().items():
+    for credential, file in bot.secret_files(found.settings).items():
         yield f"  {file}: {'there' if credential in found.secrets else 'not there'}"
     yield f"To put one there: {sudo}install -D -m 600 /dev/stdin FILE; paste it, press Enter and Ctrl-D."
     yield "The unit names those that are there now: when one comes or goes, run this command again."
+    yield "A further provider of the settings has one, too."
     yield "Next:"
     yield f"  {sudo}{bot.places.systemctl} daemon-reload"
     yield f"  {sudo}{bot.places.systemctl} enable --now {bot.unit}"

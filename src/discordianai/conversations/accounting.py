@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from discordianai.model import ProviderName, Usage
+from discordianai.model import Usage
 
 NANO = 10**9
 MILLION = 10**6
@@ -29,11 +29,11 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one answer used. `cost` is in nano-units, None where the model has no price."""
+    """What one answer of the `provider` of that name used. `cost` is in nano-units, None where the model has no price."""
 
     person_id: int
     guild_id: int | None
-    provider: ProviderName
+    provider: str
     model: str
     usage: Usage
     day: str

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from discordianai.conversations.accounting import Accounts, Charge, Limit, Price, Spent, day_of
 from discordianai.conversations.store import StoreError
-from discordianai.model import ProviderName, Usage
+from discordianai.model import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,18 @@ class Ledger:
         self._clock = clock
         self._tokens: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._cost: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._charged: dict[tuple[ProviderName, str], Spent] = {}
+        self._charged: dict[tuple[str, str], Spent] = {}
 
     def adopt(self, options: AccountingOptions) -> None:
         """Price and limit by these from now on."""
         self._options = options
 
     @property
-    def charged(self) -> Mapping[tuple[ProviderName, str], Spent]:
+    def charged(self) -> Mapping[tuple[str, str], Spent]:
         """All charges since the start, by provider and model."""
         return dict(self._charged)
 
-    def charge(
-        self, person_id: int, guild_id: int | None, provider: ProviderName, model: str, usage: Usage
-    ) -> Charge:
+    def charge(self, person_id: int, guild_id: int | None, provider: str, model: str, usage: Usage) -> Charge:
         """The charge for what a provider reported."""
         price = self._options.prices.get(model)
         cost = None if price is None else price.of(usage)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import trio
 
-from discordianai.conversations import window
+from discordianai.conversations import identifiers, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.export import newest_lines
 from discordianai.conversations.keys import ConversationKey
@@ -35,6 +35,7 @@ class MemoryStore:
         self._spenders: dict[int, str] = {}  # who is forgotten, and since which day
         self._channels: dict[int, tuple[int | None, int, ChannelSettings]] = {}
         self._guilds: dict[int, float | None] = {}  # when it was left, if it was
+        self._identifier_key = identifiers.fresh_key()
         self.health = Health()
         self.failure: StoreError | None = None
 
@@ -214,7 +215,7 @@ class MemoryStore:
         lines: defaultdict[tuple[str, str, str], list[Charge]] = defaultdict(list)
         for charge in self._of(person_id, guild_id):
             if charge.day >= first_day:
-                lines[charge.day, charge.provider.value, charge.model].append(charge)
+                lines[charge.day, charge.provider, charge.model].append(charge)
         return tuple(SpentOn(*line, _sum(charges)) for line, charges in sorted(lines.items()))
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
@@ -230,6 +231,11 @@ class MemoryStore:
         self._channels[channel_id] = (guild_id, person_id, settings)
         if not settings:
             del self._channels[channel_id]
+
+    async def identifier_key(self) -> bytes:
+        """See `Store.identifier_key`."""
+        await trio.lowlevel.checkpoint()
+        return self._identifier_key
 
     async def changed_elsewhere(self) -> None:
         """See `Places.changed_elsewhere`: nobody else can."""

@@ -5,7 +5,7 @@ import sqlite3
 
 from discordianai.conversations.pending import Unfinished
 from discordianai.conversations.turns_table import clean
-from discordianai.model import Attachment, Person, Place, ProviderName, Question, ReplyAddress
+from discordianai.model import Attachment, Person, Place, Question, ReplyAddress
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
 
@@ -59,6 +59,7 @@ def _more(question: Question) -> str:
         "message_id": question.address.message_id,
         "parent_id": question.place.parent_id,
         "model": question.model,
+        "search": question.search,
         "attachments": [(file.name, file.url, file.size, file.content_type) for file in question.attachments],
         "in_thread": question.in_thread,
         "as_guest": not question.address.as_member,
@@ -195,7 +196,8 @@ def _unfinished(
         person=Person(person_id, person_name),
         place=Place(channel_id, guild_id, rest.get("parent_id")),
         address=address,
-        provider=ProviderName(provider) if provider in set(ProviderName) else None,
+        provider=provider,
+        search=rest.get("search", False),
         model=rest.get("model", ""),
         attachments=tuple(Attachment(*fields) for fields in rest.get("attachments", ())),
         in_thread=rest.get("in_thread", False),

@@ -10,6 +10,7 @@ from sqlite3 import Connection
 import trio
 
 from discordianai.conversations import (
+    identifiers,
     packing,
     places_table,
     questions_table,
@@ -49,6 +50,7 @@ class SqliteStore:
         self._options = options
         self._clock = clock
         self._cache = Cache(options.cache_bytes, options.max_turns)
+        self._fresh_key = identifiers.fresh_key()
         self._note_change, self._changes = trio.open_memory_channel[None](1)
         self.upkeep = Upkeep(database, options.ttl_days, self._changed, pace, clock)
 
@@ -262,6 +264,17 @@ class SqliteStore:
             places_table.set_channel(connection, channel_id, guild_id, person_id, settings)
 
         await self._database.write(Change(call, size=4 * len(settings.persona)))
+
+    async def identifier_key(self) -> bytes:
+        """See `Store.identifier_key`."""
+        fresh = self._fresh_key
+        try:
+            kept = await self._database.read(identifiers.read_key)
+            if kept is None:
+                kept = await self._database.write(Change(lambda c: identifiers.keep_key(c, fresh)))
+        except StoreError:
+            return fresh  # `health` tells; kept in memory, it will be the database's
+        return kept
 
     async def changed_elsewhere(self) -> None:
         """See `Places.changed_elsewhere`."""

@@ -111,3 +111,9 @@ class Store(ConversationStore, PendingQuestions, Accounts, Places, Protocol):
     @property
     def health(self) -> Health:
         """Whether what is written now will last."""
+
+    async def identifier_key(self) -> bytes:
+        """32 random bytes, by which providers are told people and conversations apart.
+
+        Made once, and kept; where the database takes nothing, those of this process. Raises nothing.
+        """

@@ -30,7 +30,7 @@ def add(connection: sqlite3.Connection, charge: Charge) -> None:
             charge.day,
             charge.person_id,
             charge.guild_id or 0,
-            charge.provider.value,
+            charge.provider,
             charge.model,
             charge.usage.input_tokens,
             charge.usage.output_tokens,

@@ -1,4 +1,4 @@
-"""Reads what people send along: images for models that see, text and code for all."""
+"""Reads what people send along: images and documents for models that take them, text and code for all."""
 
 import re
 from dataclasses import dataclass, replace
@@ -8,13 +8,16 @@ import httpx
 import trio
 from charset_normalizer import from_bytes
 
-from discordianai.model import Attachment, Question
+from discordianai.model import Attachment, FileLink, Question
 
 DISCORDS = ("discordapp.com", "discordapp.net", "discord.com")
 """Hosts that Discord keeps files on; no other is asked, whatever an attachment says."""
 
 IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 """What models see."""
+
+DOCUMENTS = {"application/pdf"}
+"""What providers read by themselves."""
 
 READ_TIMEOUT = 20.0
 
@@ -25,7 +28,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
 NOT_READ = "{name} could not be read from Discord. Please send it again."
 TOO_LARGE = "{name} is too large: it may have {most}."
-BINARY = "{name} is no text that I can read. Images, text and code are what I take."
+BINARY = "{name} is no text that I can read. Images, {documents}text and code are what I take."
+NO_DOCUMENTS = "{name} is a document, which none of my models takes. Images, text and code are what I take."
 
 
 class Unreadable(Exception):
@@ -34,10 +38,11 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one file, in bytes."""
+    """Of one file, in bytes. `document` is None where no provider takes any."""
 
     text: int
     image: int
+    document: int | None = None
 
 
 class AttachmentReader:
@@ -50,14 +55,28 @@ class AttachmentReader:
 
     async def read(self, question: Question) -> Question:
         """The question with its files in it. Raises `Unreadable`."""
-        texts, images = [question.text], []
+        texts, images, documents = [question.text], [], []
         for file in question.attachments:
             if _kind(file) in IMAGES:
                 self._check_size(file, self._limits.image)
                 images.append(file.url)
+            elif _kind(file) in DOCUMENTS:
+                documents.append(self._document(file))
             else:
                 texts.append(await self._text(file))
-        return replace(question, text="\n\n".join(texts), images=tuple(images), attachments=())
+        return replace(
+            question,
+            text="\n\n".join(texts),
+            images=tuple(images),
+            files=tuple(documents),
+            attachments=(),
+        )
+
+    def _document(self, file: Attachment) -> FileLink:
+        if self._limits.document is None:
+            raise Unreadable(NO_DOCUMENTS.format(name=_named(file)))
+        self._check_size(file, self._limits.document)
+        return FileLink(_named(file), file.url)
 
     def _check_size(self, file: Attachment, most: int) -> None:
         if file.size > most:
@@ -68,7 +87,8 @@ class AttachmentReader:
         content = await self._fetch(file)
         text = await trio.to_thread.run_sync(_decoded, content)
         if text is None:
-            raise Unreadable(BINARY.format(name=_named(file)))
+            documents = "PDF, " if self._limits.document is not None else ""
+            raise Unreadable(BINARY.format(name=_named(file), documents=documents))
         return as_code_block(file.name, text)
 
     async def _fetch(self, file: Attachment) -> bytes:

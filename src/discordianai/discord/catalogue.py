@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from discordianai.model import ProviderName
+from discordianai.model import Provider
 
 LONGEST_PROMPT = 6000
 """Characters; Discord's own limit for a text option."""
@@ -15,6 +15,10 @@ LONGEST_PROMPT = 6000
 LONGEST_PERSONA = 2000
 MOST_CHOICES = 25
 """Discord's own."""
+
+
+AUTO = "auto"
+"""The choice of no provider, which leaves it to the bot."""
 
 
 class OptionKind(StrEnum):
@@ -75,7 +79,7 @@ ASK = Entry(
         Option("prompt", "Your question", required=True, longest=LONGEST_PROMPT),
         Option("provider", "Who answers"),
         MODEL,
-        Option("file", "An image, a text or code file that belongs to it", OptionKind.FILE),
+        Option("file", "An image, PDF, text or code file that belongs to it", OptionKind.FILE),
         Option("thread", "Answer in a thread of its own", OptionKind.FLAG),
         PRIVATE,
     ),
@@ -117,23 +121,23 @@ ERRANDS = (
 )
 
 
-def entries(providers: Collection[ProviderName], *, several_models: bool) -> tuple[Entry, ...]:
+def entries(providers: Collection[Provider], *, several_models: bool) -> tuple[Entry, ...]:
     """The commands that can be answered with these providers."""
     questions = [_ask(providers, several_models=several_models)]
-    if ProviderName.PERPLEXITY in providers:
+    if any(provider.searches for provider in providers):
         questions.append(SEARCH)
     errands = [entry for entry in ERRANDS if several_models or entry.errand is not Errand.MODEL]
     return (*questions, *errands, ASK_ABOUT, SUMMARIZE, EXPLAIN, TRANSLATE)
 
 
-def _ask(providers: Collection[ProviderName], *, several_models: bool) -> Entry:
+def _ask(providers: Collection[Provider], *, several_models: bool) -> Entry:
     """Nobody is offered a choice of one."""
-    choices = (("auto", "auto"), *((name.label, name.value) for name in providers))
+    choices = ((AUTO, AUTO), *((provider.label, provider.name) for provider in providers))
     options = []
     for option in ASK.options:
         if option.name == "provider":
             if len(providers) > 1:
-                options.append(replace(option, choices=choices))
+                options.append(replace(option, choices=choices[:MOST_CHOICES]))
         elif option is not MODEL or several_models:
             options.append(option)
     return replace(ASK, options=tuple(options))

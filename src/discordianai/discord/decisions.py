@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from discordianai.conversations.pending import TurnId
 from discordianai.discord.catalogue import Errand
 from discordianai.discord.interaction import Origin, Press, Value
-from discordianai.model import ProviderName, Question, ReplyAddress
+from discordianai.model import Question, ReplyAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,15 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """A question is asked once more: that of `turn`, which the store has to look up first."""
+    """A question is asked once more: that of `turn`, which the store has to look up first.
+
+    With `search`, on the web.
+    """
 
     press: Press
     person_id: int
     turn: TurnId
-    provider: ProviderName | None
+    search: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from discordianai.discord.decisions import (
 from discordianai.discord.intake import Intake, Wish, address_of
 from discordianai.discord.interaction import Command, Interaction, MenuUse, Press, Submission, Typing
 from discordianai.discord.message import Message
-from discordianai.model import Attachment, Person, ProviderName, Question
+from discordianai.model import Attachment, Person, Question
 from discordianai.settings import Settings
 
 GO_ON = "Go on where you stopped."
@@ -41,7 +41,7 @@ ADMINS_ONLY = "This is for the bot's admins."
 MOST_FORMS = 1000
 """Forms that are open; of the oldest ones the message is forgotten then."""
 
-_AGAIN = {Action.AGAIN: None, Action.SEARCH: ProviderName.PERPLEXITY}
+_AGAIN = {Action.AGAIN, Action.SEARCH}
 _ERRANDS = {Action.PAGE: Errand.HISTORY, Action.FORGET: Errand.FORGET_FOR_SURE, Action.KEEP: Errand.FORGET}
 
 
@@ -52,8 +52,9 @@ class Gate:
         self._rules = settings.discord
         self._intake = intake
         self._atlas = atlas
-        self._models = tuple(model for name in settings.providers for model in settings.models_of(name))
-        known = entries(settings.providers, several_models=len(self._models) > 1)
+        configured = settings.configured
+        self._models = tuple(model for each in configured for model in settings.models_of(each.name))
+        known = entries(configured, several_models=len(self._models) > 1)
         self._entries = {entry.name: entry for entry in known}
         self._forms: OrderedDict[str, tuple[str, tuple[Attachment, ...]]] = OrderedDict()
 
@@ -119,12 +120,12 @@ class Gate:
             return self._errand(command, entry.errand)
         private = bool(options.get("private", False))
         if command.name == "search":
-            wish = Wish(str(options.get("query", "")), provider=ProviderName.PERPLEXITY, private=private)
+            wish = Wish(str(options.get("query", "")), search=True, private=private)
         else:
-            chosen = str(options.get("provider", "auto"))
+            chosen = str(options.get("provider", AUTO))
             wish = Wish(
                 str(options.get("prompt", "")),
-                provider=ProviderName(chosen) if chosen in set(ProviderName) else None,
+                provider=chosen if chosen != AUTO else None,
                 model=str(options.get("model", "")),
                 attachments=command.attachments,
                 private=private,
@@ -185,7 +186,7 @@ class Gate:
         if button.action in _AGAIN:
             if (turn := buttons.turn(button)) is None:
                 return Refusal(OLD_BUTTON)
-            return Recall(press, button.person_id, turn, _AGAIN[button.action])
+            return Recall(press, button.person_id, turn, search=button.action is Action.SEARCH)
         if button.action is Action.STOP:
             interaction_id = buttons.number(button)
             return Withdrawal(interaction_id) if interaction_id else Refusal(OLD_BUTTON)
@@ -208,7 +209,7 @@ class Gate:
         asker = _asker(recall.press, button)
         text = said.text.removeprefix(said.key.spoken(asker, ""))
         private = recall.press.private
-        wish = Wish(text, person=asker, provider=recall.provider, private=private, typed=False)
+        wish = Wish(text, person=asker, search=recall.search, private=private, typed=False)
         return self._intake.take(recall.press.origin, wish)
 
 

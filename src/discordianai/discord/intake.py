@@ -11,7 +11,7 @@ from discordianai.discord.decisions import Refusal
 from discordianai.discord.interaction import Origin
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
-from discordianai.model import Attachment, Person, ProviderName, Question, ReplyAddress
+from discordianai.model import Attachment, Person, Question, ReplyAddress
 from discordianai.settings import Settings
 from discordianai.surrogates import well_formed
 
@@ -21,6 +21,8 @@ ERRANDS, ERRANDS_IN = 20, 60.0
 EMPTY = "There is no question in that."
 TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
 BUSY = "I have too many questions open right now. Please try again in a minute."
+NOT_SET_UP = "That provider is not set up on this bot. `/ask` offers those that are."
+NO_SEARCH = "This bot cannot search the web. Its operator has to put that right."
 STOPPING = "I am being restarted. Please ask again in a minute."
 OWN_LINE_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
 
@@ -32,12 +34,14 @@ _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 class Wish:
     """A question as somebody wants it; `person` is whose conversation it continues, by default who asks.
 
+    `provider` is the name of who is to answer; with `search`, the live web is wanted.
     What was not `typed` just now may be longer: it may have the text of a file in it.
     """
 
     text: str
     person: Person | None = None
-    provider: ProviderName | None = None
+    provider: str | None = None
+    search: bool = False
     model: str = ""
     attachments: tuple[Attachment, ...] = ()
     private: bool = False
@@ -86,6 +90,7 @@ class Intake:
             person=person,
             place=origin.place,
             provider=wish.provider or self._settings.provider_of(wish.model),
+            search=wish.search,
             model=wish.model,
             attachments=wish.attachments,
             in_thread=wish.in_thread,
@@ -105,16 +110,19 @@ class Intake:
 
     def _unavailable(self, wish: Wish) -> str | None:
         """Why what was asked for cannot be had on this bot."""
-        provider = wish.provider
-        if provider is not None and provider not in self._settings.providers:
-            return f"{provider.label} is not set up on this bot. Its operator has to put that right."
+        provider, configured = wish.provider, self._settings.configured
+        if provider is not None and all(known.name != provider for known in configured):
+            return NOT_SET_UP
+        if wish.search and not any(known.searches for known in configured):
+            return NO_SEARCH
         if not wish.model:
             return None
         owner = self._settings.provider_of(wish.model)
         if owner is None:
             return "I don't have that model. `/ask` offers those that I have while you type."
-        if provider is not None and owner is not provider:
-            return f"{wish.model} is not one of {provider.label}'s models. Leave one of the two out."
+        if provider is not None and owner != provider:
+            label = self._settings.record(provider).label
+            return f"{wish.model} is not one of {label}'s models. Leave one of the two out."
         return None
 
     def _too_many(self, origin: Origin) -> str | None:

@@ -118,8 +118,9 @@ class Listener:
         self._session_socket = gateway.ws if gateway is not None else None
 
     async def _synchronise(self) -> None:
-        models = [model for name in self._settings.providers for model in self._settings.models_of(name)]
-        wanted = entries(self._settings.providers, several_models=len(models) > 1)
+        configured = self._settings.configured
+        models = [model for each in configured for model in self._settings.models_of(each.name)]
+        wanted = entries(configured, several_models=len(models) > 1)
         try:
             await synchronise(self._client, self._settings.discord.guild_ids, wanted)
         except (HTTPException, aiohttp.ClientError, OSError) as error:

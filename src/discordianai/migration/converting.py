@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai.migration.keys import LEVELS, NO_COUNTERPART, RULES, Rule, names, word
+from discordianai.migration.keys import LEVELS, NO_COUNTERPART, PRESETS, RULES, Rule, names, word
 from discordianai.migration.reading import read
 from discordianai.migration.sheet import Sheet, one_line
-from discordianai.settings_file import SECRETS, Secret
+from discordianai.settings_file import Secret, secrets_of
 
 PLACEHOLDER = re.compile(r"your_\w+_here")
 """How that bot's example file fills in secrets."""
@@ -33,7 +33,8 @@ def migrate(path: Path, *, with_secrets: bool = False) -> Migration:
         if text := found.get(key):
             sheet.take(key, rule, text)
     channels = names(found.get("ALLOWED_CHANNELS", "")) + names(found.get("ALLOWED_CHANNEL_IDS", ""))
-    remarks = (*about_secrets, *sheet.remarks, *_about_level(found), *_about(channels), *_left_out(found))
+    about_names = (*_about_level(found), *_about_preset(found))
+    remarks = (*about_secrets, *sheet.remarks, *about_names, *_about(channels), *_left_out(found))
     return Migration(sheet.text(_head(path, channels)), remarks)
 
 
@@ -48,7 +49,7 @@ def _head(path: Path, channels: list[str]) -> Iterator[str]:
 
 def _secrets(found: Mapping[str, str], sheet: Sheet | None) -> Iterator[str]:
     """Copy the secrets to `sheet`, or say of each where it belongs."""
-    for secret in SECRETS:
+    for secret in secrets_of():
         name = _present(secret, found)
         if name is None:
             continue
@@ -65,7 +66,7 @@ def _secrets(found: Mapping[str, str], sheet: Sheet | None) -> Iterator[str]:
 
 def _present(secret: Secret, found: Mapping[str, str]) -> str | None:
     """The key in config.ini that has this secret."""
-    candidates = [secret.variable, *([OLD_OPENAI_KEY] if secret.table == "openai" else [])]
+    candidates = [secret.variable, *([OLD_OPENAI_KEY] if secret.provider == "openai" else [])]
     return next((key for key in candidates if found.get(key)), None)
 
 
@@ -73,6 +74,12 @@ def _about_level(found: Mapping[str, str]) -> Iterator[str]:
     name = word(found.get("LOG_LEVEL", "")).upper()
     if name in LEVELS:
         yield f"LOG_LEVEL: {name} is not known here; {LEVELS[name]} is the nearest"
+
+
+def _about_preset(found: Mapping[str, str]) -> Iterator[str]:
+    name = word(found.get("PERPLEXITY_MODEL", "")).lower()
+    if name in PRESETS:
+        yield f"PERPLEXITY_MODEL: {name} is no more; the preset {PRESETS[name]} came in its place"
 
 
 def _about(channels: list[str]) -> Iterator[str]:
@@ -86,5 +93,5 @@ def _about(channels: list[str]) -> Iterator[str]:
 
 def _left_out(found: Mapping[str, str]) -> Iterator[str]:
     for key in found:
-        if key not in {*RULES, *(secret.variable for secret in SECRETS), OLD_OPENAI_KEY}:
+        if key not in {*RULES, *(secret.variable for secret in secrets_of()), OLD_OPENAI_KEY}:
             yield f"{one_line(key)}: no counterpart: {NO_COUNTERPART.get(key, 'it is no key of that bot')}"

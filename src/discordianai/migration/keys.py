@@ -17,6 +17,15 @@ LEVELS = {"CRITICAL": "ERROR", "FATAL": "ERROR", "WARN": "WARNING"}
 STATUSES = {"offline": "invisible", "do_not_disturb": "dnd"}
 """Names of a bot's status that are not known here, and what they mean."""
 
+PRESETS = {
+    "sonar": "fast",
+    "sonar-pro": "low",
+    "sonar-reasoning": "low",
+    "sonar-reasoning-pro": "medium",
+    "sonar-deep-research": "high",
+}
+"""Models that Perplexity has no more, and the preset that it names in place of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -59,6 +68,14 @@ def kind(text: str) -> str:
     return word(text).lower()
 
 
+def preset(text: str) -> str:
+    """The preset that came in the place of a model."""
+    try:
+        return PRESETS[word(text).lower()]
+    except KeyError:
+        raise ValueError("that model is gone; look at preset and model of [providers.perplexity]") from None
+
+
 def port_if_off(text: str) -> int | None:
     """Port 0 where nothing is to be served."""
     try:
@@ -90,13 +107,15 @@ def _is_id(entry: str) -> bool:
 RULES: Mapping[str, Rule] = {
     "ALLOWED_CHANNELS": Rule(("discord.allowed_channel_ids",), ids),
     "ALLOWED_CHANNEL_IDS": Rule(("discord.allowed_channel_ids",), ids),
-    "API_URL": Rule(("openai.base_url",), word),
-    "OPENAI_API_URL": Rule(("openai.base_url",), word),
-    "GPT_MODEL": Rule(("openai.model",), word),
-    "REASONING_EFFORT": Rule(("openai.reasoning_effort",), word),
-    "PERPLEXITY_API_URL": Rule(("perplexity.base_url",), word),
-    "PERPLEXITY_MODEL": Rule(("perplexity.model",), word),
-    "OUTPUT_TOKENS": Rule(("openai.max_answer_tokens", "perplexity.max_answer_tokens"), number),
+    "API_URL": Rule(("providers.openai.base_url",), word),
+    "OPENAI_API_URL": Rule(("providers.openai.base_url",), word),
+    "GPT_MODEL": Rule(("providers.openai.model",), word),
+    "REASONING_EFFORT": Rule(("providers.openai.reasoning_effort",), word),
+    "PERPLEXITY_API_URL": Rule(("providers.perplexity.base_url",), word),
+    "PERPLEXITY_MODEL": Rule(("providers.perplexity.preset",), preset),
+    "OUTPUT_TOKENS": Rule(
+        ("providers.openai.max_answer_tokens", "providers.perplexity.max_answer_tokens"), number
+    ),
     "SYSTEM_MESSAGE": Rule(("assistant.instructions",), str),
     # The number of connections comes before that of kept ones, which must not be larger.
     "OPENAI_MAX_CONNECTIONS": Rule(("connection_pool.openai.max_connections",), number),
@@ -126,7 +145,7 @@ NO_COUNTERPART: Mapping[str, str] = {
     "USER_LOCK_CLEANUP_INTERVAL": "nothing is left behind that would need cleaning",
     "LOG_FILE": "the log goes to stderr: under systemd to the journal, else wherever you send it",
     "VERBOSITY": "say in assistant.instructions how long answers should be",
-    "GPT_TOKENS": "openai.max_answer_tokens is near, but limits the answer alone",
-    "OPENAI_TIMEOUT": "openai.read_timeout is near, but counts between two pieces of an answer",
+    "GPT_TOKENS": "providers.openai.max_answer_tokens is near, but limits the answer alone",
+    "OPENAI_TIMEOUT": "providers.openai.read_timeout is near, but counts between two pieces of an answer",
 }
 """Why a key has none, or which one is near."""

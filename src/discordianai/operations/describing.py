@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 
 from discordianai.latencies import Latency
-from discordianai.model import ProviderName
 from discordianai.operations.advice import advise, as_markdown
 from discordianai.operations.health import judge
 from discordianai.operations.snapshot import ProviderFigures, Snapshot
@@ -28,7 +27,7 @@ def describe(snapshot: Snapshot) -> str:
     figures = "\n".join(
         [
             *_whole(snapshot),
-            *(line for name, provider in snapshot.providers.items() for line in _provider(name, provider)),
+            *(line for provider in snapshot.providers.values() for line in _provider(provider)),
             *_pools(snapshot),
             "**Advice**",
         ]
@@ -53,10 +52,10 @@ def _whole(snapshot: Snapshot) -> Iterator[str]:
     )
 
 
-def _provider(name: ProviderName, provider: ProviderFigures) -> Iterator[str]:
+def _provider(provider: ProviderFigures) -> Iterator[str]:
     dispatch = provider.dispatch
     slots = _slots(provider)
-    yield f"**{name.label}** · {provider.model[:LONGEST_NAME]} · breaker {dispatch.breaker.value}"
+    yield f"**{provider.label}** · {provider.model[:LONGEST_NAME]} · breaker {dispatch.breaker.value}"
     yield (
         f"{_bar(dispatch.in_flight, slots)} {dispatch.in_flight} of {slots:,} slots"
         f" (most lately {dispatch.busiest:,}), {dispatch.waiting:,} waiting"

@@ -49,9 +49,9 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _remarks(snapshot: Snapshot) -> Iterator[str]:
-    for name, provider in snapshot.providers.items():
+    for provider in snapshot.providers.values():
         if provider.dispatch.breaker is not BreakerState.CLOSED:
-            yield f"the circuit breaker of {name.label} is {provider.dispatch.breaker.value}"
+            yield f"the circuit breaker of {provider.label} is {provider.dispatch.breaker.value}"
     health = snapshot.health
     if health.kept:
         yield f"{health.kept} changes wait in memory for the database"

@@ -10,7 +10,6 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.figures import DiscordFigures
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
-from discordianai.model import ProviderName
 from discordianai.operations.snapshot import (
     ProviderFigures,
     QuestionFigures,
@@ -28,9 +27,9 @@ class Instruments:
     """Put together by `app`. `settings` has the numbers of settings.toml, `lag` is of trio's loop."""
 
     settings: Mapping[str, float]
-    clients: Mapping[ProviderName, PooledClient]
+    clients: Mapping[str, PooledClient]
     discord: PooledClient
-    dispatchers: Mapping[ProviderName, Dispatcher]
+    dispatchers: Mapping[str, Dispatcher]
     store: SqliteStore
     ledger: Ledger
     figures: DiscordFigures
@@ -59,11 +58,12 @@ class Instruments:
             settings=self.settings,
         )
 
-    def _provider(self, name: ProviderName) -> ProviderFigures:
+    def _provider(self, name: str) -> ProviderFigures:
         dispatcher = self.dispatchers[name]
         return ProviderFigures(
+            label=dispatcher.provider.label,
             model=dispatcher.model,
             dispatch=dispatcher.statistics(),
             pool=self.clients[name].statistics(),
-            spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose is name},
+            spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
         )

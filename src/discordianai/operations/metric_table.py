@@ -93,7 +93,7 @@ POOLS = Group(
 
 DISPATCH = Group(
     "provider",
-    lambda snapshot: {name.value: provider.dispatch for name, provider in snapshot.providers.items()},
+    lambda snapshot: {name: provider.dispatch for name, provider in snapshot.providers.items()},
     (
         Figure("in_flight", "requests_in_flight", "Requests that the provider works on"),
         Figure("busiest", "requests_in_flight_peak", "The most of them at once in the last five minutes"),

@@ -87,12 +87,12 @@ def _of_process(snapshot: Snapshot) -> Iterator[Metric]:
 
 
 def _of_providers(snapshot: Snapshot) -> Iterator[Metric]:
-    providers = [(name.value, provider) for name, provider in snapshot.providers.items()]
+    providers = [*snapshot.providers.items()]
     yield _gauge(
         "provider_info",
-        "Always 1; the model that answers by default is in the label",
-        ["provider", "model"],
-        [((name, provider.model), 1.0) for name, provider in providers],
+        "Always 1; what people call it and the model that answers by default are in the labels",
+        ["provider", "label", "model"],
+        [((name, provider.label, provider.model), 1.0) for name, provider in providers],
     )
     yield _gauge(
         "breaker_state",

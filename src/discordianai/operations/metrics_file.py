@@ -100,6 +100,7 @@ def _providers(samples: _Samples) -> Iterator[tuple[str, Document]]:
         yield (
             name,
             {
+                "label": found.get("label", name),
                 "model": found.get("model", ""),
                 "pool": _pool(samples, name),
                 "dispatch": {**dispatch, "breaker": BreakerState(state.replace("_", " ")), "models": models},

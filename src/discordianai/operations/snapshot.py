@@ -19,7 +19,6 @@ from discordianai.conversations.store import Health
 from discordianai.discord.figures import DiscordStatistics
 from discordianai.dispatch.statistics import DispatchStatistics
 from discordianai.latencies import Latency
-from discordianai.model import ProviderName
 from discordianai.settings import Settings
 from discordianai.settings_keys import flat
 from discordianai.transport.records import Statistics
@@ -47,8 +46,13 @@ class ProcessFigures:
 
 @dataclass(frozen=True, slots=True)
 class ProviderFigures:
-    """One provider. `pool` is None over HTTP/1.1; `spent` has all charges since the start, by model."""
+    """One provider, which people know by its `label`.
 
+    `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start, by
+    model.
+    """
+
+    label: str
     model: str
     dispatch: DispatchStatistics
     pool: Statistics | None = None
@@ -74,7 +78,7 @@ class Snapshot:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings")
 
     process: ProcessFigures
-    providers: Mapping[ProviderName, ProviderFigures] = field(default_factory=dict)
+    providers: Mapping[str, ProviderFigures] = field(default_factory=dict)
     discord: DiscordStatistics = field(default_factory=DiscordStatistics)
     discord_pool: Statistics | None = None
     health: Health = field(default_factory=Health)
@@ -85,7 +89,7 @@ class Snapshot:
     @property
     def pools(self) -> Mapping[str, Statistics]:
         """Those that tell anything, by their clients' names."""
-        pools = {name.value: provider.pool for name, provider in self.providers.items()}
+        pools = {name: provider.pool for name, provider in self.providers.items()}
         return {name: pool for name, pool in {**pools, "discord": self.discord_pool}.items() if pool}
 
     @property
@@ -109,9 +113,12 @@ def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> Proce
 
 def numbers(settings: Settings) -> dict[str, float]:
     """Every number that is set, but for prices, by its key in the file."""
+    tables = settings.model_dump(exclude={"models"})
+    for name in settings.providers.by_name:
+        tables["connection_pool"][name] = settings.pool(name).model_dump()  # also where it is not written
     return {
         str(key): value
-        for key, value in flat(settings.model_dump(exclude={"models"})).items()
+        for key, value in flat(tables).items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
 

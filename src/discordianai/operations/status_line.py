@@ -9,7 +9,7 @@ def status_line(snapshot: Snapshot) -> str:
     verdict = judge(snapshot)
     parts = ["ready" if verdict.ready else f"not ready: {'; '.join(verdict.reasons)}", *verdict.remarks]
     parts.append(f"{snapshot.questions.open} questions open, {snapshot.questions.answered} answered")
-    for name, provider in snapshot.providers.items():
+    for provider in snapshot.providers.values():
         dispatch = provider.dispatch
-        parts.append(f"{name.label} {dispatch.in_flight} in flight, {dispatch.waiting} waiting")
+        parts.append(f"{provider.label} {dispatch.in_flight} in flight, {dispatch.waiting} waiting")
     return " · ".join(parts)

@@ -42,7 +42,7 @@ def _lines(snapshot: Snapshot) -> Iterator[tuple[str, Line]]:
     for name, pool in snapshot.pools.items():
         yield f"{name} pool", _of_pool(pool)
     for provider, figures in snapshot.providers.items():
-        yield f"{provider.value} dispatch", _of_dispatch(figures.dispatch)
+        yield f"{provider} dispatch", _of_dispatch(figures.dispatch)
 
 
 def _of_pool(pool: Statistics) -> Line:

@@ -54,7 +54,10 @@ async def _change(request: Request, services: Services, settings: ChannelSetting
 
 def _models(present: ChannelSettings, services: Services) -> str:
     settings = services.settings
-    lines = [f"- {name.label}: {', '.join(settings.models_of(name))}" for name in settings.providers]
+    lines = [
+        f"- {provider.label}: {', '.join(settings.models_of(provider.name))}"
+        for provider in settings.configured
+    ]
     here = present.model or "whichever fits, the first of each"
     return "\n".join([f"In this channel: {here}. I have:", *lines])
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from discordianai.dispatch.statistics import Outcome
 from discordianai.latencies import Latency
-from discordianai.model import ProviderName
 from discordianai.operations.snapshot import ProviderFigures, Snapshot
 
 
@@ -77,12 +76,17 @@ class Use:
     """What one provider was used for in a period."""
 
     period: Period
-    name: ProviderName
+    name: str
     figures: ProviderFigures
     _before: ProviderFigures | None = field(default=None, repr=False)
 
+    @property
+    def label(self) -> str:
+        """What people call the provider."""
+        return self.figures.label
+
     @classmethod
-    def of(cls, period: Period, name: ProviderName) -> "Use":
+    def of(cls, period: Period, name: str) -> "Use":
         """By the name of the provider, which the latest snapshot has."""
         before = period.before.providers.get(name) if period.before is not None else None
         return cls(period, name, period.now.providers[name], before)
@@ -133,7 +137,7 @@ class Use:
 
     def key(self, table: str, key: str) -> str:
         """As in `connection_pool.openai.max_connections`; of the provider's own table, `table` is empty."""
-        return f"{table}.{self.name.value}.{key}" if table else f"{self.name.value}.{key}"
+        return f"{table or 'providers'}.{self.name}.{key}"
 
     def setting(self, table: str, key: str) -> float | None:
         """What is set there."""

@@ -61,10 +61,10 @@ def _looked_at(period: Period) -> str:
 
 def _providers(period: Period) -> list[str]:
     return [
-        f"{name.label}: {_slots(figures)}; {figures.dispatch.rate_limited} of "
+        f"{figures.label}: {_slots(figures)}; {figures.dispatch.rate_limited} of "
         f"{figures.dispatch.requests} requests got a 429; a whole answer took "
         f"{figures.dispatch.last_chunk.p50:.1f} s, 99 % up to {figures.dispatch.last_chunk.p99:.1f} s"
-        for name, figures in period.now.providers.items()
+        for figures in period.now.providers.values()
     ]
 
 

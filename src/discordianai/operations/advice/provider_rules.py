@@ -29,7 +29,7 @@ def breaker(use: Use) -> Iterator[Finding]:
     if state is not BreakerState.CLOSED:
         ill = use.ended(Outcome.OVERLOADED, Outcome.TIMED_OUT, Outcome.CONNECTION_LOST, Outcome.CUT)
         yield Finding(
-            f"The circuit breaker of {use.name.label} is {state.value}",
+            f"The circuit breaker of {use.label} is {state.value}",
             f"{ill:.0f} of {use.ended():.0f} requests failed.",
             "No setting helps while the provider is ill; its status page may tell. The other provider, if "
             "there is one, answers meanwhile.",
@@ -39,7 +39,7 @@ def breaker(use: Use) -> Iterator[Finding]:
 
 def refused_for_good(use: Use) -> Iterator[Finding]:
     """What waiting does not help."""
-    label = use.name.label
+    label = use.label
     if refused := use.ended(Outcome.AUTHENTICATION):
         key = Change(use.key("", "api_key"), "the one that is set", "one that is valid")
         yield Finding(
@@ -87,7 +87,7 @@ def rate_limited(use: Use) -> Iterator[Finding]:
         why = "Fewer requests at once are the simplest brake."
     sent = use.grown(_requests)
     yield Finding(
-        f"{use.name.label} refuses requests as too many",
+        f"{use.label} refuses requests as too many",
         f"{refused:.0f} of {sent:.0f} requests got a 429 ({percent(refused, sent)}).",
         why,
         (change,),
@@ -105,7 +105,7 @@ def pool_full(use: Use) -> Iterator[Finding]:
     more = rounded(min(1.5 * use.busiest, use.carried), least, max(MOST_CONNECTIONS, least))
     carried = "" if math.isinf(use.carried) else f"; the minute's budget carries about {use.carried:.0f}"
     yield Finding(
-        f"The pool of {use.name.label} is nearly full",
+        f"The pool of {use.label} is nearly full",
         f"{use.busiest} of {use.slots:g} requests in flight at once "
         f"({percent(use.busiest, use.slots)}); one in a hundred waited {wait:.1f} s or longer{carried}.",
         "There were no 429s: more requests at once shorten the line.",
@@ -132,9 +132,9 @@ def waiting(use: Use) -> Iterator[Finding]:
     set_to = use.setting("rate_limits", key)
     changes = (use.change("rate_limits", key, 2 * limit),) if set_to == limit else ()
     yield Finding(
-        f"Questions wait for {use.name.label}, although its budget is hardly used"
+        f"Questions wait for {use.label}, although its budget is hardly used"
         if hardly
-        else f"Questions wait for the budget of {use.name.label}",
+        else f"Questions wait for the budget of {use.label}",
         f"One in a hundred waited {waited.p99:.1f} s or longer; {percent(left, limit)} of {limit:.0f} {key} "
         "are left now.",
         "Who has asked within a minute keeps a pace by it. There were no 429s: if the account allows more, "
@@ -152,7 +152,7 @@ def line_full(use: Use) -> Iterator[Finding]:
     if refused > 0 and size is not None:
         change = Change("dispatch.queue_size", f"{size:g}", f"{rounded(2 * size, 1, 10_000):g}")
         yield Finding(
-            f"The line of {use.name.label} was full",
+            f"The line of {use.label} was full",
             f"{refused:.0f} questions were refused; {use.figures.dispatch.waiting} wait now, {size:g} may.",
             "A longer line refuses fewer, and lets them wait longer. More slots, or more budget, help in "
             "both ways where they can be had.",
@@ -174,7 +174,7 @@ def timeouts(use: Use) -> Iterator[Finding]:
     more = rounded(1.5 * now, 1, LONGEST_TIMEOUT) if now is not None else None
     changes = (use.change("", key, more),) if more is not None and now is not None and more > now else ()
     yield Finding(
-        f"{use.name.label} is often too slow",
+        f"{use.label} is often too slow",
         f"{late:.0f} of {use.ended():.0f} requests timed out ({percent(late, use.ended())}); the first piece "
         f"of an answer took up to {first:.1f} s.",
         "More time lets slow answers finish, and people wait longer for those that never come."
@@ -194,7 +194,7 @@ def connections_lost(use: Use) -> Iterator[Finding]:
         (use.change("connection_pool", "ping_interval", 5),) if interval is not None and interval > 5 else ()
     )
     yield Finding(
-        f"Connections to {use.name.label} are often lost",
+        f"Connections to {use.label} are often lost",
         f"{lost:.0f} of {use.ended():.0f} requests ({percent(lost, use.ended())}) broke off, or found none.",
         "Signs of life at shorter intervals keep a NAT or a balancer on the way from forgetting a quiet "
         "connection, and find a dead one sooner."
@@ -226,7 +226,7 @@ def churn(use: Use) -> Iterator[Finding]:
     else:
         return  # so few requests that no connection is worth keeping
     yield Finding(
-        f"Connections to {use.name.label} are opened again and again",
+        f"Connections to {use.label} are opened again and again",
         f"{opened:.0f} were opened for {requests:.0f} requests.",
         "Each costs two round trips before its first request.",
         (change,),

@@ -8,7 +8,7 @@ import trio
 from discordianai.operations.checks import clock
 from discordianai.operations.checks.discord import Discord
 from discordianai.operations.checks.findings import Finding
-from discordianai.operations.checks.providers import Provider
+from discordianai.operations.checks.providers import Answerer
 from discordianai.operations.checks.questioning import Means, Service, bounded
 from discordianai.settings import Settings
 
@@ -22,7 +22,7 @@ async def ask_all(settings: Settings, seconds: float) -> list[Finding]:
     """See `ask`. The findings of a service stand together, whoever was first."""
     means = Means(http2=find_spec("h2") is not None, context=ssl.create_default_context())
     services: list[Service] = [Discord(settings, means)]
-    services += [Provider(name, settings, means) for name in settings.providers]
+    services += [Answerer(provider, settings, means) for provider in settings.configured]
     told: dict[str, list[Finding]] = {service.name: [] for service in services}
     # First, and by themselves: to open a client takes this process a while, which would be in their times.
     async with trio.open_nursery() as nursery:

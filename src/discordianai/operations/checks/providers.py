@@ -2,42 +2,47 @@
 
 import trio
 
-from discordianai.model import ChatRequest, ProviderName, Role, Turn
+from discordianai.model import ChatRequest, Provider, Quota, RateLimits, Role, Turn
 from discordianai.operations.checks.environment import proxy_for, without_password
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
 from discordianai.operations.checks.questioning import Means, Tell, Witness, bounded
 from discordianai.operations.checks.reach import Reached, Unreachable, address, reach
+from discordianai.options import provider_options
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
+    EndpointNotFound,
+    MalformedAnswer,
+    ModelNotFound,
+    PermissionDenied,
     ProviderError,
     QuotaExhausted,
     RateLimited,
 )
+from discordianai.providers.events import End, TextDelta
 from discordianai.providers.factory import make_provider
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.port import ChatProvider, ProviderOptions
+from discordianai.providers.port import ChatProvider
 from discordianai.settings import ProviderRateSettings, Settings
-from discordianai.settings_file import SECRETS
+from discordianai.settings_file import key_of
 from discordianai.transport.clients import build_client
 from discordianai.transport.records import PoolOptions
 
 QUESTION = "Say: ok"
 
 
-class Provider:
+class Answerer:
     """Asks one of them."""
 
-    def __init__(self, provider: ProviderName, settings: Settings, means: Means) -> None:
-        self.name: str = provider.value
-        self._provider = provider
+    def __init__(self, provider: Provider, settings: Settings, means: Means) -> None:
+        self.name = provider.name
         self._settings = settings
         self._means = means
         self._connected = False
 
     async def connect(self, tell: Tell) -> None:
         """See `Service.connect`."""
-        url = self._settings.provider(self._provider).base_url
+        url = self._settings.provider(self.name).base_url
         proxy = proxy_for(url)
         try:
             reached = await reach(proxy or url, self._means.context)
@@ -54,50 +59,35 @@ class Provider:
             await bounded(f"{self.name} answer", seconds, self._have_answered, tell)
 
     async def _have_answered(self, tell: Tell) -> None:
-        pool = self._settings.pool(self._provider)
+        pool = self._settings.pool(self.name)
         options = PoolOptions(**pool.model_dump() | {"max_connections": 1, "max_keepalive": 1})
-        table = self._settings.provider(self._provider)
+        table = self._settings.provider(self.name)
+        model = table.usual_model
         client = build_client(self.name, options, table.read_timeout, http2=self._means.http2)
         witness = Witness(client.http)
         async with client.http:
             began = trio.current_time()
             try:
-                await _first_token(make_provider(client.http, _options(self._provider, self._settings)))
+                await _first_token(make_provider(client.http, provider_options(self._settings, self.name)))
             except ProviderError as error:
-                tell(_refusal(error, table.model))
+                tell(_refusal(error, model))
             else:
                 seconds = trio.current_time() - began
-                found = f"{table.model} answers after {seconds:.1f} s, over {witness.protocol}"
-                figures = {"model": table.model, "protocol": witness.protocol}
+                found = f"{model} answers after {seconds:.1f} s, over {witness.protocol}"
+                figures = {"model": model, "protocol": witness.protocol}
                 tell(ok(f"{self.name} answer", found, seconds=round(seconds, 3), **figures))
         if witness.sample is not None:
             self._means.samples[self.name] = witness.sample
-        for finding in _limits(self.name, witness, self._settings.rate_limit(self._provider)):
+        for finding in _limits(self.name, witness, self._settings.rate_limit(self.name)):
             tell(finding)
 
 
 async def _first_token(provider: ChatProvider) -> None:
     """Wait for it, and leave, which makes the provider stop: no more is paid. Raises `ProviderError`."""
-    async with provider.stream(ChatRequest(provider.model, (Turn(Role.USER, QUESTION),))) as chunks:
-        async for chunk in chunks:
-            if chunk.text or chunk.finish_reason:
+    async with provider.stream(ChatRequest(provider.model, (Turn(Role.USER, QUESTION),))) as events:
+        async for event in events:
+            if isinstance(event, TextDelta | End):
                 return
-
-
-def _options(name: ProviderName, settings: Settings) -> ProviderOptions:
-    """As the bot asks: a key of the settings that the model does not take is found."""
-    table = settings.provider(name)
-    assert table.api_key is not None  # noqa: S101  # for mypy: `Settings.providers` are those with a key
-    return ProviderOptions(
-        name=name,
-        base_url=table.base_url,
-        api_key=table.api_key,
-        model=table.model,
-        read_timeout=table.read_timeout,
-        first_token_timeout=table.first_token_timeout,
-        reasoning_effort=table.reasoning_effort,
-        max_answer_tokens=table.max_answer_tokens,
-    )
 
 
 def _connection(name: str, url: str, proxy: str | None, reached: Reached, *, http2: bool) -> Finding:
@@ -122,40 +112,45 @@ def _connection(name: str, url: str, proxy: str | None, reached: Reached, *, htt
 
 def _refusal(error: ProviderError, model: str) -> Finding:
     """What the operator has to do about an answer that did not come."""
-    name = error.provider
-    subject, detail = f"{name} answer", f"({error.detail})"
-    secret = next(secret for secret in SECRETS if secret.table == name.value)
+    name, label = error.provider.name, error.provider.label
+    table, subject, detail = f"[providers.{name}]", f"{name} answer", f"({error.detail})"
     match error:
         case QuotaExhausted():
-            return problem(subject, f"the account is used up {detail}", f"top it up at {name.label}")
+            return problem(subject, f"the account is used up {detail}", f"top it up at {label}")
+        case PermissionDenied():
+            advice = f"let the key, its project and its country have {model}, or set another model in {table}"
+            return problem(subject, f"the key may not do this {detail}", advice)
         case AuthenticationFailed():
-            advice = f"set {secret.variable} to a valid key that may use {model}"
+            advice = f"set {key_of(name).variable} to a valid key that may use {model}"
             return problem(subject, f"the key is rejected {detail}", advice)
         case RateLimited():
             advice = f"lower [rate_limits.{name}], or see who else uses the key"
             return warning(subject, f"the account is at its limit right now {detail}", advice)
-        case BadRequest() if "model" in error.detail:
-            advice = f"set model in [{name}] to one that the account may use"
+        case ModelNotFound():
+            advice = f"set model in {table} to one that the account may use"
             return problem(
                 subject, f"the model {model} is not known, or not for this account {detail}", advice
             )
+        case EndpointNotFound():
+            advice = f"look at base_url and dialect in {table}"
+            return problem(subject, f"the address does not have this interface {detail}", advice)
         case BadRequest():
-            return problem(subject, f"the question is refused {detail}", f"look at the keys of [{name}]")
+            return problem(subject, f"the question is refused {detail}", f"look at the keys of {table}")
+        case MalformedAnswer():
+            advice = f"look at base_url and dialect in {table}, and at what stands between here and there"
+            return problem(subject, f"what came is no answer {detail}", advice)
     return problem(
         subject, f"{error.what_happened} {detail}", "try again; look at the provider's status page"
     )
 
 
 def _limits(name: str, witness: Witness, ours: ProviderRateSettings) -> list[Finding]:
-    """What the headers say of the account, beside the settings. Perplexity's say nothing."""
+    """What the headers say of the account, beside the settings."""
     told = rate_limits(witness.headers)
     if told is None:
         return []
-    quotas = {"requests_per_minute": told.requests, "tokens_per_minute": told.tokens}
     findings = []
-    for key, quota in quotas.items():
-        if quota is None:
-            continue
+    for key, quota in _for_a_minute(told).items():
         subject, setting = f"{name} limits", getattr(ours, key)
         figures: dict[str, Figure] = {"key": key, "setting": setting, "allowed": quota.limit}
         if setting is not None and setting > quota.limit:
@@ -166,4 +161,21 @@ def _limits(name: str, witness: Witness, ours: ProviderRateSettings) -> list[Fin
             said = "not set" if setting is None else f"{setting:,}"
             found = f"{key} is {said}; the account allows {quota.limit:,}, {quota.remaining:,} are left"
             findings.append(ok(subject, found, **figures))
+    if (second := told.requests_per_second) is not None:
+        findings.append(_at_once(f"{name} limits", second.limit, ours, name))
     return findings
+
+
+def _for_a_minute(told: RateLimits) -> dict[str, Quota]:
+    quotas = {"requests_per_minute": told.requests, "tokens_per_minute": told.tokens}
+    return {key: quota for key, quota in quotas.items() if quota is not None}
+
+
+def _at_once(subject: str, allowed: int, ours: ProviderRateSettings, name: str) -> Finding:
+    """Where the account counts by the second, `burst` is what has to fit."""
+    figures: dict[str, Figure] = {"key": "burst", "setting": ours.burst, "allowed": allowed}
+    if ours.burst is not None and ours.burst > allowed:
+        found = f"burst is {ours.burst:,}, and the account allows {allowed:,} requests a second"
+        return warning(subject, found, f"burst = {allowed} in [rate_limits.{name}]", **figures)
+    said = "not set" if ours.burst is None else f"{ours.burst:,}"
+    return ok(subject, f"burst is {said}; the account allows {allowed:,} requests a second", **figures)

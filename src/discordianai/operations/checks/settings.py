@@ -9,10 +9,9 @@ from shlex import quote
 from urllib.parse import urlsplit
 
 from discordianai import settings_file
-from discordianai.model import ProviderName
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.settings import Settings
-from discordianai.settings_file import SECRETS, Origin, Reading, Secret, SettingsError
+from discordianai.settings_file import Origin, Reading, Secret, SettingsError, secrets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,15 @@ def _mistake(sentence: str) -> Finding:
 
 def _secrets(reading: Reading) -> Iterator[Finding]:
     """Where each is from. That one is missing is among the mistakes, if another cannot stand in for it."""
-    for secret in SECRETS:
+    settings = reading.settings
+    configured = [provider.name for provider in settings.configured] if settings is not None else []
+    for secret in secrets_of(settings):
         if origins := reading.origins.get(secret):
             yield _secret(secret, origins)
-        elif (
-            reading.settings is not None and reading.settings.providers and secret.table in set(ProviderName)
-        ):
-            yield ok(secret.path, f"not set: {ProviderName(secret.table).label} is not used", origin=None)
+        elif settings is not None and configured and secret.provider:
+            label = settings.record(secret.provider).label
+            asked = "asked without a key" if secret.provider in configured else "not used"
+            yield ok(secret.path, f"not set: {label} is {asked}", origin=None)
 
 
 def _secret(secret: Secret, origins: tuple[Origin, ...]) -> Finding:
@@ -96,8 +97,10 @@ def _readers(path: Path, secrets: list[str]) -> Iterator[Finding]:
 def _unencrypted(settings: Settings) -> Iterator[Finding]:
     """Where a secret would go over the network in the clear."""
     addresses = {"discord.api_url": settings.discord.api_url}
-    for name in settings.providers:
-        addresses[f"{name.value}.base_url"] = settings.provider(name).base_url
+    for provider in settings.configured:
+        table = settings.provider(provider.name)
+        if table.api_key is not None:
+            addresses[f"providers.{provider.name}.base_url"] = table.base_url
     for path, address in addresses.items():
         parts = urlsplit(address)
         if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):

@@ -164,9 +164,8 @@ function show(health, now) {
   before = now;
 }
 function draw_all(now) {
-  const labels = { openai: "OpenAI", perplexity: "Perplexity" };
   for (const [name, provider] of Object.entries(now.providers))
-    for (const each of providerTiles(now, name)) draw(`${labels[name] || name} · ${provider.model}`, each);
+    for (const each of providerTiles(now, name)) draw(`${provider.label} · ${provider.model}`, each);
   for (const each of botTiles(now)) draw("The bot", each);
 }
 

@@ -38,20 +38,21 @@ class UnitFile:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What one bot runs with: its settings' file, what they say, and the credentials that are there."""
+    """What one bot runs with: its settings' file, what they say, and the files of its credentials."""
 
     settings: Path
     drain_seconds: float
-    credentials: tuple[str, ...]
+    credentials: Mapping[str, Path]
 
 
 def unit_files(bot: Bot, installation: Installation, needs: Needs) -> tuple[UnitFile, ...]:
     """What the service manager has to read. Raises `UnitError` for a path that no unit can name."""
-    files = bot.secret_files()
     own = {
         "EXEC_START": _exec_start(installation, quoted(needs.settings)),
         "TIMEOUT_STOP": str(math.ceil(needs.drain_seconds) + STOP_MARGIN),
-        "CREDENTIALS": _lines(f"LoadCredential={name}:{bare(files[name])}" for name in needs.credentials),
+        "CREDENTIALS": _lines(
+            f"LoadCredential={name}:{bare(file)}" for name, file in needs.credentials.items()
+        ),
     }
     units = bot.places.units
     # The folder and not the file: an editor that saves makes a new file, which a bound file would not become.

@@ -11,7 +11,7 @@ from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.installation import Installation, closed_to_others
 from discordianai.operations.units.places import Bot
 from discordianai.settings import Settings
-from discordianai.settings_file import SECRETS, SettingsError
+from discordianai.settings_file import SettingsError, secrets_of
 
 SECRET_MODE = 0o600
 
@@ -32,11 +32,13 @@ def look(bot: Bot, named: Path | None) -> Found:
     `named` is the settings' file where the operator named one. Raises `SettingsError` or `UnitError`.
     """
     path = _settings_file(bot, named)
-    secrets = {credential: file for credential, file in bot.secret_files().items() if _is_there(file)}
-    stand_ins = {secret.variable: "there" for secret in SECRETS}
-    settings = settings_file.load(path, stand_ins)
+    settings = settings_file.load_without_secrets(path)
+    possible = secrets_of(settings)
+    files = bot.secret_files(settings)
+    secrets = {credential: file for credential, file in files.items() if _is_there(file)}
+    settings = settings_file.load(path, {secret.variable: "there" for secret in possible})
     try:
-        settings_file.load(path, {s.variable: "there" for s in SECRETS if s.credential in secrets})
+        settings_file.load(path, {s.variable: "there" for s in possible if s.credential in secrets})
     except SettingsError as error:  # with all secrets it could be read: one of them is missing
         return Found(path, settings, secrets, error.problems)
     return Found(path, settings, secrets, ())
