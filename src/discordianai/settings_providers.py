@@ -12,7 +12,6 @@ from discordianai.settings_fields import Key, Label, ModelName, ProviderName, Se
 
 Value = TypeVar("Value")
 
-
 _SEARCHING = {
     Dialect.RESPONSES: WebSearch.ON_REQUEST,
     Dialect.AGENT: WebSearch.ALWAYS,
@@ -87,6 +86,16 @@ class ProviderSettings(Table):
     def _is_heeded(cls, value: str | None, info: ValidationInfo) -> str | None:
         return _only_if(value, info, Dialect.RESPONSES, Dialect.CHAT)
 
+    @field_validator("web_search")
+    @classmethod
+    def _can_be_told(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        return _only_if(value, info, Dialect.RESPONSES, Dialect.CHAT) if value is False else value
+
+    @field_validator("files")
+    @classmethod
+    def _can_be_sent(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        return _only_if(value, info, Dialect.RESPONSES) if value else value
+
     @field_validator("tools")
     @classmethod
     def _can_be_called(cls, value: bool | None, info: ValidationInfo) -> bool | None:
@@ -110,12 +119,8 @@ def _only_if(value: Value, info: ValidationInfo, *dialects: Dialect) -> Value:
     if dialect is not None and dialect not in dialects:
         raise PydanticCustomError(
             "dialect",
-            "should be left out: the dialect here is {dialect}, and only {dialects} {has} it",
-            {
-                "dialect": dialect.value,
-                "dialects": " and ".join(dialects),
-                "has": "has" if len(dialects) == 1 else "have",
-            },
+            "should be left out: the dialect here is {dialect}, and this is for {dialects} alone",
+            {"dialect": dialect.value, "dialects": " and ".join(dialects)},
         )
     return value
 
