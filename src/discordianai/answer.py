@@ -1,10 +1,14 @@
 """What has come of an answer so far, and what is said below it in the end."""
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
+from discordianai.asking import AnswerEvent
+from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
-from discordianai.model import Chunk, FinishReason, ProviderName, Question, Route, Usage
+from discordianai.model import FinishReason, Question, Route, ToolCall, Usage, WebSearch
 from discordianai.providers.errors import ProviderError
+from discordianai.providers.events import End, LimitsReport, SourceList, TextDelta, UsageReport
 from discordianai.reply import Closing
 
 COMING_BACK = "I am being restarted. The answer comes when I am back."
@@ -12,6 +16,7 @@ RESTARTING = "I am being restarted and could not finish this. Please ask again i
 INTERNAL_ERROR = "Something went wrong inside the bot."
 EMPTY_ANSWER = "The model gave an empty answer. Asking in other words often helps."
 CUT_SHORT = "The answer was cut short because it reached the length limit."
+FILTERED = "{label}'s content filter stopped this answer."
 BROKEN_OFF = "The answer breaks off here."
 STOPPED = "Stopped."
 TOO_LATE = f"{DeadlinePassed.sentence} {DeadlinePassed.advice}"
@@ -27,9 +32,10 @@ class Spending:
 
 @dataclass(slots=True)
 class AnswerSoFar:
-    """The chunks of an answer, added up. `spent` has every provider from which something came."""
+    """The events of an answer, added up. `spent` has every provider from which something came."""
 
     finish_reason: FinishReason | None = None
+    has_sources: bool = False
     route: Route | None = None
     spent: list[Spending] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
@@ -44,29 +50,47 @@ class AnswerSoFar:
         """Whether there is anything to be seen."""
         return any(piece.strip() for piece in self.pieces)
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, event: AnswerEvent) -> None:
         """Take what came."""
-        if chunk.route is not None:
-            self.route = chunk.route
-        elif chunk.place_in_line is None:
-            self._heard(chunk)
+        match event:
+            case Route():
+                self.route = event
+            case QueuePosition() | LimitsReport():
+                pass
+            case TextDelta(text):
+                self._heard()
+                self.pieces.append(text)
+            case UsageReport(usage):
+                self._heard().usage = usage
+            case End(reason):
+                self._heard()
+                self.finish_reason = reason
+            case SourceList():
+                self._heard()
+                self.has_sources = True
+            case ToolCall():
+                self._heard()
+            case _:
+                assert_never(event)
 
-    def _heard(self, chunk: Chunk) -> None:
-        if self.route is not None and (not self.spent or self.spent[-1].route is not self.route):
+    def _heard(self) -> Spending:
+        """Something has come from whoever answers now."""
+        assert self.route is not None  # noqa: S101  # for mypy: every provider is announced by its route
+        if not self.spent or self.spent[-1].route is not self.route:
             self.spent.append(Spending(self.route))
-        if chunk.text:
-            self.pieces.append(chunk.text)
-        self.finish_reason = chunk.finish_reason or self.finish_reason
-        if chunk.usage and self.spent:
-            self.spent[-1].usage = chunk.usage
+        return self.spent[-1]
 
     def ended(self, question: Question) -> Closing:
         """Below an answer that came to its end."""
+        if self.finish_reason is FinishReason.FILTERED and self.route is not None:
+            return self._closing(numbered(FILTERED.format(label=self.route.provider.label), question))
         if not self.says_something:
             return Closing(note=numbered(EMPTY_ANSWER, question))
         if self.finish_reason is FinishReason.LENGTH:
             return self._closing(CUT_SHORT, unfinished=True)
-        return self._closing(self.route.note if self.route else "", unfinished=False)
+        if self.finish_reason is FinishReason.OTHER:
+            return self._closing(BROKEN_OFF, unfinished=True)
+        return self._closing(self.route.note if self.route else "")
 
     def stopped(self) -> Closing:
         """Below one that somebody wanted no more of."""
@@ -78,11 +102,12 @@ class AnswerSoFar:
             return Closing(note=numbered(error.for_person, question))
         return self._closing(numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)
 
-    def _closing(self, note: str, *, unfinished: bool) -> Closing:
+    def _closing(self, note: str, *, unfinished: bool = False) -> Closing:
         """Where nothing was said, nobody has answered."""
         said = self.says_something
         footer = _footer(self.route) if said and self.route else ""
-        searched = self.route is not None and self.route.provider is ProviderName.PERPLEXITY
+        always = self.route is not None and self.route.provider.web_search is WebSearch.ALWAYS
+        searched = always or self.has_sources
         return Closing(note, footer, unfinished and said, searched)
 
 

@@ -1,5 +1,5 @@
-"""Asks the providers one question: the chosen one first, Perplexity where the model calls for the web, and
-the other one where one fails before it has said anything.
+"""Asks the providers one question: the chosen one first, one that searches where the model calls for the web,
+and another one where one fails before it has said anything.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.dispatch.dispatcher import Dispatcher, QueuePosition
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
-from discordianai.model import ChatRequest, Chunk, ProviderName, Route, ToolCall, Turn, Usage
+from discordianai.model import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
 from discordianai.providers.errors import ProviderError, ToolsRefused
+from discordianai.providers.events import End, Event, TextDelta
 
 HELD_BACK = 60
 """Characters of an answer that wait until it is clear that no call of a tool follows. Models that call one do
 so at once, or after a short sentence. At thirty tokens a second this takes half a second."""
+
+AnswerEvent = Event | QueuePosition | Route
+"""What is heard of an answer. A `Route` says who answers from here on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,99 +31,120 @@ class Asked:
     """
 
     inquiry: Inquiry
-    request: Callable[[ProviderName, str], ChatRequest]
-    reserve: Callable[[ProviderName, str, Usage], Awaitable[None]]
+    request: Callable[[Provider, str], ChatRequest]
+    reserve: Callable[[Provider, str, Usage], Awaitable[None]]
     deadline: float
     number: int
 
 
 class Asking:
-    """Knows every dispatcher."""
+    """Knows every dispatcher, by its provider's name."""
 
-    def __init__(self, dispatchers: Mapping[ProviderName, Dispatcher], router: Router) -> None:
+    def __init__(self, dispatchers: Mapping[str, Dispatcher], router: Router) -> None:
         self._dispatchers = dispatchers
         self._router = router
         self._log = structlog.get_logger("discordianai.asking")
 
-    async def chunks(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
-        """The answer's chunks, the first of each provider with its `route`.
+    async def events(self, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+        """The answer's events, those of each provider behind a `Route`.
 
         Raises the errors of `Dispatcher.stream` when no other provider can help.
         """
-        log = self._log.bind(question=asked.number)
         choice, call, note = self._router.choose(asked.inquiry), None, ""
-        failed: set[ProviderName] = set()
+        failed: set[str] = set()
         while True:
             shown, called = False, False
             try:
-                async with aclosing(self._try(choice, call, note, asked)) as chunks:
-                    async for chunk in chunks:
-                        if chunk.tool_call is not None:
-                            call, called = chunk.tool_call, True
+                async with aclosing(self._try(choice, call, note, asked)) as events:
+                    async for event in events:
+                        if isinstance(event, ToolCall):
+                            call, called = event, True
                             continue
-                        shown = shown or bool(chunk.text)
-                        yield chunk
-                if not called:
+                        shown = shown or isinstance(event, TextDelta)
+                        yield event
+                search = self._router.search() if called else None
+                if search is None:
                     return
-                choice = self._router.search()
+                choice = search
             except ProviderError as error:
-                if isinstance(error, ToolsRefused) and choice.tools:
-                    self._router.give_up_tools()
-                    choice = self._router.choose(asked.inquiry)
-                    continue
-                failed.add(choice.provider)
-                instead = self._router.instead(choice, failed)
-                if shown or instead is None or not error.helped_by_others:
-                    raise
-                log.warning("asking the other provider", reason=error.for_log)
-                note = f"{choice.provider.label} could not answer, so {instead.provider.label} did."
-                choice = instead
+                failed.add(choice.provider.name)
+                choice, note = self._after(error, choice, failed, asked, shown=shown)
+
+    def _after(
+        self, error: ProviderError, choice: Choice, failed: set[str], asked: Asked, *, shown: bool
+    ) -> tuple[Choice, str]:
+        """Who is asked after `choice` has failed, and what the person has to know. Raises `error` again."""
+        log = self._log.bind(question=asked.number)
+        if isinstance(error, ToolsRefused) and (choice.tools or choice.search is SearchMode.OFFERED):
+            failed.discard(choice.provider.name)
+            self._router.give_up_tools(choice.provider)
+            return self._router.choose(asked.inquiry), ""
+        instead = self._router.instead(choice, failed)
+        if shown or instead is None or not error.helped_by_others:
+            raise error
+        log.warning("asking another provider", reason=error.for_log)
+        return instead, f"{choice.provider.label} could not answer, so {instead.provider.label} did."
 
     async def _try(
         self, choice: Choice, call: ToolCall | None, note: str, asked: Asked
-    ) -> AsyncGenerator[Chunk, None]:
-        dispatcher = self._dispatchers[choice.provider]
-        request = replace(asked.request(choice.provider, dispatcher.model), tools=choice.tools)
-        if choice.provider is ProviderName.PERPLEXITY and call is not None:
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        provider = choice.provider
+        dispatcher = self._dispatchers[provider.name]
+        request = asked.request(provider, dispatcher.model)
+        request = replace(request, tools=choice.tools, search=choice.search)
+        if call is not None and choice.search is SearchMode.REQUIRED:
             request = replace(request, turns=_with_query(request.turns, call.argument))
-        self._log.debug(
-            "asking", question=asked.number, provider=choice.provider.value, turns=len(request.turns)
-        )
-        await asked.reserve(choice.provider, request.model, dispatcher.expected(request))
-        yield Chunk(route=Route(choice.provider, request.model, choice.why, note))
+        self._log.debug("asking", question=asked.number, provider=provider.name, turns=len(request.turns))
+        await asked.reserve(provider, request.model, dispatcher.expected(request))
+        note = " ".join(filter(None, (note, _left_out(provider, asked.inquiry))))
+        yield Route(provider, request.model, choice.why, note)
         patience = HELD_BACK if choice.tools else 0
         async with (
-            dispatcher.stream(request, asked.deadline) as chunks,
-            aclosing(_held_back(chunks, patience)) as held,
+            dispatcher.stream(request, asked.deadline) as events,
+            aclosing(_held_back(events, patience)) as held,
         ):
-            async for chunk in held:
-                if chunk.text:
-                    self._router.answered(asked.inquiry, choice.provider)
-                yield chunk
+            async for event in held:
+                if isinstance(event, TextDelta):
+                    self._router.answered(asked.inquiry, provider)
+                yield event
 
 
-async def _held_back(chunks: AsyncIterator[Chunk], characters: int) -> AsyncGenerator[Chunk, None]:
-    """The same chunks, their text as soon as it is clear that it is the answer: after so many characters.
+async def _held_back(
+    events: AsyncIterator[Event | QueuePosition], characters: int
+) -> AsyncGenerator[Event | QueuePosition, None]:
+    """The same events, text as soon as it is clear that it is the answer: after so many characters.
 
     Before a call of the tool, text is dropped; after text was shown, a call is. The end is read all the same,
-    for the usage that it tells.
+    for the usage that comes before it.
     """
-    text, shown, called = "", False, False
-    async for chunk in chunks:
-        if chunk.tool_call is not None:
-            if not shown and not called and chunk.tool_call.name == WEB_SEARCH.name:
-                called = True
-                yield chunk
-            continue
-        if not shown and chunk.text:
-            text += chunk.text
-            chunk = replace(chunk, text="")  # the same one, whose text comes later
-        if not shown and not called and (len(text) > characters or chunk.finish_reason is not None):
-            shown = True
-            chunk = replace(chunk, text=text)
-        yield chunk
-    if not shown and not called and text:
-        yield Chunk(text=text)
+    held, shown, called = "", False, False
+    async for event in events:
+        match event:
+            case ToolCall(name):
+                if not shown and not called and name == WEB_SEARCH.name:
+                    called = True
+                    yield event
+                continue
+            case TextDelta(text) if called:
+                continue
+            case TextDelta(text) if not shown:
+                held += text
+                if len(held) <= characters:
+                    continue
+                shown, event = True, TextDelta(held)
+            case End() if held and not shown and not called:
+                yield TextDelta(held)
+        yield event
+
+
+def _left_out(provider: Provider, inquiry: Inquiry) -> str:
+    """What the provider cannot take, in words for the person."""
+    kinds = {
+        "pictures": inquiry.images and not provider.images,
+        "files": inquiry.files and not provider.files,
+    }
+    missing = " or ".join(kind for kind, left_out in kinds.items() if left_out)
+    return f"{provider.label} takes no {missing}, so it answered without." if missing else ""
 
 
 def _with_query(turns: tuple[Turn, ...], query: str) -> tuple[Turn, ...]:

@@ -15,11 +15,13 @@ from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.pending import Answer, PendingQuestions, TurnId
 from discordianai.conversations.store import StoreError
+from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.dispatch.turnstile import Spot, Turnstile
-from discordianai.model import ProviderName, Question, Usage
+from discordianai.model import Provider, Question, Usage
 from discordianai.providers.errors import ProviderError
+from discordianai.providers.events import SourceList, TextDelta
 from discordianai.reply import Closing, Reply, ReplyFailed
 
 LAST_WORDS_TIMEOUT = 3.0
@@ -180,7 +182,7 @@ class Assistant:
     ) -> None:
         question = context.question
 
-        async def reserve(provider: ProviderName, model: str, most: Usage) -> None:
+        async def reserve(provider: Provider, model: str, most: Usage) -> None:
             held = self._ledger.reserve(question.person.id, question.place.guild_id, model, most)
             try:
                 await reserved.enter_async_context(held)
@@ -188,16 +190,26 @@ class Assistant:
                 raise AllowanceSpent(provider, str(error), error.whose) from error
 
         wanted = question.provider or self._contexts.provider_of(context.wanted_model)
-        inquiry = Inquiry(question.text, context.history, context.key, wanted)
+        inquiry = Inquiry(
+            text=question.text,
+            history=context.history,
+            conversation=context.key,
+            wanted=wanted,
+            search=question.search,
+            images=bool(question.images),
+            files=bool(question.files),
+        )
         asked = Asked(inquiry, context.request, reserve, deadline, question.number)
-        async with aclosing(self._asking.chunks(asked)) as chunks:
-            async for chunk in chunks:
-                answer.add(chunk)
-                if chunk.place_in_line is not None:
-                    reply.say(_waiting(chunk.place_in_line))
-                if chunk.citations:
-                    reply.cite(chunk.citations)
-                reply.write(chunk.text)
+        async with aclosing(self._asking.events(asked)) as events:
+            async for event in events:
+                answer.add(event)
+                match event:
+                    case QueuePosition(number):
+                        reply.say(_waiting(number))
+                    case SourceList(citations):
+                        reply.cite(citations)
+                    case TextDelta(text):
+                        reply.write(text)
 
     async def _keep(
         self,
@@ -225,7 +237,7 @@ class Assistant:
             route = spending.route
             text = answer.text if route is answer.route else ""
             usage = spending.usage or context.usage(route, text)
-            charges.append(self._ledger.charge(person_id, guild_id, route.provider, route.model, usage))
+            charges.append(self._ledger.charge(person_id, guild_id, route.provider.name, route.model, usage))
         return tuple(charges)
 
     async def _done(self, question: Question, log: FilteringBoundLogger) -> None:

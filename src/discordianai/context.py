@@ -1,9 +1,10 @@
 """What a model is shown for a question: instructions, what was said before as far as it fits, and it."""
 
 import hashlib
+import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from types import MappingProxyType
 
 from discordianai.conversations.channel_book import ChannelBook
@@ -16,7 +17,7 @@ from discordianai.model import (
     ChatRequest,
     Person,
     Place,
-    ProviderName,
+    Provider,
     Question,
     Role,
     Route,
@@ -35,7 +36,8 @@ SEVERAL_SPEAK = "Several people take part. Each of their messages begins with th
 class ContextRules:
     """At most `max_turns` go along, as far as they fit into `context` and leave room to the answer.
 
-    `answer_tokens` is how long an answer may be, for models where that is set; `providers` are the models'.
+    `answer_tokens` is how long an answer may be, for models where that is set; `providers` has the name of
+    the one that each model is of.
     """
 
     instructions: str
@@ -43,10 +45,10 @@ class ContextRules:
     max_turns: int = 50
     context: ContextOptions = field(default_factory=ContextOptions)
     answer_tokens: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    providers: Mapping[str, ProviderName] = field(default_factory=lambda: MappingProxyType({}))
+    providers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
-    def provider_of(self, model: str) -> ProviderName | None:
-        """Who offers that model."""
+    def provider_of(self, model: str) -> str | None:
+        """The name of the one that offers that model."""
         return self.providers.get(model)
 
     def room(self, model: str) -> int:
@@ -65,19 +67,23 @@ class Context:
     channel: ChannelSettings
     rules: ContextRules
     estimator: TokenEstimator
+    identifiers: "Identifiers"
 
     @property
     def wanted_model(self) -> str:
         """The one that the person, or else the channel, has asked for; empty where the bot is to choose."""
         return self.question.model or self.channel.model
 
-    def request(self, provider: ProviderName, usual_model: str) -> ChatRequest:
+    def request(self, provider: Provider, usual_model: str) -> ChatRequest:
         """What that provider is asked: the newest whole turns that fit, and the question."""
         model = usual_model
-        if self.rules.provider_of(self.wanted_model) is provider:
+        if self.rules.provider_of(self.wanted_model) == provider.name:
             model = self.wanted_model
         asked = Turn(
-            Role.USER, self.key.spoken(self.question.person, self.question.text), images=self.question.images
+            Role.USER,
+            self.key.spoken(self.question.person, self.question.text),
+            images=self.question.images if provider.images else (),
+            files=self.question.files if provider.files else (),
         )
         several = SEVERAL_SPEAK if self.key.shared else ""
         instructions = "\n".join(filter(None, (self.rules.instructions, several, self.channel.persona)))
@@ -87,7 +93,8 @@ class Context:
             model=model,
             turns=(*turns, asked),
             instructions=instructions,
-            person=_pseudonym(self.question.person.id),
+            person=self.identifiers.of("person", self.question.person.id),
+            conversation=self.identifiers.of("conversation", *astuple(self.key)),
             number=self.question.number,
         )
 
@@ -114,11 +121,13 @@ class Contexts:
         channels: ChannelBook,
         rules: ContextRules,
         estimator: TokenEstimator,
+        identifier_key: bytes,
     ) -> None:
         self._store = store
         self._channels = channels
         self._rules = rules
         self._estimator = estimator
+        self._identifiers = Identifiers(identifier_key)
 
     def adopt(self, rules: ContextRules) -> None:
         """Use these for the questions whose turn comes from now on."""
@@ -132,8 +141,8 @@ class Contexts:
         """The conversation that a question of that person there would continue."""
         return ConversationKey.of(person, place, self._rules.scope, private=private)
 
-    def provider_of(self, model: str) -> ProviderName | None:
-        """Who offers that model."""
+    def provider_of(self, model: str) -> str | None:
+        """The name of the one that offers that model."""
         return self._rules.provider_of(model)
 
     async def of(self, question: Question) -> Context:
@@ -141,9 +150,19 @@ class Contexts:
         key = self.key(question)
         history = await self._store.recent(key, self._rules.max_turns)
         channel = self._channels.of(question.place)
-        return Context(question, key, history, channel, self._rules, self._estimator)
+        return Context(question, key, history, channel, self._rules, self._estimator, self._identifiers)
 
 
-def _pseudonym(person_id: int) -> str:
-    """Providers want to tell people apart, and need not know who they are on Discord."""
-    return hashlib.sha256(f"discordianai:{person_id}".encode()).hexdigest()[:32]
+class Identifiers:
+    """Names people and conversations for providers, who need to tell them apart, but not to know who they are.
+
+    A plain hash of a Discord id could be found again by trying all ids; only `key` leads back from these.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, kind: str, *parts: object) -> str:
+        """32 characters, the same for the same parts."""
+        told = ":".join(map(str, (kind, *parts)))
+        return hmac.new(self._key, told.encode(), hashlib.sha256).hexdigest()[:32]

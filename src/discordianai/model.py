@@ -27,8 +27,8 @@ class WebSearch(StrEnum):
 class Provider:
     """Somebody who answers questions, and what it can do.
 
-    `name` is its table's in the settings, `label` is what people read. It takes `images` and `files` (documents
-    such as PDF) with a question or not, and calls function `tools` or not.
+    `name` is its table's in the settings, `label` is what people read. It takes `images` and `files`
+    (documents such as PDF) with a question or not, and calls function `tools` or not.
     """
 
     name: str
@@ -241,11 +241,11 @@ class ReplyAddress:
 class Question:
     """What one person asked, as handed over by the Discord room.
 
-    `number` counts the questions of this process and stands in every log line about it. `provider` is the name
-    of the one that the person chose, None where the bot is to choose; `model` is empty then. With `search`, the
-    person wants the live web. One that is `protected` is stored, and outlives this process. With `in_thread`, a
-    thread is to be opened for it. `attachments` have not been read yet; `images` and `files` are those that go
-    to a model as they are.
+    `number` counts the questions of this process and stands in every log line about it. `provider` is the
+    name of the one that the person chose, None where the bot is to choose; `model` is empty then. With
+    `search`, the person wants the live web. One that is `protected` is stored, and outlives this process. With
+    `in_thread`, a thread is to be opened for it. `attachments` have not been read yet; `images` and `files` are
+    those that go to a model as they are.
     """
 
     number: int

@@ -7,8 +7,9 @@ from discordianai.dispatch.budget import Budget
 from discordianai.dispatch.estimate import TokenEstimate
 from discordianai.dispatch.fair_line import Place
 from discordianai.dispatch.statistics import Outcome, Tally, outcome_of
-from discordianai.model import ChatRequest, Chunk
+from discordianai.model import ChatRequest
 from discordianai.providers.errors import ProviderError, RateLimited
+from discordianai.providers.events import Event, LimitsReport, TextDelta, UsageReport
 
 
 class Attempt:
@@ -34,23 +35,28 @@ class Attempt:
         self._heard = self._settled = False
         self._outcome = Outcome.STOPPED
 
-    def see(self, chunk: Chunk) -> bool:
-        """Learn from a chunk; whether it says something to others, too."""
-        if chunk.limits is not None:
-            self._budget.believe(chunk.limits, trio.current_time())
-            return False
+    @property
+    def shown(self) -> bool:
+        """Whether text has come: what was shown is never begun again."""
+        return bool(self._texts)
+
+    def see(self, event: Event) -> None:
+        """Learn from an event."""
+        match event:
+            case LimitsReport(limits):
+                self._budget.believe(limits, trio.current_time())
+                return
+            case TextDelta(text):
+                self._texts.append(text)
+            case UsageReport(usage):
+                self._estimate.learn(self._request, usage)
+                self._tally.used(self._request.model, usage)
+                self._settle(usage.input_tokens + usage.output_tokens)
         if not self._heard:
             self._heard = True
             seconds = trio.current_time() - self._began
             self._tally.first_chunk.note(seconds)
             self._log.debug("first words", seconds=round(seconds, 3))
-        if chunk.text:
-            self._texts.append(chunk.text)
-        if chunk.usage is not None:
-            self._estimate.learn(self._request, chunk.usage)
-            self._tally.used(self._request.model, chunk.usage)
-            self._settle(chunk.usage.input_tokens + chunk.usage.output_tokens)
-        return True
 
     def end(self) -> None:
         """The answer came whole."""

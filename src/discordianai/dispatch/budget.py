@@ -20,6 +20,10 @@ PERIOD = 60.2
 """Seconds: the provider's minute, and what requests may be late by on their way to it."""
 
 
+SECOND = 1.2
+"""Seconds: the same for a limit that is told for each second."""
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetOptions:
     """For any 60 seconds; None is no limit.
@@ -49,6 +53,7 @@ class Budget:
         self._requests, self._tokens, self._burst = (SlidingWindow(math.inf, PERIOD) for _ in range(3))
         self._paused_until = -math.inf
         self._last = -math.inf
+        self._told_a_second = False
         self.adopt(options)
 
     def adopt(self, options: BudgetOptions) -> None:
@@ -56,6 +61,7 @@ class Budget:
         self._requests.limit = options.requests_per_minute or math.inf
         self._tokens.limit = options.tokens_per_minute or math.inf
         self._burst.limit = options.burst or math.inf
+        self._told_a_second = False
         self._adapt_burst()
 
     def wait(self, tokens: float, now: float, left: float = 0.0) -> float:
@@ -98,6 +104,9 @@ class Budget:
         for window, quota in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
             if quota is not None:
                 self._believe(window, quota, now)
+        if limits.requests_per_second is not None:
+            self._told_a_second, self._burst.period = True, SECOND
+            self._believe(self._burst, limits.requests_per_second, now)
         self._adapt_burst()
 
     def _believe(self, window: SlidingWindow, quota: Quota, now: float) -> None:
@@ -105,10 +114,11 @@ class Budget:
         # What is missing beyond our own requests was used by somebody else with the same key.
         elsewhere = quota.limit - quota.remaining - window.used(now)
         if elsewhere > 0:
-            window.reserve(elsewhere, now - PERIOD + min(quota.reset, PERIOD))
+            window.reserve(elsewhere, now - window.period + min(quota.reset, window.period))
 
     def _adapt_burst(self) -> None:
-        if self._burst.limit < math.inf and self._requests.limit < math.inf:
+        """What a provider says of its seconds counts more."""
+        if not self._told_a_second and self._burst.limit < math.inf and self._requests.limit < math.inf:
             self._burst.period = PERIOD * min(self._burst.limit / self._requests.limit, 1.0)
 
     def pause(self, seconds: float, now: float) -> None:

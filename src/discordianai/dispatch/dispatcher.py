@@ -21,7 +21,7 @@ from discordianai.dispatch.fair_line import FairLine, LineFull, Place
 from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.statistics import DispatchStatistics, Tally
-from discordianai.model import ChatRequest, Chunk, ProviderName, Usage
+from discordianai.model import ChatRequest, Provider, Usage
 from discordianai.providers.errors import (
     ConnectionLost,
     Overloaded,
@@ -29,6 +29,7 @@ from discordianai.providers.errors import (
     RateLimited,
     TimedOut,
 )
+from discordianai.providers.events import Event
 from discordianai.providers.port import ChatProvider
 from discordianai.tokens import TokenEstimator
 
@@ -48,6 +49,13 @@ class DispatchOptions:
     budget: BudgetOptions = field(default_factory=BudgetOptions)
     retry: RetryOptions = field(default_factory=RetryOptions)
     breaker: BreakerOptions = field(default_factory=BreakerOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePosition:
+    """Where a question waits, counted from 1; again and again, before anything else."""
+
+    number: int
 
 
 class Dispatcher:
@@ -71,12 +79,17 @@ class Dispatcher:
         self._retries = RetryBudget(options.retry.extra_load)
         self._estimate = TokenEstimate(estimator or TokenEstimator())
         self._tally = Tally()
-        self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name.value)
+        self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name)
 
     @property
-    def name(self) -> ProviderName:
+    def provider(self) -> Provider:
         """Whose dispatcher this is."""
-        return self._provider.name
+        return self._provider.provider
+
+    @property
+    def name(self) -> str:
+        """The provider's."""
+        return self.provider.name
 
     @property
     def model(self) -> str:
@@ -125,16 +138,18 @@ class Dispatcher:
     @asynccontextmanager
     async def stream(
         self, request: ChatRequest, deadline: float = math.inf
-    ) -> AsyncIterator[AsyncIterator[Chunk]]:
-        """The answer's chunks, as they come. The slot is held until the block is left, however it is left.
+    ) -> AsyncIterator[AsyncIterator[Event | QueuePosition]]:
+        """The answer's events, as they come. The slot is held until the block is left, however it is left.
 
         All waits end at `deadline`, on trio's clock. Iterating raises the errors of `ChatProvider.stream` and
         of `refusals`.
         """
-        async with aclosing(self._tries(request, deadline)) as chunks:
-            yield chunks
+        async with aclosing(self._tries(request, deadline)) as events:
+            yield events
 
-    async def _tries(self, request: ChatRequest, deadline: float) -> AsyncGenerator[Chunk, None]:
+    async def _tries(
+        self, request: ChatRequest, deadline: float
+    ) -> AsyncGenerator[Event | QueuePosition, None]:
         """Try until text has come; what was shown is never begun again.
 
         No cancel scope is open across a yield: each wait is bounded by itself.
@@ -149,7 +164,7 @@ class Dispatcher:
                 with self._line.place(request.person, self._estimate.of(request)) as place:
                     patience = PATIENCE
                     while not await self._admitted(place, deadline, patience):
-                        yield Chunk(place_in_line=self._line.position(place))
+                        yield QueuePosition(self._line.position(place))
                         patience = AGAIN
                     self._check_breaker()  # it may have opened meanwhile
                     self._tally.waited.note(trio.current_time() - joined)
@@ -158,11 +173,11 @@ class Dispatcher:
                     )
                     async with AsyncExitStack() as stack:
                         attempt = stack.enter_context(self._watched(place, request, log))
-                        next_chunk = self._opening(request, stack)
-                        while chunk := await self._before(deadline, next_chunk):
-                            if attempt.see(chunk):
-                                shown = shown or bool(chunk.text)
-                                yield chunk
+                        next_event = self._opening(request, stack)
+                        while event := await self._before(deadline, next_event):
+                            attempt.see(event)
+                            shown = attempt.shown
+                            yield event
                         attempt.end()
                 return
             except ProviderError as error:
@@ -172,20 +187,20 @@ class Dispatcher:
                 log.debug("trying again", reason=error.for_log, attempt=number, pause=round(pause, 2))
             await trio.sleep(pause)
 
-    def _opening(self, request: ChatRequest, stack: AsyncExitStack) -> Callable[[], Awaitable[Chunk | None]]:
-        """Gives the next chunk at each call, None behind the last; the first call sends the request, too.
+    def _opening(self, request: ChatRequest, stack: AsyncExitStack) -> Callable[[], Awaitable[Event | None]]:
+        """Gives the next event at each call, None behind the last; the first call sends the request, too.
 
         One bounded wait instead of two: entering and leaving it is a good part of what a request costs.
         """
-        chunks: AsyncIterator[Chunk] | None = None
+        events: AsyncIterator[Event] | None = None
 
-        async def next_chunk() -> Chunk | None:
-            nonlocal chunks
-            if chunks is None:
-                chunks = await stack.enter_async_context(self._provider.stream(request))
-            return await anext(chunks, None)
+        async def next_event() -> Event | None:
+            nonlocal events
+            if events is None:
+                events = await stack.enter_async_context(self._provider.stream(request))
+            return await anext(events, None)
 
-        return next_chunk
+        return next_event
 
     async def _admitted(self, place: Place, deadline: float, patience: float) -> bool:
         """Wait in the line, but no longer than the person should without a word."""
@@ -194,9 +209,9 @@ class Dispatcher:
                 return True
         except LineFull:
             self._tally.line_full += 1
-            raise QueueFull(self.name, "as many questions wait as may") from None
+            raise QueueFull(self.provider, "as many questions wait as may") from None
         if trio.current_time() >= deadline:
-            raise DeadlinePassed(self.name, "still in the line")
+            raise DeadlinePassed(self.provider, "still in the line")
         return False
 
     @contextmanager
@@ -222,10 +237,10 @@ class Dispatcher:
             attempt.close()
             self._tell_breaker(failed, probe=probe)
 
-    async def _before(self, deadline: float, call: Callable[[], Awaitable[Chunk | None]]) -> Chunk | None:
+    async def _before(self, deadline: float, call: Callable[[], Awaitable[Event | None]]) -> Event | None:
         with trio.CancelScope(deadline=deadline):
             return await call()
-        raise DeadlinePassed(self.name, "the answer was not complete")
+        raise DeadlinePassed(self.provider, "the answer was not complete")
 
     def _pause_before_another_try(self, error: ProviderError, number: int, deadline: float) -> float | None:
         """Seconds; None where there is to be no other try."""
@@ -240,7 +255,7 @@ class Dispatcher:
     def _check_breaker(self) -> None:
         if seconds := self._breaker.wait(trio.current_time()):
             self._tally.breaker_open += 1
-            raise BreakerOpen(self.name, "the circuit breaker is open", seconds)
+            raise BreakerOpen(self.provider, "the circuit breaker is open", seconds)
 
     def _tell_breaker(self, failed: bool | None, *, probe: bool) -> None:
         before = self._breaker.state

@@ -1,14 +1,13 @@
-"""Which provider a question goes to, and why."""
+"""Which provider a question goes to, and why. Providers are told apart by what they can do, never by name."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import structlog
 
 from discordianai.dispatch import rules
-from discordianai.model import ProviderName, Tool, Turn
+from discordianai.model import Provider, SearchMode, Tool, Turn, WebSearch
 
 WEB_SEARCH = Tool(
     name="web_search",
@@ -18,87 +17,138 @@ WEB_SEARCH = Tool(
     meaning="What to search for, complete in itself",
 )
 
+TOOL, RULES = "tool", "rules"
+"""The strategies that choose; any other is the name of the provider that answers."""
+
 MOST_REMEMBERED = 10_000
 """Conversations whose last provider is known, for follow-ups."""
 
 
-class Strategy(StrEnum):
-    """How a provider is chosen where the person has not."""
-
-    TOOL = "tool"
-    RULES = "rules"
-    OPENAI = "openai"
-    PERPLEXITY = "perplexity"
-
-
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What there is to choose by. `wanted` is the provider that the person asked for."""
+    """What there is to choose by. `wanted` names the provider that the person asked for; with `search`, the
+    person asked for the live web. `images` and `files` go along."""
 
     text: str
     history: tuple[Turn, ...]
     conversation: Hashable
-    wanted: ProviderName | None = None
+    wanted: str | None = None
+    search: bool = False
+    images: bool = False
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A provider, and why in three words. `tools` it may call; `strict`, no other may answer instead."""
+    """A provider, and why in three words. `tools` it may call; whether it is to `search`.
 
-    provider: ProviderName
+    Where it is `strict`, no other may answer instead, unless a search is required and the other one searches.
+    """
+
+    provider: Provider
     why: str
     tools: tuple[Tool, ...] = ()
+    search: SearchMode = SearchMode.OFF
     strict: bool = False
 
 
 class Router:
-    """Chooses among the providers that are `available`."""
+    """Chooses among the providers that are `available`, of which there is at least one."""
 
-    def __init__(self, available: Collection[ProviderName], strategy: Strategy = Strategy.TOOL) -> None:
+    def __init__(self, available: Sequence[Provider], strategy: str = TOOL) -> None:
         self._available = tuple(available)
         self._strategy = strategy
-        self._last: OrderedDict[Hashable, ProviderName] = OrderedDict()
+        self._last: OrderedDict[Hashable, str] = OrderedDict()
+        self._refuses_tools: set[str] = set()
 
     def choose(self, inquiry: Inquiry) -> Choice:
         """Where this question goes first."""
-        if inquiry.wanted in self._available:
-            return Choice(inquiry.wanted, "as you asked", strict=True)
+        wanted = self._named(inquiry.wanted)
+        if inquiry.search and (searcher := self._searcher()) is not None:
+            return Choice(searcher, "as you asked", search=SearchMode.REQUIRED, strict=True)
+        if wanted is not None:
+            return Choice(wanted, "as you asked", strict=True)
         if len(self._available) == 1:
-            return Choice(self._available[0], "the only one")
-        if self._strategy is Strategy.TOOL:
-            return Choice(ProviderName.OPENAI, "no search needed", (WEB_SEARCH,))
-        if self._strategy is Strategy.RULES:
-            return self._by_rules(inquiry)
-        return Choice(ProviderName(self._strategy), "set by operator")
+            only = self._available[0]
+            return Choice(only, "the only one", search=self._offered(only))
+        if (set_by_operator := self._named(self._strategy)) is not None:
+            return Choice(set_by_operator, "set by operator")
+        return self._by_need(inquiry)
 
-    def _by_rules(self, inquiry: Inquiry) -> Choice:
+    def _by_need(self, inquiry: Inquiry) -> Choice:
+        """Where the live web decides: the provider that searches, or the one that answers everything else."""
+        answerer, searcher = self._answerer(inquiry), self._searcher()
+        if searcher is None:
+            return Choice(answerer, "the first one")
+        if answerer == searcher:
+            return Choice(answerer, "the first one", search=self._offered(answerer))
+        if self._strategy == TOOL and answerer.tools and answerer.name not in self._refuses_tools:
+            return Choice(answerer, "no search needed", (WEB_SEARCH,))
+        return self._by_rules(inquiry, answerer, searcher)
+
+    def _by_rules(self, inquiry: Inquiry, answerer: Provider, searcher: Provider) -> Choice:
         verdict = rules.judge(inquiry.text)
-        last = self._last.get(inquiry.conversation)
-        if not verdict.web and last and rules.is_follow_up(inquiry.text, inquiry.history):
+        last = self._named(self._last.get(inquiry.conversation))
+        if not verdict.web and last is not None and rules.is_follow_up(inquiry.text, inquiry.history):
             return Choice(last, "as just before")
-        return Choice(ProviderName.PERPLEXITY if verdict.web else ProviderName.OPENAI, verdict.why)
+        if verdict.web:
+            return Choice(searcher, verdict.why, search=SearchMode.REQUIRED)
+        return Choice(answerer, verdict.why)
 
-    def search(self) -> Choice:
+    def _answerer(self, inquiry: Inquiry) -> Provider:
+        """Who answers what needs no search: one that can take what goes along, and doesn't always search."""
+        return max(
+            self._available,
+            key=lambda one: (
+                one.images >= inquiry.images and one.files >= inquiry.files,
+                one.web_search is not WebSearch.ALWAYS,
+            ),
+        )
+
+    def _searcher(self) -> Provider | None:
+        """Who searches: rather one that is made for it."""
+        searching = [one for one in self._available if one.searches]
+        always = [one for one in searching if one.web_search is WebSearch.ALWAYS]
+        return next(iter((*always, *searching)), None)
+
+    def _named(self, name: str | None) -> Provider | None:
+        return next((one for one in self._available if one.name == name), None)
+
+    def search(self) -> Choice | None:
         """Where a question goes whose model called for the web."""
-        return Choice(ProviderName.PERPLEXITY, "needs the web")
+        searcher = self._searcher()
+        return None if searcher is None else Choice(searcher, "needs the web", search=SearchMode.REQUIRED)
 
-    def instead(self, choice: Choice, failed: Collection[ProviderName]) -> Choice | None:
+    def instead(self, choice: Choice, failed: Collection[str]) -> Choice | None:
         """Where it goes after `choice` has failed, if there is such a place."""
-        others = [name for name in self._available if name not in failed]
-        if choice.strict or not others:
+        left = [one for one in self._available if one.name not in failed]
+        others = [] if choice.strict else left
+        search = SearchMode.OFF
+        if choice.search is SearchMode.REQUIRED and (searching := [one for one in left if one.searches]):
+            others, search = searching, SearchMode.REQUIRED
+        if not others:
             return None
-        return replace(choice, provider=others[0], why="other one failed", tools=())
+        return replace(choice, provider=others[0], why="other one failed", tools=(), search=search)
 
-    def answered(self, inquiry: Inquiry, provider: ProviderName) -> None:
+    def answered(self, inquiry: Inquiry, provider: Provider) -> None:
         """This provider has begun to answer."""
-        self._last[inquiry.conversation] = provider
+        self._last[inquiry.conversation] = provider.name
         self._last.move_to_end(inquiry.conversation)
         if len(self._last) > MOST_REMEMBERED:
             self._last.popitem(last=False)
 
-    def give_up_tools(self) -> None:
-        """OpenAI's endpoint refuses tools: from now on the rules decide."""
-        if self._strategy is Strategy.TOOL:
-            self._strategy = Strategy.RULES
+    def _offered(self, provider: Provider) -> SearchMode:
+        """One that searches on request decides by itself where no other one searches."""
+        on_request = provider.web_search is WebSearch.ON_REQUEST
+        return (
+            SearchMode.OFFERED if on_request and provider.name not in self._refuses_tools else SearchMode.OFF
+        )
+
+    def give_up_tools(self, provider: Provider) -> None:
+        """Its endpoint refuses tools: from now on the rules decide."""
+        if provider.name not in self._refuses_tools:
+            self._refuses_tools.add(provider.name)
             log = structlog.get_logger("discordianai.dispatch.routing")
-            log.warning("the endpoint refuses tools: routing goes by rules from now on")
+            log.warning(
+                "the endpoint refuses tools: routing goes by rules from now on", provider=provider.name
+            )
