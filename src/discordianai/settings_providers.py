@@ -10,6 +10,7 @@ from discordianai.model import Dialect, Provider, WebSearch
 from discordianai.providers.table import Capabilities, dialect_of, provider
 from discordianai.settings_fields import Key, Label, ModelName, ProviderName, Seconds, Table, Url
 
+Preset = Literal["fast", "low", "medium", "high", "xhigh"]
 Value = TypeVar("Value")
 
 _SEARCHING = {
@@ -37,8 +38,8 @@ class ProviderSettings(Table):
     label: Label | None = None
     dialect: Literal["auto", "responses", "agent", "chat"] = "auto"
     base_url: Url
+    preset: Preset | None = None
     model: Annotated[ModelName | None, Field(validate_default=True)] = None
-    preset: Literal["fast", "low", "medium", "high", "xhigh"] = "fast"
     more_models: tuple[ModelName, ...] = ()
     read_timeout: Seconds = 60.0
     first_token_timeout: Seconds = 120.0
@@ -58,7 +59,7 @@ class ProviderSettings(Table):
     @property
     def usual_model(self) -> str:
         """Who answers unless a question names another one: a model, or a preset."""
-        return self.model or self.preset
+        return self.model or self.preset or ""  # one of the two is there
 
     def record(self, name: str) -> Provider:
         """Who this is, and what it can do."""
@@ -70,15 +71,15 @@ class ProviderSettings(Table):
 
     @field_validator("model")
     @classmethod
-    def _is_set_where_there_are_no_presets(cls, value: str | None, info: ValidationInfo) -> str | None:
-        dialect = _dialect_in(info)
-        if value is None and dialect not in {None, Dialect.AGENT}:
+    def _is_there_without_a_preset(cls, value: str | None, info: ValidationInfo) -> str | None:
+        dialect, preset = _dialect_in(info), info.data.get("preset")
+        if value is None and dialect is not None and not (dialect is Dialect.AGENT and preset):
             raise PydanticCustomError("missing", "Field required")
         return value
 
     @field_validator("preset")
     @classmethod
-    def _is_known_there(cls, value: str, info: ValidationInfo) -> str:
+    def _is_known_there(cls, value: Preset | None, info: ValidationInfo) -> Preset | None:
         return _only_if(value, info, Dialect.AGENT)
 
     @field_validator("verbosity")
@@ -138,6 +139,7 @@ class PerplexitySettings(ProviderSettings):
     """`[providers.perplexity]`."""
 
     base_url: Url = "https://api.perplexity.ai"
+    preset: Preset | None = "fast"
 
 
 class NamedTables(Table):
