@@ -154,7 +154,7 @@ class Contexts:
 
 
 class Identifiers:
-    """Names people and conversations for providers, who need to tell them apart, but not to know who they are.
+    """Names people and conversations for providers, who need to tell them apart, not to know who they are.
 
     A plain hash of a Discord id could be found again by trying all ids; only `key` leads back from these.
     """

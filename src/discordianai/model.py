@@ -243,9 +243,9 @@ class Question:
 
     `number` counts the questions of this process and stands in every log line about it. `provider` is the
     name of the one that the person chose, None where the bot is to choose; `model` is empty then. With
-    `search`, the person wants the live web. One that is `protected` is stored, and outlives this process. With
-    `in_thread`, a thread is to be opened for it. `attachments` have not been read yet; `images` and `files` are
-    those that go to a model as they are.
+    `search`, the person wants the live web. One that is `protected` is stored, and outlives this process.
+    With `in_thread`, a thread is to be opened for it. `attachments` have not been read yet; `images` and
+    `files` are those that go to a model as they are.
     """
 
     number: int
