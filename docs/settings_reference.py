@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from discordianai.settings import Settings
-from discordianai.settings_file import SECRETS
+from discordianai.settings_file import key_of, secrets_of
 
 DOCS = Path(__file__).parent
 SHIPPED = DOCS.parent / "settings.toml"
@@ -47,6 +47,11 @@ in it is for its owner alone: mode 600.
 
 | key | systemd credential | environment |
 | --- | --- | --- |
+"""
+
+FURTHER = """
+A further provider's names follow from its own: of `[providers.local]` they are `{0.credential}` and
+`{0.variable}`, where `_` stands for each `-`.
 """
 
 
@@ -89,7 +94,8 @@ def render(text: str) -> str:
     """The page."""
     schema, defaults = Settings.model_json_schema(), Settings().model_dump()
     parts = [HEAD]
-    parts += (f"| `{s.path}` | `{s.credential}` | `{s.variable}` |\n" for s in SECRETS)
+    parts += (f"| `{s.path}` | `{s.credential}` | `{s.variable}` |\n" for s in secrets_of())
+    parts.append(FURTHER.format(key_of("local")))
     for table in read(text):
         path = table.name.split(".")
         keys = _properties(schema, path)
@@ -97,7 +103,7 @@ def render(text: str) -> str:
         if isinstance(keys, dict):
             parts.append("| key | what it takes | default | what it is |\n| --- | --- | --- | --- |\n")
             parts += (
-                _row(schema, key, keys[key], _at(defaults, [*path, key]), told)
+                _row(schema, key, keys[key], _at(defaults, [*path, key], keys[key].get("default")), told)
                 for key, told in table.keys.items()
             )
         else:
@@ -177,9 +183,12 @@ def _range(kind: Mapping[str, Any]) -> str:
     return "".join(f", {words} {bound:,}" for words, bound in bounds if bound is not None)
 
 
-def _at(defaults: object, path: list[str]) -> object:
+def _at(defaults: object, path: list[str], otherwise: object) -> object:
+    """What stands at the path; of a table that is not there by itself, the default of its kind."""
     for part in path:
-        defaults = defaults.get(part) if isinstance(defaults, dict) else None
+        if not isinstance(defaults, dict) or part not in defaults:
+            return otherwise
+        defaults = defaults[part]
     return defaults
 
 

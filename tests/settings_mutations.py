@@ -39,10 +39,26 @@ ODD_VALUES = (
     "'unclosed",
     "",
 )
-HEADERS = ("discord", "openai", "connection_pool", "connection_pool.openai", "models.x", "rate_limits.user")
+HEADERS = (
+    "discord",
+    "providers",
+    "providers.openai",
+    "providers.x",
+    "connection_pool",
+    "connection_pool.openai",
+    "connection_pool.x",
+    "models.x",
+    "rate_limits.user",
+)
 ODD_LINES = (
-    "[[openai]]",
-    "openai = 3",
+    "[openai]",
+    "[[providers.openai]]",
+    "providers.openai = 3",
+    "[providers.x]",
+    "[providers.Ä]",
+    "[providers.user]",
+    "[rate_limits.x]",
+    "dialect = 'agent'",
     "[discord.token]",
     "[models]",
     '[models.""]',

@@ -19,7 +19,7 @@ from discordianai.settings import Settings
 WRITTEN = """
 [discord]
 token = "abc.def"
-[openai]
+[providers.openai]
 api_key = "sk-old"
 [connection_pool.openai]
 max_connections = 5
@@ -54,7 +54,7 @@ class File:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> File:
-    for secret in settings_file.SECRETS:
+    for secret in settings_file.secrets_of():
         monkeypatch.delenv(secret.variable, raising=False)
     return File(tmp_path)
 
@@ -67,8 +67,8 @@ async def test_what_can_change_is_taken_over_and_the_rest_is_named_and_stays(fil
     assert settings.connection_pool.openai.max_connections == 7
     assert settings.models["gpt-4.1"].context_tokens == 8000
     assert settings.discord.blocked_user_ids == (1,)
-    assert settings.openai.api_key == file.first.openai.api_key
-    assert [line.get("keys") for line in lines] == [["openai.api_key"], None]
+    assert settings.providers.openai.api_key == file.first.providers.openai.api_key
+    assert [line.get("keys") for line in lines] == [["providers.openai.api_key"], None]
     assert lines[1]["taken_over"] == [
         "connection_pool.openai.max_connections",
         "discord.blocked_user_ids",
@@ -116,3 +116,17 @@ async def test_what_cannot_change_on_this_machine_waits_too(file: File) -> None:
     lines = await file.change(changed, fixed=("connection_pool.openai.*",))
     assert lines[0]["keys"] == ["connection_pool.openai.max_connections"]
     assert file.adopted == []
+
+
+async def test_what_is_said_of_a_new_provider_waits_with_it(file: File) -> None:
+    """Its limits would be changed at once, were it there already."""
+    provider = '[providers.local]\nbase_url = "http://x"\nmodel = "m"\n'
+    limits = "[rate_limits.local]\nrequests_per_minute = 5\n"
+    changed = WRITTEN.replace("max_connections = 5", "max_connections = 7") + provider + limits
+    lines = await file.change(changed)
+    (settings,) = file.adopted
+    assert settings.connection_pool.openai.max_connections == 7
+    assert [provider.name for provider in settings.configured] == ["openai"]
+    later = lines[0]["keys"]
+    assert isinstance(later, list)
+    assert {"providers.local.model", "rate_limits.local.requests_per_minute"} <= {*later}

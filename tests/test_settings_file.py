@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.model import ProviderName
-from discordianai.settings_file import SECRETS, Origin, SettingsError, examine, load
+from discordianai.settings_file import Origin, SettingsError, examine, key_of, load
+from tests.known_providers import OPENAI
 
 KEYS = {"DISCORD_TOKEN": "token-from-environment", "OPENAI_API_KEY": "key-from-environment"}
 
@@ -26,7 +26,7 @@ def problems(folder: Path, text: str, environment: dict[str, str] | None = None)
 
 def test_an_empty_file_and_the_secrets_are_enough(tmp_path: Path) -> None:
     settings = load(write(tmp_path, ""), KEYS)
-    assert settings.providers == (ProviderName.OPENAI,)
+    assert settings.configured == (OPENAI,)
     assert settings.connection_pool.openai.max_connections == 50
     assert settings.connection_pool.perplexity.max_connections == 30
 
@@ -87,20 +87,20 @@ def test_without_secrets_each_missing_one_is_named(tmp_path: Path) -> None:
 
 def test_a_credential_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     (tmp_path / "discord-token").write_text("token-from-credential\n")
-    path = write(tmp_path, '[discord]\ntoken = "file"\n[perplexity]\napi_key = "file"')
+    path = write(tmp_path, '[discord]\ntoken = "file"\n[providers.perplexity]\napi_key = "file"')
     settings = load(path, {**KEYS, "CREDENTIALS_DIRECTORY": os.fspath(tmp_path)})
     assert settings.discord.token is not None
     assert settings.discord.token.get_secret_value() == "token-from-credential"
-    assert settings.openai.api_key is not None
-    assert settings.openai.api_key.get_secret_value() == "key-from-environment"
-    assert settings.perplexity.api_key is not None
-    assert settings.perplexity.api_key.get_secret_value() == "file"
+    assert settings.providers.openai.api_key is not None
+    assert settings.providers.openai.api_key.get_secret_value() == "key-from-environment"
+    assert settings.providers.perplexity.api_key is not None
+    assert settings.providers.perplexity.api_key.get_secret_value() == "file"
 
 
 def test_no_secret_is_shown_by_the_settings_or_by_an_error_about_them(tmp_path: Path) -> None:
     settings = load(write(tmp_path, ""), KEYS)
     assert "from-environment" not in repr(settings)
-    told = problems(tmp_path, '[openai]\napi_key = ["sk-very-secret"]', {"DISCORD_TOKEN": "x"})
+    told = problems(tmp_path, '[providers.openai]\napi_key = ["sk-very-secret"]', {"DISCORD_TOKEN": "x"})
     assert "sk-very-secret" not in "".join(told)
 
 
@@ -158,15 +158,17 @@ def test_levels_of_rooms_and_of_modules_are_taken(tmp_path: Path) -> None:
     "text",
     [
         'openai = "sk-proj-a-secret-of-a-usual-length"',
-        '[[openai]]\napi_key = "sk-proj-a-secret-of-a-usual-length"',
-        '[openai]\nbase_url = "sk-proj-a-secret-of-a-usual-length"',
-        "[openai]\nsk-proj-a-secret-of-a-usual-length-and-longer = 1",
-        '[openai]\nbase_url = "http://me:sk-proj@a host"',
+        'providers = "sk-proj-a-secret-of-a-usual-length"',
+        'providers.openai = "sk-proj-a-secret-of-a-usual-length"',
+        '[[providers.openai]]\napi_key = "sk-proj-a-secret-of-a-usual-length"',
+        '[providers.openai]\nbase_url = "sk-proj-a-secret-of-a-usual-length"',
+        "[providers.openai]\nsk-proj-a-secret-of-a-usual-length-and-longer = 1",
+        '[providers.openai]\nbase_url = "http://me:sk-proj@a host"',
     ],
 )
 def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path, text: str) -> None:
     told = problems(tmp_path, text)
-    assert told[0].startswith("openai")
+    assert told[0].startswith(("providers", "openai"))
     assert "sk-proj-a-secret-of-a-usual" not in "".join(told)
     assert "sk-proj@" not in "".join(told)
 
@@ -174,7 +176,7 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path, text: str) 
 @pytest.mark.parametrize("value", ["two\nlines", "with space", "'quoted'", "schlüssel"])
 def test_a_secret_that_no_header_can_carry_is_a_mistake(tmp_path: Path, value: str) -> None:
     (told,) = problems(tmp_path, "", {**KEYS, "OPENAI_API_KEY": value})
-    assert told.startswith("openai.api_key: should be letters")
+    assert told.startswith("providers.openai.api_key: should be letters")
     assert value not in told
 
 
@@ -192,8 +194,8 @@ def test_a_secret_that_no_header_can_carry_is_a_mistake(tmp_path: Path, value: s
     ],
 )
 def test_an_address_that_leads_nowhere_is_a_mistake(tmp_path: Path, url: str) -> None:
-    (told,) = problems(tmp_path, f"[openai]\nbase_url = {json.dumps(url)}")
-    assert told.startswith("openai.base_url: ")
+    (told,) = problems(tmp_path, f"[providers.openai]\nbase_url = {json.dumps(url)}")
+    assert told.startswith("providers.openai.base_url: ")
     assert "should be an address like https://host/path" in told
 
 
@@ -219,7 +221,7 @@ def test_a_name_that_is_not_plain_is_quoted_and_no_terminal_obeys_it(tmp_path: P
         ("a = 1\n\nb = " + "9" * 5000, "line 3: a number with too many digits"),
         ("a = 1\nb = " + "[" * 500 + "]" * 500, "line 2: nested too deeply"),
         ("a = 1\n" + "a." * 2000 + "b = 1", "line 2: nested too deeply"),
-        ("[discord]\n[openai]\n[discord]", "line 3, column 9: Cannot declare"),
+        ("[discord]\n[providers.openai]\n[discord]", "line 3, column 9: Cannot declare"),
     ],
 )
 def test_what_the_parser_gives_up_on_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
@@ -234,27 +236,26 @@ def test_a_number_too_large_to_be_written_out_is_a_mistake_like_others(tmp_path:
 
 def test_the_line_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_bytes(b"[openai]\n# caf\xe9\n")
+    path.write_bytes(b"[providers.openai]\n# caf\xe9\n")
     with pytest.raises(SettingsError, match="line 2 is not"):
         load(path, KEYS)
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_bytes(b"\xef\xbb\xbf[openai]\nmodel = 'm'\n")
-    assert load(path, KEYS).openai.model == "m"
+    path.write_bytes(b"\xef\xbb\xbf[providers.openai]\nmodel = 'm'\n")
+    assert load(path, KEYS).providers.openai.model == "m"
 
 
 def test_an_examination_tells_where_each_secret_stands_and_keeps_settings_without_one(tmp_path: Path) -> None:
     (tmp_path / "openai-api-key").write_text("key-from-credential\n")
-    path = write(tmp_path, '[openai]\napi_key = "key-from-file"')
+    path = write(tmp_path, '[providers.openai]\napi_key = "key-from-file"')
     reading = examine(path, {"CREDENTIALS_DIRECTORY": os.fspath(tmp_path), "PERPLEXITY_API_KEY": "key"})
-    _, openai, perplexity = SECRETS
     assert reading.origins == {
-        openai: (Origin.CREDENTIAL, Origin.FILE),
-        perplexity: (Origin.ENVIRONMENT,),
+        key_of("openai"): (Origin.CREDENTIAL, Origin.FILE),
+        key_of("perplexity"): (Origin.ENVIRONMENT,),
     }
     assert reading.settings is not None
-    assert reading.settings.openai.api_key is not None
-    assert reading.settings.openai.api_key.get_secret_value() == "key-from-credential"
+    assert reading.settings.providers.openai.api_key is not None
+    assert reading.settings.providers.openai.api_key.get_secret_value() == "key-from-credential"
     assert len(reading.problems) == 1

@@ -43,7 +43,8 @@ def stands_in(document: Any, sentence: str) -> bool:
         known = getattr(known, "model_fields", {}).get(part)
         known = known.annotation if known else None
         if document is None and known is None:
-            return part in {"output_price"}  # its absence is the mistake, in a table that the operator named
+            # Its absence is the mistake, in a table that the operator named.
+            return part in {"output_price", "base_url", "model"}
     return True
 
 

@@ -1,1 +1,1 @@
-"""DiscordianAI: a self-hosted Discord assistant that answers from OpenAI and Perplexity."""
+"""DiscordianAI: a self-hosted Discord assistant that answers from OpenAI, Perplexity and others."""

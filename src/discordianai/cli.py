@@ -55,7 +55,8 @@ def _tell(*sentences: str, status: int) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Knows every command; a command's function is in `command` of what it has parsed."""
     parser = argparse.ArgumentParser(
-        prog="discordianai", description="A Discord assistant that answers from OpenAI and Perplexity."
+        prog="discordianai",
+        description="A Discord assistant that answers from OpenAI, Perplexity and others.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in (bot, check, invite, advise, backup, conversations, service, migrate):

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -18,7 +18,10 @@ LONGEST_SHOWN = 20
 LONGEST_KEY = 40
 """Characters of a name that an error repeats."""
 
-FORMER = {("openai",): "providers.openai", ("perplexity",): "providers.perplexity"}
+FORMER: Mapping[tuple[int | str, ...], str] = {
+    ("openai",): "providers.openai",
+    ("perplexity",): "providers.perplexity",
+}
 """Tables that had other names."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -10,8 +10,8 @@ from discordianai.model import Dialect, Provider, WebSearch
 from discordianai.providers.table import Capabilities, dialect_of, provider
 from discordianai.settings_fields import Key, Label, ModelName, ProviderName, Seconds, Table, Url
 
+Preset = Literal["fast", "low", "medium", "high", "xhigh"]
 Value = TypeVar("Value")
-
 
 _SEARCHING = {
     Dialect.RESPONSES: WebSearch.ON_REQUEST,
@@ -38,8 +38,8 @@ class ProviderSettings(Table):
     label: Label | None = None
     dialect: Literal["auto", "responses", "agent", "chat"] = "auto"
     base_url: Url
+    preset: Preset | None = None
     model: Annotated[ModelName | None, Field(validate_default=True)] = None
-    preset: Literal["fast", "low", "medium", "high", "xhigh"] = "fast"
     more_models: tuple[ModelName, ...] = ()
     read_timeout: Seconds = 60.0
     first_token_timeout: Seconds = 120.0
@@ -59,7 +59,7 @@ class ProviderSettings(Table):
     @property
     def usual_model(self) -> str:
         """Who answers unless a question names another one: a model, or a preset."""
-        return self.model or self.preset
+        return self.model or self.preset or ""  # one of the two is there
 
     def record(self, name: str) -> Provider:
         """Who this is, and what it can do."""
@@ -71,21 +71,31 @@ class ProviderSettings(Table):
 
     @field_validator("model")
     @classmethod
-    def _is_set_where_there_are_no_presets(cls, value: str | None, info: ValidationInfo) -> str | None:
-        dialect = _dialect_in(info)
-        if value is None and dialect not in {None, Dialect.AGENT}:
+    def _is_there_without_a_preset(cls, value: str | None, info: ValidationInfo) -> str | None:
+        dialect, preset = _dialect_in(info), info.data.get("preset")
+        if value is None and dialect is not None and not (dialect is Dialect.AGENT and preset):
             raise PydanticCustomError("missing", "Field required")
         return value
 
     @field_validator("preset")
     @classmethod
-    def _is_known_there(cls, value: str, info: ValidationInfo) -> str:
+    def _is_known_there(cls, value: Preset | None, info: ValidationInfo) -> Preset | None:
         return _only_if(value, info, Dialect.AGENT)
 
     @field_validator("verbosity")
     @classmethod
     def _is_heeded(cls, value: str | None, info: ValidationInfo) -> str | None:
         return _only_if(value, info, Dialect.RESPONSES, Dialect.CHAT)
+
+    @field_validator("web_search")
+    @classmethod
+    def _can_be_told(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        return _only_if(value, info, Dialect.RESPONSES, Dialect.CHAT) if value is False else value
+
+    @field_validator("files")
+    @classmethod
+    def _can_be_sent(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        return _only_if(value, info, Dialect.RESPONSES) if value else value
 
     @field_validator("tools")
     @classmethod
@@ -110,12 +120,8 @@ def _only_if(value: Value, info: ValidationInfo, *dialects: Dialect) -> Value:
     if dialect is not None and dialect not in dialects:
         raise PydanticCustomError(
             "dialect",
-            "should be left out: the dialect here is {dialect}, and only {dialects} {has} it",
-            {
-                "dialect": dialect.value,
-                "dialects": " and ".join(dialects),
-                "has": "has" if len(dialects) == 1 else "have",
-            },
+            "should be left out: the dialect here is {dialect}, and this is for {dialects} alone",
+            {"dialect": dialect.value, "dialects": " and ".join(dialects)},
         )
     return value
 
@@ -133,6 +139,7 @@ class PerplexitySettings(ProviderSettings):
     """`[providers.perplexity]`."""
 
     base_url: Url = "https://api.perplexity.ai"
+    preset: Preset | None = "fast"
 
 
 class NamedTables(Table):

@@ -29,7 +29,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one answer of the `provider` of that name used. `cost` is in nano-units, None where the model has no price."""
+    """What one answer used. `provider` is the name of who gave it.
+
+    `cost` is in nano-units, None where the model has no price.
+    """
 
     person_id: int
     guild_id: int | None

@@ -13,7 +13,7 @@ from discordianai.conversations.pending import Said
 from discordianai.discord import access, buttons, menus
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.buttons import Action, Button
-from discordianai.discord.catalogue import ASK_ABOUT, MODEL, MOST_CHOICES, Entry, Errand, entries
+from discordianai.discord.catalogue import ASK_ABOUT, AUTO, MODEL, MOST_CHOICES, Entry, Errand, entries
 from discordianai.discord.decisions import (
     Decision,
     Form,

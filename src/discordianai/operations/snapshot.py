@@ -48,8 +48,8 @@ class ProcessFigures:
 class ProviderFigures:
     """One provider, which people know by its `label`.
 
-    `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start, by
-    model.
+    `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start,
+    by model.
     """
 
     label: str

@@ -28,6 +28,7 @@ class Sandbox:
     discord: LocalDiscord
     openai: ProviderService
     perplexity: ProviderService
+    foreign: ProviderService
     folder: Path
     environment: Mapping[str, str]
 
@@ -37,16 +38,24 @@ class Sandbox:
         return self.folder / "settings.toml"
 
     @property
+    def with_foreign(self) -> Mapping[str, Mapping[str, object]]:
+        """Changes of the settings that make the foreign service a third provider."""
+        return {"providers.foreign": {"dialect": "chat", "model": "llama-local", **_reached(self.foreign)}}
+
+    @property
     def log(self) -> Path:
         """What the bot wrote to stderr."""
         return self.folder / "bot.log"
 
     def write_settings(self, changes: Mapping[str, Mapping[str, object]] | None = None) -> None:
-        """Write settings that lead the bot here; `changes` has further keys for each table."""
+        """Write settings that lead the bot here; `changes` has further keys for each table.
+
+        The foreign service is not among the bot's providers unless they have `self.with_foreign`.
+        """
         tables: dict[str, dict[str, object]] = {
             "discord": {"api_url": self.discord.api_url, "token": self.discord.options.token},
-            "openai": {"base_url": self.openai.url, "api_key": self.openai.options.api_key},
-            "perplexity": {"base_url": self.perplexity.url, "api_key": self.perplexity.options.api_key},
+            "providers.openai": {"dialect": "responses", **_reached(self.openai)},
+            "providers.perplexity": {"dialect": "agent", **_reached(self.perplexity)},
             "conversations": {"database": str(self.folder / "conversations.sqlite3")},
             "operations": {"port": 0},  # there may be several sandboxes on a machine
         }
@@ -58,6 +67,10 @@ class Sandbox:
             for table, keys in tables.items()
         ]
         self.settings.write_text("\n\n".join(lines) + "\n")
+
+
+def _reached(service: ProviderService) -> dict[str, object]:
+    return {"base_url": service.url, "api_key": service.options.api_key}
 
 
 @asynccontextmanager
@@ -78,9 +91,9 @@ async def open_sandbox(
     environment["SSL_CERT_FILE"] = str(certificate)
     async with (
         open_local_discord(discord) as local,
-        open_providers(authority, providers, server) as (openai, perplexity),
+        open_providers(authority, providers, server) as services,
     ):
-        sandbox = Sandbox(local, openai, perplexity, folder, environment)
+        sandbox = Sandbox(local, services.openai, services.perplexity, services.foreign, folder, environment)
         sandbox.write_settings()
         yield sandbox
 

@@ -23,7 +23,7 @@ WELCOME = f"""\
 This is the sandbox: a Discord, an OpenAI and a Perplexity on this machine. The bot is real, the answers are
 the sandbox's own.
 Try: /ask why is the sky blue
-     /ask provider:perplexity what happened today
+     /search what happened today
      /ask private:true tell nobody
 A question with one of these words in it goes wrong as it says: {" ".join(MARKERS)}
 """
@@ -102,7 +102,7 @@ async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
                     say("\n")  # a further message begins on a line of its own
                 _print_news(printed.get(message.id, ""), message.content)
                 printed[message.id] = message.content
-            busy = sandbox.openai.in_flight + sandbox.perplexity.in_flight
+            busy = sum(service.in_flight for service in (sandbox.openai, sandbox.perplexity, sandbox.foreign))
             if quiet.cancelled_caught and not busy and not interaction.loading:
                 break
     say("\n(only you see this)\n\n" if interaction.private else "\n\n")
