@@ -56,6 +56,7 @@ def test_a_cluster_is_not_torn(cluster: str) -> None:
     assert {last_boundary(text, at) for at in range(2, end)} == {2}
     assert last_boundary(text, end) == end
 
+
 from discordianai.surrogates import well_formed
 
 
