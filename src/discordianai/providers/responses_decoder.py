@@ -112,15 +112,19 @@ class ResponsesDecoder:
         """An item that is complete: what of it has not been said yet."""
         match item.get("type"):
             case "message":
-                for number, part in enumerate(tables(item, "content")):
-                    yield from self._say_unsaid(index, number, piece(part, "text") or piece(part, "refusal"))
-                    yield from self._cite(tables(part, "annotations"))
+                yield from self._message(index, item, say=True)
             case "search_results":
                 yield from self._cite(tables(item, "results"))
             case "function_call":
                 self._calls.replace(index, text(item, "name"), piece(item, "arguments"))
                 if call := self._calls.whole():
                     yield call
+
+    def _message(self, index: int, item: Json, *, say: bool) -> Iterator[Event]:
+        for number, part in enumerate(tables(item, "content")):
+            if say:
+                yield from self._say_unsaid(index, number, piece(part, "text") or piece(part, "refusal"))
+            yield from self._cite(tables(part, "annotations"))
 
     def _say_unsaid(self, index: int, part: int, words: str) -> Iterator[Event]:
         if (index, part) not in self._said:
@@ -153,9 +157,12 @@ class ResponsesDecoder:
             raise ConnectionLost(self._provider, "the run was cancelled")
         if status not in {"completed", "incomplete"}:
             raise MalformedAnswer(self._provider, "the answer ends in a state that is no end")
+        # The places of a whole response need not be those of its events: all of its text is taken, or none.
         nothing_said = not self._said
         for index, item in enumerate(tables(response, "output")):
-            if nothing_said or item.get("type") != "message":
+            if item.get("type") == "message":
+                yield from self._message(index, item, say=nothing_said)
+            else:
                 yield from self._item(index, item)
         usage = _usage(table(response, "usage"))
         if usage is not None:

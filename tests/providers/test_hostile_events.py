@@ -1,0 +1,272 @@
+"""Whatever a provider sends: events or a named error come out, never anything else."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from discordianai.dispatch.budget import Budget, BudgetOptions
+from discordianai.dispatch.routing import WEB_SEARCH
+from discordianai.model import Citation, RateLimits, Usage
+from discordianai.providers import failures
+from discordianai.providers.chat import ChatDecoder
+from discordianai.providers.codec import Decoder
+from discordianai.providers.errors import ProviderError
+from discordianai.providers.events import Event, SourceList, TextDelta, UsageReport
+from discordianai.providers.json_values import MOST, NotJson, parse
+from discordianai.providers.limits import rate_limits
+from discordianai.providers.responses_decoder import ResponsesDecoder
+from tests.known_providers import FOREIGN, OPENAI
+from tests.providers import recorded
+
+EXAMPLES = max(200, settings.default.max_examples if settings.default else 0)
+
+HUGE = 10**400
+NASTY: list[object] = [
+    None,
+    True,
+    -1,
+    HUGE,
+    -HUGE,
+    10**20,
+    1e308,
+    0.5,
+    "",
+    "\ud83d",
+    "\u2028 \x00",
+    "9" * 400,
+    "https://[docs]/guide",
+    "https://example.com\uff0fpath",
+    [],
+    {},
+    [[]],
+    [None],
+    [7],
+    {"url": 5},
+    [{"url": 5, "title": 7}],
+    [{"type": "output_text", "text": 7, "annotations": 7}],
+]
+"""Values of every JSON type where another was expected, and of no sensible size."""
+
+
+def paths(value: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place in a document."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*above, key)
+            yield from paths(inner, (*above, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield (*above, index)
+            yield from paths(inner, (*above, index))
+
+
+def changed(value: object, path: tuple[str | int, ...], new: object, *, missing: bool) -> object:
+    """The document with something else at that place, or nothing."""
+    if not path:
+        return new
+    step, rest = path[0], path[1:]
+    if isinstance(value, dict):
+        if missing and not rest:
+            return {key: inner for key, inner in value.items() if key != step}
+        return {
+            key: changed(inner, rest, new, missing=missing) if key == step else inner
+            for key, inner in value.items()
+        }
+    assert isinstance(value, list)
+    if missing and not rest:
+        return [inner for index, inner in enumerate(value) if index != step]
+    return [
+        changed(inner, rest, new, missing=missing) if index == step else inner
+        for index, inner in enumerate(value)
+    ]
+
+
+json_values = st.recursive(
+    st.sampled_from(NASTY) | st.text(max_size=5) | st.integers() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def mutated_streams(draw: st.DrawFn, streams: list[list[str]]) -> list[str]:
+    """A recorded stream in which up to three places are something else, or are not there."""
+    stream = list(draw(st.sampled_from(streams)))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(stream) - 1))
+        if not stream[at].startswith("{"):
+            continue
+        event = json.loads(stream[at])
+        path = draw(st.sampled_from([(), *paths(event)]))
+        event = changed(event, path, draw(json_values), missing=bool(path) and draw(st.booleans()))
+        stream[at] = json.dumps(event)
+    if draw(st.booleans()):
+        stream.insert(
+            draw(st.integers(0, len(stream))), draw(st.sampled_from(["[" * 100_000, "NaN", "{", ""]))
+        )
+    return stream
+
+
+def check(decoder: Decoder, stream: list[str]) -> None:
+    """Read it as the client does, and look at all that comes out."""
+    try:
+        for data in stream:
+            if decoder.ended:
+                break
+            for event in decoder.decode(data):
+                check_event(event)
+        for event in decoder.close():
+            check_event(event)
+    except ProviderError as error:
+        check_error(error)
+
+
+def check_event(event: Event) -> None:
+    match event:
+        case TextDelta(text):
+            assert isinstance(text, str)
+            assert text
+        case UsageReport(Usage(asked, answered)):
+            assert 0 <= asked <= MOST
+            assert 0 <= answered <= MOST
+        case SourceList(citations):
+            for citation in citations:
+                check_citation(citation)
+        case _:
+            assert isinstance(event, Event)
+
+
+def check_citation(citation: Citation) -> None:
+    assert citation.url
+    for text in (citation.url, citation.title, citation.date):
+        text.encode()
+
+
+def check_error(error: ProviderError) -> None:
+    assert error.provider.label in error.for_person or not error.sentence
+    assert error.for_log.isprintable()
+    assert "words of the question" not in error.for_log
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(mutated_streams(recorded.RESPONSES_STREAMS))
+def test_responses_and_agent(stream: list[str]) -> None:
+    check(ResponsesDecoder(OPENAI, (WEB_SEARCH,), "", 100), stream)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(mutated_streams(recorded.CHAT_STREAMS))
+def test_chat(stream: list[str]) -> None:
+    check(ChatDecoder(FOREIGN, (WEB_SEARCH,)), stream)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(mutated_streams(recorded.RESPONSES_STREAMS + recorded.CHAT_STREAMS), st.booleans())
+def test_answers_in_one_piece(stream: list[str], chat: bool) -> None:
+    """Every event, taken for a whole answer: its shape is as good as any other wrong one."""
+    for data in stream:
+        decoder: Decoder = ChatDecoder(FOREIGN, ()) if chat else ResponsesDecoder(OPENAI, ())
+        try:
+            for event in decoder.decode_whole(parse(data)):
+                check_event(event)
+        except NotJson:
+            pass
+        except ProviderError as error:
+            check_error(error)
+
+
+ERROR_BODIES: list[object] = [
+    {
+        "error": {
+            "message": "words of the question",
+            "type": "invalid_request_error",
+            "code": "model_not_found",
+            "param": "model",
+        }
+    },
+    {"error": {"message": "words of the question", "type": "insufficient_quota", "code": 401}},
+    {"error": "words of the question"},
+    {"detail": [{"msg": "words of the question"}]},
+    {"error": {"code": 502, "message": "words of the question"}},
+]
+
+
+@st.composite
+def mutated_bodies(draw: st.DrawFn) -> bytes:
+    """The body of an error, with another value somewhere."""
+    body = draw(st.sampled_from(ERROR_BODIES))
+    path = draw(st.sampled_from([(), *paths(body)]))
+    return json.dumps(
+        changed(body, path, draw(json_values), missing=bool(path) and draw(st.booleans()))
+    ).encode()
+
+
+header_values = st.sampled_from(
+    [
+        "",
+        "0",
+        "1",
+        "-1",
+        "soon",
+        "9" * 400,
+        "9" * 5000,
+        "1e308",
+        "nan",
+        "inf",
+        "1s",
+        "6m0s",
+        "٣",
+        "1795600000",
+        "9" * 400 + "h",
+    ]
+)
+header_names = st.sampled_from(
+    [
+        "retry-after",
+        "x-request-id",
+        *(
+            f"x-ratelimit-{what}{of}"
+            for what in ("limit", "remaining", "reset")
+            for of in ("", "-requests", "-tokens")
+        ),
+    ]
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(300, 599), mutated_bodies(), st.dictionaries(header_names, header_values))
+def test_errors_and_headers(status: int, body: bytes, told: dict[str, str]) -> None:
+    headers = httpx.Headers([(name.encode(), value.encode()) for name, value in told.items()])
+    response = httpx.Response(status, headers=headers)
+    try:
+        parsed = parse(body)
+    except NotJson:
+        parsed = {}
+    error = failures.from_response(OPENAI, response, failures.error_object(parsed))
+    check_error(error)
+    wait = getattr(error, "retry_after", None)
+    assert wait is None or 0 <= wait <= failures.LONGEST_WAIT
+    budget = Budget(BudgetOptions(500, 200_000, 1))
+    budget.believe(rate_limits(headers) or RateLimits(), 100.0)
+    assert 0 <= budget.wait(10, 100.0) < 120
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 100_000, id="deep array"),
+        pytest.param('{"a":' * 100_000, id="deep object"),
+        pytest.param("NaN", id="NaN"),
+        pytest.param('{"a": Infinity}', id="infinity"),
+        pytest.param("", id="nothing"),
+        pytest.param("7", id="a number"),
+        pytest.param("9" * 5000, id="a huge number"),
+    ],
+)
+def test_what_is_no_json_object_has_a_name(text: str) -> None:
+    with pytest.raises(NotJson):
+        parse(text)

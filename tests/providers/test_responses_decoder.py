@@ -1,0 +1,175 @@
+"""An answer of the Responses and of the Agent interface is read right, whatever it consists of."""
+
+import json
+
+import pytest
+
+from discordianai.dispatch.routing import WEB_SEARCH
+from discordianai.model import Citation, FinishReason, ToolCall, Usage
+from discordianai.providers import errors
+from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
+from discordianai.providers.json_values import Json
+from discordianai.providers.responses_decoder import ResponsesDecoder
+from tests.known_providers import OPENAI
+from tests.providers import recorded
+
+
+def read(stream: list[str], most_tokens: int | None = None) -> list[Event]:
+    decoder = ResponsesDecoder(OPENAI, (WEB_SEARCH,), "", most_tokens)
+    return [event for data in stream for event in decoder.decode(data)]
+
+
+def said(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def cited(events: list[Event]) -> tuple[Citation, ...]:
+    lists = [event.citations for event in events if isinstance(event, SourceList)]
+    return lists[-1] if lists else ()
+
+
+@pytest.mark.parametrize(
+    ("stream", "text"),
+    [
+        (recorded.TEXT, "Bonjour"),
+        (recorded.REASONING, "Six it is."),
+        (recorded.TWO_MESSAGES, "Let me think.\n\nDone."),
+        (recorded.HOSTED_SEARCH, "High at six."),
+        (recorded.REFUSAL, "I can't."),
+        (recorded.AGENT, "High at six.[1]"),
+    ],
+)
+def test_the_text_comes_once_with_its_usage_and_one_end(stream: list[str], text: str) -> None:
+    """Deltas, done events, items and the whole response repeat each other: each word is said once."""
+    events = read(stream)
+    assert said(events) == text
+    assert events[-2:] == [UsageReport(Usage(41, 77)), End(FinishReason.STOP)]
+    assert len([event for event in events if isinstance(event, End)]) == 1
+
+
+@pytest.mark.parametrize("dropped", ["delta", "output_text.done", "output_item.done"])
+def test_the_text_is_found_wherever_it_stands(dropped: str) -> None:
+    """Some endpoints send no deltas, some only whole items, some nothing but the whole response."""
+    kinds = ["delta", "output_text.done", "output_item.done"]
+    gone = kinds[: kinds.index(dropped) + 1]
+    kept = [data for data in recorded.TEXT if not any(kind in json.loads(data)["type"] for kind in gone)]
+    last = json.loads(kept[-1])
+    part = {"type": "output_text", "text": "Bonjour", "annotations": [recorded.ANNOTATION]}
+    last["response"]["output"] = [{"type": "message", "content": [part]}]
+    events = read([*kept[:-1], json.dumps(last)])
+    assert said(events) == "Bonjour"
+    assert cited(events) == (Citation("https://tides.example/today", "Tides"),)
+
+
+def test_a_call_of_our_function_is_whole_and_one_of_theirs_is_none() -> None:
+    """Perplexity streams its own search as a call: only what was offered is ours to answer."""
+    assert [event for event in read(recorded.FUNCTION_CALL) if isinstance(event, ToolCall)] == [
+        ToolCall("web_search", "tide")
+    ]
+    assert not any(isinstance(event, ToolCall) for event in read(recorded.AGENT))
+
+
+def test_a_call_behind_one_of_theirs_is_still_ours() -> None:
+    """Their call comes first, at another place in the output."""
+    ours = [data.replace('"output_index": 0', '"output_index": 3') for data in recorded.FUNCTION_CALL[1:]]
+    events = read([*recorded.AGENT[:5], *ours])
+    assert ToolCall("web_search", "tide") in events
+
+
+def test_sources_are_numbered_as_the_text_cites_them() -> None:
+    """By their ids; where two searches gave out the same one, by their place among the addresses."""
+    assert [citation.url for citation in cited(read(recorded.AGENT))] == [
+        "https://one.example",
+        "https://two.example",
+    ]
+    found: list[Json] = [
+        {"type": "response.reasoning.search_results", "results": [{"id": 2, "url": "https://b.example"}]},
+        {"type": "response.reasoning.search_results", "results": [{"id": 1, "url": "https://a.example"}]},
+    ]
+    assert [c.url for c in cited(read([json.dumps(each) for each in found]))] == [
+        "https://a.example",
+        "https://b.example",
+    ]
+    clash: Json = {
+        "type": "response.reasoning.search_results",
+        "results": [{"id": 2, "url": "https://a.example"}],
+    }
+    urls = [c.url for c in cited(read([json.dumps(found[0]), json.dumps(clash)]))]
+    assert urls == ["https://b.example", "https://a.example"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "ends"),
+    [
+        ("max_output_tokens", FinishReason.LENGTH),
+        ("content_filter", FinishReason.FILTERED),
+        ("steered", FinishReason.OTHER),
+    ],
+)
+def test_an_incomplete_answer_says_why(reason: str, ends: FinishReason) -> None:
+    assert read(recorded.incomplete(reason, "Bon"))[-1] == End(ends)
+    assert read(recorded.incomplete(reason))[-1] == End(ends)
+
+
+def test_a_cut_answer_that_is_called_complete_counts_as_cut() -> None:
+    """Perplexity was seen to do so; the usage gives it away."""
+    assert read(recorded.TEXT, most_tokens=77)[-1] == End(FinishReason.LENGTH)
+    assert read(recorded.TEXT, most_tokens=78)[-1] == End(FinishReason.STOP)
+
+
+@pytest.mark.parametrize("shape", ["nested", "flat", "in the response", "at the top"])
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("insufficient_quota", errors.QuotaExhausted),
+        ("credit_balance_exhausted", errors.QuotaExhausted),
+        ("rate_limit_exceeded", errors.RateLimited),
+        ("slow_down", errors.RateLimited),
+        ("server_error", errors.Overloaded),
+        ("internal_error", errors.Overloaded),
+        ("invalid_prompt", errors.ContentFiltered),
+        ("context_length_exceeded", errors.ContextTooLong),
+        ("image_parse_error", errors.ImageRefused),
+        ("never heard of", errors.Overloaded),
+    ],
+)
+def test_a_failure_after_200_has_the_name_of_its_code(
+    code: str, error: type[errors.ProviderError], shape: str
+) -> None:
+    with pytest.raises(error) as caught:
+        read(recorded.failed(code, shape))
+    assert type(caught.value) is error
+    assert "words" not in caught.value.for_log
+
+
+def test_an_answer_in_one_piece_is_read_the_same_way() -> None:
+    """Whoever may not stream gets it so; a failure comes with 200 there, too."""
+    part = {"type": "output_text", "text": "Bonjour", "annotations": []}
+    item = {"type": "message", "content": [part]}
+    body: Json = {"id": "resp_9", "status": "completed", "output": [item], "usage": recorded.USAGE}
+    decoder = ResponsesDecoder(OPENAI, ())
+    assert list(decoder.decode_whole(body)) == [
+        TextDelta("Bonjour"),
+        UsageReport(Usage(41, 77)),
+        End(FinishReason.STOP),
+    ]
+    refused: Json = {"status": "failed", "error": {"code": "insufficient_quota", "message": "words"}}
+    with pytest.raises(errors.QuotaExhausted):
+        list(ResponsesDecoder(OPENAI, ()).decode_whole(refused))
+
+
+def test_an_answer_without_an_end_in_sight_is_cut() -> None:
+    """The reader stops at the bound, and says that the answer goes on."""
+    delta: Json = {
+        "type": "response.output_text.delta",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": "x" * 300_000,
+    }
+    decoder = ResponsesDecoder(OPENAI, ())
+    events: list[Event] = []
+    while End(FinishReason.LENGTH) not in events:
+        events += decoder.decode(json.dumps(delta))
+    assert len(said(events)) == MOST_TEXT
+    assert not decoder.ended, "the provider goes on, and is to be told to stop"
