@@ -1,33 +1,34 @@
 """Who is asked, when the web is searched, and who answers where one fails."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
 import trio
 import trio.testing
 
-from discordianai.asking import HELD_BACK, Asked, Asking
+from discordianai.asking import HELD_BACK, AnswerEvent, Asked, Asking
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router, Strategy
+from discordianai.dispatch.routing import RULES, TOOL, WEB_SEARCH, Inquiry, Router
 from discordianai.model import (
     ChatRequest,
-    Chunk,
     FinishReason,
-    ProviderName,
+    Provider,
     Role,
     Route,
+    SearchMode,
     ToolCall,
     Turn,
     Usage,
 )
 from discordianai.providers.errors import BadRequest, ConnectionLost, Overloaded, ToolsRefused
+from discordianai.providers.events import End, TextDelta, UsageReport
 from discordianai.providers.fake import FakeProvider, Step
+from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
-OPENAI, PERPLEXITY = ProviderName.OPENAI, ProviderName.PERPLEXITY
-CALL = Chunk(tool_call=ToolCall(WEB_SEARCH.name, "llama prices"))
+CALL = ToolCall(WEB_SEARCH.name, "llama prices")
 HISTORY = (Turn(Role.USER, "hello"), Turn(Role.ASSISTANT, "hi"))
 
 
@@ -38,39 +39,42 @@ class Scene:
         self,
         openai: list[list[Step]],
         perplexity: list[list[Step]] | None = None,
-        strategy: Strategy = Strategy.TOOL,
+        strategy: str = TOOL,
     ) -> None:
-        self.openai = FakeProvider(*openai, name=OPENAI, model="o")
-        self.perplexity = FakeProvider(*(perplexity or [["found"]]), name=PERPLEXITY, model="p")
+        self.openai = FakeProvider(*openai, provider=OPENAI, model="o")
+        self.perplexity = FakeProvider(*(perplexity or [["found"]]), provider=PERPLEXITY, model="p")
         options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
         both = (self.openai, self.perplexity)
-        dispatchers = {provider.name: Dispatcher(provider, options) for provider in both}
-        self.asking = Asking(dispatchers, Router(list(dispatchers), strategy))
+        dispatchers = {each.provider.name: Dispatcher(each, options) for each in both}
+        self.asking = Asking(dispatchers, Router([each.provider for each in both], strategy))
         self.texts: list[str] = []
         self.routes: list[Route] = []
-        self.reserved: list[tuple[ProviderName, str]] = []
+        self.reserved: list[tuple[Provider, str]] = []
         self.spent = False
 
-    async def ask(self, text: str = "why?", wanted: ProviderName | None = None) -> str:
+    async def ask(self, text: str = "why?", wanted: Provider | None = None, **inquired: bool) -> str:
         """What is shown in the end."""
-        async for chunk in self.chunks(text, wanted):
-            if chunk.text:
-                self.texts.append(chunk.text)
-            if chunk.route:
-                self.routes.append(chunk.route)
+        async for event in self.events(text, wanted, **inquired):
+            match event:
+                case TextDelta(words):
+                    self.texts.append(words)
+                case Route():
+                    self.routes.append(event)
         return "".join(self.texts)
 
-    def chunks(self, text: str, wanted: ProviderName | None = None) -> AsyncIterator[Chunk]:
-        def request(_provider: ProviderName, model: str) -> ChatRequest:
+    def events(
+        self, text: str, wanted: Provider | None = None, **inquired: bool
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        def request(_provider: Provider, model: str) -> ChatRequest:
             return ChatRequest(model, (*HISTORY, Turn(Role.USER, text)))
 
-        async def reserve(provider: ProviderName, model: str, most: Usage) -> None:
+        async def reserve(provider: Provider, model: str, most: Usage) -> None:
             self.reserved.append((provider, model))
             if self.spent:
                 raise AllowanceSpent(provider, "as much as may be")
 
-        inquiry = Inquiry(text, HISTORY, "a conversation", wanted)
-        return self.asking.chunks(Asked(inquiry, request, reserve, trio.current_time() + 300, 1))
+        inquiry = Inquiry(text, HISTORY, "a conversation", wanted.name if wanted else None, **inquired)
+        return self.asking.events(Asked(inquiry, request, reserve, trio.current_time() + 300, 1))
 
 
 async def test_openai_answers_by_itself_where_it_calls_for_nothing() -> None:
@@ -106,27 +110,25 @@ async def test_once_text_is_shown_there_is_no_switch() -> None:
 
 async def test_text_waits_for_a_few_characters_and_no_longer(autojump_clock: trio.testing.MockClock) -> None:
     scene = Scene([["x" * 50, 1.0, "y" * 20, 5.0, "z"]])
-    shown = [trio.current_time() async for chunk in scene.chunks("why?") if chunk.text]
+    shown = [trio.current_time() async for event in scene.events("why?") if isinstance(event, TextDelta)]
     assert shown == [pytest.approx(1.0), pytest.approx(6.0)]
 
 
 async def test_a_short_answer_appears_when_the_model_has_ended_it(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    end = Chunk(finish_reason=FinishReason.STOP)
-    scene = Scene([["42.", end, 5.0]])
-    (shown,) = [trio.current_time() async for chunk in scene.chunks("why?") if chunk.text]
+    scene = Scene([["42.", End(FinishReason.STOP), 5.0]])
+    (shown,) = [trio.current_time() async for event in scene.events("why?") if isinstance(event, TextDelta)]
     assert shown == pytest.approx(0.0)
 
 
 async def test_the_usage_of_the_call_is_told_too() -> None:
-    scene = Scene([[CALL, Chunk(usage=Usage(90, 12))]])
-    usages = [chunk.usage async for chunk in scene.chunks("why?") if chunk.usage]
-    assert Usage(90, 12) in usages
+    scene = Scene([[CALL, UsageReport(Usage(90, 12))]])
+    assert UsageReport(Usage(90, 12)) in [event async for event in scene.events("why?")]
 
 
 async def test_a_tool_that_is_not_ours_is_no_call() -> None:
-    scene = Scene([["an answer", Chunk(tool_call=ToolCall("delete_everything", "now"))]])
+    scene = Scene([["an answer", ToolCall("delete_everything", "now")]])
     assert await scene.ask() == "an answer"
 
 
@@ -155,7 +157,7 @@ async def test_an_endpoint_without_tools_is_noticed_once_and_then_rules_decide()
 
 
 async def test_a_refusal_without_tools_in_the_request_is_told_as_it_is() -> None:
-    scene = Scene([[ToolsRefused(OPENAI, "400")]], strategy=Strategy.OPENAI)
+    scene = Scene([[ToolsRefused(OPENAI, "400")]], strategy="openai")
     with pytest.raises(BadRequest):
         await scene.ask(wanted=OPENAI)
 
@@ -187,7 +189,7 @@ async def test_who_has_spent_the_days_allowance_asks_nobody() -> None:
 
 
 async def test_by_rules_a_follow_up_stays_with_who_answered_last() -> None:
-    scene = Scene([["o"]], strategy=Strategy.RULES)
+    scene = Scene([["o"]], strategy=RULES)
     await scene.ask("news from Rome")
     await scene.ask("and what about it?")
     await scene.ask("write a haiku")
@@ -195,20 +197,19 @@ async def test_by_rules_a_follow_up_stays_with_who_answered_last() -> None:
     assert scene.routes[1].why == "as just before"
 
 
-@pytest.mark.parametrize(("strategy", "name"), [(Strategy.OPENAI, OPENAI), (Strategy.PERPLEXITY, PERPLEXITY)])
+@pytest.mark.parametrize(("fixed", "other"), [(OPENAI, PERPLEXITY), (PERPLEXITY, OPENAI)])
 async def test_the_operator_may_fix_the_provider_and_a_person_may_ask_for_another(
-    strategy: Strategy, name: ProviderName
+    fixed: Provider, other: Provider
 ) -> None:
-    scene = Scene([["o"]], strategy=strategy)
-    other = PERPLEXITY if name is OPENAI else OPENAI
+    scene = Scene([["o"]], strategy=fixed.name)
     await scene.ask("news from Rome")
     await scene.ask("news from Rome", wanted=other)
-    assert [route.provider for route in scene.routes] == [name, other]
+    assert [route.provider for route in scene.routes] == [fixed, other]
     assert scene.openai.requests[0].tools == ()
 
 
 async def test_why_is_said_in_three_words() -> None:
-    for strategy in Strategy:
+    for strategy in (TOOL, RULES, "openai", "perplexity"):
         scene = Scene([["o"], ["o"], [CALL], [Overloaded(OPENAI, "503")]], strategy=strategy)
         for text in ("why?", "news from Rome", "why?", "why?"):
             await scene.ask(text)
@@ -218,11 +219,11 @@ async def test_why_is_said_in_three_words() -> None:
 
 async def test_leaving_in_the_middle_leaves_the_provider(autojump_clock: trio.testing.MockClock) -> None:
     scene = Scene([["x" * 100, 1000.0]])
-    chunks = scene.chunks("why?")
+    events = scene.events("why?")
     with trio.move_on_after(1):
-        async for _ in chunks:
+        async for _ in events:
             pass
-    await chunks.aclose()  # type: ignore[attr-defined]  # it is a generator
+    await events.aclose()
     assert (scene.openai.in_flight, scene.openai.left_early) == (0, 1)
 
 
@@ -230,3 +231,57 @@ async def test_a_question_keeps_its_time_when_it_was_said() -> None:
     scene = Scene([[CALL]])
     await scene.ask()
     assert replace(scene.perplexity.requests[0].turns[-1], text="") == Turn(Role.USER, "", 0.0)
+
+
+def routing(*available: Provider, strategy: str = TOOL, **inquired: bool) -> tuple[str, SearchMode, int]:
+    """Who is asked first, whether it is to search, and how many tools it is offered."""
+    choice = Router(available, strategy).choose(Inquiry("why?", HISTORY, "a conversation", **inquired))
+    return choice.provider.name, choice.search, len(choice.tools)
+
+
+def test_where_only_one_provider_is_set_up_it_answers_all_and_searches_if_it_can() -> None:
+    """OpenAI's hosted search stands in where nobody else searches; Perplexity always searches."""
+    assert routing(OPENAI) == ("openai", SearchMode.OFFERED, 0)
+    assert routing(OPENAI, search=True) == ("openai", SearchMode.REQUIRED, 0)
+    assert routing(PERPLEXITY) == ("perplexity", SearchMode.OFF, 0)
+    assert routing(PERPLEXITY, search=True) == ("perplexity", SearchMode.REQUIRED, 0)
+    assert routing(FOREIGN, search=True) == ("foreign", SearchMode.OFF, 0)
+
+
+def test_who_asked_for_the_web_gets_the_provider_that_is_made_for_it() -> None:
+    """Whatever the strategy says."""
+    for strategy in (TOOL, RULES, "openai"):
+        assert routing(OPENAI, PERPLEXITY, strategy=strategy, search=True)[0] == "perplexity"
+    assert routing(FOREIGN, OPENAI, search=True) == ("openai", SearchMode.REQUIRED, 0)
+
+
+def test_a_third_provider_calls_the_tool_as_openai_does() -> None:
+    """Routing goes by what a provider can do, not by who it is."""
+    assert routing(FOREIGN, PERPLEXITY) == ("foreign", SearchMode.OFF, 1)
+    deaf = replace(FOREIGN, tools=False)
+    assert routing(deaf, PERPLEXITY) == ("foreign", SearchMode.OFF, 0)
+
+
+def test_pictures_go_to_a_provider_that_takes_them() -> None:
+    """Where one does; the first one gets them otherwise."""
+    blind = replace(OPENAI, images=False)
+    assert routing(blind, FOREIGN, PERPLEXITY, images=True)[0] == "foreign"
+    assert routing(blind, PERPLEXITY, images=True)[0] == "perplexity"
+    assert routing(blind, replace(PERPLEXITY, images=False), images=True)[0] == "openai"
+
+
+async def test_what_a_provider_cannot_take_is_said() -> None:
+    """The answer says that it was given without the file."""
+    scene = Scene([["an answer"]])
+    await scene.ask("why?", wanted=PERPLEXITY, files=True)
+    assert scene.routes[-1].note == "Perplexity takes no files, so it answered without."
+
+
+async def test_where_the_search_fails_the_other_one_searches() -> None:
+    """`/search` falls back to a provider that can search, and to no other."""
+    scene = Scene([["found, too"]], [[Overloaded(PERPLEXITY, "503")]])
+    assert await scene.ask("llamas", search=True) == "found, too"
+    assert scene.openai.requests[0].search is SearchMode.REQUIRED
+    router = Router([FOREIGN, PERPLEXITY])
+    choice = router.choose(Inquiry("llamas", HISTORY, "a conversation", search=True))
+    assert router.instead(choice, {"perplexity"}) is None

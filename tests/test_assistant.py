@@ -33,23 +33,23 @@ from discordianai.conversations.store import StoreError
 from discordianai.conversations.window import ContextOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.dispatch.routing import WEB_SEARCH, Router, Strategy
+from discordianai.dispatch.routing import TOOL, WEB_SEARCH, Router
 from discordianai.model import (
     ChatRequest,
-    Chunk,
     FinishReason,
     Person,
     Place,
-    ProviderName,
     Question,
     ReplyAddress,
     Role,
     ToolCall,
 )
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
+from discordianai.providers.events import End, Event, TextDelta
 from discordianai.providers.fake import FakeProvider, Step
 from discordianai.reply import Closing, FakeReply, ReplyFailed
 from discordianai.tokens import TokenEstimator
+from tests.known_providers import OPENAI, PERPLEXITY
 
 ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
 
@@ -62,7 +62,7 @@ class Scene:
         *scripts: list[Step],
         provider: FakeProvider | None = None,
         others: Sequence[FakeProvider] = (),
-        strategy: Strategy = Strategy.TOOL,
+        strategy: str = TOOL,
         rules: ContextRules | None = None,
         accounting: AccountingOptions | None = None,
     ) -> None:
@@ -70,11 +70,15 @@ class Scene:
         self.store = MemoryStore()
         options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
         providers = [self.provider, *others]
-        self.dispatchers = {provider.name: Dispatcher(provider, options) for provider in providers}
-        asking = Asking(self.dispatchers, Router(list(self.dispatchers), strategy))
+        self.dispatchers = {each.provider.name: Dispatcher(each, options) for each in providers}
+        asking = Asking(self.dispatchers, Router([each.provider for each in providers], strategy))
         self.channels = ChannelBook(self.store)
         contexts = Contexts(
-            self.store, self.channels, rules or ContextRules("be brief", max_turns=10), TokenEstimator()
+            self.store,
+            self.channels,
+            rules or ContextRules("be brief", max_turns=10),
+            TokenEstimator(),
+            b"a key of this bot's",
         )
         ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
         self.assistant = Assistant(asking, contexts, self.store, ledger, AssistantOptions())
@@ -116,7 +120,7 @@ async def test_what_was_said_in_private_stays_there() -> None:
 
 
 async def test_a_providers_failure_is_told_under_the_questions_number_and_the_part_is_kept() -> None:
-    scene = Scene(["half an ", ConnectionLost(ProviderName.OPENAI, "reset by peer")])
+    scene = Scene(["half an ", ConnectionLost(OPENAI, "reset by peer")])
     question = scene.question()
     reply = await scene.ask(question)
     assert reply.text == "half an "
@@ -188,11 +192,12 @@ async def test_an_empty_answer_is_said_to_be_one_and_is_not_remembered() -> None
 async def test_an_answer_that_reached_the_length_limit_says_so() -> None:
     class Verbose(FakeProvider):
         @asynccontextmanager
-        async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
-            async def chunks() -> AsyncIterator[Chunk]:
-                yield Chunk(text="a long answer", finish_reason=FinishReason.LENGTH)
+        async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+            async def events() -> AsyncIterator[Event]:
+                yield TextDelta("a long answer")
+                yield End(FinishReason.LENGTH)
 
-            yield chunks()
+            yield events()
 
     reply = await Scene(provider=Verbose()).ask()
     assert (reply.text, reply.note) == ("a long answer", CUT_SHORT)
@@ -212,12 +217,12 @@ async def test_questions_of_one_conversation_are_answered_in_the_order_they_came
 
 
 def perplexity() -> FakeProvider:
-    return FakeProvider(["found"], name=ProviderName.PERPLEXITY)
+    return FakeProvider(["found"], provider=PERPLEXITY)
 
 
 async def test_the_other_provider_answers_where_one_fails_before_it_has_said_anything() -> None:
     other = perplexity()
-    scene = Scene([QuotaExhausted(ProviderName.OPENAI, "no money")], others=[other])
+    scene = Scene([QuotaExhausted(OPENAI, "no money")], others=[other])
     reply = await scene.ask()
     assert reply.text == "found"
     assert "OpenAI could not answer, so Perplexity did." in reply.note
@@ -227,7 +232,7 @@ async def test_the_other_provider_answers_where_one_fails_before_it_has_said_any
 async def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:
     other = perplexity()
     half = "half of a long answer " * 5
-    scene = Scene([half, ConnectionLost(ProviderName.OPENAI, "cut")], others=[other])
+    scene = Scene([half, ConnectionLost(OPENAI, "cut")], others=[other])
     reply = await scene.ask()
     assert reply.text == half
     assert other.requests == []
@@ -235,16 +240,16 @@ async def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:
 
 async def test_who_asked_for_one_provider_gets_no_other() -> None:
     other = perplexity()
-    scene = Scene([QuotaExhausted(ProviderName.OPENAI, "no money")], others=[other])
-    question = replace(scene.question(), provider=ProviderName.OPENAI)
+    scene = Scene([QuotaExhausted(OPENAI, "no money")], others=[other])
+    question = replace(scene.question(), provider="openai")
     reply = await scene.ask(question)
     assert "used up" in reply.note
     assert other.requests == []
 
 
 async def test_one_deadline_covers_both_providers(autojump_clock: trio.testing.MockClock) -> None:
-    other = FakeProvider([1000.0, "late"], name=ProviderName.PERPLEXITY)
-    scene = Scene([200.0, Overloaded(ProviderName.OPENAI, "503")], others=[other])
+    other = FakeProvider([1000.0, "late"], provider=PERPLEXITY)
+    scene = Scene([200.0, Overloaded(OPENAI, "503")], others=[other])
     reply = await scene.ask()
     assert trio.current_time() == pytest.approx(300.0)
     assert "took too long" in reply.note
@@ -252,7 +257,7 @@ async def test_one_deadline_covers_both_providers(autojump_clock: trio.testing.M
 
 
 async def test_what_is_cut_says_so_and_can_be_gone_on_with() -> None:
-    scene = Scene(["half an ", ConnectionLost(ProviderName.OPENAI, "cut")])
+    scene = Scene(["half an ", ConnectionLost(OPENAI, "cut")])
     reply = await scene.ask()
     assert reply.closing is not None
     assert reply.note.startswith(BROKEN_OFF)
@@ -272,7 +277,7 @@ async def test_a_stopped_question_keeps_its_part_and_the_provider_stops_at_once(
     assert trio.current_time() == pytest.approx(1.0)
     assert (reply.text, reply.note) == ("beginning", STOPPED)
     assert (scene.provider.in_flight, scene.provider.left_early) == (0, 1)
-    assert scene.dispatchers[ProviderName.OPENAI].statistics().in_flight == 0
+    assert scene.dispatchers["openai"].statistics().in_flight == 0
     assert await scene.remembered(question) == ["why?", "beginning"]
     assert not scene.assistant.stop(question.address.interaction_id)
 
@@ -437,7 +442,7 @@ async def test_what_an_answer_costs_is_charged_to_who_asked_by_the_providers_cou
 
 
 async def test_a_call_of_the_tool_and_the_search_are_both_charged() -> None:
-    call = Chunk(tool_call=ToolCall(WEB_SEARCH.name, "llamas"))
+    call = ToolCall(WEB_SEARCH.name, "llamas")
     scene = Scene([call], others=[perplexity()])
     await scene.ask()
     lines = await scene.store.spending("2000-01-01")
@@ -452,7 +457,7 @@ async def test_a_stopped_answer_costs_what_came_of_it_and_a_failed_try_nothing(
     (line,) = await scene.store.spending("2000-01-01")
     assert 0 < line.spent.output_tokens < 20
     assert line.spent.input_tokens > 0
-    scene = Scene([Overloaded(ProviderName.OPENAI, "503")])
+    scene = Scene([Overloaded(OPENAI, "503")])
     await scene.ask()
     assert await scene.store.spending("2000-01-01") == ()
 
@@ -501,7 +506,7 @@ async def test_what_was_answered_can_be_named_to_be_asked_again() -> None:
 
 
 async def test_a_channel_has_instructions_and_a_model_of_its_own_and_a_thread_has_its_channels() -> None:
-    rules = ContextRules("be brief", providers={"better": ProviderName.OPENAI})
+    rules = ContextRules("be brief", providers={"better": "openai"})
     scene = Scene(["text"], rules=rules)
     await scene.channels.set(Place(7, 5), 1, ChannelSettings("Be a pirate.", "better"))
     thread = replace(scene.question(), place=Place(8, 5, parent_id=7))
@@ -512,7 +517,7 @@ async def test_a_channel_has_instructions_and_a_model_of_its_own_and_a_thread_ha
 
 
 async def test_a_model_that_another_provider_has_takes_the_question_there() -> None:
-    rules = ContextRules("be brief", providers={"sonar": ProviderName.PERPLEXITY})
+    rules = ContextRules("be brief", providers={"sonar": "perplexity"})
     other = perplexity()
     scene = Scene(["text"], others=[other], rules=rules)
     await scene.channels.set(Place(7, 5), 1, ChannelSettings(model="sonar"))

@@ -133,6 +133,7 @@ async def _held_back(
                     continue
                 shown, event = True, TextDelta(held)
             case End() if held and not shown and not called:
+                shown = True
                 yield TextDelta(held)
         yield event
 

@@ -16,6 +16,7 @@ from discordianai.discord.characters import (
     last_code_point,
     units,
 )
+from discordianai.surrogates import well_formed
 from tests.discord.markdown_texts import CLUSTERS, ODDITIES, texts
 
 clusters = st.lists(
@@ -55,9 +56,6 @@ def test_a_cluster_is_not_torn(cluster: str) -> None:
     end = 2 + len(cluster)
     assert {last_boundary(text, at) for at in range(2, end)} == {2}
     assert last_boundary(text, end) == end
-
-
-from discordianai.surrogates import well_formed
 
 
 def test_halves_of_a_pair_that_came_one_by_one_stay_together() -> None:

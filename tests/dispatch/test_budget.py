@@ -193,3 +193,23 @@ def test_repetitions_are_a_tenth_of_all_requests_at_most(asks: list[bool]) -> No
             requests += 1
             budget.earn()
         assert repetitions <= 5 + requests * 0.1 + 1e-9
+
+
+def test_a_limit_of_each_second_is_kept_and_its_minute_too() -> None:
+    """Perplexity tells its limit for a second: it counts more than the burst of the settings, up and down."""
+    budget, now = Budget(BudgetOptions(requests_per_minute=50, burst=1)), 1000.0
+    budget.reserve(10, now)
+    assert budget.wait(10, now) == pytest.approx(1.2, abs=0.01)
+    budget.believe(RateLimits(requests_per_second=Quota(8, 7, 1.0)), now)
+    for _ in range(7):
+        assert budget.wait(10, now) == 0.0
+        budget.reserve(10, now)
+    assert budget.wait(10, now) == pytest.approx(1.2, abs=0.01)
+    assert budget.limits[0] == 50
+
+
+def test_what_others_used_of_a_second_is_waited_for() -> None:
+    """Nothing is left, and it was not this bot that used it: the next second begins soon."""
+    budget, now = Budget(BudgetOptions(requests_per_minute=50, burst=1)), 1000.0
+    budget.believe(RateLimits(requests_per_second=Quota(3, 0, 0.4)), now)
+    assert 0 < budget.wait(10, now) <= 0.5

@@ -12,10 +12,10 @@ from trio.testing import MockClock
 
 from discordianai.dispatch.breaker import BreakerOptions, BreakerState
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions, QueuePosition
 from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.model import ChatRequest, ProviderName, Role, Turn
+from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -24,9 +24,10 @@ from discordianai.providers.errors import (
     ProviderError,
     RateLimited,
 )
+from discordianai.providers.events import TextDelta
 from discordianai.providers.fake import FakeProvider, Step
+from tests.known_providers import OPENAI
 
-OPENAI = ProviderName.OPENAI
 NEVER_OPENS = BreakerOptions(minimum=10**6)
 
 
@@ -41,7 +42,7 @@ def dispatcher(provider: FakeProvider, **options: object) -> Dispatcher:
 
 async def ask(asked: Dispatcher, person: str = "ann", seconds: float = 300.0) -> str:
     async with asked.stream(request(person), trio.current_time() + seconds) as chunks:
-        return "".join([chunk.text async for chunk in chunks])
+        return "".join([event.text async for event in chunks if isinstance(event, TextDelta)])
 
 
 async def test_what_fails_before_any_text_is_asked_again(autojump_clock: MockClock) -> None:
@@ -64,7 +65,7 @@ async def test_what_would_fail_again_is_not_asked_again(
 async def test_after_text_was_shown_nothing_is_repeated(autojump_clock: MockClock) -> None:
     provider = FakeProvider(["part", ConnectionLost(OPENAI, "cut")], ["never"])
     async with dispatcher(provider).stream(request()) as chunks:
-        assert (await anext(chunks)).text == "part"
+        assert await anext(chunks) == TextDelta("part")
         with pytest.raises(ConnectionLost):
             await anext(chunks)
     assert len(provider.requests) == 1
@@ -154,7 +155,7 @@ async def test_who_waits_in_the_line_is_told_where_and_then_again(autojump_clock
 
     async def watch() -> None:
         async with asked.stream(request("ben")) as chunks:
-            places = (chunk.place_in_line async for chunk in chunks if chunk.place_in_line is not None)
+            places = (event.number async for event in chunks if isinstance(event, QueuePosition))
             told.extend([(trio.current_time(), place) async for place in places])
 
     async with trio.open_nursery() as nursery:

@@ -13,7 +13,7 @@ from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.refusals import QueueFull
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.statistics import MINUTES, MOST_MODELS, OTHER_MODELS, Outcome
-from discordianai.model import ChatRequest, Chunk, ProviderName, Role, Turn
+from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -24,9 +24,10 @@ from discordianai.providers.errors import (
     TimedOut,
     ToolsRefused,
 )
+from discordianai.providers.events import Event
 from discordianai.providers.fake import FakeProvider, Step
+from tests.known_providers import OPENAI
 
-OPENAI = ProviderName.OPENAI
 REQUEST = ChatRequest("gpt", (Turn(Role.USER, "why?"),), person="ann")
 
 
@@ -81,9 +82,9 @@ async def test_who_leaves_has_stopped_it(autojump_clock: MockClock) -> None:
 
 async def test_a_bug_is_told_from_a_provider_that_fails() -> None:
     class Broken:
-        name, model = OPENAI, "fake"
+        provider, model = OPENAI, "fake"
 
-        def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Chunk]]:
+        def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
             raise ZeroDivisionError
 
     asked = Dispatcher(Broken(), DispatchOptions(slots=1))

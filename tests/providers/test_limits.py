@@ -1,4 +1,6 @@
-"""OpenAI's headers about its limits, as they come and as they should not."""
+"""The providers' headers about their limits, as they come and as they should not."""
+
+import time
 
 import httpx
 import pytest
@@ -48,3 +50,31 @@ def test_a_limit_of_requests_a_day_is_not_taken_for_one_a_minute() -> None:
 def test_what_makes_no_sense_is_left_out(wrong: tuple[str, str, str]) -> None:
     assert rate_limits(httpx.Headers(headers("requests", *wrong))) is None
     assert rate_limits(httpx.Headers({})) is None
+
+
+def test_perplexitys_limit_of_a_second_is_read() -> None:
+    """Without suffix, with the next second since the epoch as its reset."""
+    now = int(time.time())
+    told = {"x-ratelimit-limit": "3", "x-ratelimit-remaining": "0", "x-ratelimit-used": "3"}
+    limits = rate_limits(httpx.Headers(told | {"x-ratelimit-reset": str(now + 1)}))
+    assert limits is not None
+    quota = limits.requests_per_second
+    assert quota is not None
+    assert (quota.limit, quota.remaining) == (3, 0)
+    assert 0 <= quota.reset <= 1
+    assert limits.requests is None
+    far = rate_limits(httpx.Headers(told | {"x-ratelimit-reset": str(now + 86_400)}))
+    assert far is not None
+    assert far.requests_per_second is not None
+    assert far.requests_per_second.reset == 1.0
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000, "٣", "1e3", "0x1", "inf"])
+def test_what_is_no_plain_number_of_a_sensible_size_is_left_out(number: str) -> None:
+    assert (
+        rate_limits(
+            httpx.Headers({k.encode(): v.encode() for k, v in headers("tokens", number, "1", "1s").items()})
+        )
+        is None
+    )
+    assert seconds(f"{'9' * 400}s") is None

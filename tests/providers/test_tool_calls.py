@@ -13,9 +13,9 @@ from discordianai.providers.tool_calls import ToolCalls
 
 def calls(*pieces: str, name: str = WEB_SEARCH.name) -> ToolCalls:
     made = ToolCalls((WEB_SEARCH,))
-    made.add({"tool_calls": [{"index": 0, "id": "1", "function": {"name": name, "arguments": ""}}]})
+    made.add(0, name, "")
     for piece in pieces:
-        made.add({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+        made.add(0, "", piece)
     return made
 
 
@@ -35,15 +35,23 @@ def test_arguments_that_make_no_sense_are_a_call_without_a_query() -> None:
 
 def test_of_several_calls_the_first_counts_and_a_strange_tool_is_none() -> None:
     made = calls('{"query": "first"}')
-    made.add(
-        {"tool_calls": [{"index": 1, "function": {"name": "web_search", "arguments": '{"query": "2"}'}}]}
-    )
+    made.add(1, "web_search", '{"query": "2"}')
     assert made.whole() == ToolCall(WEB_SEARCH.name, "first")
     assert calls("{}", name="delete_everything").whole() is None
 
 
-def test_what_has_no_calls_or_is_malformed_is_passed_over() -> None:
-    made = ToolCalls((WEB_SEARCH,))
-    for said in ({}, {"tool_calls": None}, {"tool_calls": ["x", {"function": None}]}, {"content": "hello"}):
-        made.add(said)
-    assert made.whole() is None
+def test_a_call_behind_one_of_a_strange_tool_counts() -> None:
+    made = calls('{"queries": ["theirs"]}', name="search_web")
+    made.add(1, "web_search", '{"query": "ours"}')
+    assert made.whole() == ToolCall(WEB_SEARCH.name, "ours")
+
+
+def test_the_whole_arguments_count_more_than_their_pieces() -> None:
+    made = calls('{"que')
+    made.replace(0, "", '{"query": "whole"}')
+    assert made.whole() == ToolCall(WEB_SEARCH.name, "whole")
+
+
+def test_arguments_without_end_are_a_call_without_a_query() -> None:
+    made = calls(*['{"query": "' + "x" * 1000] * 10_000)
+    assert made.whole() == ToolCall(WEB_SEARCH.name, "")

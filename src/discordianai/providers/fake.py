@@ -51,7 +51,7 @@ class FakeProvider:
                 elif not isinstance(step, float):
                     yield step
             finished = True
-            if not script or not isinstance(script[-1], End):
+            if not any(isinstance(step, End) for step in script):
                 yield UsageReport(Usage(10, 20))
                 yield End(FinishReason.STOP)
 
