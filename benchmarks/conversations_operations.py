@@ -21,7 +21,7 @@ from discordianai.conversations.migrations import migrate
 from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
-from discordianai.model import Person, Place, ProviderName, Question, ReplyAddress, Usage
+from discordianai.model import Person, Place, Question, ReplyAddress, Usage
 
 PEOPLE, WINDOW = 2000, 50
 """Each of the people is asked for once by each operation."""
@@ -137,7 +137,7 @@ def question(number: int) -> Question:
 
 def charge(number: int) -> Charge:
     """What it cost."""
-    return Charge(1 + number % PEOPLE, 1, ProviderName.OPENAI, "gpt", Usage(500, 300), DAY, 100_000)
+    return Charge(1 + number % PEOPLE, 1, "openai", "gpt", Usage(500, 300), DAY, 100_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Answer
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store
-from discordianai.model import ProviderName, Usage
+from discordianai.model import Usage
 from tests.conversations.builders import DATABASE, NOW, SLOW, exchange, question
 
 
@@ -21,7 +21,7 @@ async def fill(store: Store) -> None:
         for number in range(exchanges):
             await store.append(ConversationKey(channel_id, person_id), exchange(number), guild_id=guild_id)
     await store.accept(question(1, "nobody else may read this"))
-    charge = Charge(10, 7, ProviderName.OPENAI, "gpt", Usage(100, 20), day_of(NOW), 3_000_000)
+    charge = Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(NOW), 3_000_000)
     await store.answered(2, Answer(charges=(charge,)))
 
 

@@ -10,7 +10,6 @@ import trio
 from prometheus_client import generate_latest
 
 from discordianai import cli
-from discordianai.model import ProviderName
 from discordianai.operations.metrics import make_registry
 from discordianai.operations.serving import serving_on
 from discordianai.operations.snapshot import Snapshot, to_json
@@ -20,7 +19,7 @@ from tests.operations.builders import provider, well
 def limited(count: int) -> Snapshot:
     """So many 429s since the start."""
     dispatch = replace(provider().dispatch, rate_limited=count, requests=1000 + count)
-    return well(providers={ProviderName.OPENAI: replace(provider(), dispatch=dispatch)})
+    return well(providers={"openai": replace(provider(), dispatch=dispatch)})
 
 
 @asynccontextmanager

@@ -104,8 +104,8 @@ def test_a_problem_is_status_1_with_what_to_do(place: Path, capsys: pytest.Captu
     ("text", "said"),
     [
         ("[dispatch]\nqueue_size = 0", "dispatch.queue_size: 0 cannot be used"),
-        ("[[openai]]", "openai: an array cannot be used: should be a table"),
-        ("openai = 3", "openai: 3 cannot be used: should be a table"),
+        ("[[providers]]", "providers: an array cannot be used: should be a table"),
+        ("providers.openai = 3", "providers.openai: 3 cannot be used: should be a table"),
         ("[discord]\n[discord]", "line 2, column 9"),
         ("[conversations]\nmax_turns = 1979-05-27", "conversations.max_turns: 1979-05-27 cannot be used"),
         ("[discord", "line 1"),
@@ -127,7 +127,7 @@ def test_mistakes_in_the_settings_are_status_78_and_told_where_they_are(
 def test_bytes_that_are_no_text_are_told_with_their_line(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "settings.toml").write_bytes(b"[openai]\nmodel = '\xff'\n")
+    (place / "settings.toml").write_bytes(b"[providers.openai]\nmodel = '\xff'\n")
     assert main(["check", "--json"]) == 78
     assert "line 2" in findings(capsys.readouterr().out)["settings"]["found"]
 

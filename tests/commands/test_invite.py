@@ -47,7 +47,7 @@ async def test_the_link_has_the_application_and_exactly_what_the_bot_needs(
 ) -> None:
     async with open_sandbox(tmp_path, authority=authority) as sandbox:
         # A token is all that it takes: a provider may be chosen later.
-        sandbox.write_settings({"openai": {"api_key": ""}, "perplexity": {"api_key": ""}})
+        sandbox.write_settings({"providers.openai": {"api_key": ""}, "providers.perplexity": {"api_key": ""}})
         done = await invite(sandbox)
     assert done.returncode == 0, done.stderr
     link = urlsplit(done.stdout.decode().strip())

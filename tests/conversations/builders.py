@@ -11,7 +11,7 @@ from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.migrations import APPLICATION_ID, STEPS
 from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.upkeep import Pace
-from discordianai.model import Person, Place, ProviderName, Question, ReplyAddress, Role, Turn, Usage
+from discordianai.model import Person, Place, Question, ReplyAddress, Role, Turn, Usage
 
 ANN = ConversationKey(channel_id=1, person_id=10)
 BOB = ConversationKey(channel_id=1, person_id=11)
@@ -68,9 +68,7 @@ def older_database(path: Path, schema: int) -> None:
         for step in STEPS[:schema]:
             connection.executescript(step)
         turns_table.append(connection, Exchange(ANN, exchange(1), ANN.person_id, 7), 50)
-        usage_table.add(
-            connection, Charge(10, 7, ProviderName.OPENAI, "gpt", Usage(100, 20), day_of(NOW), 3_000_000)
-        )
+        usage_table.add(connection, Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(NOW), 3_000_000))
         connection.execute(
             "INSERT INTO questions (interaction_id, state, person_id, person_name, guild_id, channel_id,"
             " application_id, token, private, acknowledged_at, prompt, text, message_ids)"

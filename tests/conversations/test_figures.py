@@ -13,7 +13,7 @@ from discordianai.conversations.selection import Selection
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.upkeep import Pace
 from discordianai.conversations.visit import visit
-from discordianai.model import ProviderName, Usage
+from discordianai.model import Usage
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, exchange
 
 
@@ -63,9 +63,9 @@ async def test_what_is_charged_adds_up_by_provider_and_model() -> None:
     prices = {"priced": Price(1.0, 2.0)}
     ledger = Ledger(MemoryStore(), AccountingOptions(prices), lambda: NOW)
     for person_id in (1, 2):
-        ledger.charge(person_id, 7, ProviderName.OPENAI, "priced", Usage(1_000_000, 500_000))
-    ledger.charge(1, None, ProviderName.PERPLEXITY, "unpriced", Usage(10, 5))
+        ledger.charge(person_id, 7, "openai", "priced", Usage(1_000_000, 500_000))
+    ledger.charge(1, None, "perplexity", "unpriced", Usage(10, 5))
     assert ledger.charged == {
-        (ProviderName.OPENAI, "priced"): Spent(2, 2_000_000, 1_000_000, 4_000_000_000, 0),
-        (ProviderName.PERPLEXITY, "unpriced"): Spent(1, 10, 5, 0, 1),
+        ("openai", "priced"): Spent(2, 2_000_000, 1_000_000, 4_000_000_000, 0),
+        ("perplexity", "unpriced"): Spent(1, 10, 5, 0, 1),
     }

@@ -16,7 +16,7 @@ from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.conversations.upkeep import Pace
-from discordianai.model import ProviderName, Role, Turn, Usage
+from discordianai.model import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
 
 PEOPLE, GUILDS, INTERACTIONS = (10, 11), (7, 8, None), (1, 2, 3)
@@ -107,7 +107,7 @@ async def answered(
 ) -> None:
     said = None if number % 4 == 0 else exchange(key, person_id, guild_id, number, clock())
     usage = Usage(number, 2 * number)
-    charge = Charge(person_id, guild_id, ProviderName.OPENAI, "gpt", usage, day_of(clock()), number or None)
+    charge = Charge(person_id, guild_id, "openai", "gpt", usage, day_of(clock()), number or None)
     charges = (charge,) * (number % 3)
     await store.answered(interaction_id, Answer(f"all of {number}", said, charges))
 

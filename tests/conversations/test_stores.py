@@ -15,7 +15,7 @@ from discordianai.conversations.pending import Answer, Exchange, Said, TurnId
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store, StoreOptions
-from discordianai.model import Attachment, ProviderName, Role, Turn
+from discordianai.model import Attachment, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 
 DAY = 86_400.0
@@ -280,7 +280,8 @@ async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) ->
     asked = replace(
         asked,
         number=0,
-        provider=ProviderName.PERPLEXITY,
+        provider="local-llm",
+        search=True,
         model="sonar",
         place=replace(asked.place, parent_id=77),
         address=replace(asked.address, message_id=78, as_member=False),
@@ -290,6 +291,13 @@ async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) ->
     await store.accept(asked)
     (left,) = await store.unfinished()
     assert left.question == asked
+
+
+async def test_the_key_of_the_identifiers_is_made_once(store: Store) -> None:
+    """People are told apart by it, today as yesterday; nobody could guess it."""
+    key = await store.identifier_key()
+    assert len(key) == 32
+    assert await store.identifier_key() == key
 
 
 async def test_what_is_set_for_a_channel_stays_until_it_is_cleared_or_its_server_dropped(

@@ -6,13 +6,8 @@ from pydantic import SecretStr
 
 from discordianai.discord.interaction import Command, Origin, Press
 from discordianai.model import Person, Place, Question, ReplyAddress
-from discordianai.settings import (
-    DiscordSettings,
-    OpenAISettings,
-    PerplexitySettings,
-    RateLimitSettings,
-    Settings,
-)
+from discordianai.settings import DiscordSettings, RateLimitSettings, Settings
+from discordianai.settings_providers import OpenAISettings, PerplexitySettings, ProvidersSettings
 
 ANN = Person(id=10, name="Ann")
 
@@ -70,11 +65,14 @@ def settings(
     limits: RateLimitSettings | None = None,
     *,
     perplexity: bool = False,
+    searching: bool | None = None,
 ) -> Settings:
     key = SecretStr("key")
     return Settings(
         discord=discord or DiscordSettings(),
-        openai=OpenAISettings(api_key=key),
-        perplexity=PerplexitySettings(api_key=key if perplexity else None),
+        providers=ProvidersSettings(
+            openai=OpenAISettings(api_key=key, web_search=searching),
+            perplexity=PerplexitySettings(api_key=key if perplexity else None),
+        ),
         rate_limits=limits or RateLimitSettings(),
     )

@@ -21,14 +21,9 @@ from discordianai.discord.gate import Gate
 from discordianai.discord.intake import Intake
 from discordianai.discord.interaction import MenuUse, Submission, Typing
 from discordianai.discord.message import Message
-from discordianai.model import Person, ProviderName, Question
-from discordianai.settings import (
-    DiscordSettings,
-    OpenAISettings,
-    RateLimitSettings,
-    ServerRateSettings,
-    UserRateSettings,
-)
+from discordianai.model import Person, Question
+from discordianai.settings import DiscordSettings, RateLimitSettings, ServerRateSettings, UserRateSettings
+from discordianai.settings_providers import OpenAISettings, ProvidersSettings
 from tests.discord.builders import ANN, command, origin, press, settings
 
 
@@ -48,13 +43,14 @@ async def make_gate(
     each: int = 100,
     limits: RateLimitSettings | None = None,
     perplexity: bool = False,
+    searching: bool | None = None,
     discord: DiscordSettings | None = None,
     atlas: Atlas | None = None,
 ) -> tuple[Gate, Admissions]:
     admissions = Admissions(capacity, each, trio.lowlevel.current_trio_token())
-    made = settings(discord, limits, perplexity=perplexity)
-    intake = Intake(made, admissions, count(1), clock or Clock())
-    return Gate(made, intake, atlas or Atlas()), admissions
+    made = settings(discord, limits, perplexity=perplexity, searching=searching)
+    taking = Intake(made, admissions, count(1), clock or Clock())
+    return Gate(made, taking, atlas or Atlas()), admissions
 
 
 async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None:
@@ -82,22 +78,20 @@ async def test_what_discord_lets_through_is_taken_and_more_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [({}, None), ({"provider": "auto"}, None), ({"provider": "openai"}, ProviderName.OPENAI)],
+    [({}, None), ({"provider": "auto"}, None), ({"provider": "openai"}, "openai")],
 )
-async def test_the_provider_is_the_one_asked_for(
-    options: Mapping[str, str], expected: ProviderName | None
-) -> None:
+async def test_the_provider_is_the_one_asked_for(options: Mapping[str, str], expected: str | None) -> None:
     door, _ = await make_gate()
     question = door.decide(command({"prompt": "why?", **options}))
     assert isinstance(question, Question)
-    assert question.provider is expected
+    assert question.provider == expected
 
 
-async def test_a_provider_that_is_not_set_up_is_refused_by_name() -> None:
+async def test_a_provider_that_is_not_set_up_is_refused() -> None:
     door, _ = await make_gate()
     refused = door.decide(command({"prompt": "why?", "provider": "perplexity"}))
     assert isinstance(refused, Refusal)
-    assert "Perplexity is not set up" in refused.reason
+    assert "not set up" in refused.reason
 
 
 async def test_who_asks_too_often_reads_how_long_to_wait_and_others_go_on() -> None:
@@ -139,14 +133,23 @@ async def test_who_has_a_full_line_of_their_own_is_told_and_it_counts_as_no_ques
     assert isinstance(door.decide(command()), Question)
 
 
-async def test_a_search_goes_to_perplexity_or_says_that_there_is_none() -> None:
+async def test_a_search_is_taken_where_anybody_searches() -> None:
+    """Who that is, the routing decides."""
     door, _ = await make_gate(perplexity=True)
     question = door.decide(command({"query": "llamas", "private": True}, "search"))
     assert isinstance(question, Question)
-    assert (question.text, question.provider) == ("llamas", ProviderName.PERPLEXITY)
+    assert (question.text, question.provider, question.search) == ("llamas", None, True)
     assert question.address.private
-    door, _ = await make_gate()
+    door, _ = await make_gate(searching=False)
     assert door.decide(command({"query": "llamas"}, "search")) == Refusal(gate.UNKNOWN)
+
+
+async def test_a_search_is_refused_in_words_where_nobody_searches() -> None:
+    """The button stands below answers of a time when somebody did."""
+    door, _ = await make_gate(searching=False)
+    recall = door.decide(press(SEARCH))
+    assert isinstance(recall, Recall)
+    assert door.repeat(recall, SAID) == Refusal(intake.NO_SEARCH)
 
 
 BOB = Person(11, "Bob")
@@ -217,14 +220,15 @@ SAID = Said("why?", ANN.id, 5, ConversationKey(1, ANN.id))
 
 async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
     door, admissions = await make_gate(perplexity=True)
-    for custom_id, provider in ((AGAIN, None), (SEARCH, ProviderName.PERPLEXITY)):
+    for custom_id, search in ((AGAIN, False), (SEARCH, True)):
         recall = door.decide(press(custom_id, person=BOB, permissions=1 << 13))
         assert isinstance(recall, Recall)
         assert (recall.turn, recall.person_id) == (TURN, ANN.id)
         assert admissions.open == 0
         question = door.repeat(recall, SAID)
         assert isinstance(question, Question)
-        assert (question.text, question.person, question.provider) == ("why?", ANN, provider)
+        assert (question.text, question.person, question.search) == ("why?", ANN, search)
+        assert question.provider is None
         admissions.release(ANN.id)
 
 
@@ -305,13 +309,13 @@ async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> N
 
 async def test_models_are_suggested_while_one_types() -> None:
     models = OpenAISettings(api_key=SecretStr("key"), more_models=("gpt-5", "o9"))
-    made = settings().model_copy(update={"openai": models})
+    made = settings().model_copy(update={"providers": ProvidersSettings(openai=models)})
     door = Gate(made, Intake(made, (await make_gate())[1], count(1)), Atlas())
-    assert door.decide(Typing(origin(), "ask", "model", "5")) == Suggestions(("gpt-5-mini", "gpt-5"))
+    assert door.decide(Typing(origin(), "ask", "model", "5")) == Suggestions(("gpt-5",))
     assert door.decide(Typing(origin(), "ask", "other", "5")) == Suggestions(())
     question = door.decide(command({"prompt": "why?", "model": "o9"}))
     assert isinstance(question, Question)
-    assert (question.model, question.provider) == ("o9", ProviderName.OPENAI)
+    assert (question.model, question.provider) == ("o9", "openai")
     assert isinstance(door.decide(command({"prompt": "why?", "model": "gpt-99"})), Refusal)
 
 

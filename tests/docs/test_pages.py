@@ -1,6 +1,7 @@
 """What the pages show is there: commands, make's targets, settings, and the pages themselves."""
 
 import argparse
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
@@ -112,7 +113,7 @@ def test_what_only_looks_like_the_program_is_not_taken_for_it() -> None:
 
 @cache
 def keys() -> frozenset[str]:
-    """The path of every table and key, as in `openai.model`; `*` for a name of the operator's choice."""
+    """The path of every table and key, as in `providers.openai.model`; `*` for a name of one's own choice."""
     return frozenset(_paths(Settings, ""))
 
 
@@ -121,6 +122,8 @@ def _paths(kind: Any, path: str) -> Iterator[str]:
         for name, field in kind.model_fields.items():
             yield f"{path}{name}"
             yield from _paths(field.annotation, f"{path}{name}.")
+        if further := inspect.get_annotations(kind).get("__pydantic_extra__"):
+            yield from _paths(further, path)
     elif get_origin(kind) is dict:
         yield f"{path}*"
         yield from _paths(get_args(kind)[1], f"{path}*.")
@@ -179,10 +182,10 @@ def test_settings_are_found_where_they_are_mentioned() -> None:
         ("[dispatch] queue_size", True),
         ("[connection_pool.*] max_keepalive", True),
         ('[models."gpt-5"] input_price', True),
-        ("openai.base_url", True),
+        ("providers.openai.base_url", True),
         ("[dispatch] quue_size", False),
         ("[no_table]", False),
-        ("openai.base_uri", False),
+        ("providers.openai.base_uri", False),
     ],
 )
 def test_a_wrong_setting_would_be_noticed(text: str, right: bool) -> None:

@@ -11,7 +11,6 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from discordianai.model import ProviderName
 from discordianai.operations.snapshot import from_json
 from discordianai.sandbox.discord import person
 from discordianai.sandbox.discord.gateway import Gateway
@@ -106,7 +105,7 @@ async def sees_snapshot(operator: Operator) -> None:
     response = await operator.get("/api/snapshot")
     snapshot = from_json(response.content)
     assert snapshot.questions.answered == 2
-    assert snapshot.providers[ProviderName.OPENAI].dispatch.requests == 1
+    assert snapshot.providers["openai"].dispatch.requests == 1
     assert snapshot.discord.connected_since is not None
     assert snapshot.settings["connection_pool.openai.max_connections"] == 50
     for word in (b"sky", b"sandbox-token", b"sandbox-key", str(OPERATOR.id).encode()):

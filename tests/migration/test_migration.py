@@ -10,7 +10,7 @@ from discordianai.cli import main
 from discordianai.migration import Migration, migrate
 from discordianai.migration.keys import NO_COUNTERPART, RULES
 from discordianai.settings import Settings
-from discordianai.settings_file import SECRETS, SettingsError, load
+from discordianai.settings_file import SettingsError, load, secrets_of
 
 KEYS = {"DISCORD_TOKEN": "token", "OPENAI_API_KEY": "key"}
 
@@ -83,9 +83,10 @@ def remark(made: Migration, key: str) -> str:
 def test_every_key_with_a_counterpart_comes_over(tmp_path: Path) -> None:
     new, made = convert(tmp_path, WHOLE)
     assert new.discord.allowed_channel_ids == (123456789012345678, 223456789012345678, 323456789012345678)
-    assert (new.openai.base_url, new.openai.model) == ("https://proxy.example/v1", "gpt-5")
-    assert (new.perplexity.base_url, new.perplexity.model) == ("https://perplexity.example", "sonar")
-    assert new.openai.max_answer_tokens == new.perplexity.max_answer_tokens == 7000
+    openai, perplexity = new.providers.openai, new.providers.perplexity
+    assert (openai.base_url, openai.model) == ("https://proxy.example/v1", "gpt-5")
+    assert (perplexity.base_url, perplexity.usual_model) == ("https://api.perplexity.ai", "fast")
+    assert openai.max_answer_tokens == perplexity.max_answer_tokens == 7000
     assert new.assistant.instructions == (
         'Be "brief", 100% of the time; say #1 thing.\nAnd mean it: C:\\temp, 日本.'
     )
@@ -101,9 +102,27 @@ def test_every_key_with_a_counterpart_comes_over(tmp_path: Path) -> None:
     told = {line.partition(":")[0] for line in made.remarks}
     assert told == {
         *("DISCORD_TOKEN", "OPENAI_API_KEY", "PERPLEXITY_API_KEY"),
+        *("PERPLEXITY_MODEL", "PERPLEXITY_API_URL"),
         *("INPUT_TOKENS", "CONTEXT_WINDOW", "LOG_FILE"),
         *("LOOKBACK_MESSAGES_FOR_CONSISTENCY", "USER_LOCK_CLEANUP_INTERVAL", "ENTITY_DETECTION_MIN_WORDS"),
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "preset", "told"),
+    [
+        ("sonar-pro", "low", "sonar-pro is no more; the preset low came in its place"),
+        ("sonar-deep-research", "high", "sonar-deep-research is no more"),
+        ("llama-3.1-sonar-large", "fast", "that model is gone; look at preset and model"),
+    ],
+)
+def test_a_model_that_is_gone_becomes_the_preset_in_its_place(
+    tmp_path: Path, model: str, preset: str, told: str
+) -> None:
+    """The interface that had it has ended."""
+    new, made = convert(tmp_path, f"[Default]\nPERPLEXITY_MODEL = {model}\n")
+    assert new.providers.perplexity.usual_model == preset
+    assert told in remark(made, "PERPLEXITY_MODEL")
 
 
 def test_each_line_says_where_it_comes_from(tmp_path: Path) -> None:
@@ -126,7 +145,7 @@ def test_secrets_come_over_where_that_is_asked_for(tmp_path: Path) -> None:
     new, made = convert(tmp_path, WHOLE, with_secrets=True)
     assert new.discord.token is not None
     assert new.discord.token.get_secret_value() == "MTIz.token"
-    assert len(new.providers) == 2
+    assert [provider.name for provider in new.configured] == ["openai", "perplexity"]
     assert not [line for line in made.remarks if "secret" in line]
 
 
@@ -221,10 +240,10 @@ def test_older_sections_and_keys_and_comments_behind_values_are_understood(tmp_p
         API_KEY = sk-old
         """
     new, made = convert(tmp_path, "\n".join(map(str.strip, text.splitlines())))
-    assert new.openai.model == "gpt-5-nano"
-    assert new.openai.base_url == "https://old.example/v1"
+    assert new.providers.openai.model == "gpt-5-nano"
+    assert new.providers.openai.base_url == "https://old.example/v1"
     assert "as OPENAI_API_KEY" in remark(made, "API_KEY")
-    assert convert(tmp_path, "[DEFAULT]\nGPT_MODEL = gpt-5-nano\n")[0].openai.model == "gpt-5-nano"
+    assert convert(tmp_path, "[DEFAULT]\nGPT_MODEL = gpt-5-nano\n")[0].providers.openai.model == "gpt-5-nano"
 
 
 def test_a_key_of_nobody_is_told_by_its_name_alone(tmp_path: Path) -> None:
@@ -266,7 +285,7 @@ def test_the_command_writes_the_file_to_stdout_and_the_rest_to_stderr(
     assert main(["migrate", str(tmp_path / "config.ini")]) == 0
     told = capsys.readouterr()
     (tmp_path / "settings.toml").write_text(told.out, encoding="utf-8")
-    assert load(tmp_path / "settings.toml", KEYS).openai.model == "gpt-5"
+    assert load(tmp_path / "settings.toml", KEYS).providers.openai.model == "gpt-5"
     assert "DISCORD_TOKEN: a secret, not copied" in told.err
     assert "chmod" not in told.err
     assert main(["migrate", "--with-secrets", str(tmp_path / "config.ini")]) == 0
@@ -275,7 +294,9 @@ def test_the_command_writes_the_file_to_stdout_and_the_rest_to_stderr(
     assert "none.ini" in capsys.readouterr().err
 
 
-every_key = st.sampled_from([*RULES, *NO_COUNTERPART, *(secret.variable for secret in SECRETS), "API_KEY"])
+every_key = st.sampled_from(
+    [*RULES, *NO_COUNTERPART, *(secret.variable for secret in secrets_of()), "API_KEY"]
+)
 any_value = st.one_of(
     st.text(max_size=40),
     st.integers().map(str),

@@ -9,7 +9,6 @@ from discordianai.discord.figures import DiscordStatistics
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.statistics import DispatchStatistics, ModelFigures, Outcome
 from discordianai.latencies import BOUNDS, Latency, from_buckets
-from discordianai.model import ProviderName
 from discordianai.operations.snapshot import (
     ProcessFigures,
     ProviderFigures,
@@ -32,7 +31,7 @@ def latency(of: Mapping[float, int]) -> Latency:
     return from_buckets(tuple(counts), sum(seconds * count for seconds, count in of.items()))
 
 
-def provider(model: str = "gpt-5-mini", connections: int = 50) -> ProviderFigures:
+def provider(label: str = "OpenAI", model: str = "gpt-5-mini", connections: int = 50) -> ProviderFigures:
     """An hour of 1000 questions, all of them answered."""
     dispatch = DispatchStatistics(
         in_flight=2,
@@ -54,12 +53,12 @@ def provider(model: str = "gpt-5-mini", connections: int = 50) -> ProviderFigure
     pool = Statistics(
         connections, open_connections=2, idle_connections=1, streams_in_use=2, connections_opened=60
     )
-    return ProviderFigures(model, dispatch, pool, {model: Spent(998, 500_000, 300_000, 2 * NANO, 0)})
+    return ProviderFigures(label, model, dispatch, pool, {model: Spent(998, 500_000, 300_000, 2 * NANO, 0)})
 
 
 def well(**changes: object) -> Snapshot:
     """A bot with which nothing is wrong, an hour after its start."""
-    openai, perplexity = provider(), provider("sonar-pro", 30)
+    openai, perplexity = provider(), provider("Perplexity", "fast", 30)
     snapshot = Snapshot(
         process=ProcessFigures(
             version="0.1.0",
@@ -69,7 +68,7 @@ def well(**changes: object) -> Snapshot:
             cpu_seconds=40.0,
             lag=latency({0.0005: 14_000, 0.02: 10}),
         ),
-        providers={ProviderName.OPENAI: openai, ProviderName.PERPLEXITY: perplexity},
+        providers={"openai": openai, "perplexity": perplexity},
         discord=DiscordStatistics(
             connected_since=STARTED + 2,
             acknowledged=latency({0.2: 2000}),

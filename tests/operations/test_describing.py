@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from discordianai.conversations.store import Health
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.model import ProviderName
 from discordianai.operations.describing import describe
 from discordianai.transport.records import Statistics
 from tests.operations.builders import latency, provider, well
@@ -24,28 +25,29 @@ def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
     openai = provider()
     ill = replace(openai, dispatch=replace(openai.dispatch, rate_limited=20, breaker=BreakerState.OPEN))
     text = describe(
-        replace(
-            well(), providers={ProviderName.OPENAI: ill}, health=Health(writable=False, reason="disk full")
-        )
+        replace(well(), providers={"openai": ill}, health=Health(writable=False, reason="disk full"))
     )
     assert text.startswith("**Not ready: disk full; the circuit breaker of every provider is open**")
     assert "breaker open" in text
     assert "`rate_limits.openai.requests_per_minute`: 500 → 400" in text
 
 
-def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice() -> None:
+@pytest.mark.parametrize("count", [2, 9])
+def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice(count: int) -> None:
+    """However many providers there are: those that find no room are counted."""
     many = 10**7
     pool = Statistics(1000, many, many, many, many, many, many, many, many)
     slow = latency({100.0: many})
-    busy = provider("m" * 300)
+    busy = provider("L" * 40, "m" * 300)
     dispatch = replace(
         busy.dispatch, in_flight=many, waiting=many, busiest=many, rate_limited=many,
         requests_left=many, requests_limit=many, tokens_left=many, tokens_limit=many,
         waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN,
     )  # fmt: skip
+    names = [f"{number:040}" for number in range(count)]
     snapshot = replace(
         well(),
-        providers=dict.fromkeys(ProviderName, replace(busy, dispatch=dispatch, pool=pool)),
+        providers=dict.fromkeys(names, replace(busy, dispatch=dispatch, pool=pool)),
         discord_pool=pool,
         health=Health(writable=False, reason="because " * 100),
     )
@@ -53,3 +55,4 @@ def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice() ->
     assert len(text) <= 2000
     assert "\n- **" in text.partition("**Advice**")[2]
     assert text.endswith("more: `discordianai advise` tells")
+    assert ("more providers" in text) is (count > 2)

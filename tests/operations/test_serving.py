@@ -16,7 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from discordianai.conversations.store import Health
 from discordianai.discord.figures import DiscordStatistics
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.model import ProviderName
 from discordianai.operations.serving import CannotServe, Shows, serving, serving_on
 from discordianai.operations.snapshot import ProviderFigures, Snapshot, from_json
 from discordianai.settings import OperationsSettings
@@ -55,7 +54,7 @@ async def test_until_there_are_figures_the_bot_is_starting() -> None:
 
 
 OPEN, HALF, CLOSED = BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED
-OPENAI, PERPLEXITY = ProviderName.OPENAI, ProviderName.PERPLEXITY
+OPENAI, PERPLEXITY = "openai", "perplexity"
 DISK_FULL = Health(writable=False, reason="the database cannot be written: the disk is full", kept=3)
 
 VERDICTS = [

@@ -15,7 +15,6 @@ from discordianai.conversations.accounting import Spent
 from discordianai.conversations.store import Health
 from discordianai.dispatch.statistics import DispatchStatistics, Outcome
 from discordianai.latencies import BOUNDS, Latency, from_buckets
-from discordianai.model import ProviderName
 from discordianai.operations.metrics import make_registry
 from discordianai.operations.metrics_file import from_metrics
 from discordianai.operations.snapshot import NotASnapshot, Snapshot, from_json, numbers, to_json
@@ -34,7 +33,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
     """Of a bot that may be in any state, as far as metrics tell of it."""
-    chosen = draw(st.sets(st.sampled_from(ProviderName)))
+    chosen = draw(st.sets(st.sampled_from(("openai", "perplexity", "local-llm"))))
     model = draw(names)
     providers = {}
     for name in chosen:
@@ -91,7 +90,7 @@ def test_metrics_lose_nothing_that_they_are_to_tell(snapshot: Snapshot) -> None:
 
 def test_json_is_such_as_every_reader_takes() -> None:
     endless = replace(provider().dispatch, requests_left=math.inf)
-    snapshot = well(providers={ProviderName.OPENAI: replace(provider(), dispatch=endless)})
+    snapshot = well(providers={"openai": replace(provider(), dispatch=endless)})
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
@@ -111,7 +110,7 @@ def test_metrics_are_right_in_both_of_prometheus_formats() -> None:
 def test_a_snapshot_has_no_secret_and_nobodys_id() -> None:
     secret = {
         "discord": {"token": "hush-hush", "guild_ids": (1234567890123,), "admin_user_ids": (9876543210987,)},
-        "openai": {"api_key": "hush-hush"},
+        "providers": {"openai": {"api_key": "hush-hush"}},
     }
     told = to_json(well(settings=numbers(Settings.model_validate(secret)))).decode()
     for hidden in ("hush-hush", "1234567890123", "9876543210987"):
@@ -122,7 +121,7 @@ def test_settings_are_told_by_the_keys_of_the_file() -> None:
     told = numbers(Settings())
     assert told["connection_pool.openai.max_connections"] == 50
     assert told["rate_limits.perplexity.requests_per_minute"] == 50
-    assert told["perplexity.read_timeout"] == 60
+    assert told["providers.perplexity.read_timeout"] == 60
     assert "rate_limits.perplexity.tokens_per_minute" not in told
 
 
@@ -161,7 +160,7 @@ def test_outcomes_are_told_apart_by_model() -> None:
     assert (
         'discordianai_requests_total{model="gpt-5-mini",outcome="answered",provider="openai"} 998.0' in text
     )
-    assert from_metrics(text).providers[ProviderName.OPENAI].dispatch.models["gpt-5-mini"].outcomes == {
+    assert from_metrics(text).providers["openai"].dispatch.models["gpt-5-mini"].outcomes == {
         Outcome.ANSWERED: 998,
         Outcome.STOPPED: 2,
     }

@@ -7,7 +7,6 @@ import trio
 from structlog.testing import capture_logs
 from trio.testing import MockClock
 
-from discordianai.model import ProviderName
 from discordianai.operations.usage import INTERVAL, report_usage
 from discordianai.transport import Statistics
 from tests.operations.builders import provider, well
@@ -24,7 +23,7 @@ async def test_what_has_changed_is_reported_and_what_has_not_is_not(autojump_clo
             now = replace(now, discord_pool=Statistics(max_connections=50, streams_in_use=10))
             await trio.sleep(INTERVAL * 2)
             busy = replace(provider(), dispatch=replace(provider().dispatch, in_flight=7))
-            now = replace(now, providers={**now.providers, ProviderName.OPENAI: busy})
+            now = replace(now, providers={**now.providers, "openai": busy})
             await trio.sleep(INTERVAL)
     pool, dispatch = lines
     assert (pool["of"], pool["streams_in_use"], pool["utilisation"]) == ("discord pool", 10, 0.2)

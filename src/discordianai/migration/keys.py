@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from configparser import ConfigParser
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 Value = str | int | list[int]
 
@@ -76,6 +77,15 @@ def preset(text: str) -> str:
         raise ValueError("that model is gone; look at preset and model of [providers.perplexity]") from None
 
 
+def own_address(text: str) -> None:
+    """Nothing where it is Perplexity's: how it is asked now has another path."""
+    if urlsplit(word(text)).hostname != "api.perplexity.ai":
+        raise ValueError(
+            "Perplexity is asked through another interface now; if that address has it,"
+            ' set base_url and dialect = "agent" in [providers.perplexity]'
+        )
+
+
 def port_if_off(text: str) -> int | None:
     """Port 0 where nothing is to be served."""
     try:
@@ -111,7 +121,7 @@ RULES: Mapping[str, Rule] = {
     "OPENAI_API_URL": Rule(("providers.openai.base_url",), word),
     "GPT_MODEL": Rule(("providers.openai.model",), word),
     "REASONING_EFFORT": Rule(("providers.openai.reasoning_effort",), word),
-    "PERPLEXITY_API_URL": Rule(("providers.perplexity.base_url",), word),
+    "PERPLEXITY_API_URL": Rule(("providers.perplexity.base_url",), own_address),
     "PERPLEXITY_MODEL": Rule(("providers.perplexity.preset",), preset),
     "OUTPUT_TOKENS": Rule(
         ("providers.openai.max_answer_tokens", "providers.perplexity.max_answer_tokens"), number

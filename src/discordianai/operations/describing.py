@@ -1,7 +1,7 @@
 """How the bot is, as `/status` tells its admins: one message of Discord's, from one snapshot."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from discordianai.latencies import Latency
 from discordianai.operations.advice import advise, as_markdown
@@ -11,6 +11,9 @@ from discordianai.transport.records import Statistics
 
 LONGEST = 2000
 """Characters of a message."""
+
+ADVICE = 250
+"""Of them, what is left to the advice."""
 
 LONGEST_NAME = 40
 """Characters of a model's name, which is the operator's free text, and of no bound."""
@@ -24,16 +27,26 @@ CELLS = 10
 
 def describe(snapshot: Snapshot) -> str:
     """In Markdown, at most `LONGEST` characters: the figures, and in what room they leave, the advice."""
-    figures = "\n".join(
+    names = [*snapshot.providers]
+    figures = _figures(snapshot, names)
+    while len(names) > 1 and len(figures) > LONGEST - ADVICE:
+        del names[-1]
+        figures = _figures(snapshot, names)
+    return "\n".join([figures, *as_markdown(advise(snapshot), LONGEST - len(figures))])
+
+
+def _figures(snapshot: Snapshot, names: Sequence[str]) -> str:
+    """Those of the whole, and of these providers."""
+    left_out = len(snapshot.providers) - len(names)
+    return "\n".join(
         [
             *_whole(snapshot),
-            *(line for provider in snapshot.providers.values() for line in _provider(provider)),
-            *_pools(snapshot),
+            *(line for name in names for line in _provider(snapshot.providers[name])),
+            *([f"-# and {left_out} more providers: the status page has all"] if left_out else []),
+            *_pools({name: pool for name, pool in snapshot.pools.items() if name in {*names, "discord"}}),
             "**Advice**",
         ]
     )
-    room = LONGEST - len(figures)
-    return "\n".join([figures, *as_markdown(advise(snapshot), room)])
 
 
 def _whole(snapshot: Snapshot) -> Iterator[str]:
@@ -75,9 +88,9 @@ def _slots(provider: ProviderFigures) -> int:
     return provider.pool.max_connections if provider.pool else provider.dispatch.limit
 
 
-def _pools(snapshot: Snapshot) -> Iterator[str]:
+def _pools(pools: Mapping[str, Statistics]) -> Iterator[str]:
     yield "**Connection pools**"
-    for name, pool in snapshot.pools.items():
+    for name, pool in pools.items():
         yield f"{_bar(pool.requests_in_flight, pool.max_connections)} {name}: {_pool(pool)}"
 
 

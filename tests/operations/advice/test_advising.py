@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from discordianai.conversations.store import Health
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.statistics import DispatchStatistics, ModelFigures, Outcome
-from discordianai.model import ProviderName
 from discordianai.operations.advice import Change, advise, as_markdown, as_text, period
 from discordianai.operations.advice.bot_rules import BOT_RULES
 from discordianai.operations.advice.findings import Use
@@ -18,7 +17,7 @@ from discordianai.operations.advice.provider_rules import PROVIDER_RULES
 from discordianai.operations.snapshot import ProviderFigures, Snapshot, from_document, from_json, to_json
 from tests.operations.builders import HOUR, STARTED, latency, provider, well
 
-OPENAI = ProviderName.OPENAI
+OPENAI = "openai"
 KEY = "connection_pool.openai."
 
 
@@ -140,7 +139,11 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "requests time out before the first word",
         replace(
             with_outcomes(answered=900, timed_out=40),
-            settings={**well().settings, "openai.first_token_timeout": 20.0, "openai.read_timeout": 5.0},
+            settings={
+                **well().settings,
+                "providers.openai.first_token_timeout": 20.0,
+                "providers.openai.read_timeout": 5.0,
+            },
             providers={
                 OPENAI: replace(
                     provider(),
@@ -153,14 +156,14 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
             },
         ),
         "OpenAI is often too slow",
-        (Change("openai.first_token_timeout", "20", "30"),),
+        (Change("providers.openai.first_token_timeout", "20", "30"),),
         with_outcomes(answered=980, timed_out=10),
     ),
     (
         "requests time out in the midst",
         with_outcomes(answered=900, timed_out=40),
         "OpenAI is often too slow",
-        (Change("openai.read_timeout", "45", "70"),),
+        (Change("providers.openai.read_timeout", "45", "70"),),
         with_outcomes(answered=900, timed_out=2),
     ),
     (
@@ -203,7 +206,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "the key is wrong",
         with_outcomes(authentication=1),
         "OpenAI does not accept the key",
-        (Change("openai.api_key", "the one that is set", "one that is valid"),),
+        (Change("providers.openai.api_key", "the one that is set", "one that is valid"),),
         with_outcomes(answered=1),
     ),
     ("the account is used up", with_outcomes(quota=1), "account at OpenAI is used up", (), well()),
@@ -211,7 +214,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "requests are refused as wrong",
         with_outcomes(answered=50, bad_request=10),
         "OpenAI refuses requests as wrong",
-        (Change("openai.model", "gpt-5-mini", "one that the account may use"),),
+        (Change("providers.openai.model", "gpt-5-mini", "one that the account may use"),),
         with_outcomes(answered=500, bad_request=10),
     ),
     (
@@ -409,7 +412,7 @@ def everything() -> Snapshot:
         rate_limited=100,
         models={"m": ModelFigures(dict.fromkeys(Outcome, 100))},
     )
-    both = dict.fromkeys(ProviderName, worst.providers[OPENAI])
+    both = dict.fromkeys((OPENAI, "perplexity"), worst.providers[OPENAI])
     return replace(
         worst,
         providers=both,

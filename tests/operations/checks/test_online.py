@@ -76,7 +76,7 @@ async def test_where_all_is_well_everything_is_told(stage: Stage) -> None:
     assert about(findings, "discord bot").found == "it is discordianai"
     assert about(findings, "discord starts").figures == {"remaining": 1000, "total": 1000}
     assert {"discord connection", "discord gateway", "clock"} <= subjects(findings, Verdict.OK)
-    for name, model in (("openai", "gpt-5-mini"), ("perplexity", "sonar-pro")):
+    for name, model in (("openai", "gpt-6-luna"), ("perplexity", "fast")):
         assert about(findings, f"{name} connection").figures["protocol"] == "HTTP/2"
         answer = about(findings, f"{name} answer")
         assert (answer.figures["model"], answer.figures["protocol"]) == (model, "HTTP/2")
@@ -112,7 +112,7 @@ async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stag
             Fault(Kind.STATUS, status=400, param="reasoning_effort"),
             Verdict.PROBLEM,
             "reasoning_effort",
-            "[openai]",
+            "[providers.openai]",
         ),
         (Fault(Kind.CUT), Verdict.PROBLEM, "The connection to OpenAI was lost", "try again"),
     ],
@@ -133,14 +133,14 @@ async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
 
 async def test_a_wrong_key_is_rejected_by_the_provider_itself(stage: Stage) -> None:
     async with stage() as scene:
-        findings = await scene.ask({"perplexity": {"api_key": "a-wrong-key"}})
+        findings = await scene.ask({"providers.perplexity": {"api_key": "a-wrong-key"}})
     assert "set PERPLEXITY_API_KEY" in about(findings, "perplexity answer").advice
     assert "a-wrong-key" not in everything(findings)
 
 
 async def test_a_model_that_is_not_known_is_told_by_its_name(stage: Stage) -> None:
     async with stage() as scene:
-        findings = await scene.ask({"openai": {"model": "gpt-unheard-of"}})
+        findings = await scene.ask({"providers.openai": {"model": "gpt-unheard-of"}})
     assert "the model gpt-unheard-of is not known" in about(findings, "openai answer").found
     assert about(findings, "openai answer").verdict is Verdict.PROBLEM
 

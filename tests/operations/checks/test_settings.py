@@ -9,7 +9,7 @@ from discordianai.operations.checks.settings import Looked, look
 from tests.operations.checks.builders import about, everything
 
 KEYS = {"DISCORD_TOKEN": "a-token", "OPENAI_API_KEY": "a-key"}
-WITH_SECRET = '[openai]\napi_key = "a-secret-in-the-file"'
+WITH_SECRET = '[providers.openai]\napi_key = "a-secret-in-the-file"'
 
 
 def looked(
@@ -25,7 +25,7 @@ def test_a_valid_file_is_told_with_where_each_secret_is_from_and_none_is_shown(t
     all_well = looked(tmp_path)
     assert {finding.verdict for finding in all_well.findings} == {Verdict.OK}
     assert about(all_well.findings, "discord.token").found == "from the environment DISCORD_TOKEN"
-    assert about(all_well.findings, "perplexity.api_key").found == "not set: Perplexity is not used"
+    assert about(all_well.findings, "providers.perplexity.api_key").found == "not set: Perplexity is not used"
     assert "a-token" not in everything(all_well.findings)
     assert "a-key" not in everything(all_well.findings)
 
@@ -76,7 +76,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mode", "text", "verdict", "said"),
     [
-        (0o600, WITH_SECRET, Verdict.OK, "mode 600, with openai.api_key in it"),
+        (0o600, WITH_SECRET, Verdict.OK, "mode 600, with providers.openai.api_key in it"),
         (0o644, "", Verdict.OK, "mode 644, with no secret in it"),
         (0o640, WITH_SECRET, Verdict.WARNING, "its group may read it"),
         (0o644, WITH_SECRET, Verdict.PROBLEM, "everybody may read it"),
@@ -108,5 +108,5 @@ def test_who_may_read_and_write_the_file_is_judged_by_what_is_in_it(
     ],
 )
 def test_a_key_that_would_travel_in_the_clear_is_told(tmp_path: Path, address: str, told: bool) -> None:
-    findings = looked(tmp_path, f'[openai]\nbase_url = "{address}"').findings
-    assert ("openai.base_url" in [finding.subject for finding in findings]) is told
+    findings = looked(tmp_path, f'[providers.openai]\nbase_url = "{address}"').findings
+    assert ("providers.openai.base_url" in [finding.subject for finding in findings]) is told

@@ -8,7 +8,9 @@ from discordianai.operations.units.files import Needs, unit_files
 from discordianai.operations.units.places import Bot
 from tests.operations.units.builders import INSTALLATION, exposure, places, put, read, words
 
-NEEDS = Needs(Path("/etc/discordianai/settings.toml"), 20.0, ("discord-token",))
+NEEDS = Needs(
+    Path("/etc/discordianai/settings.toml"), 20.0, {"discord-token": Path("/etc/discordianai/discord-token")}
+)
 
 
 def install(folder: Path, name: str | None, *, of_user: bool = False, needs: Needs = NEEDS) -> Path:
@@ -60,14 +62,15 @@ def test_the_bot_is_started_with_its_settings_and_watched(tmp_path: Path) -> Non
 
 def test_a_stop_may_take_longer_than_the_drain(tmp_path: Path) -> None:
     for number, drain in enumerate((0.0, 20.5, 600.0)):
-        folder = install(tmp_path / str(number), None, needs=Needs(NEEDS.settings, drain, ()))
+        folder = install(tmp_path / str(number), None, needs=Needs(NEEDS.settings, drain, {}))
         text = (folder / "discordianai.service").read_text()
         (seconds,) = [line for line in text.splitlines() if line.startswith("TimeoutStopSec=")]
         assert int(seconds.partition("=")[2]) >= drain + 15
 
 
 def test_only_secrets_that_are_there_are_asked_for(tmp_path: Path) -> None:
-    folder = install(tmp_path, None, needs=Needs(NEEDS.settings, 20.0, ("openai-api-key",)))
+    key = tmp_path / "configuration" / "openai-api-key"
+    folder = install(tmp_path, None, needs=Needs(NEEDS.settings, 20.0, {"openai-api-key": key}))
     credentials = [
         line
         for line in (folder / "discordianai.service").read_text().splitlines()
@@ -78,7 +81,8 @@ def test_only_secrets_that_are_there_are_asked_for(tmp_path: Path) -> None:
 
 def test_bots_with_names_share_nothing_that_is_one_s_own(tmp_path: Path) -> None:
     install(tmp_path, "alpha")
-    folder = install(tmp_path, "beta", needs=Needs(Path("/srv/b/settings.toml"), 99.0, ("openai-api-key",)))
+    credentials = {"openai-api-key": tmp_path / "configuration" / "beta" / "openai-api-key"}
+    folder = install(tmp_path, "beta", needs=Needs(Path("/srv/b/settings.toml"), 99.0, credentials))
     alpha, beta = (read(folder, f"discordianai@{name}.service") for name in ("alpha", "beta"))
     assert words(alpha.commands[0])[-1] == "/etc/discordianai/settings.toml"
     assert words(beta.commands[0])[-1] == "/srv/b/settings.toml"
@@ -98,7 +102,7 @@ def test_the_folder_of_the_settings_is_seen_wherever_it_is(tmp_path: Path) -> No
     settings = tmp_path / "my bot 100%" / "settings.toml"
     settings.parent.mkdir()
     for name, unit in ((None, "discordianai.service"), ("alpha", "discordianai@alpha.service")):
-        folder = install(tmp_path, name, needs=Needs(settings, 20.0, ()))
+        folder = install(tmp_path, name, needs=Needs(settings, 20.0, {}))
         assert str(settings.parent) in read(folder, unit).bound
 
 
@@ -107,5 +111,5 @@ def test_settings_behind_a_symbolic_link_are_seen_too(tmp_path: Path) -> None:
     (tmp_path / "linked").mkdir()
     (tmp_path / "real" / "settings.toml").touch()
     (tmp_path / "linked" / "settings.toml").symlink_to(tmp_path / "real" / "settings.toml")
-    folder = install(tmp_path, None, needs=Needs(tmp_path / "linked" / "settings.toml", 20.0, ()))
+    folder = install(tmp_path, None, needs=Needs(tmp_path / "linked" / "settings.toml", 20.0, {}))
     assert read(folder, "discordianai.service").bound == [f"{tmp_path}/linked", f"{tmp_path}/real"]
