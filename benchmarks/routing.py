@@ -33,9 +33,9 @@ FIRST_TOKEN = 0.3
 async def open_dispatcher(client: httpx.AsyncClient, service: ProviderService) -> AsyncIterator[Dispatcher]:
     """One that asks the sandbox's `service`."""
     key, model = SecretStr(service.options.api_key), "gpt-5-mini"
-    if service.name is ProviderName.PERPLEXITY:
+    if service.name == "perplexity":
         model = "sonar-pro"
-    options = ProviderOptions(service.name, service.url, key, model, read_timeout=10)
+    options = ProviderOptions(ProviderName(service.name), service.url, key, model, read_timeout=10)
     yield Dispatcher(make_provider(client, options), DispatchOptions(slots=10))
 
 
@@ -66,10 +66,10 @@ async def measure() -> dict[str, list[float]]:
     transport = MultiplexedTransport(ssl_context=authority.client_context())
     services = open_providers(authority, ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6))
     async with (
-        services as (openai, perplexity),
+        services as sandbox,
         httpx.AsyncClient(transport=transport) as client,
-        open_dispatcher(client, openai) as first,
-        open_dispatcher(client, perplexity) as second,
+        open_dispatcher(client, sandbox.openai) as first,
+        open_dispatcher(client, sandbox.perplexity) as second,
     ):
         both = {ProviderName.OPENAI: first, ProviderName.PERPLEXITY: second}
         asking = Asking(both, Router(list(both)))

@@ -15,7 +15,12 @@ import trio
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.http import ServerOptions
-from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
+from discordianai.sandbox.providers import (
+    PerplexityService,
+    ProviderService,
+    ServiceOptions,
+    open_providers,
+)
 
 STOP_TIMEOUT = 40.0
 """Seconds; more than the bot's own drain."""
@@ -27,7 +32,7 @@ class Sandbox:
 
     discord: LocalDiscord
     openai: ProviderService
-    perplexity: ProviderService
+    perplexity: PerplexityService
     foreign: ProviderService
     folder: Path
     environment: Mapping[str, str]
