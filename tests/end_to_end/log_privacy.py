@@ -92,7 +92,7 @@ def _said(service: ProviderService) -> Iterator[str]:
         people = [message["content"] for message in talk if message["role"] == "user"]
         if all(isinstance(content, str) for content in people):
             for sources in (False, True):
-                yield compose(service.name.label, people[-1], people[:-1], sources=sources).text
+                yield compose(service.label, people[-1], people[:-1], sources=sources).text
 
 
 def secrets_of(sandbox: Sandbox) -> set[str]:

@@ -38,7 +38,7 @@ async def provider(
         open_providers(authority, FAST) as services,
         httpx.AsyncClient(transport=MultiplexedTransport(ssl_context=authority.client_context())) as client,
     ):
-        service = services[0] if name is ProviderName.OPENAI else services[1]
+        service = services.openai if name is ProviderName.OPENAI else services.perplexity
         yield make_provider(client, replace(options(name, service.url), **changed)), service
 
 

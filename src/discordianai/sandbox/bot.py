@@ -15,7 +15,12 @@ import trio
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.http import ServerOptions
-from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
+from discordianai.sandbox.providers import (
+    PerplexityService,
+    ProviderService,
+    ServiceOptions,
+    open_providers,
+)
 
 STOP_TIMEOUT = 40.0
 """Seconds; more than the bot's own drain."""
@@ -27,7 +32,7 @@ class Sandbox:
 
     discord: LocalDiscord
     openai: ProviderService
-    perplexity: ProviderService
+    perplexity: PerplexityService
     foreign: ProviderService
     folder: Path
     environment: Mapping[str, str]
@@ -40,7 +45,9 @@ class Sandbox:
     @property
     def with_foreign(self) -> Mapping[str, Mapping[str, object]]:
         """Changes of the settings that make the foreign service a third provider."""
-        return {"providers.foreign": {"dialect": "chat", "model": "llama-local", **_reached(self.foreign)}}
+        # Its models see no pictures.
+        told = {"dialect": "chat", "model": "local-model", "images": False}
+        return {"providers.foreign": {**told, **_reached(self.foreign)}}
 
     @property
     def log(self) -> Path:

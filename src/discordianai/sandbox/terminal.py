@@ -102,7 +102,8 @@ async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
                     say("\n")  # a further message begins on a line of its own
                 _print_news(printed.get(message.id, ""), message.content)
                 printed[message.id] = message.content
-            busy = sum(service.in_flight for service in (sandbox.openai, sandbox.perplexity, sandbox.foreign))
+            services = (sandbox.openai, sandbox.perplexity, sandbox.foreign)
+            busy = any(service.in_flight for service in services)
             if quiet.cancelled_caught and not busy and not interaction.loading:
                 break
     say("\n(only you see this)\n\n" if interaction.private else "\n\n")

@@ -31,6 +31,7 @@ class Source:
     url: str
     title: str
     date: str
+    snippet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +80,5 @@ def _source(seed: int) -> Source:
         url=f"https://{site}.example/page/{seed % 1000}",
         title=f"{site.title()}: what is known about number {seed % 1000}",
         date="2026-11-24",
+        snippet=f"What the {site} page {seed % 1000} says about it.",
     )

@@ -1,87 +1,98 @@
-"""One provider's service: authentication, validation, limits, streaming, and misbehaviour on request."""
+"""One provider's service: authentication, validation, limits, answers, and misbehaviour on request."""
 
 import json
 import time
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections import Counter, deque
 from email.utils import formatdate
+from typing import ClassVar
 
 import trio
 
-from discordianai.model import ProviderName
-from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, PeerGone, Server, ServerOptions, open_server
-from discordianai.sandbox.providers import calling, faults
-from discordianai.sandbox.providers.answers import Answer, compose
+from discordianai.sandbox.http import Exchange, PeerGone, Server
+from discordianai.sandbox.providers import faults
+from discordianai.sandbox.providers.errors import ApiError, Rejection
 from discordianai.sandbox.providers.faults import Fault, Kind
-from discordianai.sandbox.providers.streaming import (
-    Json,
-    Streaming,
-    common,
-    said_by_people,
-    sources_of,
-    usage_of,
-)
+from discordianai.sandbox.providers.limits import Budget
+from discordianai.sandbox.providers.options import Rate, ServiceOptions
+from discordianai.sandbox.providers.playing import Pace, Player
+from discordianai.sandbox.providers.script import Framing, Json, Question, Script
 
-MODELS = {
-    ProviderName.OPENAI: ("gpt-5-mini", "gpt-5", "gpt-4o-mini"),
-    ProviderName.PERPLEXITY: ("sonar", "sonar-pro"),
-}
+Headers = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceOptions:
-    """How the services behave. Times are in seconds, budgets per minute."""
-
-    api_key: str = "sandbox-key"
-    first_token: float = 0.3
-    between_tokens: float = 0.01
-    requests_per_minute: int = 500
-    tokens_per_minute: int = 200_000
-    clock_ahead: float = 0.0
+def streams(question: Question, fault: Fault | None) -> bool:
+    """Whether the answer comes as a stream."""
+    return question.stream and (fault is None or fault.kind is not Kind.FAILED)
 
 
-class ApiError(Exception):
-    """Becomes an error response, written as OpenAI writes them."""
-
-    def __init__(
-        self, status: int, code: str | None, param: str | None = None, retry_after: float | None = None
-    ) -> None:
-        super().__init__(code)
-        self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
-
-
-@dataclass(eq=False)
-class ProviderService:
+class ProviderService(ABC):
     """A running service, and what it has seen."""
 
-    name: ProviderName
-    options: ServiceOptions
-    url: str = ""
-    server: Server | None = None
-    requests: deque[Json] = field(default_factory=lambda: deque(maxlen=1000))
-    """The bodies of the last thousand requests."""
-    answered: int = 0
-    cut_by_client: int = 0
-    in_flight: int = 0
-    most_in_flight: int = 0
-    refused: int = 0
-    """429s of the budget, not those that were asked for."""
-    outage: Fault | None = None
-    """While it is set, every request is answered with it."""
+    name: ClassVar[str]
+    label: ClassVar[str]
+    body_limit: ClassVar[int | None] = None
+    """Bytes that a request may have."""
 
-    def __post_init__(self) -> None:
+    def __init__(self, options: ServiceOptions) -> None:
+        self.options = options
+        self.url = ""
+        """What the bot's settings name as `base_url`."""
+        self.server: Server | None = None
+        self.requests: deque[Json] = deque(maxlen=1000)
+        """The bodies of the last thousand questions that were well asked."""
+        self.paths: Counter[str] = Counter()
+        """How many of them came on which path."""
+        self.answered = 0
+        self.cut_by_client = 0
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.rate_limited = 0
+        """429s of the budget, not those that were asked for."""
+        self.rejected: list[Rejection] = []
+        """Requests that were refused because they were wrong: neither by a fault nor by the budget."""
+        self.outage: Fault | None = None
+        """While it is set, every question is answered with it."""
+        self.budget = Budget(options.clock_ahead)
         self._faults: deque[Fault] = deque()
-        self._admitted: deque[tuple[float, int]] = deque()
+        self._numbered = 0
+
+    @abstractmethod
+    async def route(self, exchange: Exchange, path: str) -> None:
+        """Answer one exchange. Raises `ApiError`."""
+
+    @abstractmethod
+    def error_body(self, error: ApiError) -> Json:
+        """The error as this service writes it."""
+
+    @property
+    @abstractmethod
+    def rates(self) -> tuple[Rate, ...]:
+        """How many requests are allowed."""
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """How many tokens are allowed, where that is limited."""
+        return None
+
+    def limit_headers(self) -> Headers:
+        """What is left of the budget."""
+        return []
+
+    def retry_headers(self, error: ApiError) -> Headers:
+        """When to come again, where the error says so."""
+        return [] if error.retry_after is None else [("retry-after", f"{error.retry_after:g}")]
+
+    def too_many(self, wait: float) -> ApiError:
+        """The refusal of a request that is over the budget, for `wait` seconds."""
+        return ApiError(429, "rate_limit_exceeded", retry_after=wait, provoked=True)
 
     def misbehave(self, *told: Fault) -> None:
-        """Answer the next requests with these faults, one each."""
+        """Answer the next questions with these faults, one each."""
         self._faults.extend(told)
 
     def withdraw(self, fault: Fault) -> bool:
-        """Take back a fault of `misbehave`; whether no request has met it yet."""
+        """Take back a fault of `misbehave`; whether no question has met it yet."""
         waiting = fault in self._faults
         if waiting:
             self._faults.remove(fault)
@@ -92,10 +103,15 @@ class ProviderService:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         finished = False
+        path = exchange.path.partition("?")[0]
         try:
-            await self._route(exchange)
+            await self.route(exchange, path)
             finished = True
         except ApiError as error:
+            if not error.provoked:
+                body = self.error_body(error)["error"]
+                said = body.get("code") if isinstance(body.get("code"), str) else body.get("type")
+                self.rejected.append(Rejection(path, error.status, error.code or said, error.param))
             await self._refuse(exchange, error)
             finished = True
         except PeerGone:
@@ -104,121 +120,105 @@ class ProviderService:
             self.in_flight -= 1
             self.cut_by_client += not finished
 
-    async def _route(self, exchange: Exchange) -> None:
+    def authenticate(self, exchange: Exchange) -> None:
+        """Raise `ApiError` where the key is not this service's."""
         if exchange.headers.get("authorization") != f"Bearer {self.options.api_key}":
-            raise ApiError(401, "invalid_api_key")
-        path = exchange.path.partition("?")[0].removeprefix("/v1")
-        if (exchange.method, path) == ("GET", "/models"):
-            models = [{"id": model, "object": "model"} for model in MODELS[self.name]]
-            await self._json(exchange, 200, {"object": "list", "data": models})
-            return
-        if (exchange.method, path) != ("POST", "/chat/completions"):
-            raise ApiError(404, "unknown_url")
-        body = _validated(await exchange.body(), self.name)
-        self.requests.append(body)
-        await self._complete(exchange, body)
+            raise ApiError(401, "invalid_api_key", message="Incorrect API key provided.")
 
-    async def _complete(self, exchange: Exchange, body: Json) -> None:
-        people = said_by_people(body)
-        fault = self.outage or (self._faults.popleft() if self._faults else faults.in_text(people[-1]))
-        if fault and fault.kind is Kind.STATUS:
-            raise ApiError(fault.status, fault.code, fault.param, fault.seconds)
-        self._admit(body)
-        if body.get("tools") and (call := calling.called_for(body)):
-            await calling.stream_call(exchange, body, call, self.headers(), self.options.first_token)
-            self.answered += 1
-            return
-        searches = self.name is ProviderName.PERPLEXITY
-        answer = compose(self.name.label, people[-1], people[:-1], sources=searches)
-        if fault and fault.kind is Kind.EMPTY:
-            answer = Answer("")
-        if body.get("stream"):
-            pace = (self.options.first_token, self.options.between_tokens)
-            await Streaming(exchange, body, answer, fault, pace).run(self.headers())
+    async def json_body(self, exchange: Exchange) -> Json:
+        """The request's body. Raises `ApiError` where it is no JSON object."""
+        data = await exchange.body()
+        if self.body_limit is not None and len(data) > self.body_limit:
+            raise ApiError(413, message="The request's body is too large.")
+        kind = exchange.headers.get("content-type", "").partition(";")[0].strip()
+        if kind != "application/json":
+            said = f"Unsupported content type: '{kind}'. This API method only accepts 'application/json'."
+            raise ApiError(400, "unsupported_content_type", message=said)
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            said = "We could not parse the JSON body of your request."
+            raise ApiError(400, "invalid_json", message=said)
+        return body
+
+    def admit(self, path: str, body: Json, question: Question) -> Fault | None:
+        """Count a question that was well asked; the fault that it meets.
+
+        Raises `ApiError` where that fault is an error response, or the budget is used up.
+        """
+        self.requests.append(body)
+        self.paths[path] += 1
+        asked = question.newest
+        fault = self.outage or (self._faults.popleft() if self._faults else faults.in_text(asked))
+        if fault and fault.kind in (Kind.STATUS, Kind.QUOTA):
+            raise self.told(fault)
+        if wait := self.budget.wait(self.rates, self.tokens_per_minute, question.tokens):
+            self.rate_limited += 1
+            raise self.too_many(wait)
+        self.budget.admit(question.tokens)
+        return fault
+
+    async def send(self, exchange: Exchange, question: Question, script: Script, fault: Fault | None) -> None:
+        """Send the answer, as its fault has it."""
+        if fault and fault.kind is Kind.RAW:
+            await self.send_raw(exchange, fault)
+        elif streams(question, fault):
+            await self.player(exchange, question.framing, fault).play(script, self.headers())
         else:
             await trio.sleep(self.options.first_token)
-            message = {"role": "assistant", "content": answer.text}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            whole = {"object": "chat.completion", "choices": [choice], "usage": usage_of(body, answer)}
-            await self._json(exchange, 200, {**whole, **common(body), **sources_of(answer)})
+            await self.json(exchange, 200, self.object_of(script, fault))
         self.answered += 1
 
-    def _admit(self, body: Json) -> None:
-        """An exact sliding window of a minute, of requests and of tokens."""
-        now = time.monotonic()
-        while self._admitted and self._admitted[0][0] <= now - 60:
-            self._admitted.popleft()
-        tokens = len(json.dumps(body["messages"])) // 4
-        used = sum(count for _, count in self._admitted)
-        if (
-            len(self._admitted) >= self.options.requests_per_minute
-            or used + tokens > self.options.tokens_per_minute
-        ):
-            self.refused += 1
-            raise ApiError(429, "rate_limit_exceeded", retry_after=self._admitted[0][0] + 60 - now)
-        self._admitted.append((now, tokens))
+    def object_of(self, script: Script, fault: Fault | None) -> Json:
+        """The answer as one object."""
+        fails = fault is not None and fault.kind in (Kind.FAILED, Kind.EVENT)
+        return script.failed(fault) if fails and fault else script.whole()
 
-    def headers(self) -> list[tuple[str, str]]:
-        """What is left of the budget, as OpenAI tells it with every answer."""
-        used = sum(count for _, count in self._admitted)
-        limits = self.options
+    def player(self, exchange: Exchange, framing: Framing, fault: Fault | None) -> Player:
+        """What sends a stream, at this service's pace."""
+        return Player(exchange, framing, self.pace, fault)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast the models are here."""
+        options = self.options
+        return Pace(options.first_token, options.between_tokens, options.keep_alive)
+
+    def told(self, fault: Fault) -> ApiError:
+        """The error response that a fault asks for."""
+        status = 429 if fault.kind is Kind.QUOTA else fault.status
+        return ApiError(
+            status, fault.code, fault.param, fault.message, retry_after=fault.seconds, provoked=True
+        )
+
+    def headers(self, request_id: str | None = None) -> Headers:
+        """What every answer has."""
+        self._numbered += 1
         return [
-            ("date", formatdate(time.time() + limits.clock_ahead, usegmt=True)),
-            ("x-request-id", f"req_{self.answered:06}"),
-            ("x-ratelimit-limit-requests", str(limits.requests_per_minute)),
-            ("x-ratelimit-remaining-requests", str(limits.requests_per_minute - len(self._admitted))),
-            ("x-ratelimit-reset-requests", "120ms"),
-            ("x-ratelimit-limit-tokens", str(limits.tokens_per_minute)),
-            ("x-ratelimit-remaining-tokens", str(max(0, limits.tokens_per_minute - used))),
-            ("x-ratelimit-reset-tokens", "1s"),
+            ("date", formatdate(time.time() + self.options.clock_ahead, usegmt=True)),
+            ("x-request-id", request_id or f"req_{self._numbered:06}"),
+            *self.limit_headers(),
         ]
 
-    async def _refuse(self, exchange: Exchange, error: ApiError) -> None:
-        kind = "insufficient_quota" if error.code == "insufficient_quota" else "invalid_request_error"
-        # Real providers repeat the key and the prompt here: nothing of it may reach a log.
-        message = "Incorrect: sandbox-key, and the words of the question"
-        body = {"error": {"message": message, "type": kind, "code": error.code, "param": error.param}}
-        extra = [("retry-after", f"{error.retry_after:g}")] if error.retry_after is not None else []
-        await self._json(exchange, error.status, body, extra)
-
-    async def _json(
-        self, exchange: Exchange, status: int, body: Json, extra: list[tuple[str, str]] | None = None
+    async def json(
+        self, exchange: Exchange, status: int, body: object, headers: Headers | None = None
     ) -> None:
-        headers = [("content-type", "application/json"), *self.headers(), *(extra or [])]
-        await exchange.respond(status, headers, json.dumps(body).encode())
+        """Send one object."""
+        told = [("content-type", "application/json"), *(self.headers() if headers is None else headers)]
+        await exchange.respond(status, told, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
 
+    async def _refuse(self, exchange: Exchange, error: ApiError) -> None:
+        headers = [*self.headers(), *self.retry_headers(error)]
+        await self.json(exchange, error.status, self.error_body(error), headers)
 
-def _validated(data: bytes, name: ProviderName) -> Json:
-    try:
-        body = json.loads(data)
-        roles = [message["role"] for message in body["messages"]]
-        model = body["model"]
-    except (ValueError, KeyError, TypeError):
-        raise ApiError(400, "invalid_request_error") from None
-    if model not in MODELS[name]:
-        raise ApiError(404, "model_not_found", "model")
-    if not calling.are_well_formed(body.get("tools", [])):
-        raise ApiError(400, "invalid_type", "tools[0]")
-    talk = [role for role in roles if role != "system"]
-    if not talk or talk[-1] != "user":
-        raise ApiError(400, "invalid_messages", "messages")
-    if name is ProviderName.PERPLEXITY and talk != [("user", "assistant")[i % 2] for i in range(len(talk))]:
-        raise ApiError(400, "messages_must_alternate", "messages")
-    return dict(body)
-
-
-@asynccontextmanager
-async def open_providers(
-    authority: Authority, options: ServiceOptions | None = None, server: ServerOptions | None = None
-) -> AsyncIterator[tuple[ProviderService, ProviderService]]:
-    """Run both services while the block runs, OpenAI's first."""
-    options = options or ServiceOptions()
-    openai = ProviderService(ProviderName.OPENAI, options)
-    perplexity = ProviderService(ProviderName.PERPLEXITY, options)
-    async with (
-        open_server(openai.handle, authority=authority, options=server) as first,
-        open_server(perplexity.handle, authority=authority, options=server) as second,
-    ):
-        openai.server, openai.url = first, f"{first.url}/v1"
-        perplexity.server, perplexity.url = second, second.url
-        yield openai, perplexity
+    async def send_raw(self, exchange: Exchange, fault: Fault) -> None:
+        """Send a fault's bytes."""
+        await exchange.start(fault.status, [("content-type", fault.content_type), *fault.headers])
+        sent = 0
+        while fault.times is None or sent < fault.times:
+            await exchange.send(fault.body)
+            await trio.lowlevel.checkpoint()
+            sent += 1
+        await exchange.finish()

@@ -1,0 +1,1 @@
+"""Chat completions, and the sandbox's foreign service, which knows nothing else."""

@@ -1,0 +1,79 @@
+"""Perplexity's runs: each question is one, and goes on when its reader leaves."""
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import trio
+
+
+class State(Enum):
+    """How far a run is."""
+
+    RUNNING = auto()
+    FINISHED = auto()
+    CANCELLED = auto()
+
+
+@dataclass(eq=False)
+class Run:
+    """One run. Times are `time.monotonic`'s."""
+
+    id: str
+    length: float
+    """Seconds that the answer takes, from the start; infinite where it stalls."""
+    started: float = field(default_factory=time.monotonic)
+    finished: float | None = None
+    dropped_at: float | None = None
+    """When its reader left before its end."""
+    cancelled_at: float | None = None
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """What is sent of it to its reader."""
+
+    @property
+    def state(self) -> State:
+        """With nobody reading, it is finished after its length."""
+        if self.cancelled_at is not None:
+            return State.CANCELLED
+        over = self.dropped_at is not None and time.monotonic() >= self.started + self.length
+        return State.FINISHED if over or self.finished is not None else State.RUNNING
+
+    def cancel(self) -> None:
+        """End it, and the stream of whoever still reads."""
+        self.cancelled_at = time.monotonic()
+        self.scope.cancel()
+
+
+class Runs:
+    """All runs of a service."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Run] = {}
+
+    def __getitem__(self, response_id: str) -> Run:
+        return self._all[response_id]
+
+    def get(self, response_id: str) -> Run | None:
+        """The run with this id."""
+        return self._all.get(response_id)
+
+    def begin(self, response_id: str, length: float) -> Run:
+        """A new one."""
+        run = self._all[response_id] = Run(response_id, length)
+        return run
+
+    @property
+    def billed(self) -> int:
+        """How many ran to their end, with a reader or without."""
+        return sum(run.state is State.FINISHED for run in self._all.values())
+
+    @property
+    def running(self) -> int:
+        """How many have not ended yet."""
+        return sum(run.state is State.RUNNING for run in self._all.values())
+
+
+def new_id() -> str:
+    """An id as Perplexity gives them."""
+    return f"resp_{uuid.uuid4()}"
