@@ -34,12 +34,9 @@ FIRST_TOKEN = 0.3
 @asynccontextmanager
 async def open_dispatcher(client: httpx.AsyncClient, service: ProviderService) -> AsyncIterator[Dispatcher]:
     """One that asks the sandbox's `service`, by the model or preset that the settings have for it."""
-    usual = Settings().provider(service.name)
-    record = usual.model_copy(update={"base_url": service.url, "dialect": usual.spoken.value}).record(
-        service.name
-    )
-    key = SecretStr(service.options.api_key)
-    options = ProviderOptions(record, service.url, key, usual.usual_model, read_timeout=10)
+    settings, key = Settings(), SecretStr(service.options.api_key)
+    model = settings.provider(service.name).usual_model
+    options = ProviderOptions(settings.record(service.name), service.url, key, model, read_timeout=10)
     yield Dispatcher(make_provider(client, options), DispatchOptions(slots=10))
 
 
@@ -68,9 +65,8 @@ async def measure() -> dict[str, list[float]]:
     authority = make_authority()
     seconds: dict[str, list[float]] = {"direct": [], "by the tool": []}
     transport = MultiplexedTransport(ssl_context=authority.client_context())
-    services = open_providers(
-        authority, ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6, perplexity_rates=())
-    )
+    options = ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6, perplexity_rates=())
+    services = open_providers(authority, options)
     async with (
         services as sandbox,
         httpx.AsyncClient(transport=transport) as client,
