@@ -1,8 +1,8 @@
 """Posts to one provider, and reads what comes back within bounds."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import httpx
 import trio
@@ -58,11 +58,11 @@ class Endpoint:
     async def error(self, response: httpx.Response) -> Json:
         """The body of an error; empty where it is no JSON object, too long, or does not come in time."""
         content = b""
-        with trio.move_on_after(self._options.read_timeout):
-            content = await self._read(response, MOST_OF_AN_ERROR)
         try:
+            with trio.move_on_after(self._options.read_timeout):
+                content = await self._read(response, MOST_OF_AN_ERROR)
             return parse(content)
-        except NotJson:  # text or HTML of something between here and the provider, or cut
+        except (NotJson, MalformedAnswer):  # text or HTML of something on the way, or cut, or compressed
             return {}
 
     async def cancel(self, path: str) -> None:
@@ -88,18 +88,16 @@ class Endpoint:
     async def _read(self, response: httpx.Response, most: int) -> bytes:
         """The body, or a little more than `most` of it."""
         content = bytearray()
-        async with aclosing(raw_chunks(self._options.provider, response)) as chunks:
-            async for chunk in chunks:
-                content += chunk
-                if len(content) > most:
-                    break
+        async for chunk in raw_chunks(self._options.provider, response):
+            content += chunk
+            if len(content) > most:
+                break
         return bytes(content)
 
 
-async def raw_chunks(provider: Provider, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+def raw_chunks(provider: Provider, response: httpx.Response) -> AsyncIterator[bytes]:
     """The body as it comes. Raises `MalformedAnswer` where it is compressed, though nobody asked for that."""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding.strip().lower() not in {"", "identity"}:
         raise MalformedAnswer(provider, "the answer is compressed")
-    async for chunk in response.aiter_raw():
-        yield chunk
+    return response.aiter_raw()

@@ -47,20 +47,25 @@ async def event_data(
 
 
 class _Bounded(httpx.AsyncByteStream):
-    """The bytes of a response. Raises `MalformedAnswer` where one event has too many."""
+    """The bytes of a response. Raises `MalformedAnswer` where one event has too many.
+
+    An iterator, not a generator: httpx closes only the outermost of those that it chains.
+    """
 
     def __init__(self, provider: Provider, response: httpx.Response) -> None:
         self._provider = provider
-        self._response = response
+        self._chunks = raw_chunks(provider, response)
+        self._size, self._tail = 0, b""
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size, tail = 0, b""
-        async with aclosing(raw_chunks(self._provider, self._response)) as chunks:
-            async for chunk in chunks:
-                seen = tail + chunk
-                end = max(seen.rfind(end) for end in _ENDS)
-                size = size + len(chunk) if end < 0 else len(seen) - end
-                if size > MOST_OF_AN_EVENT:
-                    raise MalformedAnswer(self._provider, f"an event of over {MOST_OF_AN_EVENT} bytes")
-                tail = seen[-_LONGEST_END + 1 :]
-                yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await anext(self._chunks)
+        seen = self._tail + chunk
+        end = max(seen.rfind(end) for end in _ENDS)
+        self._size = self._size + len(chunk) if end < 0 else len(seen) - end
+        if self._size > MOST_OF_AN_EVENT:
+            raise MalformedAnswer(self._provider, f"an event of over {MOST_OF_AN_EVENT} bytes")
+        self._tail = seen[-_LONGEST_END + 1 :]
+        return chunk

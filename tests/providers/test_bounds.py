@@ -1,0 +1,241 @@
+"""What a provider may send has a bound, in size and in time; beyond it the answer ends, and says so.
+
+A real server sends without end, over TLS and HTTP/2, and counts what is taken.
+"""
+
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import trio
+from pydantic import SecretStr
+
+from discordianai.dispatch.routing import WEB_SEARCH
+from discordianai.model import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
+from discordianai.providers import errors
+from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.endpoint import MOST_OF_AN_ERROR
+from discordianai.providers.event_stream import MOST_OF_AN_EVENT
+from discordianai.providers.events import End, Event, SourceList, TextDelta
+from discordianai.providers.factory import make_provider
+from discordianai.providers.port import ChatProvider, ProviderOptions
+from discordianai.providers.sources import MOST_SOURCES
+from discordianai.providers.table import provider as record
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.http import Exchange, PeerGone, open_server
+from discordianai.transport import MultiplexedTransport
+
+WINDOWS = 2 * 2**20
+"""Bytes that may be on their way when the reader gives up: what the pool's windows let through."""
+
+QUESTION = ChatRequest("a-model", (Turn(Role.USER, "why?"),), tools=(WEB_SEARCH,), number=1)
+Answer = Callable[[Exchange], Awaitable[None]]
+
+
+class Sent:
+    """What the server got rid of, and what was posted to it."""
+
+    bytes = 0
+    paths: list[str]
+
+    def __init__(self) -> None:
+        self.paths = []
+
+
+@asynccontextmanager
+async def provider(
+    authority: Authority, answer: Answer, dialect: Dialect = Dialect.RESPONSES
+) -> AsyncIterator[tuple[ChatProvider, Sent]]:
+    """A provider of that dialect whose server answers so."""
+    sent = Sent()
+
+    async def handle(exchange: Exchange) -> None:
+        sent.paths.append(exchange.path)
+        send = exchange.send
+
+        async def counted(data: bytes) -> None:
+            await send(data)
+            sent.bytes += len(data)
+
+        exchange.send = counted  # type: ignore[method-assign]  # counts what is taken
+        try:
+            await answer(exchange)
+        except PeerGone:
+            return
+
+    async with (
+        open_server(handle, authority=authority) as server,
+        httpx.AsyncClient(transport=MultiplexedTransport(ssl_context=authority.client_context())) as client,
+    ):
+        options = ProviderOptions(
+            record("here", "Here", dialect), server.url, SecretStr("key"), "a-model", read_timeout=2.0
+        )
+        yield make_provider(client, options), sent
+
+
+async def ask(asked: ChatProvider) -> list[Event]:
+    async with asked.stream(QUESTION) as events:
+        return [event async for event in events]
+
+
+def event(kind: str, **fields: object) -> bytes:
+    return f"data: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+
+def streaming(*head: bytes, endless: bytes = b"", media_type: str = "text/event-stream") -> Answer:
+    """Begins with `head`, and goes on with `endless` until nobody listens."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start(200, [("content-type", media_type)])
+        for piece in head:
+            await exchange.send(piece)
+        while endless:
+            await exchange.send(endless)
+
+    return answer
+
+
+@pytest.mark.parametrize("dialect", [Dialect.RESPONSES, Dialect.CHAT, Dialect.AGENT])
+@pytest.mark.parametrize(
+    "endless",
+    [
+        pytest.param(b"x" * 16_384, id="a line without end"),
+        pytest.param(b"data: " + b"x" * 16_000 + b"\n", id="an event of lines without end"),
+        pytest.param(b":" + b"x" * 16_000, id="a comment without end"),
+    ],
+)
+async def test_an_event_without_end_is_no_answer(
+    authority: Authority, endless: bytes, dialect: Dialect
+) -> None:
+    """The reader gives up at the bound, and the rest is not taken."""
+    async with provider(authority, streaming(endless=endless), dialect) as (asked, sent):
+        with trio.fail_after(20), pytest.raises(errors.MalformedAnswer):
+            await ask(asked)
+        await trio.sleep(0.1)
+        assert sent.bytes < MOST_OF_AN_EVENT + WINDOWS
+
+
+async def test_an_answer_without_end_is_cut_and_says_so(authority: Authority) -> None:
+    """30 MB of text must not become memory; what came is shown, up to the bound."""
+    piece = event("response.output_text.delta", output_index=0, content_index=0, delta="word " * 3_000)
+    async with provider(authority, streaming(endless=piece)) as (asked, sent):
+        with trio.fail_after(60):
+            events = await ask(asked)
+        await trio.sleep(0.1)
+        assert sum(len(each.text) for each in events if isinstance(each, TextDelta)) == MOST_TEXT
+        assert events[-1] == End(FinishReason.LENGTH)
+        assert sent.bytes < 1.2 * MOST_TEXT + WINDOWS
+
+
+async def test_an_error_without_end_is_still_the_error_of_its_status(authority: Authority) -> None:
+    """64 KB of the body are read, for the code in it."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start(503, [("content-type", "application/json")])
+        while True:
+            await exchange.send(b'{"error": ' * 1000)
+
+    async with provider(authority, answer) as (asked, sent):
+        with trio.fail_after(20), pytest.raises(errors.Overloaded):
+            await ask(asked)
+        await trio.sleep(0.1)
+        assert sent.bytes < MOST_OF_AN_ERROR + WINDOWS
+
+
+async def test_an_error_whose_body_never_ends_is_told_in_time(authority: Authority) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start(429, [("content-type", "application/json"), ("retry-after", "3")])
+        await exchange.send(b"{")
+        await trio.sleep_forever()
+
+    async with provider(authority, answer) as (asked, _):
+        with trio.fail_after(10), pytest.raises(errors.RateLimited) as caught:
+            await ask(asked)
+    assert caught.value.retry_after == 3
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_what_comes_compressed_is_not_unfolded(authority: Authority, status: int) -> None:
+    """We ask for none; a megabyte and a half of zeros' gzip would be a gigabyte and a half."""
+    bomb = gzip.compress(b"data: " + b"0" * 50_000_000)
+
+    async def answer(exchange: Exchange) -> None:
+        assert exchange.headers["accept-encoding"] == "identity"
+        await exchange.start(status, [("content-type", "text/event-stream"), ("content-encoding", "gzip")])
+        await exchange.send(bomb)
+        await exchange.finish()
+
+    async with provider(authority, answer) as (asked, _):
+        with trio.fail_after(20), pytest.raises((errors.MalformedAnswer, errors.Overloaded)):
+            await ask(asked)
+
+
+async def test_a_whole_answer_without_end_is_none(authority: Authority) -> None:
+    """JSON instead of a stream has a bound of its own."""
+    answer = streaming(b'{"output": "', endless=b"x" * 65_536, media_type="application/json")
+    async with provider(authority, answer) as (asked, _):
+        with trio.fail_after(60), pytest.raises(errors.MalformedAnswer):
+            await ask(asked)
+
+
+async def test_sources_and_arguments_without_end_are_cut(authority: Authority) -> None:
+    """What can be used of them is kept."""
+    results = [{"id": n, "url": f"https://a.example/{n}", "title": "t" * 500} for n in range(1, 1000)]
+    pieces = [
+        event(
+            "response.output_item.added", output_index=9, item={"type": "function_call", "name": "web_search"}
+        ),
+        *[event("response.function_call_arguments.delta", output_index=9, delta="x" * 1000)] * 100,
+        event("response.output_item.done", output_index=9, item={"type": "function_call"}),
+        event("response.reasoning.search_results", results=results),
+        event(
+            "response.reasoning.search_results", results=[{"id": 1, "url": "https://a.example/" + "x" * 9000}]
+        ),
+        event("response.completed", response={"status": "completed"}),
+    ]
+    async with provider(authority, streaming(*pieces)) as (asked, _):
+        with trio.fail_after(20):
+            events = await ask(asked)
+    assert ToolCall("web_search", "") in events
+    (sources,) = [each for each in events if isinstance(each, SourceList)]
+    assert len(sources.citations) == MOST_SOURCES
+    assert all(len(citation.title) <= 300 for citation in sources.citations)
+
+
+async def test_a_cut_answer_is_cancelled_where_closing_does_not_stop_it(authority: Authority) -> None:
+    """The run would stay on the bill; its id is known from the headers."""
+    piece = event("response.output_text.delta", output_index=0, content_index=0, delta="word " * 3_000)
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.path.endswith("/cancel"):
+            await exchange.respond(200, [("content-type", "application/json")], b"{}")
+            return
+        await exchange.start(200, [("content-type", "text/event-stream"), ("x-request-id", "run-1")])
+        while True:
+            await exchange.send(piece)
+
+    async with provider(authority, answer, Dialect.AGENT) as (asked, sent):
+        with trio.fail_after(60):
+            await ask(asked)
+    assert sent.paths == ["/v1/agent", "/v1/agent/resp_run-1/cancel"]
+
+
+async def test_stopping_waits_no_longer_for_the_cancellation_than_its_bound(authority: Authority) -> None:
+    """A provider that does not answer the cancellation holds nobody."""
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.path.endswith("/cancel"):
+            await trio.sleep_forever()
+        await exchange.start(200, [("content-type", "text/event-stream"), ("x-request-id", "run-1")])
+        await exchange.send(event("response.created", response={"id": "resp_run-2"}))
+        await trio.sleep_forever()
+
+    async with provider(authority, answer, Dialect.AGENT) as (asked, sent):
+        began = trio.current_time()
+        with trio.move_on_after(0.5):
+            await ask(asked)
+        assert trio.current_time() - began < 5
+        assert sent.paths[-1] == "/v1/agent/resp_run-2/cancel"
