@@ -133,8 +133,9 @@ class ChatDecoder:
 
 
 def _text(said: Json) -> str:
-    """The content, which some send as parts."""
-    return piece(said, "content") or "".join(piece(part, "text") for part in tables(said, "content"))
+    """The content, which some send as parts; a refusal is what the model said."""
+    content = piece(said, "content") or "".join(piece(part, "text") for part in tables(said, "content"))
+    return content or piece(said, "refusal")
 
 
 def _usage(usage: Json) -> Usage | None:

@@ -100,26 +100,30 @@ class ProviderClient:
                 yield event
 
     async def _stream(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event, None]:
-        patience = self._options.first_token_timeout
+        patience, complete = self._options.first_token_timeout, False
         deadline = trio.current_time() + patience
         try:
             async with aclosing(event_data(self.provider, response, lambda: deadline)) as stream:
                 async for data in stream:
-                    if decoder.ended:
+                    if complete:
                         continue  # up to `LINGER`, for the end of the response
                     for event in decoder.decode(data):
                         if isinstance(event, TextDelta):
                             patience = self._options.read_timeout
+                        complete = isinstance(event, End)
                         yield event
-                        if isinstance(event, End) and not decoder.ended:
-                            return  # cut here: nobody wants the rest
+                    if complete and not decoder.ended:
+                        return  # cut here: nobody wants the rest
                     # Any event is a sign of life: a model may search and think long before the first word.
-                    deadline = trio.current_time() + (LINGER if decoder.ended else patience)
+                    deadline = trio.current_time() + (LINGER if complete else patience)
         except (httpx.HTTPError, ProviderError) as error:
             failure = failures.from_httpx(self.provider, error)
         else:
             failure = ConnectionLost(self.provider, "the stream ended before the answer did")
+        if complete:
+            return
         for event in decoder.close():
+            complete = isinstance(event, End)
             yield event
-        if not decoder.ended:
+        if not complete:
             raise failure

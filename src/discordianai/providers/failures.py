@@ -101,9 +101,8 @@ LONGEST_WAIT = 24 * 3600.0
 """Seconds of a `Retry-After` that can be meant."""
 
 
-def from_response(provider: Provider, response: httpx.Response, body: Json) -> ProviderError:
-    """The error behind a response that is not a success; `body` is its JSON, empty where it had none."""
-    error = error_object(body)
+def from_response(provider: Provider, response: httpx.Response, error: Json) -> ProviderError:
+    """The error behind a response that is not a success; `error` is its `error_object`."""
     detail = _detail(response.status_code, error, response.headers.get("x-request-id"))
     return _error(provider, response.status_code, error, detail, retry_after(response.headers))
 

@@ -23,6 +23,9 @@ from discordianai.sandbox.providers.service import Headers, ProviderService, str
 
 _ASKED = ("/v1/agent", "/v1/responses")
 _CANCEL = re.compile(r"/v1/(?:agent|responses)/([^/]+)/cancel")
+BREAKS = frozenset({Kind.CUT, Kind.ABORT, Kind.END, Kind.HALF_CHARACTER})
+"""What breaks the stream, while the run goes on."""
+
 _ENDED = ("/chat/completions", "/v1/sonar", "/v1/chat/completions")
 
 KINDS = {
@@ -113,7 +116,8 @@ class PerplexityService(ProviderService):
                 else:
                     await trio.sleep(run.length)
                     await self.json(exchange, 200, self.object_of(script, fault), headers)
-                run.finished = time.monotonic()
+                if fault is None or fault.kind not in BREAKS:
+                    run.finished = time.monotonic()
             if run.cancelled_at is not None:
                 await self._end_cancelled(exchange, script, headers, player)
         finally:
@@ -135,7 +139,8 @@ class PerplexityService(ProviderService):
             raise ApiError(404, message=f"Response with id '{response_id}' not found.")
         if run.state is not State.RUNNING:
             said = f"Response with id '{response_id}' is already in a terminal state."
-            raise rules.bad("invalid_request", None, said)
+            # Not the client's mistake: it may have ended while the cancellation was on its way.
+            raise ApiError(400, message=said, kind="invalid_request", provoked=True)
         run.cancel()
         self.cancelled.append(response_id)
         await self.json(exchange, 200, {"response_id": response_id, "status": "cancelling"})
