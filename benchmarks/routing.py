@@ -17,11 +17,13 @@ from pydantic import SecretStr
 from discordianai.asking import Asked, Asking
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
-from discordianai.model import ChatRequest, ProviderName, Role, Turn, Usage
+from discordianai.model import ChatRequest, Provider, Role, Turn, Usage
+from discordianai.providers.events import TextDelta
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
+from discordianai.settings import Settings
 from discordianai.tokens import TokenEstimator
 from discordianai.transport import MultiplexedTransport
 
@@ -31,30 +33,29 @@ FIRST_TOKEN = 0.3
 
 @asynccontextmanager
 async def open_dispatcher(client: httpx.AsyncClient, service: ProviderService) -> AsyncIterator[Dispatcher]:
-    """One that asks the sandbox's `service`."""
-    key, model = SecretStr(service.options.api_key), "gpt-5-mini"
-    if service.name == "perplexity":
-        model = "sonar-pro"
-    options = ProviderOptions(ProviderName(service.name), service.url, key, model, read_timeout=10)
+    """One that asks the sandbox's `service`, by the model or preset that the settings have for it."""
+    settings, key = Settings(), SecretStr(service.options.api_key)
+    model = settings.provider(service.name).usual_model
+    options = ProviderOptions(settings.record(service.name), service.url, key, model, read_timeout=10)
     yield Dispatcher(make_provider(client, options), DispatchOptions(slots=10))
 
 
-async def first_words(asking: Asking, wanted: ProviderName | None) -> float:
+async def first_words(asking: Asking, *, search: bool) -> float:
     """Seconds until some."""
     question = (Turn(Role.USER, "what happened today?"),)
 
-    def request(_provider: ProviderName, model: str) -> ChatRequest:
+    def request(_provider: Provider, model: str) -> ChatRequest:
         return ChatRequest(model, question)
 
     began = trio.current_time()
 
-    async def reserve(provider: ProviderName, model: str, most: Usage) -> None:
+    async def reserve(provider: Provider, model: str, most: Usage) -> None:
         """Money is no object."""
 
-    asked = Asked(Inquiry(question[0].text, (), "here", wanted), request, reserve, began + 60, 1)
-    async with aclosing(asking.chunks(asked)) as chunks:
-        async for chunk in chunks:
-            if chunk.text:
+    asked = Asked(Inquiry(question[0].text, (), "here", search=search), request, reserve, began + 60, 1)
+    async with aclosing(asking.events(asked)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
                 return trio.current_time() - began
     raise AssertionError("no answer")
 
@@ -64,18 +65,19 @@ async def measure() -> dict[str, list[float]]:
     authority = make_authority()
     seconds: dict[str, list[float]] = {"direct": [], "by the tool": []}
     transport = MultiplexedTransport(ssl_context=authority.client_context())
-    services = open_providers(authority, ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6))
+    options = ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6, perplexity_rates=())
+    services = open_providers(authority, options)
     async with (
         services as sandbox,
         httpx.AsyncClient(transport=transport) as client,
         open_dispatcher(client, sandbox.openai) as first,
         open_dispatcher(client, sandbox.perplexity) as second,
     ):
-        both = {ProviderName.OPENAI: first, ProviderName.PERPLEXITY: second}
-        asking = Asking(both, Router(list(both)))
+        both = (first, second)
+        asking = Asking({one.name: one for one in both}, Router([one.provider for one in both]))
         for _ in range(ROUNDS):
-            seconds["direct"].append(await first_words(asking, ProviderName.PERPLEXITY))
-            seconds["by the tool"].append(await first_words(asking, None))
+            seconds["direct"].append(await first_words(asking, search=True))
+            seconds["by the tool"].append(await first_words(asking, search=False))
     return seconds
 
 

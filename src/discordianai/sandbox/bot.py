@@ -45,7 +45,9 @@ class Sandbox:
     @property
     def with_foreign(self) -> Mapping[str, Mapping[str, object]]:
         """Changes of the settings that make the foreign service a third provider."""
-        return {"providers.foreign": {"dialect": "chat", "model": "local-model", **_reached(self.foreign)}}
+        # Its models see no pictures.
+        told = {"dialect": "chat", "model": "local-model", "images": False}
+        return {"providers.foreign": {**told, **_reached(self.foreign)}}
 
     @property
     def log(self) -> Path:
