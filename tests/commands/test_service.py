@@ -43,6 +43,24 @@ def test_a_service_is_installed_and_what_is_left_to_do_is_told(
     assert "a-secret-value" not in unit.read_text() + told.err
 
 
+def test_the_key_of_a_further_provider_is_a_secret_like_others(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told where it goes before it is there, and named in the unit once it is."""
+    with (configuration / "settings.toml").open("a") as settings:
+        settings.write('[providers.local-llm]\nbase_url = "http://x"\nmodel = "m"\n')
+    put_secrets(configuration, "discord-token")
+    assert main(["service", "install", "--user"]) == 0
+    told = capsys.readouterr().err
+    assert f"{configuration}/local-llm-api-key: not there" in told
+    assert "missing" not in told
+    put_secrets(configuration, "local-llm-api-key")
+    assert main(["service", "install", "--user"]) == 0
+    unit = configuration.parent / "systemd" / "user" / "discordianai.service"
+    assert f"LoadCredential=local-llm-api-key:{configuration}/local-llm-api-key\n" in unit.read_text()
+    assert "run this command again" in capsys.readouterr().err
+
+
 def test_a_dry_run_shows_the_unit_alone_and_writes_nothing(
     configuration: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

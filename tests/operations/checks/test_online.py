@@ -163,6 +163,35 @@ async def test_settings_beyond_what_the_account_allows_are_told(stage: Stage) ->
     assert told[0].advice == "requests_per_minute = 60 in [rate_limits.openai]"
 
 
+async def test_a_burst_beyond_what_an_account_allows_in_a_second_is_told(stage: Stage) -> None:
+    """Perplexity's headers say so; with them, the shipped settings fit a new account."""
+    async with stage() as scene:
+        fitting = await scene.ask()
+        beyond = await scene.ask({"rate_limits.perplexity": {"requests_per_minute": 50, "burst": 5}})
+    found = about(fitting, "perplexity limits")
+    assert (found.verdict, found.figures["allowed"]) == (Verdict.OK, 1)
+    found = about(beyond, "perplexity limits")
+    assert (found.verdict, found.advice) == (Verdict.WARNING, "burst = 1 in [rate_limits.perplexity]")
+
+
+async def test_an_interface_that_is_not_there_is_told_with_the_keys_that_name_it(stage: Stage) -> None:
+    """A dialect is never guessed from an answer."""
+    async with stage() as scene:
+        findings = await scene.ask({"providers.openai": {"dialect": "agent", "preset": "fast"}})
+    finding = about(findings, "openai answer")
+    assert finding.verdict is Verdict.PROBLEM
+    assert finding.advice == "look at base_url and dialect in [providers.openai]"
+
+
+async def test_a_third_provider_is_asked_as_the_others_are(stage: Stage) -> None:
+    """By its table alone."""
+    async with stage() as scene:
+        findings = await scene.ask(scene.sandbox.with_foreign)
+    assert about(findings, "foreign connection").verdict is Verdict.OK
+    assert about(findings, "foreign answer").verdict is Verdict.OK
+    assert about(findings, "foreign answer").figures["model"] == "local-model"
+
+
 async def test_one_that_hangs_is_told_in_time_and_hides_no_other(stage: Stage) -> None:
     async with stage() as scene:
         scene.sandbox.openai.misbehave(Fault(Kind.SLOW, seconds=60))

@@ -30,6 +30,18 @@ def test_a_valid_file_is_told_with_where_each_secret_is_from_and_none_is_shown(t
     assert "a-key" not in everything(all_well.findings)
 
 
+def test_a_provider_that_wants_no_key_is_told_to_have_none(tmp_path: Path) -> None:
+    """It is asked all the same; one that has a key is told of where that is from."""
+    text = '[providers.local-llm]\nbase_url = "http://llm.example/v1"\nmodel = "m"'
+    findings = looked(tmp_path, text).findings
+    found = about(findings, "providers.local-llm.api_key").found
+    assert found == "not set: Local Llm is asked without a key"
+    assert "providers.local-llm.base_url" not in [finding.subject for finding in findings]
+    findings = looked(tmp_path, text, environment={**KEYS, "LOCAL_LLM_API_KEY": "k"}).findings
+    assert about(findings, "providers.local-llm.api_key").found == "from the environment LOCAL_LLM_API_KEY"
+    assert about(findings, "providers.local-llm.base_url").verdict is Verdict.WARNING
+
+
 def test_a_credential_is_told_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "discord-token").write_text("a-token-in-a-credential")
     told = looked(tmp_path, environment={**KEYS, "CREDENTIALS_DIRECTORY": str(tmp_path)}).findings
