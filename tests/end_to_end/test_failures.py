@@ -55,7 +55,6 @@ BREAKS = [
     (Fault(Kind.EVENT, after=20), "The answer breaks off here. OpenAI has trouble right now."),
     (Fault(Kind.STALL, after=20), "The answer breaks off here. OpenAI took too long to answer."),
     (Fault(Kind.LENGTH), "The answer was cut short because it reached the length limit."),
-    (Fault(Kind.FILTER), "OpenAI's content filter stopped this answer."),
 ]
 """In the middle of an answer."""
 
