@@ -110,4 +110,4 @@ def test_a_file_of_something_else_is_said_to_be_none(
     assert cli.main(["advise", "--file", str(tmp_path / "nowhere")]) == 1
     assert "No such file" in capsys.readouterr().err
     assert cli.main(["advise", "--file", str(tmp_path)]) == 1
-    assert "Is a directory" in capsys.readouterr().err
+    assert "a folder, not a regular file" in capsys.readouterr().err

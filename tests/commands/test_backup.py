@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -171,6 +172,28 @@ def test_an_existing_file_is_overwritten_by_force(database: Path, tmp_path: Path
     target.write_text("mine")
     assert run(target, "--force", "--database", database).returncode == 0
     assert content(target) == content(database)
+
+
+def test_nothing_is_copied_through_a_link_that_comes_at_the_last_moment(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by somebody else who may write in the folder: SQLite opens a path, and follows links."""
+    target, victim = tmp_path / "copy", tmp_path / "victim"
+    target.touch()
+    victim.touch()
+    connect = sqlite3.connect
+
+    def exchange_and_connect(path: Path, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        if path == target:
+            target.unlink()
+            target.symlink_to(victim)
+        connection: sqlite3.Connection = connect(path, *arguments, **options)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", exchange_and_connect)
+    with pytest.raises(StoreError, match="copy was exchanged while it was written"):
+        backup.copy(database, target, silent)
+    assert victim.read_bytes() == b""
 
 
 async def test_no_database_in_use_is_overwritten(tmp_path: Path) -> None:

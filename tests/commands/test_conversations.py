@@ -43,6 +43,19 @@ def test_stats_count_what_is_there(database: Path, capsys: Captured) -> None:
     assert str(shown["oldest"]) < str(shown["newest"])
 
 
+def test_files_that_others_may_read_are_told_and_left_as_they_are(database: Path, capsys: Captured) -> None:
+    """As a copy that was put back without its mode."""
+    database.chmod(0o644)
+    assert run("stats", "--database", database) == 0
+    told = capsys.readouterr().err
+    assert f"{database} is open to others (mode 644), with what people said: chmod 600 {database}" in told
+    assert database.stat().st_mode & 0o777 == 0o644
+    for file in database.parent.iterdir():  # SQLite has given what it made beside it the same mode
+        file.chmod(0o600)
+    assert run("stats", "--database", database) == 0
+    assert "open to others" not in capsys.readouterr().err
+
+
 def test_stats_are_readable(database: Path, capsys: Captured) -> None:
     assert run("stats", "--database", database) == 0
     shown = capsys.readouterr()

@@ -56,13 +56,48 @@ def test_one_that_came_meanwhile_is_kept_too(tmp_path: Path) -> None:
     assert names(tmp_path) == ["copy"]
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Whoever may write in the folder can have put it there, to any file of the operator's."""
     (tmp_path / "real").write_text("old")
+    for link, to in (("link", "real"), ("dangling", "new")):
+        (tmp_path / link).symlink_to(to)
+        refused = pytest.raises(NotWritten, match="is a symbolic link.*name the file itself")
+        with refused, partial_file(tmp_path / link, overwrite=True):
+            pass
+    assert (tmp_path / "real").read_text() == "old"
+    assert names(tmp_path) == ["dangling", "link", "real"]
+
+
+def test_a_folder_may_be_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    with partial_file(tmp_path / "link", overwrite=True) as partial:
-        partial.write_text("new")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "real").read_text() == "new"
+    with partial_file(tmp_path / "link" / "copy", overwrite=False) as partial:
+        partial.write_text("all of it")
+    assert (tmp_path / "real" / "copy").read_text() == "all of it"
+
+
+def test_what_somebody_put_in_its_place_meanwhile_does_not_become_the_file(tmp_path: Path) -> None:
+    def be_exchanged() -> None:
+        with partial_file(tmp_path / "copy", overwrite=False) as partial:
+            partial.unlink()
+            partial.write_text("of somebody else")
+
+    with pytest.raises(NotWritten, match="was exchanged while it was written"):
+        be_exchanged()
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_folder_that_is_exchanged_meanwhile_gets_nothing(tmp_path: Path) -> None:
+    """As by somebody who wants a file of this name elsewhere."""
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    with partial_file(folder / "copy", overwrite=False) as partial:
+        partial.write_text("all of it")
+        folder.rename(tmp_path / "moved")
+        folder.symlink_to(elsewhere)
+    assert names(elsewhere) == []
+    assert (tmp_path / "moved" / "copy").read_text() == "all of it"
 
 
 def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from discordianai.conversations import backup
 from discordianai.conversations.lock import DatabaseLock, bot_is_running
@@ -212,6 +214,40 @@ async def test_a_file_that_is_removed_while_in_use_is_begun_anew(tmp_path: Path)
         assert await store.recent(ANN, 50) == exchange(2)
 
 
+async def test_a_link_that_is_put_in_its_place_while_in_use_is_not_followed(tmp_path: Path) -> None:
+    """The other file is left alone, memory goes on, and what was said is written when the link is gone."""
+    path, other = tmp_path / DATABASE, tmp_path / "other"
+    async with open_store(other, pace=SLOW) as store:
+        await store.append(BOB, exchange(7))
+    before = other.read_bytes()
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        path.unlink()
+        path.symlink_to(other)
+        await until(lambda: "a symbolic link" in store.health.reason)
+        with pytest.raises(KeptInMemory):
+            await store.append(ANN, exchange(2))
+        assert other.read_bytes() == before
+        path.unlink()
+        await until(lambda: store.health.writable)
+    assert other.read_bytes() == before
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == exchange(2)
+
+
+async def test_a_file_that_others_may_read_is_told_at_the_start_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW):
+        pass
+    path.chmod(0o644)
+    with capture_logs() as logs:
+        async with open_store(path, pace=SLOW):
+            pass
+    told = [log for log in logs if log["event"] == "others may read what people said"]
+    assert {(log["file"], log["mode"]) for log in told} >= {(str(path), "644")}
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 async def fill(store: SqliteStore) -> None:
     """Some hundred pages: each person has ten long exchanges."""
     for person_id in range(1, 30):
@@ -276,6 +312,26 @@ async def test_a_file_damaged_at_its_head_is_set_aside_at_the_start(tmp_path: Pa
         await store.append(ANN, exchange(2))
         assert await store.recent(ANN, 50) == exchange(2)
     assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+
+
+async def test_a_damaged_file_takes_no_name_that_is_there_already(tmp_path: Path) -> None:
+    """Not even that of a link that leads nowhere."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+    garble(path, range(1, 3))
+    now = datetime.now(UTC)
+    taken = [
+        tmp_path / f"{DATABASE}.damaged-{now + timedelta(seconds=later):%Y%m%dT%H%M%SZ}"
+        for later in range(60)
+    ]
+    for name in taken:
+        name.symlink_to(tmp_path / "nowhere")
+    async with open_store(path, pace=SLOW) as store:
+        assert store.health.writable
+    assert all(name.is_symlink() for name in taken)
+    (aside,) = (file for file in tmp_path.glob("*.damaged-*") if not file.is_symlink())
+    assert aside.name.endswith("-2")
 
 
 async def test_text_that_was_garbled_is_readable_and_in_no_message(tmp_path: Path) -> None:

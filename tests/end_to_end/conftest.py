@@ -16,8 +16,11 @@ from discordianai.sandbox.discord import DiscordOptions, Interaction
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.log_privacy import leaks, private_texts, secrets_of
 
-FAST = ServiceOptions(first_token=0.05, between_tokens=0.002)
-UNLIMITED = {"rate_limits.user": {"questions": 10_000}}
+FAST = ServiceOptions(first_token=0.05, between_tokens=0.002, perplexity_rates=())
+UNLIMITED: Mapping[str, Mapping[str, object]] = {
+    "rate_limits.user": {"questions": 10_000},
+    "rate_limits.perplexity": {"requests_per_minute": 10_000, "burst": 10_000},
+}
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,15 @@ async def open_scene(
     discord: DiscordOptions | None = None,
     providers: ServiceOptions = FAST,
     environment: Mapping[str, str] | None = None,
+    with_foreign: bool = False,
 ) -> AsyncIterator[Scene]:
-    """Run everything while the block runs; `settings` has changed keys for each table."""
+    """Run everything while the block runs; `settings` has changed keys for each table.
+
+    With `with_foreign`, the sandbox's foreign service is a third provider.
+    """
     async with open_sandbox(folder, authority=authority, discord=discord, providers=providers) as sandbox:
-        sandbox.write_settings({**UNLIMITED, **(settings or {})})
+        third = sandbox.with_foreign if with_foreign else {}
+        sandbox.write_settings({**UNLIMITED, **third, **(settings or {})})
         sandbox = replace(sandbox, environment={**sandbox.environment, **(environment or {})})
         async with open_bot(sandbox) as bot:
             await bot.ready()
@@ -87,7 +95,8 @@ def stage(tmp_path: Path, authority: Authority) -> Stage:
 
 @pytest.fixture(autouse=True)
 def logs_are_discreet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test's bot logs a secret, nor at INFO and above what people wrote and were answered."""
+    """No test's bot logs a secret, nor at INFO and above what people wrote and were answered, nor asks a
+    provider for what it does not take."""
     sandboxes: list[Sandbox] = []
     write_settings = Sandbox.write_settings
 
@@ -102,3 +111,5 @@ def logs_are_discreet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     secrets = {secret for sandbox in sandboxes for secret in secrets_of(sandbox)}
     told = [event for log in logs for event in leaks(log.read_text(errors="replace"), texts, secrets)]
     assert not told, told[:5]
+    rejected = [each for sandbox in sandboxes for service in sandbox.providers for each in service.rejected]
+    assert not rejected, "what the bot asks is what the original takes"

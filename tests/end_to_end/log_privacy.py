@@ -67,7 +67,7 @@ def private_texts(sandbox: Sandbox) -> Iterator[str]:
         yield from (event["d"]["content"] for event in session.events if event["t"] == "MESSAGE_CREATE")
     for _, content in sandbox.discord.uploads.values():
         yield content.decode("utf-8", "ignore")
-    for service in (sandbox.openai, sandbox.perplexity):
+    for service in sandbox.providers:
         yield from _said(service)
 
 
@@ -87,7 +87,8 @@ def _written(data: object) -> Iterator[str]:
 
 def _said(service: ProviderService) -> Iterator[str]:
     for body in service.requests:
-        talk = [message for message in body["messages"] if message["role"] != "system"]
+        items = body["input"] if "input" in body else body["messages"]
+        talk = [message for message in items if message["role"] != "system"]
         yield from (str(message["content"]) for message in talk)
         people = [message["content"] for message in talk if message["role"] == "user"]
         if all(isinstance(content, str) for content in people):
@@ -97,9 +98,8 @@ def _said(service: ProviderService) -> Iterator[str]:
 
 def secrets_of(sandbox: Sandbox) -> set[str]:
     """What opens something: the bot's token, the keys, and the tokens of all interactions."""
-    services = (sandbox.openai, sandbox.perplexity)
     return {
         sandbox.discord.options.token,
-        *(service.options.api_key for service in services),
+        *(service.options.api_key for service in sandbox.providers),
         *sandbox.discord.interactions,
     }

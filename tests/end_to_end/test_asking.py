@@ -35,7 +35,7 @@ async def test_the_answer_arrives_whole_publicly_and_is_remembered(scene: Scene)
     asker, stranger = person(1000), person(1001)
     first = await scene.ask("why is the sky blue?", user=asker)
     assert said(first) == compose("OpenAI", "why is the sky blue?", [], sources=False).text
-    assert first.text.endswith("\n\n-# OpenAI · gpt-5-mini · no search needed")
+    assert first.text.endswith("\n\n-# OpenAI · gpt-6-luna · no search needed")
     assert not first.private
     second = await scene.ask("and at night?", user=asker)
     assert "the last was: “why is the sky blue?”" in second.text

@@ -28,7 +28,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
 async def asked_with(scene: Scene, file: Any, number: int) -> Any:
     """What the model is shown of a question with that file."""
     await scene.ask("what is it?", options={"file": file}, user=person(number))
-    return scene.sandbox.openai.requests[-1]["messages"][-1]["content"]
+    return scene.sandbox.openai.requests[-1]["input"][-1]["content"]
 
 
 async def refused_with(scene: Scene, file: Any, number: int) -> Interaction:
@@ -64,8 +64,17 @@ def test_the_charset_is_detected(scene: SharedScene, charset: str) -> None:
 async def test_an_image_goes_to_a_model_that_sees(scene: Scene) -> None:
     image = upload(scene.sandbox.discord, "llama.png", PICTURE, "image/png")
     words, picture = await asked_with(scene, image, 3)
-    assert words == {"type": "text", "text": "what is it?"}
-    assert picture == {"type": "image_url", "image_url": {"url": image["url"]}}
+    assert words == {"type": "input_text", "text": "what is it?"}
+    assert picture == {"type": "input_image", "image_url": image["url"]}
+
+
+@played
+async def test_a_document_goes_to_a_model_that_reads_it(scene: Scene) -> None:
+    """As its address, like a picture: the provider fetches it from Discord."""
+    document = upload(scene.sandbox.discord, "llama.pdf", b"%PDF-1.7\n", "application/pdf")
+    words, file = await asked_with(scene, document, 9)
+    assert words == {"type": "input_text", "text": "what is it?"}
+    assert file == {"type": "input_file", "file_url": document["url"]}
 
 
 @played
@@ -108,4 +117,4 @@ async def test_the_files_of_a_message_go_along_with_its_menu(scene: Scene) -> No
     answered, file = scene.answered(), upload(discord, "notes.txt", b"Llamas spit.")
     use_menu(discord, "Summarize", "see there", user=person(8), files=[file])
     await scene.wait_answered(answered + 1)
-    assert "Llamas spit." in scene.sandbox.openai.requests[-1]["messages"][-1]["content"]
+    assert "Llamas spit." in scene.sandbox.openai.requests[-1]["input"][-1]["content"]

@@ -15,8 +15,8 @@ async def test_where_the_model_calls_for_the_web_perplexity_answers_with_sources
         answer = await scene.ask("what happened today in Oslo")
         assert "The sandbox's Perplexity speaks" in answer.text
         assert "**Sources**" in answer.text
-        assert answer.text.endswith("-# Perplexity · sonar-pro · needs the web")
-        asked = scene.sandbox.perplexity.requests[0]["messages"][-1]["content"]
+        assert answer.text.endswith("-# Perplexity · fast · needs the web")
+        asked = scene.sandbox.perplexity.requests[0]["input"][-1]["content"]
         assert "what happened today in Oslo" in asked
         assert "sandbox search:" in asked
         # A follow-up knows what was said, whoever said it.
@@ -32,14 +32,6 @@ async def test_an_endpoint_without_tools_is_noticed_and_rules_decide(stage: Stag
         assert all("tools" not in body for body in list(scene.sandbox.openai.requests)[1:])
 
 
-async def test_without_perplexity_there_is_no_search_and_no_choice(stage: Stage) -> None:
-    async with stage(settings={"perplexity": {"api_key": ""}}) as scene:
-        answer = await scene.ask("what happened today in Oslo")
-        assert answer.text.endswith("-# OpenAI · gpt-5-mini · the only one")
-        assert "search" not in scene.sandbox.discord.commands
-        assert "tools" not in scene.sandbox.openai.requests[0]
-
-
 async def test_stop_ends_the_answer_at_once_and_resets_the_stream(stage: Stage) -> None:
     async with stage(providers=SLOW) as scene:
         discord = scene.sandbox.discord
@@ -51,7 +43,7 @@ async def test_stop_ends_the_answer_at_once_and_resets_the_stream(stage: Stage) 
         assert scene.sandbox.openai.in_flight == 1
         discord.press(interaction.messages[0], "Stop", person())
         await scene.wait_answered(1)
-        assert interaction.text.endswith("-# Stopped.\n-# OpenAI · gpt-5-mini · no search needed")
+        assert interaction.text.endswith("-# Stopped.\n-# OpenAI · gpt-6-luna · no search needed")
         with trio.fail_after(2):
             while scene.sandbox.openai.in_flight:  # noqa: ASYNC110  # the reset crosses a socket
                 await trio.sleep(0.01)

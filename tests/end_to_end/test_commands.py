@@ -14,10 +14,10 @@ from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared
 pytestmark = pytest.mark.xdist_group("commands")
 
 SETTINGS: Tables = {
-    "openai": {"more_models": ["gpt-5"]},
-    "perplexity": {"more_models": ["sonar"]},
+    "providers.openai": {"more_models": ["gpt-6.1-terra"]},
+    "providers.perplexity": {"more_models": ["perplexity/sonar"]},
     "daily_limits.user": {"tokens": 100_000},
-    'models."gpt-5"': {"input_price": 1.0, "output_price": 10.0},
+    'models."gpt-6.1-terra"': {"input_price": 1.0, "output_price": 10.0},
 }
 
 
@@ -50,11 +50,14 @@ async def pressed(scene: Scene, shown: Interaction, button: str, user: User) -> 
 @played
 async def test_ask_is_answered_by_whom_and_with_which_model_the_person_wants(scene: Scene) -> None:
     wanted = {
-        "openai": ({"provider": "openai"}, "OpenAI · gpt-5-mini · as you asked"),
-        "perplexity": ({"provider": "perplexity"}, "Perplexity · sonar-pro · as you asked"),
-        "gpt-5": ({"model": "gpt-5"}, "OpenAI · gpt-5 · as you asked"),
-        "sonar": ({"model": "sonar", "provider": "perplexity"}, "Perplexity · sonar · as you asked"),
-        "auto": ({"provider": "auto"}, "OpenAI · gpt-5-mini · no search needed"),
+        "openai": ({"provider": "openai"}, "OpenAI · gpt-6-luna · as you asked"),
+        "perplexity": ({"provider": "perplexity"}, "Perplexity · fast · as you asked"),
+        "gpt-6.1-terra": ({"model": "gpt-6.1-terra"}, "OpenAI · gpt-6.1-terra · as you asked"),
+        "perplexity/sonar": (
+            {"model": "perplexity/sonar", "provider": "perplexity"},
+            "Perplexity · perplexity/sonar · as you asked",
+        ),
+        "auto": ({"provider": "auto"}, "OpenAI · gpt-6-luna · no search needed"),
     }
     for number, (name, (options, footer)) in enumerate(wanted.items()):
         answer = await scene.ask(f"by {name}", options=options, user=person(10 + number))
@@ -65,7 +68,10 @@ async def test_ask_is_answered_by_whom_and_with_which_model_the_person_wants(sce
 async def test_models_are_completed_while_they_are_typed(scene: Scene) -> None:
     discord = scene.sandbox.discord
     for command in ("ask", "model"):
-        for typed, fitting in (("", ["gpt-5-mini", "gpt-5", "sonar-pro", "sonar"]), ("NAR-", ["sonar-pro"])):
+        for typed, fitting in (
+            ("", ["gpt-6-luna", "gpt-6.1-terra", "fast", "perplexity/sonar"]),
+            ("NAR-", ["fast"]),
+        ):
             typing = type_into(discord, command, "model", typed)
             await typing.wait_until(lambda i: i.acknowledged_after is not None, timeout=30)
             assert typing.choices == fitting
@@ -75,7 +81,7 @@ async def test_models_are_completed_while_they_are_typed(scene: Scene) -> None:
 async def test_a_choice_that_cannot_be_had_is_refused_with_what_helps(scene: Scene) -> None:
     unknown = await told(scene, "ask", {"prompt": "why?", "model": "gpt-99"})
     assert "I don't have that model" in unknown.text
-    both = {"prompt": "why?", "model": "sonar", "provider": "openai"}
+    both = {"prompt": "why?", "model": "perplexity/sonar", "provider": "openai"}
     assert "not one of OpenAI's models" in (await told(scene, "ask", both)).text
 
 
@@ -215,9 +221,9 @@ async def test_a_persona_is_seen_by_all_and_set_by_who_may_manage_the_channel(sc
     assert "> Speak like a pirate." in changed.text
     assert "> Speak like a pirate." in (await told(scene, "persona", user=person(40), channel=channel)).text
     await scene.ask("hello there", user=person(41), channel=channel, options={"provider": "openai"})
-    assert "Speak like a pirate." in openai.requests[-1]["messages"][0]["content"]
+    assert "Speak like a pirate." in openai.requests[-1]["instructions"]
     await scene.ask("hello here", user=person(41), options={"provider": "openai"})
-    assert "pirate" not in openai.requests[-1]["messages"][0]["content"]
+    assert "pirate" not in openai.requests[-1]["instructions"]
     back = await told(scene, "persona", {"clear": True}, user=moderator(), channel=channel)
     assert back.text == "I am in this channel as I usually am."
 
@@ -227,19 +233,19 @@ async def test_a_model_is_seen_by_all_and_set_by_who_may_manage_the_channel(scen
     channel = CHANNELS[2]
     seen = (await told(scene, "model", channel=channel)).text
     assert "whichever fits" in seen
-    assert "- OpenAI: gpt-5-mini, gpt-5" in seen
-    refused = await told(scene, "model", {"model": "sonar"}, user=person(42), channel=channel)
+    assert "- OpenAI: gpt-6-luna, gpt-6.1-terra" in seen
+    refused = await told(scene, "model", {"model": "perplexity/sonar"}, user=person(42), channel=channel)
     assert "Only people who may manage this channel" in refused.text
     unknown = await told(scene, "model", {"model": "gpt-99"}, user=moderator(), channel=channel)
     assert "I don't have that model" in unknown.text
-    changed = await told(scene, "model", {"model": "sonar"}, user=moderator(), channel=channel)
-    assert changed.text == "From now on sonar answers in this channel."
+    changed = await told(scene, "model", {"model": "perplexity/sonar"}, user=moderator(), channel=channel)
+    assert changed.text == "From now on perplexity/sonar answers in this channel."
     answer = await scene.ask("who is it?", user=person(43), channel=channel)
-    assert "Perplexity · sonar · " in answer.text
-    own = await scene.ask("and you?", user=person(43), channel=channel, options={"model": "gpt-5"})
-    assert "OpenAI · gpt-5 · " in own.text
+    assert "Perplexity · perplexity/sonar · " in answer.text
+    own = await scene.ask("and you?", user=person(43), channel=channel, options={"model": "gpt-6.1-terra"})
+    assert "OpenAI · gpt-6.1-terra · " in own.text
     await told(scene, "model", {"clear": True}, user=moderator(), channel=channel)
-    assert "OpenAI · gpt-5-mini" in (await scene.ask("and?", user=person(44), channel=channel)).text
+    assert "OpenAI · gpt-6-luna" in (await scene.ask("and?", user=person(44), channel=channel)).text
 
 
 @played
@@ -257,13 +263,13 @@ async def test_in_direct_messages_everybody_sets_it_for_themselves(scene: Scene)
 async def test_usage_tells_today_and_this_month_and_the_limit(scene: Scene) -> None:
     user = person(50)
     assert "nothing this month" in (await told(scene, "usage", user=user)).text
-    await scene.ask("one", user=user, options={"model": "gpt-5"})
+    await scene.ask("one", user=user, options={"model": "gpt-6.1-terra"})
     await scene.ask("two", user=user, options={"provider": "openai"})
     shown = (await told(scene, "usage", user=user)).text
     assert "**Today:** 2 answers, " in shown
     assert "**This month:** 2 answers, " in shown
     assert "in money" in shown
-    assert "gpt-5-mini:** 1 answer, " in shown
+    assert "gpt-6-luna:** 1 answer, " in shown
     assert "100,000 tokens a day" in shown
 
 

@@ -18,7 +18,7 @@ SECRETS = ("sandbox-key", "sandbox-token", "a question about turtles", "secret w
 SETTINGS: Tables = {
     "logging": {"level": "DEBUG"},
     "dispatch": {"max_attempts": 1},
-    "openai": {"read_timeout": 4, "first_token_timeout": 4},  # a loaded machine may take a second
+    "providers.openai": {"read_timeout": 4, "first_token_timeout": 4},  # a loaded machine may take a second
 }
 
 FAILURES = [
@@ -27,8 +27,20 @@ FAILURES = [
     (Fault.rate_limited(1), "more questions than it allows. Please try again", "RateLimited"),
     (Fault(Kind.STATUS, status=500), "OpenAI has trouble right now. Please try again", "Overloaded"),
     (Fault(Kind.STATUS, status=503), "OpenAI has trouble right now. Please try again", "Overloaded"),
-    (Fault(Kind.STATUS, status=400, code="context_length_exceeded"), "OpenAI refused this", "BadRequest"),
-    (Fault(Kind.STATUS, status=404, code="model_not_found"), "the model may not be available", "BadRequest"),
+    (Fault.quota("organization_spend_limit_exceeded"), "account at OpenAI is used up.", "QuotaExhausted"),
+    (Fault.in_stream("insufficient_quota"), "account at OpenAI is used up.", "QuotaExhausted"),
+    (Fault.slow_down(), "more questions than it allows. Please try again", "RateLimited"),
+    (Fault.overloaded(), "OpenAI has trouble right now. Please try again", "Overloaded"),
+    (Fault(Kind.FAILED), "OpenAI has trouble right now. Please try again", "Overloaded"),
+    (Fault.too_long(), "That is too long for OpenAI's model. Please shorten", "ContextTooLong"),
+    (Fault.invalid_prompt(), "OpenAI's content filter refused this question.", "ContentFiltered"),
+    (Fault.no_images(), "OpenAI refused this question.", "BadRequest"),
+    (Fault(Kind.STATUS, status=400, code="image_parse_error"), "could not read the file", "ImageRefused"),
+    (Fault(Kind.STATUS, status=404, code="model_not_found"), "no longer has the model", "ModelNotFound"),
+    (Fault(Kind.STATUS, status=404, code="unknown_url"), "check the address and the", "EndpointNotFound"),
+    (Fault(Kind.STATUS, status=403, code="request_forbidden"), "does not let this bot's", "PermissionDenied"),
+    (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is no answer", "MalformedAnswer"),
+    (Fault(Kind.THOUGHT_ONLY), "The model gave an empty answer", "answered"),
     (Fault(Kind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),
     (Fault(Kind.CUT), "The connection to OpenAI was lost. Please try again", "ConnectionLost"),
     (Fault(Kind.EMPTY), "The model gave an empty answer", "answered"),
@@ -100,7 +112,9 @@ async def test_no_secret_and_no_word_of_a_person_is_in_the_log_whatever_fails(sc
 
 
 async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Stage) -> None:
-    async with stage(settings={"openai": {"base_url": "https://127.0.0.1:1", "api_key": "x"}}) as scene:
+    async with stage(
+        settings={"providers.openai": {"base_url": "https://127.0.0.1:1", "api_key": "x"}}
+    ) as scene:
         answer = await scene.ask("hello?", options={"provider": "openai"})
         assert "connection to OpenAI was lost" in answer.text
         answer = await scene.ask("hello?")

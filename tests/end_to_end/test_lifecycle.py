@@ -116,12 +116,12 @@ async def test_the_last_identifies_are_left_alone(tmp_path: Path, authority: Aut
 
 def test_mistakes_in_the_settings_end_it_with_78_and_no_traceback(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_text("[discord]\ntokn = 1\n[openai]\nmodel = 2\n")
+    path.write_text("[discord]\ntokn = 1\n[providers.openai]\nmodel = 2\n")
     command = [sys.executable, "-m", "discordianai", "run", "--settings", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  # our own
     assert done.returncode == 78
     assert "discord.tokn: no such key; did you mean token?" in done.stderr
-    assert "openai.model: 2" in done.stderr
+    assert "providers.openai.model: 2" in done.stderr
     assert "Traceback" not in done.stderr
 
 

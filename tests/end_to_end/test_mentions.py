@@ -128,7 +128,7 @@ async def test_who_is_blocked_is_told_so_in_direct_messages(scene: Scene) -> Non
 async def test_a_file_that_comes_with_a_mention_is_read(scene: Scene) -> None:
     file = upload(scene.sandbox.discord, "notes.md", b"# Llamas spit")
     await answer_to(scene, f"{AT_BOT} summarize", user=person(6), files=[file])
-    assert "# Llamas spit" in scene.sandbox.openai.requests[-1]["messages"][-1]["content"]
+    assert "# Llamas spit" in scene.sandbox.openai.requests[-1]["input"][-1]["content"]
 
 
 @played

@@ -25,7 +25,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
 
 def asked(scene: Scene) -> str:
     """What OpenAI's model was asked last."""
-    return str(scene.sandbox.openai.requests[-1]["messages"][-1]["content"])
+    return str(scene.sandbox.openai.requests[-1]["input"][-1]["content"])
 
 
 async def answered(scene: Scene, interaction: Interaction, before: int) -> str:
@@ -134,7 +134,7 @@ async def test_an_answer_that_was_cut_short_is_gone_on_with_by_its_asker(scene: 
     more = scene.sandbox.discord.press(answer.messages[-1], "Go on", user)
     await answered(scene, more, before)
     assert asked(scene) == "Go on where you stopped."
-    assert scene.sandbox.openai.requests[-1]["messages"][-2]["content"] == said(answer)
+    assert scene.sandbox.openai.requests[-1]["input"][-2]["content"] == said(answer)
 
 
 @played

@@ -87,10 +87,10 @@ async def sees_metrics(operator: Operator) -> None:
         for sample in family.samples
     }
     assert samples["questions_answered_total",] == 2
-    assert samples["requests_total", "answered", "gpt-5-mini", "openai"] == 1
-    assert samples["requests_total", "answered", "perplexity", "sonar-pro"] == 1
+    assert samples["requests_total", "answered", "gpt-6-luna", "openai"] == 1
+    assert samples["requests_total", "answered", "fast", "perplexity"] == 1
     assert samples["last_chunk_seconds_count", "openai"] == 1
-    assert samples["tokens_total", "gpt-5-mini", "openai", "output"] > 0
+    assert samples["tokens_total", "gpt-6-luna", "openai", "output"] > 0
     assert samples["discord_acknowledgement_seconds_count",] >= 2
     assert samples["discord_identifies_total",] == 1
     assert samples["conversations",] == 1
@@ -145,7 +145,7 @@ async def is_told_in_discord(scene: Scene) -> None:
     assert told.private
     assert told.text.startswith("**Ready**")
     assert "Questions: 0 open, 2 answered" in told.text
-    assert "**Perplexity** · sonar-pro · breaker closed" in told.text
+    assert "**Perplexity** · fast · breaker closed" in told.text
     refused = await scene.sandbox.discord.invoke("status", user=person(8))
     await refused.wait_until(lambda i: not i.loading)
     assert "breaker" not in refused.text

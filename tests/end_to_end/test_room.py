@@ -32,7 +32,7 @@ async def test_an_answer_of_too_many_messages_becomes_a_file_and_the_others_go(s
     answer = await scene.ask(LONG, user=person(60))
     first, *others = answer.messages
     assert "The whole answer is in the file." in first.content
-    assert first.content.endswith("-# OpenAI · gpt-5-mini · no search needed")
+    assert first.content.endswith("-# OpenAI · gpt-6-luna · no search needed")
     assert others
     assert all(message.deleted for message in others)
     text = first.files["answer.md"].decode()
@@ -53,7 +53,7 @@ async def test_an_answer_that_outlives_its_interaction_goes_on_in_the_channel(sc
     await scene.wait_answered(answered + 1, timeout=120)
     (rest,) = discord.channel_messages[before:]
     assert rest.channel_id == CHANNELS[2].id
-    assert rest.content.endswith("-# OpenAI · gpt-5-mini · no search needed")
+    assert rest.content.endswith("-# OpenAI · gpt-6-luna · no search needed")
     assert "You asked: “why is the sky blue?”" in rest.content
 
 

@@ -92,14 +92,12 @@ def _ask(url: str) -> "Snapshot":
 
 
 def _read(path: Path) -> "Snapshot":
+    from discordianai import safe_files
     from discordianai.operations.metrics_file import from_metrics
     from discordianai.operations.snapshot import NotASnapshot, from_json
 
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST + 1).decode("utf-8", "replace")
-        if len(text) > LARGEST:
-            raise NoFigures(f"{path}: too large for figures of a bot")
+        text = safe_files.read(path, LARGEST).decode("utf-8", "replace")
         return from_json(text) if text.lstrip().startswith("{") else from_metrics(text)
     except OSError as error:
         raise NoFigures(f"{path}: {error.strerror}") from None

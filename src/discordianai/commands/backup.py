@@ -9,6 +9,7 @@ from discordianai.commands import database
 from discordianai.commands.partial_file import partial_file
 from discordianai.conversations import backup
 from discordianai.operations.progress import progress
+from discordianai.privileges import acting_as_owner
 
 if TYPE_CHECKING:
     from discordianai.commands import Commands
@@ -26,7 +27,8 @@ def add_to(commands: "Commands") -> None:
 def _backup(options: argparse.Namespace) -> int:
     source = database.named(options)
     backup.refuse_target(source, options.file)
-    database.tell_of_bot(source)
+    with acting_as_owner(source):
+        database.tell_of_bot(source)
     os.nice(10)  # the copy can wait, the answers of a bot beside it cannot
     with database.stoppable(), partial_file(options.file, overwrite=options.force) as partial:
         with progress("copying") as report:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from discordianai.commands import EX_CONFIG
 from discordianai.commands.database import say
 from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.privileges import acting_as_owner
+from discordianai.safe_files import located
 
 if TYPE_CHECKING:
     from discordianai.commands import Commands
@@ -61,7 +63,9 @@ def _check(options: argparse.Namespace) -> int:
     looked = settings.look(options.settings, os.environ)
     findings = [*looked.findings, *environment.look()]
     if looked.settings is not None:
-        findings += database.look(Path(looked.settings.conversations.database).resolve())
+        path = located(Path(looked.settings.conversations.database))
+        with acting_as_owner(path):
+            findings += database.look(path)
         if options.online:
             findings += _ask(looked.settings, options.timeout)
     elif options.online:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from discordianai import safe_files
 from discordianai.commands import database
 from discordianai.commands.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent
@@ -20,6 +22,7 @@ from discordianai.conversations.lock import bot_is_running
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.visit import visit
 from discordianai.operations.progress import progress
+from discordianai.privileges import acting_as_owner
 
 if TYPE_CHECKING:
     from discordianai.commands import Commands
@@ -83,13 +86,16 @@ def _selection(options: argparse.Namespace) -> Selection:
 
 def _stats(options: argparse.Namespace) -> int:
     path = database.named(options)
-    with visit(path) as connection:
-        figures = inspect(connection, path, time.time())
+    with acting_as_owner(path):
+        with visit(path) as connection:
+            figures = inspect(connection, path, time.time())
+        bot_running = bot_is_running(path)
+        if not options.json:
+            database.tell_of_bot(path)
     if options.json:
-        shown = {"database": str(path), "bot_running": bot_is_running(path), **_for_machines(figures)}
+        shown = {"database": str(path), "bot_running": bot_running, **_for_machines(figures)}
         _write([json.dumps(shown)], sys.stdout.buffer)
     else:
-        database.tell_of_bot(path)
         _write([f"{name:16}{value}" for name, value in _for_people(figures).items()], sys.stdout.buffer)
     return 0
 
@@ -144,8 +150,9 @@ def _export(options: argparse.Namespace) -> int:
     path = database.named(options)
     with (
         database.stoppable(),
+        _output(options.file, overwrite=options.force) as out,  # root writes it as itself
+        acting_as_owner(path),
         visit(path) as connection,
-        _output(options.file, overwrite=options.force) as out,
         progress("exporting") as report,
     ):
         turns = _write(exported(connection, _selection(options), report), out)
@@ -158,8 +165,10 @@ def _output(file: Path | None, *, overwrite: bool) -> Iterator[BinaryIO]:
     if file is None:
         yield sys.stdout.buffer
         return
-    with partial_file(file, overwrite=overwrite) as partial, partial.open("wb") as out:
-        yield out
+    with partial_file(file, overwrite=overwrite) as partial:
+        descriptor = safe_files.open_existing(partial, os.O_WRONLY, mine=True)
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
 
 
 def _write(lines: Iterable[str], out: BinaryIO) -> int:
@@ -173,12 +182,17 @@ def _write(lines: Iterable[str], out: BinaryIO) -> int:
 
 
 def _purge(options: argparse.Namespace) -> int:
+    path = database.named(options)
+    with acting_as_owner(path):
+        return _purge_from(path, options)
+
+
+def _purge_from(path: Path, options: argparse.Namespace) -> int:
     # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
     from discordianai.conversations.purge import Purge
     from discordianai.conversations.upgrade import upgrade
     from discordianai.conversations.upkeep import DAY
 
-    path = database.named(options)
     selection = _selection(options)
     if options.older_than is not None:
         selection = Selection(before=time.time() - options.older_than * DAY)

@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from discordianai import settings_file
+from discordianai.conversations.database_files import open_to_others
 from discordianai.conversations.lock import bot_is_running
+from discordianai.safe_files import located
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +28,14 @@ def named(options: argparse.Namespace) -> Path:
         path: Path = options.database
     else:
         path = Path(settings_file.load_without_secrets(options.settings).conversations.database)
-    return path.resolve()
+    return located(path)
 
 
 def tell_of_bot(database: Path) -> None:
-    """Say which database it is, and whether a bot runs on it."""
+    """Say which database it is, whether a bot runs on it, and which of its files others may read."""
     say(f"{database}: {'a' if bot_is_running(database) else 'no'} bot is running on it")
+    for file, mode in open_to_others(database).items():
+        say(f"{file} is open to others (mode {mode:o}), with what people said: chmod 600 {quote(str(file))}")
 
 
 @contextmanager

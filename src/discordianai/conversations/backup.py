@@ -11,17 +11,22 @@ keep as carefully, and no longer than needed. Of an older schema the copy is of 
 upgrade begins with.
 """
 
+import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from discordianai import safe_files
 from discordianai.conversations import questions_table, troubles
 from discordianai.conversations.connections import flush
+from discordianai.conversations.database_files import files
 from discordianai.conversations.lock import bot_is_running
 from discordianai.conversations.store import StoreError
 from discordianai.conversations.visit import Report, visit
+from discordianai.privileges import acting_as_owner
 
 STEP = 256
 """Pages of 4 KiB between two reports."""
@@ -35,15 +40,14 @@ REST = 0.01
 
 def refuse_target(database: Path, target: Path) -> None:
     """Raise `StoreError` where a copy at `target` would harm a database, or be harmed."""
-    names = {database.name + suffix for suffix in ("", "-wal", "-shm", ".lock")}
-    target = target.resolve()
-    if target.parent == database.resolve().parent and target.name in names:
+    target = safe_files.located(target)
+    if target in files(safe_files.located(database)):
         raise StoreError(f"{target} belongs to the database itself; name another file")
     if bot_is_running(target):
         raise StoreError(f"{target} is the database of a running bot; name another file")
     for suffix in ("-wal", "-journal"):
         leftover = target.with_name(target.name + suffix)
-        if leftover.exists():
+        if os.path.lexists(leftover):
             raise StoreError(
                 f"{leftover} is of a database that was here before, and SQLite would take it for the copy's;"
                 " remove it, or name another file"
@@ -51,41 +55,66 @@ def refuse_target(database: Path, target: Path) -> None:
 
 
 def copy(database: Path, target: Path, report: Report) -> None:
-    """Copy into `target`, an empty file. Raises `StoreError`."""
-    rest = REST if bot_is_running(database) else 0.0
-    with visit(database) as source, target.open("rb") as file:
+    """Copy into `target`, an empty file of this user's. Raises `StoreError`, `OSError`.
+
+    Root opens that one as itself, and the database as its owner.
+    """
+    with (
+        _opened(target) as (copied, descriptor),
+        acting_as_owner(database),
+        visit(database) as source,
+    ):
+        rest = REST if bot_is_running(database) else 0.0
         source.execute("BEGIN")
         source.execute("SELECT 1 FROM bookkeeping").fetchall()  # it begins with the first read
 
         def progress(_status: int, remaining: int, total: int) -> None:
             if (total - remaining) % (STEP * FLUSH) < STEP:
-                flush(file.fileno())
+                flush(descriptor)
             report(total - remaining, total)
             time.sleep(rest)
 
         try:
-            _copy(source, target, progress)
+            _copy(source, copied, progress)
         except sqlite3.Error as error:
             raise StoreError(f"the copy of {database} failed: {troubles.reason(error)}") from error
 
 
-def _copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int, int], None]) -> None:
-    copied = sqlite3.connect(target, isolation_level=None)
-    try:
-        for setting in (
-            "locking_mode = EXCLUSIVE",  # nobody else knows of it
-            "journal_mode = OFF",  # a copy that fails is thrown away
-            "synchronous = OFF",  # it is sent to the disk at the end, as a whole
-            "cache_size = -2048",
-        ):
-            copied.execute(f"PRAGMA {setting}").fetchall()
-        source.backup(copied, pages=STEP, progress=progress)
-        # One file that holds all, instead of a database with a log; the bot gives it one again.
-        copied.execute("PRAGMA journal_mode = MEMORY").fetchall()
-        copied.execute("PRAGMA secure_delete = ON").fetchall()
-        questions_table.forget_all(copied, time.time())
-    finally:
-        copied.close()
+@contextmanager
+def _opened(target: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
+    """The empty file as a database, and its descriptor.
+
+    SQLite opens paths, and follows links: before anything is written it must have reached this file, whoever
+    else may write in its folder.
+    """
+    with ExitStack() as stack:
+        descriptor = safe_files.open_existing(target, mine=True)
+        stack.callback(os.close, descriptor)  # after the connection: closing drops the locks that it has
+        try:
+            copied = sqlite3.connect(target, isolation_level=None)
+        except sqlite3.Error as error:
+            raise StoreError(f"{target} cannot be written: {troubles.reason(error)}") from error
+        stack.callback(copied.close)
+        if not safe_files.is_open_twice(descriptor):
+            raise StoreError(f"{target} was exchanged while it was written; name a file in another folder")
+        yield copied, descriptor
+
+
+def _copy(
+    source: sqlite3.Connection, copied: sqlite3.Connection, progress: Callable[[int, int, int], None]
+) -> None:
+    for setting in (
+        "locking_mode = EXCLUSIVE",  # nobody else knows of it
+        "journal_mode = OFF",  # a copy that fails is thrown away
+        "synchronous = OFF",  # it is sent to the disk at the end, as a whole
+        "cache_size = -2048",
+    ):
+        copied.execute(f"PRAGMA {setting}").fetchall()
+    source.backup(copied, pages=STEP, progress=progress)
+    # One file that holds all, instead of a database with a log; the bot gives it one again.
+    copied.execute("PRAGMA journal_mode = MEMORY").fetchall()
+    copied.execute("PRAGMA secure_delete = ON").fetchall()
+    questions_table.forget_all(copied, time.time())
 
 
 def check(copied: Path, report: Report) -> None:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from discordianai import safe_files
+from discordianai.conversations import database_files
 from discordianai.conversations.migrations import Report, migrate, unheard, version
 from discordianai.conversations.store import StoreError
 
@@ -65,7 +67,8 @@ def open_connections(path: Path, report: Report = unheard) -> Connections:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed")
     # It holds what people said, and tokens: nobody else on the machine reads it. SQLite gives its other files
     # the same mode.
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    database_files.refuse_unsafe(path)
+    descriptor, _ = safe_files.open_or_create(path)
     opened: list[sqlite3.Connection] = []
     try:
         _refuse_others(path)
@@ -130,12 +133,15 @@ def _touch_every_table(connection: sqlite3.Connection) -> None:
 
 
 def is_foreign(path: Path) -> bool:
-    """Whether the file is there, has content, and is no SQLite database."""
+    """Whether the file is there, has content, and is no SQLite database. Raises `UnsafeFile`."""
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
+        descriptor = safe_files.open_existing(path)
+    except safe_files.UnsafeFile:
+        raise
     except OSError:
         return False
+    with os.fdopen(descriptor, "rb") as file:
+        head = file.read(len(_MAGIC))
     return bool(head) and head != _MAGIC
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
-from discordianai.conversations import recovery, troubles
+from discordianai.conversations import database_files, recovery, troubles
 from discordianai.conversations.backlog import Backlog, Change
 from discordianai.conversations.checkpoints import Checkpointer
 from discordianai.conversations.connections import Connections, is_foreign
@@ -26,6 +26,7 @@ from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.conversations.troubles import Trouble
 from discordianai.conversations.writer import Outcome, Write, Writer
 from discordianai.latencies import Latencies, Latency
+from discordianai.safe_files import UnsafeFile, located
 
 LOCK_PATIENCE = 0.5
 """Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
@@ -244,7 +245,10 @@ class Database:
 
     def _open(self) -> Connections:
         with logged_migration(self._ask_for_time) as report:
-            return recovery.open_sound(self._path, report)
+            connections = recovery.open_sound(self._path, report)
+        for file, mode in database_files.open_to_others(self._path).items():
+            self._log.warning("others may read what people said", file=str(file), mode=f"{mode:o}")
+        return connections
 
     def _use(self, connections: Connections) -> None:
         self._connections = connections
@@ -318,9 +322,15 @@ async def open_database(path: Path, ask_for_time: Callable[[], object]) -> Datab
 
 
 def _lock(path: Path, ask_for_time: Callable[[], object]) -> Database:
-    path = path.resolve()
-    if is_foreign(path) and not lock_path(path).exists():
-        raise StoreError(f"the database {path} cannot be used: it is not a database; name another file")
+    path = located(path)
+    try:
+        if is_foreign(path) and not lock_path(path).exists():
+            raise StoreError(f"the database {path} cannot be used: it is not a database; name another file")
+        database_files.refuse_unsafe(path)
+    except UnsafeFile as error:
+        raise StoreError(f"the database {path} cannot be used: {error}") from None
+    except OSError:
+        pass  # a disk that fails now may work again
     try:
         return Database(path, DatabaseLock(path, LOCK_PATIENCE), ask_for_time)
     except OSError as error:

@@ -13,18 +13,19 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from discordianai import safe_files
+from discordianai.conversations.database_files import LOCK
 from discordianai.conversations.store import StoreError
 
 
 def lock_path(database: Path) -> Path:
     """The file that is locked."""
-    return database.with_name(database.name + ".lock")
+    return database.with_name(database.name + LOCK)
 
 
 class DatabaseLock:
-    """Held from construction to `release`. Raises `OSError`, and `StoreError` where somebody else holds it
-    for
-    longer than `patience` seconds."""
+    """Held from construction to `release`. Raises `OSError`, `UnsafeFile` among them, and `StoreError`
+    where somebody else holds it for longer than `patience` seconds."""
 
     def __init__(self, database: Path, patience: float = 0.0) -> None:
         self._descriptor = _open(database)
@@ -52,15 +53,16 @@ class DatabaseLock:
 def _open(database: Path) -> int:
     path = lock_path(database)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor, is_new = safe_files.open_or_create(path)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    with suppress(OSError):
-        # Root's commands must not leave a file that the bot may not open; SQLite does the same with its own.
-        owner = database.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return safe_files.open_existing(path)
+    if is_new:
+        with suppress(OSError):
+            # A bot that root runs must not leave what the bot's own user may not open; SQLite does the same.
+            owner = database.lstat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
 
 
@@ -78,9 +80,11 @@ def _lock(descriptor: int, patience: float) -> None:
 
 
 def bot_is_running(database: Path) -> bool:
-    """Whether a bot has the database open."""
+    """Whether a bot has the database open. Raises `StoreError` where the lock is no file of ours."""
     try:
-        descriptor = os.open(lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = safe_files.open_existing(lock_path(database))
+    except safe_files.UnsafeFile as error:
+        raise StoreError(str(error)) from None
     except OSError:
         return False
     try:

@@ -52,7 +52,7 @@ def is_elsewhere(path: Path, connections: Connections) -> bool:
     False where nobody may look; the open file takes writes all the same.
     """
     try:
-        return not os.path.samestat(path.stat(), os.fstat(connections.descriptor))
+        return not os.path.samestat(path.lstat(), os.fstat(connections.descriptor))
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
@@ -63,7 +63,9 @@ def close(path: Path, connections: Connections) -> None:
     """Close the file, also where another is at its place, which must not get its log: SQLite would replay it,
     and damage the other file. It sees the same, and so leaves the log behind. Raises `sqlite3.Error`."""
     log = path.with_name(path.name + "-wal")
-    stale = is_elsewhere(path, connections) and log.exists() and os.path.samestat(log.stat(), connections.log)
+    stale = (
+        is_elsewhere(path, connections) and log.exists() and os.path.samestat(log.lstat(), connections.log)
+    )
     if stale:
         with suppress(sqlite3.Error):  # it goes where the file is now, if it is anywhere
             connections.checkpointer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -85,11 +87,11 @@ def _set_aside(path: Path) -> Path:
     """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target, copies = path.with_name(f"{path.name}.damaged-{moment}"), 1
-    while target.exists():
+    while os.path.lexists(target):
         copies += 1
         target = path.with_name(f"{path.name}.damaged-{moment}-{copies}")
     for suffix in ("-wal", "-shm", ""):
         source = path.with_name(path.name + suffix)
-        if source.exists():
+        if os.path.lexists(source):
             source.rename(target.with_name(target.name + suffix))
     return target

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from discordianai.conversations import migrations, troubles
+from discordianai.conversations import database_files, migrations, troubles
 from discordianai.conversations.connections import CARE, readable
 from discordianai.conversations.store import StoreError
+from discordianai.safe_files import UnsafeFile
 
 PATIENCE = 10.0
 """Seconds to wait for the bot's writes."""
@@ -54,12 +55,16 @@ def _look(database: Path, *, write: bool) -> None:
     """Say what SQLite would only call a file that cannot be opened. The file itself stays closed: to close it
     would drop the locks of this process's other connections."""
     try:
-        database.stat()
+        database.lstat()
+        database_files.refuse_unsafe(database)
     except FileNotFoundError:
         raise StoreError(f"there is no database {database}; name it with --database PATH") from None
+    except UnsafeFile as error:
+        raise StoreError(f"the database {database} cannot be used: {error}") from None
     except OSError as error:
         raise StoreError(f"the database {database} cannot be used: {error.strerror}") from None
-    if not os.access(database, os.R_OK | (os.W_OK if write else 0)):
+    needed = os.R_OK | (os.W_OK if write else 0)
+    if not os.access(database, needed, effective_ids=os.access in os.supports_effective_ids):
         raise StoreError(f"the database {database} cannot be used: its permissions forbid it")
 
 

@@ -1,9 +1,14 @@
 """Reads a config.ini as that bot does: Python's configparser, with `%` for interpolation."""
 
 import configparser
+import io
 from pathlib import Path
 
+from discordianai import safe_files
 from discordianai.settings_file import SettingsError
+
+LARGEST = 2**20
+"""Bytes that a config.ini may have."""
 
 _TROUBLES = {
     configparser.MissingSectionHeaderError: "something stands before the first [section]",
@@ -20,7 +25,8 @@ def read(path: Path) -> dict[str, str]:
     # Without this, [DEFAULT] would be one whose keys are in all the others, and so not be seen alone.
     parser = configparser.ConfigParser(default_section="")
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        text = safe_files.read(path, LARGEST).decode("utf-8-sig")
+        parser.read_file(io.StringIO(text, newline=None))  # whatever ends its lines
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

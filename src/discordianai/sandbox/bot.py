@@ -38,6 +38,11 @@ class Sandbox:
     environment: Mapping[str, str]
 
     @property
+    def providers(self) -> tuple[ProviderService, ...]:
+        """All services that answer questions."""
+        return self.openai, self.perplexity, self.foreign
+
+    @property
     def settings(self) -> Path:
         """The bot's settings file."""
         return self.folder / "settings.toml"

@@ -114,7 +114,7 @@ def test_a_disk_that_is_nearly_full_is_told(
 
 def test_a_file_and_a_folder_of_somebody_else_are_told(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 54_321)
-    monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.F_OK)
+    monkeypatch.setattr(os, "access", lambda _path, mode, **_: mode == os.F_OK)
     findings = look(made)
     told = [finding.found for finding in findings if finding.verdict is not Verdict.OK]
     assert any("user 54321 may not write in" in found for found in told)

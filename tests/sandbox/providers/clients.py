@@ -24,6 +24,13 @@ def checked(received: AnyModel) -> AnyModel:
     return received
 
 
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for it, ten seconds at most."""
+    with trio.fail_after(10):
+        while not true():  # noqa: ASYNC110  # a service tells nobody when its counts change
+            await trio.sleep(0.005)
+
+
 def strange(events: Sequence[BaseModel]) -> list[dict[str, Any]]:
     """The events that break their types."""
     found = []

@@ -1,12 +1,14 @@
-"""Each kind of wrong request is refused as the original refuses it, and written down as the client's mistake."""
+"""Each kind of wrong request is refused as the original refuses it, and is kept as the client's mistake."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.providers import ProviderService, ProviderServices, open_providers
+from discordianai.sandbox.providers import ProviderService, open_providers
 from discordianai.sandbox.providers.errors import Rejection
 from tests.sandbox.providers.clients import FAST
 
@@ -24,6 +26,7 @@ FUNCTION: Json = {
 }
 CHAT_TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 CALL: Json = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
+MESSAGE: Json = {"role": "user", "content": "a"}
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -32,14 +35,16 @@ def said(*parts: Json, role: str = "user") -> Json:
     return {"input": [{"role": role, "content": list(parts)}]}
 
 
-async def ask(
-    services: ProviderServices, service: ProviderService, path: str, body: object, authority: Authority
-) -> httpx.Response:
-    """The service's answer to this body."""
+@asynccontextmanager
+async def asking(
+    service: ProviderService, authority: Authority
+) -> AsyncIterator[Callable[[str, object], Awaitable[httpx.Response]]]:
+    """A function that sends a body to a path, with the right key."""
     headers = {"authorization": f"Bearer {service.options.api_key}"}
     assert service.server is not None
+    url = service.server.url
     async with httpx.AsyncClient(verify=authority.client_context(), headers=headers) as client:
-        return await client.post(service.server.url + path, json=body)
+        yield lambda path, body: client.post(url + path, json=body)
 
 
 OPENAI: list[tuple[Json, str | None, str]] = [
@@ -127,28 +132,28 @@ OPENAI: list[tuple[Json, str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "code", "param"), OPENAI, ids=lambda value: str(value)[:40])
-async def test_openai_refuses(authority: Authority, change: Json, code: str | None, param: str) -> None:
+async def test_openai_refuses(authority: Authority) -> None:
     """400, with the code and the path that OpenAI gives."""
-    async with open_providers(authority, FAST) as services:
-        body = {"model": "gpt-6-luna", "input": "why?", **change}
-        answer = await ask(services, services.openai, "/v1/responses", body, authority)
-        error = answer.json()["error"]
-        assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
-        assert (error["code"], error["param"]) == (code, param)
-        (rejection,) = services.openai.rejected
-        assert (rejection.path, rejection.status, rejection.param) == ("/v1/responses", 400, param)
+    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
+        for change, code, param in OPENAI:
+            body = {"model": "gpt-6-luna", "input": "why?", **change}
+            error = (await ask("/v1/responses", body)).json()["error"]
+            assert (change, error["code"], error["param"]) == (change, code, param)
+            assert error["type"] == "invalid_request_error"
+            rejection = services.openai.rejected[-1]
+            assert (rejection.path, rejection.status, rejection.param) == ("/v1/responses", 400, param)
+        assert len(services.openai.rejected) == len(OPENAI)
         assert not services.openai.requests
 
 
 async def test_openai_words_an_unknown_parameter_with_its_path(authority: Authority) -> None:
     """The whole body, once."""
-    async with open_providers(authority, FAST) as services:
+    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
         messages = [{"role": "user", "content": "a"}] * 3 + [
             {"role": "user", "content": "a", "created_by": "b"}
         ]
         body = {"model": "gpt-6-luna", "input": messages}
-        answer = await ask(services, services.openai, "/v1/responses", body, authority)
+        answer = await ask("/v1/responses", body)
         assert services.openai.rejected == [
             Rejection("/v1/responses", 400, "unknown_parameter", "input[3].created_by")
         ]
@@ -180,19 +185,20 @@ OPENAI_CHAT: list[tuple[Json, int, str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "code", "param"), OPENAI_CHAT, ids=lambda value: str(value)[:40]
-)
-async def test_openais_chat_refuses(
-    authority: Authority, change: Json, status: int, code: str | None, param: str
-) -> None:
+async def test_openais_chat_refuses(authority: Authority) -> None:
     """Today's models take no function tools there, unless they are told not to reason."""
-    async with open_providers(authority, FAST) as services:
-        body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "why?"}], **change}
-        answer = await ask(services, services.openai, "/v1/chat/completions", body, authority)
-        error = answer.json()["error"]
-        assert (answer.status_code, error["code"], error["param"]) == (status, code, param)
-        assert len(services.openai.rejected) == 1
+    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
+        for change, status, code, param in OPENAI_CHAT:
+            body = {"model": "gpt-6-luna", "messages": [MESSAGE], **change}
+            answer = await ask("/v1/chat/completions", body)
+            error = answer.json()["error"]
+            assert (change, answer.status_code, error["code"], error["param"]) == (
+                change,
+                status,
+                code,
+                param,
+            )
+        assert len(services.openai.rejected) == len(OPENAI_CHAT)
 
 
 @pytest.mark.parametrize(
@@ -207,9 +213,9 @@ async def test_openais_chat_refuses(
 )
 async def test_openais_chat_takes(authority: Authority, change: Json) -> None:
     """What is still allowed."""
-    async with open_providers(authority, FAST) as services:
+    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
         body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "why?"}], **change}
-        answer = await ask(services, services.openai, "/v1/chat/completions", body, authority)
+        answer = await ask("/v1/chat/completions", body)
         assert answer.status_code == 200
         assert services.openai.rejected == []
 
@@ -278,24 +284,24 @@ PERPLEXITY: list[tuple[Json, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "kind", "param"), PERPLEXITY, ids=lambda value: str(value)[:40])
-async def test_perplexity_refuses(authority: Authority, change: Json, kind: str, param: str) -> None:
+async def test_perplexity_refuses(authority: Authority) -> None:
     """400, with the type and the bare key that Perplexity gives; the code is the status."""
-    async with open_providers(authority, FAST) as services:
-        body = {"preset": "fast", "input": "why?", **change}
-        answer = await ask(services, services.perplexity, "/v1/agent", body, authority)
-        error = answer.json()["error"]
-        assert (answer.status_code, error["type"], error["param"]) == (400, kind, param)
-        assert error["code"] == 400
-        assert services.perplexity.rejected == [Rejection("/v1/agent", 400, kind, param)]
+    async with open_providers(authority, FAST) as services, asking(services.perplexity, authority) as ask:
+        for change, kind, param in PERPLEXITY:
+            body = {"preset": "fast", "input": "why?", **change}
+            error = (await ask("/v1/agent", body)).json()["error"]
+            assert (change, error["type"], error["param"]) == (change, kind, param)
+            assert error["code"] == 400
+            assert services.perplexity.rejected[-1] == Rejection("/v1/agent", 400, kind, param)
+        assert len(services.perplexity.rejected) == len(PERPLEXITY)
         assert not services.perplexity.requests
 
 
 async def test_perplexity_words_an_unknown_field_as_its_decoder_does(authority: Authority) -> None:
     """The whole body, once."""
-    async with open_providers(authority, FAST) as services:
+    async with open_providers(authority, FAST) as services, asking(services.perplexity, authority) as ask:
         body = {"preset": "fast", "input": "why?", "safety_identifier": "h"}
-        answer = await ask(services, services.perplexity, "/v1/responses", body, authority)
+        answer = await ask("/v1/responses", body)
     message = 'invalid request body: json: unknown field "safety_identifier"'
     error = {"message": message, "type": "invalid_request", "code": 400, "param": "safety_identifier"}
     assert answer.json() == {"error": error}
@@ -335,15 +341,17 @@ FOREIGN: list[tuple[Json, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "param"), FOREIGN, ids=lambda value: str(value)[:40])
-async def test_the_foreign_service_refuses(authority: Authority, change: Json, param: str) -> None:
+async def test_the_foreign_service_refuses(authority: Authority) -> None:
     """400, naming the parameter."""
-    async with open_providers(authority, FAST) as services:
-        body = {"model": "local-model", "messages": [{"role": "user", "content": "why?"}], **change}
-        answer = await ask(services, services.foreign, "/v1/chat/completions", body, authority)
-        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
-        assert param in answer.json()["error"]["message"] or "image" in param
-        assert len(services.foreign.rejected) == 1
+    async with open_providers(authority, FAST) as services, asking(services.foreign, authority) as ask:
+        for change, param in FOREIGN:
+            answer = await ask(
+                "/v1/chat/completions", {"model": "local-model", "messages": [MESSAGE], **change}
+            )
+            error = answer.json()["error"]
+            assert (change, answer.status_code, error["param"]) == (change, 400, param)
+            assert param in error["message"] or "image" in param
+        assert len(services.foreign.rejected) == len(FOREIGN)
 
 
 async def test_what_is_not_there_is_not_found(authority: Authority) -> None:
@@ -355,7 +363,8 @@ async def test_what_is_not_there_is_not_found(authority: Authority) -> None:
             (services.openai, "/chat/completions"),
             (services.perplexity, "/v1/models"),
         ]:
-            answer = await ask(services, service, path, {"model": "local-model", "input": "why?"}, authority)
+            async with asking(service, authority) as ask:
+                answer = await ask(path, {"model": "local-model", "input": "why?"})
             assert answer.status_code == 404, path
             assert [rejection.status for rejection in service.rejected][-1] == 404
 
@@ -369,7 +378,8 @@ async def test_a_wrong_key_and_a_body_that_is_no_object_are_the_clients_mistakes
     async with open_providers(authority, FAST) as services:
         service: ProviderService = getattr(services, name)
         assert service.name == name
-        answer = await ask(services, service, path, ["why?"], authority)
+        async with asking(service, authority) as ask:
+            answer = await ask(path, ["why?"])
         assert answer.status_code == 400
         assert service.server is not None
         async with httpx.AsyncClient(verify=authority.client_context()) as client:

@@ -1,23 +1,19 @@
 """The database: whether the bot can have it, who else may read it, and what is in it."""
 
 import os
-import pwd
 import sqlite3
-import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from shlex import quote
 
-from discordianai.conversations import migrations, troubles
+from discordianai.conversations import database_files, migrations, troubles
 from discordianai.conversations.lock import bot_is_running, lock_path
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import Finding, ok, problem, warning
+from discordianai.safe_files import UnsafeFile, refuse_unsafe, user
 
 SUBJECT = "database"
-COMPANIONS = ("", "-wal", "-shm")
-"""What SQLite adds to the file's name; all of them hold what people said."""
-
 PATIENCE = 1.0
 """Seconds to wait for a writer."""
 
@@ -41,9 +37,13 @@ def look(database: Path) -> Iterator[Finding]:
         return
     yield from _folder(folder)
     yield from _disk(database)
+    unsafe = list(_unsafe(database))
+    if unsafe:  # whoever put them there decides what would be read
+        yield from unsafe
+        return
     yield from _bot(database)
     try:
-        status = database.stat()
+        status = database.lstat()
     except FileNotFoundError:
         yield ok(SUBJECT, f"{database} is not there yet: the bot makes it at its first start")
         return
@@ -57,11 +57,23 @@ def look(database: Path) -> Iterator[Finding]:
     yield _schema(database)
 
 
+def _unsafe(database: Path) -> Iterator[Finding]:
+    """What is no file that this program may use; the bot would not start."""
+    for file in database_files.files(database):
+        try:
+            refuse_unsafe(file)
+        except UnsafeFile as error:
+            what, _, advice = (error.strerror or "").partition("; ")
+            yield problem(SUBJECT, f"{file}: {what}", advice)
+        except OSError:
+            continue  # said below
+
+
 def _folder(folder: Path) -> Iterator[Finding]:
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not _accessible(folder, os.W_OK | os.X_OK):
         yield problem(
             SUBJECT,
-            f"{_user(os.geteuid())} may not write in {folder}, or its disk is read-only",
+            f"{user(os.geteuid())} may not write in {folder}, or its disk is read-only",
             "run this as the user that runs the bot, or give that user the folder (chown)",
         )
 
@@ -88,7 +100,7 @@ def _disk(database: Path) -> Iterator[Finding]:
 
 def _bot(database: Path) -> Iterator[Finding]:
     lock = lock_path(database)
-    if lock.exists() and not os.access(lock, os.R_OK):
+    if lock.exists() and not _accessible(lock, os.R_OK):
         advice = "run this as the user that runs the bot"
         yield warning("bot", f"whether one is running cannot be told: {lock} may not be read", advice)
         return
@@ -100,26 +112,20 @@ def _owner(database: Path, owner: int) -> Iterator[Finding]:
     if os.geteuid() not in {owner, 0}:  # root looks at what a service of the machine has
         yield warning(
             SUBJECT,
-            f"{database} belongs to {_user(owner)}, and this is {_user(os.geteuid())}",
-            f"run this as {_user(owner)}, or give the file to the user that runs the bot (chown)",
+            f"{database} belongs to {user(owner)}, and this is {user(os.geteuid())}",
+            f"run this as {user(owner)}, or give the file to the user that runs the bot (chown)",
         )
 
 
 def _modes(database: Path) -> Iterator[Finding]:
     """0600, as the bot makes it; a copy or an archive may have brought it back otherwise."""
-    for suffix in COMPANIONS:
-        file = database.with_name(database.name + suffix)
-        try:
-            mode = stat.S_IMODE(file.stat().st_mode)
-        except OSError:
-            continue
-        if mode & 0o077:
-            yield problem(
-                SUBJECT,
-                f"{file} is open to others (mode {mode:o}): what people said is in it",
-                f"chmod 600 {quote(str(file))}",
-                mode=f"{mode:o}",
-            )
+    for file, mode in database_files.open_to_others(database).items():
+        yield problem(
+            SUBJECT,
+            f"{file} is open to others (mode {mode:o}): what people said is in it",
+            f"chmod 600 {quote(str(file))}",
+            mode=f"{mode:o}",
+        )
 
 
 def _schema(database: Path) -> Finding:
@@ -153,8 +159,6 @@ def _connect(database: Path) -> sqlite3.Connection:
     )
 
 
-def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
+def _accessible(path: Path, how: int) -> bool:
+    """To whom this acts as, not to who started it."""
+    return os.access(path, how, effective_ids=os.access in os.supports_effective_ids)

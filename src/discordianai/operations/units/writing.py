@@ -1,9 +1,11 @@
 """Puts unit files in place and takes them away again, and touches no file of somebody else."""
 
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from discordianai import safe_files
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import MARK, SHARED_UNIT, UnitFile
 from discordianai.operations.units.places import Bot
@@ -33,7 +35,7 @@ def remove(bot: Bot) -> list[Path]:
         doomed = [units / f"{bot.unit}.d" / "bot.conf"]
         if set(units.glob("discordianai@*.service.d/bot.conf")) <= set(doomed):
             doomed.append(units / SHARED_UNIT)
-    doomed = [path for path in doomed if path.exists()]
+    doomed = [path for path in doomed if os.path.lexists(path)]
     for path in doomed:
         _refuse_foreign(path)
     for path in doomed:
@@ -43,16 +45,37 @@ def remove(bot: Bot) -> list[Path]:
 
 def _write(file: UnitFile) -> bool:
     try:
-        if file.path.exists() and file.path.read_text(encoding="utf-8") == file.text:
+        if _content(file.path) == file.text:
             return False
         file.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        fresh = file.path.with_name(f".{file.path.name}.new")
-        fresh.write_text(file.text, encoding="utf-8")
-        fresh.chmod(0o644)
-        os.replace(fresh, file.path)  # noqa: PTH105  # at once: a manager never reads half a unit
+        _replace(file)
     except OSError as error:
         raise UnitError(_trouble("written", file.path, error)) from None
     return True
+
+
+def _replace(file: UnitFile) -> None:
+    """At once: a manager never reads half a unit."""
+    fresh = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}.new")
+    descriptor = safe_files.create(fresh)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write(file.text)
+            os.fchmod(out.fileno(), 0o644)
+        fresh.replace(file.path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def _content(path: Path) -> str | None:
+    """None where nothing is there. Raises `OSError`."""
+    try:
+        descriptor = safe_files.open_existing(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 def _remove(path: Path) -> None:
@@ -66,7 +89,8 @@ def _remove(path: Path) -> None:
 
 def _refuse_foreign(path: Path) -> None:
     try:
-        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
+        content = _content(path)
+        if content is not None and not content.startswith(MARK):
             raise UnitError(f"{path} is there and was not written by this command: move it away first")
     except OSError as error:
         raise UnitError(_trouble("read", path, error)) from None

@@ -1,6 +1,7 @@
 """One provider's service: authentication, validation, limits, answers, and misbehaviour on request."""
 
 import json
+import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
@@ -167,7 +168,8 @@ class ProviderService(ABC):
         elif streams(question, fault):
             await self.player(exchange, question.framing, fault).play(script, self.headers())
         else:
-            await trio.sleep(self.options.first_token)
+            stalls = fault is not None and fault.kind is Kind.STALL
+            await trio.sleep(math.inf if stalls else self.options.first_token)
             await self.json(exchange, 200, self.object_of(script, fault))
         self.answered += 1
 

@@ -33,7 +33,9 @@ RESERVED = frozenset(
 )
 """Names of Perplexity's own tools: no function may have one."""
 
-_IMAGE = re.compile(r"data:image/(png|jpe?g|webp|gif);base64,(?P<data>.+)|https://\S{1,2040}", re.DOTALL)
+# The sandbox's own Discord serves its files without TLS, on this machine alone.
+_ADDRESS = r"(?:https://|http://127\.0\.0\.1:)\S{1,2020}"
+_IMAGE = re.compile(rf"data:image/(png|jpe?g|webp|gif);base64,(?P<data>.+)|{_ADDRESS}", re.DOTALL)
 _DOMAIN = re.compile(r"-?[\w-]+(\.[\w-]+)+")
 _DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
 _GO_TYPES = {"a string": "string", "an integer": "int", "a decimal": "float64", "a boolean": "bool"}

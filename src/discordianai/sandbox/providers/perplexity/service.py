@@ -99,7 +99,7 @@ class PerplexityService(ProviderService):
         else:
             script = AgentReply(new_id(), request, body, question, fault)
             copy = AgentReply(script.id, request, body, question, fault)
-            run = self.runs.begin(script.id, self._length(copy, fault))
+            run = self.runs.begin(script.id, self._length(copy, question, fault))
             await self._follow(exchange, question, run, script, fault)
         self.answered += 1
 
@@ -145,10 +145,12 @@ class PerplexityService(ProviderService):
         self.cancelled.append(response_id)
         await self.json(exchange, 200, {"response_id": response_id, "status": "cancelling"})
 
-    def _length(self, script: AgentReply, fault: Fault | None) -> float:
+    def _length(self, script: AgentReply, question: Question, fault: Fault | None) -> float:
         """How many seconds the run takes, with or without a reader."""
         if fault is not None and fault.kind is Kind.STALL:
             return float("inf")
+        if not question.stream:
+            return self.options.first_token
         pace = self.pace.under(fault)
         waits = {Pause.FIRST: pace.first, Pause.PIECE: pace.between, Pause.NONE: 0.0}
         return sum(waits[step.pause] for step in script.steps())

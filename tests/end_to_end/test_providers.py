@@ -1,0 +1,156 @@
+"""Every way to an answer with the shipped settings, through services as strict as the originals.
+
+With both keys, with each alone, and with a third provider. The fixture of all end-to-end tests sees to it that no
+service has refused anything that the bot asked.
+"""
+
+import trio
+
+from discordianai.sandbox.discord import Interaction, person
+from discordianai.sandbox.discord.people import upload
+from discordianai.sandbox.providers import ServiceOptions
+from tests.end_to_end.conftest import Scene, Stage, said
+
+SHIPPED = ServiceOptions(first_token=0.05, between_tokens=0.002)
+"""With the limits of an account that has bought nothing yet."""
+
+STEADY = ServiceOptions(first_token=0.05, between_tokens=0.05)
+LIMITS = {"rate_limits.perplexity": {}, "rate_limits.user": {"questions": 10_000}}
+"""The shipped ones of the providers; only the person asks more than a person does."""
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+NEWS = "what happened today in Oslo"
+
+
+async def search(scene: Scene, query: str) -> Interaction:
+    answered = scene.answered()
+    interaction = await scene.sandbox.discord.invoke("search", {"query": query})
+    await scene.wait_answered(answered + 1)
+    return interaction
+
+
+async def again(scene: Scene, answer: Interaction) -> Interaction:
+    answered = scene.answered()
+    pressed = scene.sandbox.discord.press(answer.messages[-1], "Again", person())
+    await scene.wait_answered(answered + 1)
+    return pressed
+
+
+async def test_with_both_keys_and_the_shipped_settings(stage: Stage) -> None:
+    """The model decides, `/search` goes to the web at once, what goes along arrives."""
+    async with stage(settings=LIMITS, providers=SHIPPED) as scene:
+        discord, openai, perplexity = scene.sandbox.discord, scene.sandbox.openai, scene.sandbox.perplexity
+        plain = await scene.ask("why is the sky blue?")
+        assert plain.text.endswith("-# OpenAI · gpt-6-luna · no search needed")
+        assert openai.requests[0]["tools"][0]["name"] == "web_search"
+        routed = await scene.ask(NEWS)
+        assert "**Sources**" in routed.text
+        assert routed.text.endswith("-# Perplexity · fast · needs the web")
+        assert "the last was: “what happened" in (await scene.ask("and then?")).text
+        found = await search(scene, "llamas")
+        assert "**Sources**" in found.text
+        assert found.text.endswith("-# Perplexity · fast · as you asked")
+        assert "You asked: “llamas”" in (await again(scene, found)).text
+        file = upload(discord, "llama.py", b"print('llama')\n", "text/x-python")
+        assert "llama.py" in (await scene.ask("what is it?", options={"file": file})).text
+        image = upload(discord, "llama.png", PICTURE, "image/png")
+        await scene.ask("what is it?", options={"file": image})
+        assert image["url"] in str(openai.requests[-1])
+        await scene.ask("and this?", options={"file": image, "provider": "perplexity"})
+        assert image["url"] in str(perplexity.requests[-1])
+        assert (openai.rate_limited, perplexity.rate_limited) == (0, 0), "paced as a new account allows"
+
+
+async def test_the_identifiers_are_nobodys_and_the_same_after_a_restart(stage: Stage) -> None:
+    """Providers can tell people apart; only the key in the database leads back to a person."""
+    async with stage() as scene:
+        for number in (1, 1, 2):
+            await scene.ask("why?", user=person(number))
+        first, same, other = [body["safety_identifier"] for body in scene.sandbox.openai.requests]
+        assert first == same
+        assert first != other
+        assert str(person(1).id) not in str(scene.sandbox.openai.requests)
+
+
+async def test_with_openais_key_alone_its_own_search_answers_what_needs_the_web(stage: Stage) -> None:
+    """With its citations as sources; nobody is offered a choice of one."""
+    settings = {**LIMITS, "providers.perplexity": {"api_key": ""}}
+    async with stage(settings=settings, providers=SHIPPED) as scene:
+        plain = await scene.ask("why is the sky blue?")
+        assert plain.text.endswith("-# OpenAI · gpt-6-luna · the only one")
+        assert "**Sources**" not in plain.text
+        for answer in (await scene.ask(NEWS), await search(scene, "llamas")):
+            assert "**Sources**" in answer.text
+            assert "OpenAI · gpt-6-luna" in answer.text
+        (prompt,) = [o for o in scene.sandbox.discord.commands["ask"]["options"] if o["name"] == "prompt"]
+        assert prompt["required"]
+        assert "provider" not in [o["name"] for o in scene.sandbox.discord.commands["ask"]["options"]]
+
+
+async def test_with_perplexitys_key_alone_it_answers_all(stage: Stage) -> None:
+    """Searching or not is its own affair."""
+    settings = {**LIMITS, "providers.openai": {"api_key": ""}}
+    async with stage(settings=settings, providers=SHIPPED) as scene:
+        answer = await scene.ask("why is the sky blue?")
+        assert answer.text.endswith("-# Perplexity · fast · the only one")
+        assert "**Sources**" in (await search(scene, "llamas")).text
+        image = upload(scene.sandbox.discord, "llama.png", PICTURE, "image/png")
+        await scene.ask("what is it?", options={"file": image})
+        assert image["url"] in str(scene.sandbox.perplexity.requests[-1])
+        assert scene.sandbox.perplexity.rate_limited == 0
+
+
+async def test_a_third_provider_needs_settings_alone(stage: Stage) -> None:
+    """An OpenAI-compatible endpoint beside the two: asked for by name, or set by the operator."""
+    async with stage(with_foreign=True, settings={"routing": {"strategy": "foreign"}}) as scene:
+        answer = await scene.ask("why is the sky blue?")
+        assert answer.text.endswith("-# Foreign · local-model · set by operator")
+        chosen = await scene.ask("why is the sky blue?", options={"provider": "openai"})
+        assert chosen.text.endswith("-# OpenAI · gpt-6-luna · as you asked")
+        assert "**Sources**" in (await search(scene, "llamas")).text
+        assert len(scene.sandbox.foreign.requests) == 1
+
+
+async def test_a_foreign_provider_alone_routes_by_its_tool_to_the_web(stage: Stage) -> None:
+    """With Perplexity beside it, it does what OpenAI does."""
+    settings = {"providers.openai": {"api_key": ""}}
+    async with stage(with_foreign=True, settings=settings) as scene:
+        plain = await scene.ask("why is the sky blue?")
+        assert plain.text.endswith("-# Foreign · local-model · no search needed")
+        routed = await scene.ask(NEWS)
+        assert routed.text.endswith("-# Perplexity · fast · needs the web")
+
+
+async def test_stop_cancels_perplexitys_run_within_a_second(stage: Stage) -> None:
+    """Closing the stream would leave it on the bill."""
+    async with stage(providers=STEADY) as scene:
+        discord, perplexity = scene.sandbox.discord, scene.sandbox.perplexity
+        asked = await discord.invoke("ask", {"prompt": "why is the sky blue?", "provider": "perplexity"})
+        await asked.wait_until(lambda i: "sandbox" in i.text)
+        discord.press(asked.messages[0], "Stop", person())
+        with trio.fail_after(1):
+            while not perplexity.cancelled:  # noqa: ASYNC110  # the call crosses a socket
+                await trio.sleep(0.01)
+        await scene.wait_answered(1)
+        assert "Stopped." in asked.text
+
+
+async def test_a_shutdown_cancels_perplexitys_run(stage: Stage) -> None:
+    """What is cut short by SIGTERM is not paid for to its end."""
+    settings = {"discord": {"drain_seconds": 0}}
+    async with stage(providers=STEADY, settings=settings) as scene:
+        perplexity = scene.sandbox.perplexity
+        asked = await scene.sandbox.discord.invoke("ask", {"prompt": "why?", "provider": "perplexity"})
+        await asked.wait_until(lambda i: "sandbox" in i.text)
+        await scene.bot.stop()
+        assert len(perplexity.cancelled) == 1
+
+
+async def test_a_refusal_of_the_model_is_shown_as_what_it_said(stage: Stage) -> None:
+    """Not as a failure; a filtered answer has a sentence of its own."""
+    async with stage() as scene:
+        refused = await scene.ask("how? !refusal", options={"provider": "openai"})
+        assert said(refused).strip()
+        assert "error" not in refused.text
+        filtered = await scene.ask("how? !filter", options={"provider": "openai"})
+        assert "OpenAI's content filter stopped this answer." in filtered.text
