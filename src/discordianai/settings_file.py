@@ -11,6 +11,7 @@ from typing import Any
 import tomli
 from pydantic import ValidationError
 
+from discordianai import safe_files
 from discordianai.settings import STRATEGIES, Settings
 from discordianai.settings_complaints import complaints
 from discordianai.settings_fields import is_provider_name
@@ -18,6 +19,9 @@ from discordianai.settings_providers import ProvidersSettings
 
 SEARCHED = (Path("settings.toml"), Path("/etc/discordianai/settings.toml"))
 """Where the file is looked for when nobody names one."""
+
+LARGEST = 2**20
+"""Bytes that the file, or a credential, may have."""
 
 LONGEST_MESSAGE = 100
 """Characters of the parser's own words: they may repeat a key of any length."""
@@ -154,7 +158,7 @@ def find(path: Path | None) -> Path:
 
 def _read(path: Path) -> Document:
     try:
-        content = path.read_bytes()
+        content = safe_files.read(path, LARGEST)
         text = content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except FileNotFoundError:
         raise SettingsError(f"no settings file: looked for {path.absolute()}") from None
@@ -239,7 +243,7 @@ def _places(secret: Secret, environment: Mapping[str, str]) -> dict[Origin, str]
     if directory := environment.get("CREDENTIALS_DIRECTORY"):
         credential = Path(directory) / secret.credential
         if credential.exists():
-            places[Origin.CREDENTIAL] = credential.read_text(encoding="utf-8").strip()
+            places[Origin.CREDENTIAL] = safe_files.read(credential, LARGEST).decode().strip()
     places[Origin.ENVIRONMENT] = environment.get(secret.variable, "").strip()
     return {origin: value for origin, value in places.items() if value}
 

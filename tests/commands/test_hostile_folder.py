@@ -85,7 +85,9 @@ def template(database: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def tried(name: str, template: Path, tmp_path: Path, names: tuple[str, ...]) -> list[Run]:
+def tried(
+    name: str, template: Path, tmp_path: Path, names: tuple[str, ...], arguments: str | None = None
+) -> list[Run]:
     work = tmp_path / "work"
     work.mkdir()
     (work / "settings.toml").write_text(
@@ -93,7 +95,7 @@ def tried(name: str, template: Path, tmp_path: Path, names: tuple[str, ...]) -> 
         "[operations]\nport = 0\n"
     )
     task = Task(
-        [*name.split(), *COMMANDS[name].arguments.split()],
+        [*name.split(), *(arguments or COMMANDS[name].arguments).split()],
         {
             "STATE_DIRECTORY": "FOLDER",
             "XDG_CONFIG_HOME": "FOLDER",
@@ -131,6 +133,20 @@ def test_no_name_leads_a_command_astray(name: str, template: Path, tmp_path: Pat
         else:
             assert run.status in {1, 78}, about
             assert Path(run.name).name in run.output, about
+
+
+@pytest.mark.parametrize("name", ["run", "check", "invite", "conversations stats", "service install"])
+def test_settings_are_a_regular_file_and_no_error_shows_what_is_in_another(
+    name: str, template: Path, tmp_path: Path
+) -> None:
+    arguments = "--user --settings" if name.startswith("service") else "--settings"
+    (template / "settings.toml").touch()
+    for run in tried(name, template, tmp_path, ("settings.toml",), f"{arguments} FOLDER/settings.toml"):
+        about = f"{name}, {run.name} is a {run.kind}: {run.status} {run.output}"
+        assert not run.victims_changed, about
+        assert run.status == 78, about
+        assert "Traceback" not in run.output, about
+        assert MARKER not in run.output, about
 
 
 @pytest.mark.parametrize("name", ["sandbox", "invite"])

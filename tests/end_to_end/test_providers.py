@@ -1,7 +1,7 @@
 """Every way to an answer with the shipped settings, through services as strict as the originals.
 
-With both keys, with each alone, and with a third provider. The fixture of all end-to-end tests sees to it that no
-service has refused anything that the bot asked.
+With both keys, with each alone, and with a third provider. The fixture of all end-to-end tests sees to it
+that no service has refused anything that the bot asked.
 """
 
 import trio

@@ -100,30 +100,44 @@ class ProviderClient:
                 yield event
 
     async def _stream(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event, None]:
-        patience, complete = self._options.first_token_timeout, False
-        deadline = trio.current_time() + patience
+        progress = _Progress(self._options)
+        failure: ProviderError = ConnectionLost(self.provider, "the stream ended before the answer did")
         try:
-            async with aclosing(event_data(self.provider, response, lambda: deadline)) as stream:
+            async with aclosing(event_data(self.provider, response, lambda: progress.deadline)) as stream:
                 async for data in stream:
-                    if complete:
-                        continue  # up to `LINGER`, for the end of the response
-                    for event in decoder.decode(data):
-                        if isinstance(event, TextDelta):
-                            patience = self._options.read_timeout
-                        complete = isinstance(event, End)
+                    # What follows the last event is read as well, for the end of the response.
+                    for event in () if progress.complete else decoder.decode(data):
+                        progress.see(event)
                         yield event
-                    if complete and not decoder.ended:
+                    if progress.complete and not decoder.ended:
                         return  # cut here: nobody wants the rest
-                    # Any event is a sign of life: a model may search and think long before the first word.
-                    deadline = trio.current_time() + (LINGER if complete else patience)
+                    progress.go_on()
         except (httpx.HTTPError, ProviderError) as error:
             failure = failures.from_httpx(self.provider, error)
-        else:
-            failure = ConnectionLost(self.provider, "the stream ended before the answer did")
-        if complete:
-            return
-        for event in decoder.close():
-            complete = isinstance(event, End)
+        for event in () if progress.complete else decoder.close():
+            progress.see(event)
             yield event
-        if not complete:
+        if not progress.complete:
             raise failure
+
+
+class _Progress:
+    """How far an answer is, and until when, on trio's clock, the next event has to be there."""
+
+    def __init__(self, options: ProviderOptions) -> None:
+        self._options = options
+        self._patience = options.first_token_timeout
+        self.complete = False
+        self.deadline = trio.current_time() + self._patience
+
+    def see(self, event: Event) -> None:
+        """An event of the answer."""
+        if isinstance(event, TextDelta):
+            self._patience = self._options.read_timeout
+        elif isinstance(event, End):
+            self.complete, self.deadline = True, trio.current_time() + LINGER
+
+    def go_on(self) -> None:
+        """Any event is a sign of life: a model may search and think long before the first word."""
+        if not self.complete:
+            self.deadline = trio.current_time() + self._patience
