@@ -57,7 +57,8 @@ async def stream(folder: Path, authority: Authority, answers: int, tokens: int, 
         open_sandbox(folder, authority=authority) as sandbox,
         open_talker(folder, answers, tokens, per_second) as talker,
     ):
-        sandbox.write_settings({**settings(answers), "openai": {"base_url": await talker.line()}})
+        reached = {"base_url": await talker.line(), "dialect": "chat"}
+        sandbox.write_settings({**settings(answers), "providers.openai": reached})
         async with open_bot(sandbox) as bot:
             await bot.ready()
             await trio.sleep(WARM_UP)

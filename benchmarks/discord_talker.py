@@ -37,7 +37,7 @@ def token(number: int) -> str:
 
 @dataclass(eq=False)
 class Talker:
-    """Sends `tokens` to everybody, `per_second` of them, as OpenAI does."""
+    """Sends `tokens` to everybody, `per_second` of them, as OpenAI's chat completions do."""
 
     tokens: int
     per_second: float
@@ -78,7 +78,7 @@ class Talker:
 def _event(delta: dict[str, str], reason: str = "null") -> bytes:
     return (
         b'data: {"id":"chatcmpl-talker","object":"chat.completion.chunk","created":1795536000,'
-        b'"model":"gpt-5-mini","service_tier":"default","system_fingerprint":null,'
+        b'"model":"gpt-6-luna","service_tier":"default","system_fingerprint":null,'
         b'"choices":[{"index":0,"delta":%b,"finish_reason":%b}]}\n\n'
     ) % (json.dumps(delta).encode(), reason.encode())
 

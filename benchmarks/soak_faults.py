@@ -44,8 +44,8 @@ PROVIDERS = ServiceOptions(
 )
 RATES: dict[str, object] = {"requests_per_minute": 5000, "tokens_per_minute": 10_000_000}
 SETTINGS: dict[str, dict[str, object]] = {
-    "openai": {"read_timeout": 10.0, "first_token_timeout": 10.0},
-    "perplexity": {"read_timeout": 10.0, "first_token_timeout": 10.0},
+    "providers.openai": {"read_timeout": 10.0, "first_token_timeout": 10.0},
+    "providers.perplexity": {"read_timeout": 10.0, "first_token_timeout": 10.0},
     "connection_pool.openai": {"max_connections": 100, "max_keepalive": 10},
     "connection_pool.perplexity": {"max_connections": 60, "max_keepalive": 5},
     "rate_limits.user": {"questions": 1000},

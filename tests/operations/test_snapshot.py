@@ -117,6 +117,14 @@ def test_a_snapshot_has_no_secret_and_nobodys_id() -> None:
         assert hidden not in told
 
 
+def test_the_pool_of_a_further_provider_is_told_where_nothing_is_written_of_it() -> None:
+    """Advice holds what was used against it."""
+    local = {"base_url": "http://x", "model": "m"}
+    told = numbers(Settings.model_validate({"providers": {"local-llm": local}}))
+    assert told["connection_pool.local-llm.max_connections"] == 20
+    assert told["providers.local-llm.read_timeout"] == 60
+
+
 def test_settings_are_told_by_the_keys_of_the_file() -> None:
     told = numbers(Settings())
     assert told["connection_pool.openai.max_connections"] == 50

@@ -136,7 +136,7 @@ class Use:
         return limit / 60 * seconds if seconds > 0 and limit > 0 else math.inf
 
     def key(self, table: str, key: str) -> str:
-        """As in `connection_pool.openai.max_connections`; of the provider's own table, `table` is empty."""
+        """As in `connection_pool.NAME.max_connections`; of the provider's own table, `table` is empty."""
         return f"{table or 'providers'}.{self.name}.{key}"
 
     def setting(self, table: str, key: str) -> float | None:
