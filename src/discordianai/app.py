@@ -147,7 +147,7 @@ def _make_bot(
         answering=Answering(settings, assistant, store, api, reader),
         store=store,
         resuming=Resuming(store, api),
-        desk=Desk(services),
+        desk=Desk(services, api),
         channels=channels,
         servers=ServerBook(store, channels, settings.conversations.grace_days),
         discord=api,

@@ -1,7 +1,8 @@
 """What stands between a question and a provider, on a clock that jumps."""
 
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.model import ChatRequest, ProviderName, Role, Turn
+from discordianai.model import ChatRequest, Chunk, ProviderName, Role, Turn
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -190,6 +191,49 @@ async def test_a_refused_request_costs_no_tokens(autojump_clock: MockClock) -> N
     )
     await expect(RateLimited, asked, "ann", 5.0)
     assert asked.statistics().tokens_left == 10_000
+
+
+class Broken(FakeProvider):
+    """Gives a chunk that nobody can add up: what looks at it at the end meets a bug."""
+
+    broken = True
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Chunk]]:
+        async def chunks() -> AsyncIterator[Chunk]:
+            yield Chunk(text=["a", "list"])  # type: ignore[arg-type]  # that is the bug
+
+        async with super().stream(request) as stream:
+            yield chunks() if self.broken else stream
+
+
+async def test_a_probe_that_meets_a_bug_at_its_end_is_followed_by_another(autojump_clock: MockClock) -> None:
+    """The breaker must not wait for ever for the outcome of a probe whose clean-up failed."""
+    provider = Broken(*[[Overloaded(OPENAI, "503")]] * 10, ["well again"])
+    provider.broken = False
+    breaker, retry = BreakerOptions(minimum=10, rest=15), RetryOptions(max_attempts=1)
+    asked = dispatcher(provider, breaker=breaker, retry=retry)
+    for _ in range(10):
+        with suppress(ProviderError):
+            await ask(asked)
+    await trio.sleep(15)
+    provider.broken = True
+    with pytest.raises(TypeError):
+        await ask(asked)
+    provider.broken = False
+    assert await ask(asked) == "well again"
+    assert asked.statistics().breaker is BreakerState.CLOSED
+
+
+async def test_a_bug_in_lining_up_leaves_nobody_in_the_line(autojump_clock: MockClock) -> None:
+    """A place without an owner would be served in front of everybody, and never given up."""
+    asked = dispatcher(FakeProvider(["an answer"]), budget=BudgetOptions(tokens_per_minute=1000))
+    line = asked._line
+    with pytest.raises(TypeError), line.place("ann", "many"):  # type: ignore[arg-type]  # that is the bug
+        raise AssertionError("it has no place")
+    assert line.waiting == 0
+    assert await ask(asked) == "an answer"
+    assert asked.statistics().in_flight == 0
 
 
 async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_clock: MockClock) -> None:

@@ -8,6 +8,9 @@ from discordianai.discord.catalogue import Errand
 from discordianai.discord.interaction import Origin, Press, Value
 from discordianai.model import ProviderName, Question, ReplyAddress
 
+FAILED = "Something went wrong inside the bot. Please try again."
+"""Where a bug has stopped what somebody wanted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -79,7 +79,14 @@ class Intake:
             return Refusal(reason)
         if denial := self._admissions.admit(person.id):
             return Refusal(self._words(denial))
-        self._count(origin)
+        try:
+            self._count(origin)
+            return self._question(origin, wish, person)
+        except Exception:
+            self._admissions.take_back(person.id)
+            raise
+
+    def _question(self, origin: Origin, wish: Wish, person: Person) -> Question:
         return Question(
             number=next(self._numbers),
             text=well_formed(wish.text.strip()),  # JSON carries half characters, which nothing else does

@@ -4,7 +4,7 @@ import itertools
 import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -203,23 +203,23 @@ class Dispatcher:
     def _watched(self, place: Place, request: ChatRequest, log: FilteringBoundLogger) -> Iterator[Attempt]:
         """One request, from whose end the breaker, the limit and the budget learn."""
         probe, failed = self._breaker.enter(), None
-        self._tally.sent(self._limiter.borrowed_tokens, trio.current_time())
-        place.sent = True
-        attempt = Attempt(self._budget, self._estimate, self._tally, place, request, log)
         try:
-            yield attempt
-            failed = False
-            self._limit.success()
-        except ProviderError as error:
-            failed = isinstance(error, ILL)
-            self._learn(error)
-            attempt.fail(error)
-            raise
-        except Exception as bug:
-            attempt.fail(bug)
-            raise
+            self._tally.sent(self._limiter.borrowed_tokens, trio.current_time())
+            place.sent = True
+            with closing(Attempt(self._budget, self._estimate, self._tally, place, request, log)) as attempt:
+                try:
+                    yield attempt
+                    failed = False
+                    self._limit.success()
+                except ProviderError as error:
+                    failed = isinstance(error, ILL)
+                    self._learn(error)
+                    attempt.fail(error)
+                    raise
+                except Exception as bug:
+                    attempt.fail(bug)
+                    raise
         finally:
-            attempt.close()
             self._tell_breaker(failed, probe=probe)
 
     async def _before(self, deadline: float, call: Callable[[], Awaitable[Chunk | None]]) -> Chunk | None:
