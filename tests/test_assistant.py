@@ -72,8 +72,9 @@ class Scene:
         self.dispatchers = {provider.name: Dispatcher(provider, options) for provider in providers}
         asking = Asking(self.dispatchers, Router(list(self.dispatchers), strategy))
         self.channels = ChannelBook(self.store)
+        self.estimator = TokenEstimator()
         contexts = Contexts(
-            self.store, self.channels, rules or ContextRules("be brief", max_turns=10), TokenEstimator()
+            self.store, self.channels, rules or ContextRules("be brief", max_turns=10), self.estimator
         )
         ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
         self.assistant = Assistant(asking, contexts, self.store, ledger, AssistantOptions())
@@ -426,6 +427,42 @@ async def test_what_goes_along_fits_the_model_and_begins_with_a_person() -> None
     turns = scene.provider.requests[-1].turns
     assert [turn.role for turn in turns] == [Role.USER, Role.ASSISTANT, Role.USER]
     assert turns[0].text == "question 3"
+
+
+async def test_a_question_that_does_not_fit_is_refused_in_words_and_nobody_is_asked() -> None:
+    """What goes along is left out first; what is too long alone is said to be, with how much."""
+    rules = ContextRules("be brief", context=ContextOptions(tokens=1000))
+    scene = Scene(["an answer"], rules=rules)
+    reply = await scene.ask(scene.question("word " * 2000))
+    assert "about 2,636 tokens, and I can take about 743" in reply.note
+    assert "shorten it" in reply.note
+    assert scene.provider.requests == []
+    assert (await scene.ask(scene.question("word " * 500))).text == "an answer"
+
+
+async def test_what_a_provider_counts_beside_the_text_does_not_make_a_question_too_long() -> None:
+    """A provider that counts what it finds on the web seems to need four times as much for each text."""
+    scene = Scene(["an answer"], rules=ContextRules("", context=ContextOptions(tokens=1000)))
+    for _ in range(20):
+        scene.estimator.learn("fake", ["why?" * 100], 10_000)
+    assert (await scene.ask(scene.question("word " * 500))).text == "an answer"
+
+
+async def test_pictures_take_room_too() -> None:
+    """No text may go along where pictures fill the context."""
+    scene = Scene(["an answer"], rules=ContextRules("", context=ContextOptions(tokens=4000)))
+    few, many = (replace(scene.question(), images=("https://cdn/x",) * count) for count in (2, 4))
+    assert (await scene.ask(few)).text == "an answer"
+    assert "too long" in (await scene.ask(many)).note
+
+
+async def test_of_a_file_only_what_is_to_be_remembered_is_kept() -> None:
+    """The model reads the whole file once; the conversation keeps its beginning."""
+    scene = Scene(["an answer"])
+    question = replace(scene.question("what? the whole file"), remembered="what? its beginning")
+    await scene.ask(question)
+    assert scene.provider.requests[0].turns[-1].text == "what? the whole file"
+    assert await scene.remembered(question) == ["what? its beginning", "an answer"]
 
 
 async def test_what_an_answer_costs_is_charged_to_who_asked_by_the_providers_count() -> None:

@@ -164,6 +164,7 @@ def _make_bot(
         lambda new: contexts.adopt(context_rules(new)),
         lambda new: ledger.adopt(accounting_options(new)),
         lambda new: assistant.adopt(assistant_options(new)),
+        lambda new: reader.adopt(attachment_limits(new)),
         partial(_adopt_pools, instruments.clients, instruments.dispatchers),
     )
 

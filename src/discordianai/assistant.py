@@ -186,7 +186,7 @@ class Assistant:
 
         wanted = question.provider or self._contexts.provider_of(context.wanted_model)
         inquiry = Inquiry(question.text, context.history, context.key, wanted)
-        asked = Asked(inquiry, context.request, reserve, deadline, question.number)
+        asked = Asked(inquiry, context.fitting_request, reserve, deadline, question.number)
         async with aclosing(self._asking.chunks(asked)) as chunks:
             async for chunk in chunks:
                 answer.add(chunk)

@@ -12,6 +12,7 @@ from discordianai.conversations.pending import Exchange
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.store import ConversationStore
 from discordianai.conversations.window import ContextOptions, fitting
+from discordianai.dispatch.refusals import TooLong
 from discordianai.model import (
     ChatRequest,
     Person,
@@ -27,6 +28,9 @@ from discordianai.tokens import TokenEstimator
 
 ANSWER_PART = 0.25
 """Of a model's context, what is left to the answer where no length is set."""
+
+IMAGE_TOKENS = 1000
+"""About what a picture takes; models count between some hundred and some thousand."""
 
 SEVERAL_SPEAK = "Several people take part. Each of their messages begins with the name of who wrote it."
 
@@ -82,6 +86,7 @@ class Context:
         several = SEVERAL_SPEAK if self.key.shared else ""
         instructions = "\n".join(filter(None, (self.rules.instructions, several, self.channel.persona)))
         left = self.rules.room(model) - self.estimator.estimate(model, (instructions, asked.text))
+        left -= IMAGE_TOKENS * len(asked.images)
         turns = fitting(self.history, left, lambda turn: self.estimator.of_turn(model, turn))
         return ChatRequest(
             model=model,
@@ -90,6 +95,20 @@ class Context:
             person=_pseudonym(self.question.person.id),
             number=self.question.number,
         )
+
+    def fitting_request(self, provider: ProviderName, usual_model: str) -> ChatRequest:
+        """The same. Raises `TooLong` where the question, with its files, takes more than there is room for.
+
+        What the estimator has learned is left out: a provider that counts what it finds on the web as input
+        makes each text seem long.
+        """
+        request = self.request(provider, usual_model)
+        asked = request.turns[-1]
+        tokens = TokenEstimator.of_text(asked.text, 1.0) + IMAGE_TOKENS * len(asked.images)
+        room = max(self.rules.room(request.model) - TokenEstimator.of_text(request.instructions, 1.0), 0)
+        if tokens > room:
+            raise TooLong(provider, f"about {tokens} tokens, room for {room}", tokens, room)
+        return request
 
     def usage(self, route: Route, answer: str) -> Usage:
         """What asking has taken, where the provider has not told."""
@@ -100,7 +119,7 @@ class Context:
     def exchange(self, answer: str) -> Exchange:
         """What is remembered of it."""
         now = time.time()
-        said = self.key.spoken(self.question.person, self.question.text)
+        said = self.key.spoken(self.question.person, self.question.remembered or self.question.text)
         turns = (Turn(Role.USER, said, now), Turn(Role.ASSISTANT, answer, now))
         return Exchange(self.key, turns, self.question.person.id, self.question.place.guild_id)
 

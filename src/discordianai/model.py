@@ -210,7 +210,7 @@ class Question:
     `number` counts the questions of this process and stands in every log line about it. `provider` is
     None where the bot is to choose, `model` is empty then. One that is `protected` is stored, and outlives
     this process. With `in_thread`, a thread is to be opened for it. `attachments` have not been read yet;
-    `images` are those for a model that sees.
+    `images` are those for a model that sees. `remembered` is the text as it is kept, where files were read.
     """
 
     number: int
@@ -224,3 +224,4 @@ class Question:
     attachments: tuple[Attachment, ...] = ()
     images: tuple[str, ...] = ()
     in_thread: bool = False
+    remembered: str = ""

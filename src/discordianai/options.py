@@ -15,6 +15,9 @@ from discordianai.model import ProviderName
 from discordianai.settings import Settings
 from discordianai.transport.records import PoolOptions
 
+BYTES_PER_TOKEN = 8
+"""At most, of a text in any script and charset: what is larger cannot fit, and need not be read to know."""
+
 
 def pool_options(settings: Settings, name: ProviderName) -> PoolOptions:
     """A default `max_keepalive` gives way to a smaller `max_connections`."""
@@ -41,9 +44,12 @@ def assistant_options(settings: Settings) -> AssistantOptions:
 
 
 def attachment_limits(settings: Settings) -> Limits:
-    """Bytes of the files that people send along."""
+    """Bytes of the files that people send along; of texts together, what the largest context may take."""
+    contexts = [model.context_tokens or 0 for model in settings.models.values()]
     return Limits(
-        text=settings.discord.max_file_kilobytes * 1024, image=settings.discord.max_image_kilobytes * 1024
+        text=settings.discord.max_file_kilobytes * 1024,
+        image=settings.discord.max_image_kilobytes * 1024,
+        texts=BYTES_PER_TOKEN * max(settings.conversations.context_tokens, *contexts, 0),
     )
 
 

@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from discordianai.dispatch.breaker import BreakerOptions, BreakerState
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
+from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.model import ChatRequest, Chunk, ProviderName, Role, Turn
 from discordianai.providers.errors import (
@@ -234,6 +234,23 @@ async def test_a_bug_in_lining_up_leaves_nobody_in_the_line(autojump_clock: Mock
     assert line.waiting == 0
     assert await ask(asked) == "an answer"
     assert asked.statistics().in_flight == 0
+
+
+async def test_what_takes_more_than_a_whole_minute_is_refused_and_fills_it_for_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    """Waiting for an empty minute would stop everybody again and again."""
+    provider = FakeProvider(["an answer"])
+    asked = dispatcher(provider, budget=BudgetOptions(tokens_per_minute=2000))
+    long = replace(request(), turns=(Turn(Role.USER, "word " * 2000),))
+    async with asked.stream(long) as chunks:
+        with pytest.raises(BeyondTheMinute, match="of 2000 a minute") as refused:
+            await anext(chunks)
+    assert "2,000 in a minute" in refused.value.for_person
+    assert provider.requests == []
+    before = trio.current_time()
+    assert await ask(asked) == "an answer"
+    assert trio.current_time() == before
 
 
 async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_clock: MockClock) -> None:

@@ -103,6 +103,7 @@ def _invoke(sandbox: Sandbox, command: str, options: dict[str, object], number: 
 WAYS = tuple(
     Way(ask.__name__, ask) for ask in (_ask, _search, _with_a_file, _in_private, _in_a_thread, _mention)
 )
+OTHER_TEXTS = (Way("a longer one", _in_private), Way("another", _in_private), Way("spoken", _mention))
 SAMPLE = {
     "bot.py:Bot._begin": _ask,
     "bot.py:Bot._line_up": _ask,
@@ -193,7 +194,10 @@ async def play(sandbox: Sandbox, targets: dict[str, Way]) -> None:
 
     async def inject(number: int, name: str, way: Way) -> None:
         try:
-            await told(way.ask(sandbox, f"#{number} what is it?", number), name)
+            for again in (way, *OTHER_TEXTS):  # some functions run only for some answers
+                await told(again.ask(sandbox, f"#{number} what is it? {again.name}", number), name)
+                if str(number) in traced(sandbox, "raised"):
+                    break
             text = f"and now, after {number}?"
             after = await told(_ask(sandbox, text, number), f"what followed {name}")
             if WRONG in after or not is_whole(text, after):
@@ -211,14 +215,13 @@ async def play(sandbox: Sandbox, targets: dict[str, Way]) -> None:
                 nursery.start_soon(inject, number, name, way)
                 assert bot.process.returncode is None, f"it ended by the time of {name}"
         enough.set()
-    raised = {plan[int(number)] for number in traced(sandbox, "raised")}
-    missed = set(plan) - raised
+    missed = set(plan) - {plan[int(number)] for number in traced(sandbox, "raised")}
     assert not failures, "\n".join(failures)
     assert answers
     assert all(answers)
     assert bot.process.returncode == 0
     assert "answers cut short by the shutdown" not in sandbox.log.read_text()
-    assert len(missed) <= len(plan) // 20, missed  # some run only for some texts
+    assert len(missed) <= len(plan) // 20, missed
     with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
         assert database.execute("SELECT count(*) FROM questions WHERE state < 2").fetchone() == (0,)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from discordianai.discord.admissions import Admissions, Denial
 from discordianai.discord.catalogue import LONGEST_PROMPT
-from discordianai.discord.characters import well_formed
 from discordianai.discord.decisions import Refusal
 from discordianai.discord.interaction import Origin
 from discordianai.dispatch.rate_window import RateWindow
@@ -89,7 +88,7 @@ class Intake:
     def _question(self, origin: Origin, wish: Wish, person: Person) -> Question:
         return Question(
             number=next(self._numbers),
-            text=well_formed(wish.text.strip()),  # JSON carries half characters, which nothing else does
+            text=wish.text.strip(),
             person=person,
             place=origin.place,
             provider=wish.provider or self._settings.provider_of(wish.model),

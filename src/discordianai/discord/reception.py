@@ -29,6 +29,7 @@ from discordianai.discord.figures import DiscordFigures, Unacknowledged
 from discordianai.discord.gate import Gate
 from discordianai.discord.handover import Protection, TrioSide
 from discordianai.discord.interaction import EPHEMERAL, Origin
+from discordianai.discord.payload import Malformed
 from discordianai.guard import Guard
 from discordianai.model import Question
 
@@ -69,7 +70,12 @@ class Reception:
         """Take an INTERACTION_CREATE; nothing is raised but cancellation, and the person is told of a bug."""
         guard = Guard(self._log, "a bug stopped an interaction")
         with guard:
-            done = interaction.parse(payload)
+            try:
+                done = interaction.parse(payload)
+            except Malformed as error:
+                self._pass_over(error)
+                await self._tell_of_bug(payload)
+                return
             if done is not None:
                 decision = self._gate.decide(done)
                 try:
@@ -79,6 +85,10 @@ class Reception:
         if guard.failed:
             with guard:
                 await self._tell_of_bug(payload)
+
+    def _pass_over(self, error: Malformed) -> None:
+        """What is malformed is no bug of ours: a line without a traceback."""
+        self._log.warning("a malformed event of the gateway is passed over", reason=str(error))
 
     async def _tell_of_bug(self, payload: Data) -> None:
         """By requests of their own, since all that acknowledges may be what failed."""
@@ -100,7 +110,11 @@ class Reception:
         guard = Guard(self._log, "a bug stopped a message")
         decision: Question | Refusal | None = None
         with guard:
-            said = message.parse(payload, bot_id)
+            try:
+                said = message.parse(payload, bot_id)
+            except Malformed as error:
+                self._pass_over(error)
+                return
             decision = self._gate.hear(said, bot_id) if said is not None else None
             try:
                 if isinstance(decision, Question):

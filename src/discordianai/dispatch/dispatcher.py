@@ -18,7 +18,7 @@ from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.estimate import TokenEstimate
 from discordianai.dispatch.fair_line import FairLine, LineFull, Place
-from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
+from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.statistics import DispatchStatistics, Tally
 from discordianai.model import ChatRequest, Chunk, ProviderName, Usage
@@ -140,6 +140,7 @@ class Dispatcher:
         No cancel scope is open across a yield: each wait is bounded by itself.
         """
         log = self._log.bind(question=request.number)
+        self._check_size(request)
         self._retries.earn()
         for number in itertools.count(1):
             shown = False
@@ -236,6 +237,14 @@ class Dispatcher:
             return None
         self._tally.retries += 1
         return pause
+
+    def _check_size(self, request: ChatRequest) -> None:
+        """What takes more than a whole minute's would wait for an empty one, and fill it for everybody."""
+        tokens, (_, most) = self._estimate.of(request), self._budget.limits
+        if tokens > most:
+            raise BeyondTheMinute(
+                self.name, f"about {tokens:.0f} tokens of {most:.0f} a minute", round(tokens), round(most)
+            )
 
     def _check_breaker(self) -> None:
         if seconds := self._breaker.wait(trio.current_time()):
