@@ -52,9 +52,11 @@ class Scene:
         self.reserved: list[tuple[Provider, str]] = []
         self.spent = False
 
-    async def ask(self, text: str = "why?", wanted: Provider | None = None, **inquired: bool) -> str:
+    async def ask(
+        self, text: str = "why?", wanted: Provider | None = None, *, search: bool = False, files: bool = False
+    ) -> str:
         """What is shown in the end."""
-        async for event in self.events(text, wanted, **inquired):
+        async for event in self.events(text, wanted, search=search, files=files):
             match event:
                 case TextDelta(words):
                     self.texts.append(words)
@@ -63,7 +65,7 @@ class Scene:
         return "".join(self.texts)
 
     def events(
-        self, text: str, wanted: Provider | None = None, **inquired: bool
+        self, text: str, wanted: Provider | None = None, *, search: bool = False, files: bool = False
     ) -> AsyncGenerator[AnswerEvent, None]:
         def request(_provider: Provider, model: str) -> ChatRequest:
             return ChatRequest(model, (*HISTORY, Turn(Role.USER, text)))
@@ -73,7 +75,8 @@ class Scene:
             if self.spent:
                 raise AllowanceSpent(provider, "as much as may be")
 
-        inquiry = Inquiry(text, HISTORY, "a conversation", wanted.name if wanted else None, **inquired)
+        name = wanted.name if wanted else None
+        inquiry = Inquiry(text, HISTORY, "a conversation", name, search=search, files=files)
         return self.asking.events(Asked(inquiry, request, reserve, trio.current_time() + 300, 1))
 
 
@@ -233,9 +236,13 @@ async def test_a_question_keeps_its_time_when_it_was_said() -> None:
     assert replace(scene.perplexity.requests[0].turns[-1], text="") == Turn(Role.USER, "", 0.0)
 
 
-def routing(*available: Provider, strategy: str = TOOL, **inquired: bool) -> tuple[str, SearchMode, int]:
+def routing(
+    *available: Provider, strategy: str = TOOL, search: bool = False, images: bool = False
+) -> tuple[str, SearchMode, int]:
     """Who is asked first, whether it is to search, and how many tools it is offered."""
-    choice = Router(available, strategy).choose(Inquiry("why?", HISTORY, "a conversation", **inquired))
+    choice = Router(available, strategy).choose(
+        Inquiry("why?", HISTORY, "a conversation", search=search, images=images)
+    )
     return choice.provider.name, choice.search, len(choice.tools)
 
 

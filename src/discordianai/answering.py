@@ -1,14 +1,16 @@
 """Answers a question where it was asked: its files are read, its thread opened, its reply written."""
 
-from dataclasses import replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 import trio
 
+from discordianai.answer import INTERNAL_ERROR, numbered
 from discordianai.assistant import Assistant, Standing
 from discordianai.conversations.store import Store, StoreError
-from discordianai.discord import destination
+from discordianai.discord import destination, last_words
 from discordianai.discord.attachments import AttachmentReader, Unreadable
 from discordianai.discord.channel import ChannelMessages
 from discordianai.discord.destination import Destination
@@ -17,6 +19,7 @@ from discordianai.discord.pace import Pace
 from discordianai.discord.reply import DiscordReply, ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
+from discordianai.guard import Guard
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
 from discordianai.settings import Settings
@@ -27,11 +30,22 @@ TYPING_EVERY = 8.0
 LONGEST_NAME = 80
 """Characters of a thread's name; Discord takes a hundred."""
 
+TAKE_BACK_WITHIN = 2.0
+"""Seconds to store that a question was left for the next process; the store answers in milliseconds."""
+
 MOST_AS_GUEST = 5
 """Messages where the bot is no member: Discord takes five follow-ups of an app of somebody's own."""
 
 NO_THREAD = "I could not open a thread here, so I answer in the channel."
 GUEST_NO_THREAD = "I am no member of this server and can open no thread here, so I answer in the channel."
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an answer has come, for whoever has to tell of its end. `ended`: the person knows of it."""
+
+    reply: DiscordReply | None = None
+    ended: bool = False
 
 
 class Answering:
@@ -54,22 +68,28 @@ class Answering:
         self._log = structlog.get_logger("discordianai.answering")
 
     async def answer(
-        self, question: Question, standing: Standing | None = None, ids: tuple[int, ...] = ()
+        self, question: Question, standing: Standing | None, ids: tuple[int, ...], progress: Progress
     ) -> None:
-        """Answer a question that has lined up, or will, once its thread is open; `ids` were stored of it."""
+        """Answer a question that has lined up, or will, once its thread is open; `ids` were stored of it.
+
+        A bug leaves as it came, and the caller has to tell of it; of all else the person has been told.
+        """
         note = ""
         if question.in_thread and not ids:
             question, ids, note = await self._open_thread(question)
         elif question.in_thread:
             question = destination.in_thread(question, ids[0])
         standing = standing or self._assistant.line_up(question)
-        where = destination.of(self._discord, question, ids, partial(self._note_part, question, text=""))
-        async with trio.open_nursery() as nursery:
-            async with open_reply(where.messages, question, self._options(question, where)) as reply:
-                if where.channel is not None:
-                    nursery.start_soon(_show_typing, where.channel, reply)
-                await self._read_and_answer(question, standing, reply, note)
-            nursery.cancel_scope.cancel()
+        with closing(standing):
+            where = destination.of(self._discord, question, ids, partial(self._note_part, question, text=""))
+            async with trio.open_nursery() as nursery:
+                async with open_reply(where.messages, question, self._options(question, where)) as reply:
+                    progress.reply = reply
+                    if where.channel is not None:
+                        nursery.start_soon(_show_typing, where.channel, reply)
+                    await self._read_and_answer(question, standing, reply, note)
+                    progress.ended = True
+                nursery.cancel_scope.cancel()
 
     def _options(self, question: Question, where: Destination) -> ReplyOptions:
         most = self._settings.discord.max_messages
@@ -89,12 +109,9 @@ class Answering:
             if question.attachments:
                 question = await self._reader.read(question)
         except Unreadable as error:
-            standing.leave()
+            standing.close()
             await self._refuse(question, reply, str(error))
             return
-        except BaseException:
-            standing.leave()
-            raise
         await self._assistant.answer(question, standing, reply, note)
 
     async def _refuse(self, question: Question, reply: DiscordReply, reason: str) -> None:
@@ -104,6 +121,28 @@ class Answering:
             await self._store.finish(question.address.interaction_id)
         except (ReplyFailed, StoreError) as error:
             self._log.warning("a refusal could not be told", question=question.number, reason=str(error))
+
+    async def tell_of_bug(self, question: Question, progress: Progress) -> None:
+        """A bug has stopped this one; where the answer had ended, the person has all that there is."""
+        if not progress.ended:
+            reply = progress.reply
+            shown, newest = (reply.visible, reply.newest) if reply else (False, None)
+            words = numbered(INTERNAL_ERROR, question)
+            with Guard(self._log, "a bug kept a person from being told", error=question.number):
+                shown = shown or question.in_thread
+                await last_words.say(self._discord, question.address, words, shown=shown, newest=newest)
+        with Guard(self._log, "a bug kept a question open", error=question.number), suppress(StoreError):
+            await self._store.finish(question.address.interaction_id)
+
+    async def take_back_start(self, question: Question) -> None:
+        """The bot is stopping, which is no crash that this question has to answer for."""
+        with (
+            trio.move_on_after(TAKE_BACK_WITHIN, shield=True),
+            Guard(self._log, "a bug kept a start from being taken back", question=question.number),
+            suppress(StoreError),
+        ):
+            if question.protected:
+                await self._store.take_back_start(question.address.interaction_id)
 
     async def _open_thread(self, question: Question) -> tuple[Question, tuple[int, ...], str]:
         """The question as one of its thread, what is stored of that, and a note where there is no thread."""
@@ -130,6 +169,7 @@ class Answering:
 
 async def _show_typing(channel: ChannelMessages, reply: DiscordReply) -> None:
     """Until there is something to be seen."""
-    while not reply.visible:
-        await channel.show_typing()
-        await trio.sleep(TYPING_EVERY)
+    with Guard(structlog.get_logger("discordianai.answering"), "a bug stopped the typing from being shown"):
+        while not reply.visible:
+            await channel.show_typing()
+            await trio.sleep(TYPING_EVERY)

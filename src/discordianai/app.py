@@ -146,7 +146,7 @@ def _make_bot(
         answering=Answering(settings, assistant, store, api, reader),
         store=store,
         resuming=Resuming(store, api),
-        desk=Desk(services),
+        desk=Desk(services, api),
         channels=channels,
         servers=ServerBook(store, channels, settings.conversations.grace_days),
         discord=api,
@@ -163,6 +163,7 @@ def _make_bot(
         lambda new: contexts.adopt(context_rules(new)),
         lambda new: ledger.adopt(accounting_options(new)),
         lambda new: assistant.adopt(assistant_options(new)),
+        lambda new: reader.adopt(attachment_limits(new)),
         partial(_adopt_pools, instruments.clients, instruments.dispatchers),
     )
 

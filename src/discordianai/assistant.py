@@ -1,14 +1,14 @@
 """Answers one question: its turn -> what was said before -> ask -> stream -> remember -> show the end."""
 
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.answer import COMING_BACK, INTERNAL_ERROR, RESTARTING, TOO_LATE, AnswerSoFar, numbered
+from discordianai.answer import COMING_BACK, RESTARTING, TOO_LATE, AnswerSoFar, numbered
 from discordianai.asking import Asked, Asking
 from discordianai.context import Context, Contexts
 from discordianai.conversations.accounting import Charge
@@ -19,6 +19,7 @@ from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.dispatch.turnstile import Spot, Turnstile
+from discordianai.guard import Guard
 from discordianai.model import Provider, Question, Usage
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import SourceList, TextDelta
@@ -48,10 +49,11 @@ class Standing:
     spots: tuple[Spot, Spot]
     deadline: float
 
-    def leave(self) -> None:
-        """It will not be answered."""
-        for spot in self.spots:
-            spot.leave()
+    def close(self) -> None:
+        """It is answered, or will not be; only the first call counts."""
+        with ExitStack() as places:
+            for spot in self.spots:
+                places.callback(spot.leave)
 
 
 class Assistant:
@@ -99,28 +101,23 @@ class Assistant:
     async def answer(self, question: Question, standing: Standing, reply: Reply, note: str = "") -> None:
         """Answer `question` into `reply` when its turn has come; `note` is to be said below.
 
-        Whatever happens, the person is told; nothing leaves but cancellation. A protected question that is
-        cancelled stays pending, for the next process.
+        A bug leaves as it came, and the caller tells the person; of all else they have been told. A protected
+        question that is cancelled stays pending, for the next process.
         """
         log = structlog.get_logger("discordianai.assistant").bind(question=question.number)
         try:
-            with ExitStack() as places:
-                for spot in standing.spots:
-                    places.enter_context(spot)
+            with closing(standing):
                 await self._converse(question, standing, reply, note, log)
-        except trio.Cancelled:
-            words = COMING_BACK if question.protected else RESTARTING
-            with trio.move_on_after(LAST_WORDS_TIMEOUT, shield=True):
-                await _last_words(reply, words, log)
-            raise
         except ReplyFailed as error:
             log.warning("the answer could not be shown", reason=str(error))
             await self._done(question, log)
         except Exception:
-            # A question that meets a bug must not take the other people's answers with it.
-            log.exception("a bug stopped this answer", error=question.number)
-            await _last_words(reply, numbered(INTERNAL_ERROR, question), log)
-            await self._done(question, log)
+            raise
+        except BaseException:  # cancelled, perhaps together with a bug
+            words = COMING_BACK if question.protected else RESTARTING
+            with trio.move_on_after(LAST_WORDS_TIMEOUT, shield=True):
+                await _say_goodbye(reply, words, log)
+            raise
 
     async def _converse(
         self, question: Question, standing: Standing, reply: Reply, note: str, log: FilteringBoundLogger
@@ -199,7 +196,7 @@ class Assistant:
             images=bool(question.images),
             files=bool(question.files),
         )
-        asked = Asked(inquiry, context.request, reserve, deadline, question.number)
+        asked = Asked(inquiry, context.fitting_request, reserve, deadline, question.number)
         async with aclosing(self._asking.events(asked)) as events:
             async for event in events:
                 answer.add(event)
@@ -270,12 +267,13 @@ async def _let_in(spot: Spot, until: float) -> bool:
     return False
 
 
-async def _last_words(reply: Reply, note: str, log: FilteringBoundLogger) -> None:
-    try:
-        reply.close(Closing(note=note))
-        await reply.finish()
-    except ReplyFailed as error:
-        log.warning("the person could not be told", reason=str(error))
+async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> None:
+    with Guard(log, "a bug kept the last words from a person"):
+        try:
+            reply.close(Closing(note=note))
+            await reply.finish()
+        except ReplyFailed as error:
+            log.warning("the person could not be told", reason=str(error))
 
 
 def _waiting(place: int) -> str:

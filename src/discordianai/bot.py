@@ -2,7 +2,8 @@
 
 import gc
 import signal
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
@@ -12,9 +13,10 @@ import structlog
 import trio
 from structlog.contextvars import bind_contextvars
 
-from discordianai.answering import Answering
+from discordianai.answering import Answering, Progress
 from discordianai.assistant import Assistant, Standing
 from discordianai.conversations.channel_book import ChannelBook
+from discordianai.conversations.pending import Unfinished
 from discordianai.conversations.store import Store
 from discordianai.discord import session_limit
 from discordianai.discord.admissions import Admissions
@@ -31,6 +33,7 @@ from discordianai.discord.intake import Intake
 from discordianai.discord.messages import MessageError
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
+from discordianai.guard import Guard
 from discordianai.model import Question
 from discordianai.operations.systemd import Notifier
 from discordianai.protection import Counts, Protecting
@@ -86,6 +89,7 @@ class Bot:
         self._numbers = count(1)
         self._atlas = Atlas()
         self._gate = Gate(settings, Intake(settings, self._admissions, self._numbers), self._atlas)
+        self._ready = trio.Event()
         self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
         self._other_work = 0
 
@@ -102,18 +106,26 @@ class Bot:
             running.start_soon(self._parts.channels.run)
             running.start_soon(self._parts.servers.run)
             async with trio.open_nursery() as answers:
-                await self._resume(answers)
+                left = await self._parts.resuming.left()  # before there are questions of this process
+                answers.start_soon(self._resume, left)
                 running.start_soon(self._listen, answers, running)
                 await stop.wait()
                 await self._drain(answers)
             running.cancel_scope.cancel()
 
-    async def _resume(self, answers: trio.Nursery) -> None:
-        """Take up what a former process has left, before anything new comes."""
-        for question, ids in await self._parts.resuming.take_up(answers, self._numbers):
-            self._admissions.readmit(question.person.id)
-            self._line_up(question)
-            self._begin(question, answers, ids)
+    async def _resume(self, left: Sequence[Unfinished]) -> None:
+        """Take up what a former process has left, once the bot hears new questions: one that ends the process
+        must not keep it from all others."""
+        await self._ready.wait()
+        with Guard(self._log, "a bug stopped what was left from being taken up"):
+            await self._parts.resuming.take_up(
+                left, self._numbers, self._answer_again, lambda: self._admissions.closed
+            )
+
+    async def _answer_again(self, question: Question, ids: tuple[int, ...]) -> None:
+        self._admissions.readmit(question.person.id)
+        standing = None if question.in_thread else self._parts.assistant.line_up(question)
+        await self._answer(question, standing, ids)
 
     def _line_up(self, question: Question) -> None:
         """The order of the calls is the order of the answers. One for a thread of its own lines up there."""
@@ -127,9 +139,10 @@ class Bot:
 
     def _drop(self, question: Question) -> None:
         standing = self._standings.pop(question.number, None)
-        if standing is not None:
-            standing.leave()
-        self._admissions.release(question.person.id)
+        with ExitStack() as cleanup:
+            cleanup.callback(self._admissions.release, question.person.id)
+            if standing is not None:
+                standing.close()
 
     async def _listen(self, answers: trio.Nursery, running: trio.Nursery) -> None:
         caller = TrioCaller(running)
@@ -155,12 +168,24 @@ class Bot:
         return self._parts.assistant.stop(interaction_id)
 
     def _take(self, answers: trio.Nursery, running: trio.Nursery, thing: HandedOver) -> None:
-        """Begin what the listener has handed over. Questions are bounded by the admissions, the rest here."""
+        """Begin what the listener has handed over; who cannot be served is told."""
+        guard = Guard(self._log, "a bug kept something from being begun", kind=type(thing).__name__)
+        with guard:
+            self._begin_with(answers, running, thing)
+        if guard.failed and isinstance(thing, Question):
+            with guard:
+                self._drop(thing)
+            with guard:
+                running.start_soon(self._parts.answering.tell_of_bug, thing, Progress())
+
+    def _begin_with(self, answers: trio.Nursery, running: trio.Nursery, thing: HandedOver) -> None:
+        """Questions are bounded by the admissions, the rest here."""
         match thing:
             case Question():
                 self._admissions.settle()
                 self._begin(thing, answers)
             case Servers():
+                self._ready.set()
                 if self._parts.notifier.starting:
                     self._parts.notifier.ready()
                 self._parts.servers.hear(thing)
@@ -170,10 +195,10 @@ class Bot:
                 self._other_work += 1
                 running.start_soon(self._do_other_work, thing)
 
-    def _begin(self, question: Question, answers: trio.Nursery, ids: tuple[int, ...] = ()) -> None:
+    def _begin(self, question: Question, answers: trio.Nursery) -> None:
         standing = self._standings.get(question.number)
         try:
-            answers.start_soon(self._answer, question, standing, ids)
+            answers.start_soon(self._answer, question, standing, ())
         except RuntimeError:  # the nursery has ended: the bot is stopping
             self._log.warning("a question came after the end", question=question.number)
             self._drop(question)
@@ -182,24 +207,35 @@ class Bot:
 
     async def _answer(self, question: Question, standing: Standing | None, ids: tuple[int, ...]) -> None:
         bind_contextvars(question=question.number)  # in all that this task logs
-        try:
-            await self._admissions.give_way()
-            await self._parts.answering.answer(question, standing, ids)
+        answering, progress = self._parts.answering, Progress()
+        guard = Guard(self._log, "a bug stopped an answer", error=question.number)
+        beside = Guard(self._log, "a bug beside an answer", error=question.number)
+        with beside, ExitStack() as cleanup:
+            cleanup.callback(self._admissions.release, question.person.id)
+            if standing is not None:
+                cleanup.callback(standing.close)
+            try:
+                with guard:
+                    await self._admissions.give_way()
+                    await answering.answer(question, standing, ids, progress)
+            except BaseException:  # cancelled
+                await answering.take_back_start(question)
+                raise
+            if guard.failed:
+                await answering.tell_of_bug(question, progress)
             self._parts.counts.answered += 1
             if question.address.message_id is None:
                 webhook = InteractionWebhook(self._parts.discord, question.address)
                 await self._parts.resuming.tell_late(question.person.id, webhook)
-        finally:
-            self._admissions.release(question.person.id)
 
     async def _do_other_work(self, thing: Request | Declined) -> None:
         try:
-            match thing:
-                case Request():
-                    webhook = InteractionWebhook(self._parts.discord, thing.address)
-                    await self._parts.desk.serve(thing, webhook)
-                case Declined():
-                    await self._decline(thing)
+            with Guard(self._log, "a bug stopped something", kind=type(thing).__name__):
+                match thing:
+                    case Request():
+                        await self._parts.desk.serve(thing)
+                    case Declined():
+                        await self._decline(thing)
         finally:
             self._other_work -= 1
 

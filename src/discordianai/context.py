@@ -13,6 +13,7 @@ from discordianai.conversations.pending import Exchange
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.store import ConversationStore
 from discordianai.conversations.window import ContextOptions, fitting
+from discordianai.dispatch.refusals import TooLong
 from discordianai.model import (
     ChatRequest,
     Person,
@@ -24,7 +25,7 @@ from discordianai.model import (
     Turn,
     Usage,
 )
-from discordianai.tokens import TokenEstimator
+from discordianai.tokens import TokenEstimator, of_attached
 
 ANSWER_PART = 0.25
 """Of a model's context, what is left to the answer where no length is set."""
@@ -88,6 +89,7 @@ class Context:
         several = SEVERAL_SPEAK if self.key.shared else ""
         instructions = "\n".join(filter(None, (self.rules.instructions, several, self.channel.persona)))
         left = self.rules.room(model) - self.estimator.estimate(model, (instructions, asked.text))
+        left -= of_attached(asked)
         turns = fitting(self.history, left, lambda turn: self.estimator.of_turn(model, turn))
         return ChatRequest(
             model=model,
@@ -98,6 +100,20 @@ class Context:
             number=self.question.number,
         )
 
+    def fitting_request(self, provider: Provider, usual_model: str) -> ChatRequest:
+        """The same. Raises `TooLong` where the question, with its files, takes more than there is room for.
+
+        What the estimator has learned is left out: a provider that counts what it finds on the web as input
+        makes each text seem long.
+        """
+        request = self.request(provider, usual_model)
+        asked = request.turns[-1]
+        tokens = TokenEstimator.of_text(asked.text, 1.0) + of_attached(asked)
+        room = max(self.rules.room(request.model) - TokenEstimator.of_text(request.instructions, 1.0), 0)
+        if tokens > room:
+            raise TooLong(provider, f"about {tokens} tokens, room for {room}", tokens, room)
+        return request
+
     def usage(self, route: Route, answer: str) -> Usage:
         """What asking has taken, where the provider has not told."""
         model = route.model
@@ -107,7 +123,7 @@ class Context:
     def exchange(self, answer: str) -> Exchange:
         """What is remembered of it."""
         now = time.time()
-        said = self.key.spoken(self.question.person, self.question.text)
+        said = self.key.spoken(self.question.person, self.question.remembered or self.question.text)
         turns = (Turn(Role.USER, said, now), Turn(Role.ASSISTANT, answer, now))
         return Exchange(self.key, turns, self.question.person.id, self.question.place.guild_id)
 

@@ -79,10 +79,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """A document by its address, for a provider that fetches it."""
+    """A document by its address, for a provider that fetches it; `size` in bytes."""
 
     name: str
     url: str = field(repr=False)
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,8 @@ class Question:
     name of the one that the person chose, None where the bot is to choose; `model` is empty then. With
     `search`, the person wants the live web. One that is `protected` is stored, and outlives this process.
     With `in_thread`, a thread is to be opened for it. `attachments` have not been read yet; `images` and
-    `files` are those that go to a model as they are.
+    `files` are those that go to a model as they are. `remembered` is the text as it is kept, where files were
+    read.
     """
 
     number: int
@@ -261,3 +263,4 @@ class Question:
     images: tuple[str, ...] = ()
     files: tuple[FileLink, ...] = ()
     in_thread: bool = False
+    remembered: str = ""

@@ -16,6 +16,9 @@ from discordianai.providers.port import ProviderOptions
 from discordianai.settings import Settings
 from discordianai.transport.records import PoolOptions
 
+BYTES_PER_TOKEN = 8
+"""At most, of a text in any script and charset: what is larger cannot fit, and need not be read to know."""
+
 
 def provider_options(settings: Settings, name: str) -> ProviderOptions:
     """How that provider is asked. A default verbosity is for a dialect that surely has a place for it."""
@@ -59,13 +62,14 @@ def assistant_options(settings: Settings) -> AssistantOptions:
 
 
 def attachment_limits(settings: Settings) -> Limits:
-    """Bytes of the files that people send along."""
+    """Bytes of the files that people send along; of texts together, what the largest context may take."""
+    contexts = [model.context_tokens or 0 for model in settings.models.values()]
     image = settings.discord.max_image_kilobytes * 1024
-    with_documents = any(provider.files for provider in settings.configured)
     return Limits(
         text=settings.discord.max_file_kilobytes * 1024,
         image=image,
-        document=image if with_documents else None,
+        texts=BYTES_PER_TOKEN * max(settings.conversations.context_tokens, *contexts, 0),
+        document=image if any(provider.files for provider in settings.configured) else None,
     )
 
 

@@ -10,6 +10,7 @@ from discordianai.conversations.pending import Said, TurnId
 from discordianai.conversations.store import Store, StoreError
 from discordianai.discord.bridge import Stopping, TrioCaller
 from discordianai.discord.handover import Protection
+from discordianai.guard import Guard
 from discordianai.model import Question
 
 PROTECT_WITHIN = 0.5
@@ -39,7 +40,9 @@ class Protecting:
         try:
             async with asyncio.timeout(PROTECT_WITHIN):
                 accepted = await self._caller.call(self._store.accept, question)
-        except (TimeoutError, StoreError, Stopping) as error:
+        except Exception as error:  # a bug there must not keep the question from being answered
+            if not isinstance(error, TimeoutError | StoreError | Stopping):
+                self._log.exception("a bug kept a question from being stored", question=question.number)
             self._counts.unprotected += 1
             reason = type(error).__name__
             self._log.warning("a question is not protected", question=question.number, reason=reason)
@@ -51,7 +54,7 @@ class Protecting:
 
     async def forget(self, question: Question) -> None:
         """Discord did not take the acknowledgement, so that there will be no answer."""
-        with suppress(StoreError, Stopping):
+        with Guard(self._log, "a bug kept a question stored"), suppress(StoreError, Stopping):
             await self._caller.call(self._store.finish, question.address.interaction_id)
 
     async def recall(self, turn: TurnId) -> Said | None:

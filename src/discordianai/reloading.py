@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 import structlog
 import trio
 
+from discordianai.guard import Guard
 from discordianai.operations.systemd import Notifier
 from discordianai.settings import Settings
 from discordianai.settings_file import SettingsError
@@ -56,12 +57,14 @@ class Reloading:
 
     async def run(self, adopters: Sequence[Adopt]) -> None:
         """Listen to SIGHUP, until cancelled. Signals that come while the file is read count as one."""
+        guard = Guard(self._log, "a bug kept settings from being taken over")
         with trio.open_signal_receiver(signal.SIGHUP) as signals:
             async for _ in signals:
                 started = not self._notifier.starting
                 if started:
                     self._notifier.reloading()
-                await self._reload(adopters)
+                with guard:
+                    await self._reload(adopters)
                 if started:
                     self._notifier.ready()
 

@@ -6,16 +6,18 @@ it, that word comes with the person's next command.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 import structlog
 import trio
+from structlog.contextvars import bind_contextvars
 
+from discordianai.answer import numbered
 from discordianai.conversations.pending import PendingQuestions, Unfinished
 from discordianai.conversations.store import StoreError
-from discordianai.discord import destination
+from discordianai.discord import destination, last_words
 from discordianai.discord.channel import ChannelMessages
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import MessageError, Messages
@@ -24,6 +26,7 @@ from discordianai.discord.reply import SUPPRESS_EMBEDS, ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.splitting import split
 from discordianai.discord.webhook import InteractionWebhook
+from discordianai.guard import Guard
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
 from discordianai.surrogates import well_formed
@@ -34,15 +37,25 @@ VALID_FOR = 15 * 60.0
 RESERVE = 60.0
 """Seconds that an answer should have left of it."""
 
-PROBES = 10
-"""Interactions that are looked at at once."""
+AT_ONCE = 10
+"""Questions of a former process that are worked on at a time, beside the new ones."""
+
+MOST_STARTS = 2
+"""Processes that may begin to answer a question: what ends two of them ends a third."""
 
 LATEST = 7 * 86_400.0
 """Seconds after which nobody waits for an answer any more."""
 
 MISSED = "I was restarted and did not get to your question. Please ask it again."
 MISSED_EARLIER = "I was restarted {ago} ago and did not get to a question of yours. Please ask it again."
+STOPPED_TWICE = (
+    "Something stopped me twice while I answered this question, so I don't try it again."
+    " Please ask it in other words."
+)
 LATE = "I was restarted while I answered you. Here is the answer:"
+
+AnswerAgain = Callable[[Question, tuple[int, ...]], Awaitable[None]]
+"""Answers a question; the ids are those of the messages that it has already."""
 
 
 class Resuming:
@@ -54,58 +67,88 @@ class Resuming:
         self._owed: dict[int, list[Unfinished]] = {}
         self._log = structlog.get_logger("discordianai.resuming")
 
-    async def take_up(
-        self, nursery: trio.Nursery, numbers: Iterator[int]
-    ) -> list[tuple[Question, tuple[int, ...]]]:
-        """The questions that are to be asked again, and the messages that each has already.
-
-        Those that need no provider any more are dealt with in `nursery`.
-        """
+    async def left(self) -> tuple[Unfinished, ...]:
+        """What a former process has left; to be called before this one takes questions."""
         try:
-            unfinished = await self._store.unfinished()
+            return await self._store.unfinished()
         except StoreError as error:
             self._log.error("what was left unanswered cannot be read", reason=str(error))
-            return []
-        closed = await self._closed(unfinished)
-        again = []
-        for entry in unfinished:
-            if entry.question.address.interaction_id in closed:
-                nursery.start_soon(self._settle_late, entry)
-            elif entry.complete:
-                nursery.start_soon(self._show, entry)
-            else:
-                question = replace(entry.question, number=next(numbers), protected=True)
-                again.append((question, entry.message_ids))
-        if unfinished:
-            self._log.info(
-                "taking up what was left",
-                questions=len(unfinished),
-                asked_again=len(again),
-                too_late=len(closed),
-            )
-        return again
+            return ()
 
-    async def _closed(self, unfinished: Sequence[Unfinished]) -> set[int]:
-        """The interactions that nothing can be written to any more: too old, or never acknowledged."""
-        closed: set[int] = set()
-        at_once = trio.CapacityLimiter(PROBES)
+    async def take_up(
+        self,
+        left: Sequence[Unfinished],
+        numbers: Iterator[int],
+        answer: AnswerAgain,
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Deal with each, oldest first and few at a time, until the bot is `stopping`; all are done then.
 
-        async def probe(entry: Unfinished) -> None:
-            address = entry.question.address
-            if address.message_id is not None:
-                return  # a channel takes messages at any time
-            async with at_once:
-                with suppress(MessageError):  # Discord is ill: it will be tried
-                    if not await InteractionWebhook(self._discord, address).is_open():
-                        closed.add(address.interaction_id)
+        `answer` answers one that has to be asked again.
+        """
+        if left:
+            self._log.info("taking up what was left", questions=len(left))
+        at_once = trio.Semaphore(AT_ONCE)
+
+        async def take(entry: Unfinished) -> None:
+            try:
+                with Guard(self._log, "a bug stopped what was left", error=entry.question.number):
+                    await self._take(entry, answer)
+            finally:
+                at_once.release()
 
         async with trio.open_nursery() as nursery:
-            for entry in unfinished:
-                if _age(entry) > (LATEST if entry.question.address.message_id else VALID_FOR - RESERVE):
-                    closed.add(entry.question.address.interaction_id)
-                else:
-                    nursery.start_soon(probe, entry)
-        return closed
+            for entry in left:
+                await at_once.acquire()
+                if stopping():
+                    at_once.release()
+                    return
+                question = replace(entry.question, number=next(numbers), protected=True)
+                nursery.start_soon(take, replace(entry, question=question))
+
+    async def _take(self, entry: Unfinished, answer: AnswerAgain) -> None:
+        bind_contextvars(question=entry.question.number)
+        if entry.starts >= MOST_STARTS:
+            await self._give_up(entry)
+            return
+        try:
+            # Before anything else: whatever of this ends the process is not tried for ever.
+            if not await self._store.count_start(entry.question.address.interaction_id):
+                return
+        except StoreError as error:
+            self._log.warning("a question that was left waits for the next start", reason=str(error))
+            return
+        if await self._is_closed(entry):
+            await self._settle_late(entry)
+        elif entry.complete:
+            await self._show(entry)
+        else:
+            await answer(entry.question, entry.message_ids)
+
+    async def _give_up(self, entry: Unfinished) -> None:
+        """It has ended two processes, or was there: say so, and do nothing else with it."""
+        question = entry.question
+        self._log.error("a question was left that the bot stopped at twice", error=question.number)
+        if await self._is_closed(entry):
+            await self._settle_late(replace(entry, text="", complete=False))
+            return
+        newest = entry.message_ids[-1] if entry.message_ids else None
+        shown = question.in_thread or newest is not None
+        words = numbered(STOPPED_TWICE, question)
+        await last_words.say(self._discord, question.address, words, shown=shown, newest=newest)
+        await self._finish(entry)
+
+    async def _is_closed(self, entry: Unfinished) -> bool:
+        """Whether its interaction takes nothing more: it is too old, or was never acknowledged."""
+        address = entry.question.address
+        if address.message_id is not None:  # a channel takes messages at any time
+            return _age(entry) > LATEST
+        if _age(entry) > VALID_FOR - RESERVE:
+            return True
+        try:
+            return not await InteractionWebhook(self._discord, address).is_open()
+        except MessageError:  # Discord is ill: it will be tried
+            return False
 
     async def _show(self, entry: Unfinished) -> None:
         """The answer was whole and stored: show all of it, where it belongs."""

@@ -8,6 +8,7 @@ import trio
 from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.store import Store, StoreError
 from discordianai.discord.handover import Servers
+from discordianai.guard import Guard
 
 LOOK_EVERY = 3600.0
 DAY = 86_400.0
@@ -37,12 +38,17 @@ class ServerBook:
         """Until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._drop_left_ones)
+            guard = Guard(self._log, "a bug in what came of the bot's servers")
             async for servers in self._heard:
-                try:
-                    if await self._learn(servers):
-                        await self._drop_left()  # where there is no grace, nobody waits for the next look
-                except StoreError as error:
-                    self._log.warning("what came of the bot's servers is not stored", reason=str(error))
+                with guard:
+                    await self._take_in(servers)
+
+    async def _take_in(self, servers: Servers) -> None:
+        try:
+            if await self._learn(servers):
+                await self._drop_left()  # where there is no grace, nobody waits for the next look
+        except StoreError as error:
+            self._log.warning("what came of the bot's servers is not stored", reason=str(error))
 
     async def _learn(self, servers: Servers) -> bool:
         """Note it; whether a server was left."""
@@ -55,11 +61,13 @@ class ServerBook:
         return bool(known - servers.ids)
 
     async def _drop_left_ones(self) -> None:
+        guard = Guard(self._log, "a bug in forgetting a server that was left")
         while True:
-            try:
-                await self._drop_left()
-            except StoreError as error:
-                self._log.warning("a server that was left could not be forgotten", reason=str(error))
+            with guard:
+                try:
+                    await self._drop_left()
+                except StoreError as error:
+                    self._log.warning("a server that was left could not be forgotten", reason=str(error))
             await trio.sleep(LOOK_EVERY)
 
     async def _drop_left(self) -> None:

@@ -31,6 +31,13 @@ usage makes up for the rest."""
 TOKENS_PER_TURN = 4
 """The frame that the chat format puts around each message."""
 
+IMAGE_TOKENS = 1000
+"""Of a picture: more than most models take for one."""
+
+BYTES_PER_DOCUMENT_TOKEN = 4
+"""Of a document such as a PDF, of which nothing but its size is known. Where its text is compressed, as a rule
+to a third, it is three times as many."""
+
 LEAST_RATIO, MOST_RATIO = 0.4, 4.0
 """What a report may make of a guess. A provider that counts its search results as input must not shrink every
 window to nothing."""
@@ -39,6 +46,12 @@ WEIGHT = 0.1
 """Of the newest report in the average."""
 
 MOST_MODELS = 64
+
+
+def of_attached(turn: Turn) -> int:
+    """About how many tokens the pictures and documents take that go along with a turn."""
+    documents = sum(file.size for file in turn.files) // BYTES_PER_DOCUMENT_TOKEN
+    return IMAGE_TOKENS * len(turn.images) + documents
 
 
 def guess(text: str) -> float:

@@ -177,6 +177,20 @@ async def test_a_question_is_unfinished_until_it_is_finished(store: Store) -> No
     assert await store.unfinished() == ()
 
 
+async def test_starts_are_counted_while_a_question_is_open(store: Store) -> None:
+    """The first process counts from the moment it took the question."""
+    await store.accept(question(1))
+    assert await store.count_start(question(1).address.interaction_id)
+    (left,) = await store.unfinished()
+    assert left.starts == 2
+    await store.take_back_start(1)
+    (left,) = await store.unfinished()
+    assert left.starts == 1
+    await store.finish(1)
+    assert not await store.count_start(1)  # it was forgotten meanwhile, or answered
+    assert not await store.count_start(2)
+
+
 async def test_unfinished_questions_come_oldest_first(store: Store) -> None:
     for number in (3, 1, 2):
         await store.accept(question(number))

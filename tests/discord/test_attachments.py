@@ -23,22 +23,22 @@ async def read(limits: Limits, *files: Attachment) -> Question:
 
 async def test_a_picture_and_a_document_go_along_by_their_addresses() -> None:
     """The provider fetches them; neither is read here."""
-    asked = await read(Limits(text=1000, image=5000, document=5000), PICTURE, PDF)
+    asked = await read(Limits(text=1000, image=5000, texts=1000, document=5000), PICTURE, PDF)
     assert asked.images == (PICTURE.url,)
-    assert asked.files == (FileLink("a paper.pdf", PDF.url),)
+    assert asked.files == (FileLink("a paper.pdf", PDF.url, PDF.size),)
     assert (asked.text, asked.attachments) == ("why?", ())
 
 
 async def test_a_document_is_refused_in_words_where_nobody_takes_any() -> None:
     """An answer that had not seen it would be wrong."""
     with pytest.raises(Unreadable, match="is a document, which none of my models takes"):
-        await read(Limits(text=10_000, image=10_000), PDF)
+        await read(Limits(text=10_000, image=10_000, texts=10_000), PDF)
 
 
 async def test_a_document_has_a_limit() -> None:
     """It is that of the pictures."""
     with pytest.raises(Unreadable, match=r"a paper\.pdf is too large: it may have 3 KB"):
-        await read(Limits(text=10_000, image=10_000, document=3 * 1024), PDF)
+        await read(Limits(text=10_000, image=10_000, texts=10_000, document=3 * 1024), PDF)
 
 
 async def test_documents_are_taken_where_any_provider_takes_them() -> None:

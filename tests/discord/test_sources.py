@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,41 @@ def test_a_title_cannot_end_its_link_or_its_line() -> None:
 def test_an_address_that_is_none_is_not_made_a_link() -> None:
     listed = sources([Citation("javascript:alert(1)", "x"), Citation("https://a.example/> <b", "y")])
     assert listed == "**Sources**\n[1] x\n[2] y"
+
+
+ODD = ["https://[docs]/guide", "https://example.com\uff0fpath", "https://[2001:db8::1/x", "http://[http//a.b"]
+
+
+@pytest.mark.parametrize("url", ODD)
+def test_an_address_that_cannot_be_read_is_named_and_not_linked(url: str) -> None:
+    """One odd source must not cost the answer."""
+    citations = (Citation(url, "The guide"), Citation("https://a.example/x", "First"))
+    assert linked("So it is [1][2].", citations=citations) == "So it is [1][[2]](<https://a.example/x>)."
+    assert sources(citations) == (
+        "**Sources**\n[1] The guide\n[2] [First](<https://a.example/x>) · a.example"
+    )
+
+
+@pytest.mark.parametrize(
+    ("citation", "shown"),
+    [
+        (Citation("https://www.bank.example@evil.example/x", "Bank"), "· evil.example"),
+        (Citation("https://a.example/x", "\u202egnp.exe\u200b"), "[gnp.exe](<"),
+        (Citation("https://a.example/x", "\u200b\u2060"), "[a.example](<"),
+        (Citation("https://a.example/x", "||hidden|| ~~not~~"), "[//hidden// --not--](<"),
+        (Citation("https://a.example/" + "x" * 1500, "Long"), "[1] Long"),
+        (Citation("", ""), "a page without a title"),
+    ],
+)
+def test_a_source_shows_what_it_is(citation: Citation, shown: str) -> None:
+    """Neither a title nor an address can look like something else, or take the rest of the list with it."""
+    assert shown in sources([citation])
+
+
+@given(st.lists(st.builds(Citation, url=st.text(), title=st.text(), date=st.text()), max_size=5), st.text())
+def test_any_sources_and_any_text_can_be_shown(citations: list[Citation], text: str) -> None:
+    """There is a line for each source that is listed, and nothing in it ends the line."""
+    linked(text, citations=tuple(citations))
+    listed = sources(citations)
+    different = len({citation.url for citation in citations})
+    assert len(listed.splitlines()) == (different + 1 if different else 0)

@@ -1,7 +1,8 @@
 """What stands between a question and a provider, on a clock that jumps."""
 
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from trio.testing import MockClock
 from discordianai.dispatch.breaker import BreakerOptions, BreakerState
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions, QueuePosition
-from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
+from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import (
@@ -24,7 +25,7 @@ from discordianai.providers.errors import (
     ProviderError,
     RateLimited,
 )
-from discordianai.providers.events import TextDelta
+from discordianai.providers.events import Event, TextDelta
 from discordianai.providers.fake import FakeProvider, Step
 from tests.known_providers import OPENAI
 
@@ -191,6 +192,66 @@ async def test_a_refused_request_costs_no_tokens(autojump_clock: MockClock) -> N
     )
     await expect(RateLimited, asked, "ann", 5.0)
     assert asked.statistics().tokens_left == 10_000
+
+
+class Broken(FakeProvider):
+    """Gives text that nobody can add up: what looks at it at the end meets a bug."""
+
+    broken = True
+
+    @asynccontextmanager
+    async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
+        async def events() -> AsyncIterator[Event]:
+            yield TextDelta(["a", "list"])  # type: ignore[arg-type]  # that is the bug
+
+        async with super().stream(request) as stream:
+            yield events() if self.broken else stream
+
+
+async def test_a_probe_that_meets_a_bug_at_its_end_is_followed_by_another(autojump_clock: MockClock) -> None:
+    """The breaker must not wait for ever for the outcome of a probe whose clean-up failed."""
+    provider = Broken(*[[Overloaded(OPENAI, "503")]] * 10, ["well again"])
+    provider.broken = False
+    breaker, retry = BreakerOptions(minimum=10, rest=15), RetryOptions(max_attempts=1)
+    asked = dispatcher(provider, breaker=breaker, retry=retry)
+    for _ in range(10):
+        with suppress(ProviderError):
+            await ask(asked)
+    await trio.sleep(15)
+    provider.broken = True
+    with pytest.raises(TypeError):
+        await ask(asked)
+    provider.broken = False
+    assert await ask(asked) == "well again"
+    assert asked.statistics().breaker is BreakerState.CLOSED
+
+
+async def test_a_bug_in_lining_up_leaves_nobody_in_the_line(autojump_clock: MockClock) -> None:
+    """A place without an owner would be served in front of everybody, and never given up."""
+    asked = dispatcher(FakeProvider(["an answer"]), budget=BudgetOptions(tokens_per_minute=1000))
+    line = asked._line
+    with pytest.raises(TypeError), line.place("ann", "many"):  # type: ignore[arg-type]  # that is the bug
+        raise AssertionError("it has no place")
+    assert line.waiting == 0
+    assert await ask(asked) == "an answer"
+    assert asked.statistics().in_flight == 0
+
+
+async def test_what_takes_more_than_a_whole_minute_is_refused_and_fills_it_for_nobody(
+    autojump_clock: MockClock,
+) -> None:
+    """Waiting for an empty minute would stop everybody again and again."""
+    provider = FakeProvider(["an answer"])
+    asked = dispatcher(provider, budget=BudgetOptions(tokens_per_minute=2000))
+    long = replace(request(), turns=(Turn(Role.USER, "word " * 2000),))
+    async with asked.stream(long) as chunks:
+        with pytest.raises(BeyondTheMinute, match="of 2000 a minute") as refused:
+            await anext(chunks)
+    assert "2,000 in a minute" in refused.value.for_person
+    assert provider.requests == []
+    before = trio.current_time()
+    assert await ask(asked) == "an answer"
+    assert trio.current_time() == before
 
 
 async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_clock: MockClock) -> None:

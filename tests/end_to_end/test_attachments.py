@@ -10,12 +10,14 @@ from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.discord.people import upload, use_menu
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
+from tests.end_to_end.test_crashes import turns
 
 pytestmark = pytest.mark.xdist_group("attachments")
 
 SETTINGS: Tables = {
     "discord": {"max_file_kilobytes": 4, "max_image_kilobytes": 8},
     "routing": {"strategy": "openai"},
+    "conversations": {"context_tokens": 2000},
 }
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
@@ -101,6 +103,59 @@ async def test_what_cannot_be_fetched_or_is_elsewhere_is_said_to_be_so(scene: Sc
     assert "gone.txt could not be read from Discord" in (await refused_with(scene, gone, 6)).text
     elsewhere = {**gone, "url": "http://169.254.169.254/latest/meta-data"}
     assert "could not be read from Discord" in (await refused_with(scene, elsewhere, 6)).text
+
+
+@played
+async def test_an_odd_address_is_a_file_that_cannot_be_read(scene: Scene) -> None:
+    """Neither the bot nor a provider is sent there."""
+    discord = scene.sandbox.discord
+    for url in ("https://[docs]/a.txt", "https://discord.com\uff0fa", "http://discord.com/a", ""):
+        for file in (upload(discord, "odd.txt", b"x"), upload(discord, "odd.png", PICTURE, "image/png")):
+            told = await refused_with(scene, {**file, "url": url}, 9)
+            assert "could not be read from Discord" in told.text
+
+
+async def told_of(scene: Scene, files: list[Any], number: int) -> str:
+    """What a person reads who uses the menu of a message with these files, none of which is asked for."""
+    discord, before = scene.sandbox.discord, len(scene.sandbox.openai.requests)
+    shown = use_menu(discord, "Explain", "see there", user=person(number), files=files)
+    await shown.wait_until(lambda i: not i.loading, timeout=30)
+    assert len(scene.sandbox.openai.requests) == before
+    return shown.text
+
+
+@played
+async def test_files_that_are_too_many_or_too_much_together_are_refused_before_they_are_read(
+    scene: Scene,
+) -> None:
+    """The bot need not fetch them to know: they are gone, and nobody notices."""
+    files = [upload(scene.sandbox.discord, f"{n}.txt", b"x" * 4000) for n in range(11)]
+    for file in files:
+        scene.sandbox.discord.uploads.pop(file["url"].removeprefix(scene.sandbox.discord.url))
+    assert "11 files, and I can take 10" in await told_of(scene, files, 10)
+    assert "39 KB together, and I can take about 15 KB" in await told_of(scene, files[:10], 10)
+
+
+@played
+async def test_text_that_does_not_fit_the_model_is_refused_with_how_long_it_is(scene: Scene) -> None:
+    files = [upload(scene.sandbox.discord, f"{n}.txt", b"word " * 800) for n in range(3)]
+    answered = scene.answered()
+    words = await told_of(scene, files, 11)
+    await scene.wait_answered(answered + 1)  # as far as the log goes
+    assert "too long for me: about 3," in words
+    assert "send fewer or shorter files" in words
+
+
+@played
+async def test_of_a_long_file_an_excerpt_is_kept_and_marked_as_one(scene: Scene) -> None:
+    """The model is shown all of it, once."""
+    content = "".join(f"line {n}\n" for n in range(460)).encode()
+    file = upload(scene.sandbox.discord, "lines.txt", content)
+    assert "line 459" in await asked_with(scene, file, 12)
+    (kept,) = (turn for turn in turns(scene.sandbox) if "lines.txt" in turn and "sandbox" not in turn)
+    assert "lines.txt (an excerpt: the first 4,000 of 4,0" in kept
+    assert "line 459" not in kept
+    assert kept.endswith("```")
 
 
 @played

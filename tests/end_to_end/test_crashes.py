@@ -2,8 +2,10 @@
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 import trio
+from benchmarks.answers import is_whole
 
 from discordianai.sandbox.bot import Sandbox, open_bot
 from discordianai.sandbox.discord import CHANNELS, Interaction, person
@@ -22,6 +24,13 @@ def turns(sandbox: Sandbox) -> list[str]:
     with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return [text for (text,) in database.execute("SELECT text FROM turns ORDER BY id")]
+
+
+def open_questions(sandbox: Sandbox) -> int:
+    """How many a process would find at its start."""
+    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
+        (count,) = database.execute("SELECT count(*) FROM questions WHERE state < 2").fetchone()
+        return int(count)
 
 
 def make_older(sandbox: Sandbox, seconds: float) -> None:
@@ -80,6 +89,95 @@ async def test_a_restart_tells_who_waits_and_answers_when_it_is_back(stage: Stag
             await scene.wait_answered(1)
             wanted = compose("OpenAI", "take your time", [], sources=False).text
             assert squeezed(said(interaction)) == squeezed(wanted)
+
+
+async def test_the_second_crash_is_told_and_no_provider_is_asked_a_third_time(stage: Stage) -> None:
+    """What ends the process ends it once more at most; then the person is told, and others are served."""
+    async with stage() as scene:
+        openai = scene.sandbox.openai
+        interaction = await killed_while_streaming(scene, "a question that ends processes")
+        openai.misbehave(Fault(Kind.STALL, after=60))
+        async with open_bot(scene.sandbox) as bot:
+            await bot.ready()
+            with trio.fail_after(20):
+                while len(openai.requests) < 2 or not openai.in_flight:  # noqa: ASYNC110  # it tells nobody
+                    await trio.sleep(0.02)
+            await bot.kill()
+        async with open_bot(scene.sandbox) as bot:
+            await bot.ready()
+            await interaction.wait_until(lambda i: "stopped me twice" in i.text)
+            await scene.ask("and now?", user=person(1))
+            assert await bot.stop() == 0
+        assert len(openai.requests) == 3  # twice this one, once the other
+        assert open_questions(scene.sandbox) == 0
+
+
+async def test_stops_in_good_order_are_no_crashes(stage: Stage) -> None:
+    """An operator may restart the bot as often as they like: the question is still answered in the end."""
+    async with stage(settings={"discord": {"drain_seconds": 0.1}}) as scene:
+        openai = scene.sandbox.openai
+        openai.misbehave(*[Fault(Kind.STALL, after=60)] * 3)
+        interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
+        await interaction.wait_until(lambda i: "sandbox" in i.text)
+        assert await scene.bot.stop() == 0
+        for number in (2, 3):
+            async with open_bot(scene.sandbox) as bot:
+                with trio.fail_after(20):
+                    while len(openai.requests) < number or not openai.in_flight:  # noqa: ASYNC110  # as above
+                        await trio.sleep(0.02)
+                assert await bot.stop() == 0
+        async with open_bot(scene.sandbox):
+            await scene.wait_answered(1)
+            wanted = compose("OpenAI", "take your time", [], sources=False).text
+            assert squeezed(said(interaction)) == squeezed(wanted)
+
+
+async def test_what_was_left_waits_until_the_bot_hears_new_questions_and_a_stop_meanwhile_is_clean(
+    stage: Stage,
+) -> None:
+    """A question that ends the process must not keep it from all the others, start after start."""
+    async with stage() as scene:
+        sandbox = scene.sandbox
+        interaction = await killed_while_streaming(scene, "why is the sky blue?")
+        sandbox.discord.fail_next("/gateway", 503, times=10_000)
+        async with open_bot(sandbox) as bot:
+            await trio.sleep(3)
+            assert len(sandbox.openai.requests) == 1
+            with trio.fail_after(5):
+                assert await bot.stop() == 0
+        sandbox.discord.clear_failures()
+        async with open_bot(sandbox):
+            await scene.wait_answered(1)
+            assert is_whole("why is the sky blue?", interaction.text)
+
+
+async def test_many_that_were_left_do_not_keep_new_questions_waiting(stage: Stage) -> None:
+    """Few of them are worked on at a time, beside what is asked now."""
+    async with stage(providers=ServiceOptions(first_token=0.05, between_tokens=0.02)) as scene:
+        discord = scene.sandbox.discord
+        asked = {
+            f"question {number}": discord.invoke_now(
+                "ask", {"prompt": f"question {number}"}, user=person(100 + number)
+            )
+            for number in range(40)
+        }
+        for interaction in asked.values():
+            await interaction.wait_until(lambda i: i.response_type is not None)
+        await scene.bot.kill()
+        open_before = open_questions(scene.sandbox)
+        assert open_before > 20
+        async with open_bot(scene.sandbox) as bot:
+            await bot.ready()
+            new = await discord.invoke("ask", {"prompt": "a new one"}, user=person(1))
+            await new.wait_until(lambda i: is_whole("a new one", i.text), timeout=20)
+            assert open_questions(scene.sandbox) > 5
+            for prompt, interaction in asked.items():
+                if interaction.response_type is not None:
+                    await interaction.wait_until(partial(shows_whole, prompt), timeout=60)
+
+
+def shows_whole(prompt: str, interaction: Interaction) -> bool:
+    return is_whole(prompt, interaction.text)
 
 
 async def test_after_the_interactions_time_the_channel_is_told_and_only_the_asker_is_pinged(

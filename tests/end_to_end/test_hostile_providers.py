@@ -111,4 +111,3 @@ def test_the_asker_is_told_and_the_bot_stays_small(scene: SharedScene, kind: str
         assert more < MOST_MEMORY
 
     scene.portal.call(play, scene.scene)
-

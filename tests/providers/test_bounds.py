@@ -136,7 +136,7 @@ async def test_an_error_without_end_is_still_the_error_of_its_status(authority: 
     async def answer(exchange: Exchange) -> None:
         await exchange.start(503, [("content-type", "application/json")])
         while True:
-            await exchange.send(b'x' * 65_536)
+            await exchange.send(b"x" * 65_536)
 
     async with provider(authority, answer) as (asked, sent):
         with trio.fail_after(20), pytest.raises(errors.Overloaded):

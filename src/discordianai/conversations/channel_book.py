@@ -2,9 +2,16 @@
 
 from contextlib import suppress
 
+import structlog
+import trio
+
 from discordianai.conversations.places import ChannelSettings, Places
 from discordianai.conversations.store import StoreError
+from discordianai.guard import Guard
 from discordianai.model import Place
+
+AFTER_A_BUG = 1.0
+"""Seconds."""
 
 
 class ChannelBook:
@@ -21,9 +28,13 @@ class ChannelBook:
 
     async def run(self) -> None:
         """Follow what an operator removes, until cancelled."""
+        guard = Guard(structlog.get_logger("discordianai.conversations"), "a bug in what is set for channels")
         while True:
-            await self._places.changed_elsewhere()
-            await self.open()
+            with guard:
+                await self._places.changed_elsewhere()
+                await self.open()
+            if guard.failed:
+                await trio.sleep(AFTER_A_BUG)
 
     def of(self, place: Place) -> ChannelSettings:
         """What holds at a place: a thread goes by its channel, where nothing is set for itself."""

@@ -25,6 +25,7 @@ from discordianai.conversations.readers import Readers
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.conversations.troubles import Trouble
 from discordianai.conversations.writer import Outcome, Write, Writer
+from discordianai.guard import Guard
 from discordianai.latencies import Latencies, Latency
 from discordianai.safe_files import UnsafeFile, located
 
@@ -53,6 +54,7 @@ class Database:
         )
         self._thread = trio.CapacityLimiter(1)
         self._log = structlog.get_logger("discordianai.conversations")
+        self._guard = Guard(self._log, "a bug in what follows a write")
         self._health = Health()
         self._read_waits = Latencies()
         self.backlog = Backlog()
@@ -132,7 +134,10 @@ class Database:
 
         def settle(settled: Outcome) -> None:
             nonlocal outcome
-            outcome = self._settle(change, settled)
+            try:
+                outcome = self._settle(change, settled)
+            except Exception as bug:
+                outcome = Outcome(error=bug)
             done.set()
 
         if self._health.writable:
@@ -275,7 +280,8 @@ class Database:
                 return False
             if len(self.backlog) and self.backlog.first is change:
                 self.backlog.remove_first()
-                change.failed() if outcome.error else change.applied(outcome.value)
+                with self._guard:
+                    change.failed() if outcome.error else change.applied(outcome.value)
         self._log.info("conversations are kept in the database again")
         self._health = Health()
         return True

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -75,15 +75,13 @@ class Ledger:
         if guild_id is not None:
             payers.append(("guild", guild_id, self._options.guild))
         limited = [(whose, payer, limit) for whose, payer, limit in payers if limit]
-        for whose, payer, _ in limited:
-            self._hold((whose, payer), tokens, cost)
-        try:
+        with ExitStack() as held:
+            for whose, payer, _ in limited:
+                self._hold((whose, payer), tokens, cost)
+                held.callback(self._hold, (whose, payer), -tokens, -cost)
             for whose, payer, limit in limited:
                 await self._check(whose, payer, limit)
             yield
-        finally:
-            for whose, payer, _ in limited:
-                self._hold((whose, payer), -tokens, -cost)
 
     async def _check(self, whose: str, payer: int, limit: Limit) -> None:
         day = day_of(self._clock())

@@ -187,6 +187,22 @@ class MemoryStore:
         if interaction_id in self._open:
             self._finish(interaction_id)
 
+    async def count_start(self, interaction_id: int) -> bool:
+        """See `PendingQuestions.count_start`."""
+        await self._enter()
+        return self._add_starts(interaction_id, 1)
+
+    async def take_back_start(self, interaction_id: int) -> None:
+        """See `PendingQuestions.take_back_start`."""
+        await self._enter()
+        self._add_starts(interaction_id, -1)
+
+    def _add_starts(self, interaction_id: int, count: int) -> bool:
+        entry = self._open.get(interaction_id)
+        if entry is not None:
+            self._open[interaction_id] = replace(entry, starts=entry.starts + count)
+        return entry is not None
+
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """See `PendingQuestions.unfinished`."""
         await self._enter()

@@ -121,6 +121,9 @@ STEPS = (
     ALTER TABLE channels ADD COLUMN person_id INTEGER NOT NULL DEFAULT 0;  -- 0: a server's, or nobody knows
     """,
     """
+    ALTER TABLE questions ADD COLUMN starts INTEGER NOT NULL DEFAULT 1;  -- processes that began to answer it
+    """,
+    """
     ALTER TABLE bookkeeping ADD COLUMN identifier_key BLOB;  -- NULL: not needed yet
     """,
 )

@@ -9,7 +9,8 @@ how far it came:
 * `complete`: show `text` again, in the same way; no provider is asked.
 
 An edit is idempotent, a part is noted before the next one is sent, and `answered` remembers nothing twice: at
-worst one part appears twice. Where `address.acknowledged_at` is too long ago, the caller answers in the
+worst one part appears twice. Each process counts its start before it begins, so that a question that ends
+processes does not do so for ever. Where `address.acknowledged_at` is too long ago, the caller answers in the
 channel, and finishes.
 """
 
@@ -66,13 +67,15 @@ class Unfinished:
     """A question that a former process left.
 
     Its `question.number` is 0: the new process numbers it. `message_ids` are the further messages in order,
-    without the original one. `text` is the answer so far, or all of it where it is `complete`.
+    without the original one. `text` is the answer so far, or all of it where it is `complete`. `starts`
+    counts the processes that began to work on it and were not stopped in good order.
     """
 
     question: Question = field(repr=False)
     message_ids: tuple[int, ...] = ()
     text: str = field(default="", repr=False)
     complete: bool = False
+    starts: int = 1
 
 
 class PendingQuestions(Protocol):
@@ -96,6 +99,15 @@ class PendingQuestions(Protocol):
 
     async def finish(self, interaction_id: int) -> None:
         """All is shown. The words and the token are erased; the id stays for an hour, against replays."""
+
+    async def count_start(self, interaction_id: int) -> bool:
+        """This process begins to work on it, too; the first one counted as it took the question.
+
+        On disk when this returns. False where the question is not open any more.
+        """
+
+    async def take_back_start(self, interaction_id: int) -> None:
+        """This process leaves it to the next one, in good order."""
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """What a former process accepted and did not finish, oldest first."""

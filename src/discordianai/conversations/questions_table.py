@@ -47,7 +47,7 @@ def insert(connection: sqlite3.Connection, question: Question) -> bool:
     )
     marks = ", ".join("?" * len(row))
     inserted = connection.execute(
-        f"INSERT OR IGNORE INTO questions VALUES ({marks}, '', '', NULL, ?)",  # noqa: S608  # question marks
+        f"INSERT OR IGNORE INTO questions VALUES ({marks}, '', '', NULL, ?, 1)",  # noqa: S608  # question marks
         (*row, _more(question)),
     )
     return inserted.rowcount == 1
@@ -84,7 +84,7 @@ def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str
     if row is None:
         # It was not protected. Its id is kept all the same, so that a replay is not answered.
         connection.execute(
-            "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?, '{}')",
+            "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?, '{}', 1)",
             (interaction_id, FINISHED, now),
         )
         return ACCEPTED
@@ -95,6 +95,15 @@ def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str
             (ANSWERED, clean(text), interaction_id),
         )
     return state
+
+
+def add_starts(connection: sqlite3.Connection, interaction_id: int, count: int) -> bool:
+    """So many more processes have begun to work on a question; whether it is still open."""
+    changed = connection.execute(
+        "UPDATE questions SET starts = starts + ? WHERE interaction_id = ? AND state < 2",
+        (count, interaction_id),
+    )
+    return changed.rowcount == 1
 
 
 def erase(connection: sqlite3.Connection, interaction_id: int, now: float) -> None:
@@ -156,7 +165,7 @@ def unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
     """The open questions, oldest first."""
     rows = connection.execute(
         "SELECT interaction_id, state, person_id, person_name, guild_id, channel_id, application_id, token,"
-        " private, acknowledged_at, provider, prompt, text, message_ids, more FROM questions"
+        " private, acknowledged_at, provider, prompt, text, message_ids, more, starts FROM questions"
         " WHERE state < 2 ORDER BY acknowledged_at, interaction_id"
     )
     return tuple(_unfinished(*row) for row in rows)
@@ -178,6 +187,7 @@ def _unfinished(
     text: str,
     message_ids: str,
     more: str,
+    starts: int,
 ) -> Unfinished:
     rest = json.loads(more)
     address = ReplyAddress(
@@ -202,4 +212,4 @@ def _unfinished(
         attachments=tuple(Attachment(*fields) for fields in rest.get("attachments", ())),
         in_thread=rest.get("in_thread", False),
     )
-    return Unfinished(question, tuple(map(int, message_ids.split())), text, state == ANSWERED)
+    return Unfinished(question, tuple(map(int, message_ids.split())), text, state == ANSWERED, starts)

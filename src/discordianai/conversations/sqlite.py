@@ -233,6 +233,16 @@ class SqliteStore:
         now = self._clock()
         await self._database.write(Change(lambda c: questions_table.erase(c, interaction_id, now)))
 
+    async def count_start(self, interaction_id: int) -> bool:
+        """See `PendingQuestions.count_start`."""
+        change = Change(lambda c: questions_table.add_starts(c, interaction_id, 1), keepable=False)
+        still_open: bool = await self._database.write(change)
+        return still_open
+
+    async def take_back_start(self, interaction_id: int) -> None:
+        """See `PendingQuestions.take_back_start`."""
+        await self._database.write(Change(lambda c: questions_table.add_starts(c, interaction_id, -1)))
+
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """See `PendingQuestions.unfinished`."""
         return await self._database.read(questions_table.unfinished)

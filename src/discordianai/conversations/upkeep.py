@@ -4,10 +4,11 @@ Small steps, with pauses between them.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import structlog
 import trio
 
 from discordianai.conversations import questions_table, turns_table, usage_table
@@ -15,6 +16,7 @@ from discordianai.conversations.accounting import day_of
 from discordianai.conversations.backlog import Change
 from discordianai.conversations.database import Database
 from discordianai.conversations.store import StoreError
+from discordianai.guard import Guard
 
 DAY = 86_400.0
 FREE_PAGES = 256
@@ -22,6 +24,9 @@ FREE_PAGES = 256
 
 VACUUM_PAGES = 64
 """Pages given back to the disk in one step."""
+
+AFTER_A_BUG = 1.0
+"""Seconds until the next turn, at least."""
 
 COUNTING = 0.01
 """The part of the time that may go into counting conversations. A million take 10 to 50 ms, once."""
@@ -68,21 +73,20 @@ class Upkeep:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_retention)
             nursery.start_soon(self._keep_log_short)
-            while True:
-                await self._tick()
-                await trio.sleep(self._pace.tick)
+            await _again_and_again(self._tick, self._pace.tick)
 
     async def _keep_log_short(self) -> None:
         """Many small checkpoints under load: a large one holds up the writes, on the same disk."""
-        while True:
+
+        async def shorten() -> None:
             await self._database.much_written()
             with suppress(StoreError):  # the database's health tells
                 await self._database.checkpoint()
 
+        await _again_and_again(shorten, 0.0)
+
     async def _keep_retention(self) -> None:
-        while True:
-            await self.retention()
-            await trio.sleep(self._pace.retention)
+        await _again_and_again(self.retention, self._pace.retention)
 
     async def _tick(self) -> None:
         self._replaced |= await self._database.look()
@@ -147,6 +151,15 @@ class Upkeep:
             (lambda connection: usage_table.anonymise_forgotten(connection, day_of(now)), usage_table.STEP),
             (vacuum, VACUUM_PAGES),
         ]
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]], pause: float) -> None:
+    """Until cancelled; a turn that meets a bug is followed by the next one, after a second at least."""
+    guard = Guard(structlog.get_logger("discordianai.conversations"), "a bug stopped the store's upkeep")
+    while True:
+        with guard:
+            await work()
+        await trio.sleep(max(pause, AFTER_A_BUG) if guard.failed else pause)
 
 
 def vacuum(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> int:

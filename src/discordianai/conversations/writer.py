@@ -14,10 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 import trio
 
 from discordianai.conversations.connections import transaction
 from discordianai.conversations.troubles import code
+from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 
 MOST_WAITING = 1024
@@ -62,6 +64,8 @@ class Writer:
         self._much = trio.Event()
         self._writes = 0
         self._began: float | None = None
+        log = structlog.get_logger("discordianai.conversations")
+        self._guard = Guard(log, "a bug in what follows a write")  # one person's; the others' are written
         self.commits = 0
         self.waits = Latencies()
         """Of writes, from their call to their commit."""
@@ -126,8 +130,9 @@ class Writer:
                 self._much.set()
         now = trio.current_time()
         for write, outcome in zip(writes, outcomes, strict=True):
-            self.waits.note(now - write.since)
-            write.settle(outcome)
+            with self._guard:
+                self.waits.note(now - write.since)
+                write.settle(outcome)
 
 
 def commit(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[Outcome]:

@@ -75,6 +75,12 @@ class Admissions:
         if self._unacknowledged <= CROWD:
             self._calm.set()
 
+    def take_back(self, person_id: int) -> None:
+        """One that was just admitted comes to nothing; from any thread."""
+        with self._lock:
+            self._unacknowledged -= 1
+        self.release(person_id)
+
     async def give_way(self) -> None:
         """Wait while a crowd is about to be acknowledged: an answer would take the time that this needs.
 

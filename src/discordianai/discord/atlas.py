@@ -3,14 +3,12 @@
 Discord's own library keeps much more of them. All that is needed here are three numbers for each channel.
 """
 
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+
+from discordianai.discord.payload import Malformed, Payload, optional_snowflake, records, snowflake
 
 TOLD_SINGLY = {"CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"}
-
-Data = Mapping[str, Any]
-"""An event of the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +56,31 @@ class Atlas:
         spot = self._spots.get(channel_id)
         return spot.parent_id if spot else None
 
-    def hear(self, event: str, data: Data) -> None:
-        """Learn from an event; those that tell nothing of this are passed over."""
+    def hear(self, event: str, data: Payload) -> None:
+        """Learn from an event; those that tell nothing of this are passed over. Raises `Malformed`."""
         match event:
             case "READY":  # all at once; GUILD_CREATE follows for each that is available
-                self.guild_ids = {int(guild["id"]) for guild in data["guilds"]}
+                self.guild_ids = {snowflake(guild, "id") for guild in records(data, "guilds")}
             case "GUILD_CREATE":
-                self.guild_ids.add(int(data["id"]))
-                for channel in (*data.get("channels", ()), *data.get("threads", ())):
-                    self._add(channel, int(data["id"]))
+                guild_id = snowflake(data, "id")
+                self.guild_ids.add(guild_id)
+                for channel in (*records(data, "channels"), *records(data, "threads")):
+                    self._add(channel, guild_id)
             case "GUILD_DELETE":
-                self._drop_guild(int(data["id"]), gone=not data.get("unavailable"))
+                self._drop_guild(snowflake(data, "id"), gone=not data.get("unavailable"))
             case "THREAD_LIST_SYNC":
-                for thread in data.get("threads", ()):
-                    self._add(thread, int(data["guild_id"]))
+                for thread in records(data, "threads"):
+                    self._add(thread, snowflake(data, "guild_id"))
             case "CHANNEL_DELETE" | "THREAD_DELETE":
-                self._spots.pop(int(data["id"]), None)
-            case _ if event in TOLD_SINGLY and "guild_id" in data:
-                self._add(data, int(data["guild_id"]))
+                self._spots.pop(snowflake(data, "id"), None)
+            case _ if event in TOLD_SINGLY and data.get("guild_id") is not None:
+                self._add(data, snowflake(data, "guild_id"))
 
-    def _add(self, channel: Data, guild_id: int) -> None:
-        parent, owner = channel.get("parent_id"), channel.get("owner_id")
-        self._spots[int(channel["id"])] = Spot(
-            guild_id, int(parent) if parent else None, int(owner) if owner else None
-        )
+    def _add(self, channel: Payload, guild_id: int) -> None:
+        """One that is malformed is passed over: the others of its server are known all the same."""
+        with suppress(Malformed):
+            parent, owner = (optional_snowflake(channel, key) for key in ("parent_id", "owner_id"))
+            self._spots[snowflake(channel, "id")] = Spot(guild_id, parent, owner)
 
     def _drop_guild(self, guild_id: int, *, gone: bool) -> None:
         """A server that is only unavailable comes back with all its channels."""

@@ -105,7 +105,7 @@ class TrioCaller:
         self._asyncio: tuple[asyncio.AbstractEventLoop, Mailbox] | None = None
 
     def post(self, function: Callable[..., object], *arguments: object) -> None:
-        """Have a function that does not raise called on trio, in the order of the calls; from any thread."""
+        """Have a function called on trio, in the order of the calls; from any thread. Errors are logged."""
         self._trio.post(partial(function, *arguments))
 
     async def call(self, function: Callable[..., Awaitable[Result]], *arguments: object) -> Result:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from discordianai.discord.messages import Body, File, MessageError, MessagesClosed
-from discordianai.discord.rest import DiscordApi, Endpoint
+from discordianai.discord.rest import DiscordApi, Endpoint, id_of
 
 
 async def _nobody(message_id: int) -> None:
@@ -57,13 +57,13 @@ class ChannelMessages:
         if self._reply_to is not None:
             body = {**body, "message_reference": {"message_id": self._reply_to, "fail_if_not_exists": False}}
         message = await self._endpoint.insist("POST", "/messages", body, files)
-        self._original = int(message["id"])
+        self._original = id_of(message)
         await self._noted(self._original)
 
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""
         message = await self._endpoint.insist("POST", "/messages", body)
-        return int(message["id"])
+        return id_of(message)
 
     async def delete(self, message_id: int) -> None:
         """See `Messages.delete`."""
@@ -78,7 +78,7 @@ class ChannelMessages:
     async def open_thread(self, name: str) -> int:
         """Open a public thread and return its id. Raises `MessageError`."""
         thread = await self._endpoint.insist("POST", "/threads", {"name": name, "type": PUBLIC_THREAD})
-        return int(thread["id"])
+        return id_of(thread)
 
 
 PUBLIC_THREAD = 11

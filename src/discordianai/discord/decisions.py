@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 
 from discordianai.conversations.pending import TurnId
 from discordianai.discord.catalogue import Errand
-from discordianai.discord.interaction import Origin, Press, Value
+from discordianai.discord.interaction import Origin, Press
+from discordianai.discord.payload import Value
 from discordianai.model import Question, ReplyAddress
+
+FAILED = "Something went wrong inside the bot. Please try again."
+"""Where a bug has stopped what somebody wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from discordianai.conversations.store import StoreError
-from discordianai.discord import buttons
+from discordianai.discord import buttons, last_words
 from discordianai.discord.catalogue import Errand
-from discordianai.discord.decisions import Request
+from discordianai.discord.decisions import FAILED, Request
 from discordianai.discord.errands import Note, Services, channels, figures, memory
 from discordianai.discord.interaction import EPHEMERAL
-from discordianai.discord.messages import Body, MessageError, Messages
+from discordianai.discord.messages import Body, MessageError
+from discordianai.discord.rest import DiscordApi
 from discordianai.discord.splitting import cut
+from discordianai.discord.webhook import InteractionWebhook
+from discordianai.guard import Guard
 
 Doing = Callable[[Request, Services], Awaitable[Note]]
 
@@ -29,30 +32,35 @@ DOINGS: Mapping[Errand, Doing] = {
 }
 
 STORE_ILL = "My memory does not work right now, so I could not do that. Please try again in a few minutes."
-FAILED = "Something went wrong inside the bot. Please try again."
 
 
 class Desk:
     """Whatever happens, the person is told; nothing leaves but cancellation."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, discord: DiscordApi) -> None:
         self._services = services
+        self._discord = discord
         self._log = structlog.get_logger("discordianai.discord.desk")
 
-    async def serve(self, request: Request, messages: Messages) -> None:
+    async def serve(self, request: Request) -> None:
         """Do it, and tell in the message of that interaction."""
+        guard = Guard(self._log, "a bug stopped an errand", errand=request.errand.value)
+        with guard:
+            await self._serve(request)
+        if guard.failed:
+            with guard:
+                await last_words.say(self._discord, request.address, FAILED)
+
+    async def _serve(self, request: Request) -> None:
         log = self._log.bind(errand=request.errand.value)
         try:
             note = await DOINGS[request.errand](request, self._services)
         except StoreError as error:
             log.warning("an errand could not be done", reason=str(error))
             note = Note(STORE_ILL)
-        except Exception:
-            log.exception("a bug stopped an errand")
-            note = Note(FAILED)
         files = (note.file,) if note.file else ()
         try:
-            await messages.edit(None, _body(note), files)
+            await InteractionWebhook(self._discord, request.address).edit(None, _body(note), files)
         except MessageError as error:
             log.warning("the result of an errand was not taken", reason=str(error))
 

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import structlog
+
+from discordianai.guard import Guard
 from discordianai.latencies import Latencies, Latency
 
 BEAT = 0.25
@@ -90,12 +93,13 @@ class DiscordFigures:
 
         The library tells of a gateway only when it has it again.
         """
+        guard = Guard(structlog.get_logger("discordianai.discord"), "a bug in watching the gateway")
         try:
             while True:
                 due = time.monotonic() + BEAT
                 self._due = due
                 await asyncio.sleep(BEAT)
-                with self._lock:
+                with guard, self._lock:
                     self._lag.note(max(time.monotonic() - due, 0.0))
                     if not is_connected():
                         self._lose()

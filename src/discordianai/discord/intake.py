@@ -13,7 +13,6 @@ from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
 from discordianai.model import Attachment, Person, Question, ReplyAddress
 from discordianai.settings import Settings
-from discordianai.surrogates import well_formed
 
 ERRANDS, ERRANDS_IN = 20, 60.0
 """Of one person, in so many seconds: each takes a request to Discord, and some a search in the store."""
@@ -83,10 +82,17 @@ class Intake:
             return Refusal(reason)
         if denial := self._admissions.admit(person.id):
             return Refusal(self._words(denial))
-        self._count(origin)
+        try:
+            self._count(origin)
+            return self._question(origin, wish, person)
+        except Exception:
+            self._admissions.take_back(person.id)
+            raise
+
+    def _question(self, origin: Origin, wish: Wish, person: Person) -> Question:
         return Question(
             number=next(self._numbers),
-            text=well_formed(wish.text.strip()),  # JSON carries half characters, which nothing else does
+            text=wish.text.strip(),
             person=person,
             place=origin.place,
             provider=wish.provider or self._settings.provider_of(wish.model),

@@ -3,12 +3,21 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from discordianai.discord.payload import (
+    Payload,
+    Value,
+    name,
+    number,
+    optional_snowflake,
+    record,
+    records,
+    snowflake,
+    snowflakes,
+    text,
+    value,
+)
 from discordianai.model import Attachment, Person, Place
-
-Payload = Mapping[str, Any]
-"""JSON from Discord: its shape is Discord's, and read here only."""
 
 APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 SLASH, MESSAGE_MENU = 1, 3
@@ -25,8 +34,6 @@ SERVER_INSTALL = "0"
 
 WITH_THE_BOT = 1
 """The context of an interaction in direct messages with the bot; those of others have another."""
-
-Value = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,73 +114,91 @@ Interaction = Command | MenuUse | Press | Typing | Submission
 
 
 def parse(payload: Payload) -> Interaction | None:
-    """Read an INTERACTION_CREATE; None when it is nothing that this bot knows."""
-    data = payload.get("data", {})
-    match payload["type"]:
-        case 2 if data.get("type") == MESSAGE_MENU:
-            message = data["resolved"]["messages"][data["target_id"]]
-            return MenuUse(_origin(payload), data["name"], message["content"], attachments_of(message))
+    """Read an INTERACTION_CREATE; None when it is nothing that this bot knows. Raises `Malformed`."""
+    match number(payload, "type"):
+        case 2 if number(data := record(payload, "data"), "type", SLASH) == MESSAGE_MENU:
+            return _menu_use(payload, data)
         case 2:
-            return _command(payload, data)
+            return _command(payload, record(payload, "data"))
         case 3:
-            return _press(payload, data)
+            return _press(payload, record(payload, "data"))
         case 4:
-            focused = next((option for option in data.get("options", ()) if option.get("focused")), None)
-            text = str(focused["value"]) if focused else ""
-            return Typing(_origin(payload), data["name"], focused["name"] if focused else "", text)
+            return _typing(payload, record(payload, "data"))
         case 5:
-            fields = [part for row in data["components"] for part in row.get("components", ())]
-            return Submission(_origin(payload), data["custom_id"], fields[0]["value"] if fields else "")
+            return _submission(payload, record(payload, "data"))
     return None
 
 
+def _menu_use(payload: Payload, data: Payload) -> MenuUse:
+    messages = record(record(data, "resolved"), "messages")
+    message = record(messages, text(data, "target_id"))
+    return MenuUse(_origin(payload), name(data, "name"), text(message, "content"), attachments_of(message))
+
+
 def _command(payload: Payload, data: Payload) -> Command:
-    options = {option["name"]: option["value"] for option in data.get("options", ())}
-    files = data.get("resolved", {}).get("attachments", {})
-    attachments = tuple(_attachment(files[value]) for value in options.values() if value in files)
-    said = {name: value for name, value in options.items() if value not in files}
-    return Command(_origin(payload), data["name"], said, attachments)
+    options = {name(option, "name"): value(option, "value") for option in records(data, "options")}
+    files = record(record(data, "resolved", optional=True), "attachments", optional=True)
+    sent = [chosen for chosen in options.values() if isinstance(chosen, str) and chosen in files]
+    said = {option: chosen for option, chosen in options.items() if chosen not in sent}
+    attachments = tuple(_attachment(record(files, chosen)) for chosen in sent)
+    return Command(_origin(payload), name(data, "name"), said, attachments)
 
 
 def _press(payload: Payload, data: Payload) -> Press:
-    message = payload["message"]
-    asker = (message.get("interaction_metadata") or {}).get("user")
-    private = bool(message.get("flags", 0) & EPHEMERAL)
-    return Press(_origin(payload), data["custom_id"], person_of(asker) if asker else None, private)
+    message = record(payload, "message")
+    asker = record(record(message, "interaction_metadata", optional=True), "user", optional=True)
+    private = bool(number(message, "flags", 0) & EPHEMERAL)
+    return Press(_origin(payload), text(data, "custom_id"), person_of(asker) if asker else None, private)
+
+
+def _typing(payload: Payload, data: Payload) -> Typing:
+    focused = next((option for option in records(data, "options") if option.get("focused")), None)
+    if focused is None:
+        return Typing(_origin(payload), name(data, "name"), "", "")
+    return Typing(_origin(payload), name(data, "name"), name(focused, "name"), str(value(focused, "value")))
+
+
+def _submission(payload: Payload, data: Payload) -> Submission:
+    fields = [part for row in records(data, "components") for part in records(row, "components")]
+    return Submission(_origin(payload), text(data, "custom_id"), text(fields[0], "value") if fields else "")
 
 
 def _origin(payload: Payload) -> Origin:
-    member = payload.get("member") or {}
-    guild_id = payload.get("guild_id")
+    member = record(payload, "member", optional=True)
     owners = payload.get("authorizing_integration_owners")
     return Origin(
-        interaction_id=int(payload["id"]),
-        application_id=int(payload["application_id"]),
-        token=payload["token"],
-        person=person_of(member["user"] if member else payload["user"]),
-        place=place_of(payload.get("channel") or {}, int(payload["channel_id"]), guild_id),
-        role_ids=frozenset(int(role) for role in member.get("roles", ())),
-        permissions=int(member.get("permissions", 0)),
-        locale=payload.get("locale", "en-US"),
-        as_member=owners is None or SERVER_INSTALL in owners or payload.get("context") == WITH_THE_BOT,
+        interaction_id=snowflake(payload, "id"),
+        application_id=snowflake(payload, "application_id"),
+        token=text(payload, "token"),
+        person=person_of(record(member or payload, "user")),
+        place=place_of(payload, record(payload, "channel", optional=True)),
+        role_ids=snowflakes(member, "roles"),
+        permissions=number(member, "permissions", 0),
+        locale=name(payload, "locale", "en-US"),
+        as_member=not isinstance(owners, Mapping)
+        or SERVER_INSTALL in owners
+        or payload.get("context") == WITH_THE_BOT,
     )
 
 
-def place_of(channel: Payload, channel_id: int, guild_id: str | None) -> Place:
-    """A channel as a place; of a thread also the channel that it belongs to."""
-    parent = channel.get("parent_id") if channel.get("type") in THREADS else None
-    return Place(channel_id, int(guild_id) if guild_id else None, int(parent) if parent else None)
+def place_of(event: Payload, channel: Payload) -> Place:
+    """Where something happened; of a thread also the channel that it belongs to."""
+    in_thread = number(channel, "type", 0) in THREADS
+    parent_id = optional_snowflake(channel, "parent_id") if in_thread else None
+    return Place(snowflake(event, "channel_id"), optional_snowflake(event, "guild_id"), parent_id)
 
 
 def person_of(user: Payload) -> Person:
     """A user as a person."""
-    return Person(id=int(user["id"]), name=user.get("global_name") or user["username"])
+    return Person(snowflake(user, "id"), name(user, "global_name", "") or name(user, "username"))
 
 
 def attachments_of(message: Payload) -> tuple[Attachment, ...]:
     """The files of a message."""
-    return tuple(_attachment(file) for file in message.get("attachments", ()))
+    return tuple(_attachment(file) for file in records(message, "attachments"))
 
 
 def _attachment(file: Payload) -> Attachment:
-    return Attachment(file["filename"], file["url"], int(file["size"]), file.get("content_type") or "")
+    return Attachment(
+        name(file, "filename"), text(file, "url"), number(file, "size"), name(file, "content_type", "")
+    )

@@ -27,6 +27,7 @@ from discordianai.discord.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.reception import Reception
 from discordianai.discord.rest_limits import ExemptingHTTPClient
 from discordianai.discord.session_limit import ListenerRefused, seconds_to_wait
+from discordianai.guard import Guard
 from discordianai.settings import DiscordSettings, Settings
 
 PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
@@ -152,7 +153,8 @@ class Listener:
 
     async def _on_places(self, event: RawGatewayEvent) -> None:
         name, known = event.resolved_name.removeprefix("raw_").upper(), self._atlas.guild_ids.copy()
-        self._atlas.hear(name, event.data)
+        with Guard(self._log, "an event of the gateway could not be read", name=name):
+            self._atlas.hear(name, event.data)
         if self._atlas.guild_ids != known:
             self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
 

@@ -7,6 +7,10 @@ commands that was a third of what the listener's thread did.
 from collections import deque
 from collections.abc import Callable
 
+import structlog
+
+from discordianai.guard import Guard
+
 
 class Mailbox:
     """Many threads post, one loop takes. `wake` is that loop's way to have a function called soon."""
@@ -15,9 +19,11 @@ class Mailbox:
         self._wake = wake
         self._waiting: deque[Callable[[], object]] = deque()
         self._woken = False
+        # An error would end the loop whose callback this is, and with it the process.
+        self._guard = Guard(structlog.get_logger("discordianai.discord.mailbox"), "a bug between two threads")
 
     def post(self, function: Callable[[], object]) -> None:
-        """Have it called after all that was posted before; it must not raise. Raises what `wake` raises."""
+        """Have it called after all that was posted before; errors are logged. Raises what `wake` raises."""
         self._waiting.append(function)
         # No lock: who sees it woken has appended before it empties the box, which begins by unsetting this.
         if not self._woken:
@@ -27,4 +33,5 @@ class Mailbox:
     def _empty(self) -> None:
         self._woken = False
         while self._waiting:
-            self._waiting.popleft()()
+            with self._guard:
+                self._waiting.popleft()()

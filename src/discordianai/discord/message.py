@@ -1,12 +1,20 @@
 """What Discord says about a message in a channel. Pure parsing, no I/O."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from discordianai.discord.interaction import Origin, attachments_of, person_of
-from discordianai.model import Attachment, Place
+from discordianai.discord.interaction import Origin, attachments_of, person_of, place_of
+from discordianai.discord.payload import (
+    Payload,
+    number,
+    optional_snowflake,
+    record,
+    records,
+    snowflake,
+    snowflakes,
+    text,
+)
+from discordianai.model import Attachment
 
 ORDINARY, REPLY = 0, 19
 """Discord's numbers for what people write; all others are told by Discord itself."""
@@ -24,26 +32,25 @@ class Message:
     author_is_bot: bool = False
 
 
-def parse(payload: Mapping[str, Any], bot_id: int) -> Message | None:
-    """Read a MESSAGE_CREATE; None when it is not what somebody has written."""
-    if payload.get("type") not in {ORDINARY, REPLY}:
+def parse(payload: Payload, bot_id: int) -> Message | None:
+    """Read a MESSAGE_CREATE; None when it is not what somebody has written. Raises `Malformed`."""
+    if number(payload, "type") not in {ORDINARY, REPLY}:
         return None
-    author, member = payload["author"], payload.get("member") or {}
-    guild_id = payload.get("guild_id")
-    replied_to = payload.get("referenced_message") or {}
+    author, member = record(payload, "author"), record(payload, "member", optional=True)
+    replied_to = record(payload, "referenced_message", optional=True)
     origin = Origin(
-        interaction_id=int(payload["id"]),
+        interaction_id=snowflake(payload, "id"),
         application_id=bot_id,
         token="",  # a message has none
         person=person_of(author),
-        place=Place(int(payload["channel_id"]), int(guild_id) if guild_id else None),
-        role_ids=frozenset(int(role) for role in member.get("roles", ())),
+        place=place_of(payload, {}),
+        role_ids=snowflakes(member, "roles"),
     )
     return Message(
         origin,
-        text=re.sub(rf"<@!?{bot_id}>", "", payload.get("content") or "").strip(),
+        text=re.sub(rf"<@!?{bot_id}>", "", text(payload, "content", "")).strip(),
         attachments=attachments_of(payload),
-        mentions_bot=any(int(user["id"]) == bot_id for user in payload.get("mentions", ())),
-        replies_to_bot=int((replied_to.get("author") or {}).get("id", 0)) == bot_id,
+        mentions_bot=any(snowflake(user, "id") == bot_id for user in records(payload, "mentions")),
+        replies_to_bot=optional_snowflake(record(replied_to, "author", optional=True), "id") == bot_id,
         author_is_bot=bool(author.get("bot")) or "webhook_id" in payload,
     )

@@ -15,6 +15,7 @@ from structlog.contextvars import bind_contextvars
 from discordianai.discord import interaction, message
 from discordianai.discord.bridge import Stopping
 from discordianai.discord.decisions import (
+    FAILED,
     Decision,
     Declined,
     Form,
@@ -28,6 +29,8 @@ from discordianai.discord.figures import DiscordFigures, Unacknowledged
 from discordianai.discord.gate import Gate
 from discordianai.discord.handover import Protection, TrioSide
 from discordianai.discord.interaction import EPHEMERAL, Origin
+from discordianai.discord.payload import Malformed
+from discordianai.guard import Guard
 from discordianai.model import Question
 
 CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
@@ -60,28 +63,86 @@ class Reception:
         self._gate = gate
         self._trio = trio_side
         self._figures = figures
+        self._handed_over: set[int] = set()  # numbers of questions, while their events are dealt with
         self._log = structlog.get_logger("discordianai.discord.reception")
 
     async def interaction(self, payload: Data) -> None:
-        """Take an INTERACTION_CREATE; nothing is raised but cancellation."""
-        try:
-            done = interaction.parse(payload)
+        """Take an INTERACTION_CREATE; nothing is raised but cancellation, and the person is told of a bug."""
+        guard = Guard(self._log, "a bug stopped an interaction")
+        with guard:
+            try:
+                done = interaction.parse(payload)
+            except Malformed as error:
+                self._pass_over(error)
+                await self._tell_of_bug(payload)
+                return
             if done is not None:
-                await self._act(done.origin, self._gate.decide(done))
-        except Exception:
-            self._log.exception("an interaction could not be handled")
+                decision = self._gate.decide(done)
+                try:
+                    await self._act(done.origin, decision)
+                finally:
+                    self._release_unless_handed_over(decision)
+        if guard.failed:
+            with guard:
+                await self._tell_of_bug(payload)
+
+    def _pass_over(self, error: Malformed) -> None:
+        """What is malformed is no bug of ours: a line without a traceback."""
+        self._log.warning("a malformed event of the gateway is passed over", reason=str(error))
+
+    async def _tell_of_bug(self, payload: Data) -> None:
+        """By requests of their own, since all that acknowledges may be what failed."""
+        about, token = str(payload["id"]), str(payload["token"])
+        kind = CHANNEL_MESSAGE
+        data: dict[str, Any] = {"content": FAILED, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+        if payload["type"] == interaction.AUTOCOMPLETE:
+            kind, data = AUTOCOMPLETE, {"choices": []}
+        async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
+            try:
+                await self._http.post_initial_response({"type": kind, "data": data}, about, token)
+            except HTTPException as error:
+                if error.code != ALREADY_ACKNOWLEDGED:
+                    raise
+                await self._http.edit_interaction_message(data, str(payload["application_id"]), token)
 
     async def message(self, payload: Data, bot_id: int) -> None:
-        """Take a MESSAGE_CREATE; nothing is raised but cancellation."""
-        try:
-            said = message.parse(payload, bot_id)
+        """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""
+        guard = Guard(self._log, "a bug stopped a message")
+        decision: Question | Refusal | None = None
+        with guard:
+            try:
+                said = message.parse(payload, bot_id)
+            except Malformed as error:
+                self._pass_over(error)
+                return
             decision = self._gate.hear(said, bot_id) if said is not None else None
-            if isinstance(decision, Question):
-                await self._take_message(decision)
-            elif said is not None and isinstance(decision, Refusal):
-                self._trio.hand_over(Declined(said.origin, decision.reason))
-        except Exception:
-            self._log.exception("a message could not be handled")
+            try:
+                if isinstance(decision, Question):
+                    await self._take_message(decision)
+                elif said is not None and isinstance(decision, Refusal):
+                    self._trio.hand_over(Declined(said.origin, decision.reason))
+            finally:
+                self._release_unless_handed_over(decision)
+        if guard.failed:
+            with guard:
+                if decision is not None or _speaks_to(payload, bot_id):
+                    reference = {"message_id": payload["id"], "fail_if_not_exists": False}
+                    words = {"content": FAILED, "allowed_mentions": {"parse": []}}
+                    await self._http.create_message(
+                        words | {"message_reference": reference}, payload["channel_id"]
+                    )
+
+    def _release_unless_handed_over(self, decision: Decision | None) -> None:
+        """A question that was taken has been admitted, and whoever takes it does not come to know of it."""
+        if isinstance(decision, Question):
+            if decision.number in self._handed_over:
+                self._handed_over.remove(decision.number)
+            else:
+                self._trio.release(decision)
+
+    def _hand_over(self, question: Question) -> None:
+        self._trio.hand_over(question)
+        self._handed_over.add(question.number)
 
     async def _act(self, origin: Origin, decision: Decision) -> None:
         self._figures.decided(type(decision).__name__.lower())
@@ -121,13 +182,16 @@ class Reception:
         except LookupError:
             await self._act(origin, Refusal(TRY_AGAIN))
         else:
-            await self._act(origin, self._gate.repeat(recall, said))
+            decision = self._gate.repeat(recall, said)
+            try:
+                await self._act(origin, decision)
+            finally:
+                self._release_unless_handed_over(decision)
 
     async def _take_question(self, origin: Origin, question: Question) -> None:
         """First stored, then acknowledged, then handed over."""
         bind_contextvars(question=question.number)  # each event has a task of its own
         self._trio.announce(question)  # before anything is waited for: the next one may overtake this
-        handed_over = False
         try:
             protection = await self._trio.protect(question)
             if protection is Protection.REPLAYED:
@@ -135,27 +199,24 @@ class Reception:
             question = replace(question, protected=protection is Protection.STORED)
             flags = EPHEMERAL if question.address.private else 0
             if await self._respond(origin, DEFERRED_CHANNEL_MESSAGE, flags):
-                self._trio.hand_over(question)
-                handed_over = True
+                self._hand_over(question)
             else:
                 await self._trio.forget(question)
-        finally:
-            if not handed_over:
-                self._trio.release(question)
+        except Exception:
+            await self._trio.forget(question)  # the person is told that it has failed
+            raise
 
     async def _take_message(self, question: Question) -> None:
         """A message needs no acknowledgement."""
         bind_contextvars(question=question.number)
         self._trio.announce(question)
-        handed_over = False
         try:
             protection = await self._trio.protect(question)
             if protection is not Protection.REPLAYED:
-                self._trio.hand_over(replace(question, protected=protection is Protection.STORED))
-                handed_over = True
-        finally:
-            if not handed_over:
-                self._trio.release(question)
+                self._hand_over(replace(question, protected=protection is Protection.STORED))
+        except Exception:
+            await self._trio.forget(question)
+            raise
 
     async def _respond(self, origin: Origin, kind: int, flags: int = 0, **data: object) -> bool:
         """Answer the interaction itself; False where Discord has refused that for good.
@@ -186,6 +247,12 @@ class Reception:
         self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
         self._log.warning("an interaction was not acknowledged", reason=reason, certain=refused)
         return not refused
+
+
+def _speaks_to(payload: Data, bot_id: int) -> bool:
+    """Whether a message that could not be read is for the bot all the same."""
+    mentions = [user["id"] for user in payload.get("mentions", ())]
+    return not payload["author"].get("bot") and ("guild_id" not in payload or str(bot_id) in mentions)
 
 
 def _form(form: Form) -> Data:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import structlog
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from discordianai.conversations.pending import TurnId
 from discordianai.discord import buttons
@@ -34,6 +35,7 @@ from discordianai.discord.messages import (
 from discordianai.discord.pace import Pace
 from discordianai.discord.sources import References, sources
 from discordianai.discord.splitting import MESSAGE_LIMIT, closed, cut, settled, units
+from discordianai.guard import Guard
 from discordianai.model import Citation, Question
 from discordianai.reply import Closing, ReplyFailed
 from discordianai.surrogates import well_formed
@@ -77,6 +79,10 @@ class _Look:
     buttons: tuple[Button, ...] = ()
 
 
+class ReplyBroken(Exception):
+    """A bug has ended the showing of an answer, and is in the log."""
+
+
 class DiscordReply:
     """The answer to one question; made by `open_reply`."""
 
@@ -101,6 +107,7 @@ class DiscordReply:
         self._news = trio.Event()
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None
+        self._broken = False
         interaction_id = str(question.address.interaction_id)
         self._stop = Button(Action.STOP, question.person.id, interaction_id)
         self.visible = False
@@ -110,6 +117,11 @@ class DiscordReply:
         """See `Reply.write`."""
         self._check()
         self._add(self._references.feed(text))
+
+    @property
+    def newest(self) -> int | None:
+        """The message that goes on; None for the original one."""
+        return self._further[-1] if self._further else None
 
     def _add(self, text: str) -> None:
         if text:
@@ -163,8 +175,17 @@ class DiscordReply:
             await self._end(last)
 
     async def run(self) -> None:
-        """Show what is written, until cancelled. A failed edit is made good by the next one."""
+        """Show what is written, until cancelled. A failed edit is made good by the next one.
+
+        After a bug nothing more is shown; whoever writes learns of it.
+        """
         log = structlog.get_logger("discordianai.discord.reply")
+        guard = Guard(log, "a bug stopped an answer from being shown", error=self._question.number)
+        with guard:
+            await self._show_what_comes(log)
+        self._broken = guard.failed
+
+    async def _show_what_comes(self, log: FilteringBoundLogger) -> None:
         pace = self._options.pace
         while True:
             await self._news.wait()
@@ -190,6 +211,8 @@ class DiscordReply:
                 self._news.set()
 
     def _check(self) -> None:
+        if self._broken:
+            raise ReplyBroken("its task met a bug")
         if self._gone is not None:
             raise ReplyFailed(str(self._gone)) from self._gone
 
@@ -252,9 +275,8 @@ class DiscordReply:
             return
         await trio.sleep_until(self._next_edit)
         self._next_edit = trio.current_time() + self._options.pace.interval
-        newest = self._further[-1] if self._further else None
         edit = self._messages.edit if until_taken else self._messages.try_edit
-        await edit(newest, self._body(look))
+        await edit(self.newest, self._body(look))
         self._shown, self.visible = look, True
 
     async def _end_with_a_file(self, last: tuple[Button, ...]) -> None:

@@ -19,6 +19,7 @@ from discordianai.discord.messages import (
     MessagesClosed,
     MessagesExpired,
 )
+from discordianai.discord.payload import Malformed, snowflake
 
 ATTEMPTS = 6
 """Tries of a request that has to arrive: with their pauses, about half a minute of an ill Discord."""
@@ -110,6 +111,8 @@ def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
 def _error(response: httpx.Response) -> MessageError:
     body = _json(response)
     code = body.get("code", 0)
+    if not isinstance(code, int):
+        code = 0
     reason = f"Discord answered {response.status_code}, code {code}"
     if response.status_code == 429:
         return MessagesBusy(reason, _seconds(body.get("retry_after")))
@@ -125,9 +128,17 @@ def _error(response: httpx.Response) -> MessageError:
 def _json(response: httpx.Response) -> Body:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def id_of(message: Body) -> int:
+    """The id of what Discord says it has made. Raises `MessageError`."""
+    try:
+        return snowflake(message, "id")
+    except Malformed as error:
+        raise MessageError(f"Discord's answer is malformed: {error}") from None
 
 
 def _seconds(text: object) -> float:

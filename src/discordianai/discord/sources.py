@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Collection, Sequence
-from urllib.parse import urlsplit
 
+from discordianai import addresses
+from discordianai.discord.characters import first_visible
 from discordianai.model import Citation
 
 LONGEST_TITLE = 80
@@ -12,6 +13,19 @@ MOST_UNUSED = 10
 
 LONGEST_LINK = 300
 """Characters of an address that is worth its place in the text; a longer one is in the list only."""
+
+LONGEST_LISTED = 1000
+"""Characters of an address in the list: half of what a message holds."""
+
+LONGEST_READ = 4 * LONGEST_TITLE
+"""Characters of a title that are looked at."""
+
+NAMELESS = "a page without a title"
+
+_HARMLESS = str.maketrans(
+    {"[": "(", "]": ")", "`": "'", "|": "/", "*": "'", "~": "-", "<": "(", ">": ")", "\\": "/"}
+)
+"""What Discord's Markdown would take for its own; a pair may reach over lines."""
 
 _MARKS = re.compile(r"`+|\[(\d{1,3})\]")
 _UNFINISHED = re.compile(r"(?:`+|\[\d{0,3}\]?)\Z")
@@ -58,9 +72,10 @@ class References:
             return mark[0]
         self.used.add(number)
         citation = self._citations[number - 1] if number <= len(self._citations) else None
-        if citation is None or not _is_address(citation.url) or len(citation.url) > LONGEST_LINK:
+        address = addresses.read(citation.url) if citation is not None else None
+        if address is None or len(address.url) > LONGEST_LINK:
             return mark[0]
-        return f"[[{number}]](<{citation.url}>)"
+        return f"[[{number}]](<{address.url}>)"
 
 
 def sources(citations: Sequence[Citation], used: Collection[int] = ()) -> str:
@@ -83,22 +98,17 @@ def sources(citations: Sequence[Citation], used: Collection[int] = ()) -> str:
 
 
 def _listed(citation: Citation) -> str:
-    if not _is_address(citation.url):
-        return _plain(citation.title or citation.url)
-    site = _site(citation.url)
-    title = _plain(citation.title)
-    return f"[{title}](<{citation.url}>) · {site}" if title else f"[{site}](<{citation.url}>)"
-
-
-def _is_address(url: str) -> bool:
-    return url.startswith(("https://", "http://")) and not any(c in url for c in "<> \n")
+    address, title = addresses.read(citation.url), _plain(citation.title)
+    if address is None or len(address.url) > LONGEST_LISTED:
+        return title or _plain(citation.url) or NAMELESS
+    site = address.host.removeprefix("www.")
+    return f"[{title}](<{address.url}>) · {site}" if title else f"[{site}](<{address.url}>)"
 
 
 def _plain(title: str) -> str:
-    """A title cannot end its own link, nor break its line."""
-    words = " ".join(title.translate({ord("["): "(", ord("]"): ")", ord("`"): "'"}).split())
+    """A title cannot end its own link, nor break its line; empty where there is nothing to see."""
+    shown = "".join(c if c.isprintable() else " " for c in title[:LONGEST_READ].translate(_HARMLESS))
+    words = " ".join(shown.split())
+    if first_visible(words, 0) == len(words):
+        return ""
     return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1] + "…"
-
-
-def _site(url: str) -> str:
-    return urlsplit(url).netloc.removeprefix("www.") or url

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from discordianai.discord.bucket import Bucket
 from discordianai.discord.messages import Body, File, MessagesClosed
-from discordianai.discord.rest import DiscordApi, Endpoint
+from discordianai.discord.rest import DiscordApi, Endpoint, id_of
 from discordianai.model import ReplyAddress
 
 
@@ -45,7 +45,7 @@ class InteractionWebhook:
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""
         message = await self._endpoint.insist("POST", "?wait=true", body)
-        return int(message["id"])
+        return id_of(message)
 
     async def delete(self, message_id: int) -> None:
         """See `Messages.delete`."""

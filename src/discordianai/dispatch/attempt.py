@@ -77,8 +77,10 @@ class Attempt:
 
     def close(self) -> None:
         """It is over; one that has neither ended nor failed was stopped."""
-        self._tally.ended(self._request.model, self._outcome)
-        self._settle()
+        try:
+            self._settle()
+        finally:
+            self._tally.ended(self._request.model, self._outcome)
 
     def _settle(self, tokens: float | None = None) -> None:
         """So many tokens it took; None where the provider has not said.

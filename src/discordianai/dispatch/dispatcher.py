@@ -4,7 +4,7 @@ import itertools
 import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -18,7 +18,7 @@ from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.estimate import TokenEstimate
 from discordianai.dispatch.fair_line import FairLine, LineFull, Place
-from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, QueueFull
+from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.statistics import DispatchStatistics, Tally
 from discordianai.model import ChatRequest, Provider, Usage
@@ -155,6 +155,7 @@ class Dispatcher:
         No cancel scope is open across a yield: each wait is bounded by itself.
         """
         log = self._log.bind(question=request.number)
+        self._check_size(request)
         self._retries.earn()
         for number in itertools.count(1):
             shown = False
@@ -218,23 +219,23 @@ class Dispatcher:
     def _watched(self, place: Place, request: ChatRequest, log: FilteringBoundLogger) -> Iterator[Attempt]:
         """One request, from whose end the breaker, the limit and the budget learn."""
         probe, failed = self._breaker.enter(), None
-        self._tally.sent(self._limiter.borrowed_tokens, trio.current_time())
-        place.sent = True
-        attempt = Attempt(self._budget, self._estimate, self._tally, place, request, log)
         try:
-            yield attempt
-            failed = False
-            self._limit.success()
-        except ProviderError as error:
-            failed = isinstance(error, ILL)
-            self._learn(error)
-            attempt.fail(error)
-            raise
-        except Exception as bug:
-            attempt.fail(bug)
-            raise
+            self._tally.sent(self._limiter.borrowed_tokens, trio.current_time())
+            place.sent = True
+            with closing(Attempt(self._budget, self._estimate, self._tally, place, request, log)) as attempt:
+                try:
+                    yield attempt
+                    failed = False
+                    self._limit.success()
+                except ProviderError as error:
+                    failed = isinstance(error, ILL)
+                    self._learn(error)
+                    attempt.fail(error)
+                    raise
+                except Exception as bug:
+                    attempt.fail(bug)
+                    raise
         finally:
-            attempt.close()
             self._tell_breaker(failed, probe=probe)
 
     async def _before(self, deadline: float, call: Callable[[], Awaitable[Event | None]]) -> Event | None:
@@ -251,6 +252,14 @@ class Dispatcher:
             return None
         self._tally.retries += 1
         return pause
+
+    def _check_size(self, request: ChatRequest) -> None:
+        """What takes more than a whole minute's would wait for an empty one, and fill it for everybody."""
+        tokens, (_, most) = self._estimate.of(request), self._budget.limits
+        if tokens > most:
+            raise BeyondTheMinute(
+                self.provider, f"about {tokens:.0f} tokens of {most:.0f} a minute", round(tokens), round(most)
+            )
 
     def _check_breaker(self) -> None:
         if seconds := self._breaker.wait(trio.current_time()):

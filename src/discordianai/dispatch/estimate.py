@@ -1,7 +1,7 @@
 """How many tokens a request will take, before the provider has counted them."""
 
 from discordianai.model import ChatRequest, Usage
-from discordianai.tokens import TokenEstimator
+from discordianai.tokens import TokenEstimator, of_attached
 
 FIRST_GUESS = 500.0
 """Tokens of an answer, until some have been seen."""
@@ -27,7 +27,7 @@ class TokenEstimate:
 
     def of_question(self, request: ChatRequest) -> int:
         """Tokens of the question alone."""
-        return self._estimator.estimate(request.model, request.texts)
+        return self._estimator.estimate(request.model, request.texts) + _attached(request)
 
     def of_text(self, request: ChatRequest, text: str) -> int:
         """Tokens of a part of the answer."""
@@ -36,4 +36,8 @@ class TokenEstimate:
     def learn(self, request: ChatRequest, usage: Usage) -> None:
         """So many it were."""
         self._answer += WEIGHT * (usage.output_tokens - self._answer)
-        self._estimator.learn(request.model, request.texts, usage.input_tokens)
+        self._estimator.learn(request.model, request.texts, usage.input_tokens - _attached(request))
+
+
+def _attached(request: ChatRequest) -> int:
+    return sum(of_attached(turn) for turn in request.turns)

@@ -70,9 +70,9 @@ class FairLine:
         self._waiting.append(place)
         self._asking[person] += 1
         self._sorted = False
-        self._bound()
-        self.serve()
         try:
+            self._bound()
+            self.serve()
             yield place
         finally:
             self._leave(place)
@@ -106,9 +106,12 @@ class FairLine:
                 if first.alarm is not None:
                     first.alarm.deadline = min(first.alarm.deadline, first.due)
                 return
+            spending = self._budget.reserve(
+                first.tokens, now
+            )  # whatever fails here leaves the line as it was
             self._take_out(first)
             self._limiter.acquire_on_behalf_of_nowait(first)
-            first.spending = self._budget.reserve(first.tokens, now)
+            first.spending = spending
             self._served[first.person] += 1
             self._services.append((now, first.person))
             first.called.set()
@@ -131,13 +134,15 @@ class FairLine:
 
     def _leave(self, place: Place) -> None:
         """What this one waited for, or had, is for others."""
-        if place.spending is not None:
-            self._limiter.release_on_behalf_of(place)
-            if not place.sent:
-                self._budget.give_back(place.spending, trio.current_time())
-        elif not place.called.is_set():
-            self._take_out(place)
-        self.serve()
+        try:
+            if place.spending is not None:
+                self._limiter.release_on_behalf_of(place)
+                if not place.sent:
+                    self._budget.give_back(place.spending, trio.current_time())
+            elif not place.called.is_set():
+                self._take_out(place)
+        finally:
+            self.serve()
 
     def _in_order(self) -> list[Place]:
         """Those who wait, the next one first."""

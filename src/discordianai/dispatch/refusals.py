@@ -40,6 +40,38 @@ class AllowanceSpent(ProviderError):
 
 
 @dataclass(eq=False)
+class TooLong(ProviderError):
+    """A question takes more `tokens` than the model has `room` for; both are about right."""
+
+    tokens: int = 0
+    room: int = 0
+
+    helped_by_others = False
+    advice = "Please shorten it, or send fewer or shorter files."
+
+    @property
+    def what_happened(self) -> str:
+        """See `ProviderError`."""
+        return f"That is too long for me: about {self.tokens:,} tokens, and I can take about {self.room:,}."
+
+
+@dataclass(eq=False)
+class BeyondTheMinute(TooLong):
+    """A question takes more tokens than may be sent to the provider in a whole minute."""
+
+    helped_by_others = True
+
+    @property
+    def what_happened(self) -> str:
+        """See `ProviderError`."""
+        label = self.provider.label
+        return (
+            f"That is too long for {label}: about {self.tokens:,} tokens with the answer, and I may send it"
+            f" {self.room:,} in a minute."
+        )
+
+
+@dataclass(eq=False)
 class BreakerOpen(ProviderError):
     """The provider fails so much that it is left alone for `seconds`."""
 

@@ -35,8 +35,10 @@ class Turnstile:
             self._let_in(line)
 
     def leave(self, spot: "Spot") -> None:
-        """Let the next one in, or close the gap if this one had not been let in."""
-        line = self._lines[spot.key]
+        """Let the next one in, or close the gap if this one had not been let in; once for each spot."""
+        line = self._lines.get(spot.key, deque())
+        if spot not in line:
+            return
         line.remove(spot)
         if line:
             self._let_in(line)

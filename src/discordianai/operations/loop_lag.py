@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 import trio
 
+from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 
 BEAT = 0.25
@@ -25,7 +27,9 @@ async def watched_loop() -> AsyncIterator[Latencies]:
 
 
 async def _beat(lag: Latencies) -> None:
+    guard = Guard(structlog.get_logger("discordianai.operations"), "a bug in measuring the loop")
     while True:
         due = trio.current_time() + BEAT
         await trio.sleep_until(due)
-        lag.note(max(trio.current_time() - due, 0.0))
+        with guard:
+            lag.note(max(trio.current_time() - due, 0.0))

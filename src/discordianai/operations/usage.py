@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from discordianai.dispatch.statistics import DispatchStatistics
+from discordianai.guard import Guard
 from discordianai.latencies import Latency
 from discordianai.operations.snapshot import Snapshot
 from discordianai.transport.records import Statistics
@@ -29,13 +30,17 @@ async def report_usage(snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
 
 async def _report(snapshot: Callable[[], Snapshot]) -> None:
     log = structlog.get_logger("discordianai.operations.usage")
-    last = dict(_lines(snapshot()))
+    guard = Guard(log, "a bug stopped a report of usage")
+    last: dict[str, Line] = {}
+    with guard:
+        last |= _lines(snapshot())
     while True:
         await trio.sleep(INTERVAL)
-        for name, line in _lines(snapshot()):
-            if line != last.get(name):
-                last[name] = line
-                log.debug("usage", of=name, **line)
+        with guard:
+            for name, line in _lines(snapshot()):
+                if line != last.get(name):
+                    last[name] = line
+                    log.debug("usage", of=name, **line)
 
 
 def _lines(snapshot: Snapshot) -> Iterator[tuple[str, Line]]:

@@ -17,6 +17,7 @@ from functools import partial
 import structlog
 import trio
 
+from discordianai.guard import Guard
 from discordianai.operations.systemd import Notifier
 
 LONGEST_PAUSE = 10.0
@@ -49,7 +50,8 @@ async def attended(
 ) -> AsyncIterator[None]:
     """Feed the watchdog and keep the status line new while the block runs.
 
-    `status` is called in each round, on the trio thread: it answers from memory, and does not raise.
+    `status` is called in each round, on the trio thread: it answers from memory. Without it the watchdog is
+    fed all the same.
     """
     async with trio.open_nursery() as nursery:
         if notifier.active:
@@ -62,8 +64,10 @@ async def _attend(notifier: Notifier, probes: Sequence[Probe], status: Callable[
     # A pause and a round of probes take at most a third each: two thirds of the time, at the worst.
     pause = min((notifier.watchdog_seconds or 3 * LONGEST_PAUSE) / 3, LONGEST_PAUSE)
     complaints = _Complaints()
+    guard = Guard(structlog.get_logger("discordianai.operations.watchdog"), "a bug in the status line")
     while True:
-        notifier.status(status())
+        with guard:
+            notifier.status(status())
         silent = await unanswered(probes, longest=pause)
         complaints.hear(silent)
         if not silent:

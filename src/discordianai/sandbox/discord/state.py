@@ -282,6 +282,10 @@ class LocalDiscord:
         """Answer the next `times` REST requests whose path contains this with an error."""
         self._failures.extend([(path_contains, status)] * times)
 
+    def clear_failures(self) -> None:
+        """Answer no more requests with the errors that `fail_next` wanted."""
+        self._failures.clear()
+
     # For the gateway and the REST side
 
     def failure_for(self, path: str) -> int | None:

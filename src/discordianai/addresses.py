@@ -1,0 +1,41 @@
+"""Tells an address that can be used from text that only looks like one."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+LONGEST = 2000
+"""Characters; what is longer is no address for people, and no link that Discord takes."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address of the web as it was written; `host` in lower case, IPv6 without brackets."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+
+
+def read(text: str) -> Address | None:
+    """The address, whatever the text; None where it is none.
+
+    Nothing in an address breaks a line, ends a link, or cannot be seen.
+    """
+    if len(text) > LONGEST or not text.isprintable() or any(character in "<> " for character in text):
+        return None
+    try:
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:  # brackets that are no IPv6, full-width slashes, a port that is no number
+        return None
+    if scheme not in DEFAULT_PORTS or not host or not _is_host(host):
+        return None
+    return Address(text, scheme, host, DEFAULT_PORTS[scheme] if port is None else port)
+
+
+def _is_host(host: str) -> bool:
+    """A name in any script, or a number."""
+    return all(character.isalnum() or character in "-._:" for character in host)

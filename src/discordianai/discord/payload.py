@@ -1,0 +1,117 @@
+"""Reads what Discord sends: each value is of a known shape afterwards, or `Malformed` is raised.
+
+JSON carries more than Discord's documentation says: half a surrogate pair, NaN, numbers of any length, and
+any value in any place. What has passed here needs no second look.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from discordianai.surrogates import well_formed
+
+Payload = Mapping[str, Any]
+"""A JSON object from Discord: its shape is Discord's, and is read by these functions only."""
+
+Value = str | int | float | bool
+"""What an option of a command may be."""
+
+LARGEST_ID = 2**63 - 1
+"""What the database takes; Discord's own are below 2^63 until the year 2084."""
+
+LONGEST_NAME = 300
+"""Characters of a name: of a person, a file, a type."""
+
+_DIGITS = re.compile(r"[0-9]{1,60}")
+_MISSING = object()
+
+
+class Malformed(Exception):
+    """It is not what Discord documents. The text names the place, not what stood there."""
+
+
+def text(payload: Payload, key: str, default: str | None = None) -> str:
+    """The string under that key; `default` where there is none, or null. Halves of pairs are replaced."""
+    value = payload.get(key)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise Malformed(f"{key} is no text")
+    return well_formed(value)
+
+
+def name(payload: Payload, key: str, default: str | None = None) -> str:
+    """A string of reasonable length; what is longer is cut."""
+    return text(payload, key, default)[:LONGEST_NAME]
+
+
+def number(payload: Payload, key: str, default: int | None = None) -> int:
+    """A whole number that is not negative, written as one or as a string; of at most 60 digits."""
+    value = payload.get(key)
+    if value is None and default is not None:
+        return default
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**60:
+        return value
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    raise Malformed(f"{key} is no number")
+
+
+def snowflake(payload: Payload, key: str) -> int:
+    """An id."""
+    found = optional_snowflake(payload, key)
+    if found is None:
+        raise Malformed(f"{key} is no id")
+    return found
+
+
+def optional_snowflake(payload: Payload, key: str) -> int | None:
+    """An id; None where there is none, or null."""
+    if payload.get(key) is None:
+        return None
+    found = number(payload, key)
+    if not 0 < found <= LARGEST_ID:
+        raise Malformed(f"{key} is no id")
+    return found
+
+
+def snowflakes(payload: Payload, key: str) -> frozenset[int]:
+    """A list of ids; empty where there is none, or null."""
+    return frozenset(snowflake({key: value}, key) for value in _list(payload, key))
+
+
+def record(payload: Payload, key: str, *, optional: bool = False) -> Payload:
+    """The object under that key; empty where it is `optional` and there is none, or null."""
+    value = payload.get(key)
+    if value is None and optional:
+        return {}
+    if not isinstance(value, Mapping):
+        raise Malformed(f"{key} is no object")
+    return value
+
+
+def records(payload: Payload, key: str) -> Iterator[Payload]:
+    """The objects of a list; none where there is no list, or null."""
+    for value in _list(payload, key):
+        if not isinstance(value, Mapping):
+            raise Malformed(f"{key} has something else than objects")
+        yield value
+
+
+def value(payload: Payload, key: str) -> Value:
+    """What somebody has chosen for an option."""
+    found = payload.get(key, _MISSING)
+    if isinstance(found, str):
+        return well_formed(found)
+    if isinstance(found, bool | int | float):
+        return found
+    raise Malformed(f"{key} is no value of an option")
+
+
+def _list(payload: Payload, key: str) -> list[Any]:
+    value = payload.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple):
+        raise Malformed(f"{key} is no list")
+    return list(value)
