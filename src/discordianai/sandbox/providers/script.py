@@ -90,9 +90,3 @@ class Question:
     def earlier(self) -> list[str]:
         """What was said before it."""
         return list(self.said[:-1])
-
-
-def pieces_of(text: str) -> list[str]:
-    """The text as a model would send it: word by word."""
-    words = text.split(" ") if text else []
-    return [word if index == 0 else " " + word for index, word in enumerate(words)]
