@@ -64,7 +64,8 @@ async def measure() -> dict[str, list[float]]:
     authority = make_authority()
     seconds: dict[str, list[float]] = {"direct": [], "by the tool": []}
     transport = MultiplexedTransport(ssl_context=authority.client_context())
-    services = open_providers(authority, ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6))
+    options = ServiceOptions(first_token=FIRST_TOKEN, requests_per_minute=10**6, perplexity_rates=())
+    services = open_providers(authority, options)
     async with (
         services as sandbox,
         httpx.AsyncClient(transport=transport) as client,

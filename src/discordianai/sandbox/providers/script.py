@@ -66,7 +66,7 @@ class Framing:
             event = numbered | event
             self._count += 1
         line = f"event: {event['type']}\n" if self.event_lines else ""
-        return f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "surrogatepass")
+        return f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
