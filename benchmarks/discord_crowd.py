@@ -20,7 +20,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.providers import ServiceOptions
 
-UNBOUND = ServiceOptions(requests_per_minute=10**6, tokens_per_minute=10**9)
+UNBOUND = ServiceOptions(requests_per_minute=10**6, tokens_per_minute=10**9, perplexity_rates=())
 ALL_ANSWERED: Settings = {
     "rate_limits.server": {"questions": 100_000},
     "rate_limits.openai": {"requests_per_minute": 1_000_000, "tokens_per_minute": 1_000_000_000},

@@ -40,7 +40,11 @@ SHORT_ANSWER, LONG_ANSWER = 700, 2400
 """Characters: at most, and at least."""
 
 PROVIDERS = ServiceOptions(
-    first_token=0.3, between_tokens=0.005, requests_per_minute=10**6, tokens_per_minute=10**9
+    first_token=0.3,
+    between_tokens=0.005,
+    requests_per_minute=10**6,
+    tokens_per_minute=10**9,
+    perplexity_rates=(),
 )
 RATES: dict[str, object] = {"requests_per_minute": 5000, "tokens_per_minute": 10_000_000}
 SETTINGS: dict[str, dict[str, object]] = {

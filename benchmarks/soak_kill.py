@@ -24,7 +24,11 @@ from discordianai.sandbox.providers import ServiceOptions
 
 PEOPLE = 100
 PROVIDERS = ServiceOptions(
-    first_token=0.1, between_tokens=0.01, requests_per_minute=10**6, tokens_per_minute=10**9
+    first_token=0.1,
+    between_tokens=0.01,
+    requests_per_minute=10**6,
+    tokens_per_minute=10**9,
+    perplexity_rates=(),
 )
 SETTINGS: dict[str, dict[str, object]] = {
     "discord": {"drain_seconds": 60},

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 PATHS = {"openai": "/v1/responses", "perplexity": "/v1/agent", "foreign": "/v1/chat/completions"}
 MODELS = {"openai": "gpt-6-luna", "perplexity": "openai/gpt-6-luna", "foreign": "local-model"}
-SEARCHING: Json = {"preset": "fast"}
+PART = "input[0].content[1]"
 
 every_dialect = pytest.mark.parametrize("name", list(PATHS))
 
@@ -65,42 +65,46 @@ def kinds(received: list[Json]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "fault", "status", "kind", "code"),
+    ("name", "fault", "status", "kind", "code", "param"),
     [
-        ("openai", Fault.quota(), 429, "insufficient_quota", "insufficient_quota"),
+        ("openai", Fault.quota(), 429, "insufficient_quota", "insufficient_quota", None),
         (
             "openai",
             Fault.quota("credit_balance_exhausted"),
             429,
             "insufficient_quota",
             "credit_balance_exhausted",
+            None,
         ),
-        ("perplexity", Fault.quota(), 401, "insufficient_quota", 401),
-        ("foreign", Fault.quota(), 429, "insufficient_quota", "insufficient_quota"),
-        ("openai", Fault.rate_limited(), 429, "requests", "rate_limit_exceeded"),
-        ("perplexity", Fault.rate_limited(), 429, "request_rate_limit_exceeded", 429),
-        ("openai", Fault.slow_down(), 429, "rate_limit_error", "slow_down"),
-        ("openai", Fault.overloaded(), 503, "service_unavailable_error", "server_is_overloaded"),
-        ("openai", Fault.wrong_key(), 401, "invalid_request_error", "invalid_api_key"),
-        ("perplexity", Fault.wrong_key(), 401, "invalid_api_key", 401),
-        ("openai", Fault.too_long(), 400, "invalid_request_error", "context_length_exceeded"),
-        ("openai", Fault.invalid_prompt(), 400, "invalid_request_error", "invalid_prompt"),
-        ("openai", Fault.no_images(), 400, "invalid_request_error", "invalid_value"),
-        ("openai", Fault(Kind.STATUS), 500, "server_error", None),
-        ("perplexity", Fault(Kind.STATUS), 500, "internal_error", 500),
-        ("perplexity", Fault(Kind.STATUS, status=502), 502, "bad_gateway", 502),
+        ("perplexity", Fault.quota(), 401, "insufficient_quota", 401, None),
+        ("foreign", Fault.quota(), 429, "insufficient_quota", "insufficient_quota", None),
+        ("openai", Fault.rate_limited(), 429, "requests", "rate_limit_exceeded", None),
+        ("perplexity", Fault.rate_limited(), 429, "request_rate_limit_exceeded", 429, None),
+        ("openai", Fault.slow_down(), 429, "rate_limit_error", "slow_down", None),
+        ("openai", Fault.overloaded(), 503, "service_unavailable_error", "server_is_overloaded", None),
+        ("openai", Fault.wrong_key(), 401, "invalid_request_error", "invalid_api_key", None),
+        ("perplexity", Fault.wrong_key(), 401, "invalid_api_key", 401, None),
+        ("openai", Fault.too_long(), 400, "invalid_request_error", "context_length_exceeded", "input"),
+        ("openai", Fault.invalid_prompt(), 400, "invalid_request_error", "invalid_prompt", None),
+        ("openai", Fault.no_images(), 400, "invalid_request_error", "invalid_value", f"{PART}.image_url"),
+        ("perplexity", Fault.no_images(), 400, "invalid_request", 400, "image_url"),
+        ("foreign", Fault.too_long(), 400, "invalid_request_error", "context_length_exceeded", "messages"),
+        ("openai", Fault(Kind.STATUS), 500, "server_error", None, None),
+        ("perplexity", Fault(Kind.STATUS), 500, "internal_error", 500, None),
+        ("perplexity", Fault(Kind.STATUS, status=502), 502, "bad_gateway", 502, None),
     ],
 )
 async def test_error_responses_are_written_as_each_service_writes_them(
-    authority: Authority, name: str, fault: Fault, status: int, kind: str, code: object
+    authority: Authority, name: str, fault: Fault, status: int, kind: str, code: object, param: str | None
 ) -> None:
-    """Status, type and code; and none of them counts as the client's mistake."""
+    """Status, type, code and param; and none of them counts as the client's mistake."""
     async with open_providers(authority, FAST) as services:
         service: ProviderService = getattr(services, name)
         service.misbehave(fault)
         response = await post(services, name, authority, question(name))
         error = response.json()["error"]
         assert (response.status_code, error["type"], error["code"]) == (status, kind, code)
+        assert error.get("param") == param
         assert response.headers.get("retry-after") == ("1" if fault.seconds else None)
         assert service.rejected == []
         assert service.rate_limited == 0

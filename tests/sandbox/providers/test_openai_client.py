@@ -16,7 +16,7 @@ from openai.types.responses import (
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, ServiceOptions, open_providers
 from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.faults import Kind, Shape
 from tests.sandbox.providers.clients import FAST, checked, strange, with_openai
 
 ROUTER = {
@@ -184,3 +184,50 @@ async def test_models_are_listed_with_the_date_of_their_end(authority: Authority
         listed, retrieved = await with_openai(services.openai, authority, use)
     assert listed["gpt-5-mini"] == retrieved == "2026-12-11"
     assert listed["gpt-6-luna"] is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Kind.REFUSAL),
+        Fault(Kind.TWO_MESSAGES),
+        Fault(Kind.REASONING),
+        Fault(Kind.LENGTH),
+        Fault(Kind.FILTER),
+        Fault(Kind.THOUGHT_ONLY),
+        Fault(Kind.EMPTY),
+        Fault.in_stream("server_error", 3, Shape.FAILED),
+        Fault.in_stream("rate_limit_exceeded", 3, Shape.FLAT),
+    ],
+    ids=lambda fault: fault.kind.name,
+)
+async def test_rarer_streams_keep_the_types_too(authority: Authority, fault: Fault) -> None:
+    """Every event of each, with one that ends the stream."""
+    events = await stream(authority, fault)
+    terminal = ("response.completed", "response.incomplete", "response.failed", "error")
+    assert [event.type for event in events if event.type in terminal] == [events[-1].type]
+
+
+async def test_the_client_raises_on_an_error_that_is_nested(authority: Authority) -> None:
+    """As the live service sends it where money runs out inside a stream; no type of the client's has it."""
+    async with open_providers(authority, FAST) as services:
+        services.openai.misbehave(Fault.in_stream("insufficient_quota"))
+
+        def use(client: openai.OpenAI) -> str | None:
+            with pytest.raises(openai.APIError) as caught:
+                list(client.responses.create(model="gpt-6-luna", input="why?", stream=True))
+            return caught.value.code
+
+        assert await with_openai(services.openai, authority, use) == "insufficient_quota"
+
+
+async def test_a_code_that_the_clients_type_does_not_know_comes_nevertheless(authority: Authority) -> None:
+    """`insufficient_quota` was recorded in `response.failed`, beyond the type's list."""
+    async with open_providers(authority, FAST) as services:
+        services.openai.misbehave(Fault.in_stream("insufficient_quota", shape=Shape.FAILED))
+
+        def use(client: openai.OpenAI) -> list[ResponseStreamEvent]:
+            return list(client.responses.create(model="gpt-6-luna", input="why?", stream=True))
+
+        (failed,) = strange(await with_openai(services.openai, authority, use))
+    assert failed["response"]["error"]["code"] == "insufficient_quota"

@@ -154,3 +154,26 @@ async def test_the_ended_paths_are_not_found(authority: Authority, path: str) ->
 
         await with_perplexity(services.perplexity, authority, use)
         assert services.perplexity.rejected == [Rejection(path, 404, "not_found", None)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "beyond"),
+    [
+        (Fault(Kind.REFUSAL), []),
+        (Fault(Kind.REASONING), []),
+        (Fault(Kind.SEARCHES), []),
+        (Fault(Kind.TWO_MESSAGES), []),
+        (Fault(Kind.UNCITED), []),
+        (Fault.in_stream("internal_error", 3), []),
+        (Fault(Kind.LENGTH), ["response.incomplete"]),
+        (Fault(Kind.FILTER), ["response.incomplete"]),
+    ],
+    ids=lambda value: value.kind.name if isinstance(value, Fault) else "",
+)
+async def test_rarer_streams_keep_the_types_too(
+    authority: Authority, fault: Fault, beyond: list[str]
+) -> None:
+    """But for messages that open with `content: null`, and `response.incomplete`, which the client lacks."""
+    events = await stream(authority, fault, preset="fast")
+    odd = [event for event in strange(events) if (event.get("item") or {}).get("content", "") is not None]
+    assert [event["type"] for event in odd] == beyond

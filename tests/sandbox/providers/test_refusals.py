@@ -373,7 +373,7 @@ async def test_what_is_not_there_is_not_found(authority: Authority) -> None:
 async def test_a_wrong_key_and_a_body_that_is_no_object_are_the_clients_mistakes(
     authority: Authority, name: str
 ) -> None:
-    """401 and 400."""
+    """401; 400 for a list, 100,000 levels, half a surrogate, another content type."""
     path = {"openai": "/v1/responses", "perplexity": "/v1/agent", "foreign": "/v1/chat/completions"}[name]
     async with open_providers(authority, FAST) as services:
         service: ProviderService = getattr(services, name)
@@ -386,9 +386,14 @@ async def test_a_wrong_key_and_a_body_that_is_no_object_are_the_clients_mistakes
             answer = await client.post(service.server.url + path, json={})
             assert answer.status_code == 401
             key = {"authorization": f"Bearer {service.options.api_key}"}
-            deep = b"[" * 100_000
-            for content, kind in [(deep, "application/json"), (b"a=b", "application/x-www-form-urlencoded")]:
+            json = "application/json"
+            bodies = [
+                (b"[" * 100_000, json),
+                (b'{"model": "\\ud83d"}', json),
+                (b"a=b", "application/x-www-form-urlencoded"),
+            ]
+            for content, kind in bodies:
                 headers = {"content-type": kind, **key}
                 answer = await client.post(service.server.url + path, content=content, headers=headers)
                 assert answer.status_code == 400
-        assert [rejection.status for rejection in service.rejected] == [400, 401, 400, 400]
+        assert [rejection.status for rejection in service.rejected] == [400, 401, 400, 400, 400]

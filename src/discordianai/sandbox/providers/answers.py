@@ -43,9 +43,14 @@ class Answer:
 
     @property
     def pieces(self) -> list[str]:
-        """The text as a model would send it: word by word."""
-        words = self.text.split(" ")
-        return [word if index == 0 else " " + word for index, word in enumerate(words)]
+        """The text as a model would send it."""
+        return pieces_of(self.text)
+
+
+def pieces_of(text: str) -> list[str]:
+    """The text as a model would send it: word by word."""
+    words = text.split(" ") if text else []
+    return [word if index == 0 else " " + word for index, word in enumerate(words)]
 
 
 def compose(service: str, question: str, earlier: list[str], *, sources: bool) -> Answer:

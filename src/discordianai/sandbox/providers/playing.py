@@ -29,24 +29,29 @@ class Player:
     """Sends one answer."""
 
     def __init__(self, exchange: Exchange, framing: Framing, pace: Pace, fault: Fault | None) -> None:
+        self.stopped = trio.Event()
+        """Once it is set, nothing more is played. What is being sent is sent whole: TLS demands it."""
         self._exchange = exchange
         self._framing = framing
         self._pace = pace.under(fault)
         self._fault = fault
         self._pieces = 0
 
-    async def play(self, script: Script, headers: list[tuple[str, str]]) -> None:
-        """Send the answer, or what the fault leaves of it."""
+    async def play(self, script: Script, headers: list[tuple[str, str]]) -> bool:
+        """Send the answer, or what the fault leaves of it; whether that was its end."""
         await self._exchange.start(200, [("content-type", self._framing.content_type), *headers])
         for step in script.steps():
             if step.pause is Pause.FIRST:
                 await self.rest(self._pace.first)
             elif step.pause is Pause.PIECE and await self._misbehave(script, step):
-                return
+                return not self.stopped.is_set()
+            if self.stopped.is_set():
+                return False
             await self.send(step.event)
             if step.pause is Pause.PIECE:
                 await self.rest(self._pace.between)
         await self.finish()
+        return True
 
     async def send(self, event: Json) -> None:
         """Send one event."""
@@ -61,10 +66,16 @@ class Player:
     async def rest(self, seconds: float) -> None:
         """Wait, with the signs of life that the service gives meanwhile."""
         while self._pace.keep_alive is not None and seconds > self._pace.keep_alive:
-            await trio.sleep(self._pace.keep_alive)
+            if await self._stopped_within(self._pace.keep_alive):
+                return
             await self._exchange.send(self._framing.keep_alive)
             seconds -= self._pace.keep_alive
-        await trio.sleep(seconds)
+        await self._stopped_within(seconds)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        with trio.move_on_after(seconds):
+            await self.stopped.wait()
+        return self.stopped.is_set()
 
     async def _misbehave(self, script: Script, step: Step) -> bool:
         """Do before this piece what is to be done; whether that was the end of the answer."""
@@ -74,7 +85,7 @@ class Player:
             return False
         match fault.kind:
             case Kind.STALL:
-                await trio.sleep_forever()
+                await self.stopped.wait()
             case Kind.EVENT:
                 for event in script.failure(fault):
                     await self.send(event)

@@ -117,7 +117,7 @@ def _mistake(detail: ErrorDetails) -> Mistake:
     kind, value = detail["type"], detail["input"]
     context = detail.get("ctx", {})
     wanted = context.get("expected") or context.get("expected_tags")
-    for limit in ("ge", "le", "max_length"):
+    for limit in ("ge", "le", "max_length", "pattern"):
         wanted = context.get(limit, wanted)
     if kind == "union_tag_not_found":
         found_object = isinstance(value, dict)

@@ -66,7 +66,7 @@ class Framing:
             event = numbered | event
             self._count += 1
         line = f"event: {event['type']}\n" if self.event_lines else ""
-        return f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "surrogatepass")
+        return f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,3 @@ class Question:
     def earlier(self) -> list[str]:
         """What was said before it."""
         return list(self.said[:-1])
-
-
-def pieces_of(text: str) -> list[str]:
-    """The text as a model would send it: word by word."""
-    words = text.split(" ") if text else []
-    return [word if index == 0 else " " + word for index, word in enumerate(words)]

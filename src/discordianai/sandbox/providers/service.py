@@ -59,8 +59,8 @@ class ProviderService(ABC):
         self._numbered = 0
 
     @abstractmethod
-    async def route(self, exchange: Exchange, path: str) -> None:
-        """Answer one exchange. Raises `ApiError`."""
+    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
+        """Answer one exchange, whose body is `data`. Raises `ApiError`."""
 
     @abstractmethod
     def error_body(self, error: ApiError) -> Json:
@@ -106,7 +106,8 @@ class ProviderService(ABC):
         finished = False
         path = exchange.path.partition("?")[0]
         try:
-            await self.route(exchange, path)
+            # Read in any case: over HTTP/1.1, the next request comes after it.
+            await self.route(exchange, path, await exchange.body())
             finished = True
         except ApiError as error:
             if not error.provoked:
@@ -126,9 +127,8 @@ class ProviderService(ABC):
         if exchange.headers.get("authorization") != f"Bearer {self.options.api_key}":
             raise ApiError(401, "invalid_api_key", message="Incorrect API key provided.")
 
-    async def json_body(self, exchange: Exchange) -> Json:
+    def json_body(self, exchange: Exchange, data: bytes) -> Json:
         """The request's body. Raises `ApiError` where it is no JSON object."""
-        data = await exchange.body()
         if self.body_limit is not None and len(data) > self.body_limit:
             raise ApiError(413, message="The request's body is too large.")
         kind = exchange.headers.get("content-type", "").partition(";")[0].strip()

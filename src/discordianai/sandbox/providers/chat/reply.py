@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 from discordianai.sandbox.providers import calling
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.answers import compose, pieces_of
 from discordianai.sandbox.providers.chat.requests import (
     ChatRequest,
     ChatTool,
@@ -16,7 +16,7 @@ from discordianai.sandbox.providers.chat.requests import (
 from discordianai.sandbox.providers.errors import QUOTA_CODES
 from discordianai.sandbox.providers.faults import Fault, Kind
 from discordianai.sandbox.providers.openai.rules import tokens_of
-from discordianai.sandbox.providers.script import Framing, Json, Pause, Question, Step, pieces_of
+from discordianai.sandbox.providers.script import Framing, Json, Pause, Question, Step
 
 DECLINED = "I’m sorry, but I can’t help with that."
 THOUGHT = "The question has two sides. The second one weighs more."

@@ -6,7 +6,7 @@ from discordianai.sandbox.http import Exchange
 from discordianai.sandbox.providers.chat.reply import ChatReply, question_of
 from discordianai.sandbox.providers.chat.requests import ChatRequest, ImagePart
 from discordianai.sandbox.providers.errors import QUOTA_CODES, ApiError
-from discordianai.sandbox.providers.faults import NO_IMAGES
+from discordianai.sandbox.providers.faults import NO_IMAGES, Fault
 from discordianai.sandbox.providers.models import BLIND, FOREIGN
 from discordianai.sandbox.providers.options import Rate
 from discordianai.sandbox.providers.schema import Mistake, Wrong, parse
@@ -27,12 +27,12 @@ class ForeignService(ProviderService):
         """See `ProviderService.rates`."""
         return self.options.foreign_rates
 
-    async def route(self, exchange: Exchange, path: str) -> None:
+    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
         """See `ProviderService.route`."""
         self.authenticate(exchange)
         match exchange.method, path:
             case "POST", "/v1/chat/completions":
-                await self._complete(exchange, path)
+                await self._complete(exchange, path, self.json_body(exchange, data))
             case "GET", "/v1/models":
                 listed = [
                     {"id": model, "object": "model", "created": 0, "owned_by": "local"} for model in FOREIGN
@@ -48,8 +48,13 @@ class ForeignService(ProviderService):
         code = error.code or error.status
         return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
 
-    async def _complete(self, exchange: Exchange, path: str) -> None:
-        body = await self.json_body(exchange)
+    def told(self, fault: Fault) -> ApiError:
+        """See `ProviderService.told`: what Responses call the input are messages here."""
+        error = super().told(fault)
+        error.param = error.param and re.sub(r"^input\b", "messages", error.param)
+        return error
+
+    async def _complete(self, exchange: Exchange, path: str, body: Json) -> None:
         request = parse(ChatRequest, body, _refusal, unknown_first=True)
         if request.model not in FOREIGN:
             said = f"The model `{request.model}` does not exist."

@@ -42,14 +42,14 @@ class OpenAIService(ProviderService):
         """See `ProviderService.tokens_per_minute`."""
         return self.options.tokens_per_minute
 
-    async def route(self, exchange: Exchange, path: str) -> None:
+    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
         """See `ProviderService.route`."""
         self.authenticate(exchange)
         match exchange.method, path:
             case "POST", "/v1/responses":
-                await self._respond(exchange, path)
+                await self._respond(exchange, path, self.json_body(exchange, data))
             case "POST", "/v1/chat/completions":
-                await self._chat(exchange, path)
+                await self._chat(exchange, path, self.json_body(exchange, data))
             case "GET", "/v1/models":
                 listed = [model.listed() for model in OPENAI.values()]
                 await self.json(exchange, 200, {"object": "list", "data": listed})
@@ -92,8 +92,7 @@ class OpenAIService(ProviderService):
         milliseconds = math.ceil(error.retry_after * 1000)
         return [("retry-after", f"{error.retry_after:g}"), ("retry-after-ms", str(milliseconds))]
 
-    async def _respond(self, exchange: Exchange, path: str) -> None:
-        body = await self.json_body(exchange)
+    async def _respond(self, exchange: Exchange, path: str, body: Json) -> None:
         request = parse(ResponsesRequest, body, rules.refusal)
         tokens = rules.tokens_of([body.get("instructions"), body.get("input")])
         rules.check(request, tokens)
@@ -104,8 +103,7 @@ class OpenAIService(ProviderService):
         fault = self.admit(path, body, question)
         await self.send(exchange, question, ResponsesReply(request, body, question, fault), fault)
 
-    async def _chat(self, exchange: Exchange, path: str) -> None:
-        body = await self.json_body(exchange)
+    async def _chat(self, exchange: Exchange, path: str, body: Json) -> None:
         request = parse(OpenAIChatRequest, body, rules.refusal)
         check_chat(request)
         question = question_of(request, body)

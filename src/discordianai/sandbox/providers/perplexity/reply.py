@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Iterator
 
 from discordianai.sandbox.providers import calling
-from discordianai.sandbox.providers.answers import Answer, Source, compose
+from discordianai.sandbox.providers.answers import Answer, Source, compose, pieces_of
 from discordianai.sandbox.providers.errors import QUOTA_CODES
 from discordianai.sandbox.providers.faults import Fault, Kind, Shape
 from discordianai.sandbox.providers.models import OLD_PRESETS, PRESETS
 from discordianai.sandbox.providers.openai.reply import COMMENTARY, DECLINED
 from discordianai.sandbox.providers.perplexity.requests import AgentRequest, Chosen, Function
-from discordianai.sandbox.providers.script import Json, Pause, Question, Step, pieces_of
+from discordianai.sandbox.providers.script import Json, Pause, Question, Step
 
 SEARCH_TOKENS = 2700
 """What the found text adds to the input."""

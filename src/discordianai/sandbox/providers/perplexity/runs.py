@@ -28,8 +28,8 @@ class Run:
     dropped_at: float | None = None
     """When its reader left before its end."""
     cancelled_at: float | None = None
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    """What is sent of it to its reader."""
+    stopped: trio.Event = field(default_factory=trio.Event)
+    """Set when it is cancelled: what is sent to its reader ends."""
 
     @property
     def state(self) -> State:
@@ -42,7 +42,7 @@ class Run:
     def cancel(self) -> None:
         """End it, and the stream of whoever still reads."""
         self.cancelled_at = time.monotonic()
-        self.scope.cancel()
+        self.stopped.set()
 
 
 class Runs:

@@ -3,8 +3,6 @@
 import re
 import time
 
-import trio
-
 from discordianai.sandbox.http import Exchange
 from discordianai.sandbox.providers.errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.faults import Fault, Kind
@@ -16,7 +14,6 @@ from discordianai.sandbox.providers.perplexity.framing import framing
 from discordianai.sandbox.providers.perplexity.reply import AgentReply
 from discordianai.sandbox.providers.perplexity.requests import AgentRequest, InputText, Message
 from discordianai.sandbox.providers.perplexity.runs import Run, Runs, State, new_id
-from discordianai.sandbox.providers.playing import Player
 from discordianai.sandbox.providers.schema import parse
 from discordianai.sandbox.providers.script import Json, Pause, Question
 from discordianai.sandbox.providers.service import Headers, ProviderService, streams
@@ -65,7 +62,7 @@ class PerplexityService(ProviderService):
         """See `ProviderService.rates`."""
         return self.options.perplexity_rates
 
-    async def route(self, exchange: Exchange, path: str) -> None:
+    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
         """See `ProviderService.route`."""
         if (exchange.method, path) == ("GET", "/v1/models"):  # needs no key
             listed = [
@@ -79,15 +76,14 @@ class PerplexityService(ProviderService):
         if exchange.method == "POST" and cancel:
             await self._cancel(exchange, cancel[1])
         elif exchange.method == "POST" and path in _ASKED:
-            await self._run(exchange, path)
+            await self._run(exchange, path, self.json_body(exchange, data))
         else:
             ended = path in _ENDED
             said = "This endpoint has been discontinued. Use the Agent API." if ended else "Not found"
             raise ApiError(404, message=said)
 
-    async def _run(self, exchange: Exchange, path: str) -> None:
+    async def _run(self, exchange: Exchange, path: str, body: Json) -> None:
         """Answer a question: as a run, which goes on when its reader leaves, until it is cancelled."""
-        body = await self.json_body(exchange)
         request = parse(AgentRequest, body, rules.refusal, unknown_first=True)
         rules.check(request)
         tokens = tokens_of([body.get("instructions"), body.get("input")])
@@ -108,30 +104,23 @@ class PerplexityService(ProviderService):
     ) -> None:
         """Send a run to its reader."""
         headers = self.headers(run.id.removeprefix("resp_"))
-        player = self.player(exchange, question.framing, fault) if streams(question, fault) else None
+        player = self.player(exchange, question.framing, fault)
+        player.stopped = run.stopped
         try:
-            with run.scope:
-                if player is not None:
-                    await player.play(script, headers)
-                else:
-                    await trio.sleep(run.length)
-                    await self.json(exchange, 200, self.object_of(script, fault), headers)
-                if fault is None or fault.kind not in BREAKS:
-                    run.finished = time.monotonic()
-            if run.cancelled_at is not None:
-                await self._end_cancelled(exchange, script, headers, player)
+            if streams(question, fault):
+                if not await player.play(script, headers):
+                    await player.send(script.cancelled())
+                    await player.finish()
+            else:
+                await player.rest(run.length)
+                cancelled = run.stopped.is_set()
+                body = script.cancelled_whole() if cancelled else self.object_of(script, fault)
+                await self.json(exchange, 200, body, headers)
+            if fault is None or fault.kind not in BREAKS:
+                run.finished = time.monotonic()
         finally:
             if run.state is State.RUNNING:
                 run.dropped_at = time.monotonic()
-
-    async def _end_cancelled(
-        self, exchange: Exchange, script: AgentReply, headers: Headers, player: Player | None
-    ) -> None:
-        if player is None:
-            await self.json(exchange, 200, script.cancelled_whole(), headers)
-        else:
-            await player.send(script.cancelled())
-            await player.finish()
 
     async def _cancel(self, exchange: Exchange, response_id: str) -> None:
         run = self.runs.get(response_id)
@@ -166,6 +155,7 @@ class PerplexityService(ProviderService):
     def told(self, fault: Fault) -> ApiError:
         """See `ProviderService.told`: without money, a key is not accepted here."""
         error = super().told(fault)
+        error.param = error.param and error.param.rpartition(".")[2]
         if fault.kind is Kind.QUOTA:
             error.status = 401
         return error
