@@ -104,7 +104,7 @@ async def test_what_no_restart_can_mend_ends_it_with_78(
 
 
 async def test_the_last_identifies_are_left_alone(tmp_path: Path, authority: Authority) -> None:
-    options = DiscordOptions(identifies=49)
+    options = DiscordOptions(identifies=50)
     async with open_sandbox(tmp_path, authority=authority, discord=options) as sandbox:
         async with open_bot(sandbox):
             with trio.move_on_after(20):
