@@ -287,6 +287,13 @@ class LocalDiscord:
                 del self.sessions[session_id]
             drop.set()
 
+    def invalidate_sessions(self) -> None:
+        """Op 9 in the midst of every session, which is forgotten."""
+        for session in self.sessions.values():
+            if session.outbox is not None:
+                session.outbox.send_nowait({"op": 9, "d": False})
+        self.sessions.clear()
+
     def break_gateway(self, fault: str) -> None:
         """From now on the gateway misbehaves so, until it is healed; `fault` is one of `FAULTS`."""
         self._gateway_fault = FAULTS[fault]
