@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:parameter 'timeout' of type 'float':DeprecationWarning"  # so the library opens its WebSocket
 )
 
+NO_INTERVALS: tuple[object, ...] = (0, -1, None, "x", [], 1e300, 10**400)
 HELLO = {"op": 10, "d": {"heartbeat_interval": 40_000}}
 
 Script = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -151,7 +152,7 @@ def says(*messages: object) -> Script:
         {"op": 10},
         {"op": 10, "d": None},
         {"op": 10, "d": 5},
-        *({"op": 10, "d": {"heartbeat_interval": wrong}} for wrong in (0, -1, None, "x", [], 1e300, 10**400)),
+        *({"op": 10, "d": {"heartbeat_interval": wrong}} for wrong in NO_INTERVALS),
         {"op": 10, "d": {"heartbeat_interval": float("nan")}},
         [],
         7,

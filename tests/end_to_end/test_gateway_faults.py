@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trio
 
-from discordianai.sandbox.bot import open_bot, open_sandbox
+from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, person
 from discordianai.sandbox.discord.gateway_faults import FAULTS, Moment
@@ -49,6 +49,13 @@ async def fetched(page: httpx.AsyncClient, path: str) -> str:
         return ""
 
 
+async def first_try(sandbox: Sandbox) -> None:
+    """Wait until the bot has tried to connect."""
+    with trio.fail_after(60):
+        while not any(tries(sandbox.discord)) and "starting it again" not in sandbox.log.read_text():  # noqa: ASYNC110  # a file
+            await trio.sleep(0.05)
+
+
 def tries(discord: LocalDiscord) -> tuple[int, int]:
     """IDENTIFYs and RESUMEs that have come so far."""
     return len(discord.counters.identify_times), len(discord.counters.resume_times)
@@ -73,9 +80,7 @@ async def test_the_bot_tries_at_a_pace_under(fault: str, tmp_path: Path, authori
         discord = sandbox.discord
         discord.break_gateway(fault)
         with at_a_pace(discord):
-            with trio.fail_after(20):
-                while not any(tries(discord)) and "starting it again" not in sandbox.log.read_text():  # noqa: ASYNC110  # a file
-                    await trio.sleep(0.05)
+            await first_try(sandbox)
             await trio.sleep(8)
             identifies, resumes = tries(discord)
             assert identifies <= 2
@@ -177,9 +182,10 @@ async def test_at_most_seven_identifies_in_thirty_seconds_under(
     ):
         discord = sandbox.discord
         if FAULTS[fault].moment is Moment.RESUME:
-            await bot.ready()
+            await bot.ready(60)
         discord.break_gateway(fault)
         discord.drop_gateway(resumable=True)
+        await first_try(sandbox)
         await trio.sleep(30)
         identifies, resumes = tries(discord)
         discord.heal_gateway()

@@ -14,7 +14,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, person
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.faults import Kind
-from tests.end_to_end.conftest import FAST, Stage
+from tests.end_to_end.conftest import FAST, RESTARTED, Stage
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
 
@@ -64,7 +64,7 @@ async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:
 
 
 async def test_the_next_start_remembers_and_registers_nothing_anew(stage: Stage) -> None:
-    async with stage() as scene:
+    async with stage(discord=RESTARTED) as scene:
         discord = scene.sandbox.discord
         await scene.ask("question 0")
         assert discord.counters.commands_written == 1

@@ -146,6 +146,7 @@ class Gateway:
         match fault.deed:
             case Deed.CLOSE:
                 await self._socket.close(fault.code)
+                return
             case Deed.INVALID:
                 await self._send({"op": INVALID_SESSION, "d": False})
             case Deed.RESUMABLE:
