@@ -19,7 +19,7 @@ import trio
 from benchmarks.answers import is_whole
 from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.discord import CHANNELS, Interaction, person
+from discordianai.sandbox.discord import CHANNELS, DiscordOptions, Interaction, person
 from discordianai.sandbox.providers import ServiceOptions
 
 PEOPLE = 100
@@ -70,7 +70,8 @@ async def soak(folder: Path, plan: Plan, authority: Authority | None = None) -> 
     """Kill it as planned, then let it finish, and look."""
     chance = random.Random(plan.seed)
     asked: dict[str, Interaction] = {}
-    async with open_sandbox(folder, authority=authority, providers=PROVIDERS) as sandbox:
+    discord = DiscordOptions(identify_interval=0.0)  # it is started again at once, not after ten seconds
+    async with open_sandbox(folder, authority=authority, discord=discord, providers=PROVIDERS) as sandbox:
         sandbox.write_settings(SETTINGS)
         async with open_bot(sandbox) as first:
             await first.ready()  # the commands are registered

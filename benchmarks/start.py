@@ -21,6 +21,7 @@ import trio
 
 from benchmarks.discord_measuring import busy, heading, row
 from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.discord import DiscordOptions
 
 READY_TIMEOUT = 30.0
 """Seconds."""
@@ -58,7 +59,8 @@ async def until_ended(environment: Mapping[str, str], *arguments: str) -> float:
 async def measure(folder: Path, rounds: int) -> dict[str, list[float]]:
     """The seconds of each, by its name; a round before the first fills the caches."""
     found: dict[str, list[float]] = {}
-    async with open_sandbox(folder) as sandbox:
+    again_at_once = DiscordOptions(identify_interval=0.0)
+    async with open_sandbox(folder, discord=again_at_once) as sandbox:
         check = ("-m", "discordianai", "check", "--settings", str(sandbox.settings))
         for number in range(rounds + 1):
             seconds = {

@@ -158,11 +158,14 @@ class Bot:
             release=partial(caller.post, self._give_up),
         )
 
+        starts, figures = session_limit.SessionStarts(), self._parts.figures
+
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
-            await _listener()(self._settings, self._gate, self._atlas, side, self._parts.figures).run()
+            await _listener()(self._settings, self._gate, self._atlas, side, figures, starts).run()
 
-        await keep_listening(listen, partial(session_limit.ask_discord, self._parts.discord))
+        ask = partial(session_limit.ask_discord, self._parts.discord)
+        await keep_listening(listen, ask, starts, figures)
 
     async def _withdraw(self, interaction_id: int) -> bool:
         return self._parts.assistant.stop(interaction_id)

@@ -35,8 +35,8 @@ IMAGE_TOKENS = 1000
 """Of a picture: more than most models take for one."""
 
 BYTES_PER_DOCUMENT_TOKEN = 4
-"""Of a document such as a PDF, of which nothing but its size is known. Where its text is compressed, as a rule
-to a third, it is three times as many."""
+"""Of a document such as a PDF, of which nothing but its size is known. Where its text is compressed, as a
+rule to a third, it is three times as many."""
 
 LEAST_RATIO, MOST_RATIO = 0.4, 4.0
 """What a report may make of a guess. A provider that counts its search results as input must not shrink every

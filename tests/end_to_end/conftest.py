@@ -17,6 +17,9 @@ from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.log_privacy import leaks, private_texts, secrets_of
 
 FAST = ServiceOptions(first_token=0.05, between_tokens=0.002, perplexity_rates=())
+RESTARTED = DiscordOptions(identify_interval=0.0)
+"""Not to refuse by op 9 a bot that a test starts again at once; systemd does that after ten seconds."""
+
 UNLIMITED: Mapping[str, Mapping[str, object]] = {
     "rate_limits.user": {"questions": 10_000},
     "rate_limits.perplexity": {"requests_per_minute": 10_000, "burst": 10_000},

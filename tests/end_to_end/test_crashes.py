@@ -12,7 +12,7 @@ from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.answers import compose
 from discordianai.sandbox.providers.faults import Kind
-from tests.end_to_end.conftest import FAST, Scene, Stage, said
+from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage, said
 from tests.end_to_end.test_asking import LONG, squeezed
 
 SLOW = ServiceOptions(first_token=0.05, between_tokens=0.02)
@@ -50,7 +50,7 @@ async def killed_while_streaming(scene: Scene, prompt: str, **more: object) -> I
 
 
 async def test_an_answer_that_had_begun_is_completed_in_its_message(stage: Stage) -> None:
-    async with stage() as scene:
+    async with stage(discord=RESTARTED) as scene:
         interaction = await killed_while_streaming(scene, "why is the sky blue?")
         async with open_bot(scene.sandbox):
             await scene.wait_answered(1)
@@ -62,7 +62,7 @@ async def test_an_answer_that_had_begun_is_completed_in_its_message(stage: Stage
 
 
 async def test_a_long_answer_goes_on_in_the_messages_that_are_there(stage: Stage) -> None:
-    async with stage(providers=SLOW) as scene:
+    async with stage(discord=RESTARTED, providers=SLOW) as scene:
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": LONG})
         await interaction.wait_until(lambda i: len(i.messages) >= 2, timeout=30)
         await trio.sleep(0.3)
@@ -79,7 +79,7 @@ async def test_a_long_answer_goes_on_in_the_messages_that_are_there(stage: Stage
 
 
 async def test_a_restart_tells_who_waits_and_answers_when_it_is_back(stage: Stage) -> None:
-    async with stage(settings={"discord": {"drain_seconds": 0.1}}) as scene:
+    async with stage(discord=RESTARTED, settings={"discord": {"drain_seconds": 0.1}}) as scene:
         scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=60))
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
@@ -183,7 +183,7 @@ def shows_whole(prompt: str, interaction: Interaction) -> bool:
 async def test_after_the_interactions_time_the_channel_is_told_and_only_the_asker_is_pinged(
     stage: Stage,
 ) -> None:
-    async with stage() as scene:
+    async with stage(discord=RESTARTED) as scene:
         discord = scene.sandbox.discord
         await killed_while_streaming(scene, "why is the sky blue?")
         make_older(scene.sandbox, HOUR)
@@ -199,7 +199,7 @@ async def test_after_the_interactions_time_the_channel_is_told_and_only_the_aske
 
 
 async def test_what_was_private_is_told_with_the_next_command_and_to_nobody_else(stage: Stage) -> None:
-    async with stage() as scene:
+    async with stage(discord=RESTARTED) as scene:
         discord = scene.sandbox.discord
         await killed_while_streaming(scene, "a secret", private=True)
         make_older(scene.sandbox, 2 * HOUR)
@@ -216,7 +216,7 @@ async def test_what_was_private_is_told_with_the_next_command_and_to_nobody_else
 
 
 async def test_a_replayed_event_is_answered_once_also_by_the_next_process(stage: Stage) -> None:
-    async with stage() as scene:
+    async with stage(discord=RESTARTED) as scene:
         discord = scene.sandbox.discord
         interaction = await scene.ask("why is the sky blue?")
         discord.replay(interaction)

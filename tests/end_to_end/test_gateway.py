@@ -52,6 +52,19 @@ async def test_answers_arrive_while_the_gateway_is_lost_and_its_session_too(scen
 
 
 @played
+async def test_what_was_asked_just_before_the_session_ended_is_answered(scene: Scene) -> None:
+    """Events that are being acknowledged when op 9 comes are not dropped with the listener."""
+    discord, answered = scene.sandbox.discord, scene.answered()
+    asked = [discord.invoke_now("ask", {"prompt": f"I am {n}"}, user=person(n)) for n in range(1130, 1150)]
+    discord.invalidate_sessions()
+    await scene.wait_answered(answered + 20)
+    for interaction in asked:
+        assert "You asked: “I am" in interaction.text
+    with trio.fail_after(20):
+        await discord.wait_ready()
+
+
+@played
 async def test_a_question_asked_during_the_gap_is_answered_after_the_resume(scene: Scene) -> None:
     discord = scene.sandbox.discord
     discord.drop_gateway(resumable=True)

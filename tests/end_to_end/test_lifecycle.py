@@ -14,7 +14,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, person
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.faults import Kind
-from tests.end_to_end.conftest import FAST, Stage
+from tests.end_to_end.conftest import FAST, RESTARTED, Stage
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
 
@@ -64,7 +64,7 @@ async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:
 
 
 async def test_the_next_start_remembers_and_registers_nothing_anew(stage: Stage) -> None:
-    async with stage() as scene:
+    async with stage(discord=RESTARTED) as scene:
         discord = scene.sandbox.discord
         await scene.ask("question 0")
         assert discord.counters.commands_written == 1
@@ -104,7 +104,7 @@ async def test_what_no_restart_can_mend_ends_it_with_78(
 
 
 async def test_the_last_identifies_are_left_alone(tmp_path: Path, authority: Authority) -> None:
-    options = DiscordOptions(identifies=49)
+    options = DiscordOptions(identifies=50)
     async with open_sandbox(tmp_path, authority=authority, discord=options) as sandbox:
         async with open_bot(sandbox):
             with trio.move_on_after(20):

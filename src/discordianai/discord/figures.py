@@ -29,12 +29,15 @@ class Unacknowledged(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DiscordStatistics:
-    """One moment of it. The last four are totals: `identifies` and `resumes` of gateway sessions, `losses` of
-    the gateway; `unacknowledged` by reason, `interactions` by what became of them.
+    """One moment of it. Totals are `identifies` and `resumes` of gateway sessions, the tries of both, the
+    gateway's `losses`, `unacknowledged` by reason, and `interactions` by what became of them.
 
     `connected_since` is in seconds since the epoch, None while there is no gateway. `acknowledged` is the
     time from an event to Discord's word that it has taken the acknowledgement. `lag` is how late the
     listener's loop was, `overdue` the seconds for which it has not taken its turn now.
+
+    `trouble` is why there is no gateway, as far as that is known, and `next_try` when it is tried again, in
+    seconds since the epoch. `identifies_left` is how many Discord allows still, None before it was asked.
     """
 
     connected_since: float | None = None
@@ -44,6 +47,11 @@ class DiscordStatistics:
     identifies: int = 0
     resumes: int = 0
     losses: int = 0
+    identify_tries: int = 0
+    resume_tries: int = 0
+    identifies_left: int | None = None
+    trouble: str = ""
+    next_try: float = 0.0
     unacknowledged: Mapping[str, int] = field(default_factory=dict)
     interactions: Mapping[str, int] = field(default_factory=dict)
 
@@ -58,8 +66,27 @@ class DiscordFigures:
         self._lag = Latencies(KEPT_BEATS)
         self._due: float | None = None
         self._identifies = self._resumes = self._losses = 0
+        self._identify_tries = self._resume_tries = 0
+        self._identifies_left: int | None = None
+        self._trouble, self._next_try = "", 0.0
         self._unacknowledged: Counter[str] = Counter()
         self._interactions: Counter[str] = Counter()
+
+    def identify(self, left: int | None) -> None:
+        """An IDENTIFY is about to be sent; so many are left then."""
+        with self._lock:
+            self._identify_tries += 1
+            self._identifies_left = left
+
+    def resume(self) -> None:
+        """A session's connection was lost, and it is about to be gone on with."""
+        with self._lock:
+            self._resume_tries += 1
+
+    def wait(self, trouble: str, seconds: float) -> None:
+        """There is no gateway for this reason, and the next try comes in so many seconds."""
+        with self._lock:
+            self._trouble, self._next_try = trouble, time.time() + seconds
 
     def identified(self) -> None:
         """A session has begun."""
@@ -120,6 +147,11 @@ class DiscordFigures:
                 identifies=self._identifies,
                 resumes=self._resumes,
                 losses=self._losses,
+                identify_tries=self._identify_tries,
+                resume_tries=self._resume_tries,
+                identifies_left=self._identifies_left,
+                trouble=self._trouble,
+                next_try=self._next_try,
                 unacknowledged=dict(self._unacknowledged),
                 interactions=dict(self._interactions),
             )
@@ -127,6 +159,7 @@ class DiscordFigures:
     def _connect(self) -> None:
         self._lose()
         self._connected_since = time.time()
+        self._trouble, self._next_try = "", 0.0
 
     def _lose(self) -> None:
         self._losses += self._connected_since is not None

@@ -1,70 +1,82 @@
-"""Keeps a listener running: starts it, and starts it again when it fails, ever more slowly."""
+"""Keeps a listener running: begins a session, and the next one when it is over, ever more slowly."""
 
-import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 import structlog
 import trio
 
 from discordianai.discord.bridge import run_asyncio
-from discordianai.discord.session_limit import GatewayUnavailable, ListenerRefused
+from discordianai.discord.figures import DiscordFigures
+from discordianai.discord.session_limit import (
+    RESERVE,
+    GatewayUnavailable,
+    ListenerRefused,
+    SessionEnded,
+    SessionStarts,
+    StartLimit,
+)
 
-SHORTEST_PAUSE = 1.0
-LONGEST_PAUSE = 300.0
-HEALTHY_AFTER = 600.0
-"""Seconds of listening after which the pauses begin small again."""
+USED_UP = f"the day's identifies are used up, but for the last {RESERVE}, which are kept"
 
 
-class Backoff:
-    """Pauses that double with every failure, with jitter: many bots do not return as one."""
+@dataclass(slots=True)
+class _Outage:
+    """Tells what keeps the gateway away: in the figures each time, in the log once for each reason."""
 
-    def __init__(self, chance: random.Random | None = None) -> None:
-        self._chance = chance or random.Random()  # noqa: S311  # spreads load, protects nothing
-        self._failures = 0
+    figures: DiscordFigures
+    log: structlog.stdlib.BoundLogger
+    told: set[str] = field(default_factory=set)
 
-    def reset(self) -> None:
-        """Begin small again."""
-        self._failures = 0
-
-    def pause(self) -> float:
-        """Seconds to wait after one more failure: between half the step and the whole of it."""
-        step = min(SHORTEST_PAUSE * 2.0 ** min(self._failures, 16), LONGEST_PAUSE)
-        self._failures += 1
-        return max(SHORTEST_PAUSE, step * self._chance.uniform(0.5, 1.0))
+    def tell(self, reason: str, seconds: float) -> None:
+        self.figures.wait(reason, seconds)
+        seconds = round(seconds, 1)
+        if reason in self.told:
+            self.log.debug("trying again", reason=reason, seconds=seconds)
+        elif reason == USED_UP:
+            self.log.error("too many starts today: waiting until Discord allows more", seconds=seconds)
+        else:
+            self.log.warning("the listener stopped; starting it again", reason=reason, seconds=seconds)
+        self.told.add(reason)
 
 
 async def keep_listening(
     listen: Callable[[], Awaitable[None]],
-    seconds_until_allowed: Callable[[], Awaitable[float]],
-    backoff: Backoff | None = None,
+    ask: Callable[[], Awaitable[StartLimit]],
+    starts: SessionStarts,
+    figures: DiscordFigures,
 ) -> None:
-    """Run `listen` again and again, whenever Discord allows it.
+    """Run `listen`, which begins one session, again and again, at a pace that Discord allows.
 
     Ends only by `ListenerRefused` or cancellation.
 
-    `listen` is asyncio code; `seconds_until_allowed` is trio's, and may raise `GatewayUnavailable`.
+    `listen` is asyncio code, which calls `starts.identify` before it identifies, and
+    `starts.backoff.establish` when it has; `ask` is trio's, and may raise `GatewayUnavailable`.
     """
-    log = structlog.get_logger("discordianai.discord")
-    backoff = backoff or Backoff()
+    outage = _Outage(figures, structlog.get_logger("discordianai.discord"))
     while True:
-        started = trio.current_time()
+        await trio.sleep(starts.backoff.wait())
+        starts.backoff.begin()
         try:
-            if wait := await seconds_until_allowed():
-                log.error("too many starts today: waiting until Discord allows more", seconds=round(wait))
+            if wait := starts.allow(await ask()):
+                outage.tell(USED_UP, wait)
                 await trio.sleep(wait)
                 continue
-            started = trio.current_time()
             await run_asyncio(listen)
-            reason = "it ended by itself"
+            failure: Exception = SessionEnded("the library ended by itself")
         except ListenerRefused:
             raise
-        except GatewayUnavailable as error:
-            reason = str(error)
         except Exception as error:
-            reason = type(error).__name__
-            log.debug("the listener failed", exc_info=True)
-        if trio.current_time() - started >= HEALTHY_AFTER:
-            backoff.reset()
-        pause = backoff.pause()
-        log.warning("the listener stopped; starting it again", reason=reason, seconds=round(pause, 1))
-        await trio.sleep(pause)
+            failure = error
+        starts.lose(failure)
+        if not starts.backoff.failures:
+            outage.told.clear()
+        outage.tell(_why(failure, outage.log), starts.backoff.wait())
+
+
+def _why(failure: Exception, log: structlog.stdlib.BoundLogger) -> str:
+    """What happened, in words that carry nothing of what came from outside."""
+    if isinstance(failure, SessionEnded | GatewayUnavailable):
+        return str(failure)
+    log.debug("the listener failed", exc_info=failure)
+    return type(failure).__name__

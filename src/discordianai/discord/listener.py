@@ -22,11 +22,12 @@ from discordianai.discord.catalogue import entries
 from discordianai.discord.commands import synchronise
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.gate import Gate
+from discordianai.discord.gateway import Session
 from discordianai.discord.handover import Servers, TrioSide
 from discordianai.discord.intents import GRANT_IT, MESSAGE_CONTENT, privileged
-from discordianai.discord.reception import Reception
+from discordianai.discord.reception import ACKNOWLEDGE_TIMEOUT, Reception
 from discordianai.discord.rest_limits import ExemptingHTTPClient
-from discordianai.discord.session_limit import ListenerRefused, seconds_to_wait
+from discordianai.discord.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
 from discordianai.guard import Guard
 from discordianai.settings import DiscordSettings, Settings
 
@@ -35,7 +36,10 @@ THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync"
 """Events from which the atlas learns."""
 
 REFUSALS = {
-    4004: "Discord rejected the bot's token: set DISCORD_TOKEN to a valid one",
+    4004: WRONG_TOKEN,
+    4010: "Discord does not know the shard that the bot asks for: update the bot",
+    4011: "Discord wants several shards for a bot in so many servers, and this bot has one: leave some",
+    4012: "Discord no longer has the gateway's version that the bot speaks: update the bot",
     4013: "Discord does not know the intents that the bot asks for: update the bot",
     4014: f"Discord refused the bot's intents: {GRANT_IT}",
 }
@@ -43,10 +47,16 @@ REFUSALS = {
 
 
 class Listener:
-    """One run of the library, on an asyncio loop of its own. It is used once."""
+    """One run of the library, on an asyncio loop of its own, for one session. It is used once."""
 
     def __init__(
-        self, settings: Settings, gate: Gate, atlas: Atlas, trio_side: TrioSide, figures: DiscordFigures
+        self,
+        settings: Settings,
+        gate: Gate,
+        atlas: Atlas,
+        trio_side: TrioSide,
+        figures: DiscordFigures,
+        starts: SessionStarts,
     ) -> None:
         self._settings = settings
         self._atlas = atlas
@@ -55,16 +65,15 @@ class Listener:
         self._log = structlog.get_logger("discordianai.discord.listener")
         self._started = time.monotonic()
         self._client = self._make_client()
+        self._session = self._make_session(starts)
         self._reception = Reception(self._client.http, gate, trio_side, figures)
-        self._identified = 0
+        self._receiving: set[asyncio.Task[None]] = set()
         self._bot_id = 0
         self._session_socket: object = None
 
     async def run(self) -> None:
-        """Listen until cancelled. Raises `ListenerRefused` when trying again is no use, else whatever failed.
-
-        To return is a failure too: the library ends quietly when it cannot reconnect.
-        """
+        """Listen until cancelled. Raises `ListenerRefused` when trying again is no use, `SessionEnded` when a
+        new session has to be begun, else whatever failed."""
         # A class attribute is where the library keeps it.
         Route.BASE = self._settings.discord.api_url
         token = self._settings.discord.token
@@ -74,7 +83,10 @@ class Listener:
             await self._client.login(token.get_secret_value() if token else "")
             # Meanwhile the gateway connects: commands that Discord knows already work as soon as it has.
             synchronising = asyncio.create_task(self._synchronise())
-            await self._client.start_gateway()
+            try:
+                await self._session.start()
+            finally:
+                await self._finish_receiving()
         except Exception as error:
             if sentence := _refusal(error):
                 raise ListenerRefused(sentence) from None
@@ -105,6 +117,17 @@ class Listener:
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
 
+    def _make_session(self, starts: SessionStarts) -> Session:
+        session = Session(self._client, _intents(self._settings.discord), 0)
+        session.starts, session.figures = starts, self._figures
+        self._client._connection_state = session
+        return session
+
+    async def _finish_receiving(self) -> None:
+        """What came in the session's last moment is still acknowledged and handed over."""
+        if self._receiving:
+            await asyncio.wait(self._receiving, timeout=ACKNOWLEDGE_TIMEOUT)
+
     def _is_connected(self) -> bool:
         """Whether the connection on which the session began, or was gone on with, is open.
 
@@ -128,7 +151,6 @@ class Listener:
             self._log.error("commands could not be registered", reason=type(error).__name__)
 
     async def _on_ready(self, event: WebsocketReady) -> None:
-        self._identified += 1
         self._remember_connection()
         self._figures.identified()
         self._bot_id = int(event.data["user"]["id"])
@@ -136,20 +158,26 @@ class Listener:
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
         self._atlas.hear("READY", event.data)
         self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
-        # The library identifies again by itself, and does not look at how often it may.
-        if self._identified > 1 and seconds_to_wait(await self._client.http.get_gateway_bot()):
-            await self._client.stop()
 
     async def _on_resume(self, _event: Resume) -> None:
         self._remember_connection()
         self._figures.resumed()
 
     async def _on_interaction(self, event: RawGatewayEvent) -> None:
+        self._note_receiving()
         await self._reception.interaction(event.data)
 
     async def _on_message(self, event: RawGatewayEvent) -> None:
         if self._settings.discord.respond_to == "mentions":
+            self._note_receiving()
             await self._reception.message(event.data, self._bot_id)
+
+    def _note_receiving(self) -> None:
+        """The library runs each event in a task of its own."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._receiving.add(task)
+            task.add_done_callback(self._receiving.discard)
 
     async def _on_places(self, event: RawGatewayEvent) -> None:
         name, known = event.resolved_name.removeprefix("raw_").upper(), self._atlas.guild_ids.copy()

@@ -4,13 +4,18 @@ Discord exempts them from the bot's global limit. With the stock client, of 200 
 acknowledged too late and lost.
 """
 
+import asyncio
 from contextvars import ContextVar
 from typing import Any
 
+from aiohttp import ClientWebSocketResponse
 from interactions.api.http.http_client import GlobalLock, HTTPClient
 from interactions.api.http.route import Route
 
 _exempt: ContextVar[bool] = ContextVar("exempt", default=False)
+
+OPEN_TIMEOUT = 20.0
+"""Seconds that the gateway's WebSocket may take to open, TLS and the upgrade included."""
 
 CONNECTIONS = 100
 """Acknowledgements at once; aiohttp opens connections as they are needed."""
@@ -49,3 +54,8 @@ class ExemptingHTTPClient(HTTPClient):
             return await super().request(route, *args, **options)
         finally:
             _exempt.reset(reset)
+
+    async def websocket_connect(self, url: str) -> ClientWebSocketResponse:
+        """See the library's, which waits for minutes. Raises `TimeoutError`."""
+        async with asyncio.timeout(OPEN_TIMEOUT):
+            return await super().websocket_connect(url)

@@ -1,5 +1,6 @@
 """Whether the bot lives, and whether it can answer: a function of one snapshot."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,11 +42,25 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.process.stopping:
         yield "the bot is stopping"
     if snapshot.discord.connected_since is None:
-        yield "the Discord gateway is not connected"
+        yield _why_no_gateway(snapshot)
     if not snapshot.health.writable:
         yield snapshot.health.reason or "the store cannot be written"
     if all(provider.dispatch.breaker is BreakerState.OPEN for provider in snapshot.providers.values()):
         yield "the circuit breaker of every provider is open"
+
+
+def _why_no_gateway(snapshot: Snapshot) -> str:
+    discord = snapshot.discord
+    sentence = "the Discord gateway is not connected"
+    if not discord.trouble:
+        return sentence
+    if discord.next_try <= snapshot.process.taken_at:
+        return f"{sentence}: {discord.trouble}; it is being tried now"
+    return f"{sentence}: {discord.trouble}; the next try is at {_utc(discord.next_try)}"
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
 def _remarks(snapshot: Snapshot) -> Iterator[str]:

@@ -124,6 +124,13 @@ DISCORD = Group(
         Figure("overdue", "event_loop_overdue_seconds", "For how long Discord's loop has been silent"),
         Figure("identifies", "discord_identifies", "Gateway sessions that were begun", COUNTER),
         Figure("resumes", "discord_resumes", "Gateway sessions that were gone on with", COUNTER),
+        Figure(
+            "identify_tries",
+            "discord_identify_tries",
+            "IDENTIFYs that were sent, which Discord counts",
+            COUNTER,
+        ),
+        Figure("resume_tries", "discord_resume_tries", "RESUMEs that were sent", COUNTER),
         Figure("losses", "discord_gateway_losses", "How often the gateway was lost", COUNTER),
     ),
 )

@@ -157,7 +157,7 @@ def judge_starts(limit: Json) -> Finding:
     """How often the bot may still identify."""
     remaining, total = int(limit["remaining"]), int(limit["total"])
     subject, found = "discord starts", f"{remaining} of {total} are left today"
-    if remaining < RESERVE:
+    if remaining <= RESERVE:
         hours = float(limit["reset_after"]) / 3_600_000
         advice = f"find out what restarts the bot; it waits for {hours:.1f} hours now"
         return problem(subject, found, advice, remaining=remaining, total=total)

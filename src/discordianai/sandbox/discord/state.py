@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from discordianai.sandbox.discord.gateway_faults import FAULTS, GatewayFault, Moment
 from discordianai.sandbox.discord.interaction import Interaction, options_json
 from discordianai.sandbox.discord.limits import Buckets
 from discordianai.sandbox.discord.messages import Message
@@ -41,6 +42,8 @@ class DiscordOptions:
     heartbeat_interval: float = 40.0
     identifies: int = 1000
     """How many are left of the day's."""
+    identify_interval: float = 5.0
+    """Within so many seconds of another one, an IDENTIFY is answered by op 9."""
     webhook_requests: int = 5
     webhook_period: float = 5.0
 
@@ -71,6 +74,9 @@ class Counters:
 
     identifies: int = 0
     resumes: int = 0
+    identify_times: list[float] = field(default_factory=list)
+    """On trio's clock, every IDENTIFY with the right token, whatever the answer."""
+    resume_times: list[float] = field(default_factory=list)
     intents: int = 0
     presence: Json = field(default_factory=dict)
     """What the bot identified with last."""
@@ -107,6 +113,9 @@ class LocalDiscord:
         self.global_bucket = Buckets(50, 1.0, "global")
         self._failures: deque[tuple[str, int]] = deque()
         self._offset = 0.0
+        self._identified_at = -float("inf")
+        self._gateway_fault: GatewayFault | None = None
+        self._healed = trio.Event()
         self._connected = trio.Event()
         self._drops: dict[str, trio.Event] = {}
 
@@ -278,6 +287,23 @@ class LocalDiscord:
                 del self.sessions[session_id]
             drop.set()
 
+    def invalidate_sessions(self) -> None:
+        """Op 9 in the midst of every session, which is forgotten."""
+        for session in self.sessions.values():
+            if session.outbox is not None:
+                session.outbox.send_nowait({"op": 9, "d": False})
+        self.sessions.clear()
+
+    def break_gateway(self, fault: str) -> None:
+        """From now on the gateway misbehaves so, until it is healed; `fault` is one of `FAULTS`."""
+        self._gateway_fault = FAULTS[fault]
+
+    def heal_gateway(self) -> None:
+        """It behaves again; frozen connections are closed."""
+        self._gateway_fault = None
+        self._healed.set()
+        self._healed = trio.Event()
+
     def fail_next(self, path_contains: str, status: int, times: int = 1) -> None:
         """Answer the next `times` REST requests whose path contains this with an error."""
         self._failures.extend([(path_contains, status)] * times)
@@ -296,6 +322,21 @@ class LocalDiscord:
                 return failure[1]
         return None
 
+    def fault_at(self, moment: Moment) -> GatewayFault | None:
+        """What the gateway is to do wrong at this moment, if anything."""
+        fault = self._gateway_fault
+        return fault if fault is not None and fault.moment is moment else None
+
+    async def wait_healed(self) -> None:
+        """Wait until the gateway behaves again."""
+        await self._healed.wait()
+
+    def may_identify(self) -> bool:
+        """Whether the last IDENTIFY is long enough ago; this one counts from now on."""
+        now = self.now()
+        before, self._identified_at = self._identified_at, now
+        return now - before >= self.options.identify_interval
+
     def connected(self, session: Session) -> trio.Event:
         """A bot has a connection for this session; the event is set when it is to be dropped."""
         self._drops[session.id] = trio.Event()
@@ -306,7 +347,7 @@ class LocalDiscord:
         """The connection of this session has ended."""
         session.outbox = None
         self._drops.pop(session.id, None)
-        if not self._drops:
+        if not self._drops and self._connected.is_set():  # whoever waits, waits on this one
             self._connected = trio.Event()
 
     def message(self, channel_id: int, flags: int = 0) -> Message:
