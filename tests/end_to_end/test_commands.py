@@ -70,7 +70,7 @@ async def test_models_are_completed_while_they_are_typed(scene: Scene) -> None:
     for command in ("ask", "model"):
         for typed, fitting in (
             ("", ["gpt-6-luna", "gpt-6.1-terra", "fast", "perplexity/sonar"]),
-            ("NAR-", ["fast"]),
+            ("ONAR", ["perplexity/sonar"]),
         ):
             typing = type_into(discord, command, "model", typed)
             await typing.wait_until(lambda i: i.acknowledged_after is not None, timeout=30)

@@ -36,7 +36,7 @@ async def test_half_a_pair_in_anything_that_people_write_is_replaced_and_the_que
     discord, someone = scene.sandbox.discord, User(person(1).id, f"Ann{HALF}")
     file = {**upload(discord, "a.txt", b"spit"), "filename": f"a{HALF}.txt"}
     await scene.ask(f"why {HALF}?", user=someone, options={"file": file})
-    asked = scene.sandbox.openai.requests[-1]["messages"][-1]["content"]
+    asked = scene.sandbox.openai.requests[-1]["input"][-1]["content"]
     assert asked.startswith("Ann\ufffd: why \ufffd?")
     assert "a\ufffd.txt" in asked
     answered = scene.answered()
@@ -46,7 +46,7 @@ async def test_half_a_pair_in_anything_that_people_write_is_replaced_and_the_que
     await form.wait_until(lambda i: bool(i.form))
     submit(discord, form, f"and this {HALF}?")
     await scene.wait_answered(answered + 2)
-    assert "> this \ufffd" in scene.sandbox.openai.requests[-1]["messages"][-1]["content"]
+    assert "> this \ufffd" in scene.sandbox.openai.requests[-1]["input"][-1]["content"]
     persona = await discord.invoke(
         "persona", {"instructions": f"Be {HALF}"}, user=User(person(2).id, "Ben", permissions=8)
     )
