@@ -126,7 +126,7 @@ class Answering:
         """A bug has stopped this one; where the answer had ended, the person has all that there is."""
         if not progress.ended:
             reply = progress.reply
-            shown, newest = (reply.visible, reply.newest) if reply else (False, None)
+            shown, newest = (reply.shows_text, reply.newest) if reply else (False, None)
             words = numbered(INTERNAL_ERROR, question)
             with Guard(self._log, "a bug kept a person from being told", error=question.number):
                 shown = shown or question.in_thread

@@ -159,6 +159,19 @@ def test_whatever_stands_in_whatever_place_it_is_read_or_named(
         assert all(0 < id_ <= LARGEST_ID for id_ in ids)
 
 
+@pytest.mark.parametrize("other", ["\ud83d", 10**400, math.nan, MISSING])
+@pytest.mark.parametrize(("name", "path"), PLACES)
+def test_in_each_place_the_worst_is_read_or_named(name: str, path: tuple[Any, ...], other: object) -> None:
+    """The property above tries some of them; these are all."""
+    try:
+        record = parsed(name, mutated(name, path, other))
+    except Malformed:
+        return
+    for leaf in leaves(record):
+        if isinstance(leaf, str):
+            leaf.encode()
+
+
 @pytest.mark.parametrize(
     "bad", [None, True, -1, 0, 2**63, 10**400, 1.0, math.nan, "", "x", "9" * 400, [], {}]
 )

@@ -88,7 +88,7 @@ def test_an_address_that_cannot_be_read_is_named_and_not_linked(url: str) -> Non
         (Citation("https://www.bank.example@evil.example/x", "Bank"), "· evil.example"),
         (Citation("https://a.example/x", "\u202egnp.exe\u200b"), "[gnp.exe](<"),
         (Citation("https://a.example/x", "\u200b\u2060"), "[a.example](<"),
-        (Citation("https://a.example/x", "||hidden|| ~~not~~"), "[//hidden// --not--](<"),
+        (Citation("https://a.example/x", "||hidden|| ~~not~~"), "[¦¦hidden¦¦ ∼∼not∼∼](<"),
         (Citation("https://a.example/" + "x" * 1500, "Long"), "[1] Long"),
         (Citation("", ""), "a page without a title"),
     ],

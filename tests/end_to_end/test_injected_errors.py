@@ -173,7 +173,9 @@ async def functions(sandbox: Sandbox) -> dict[str, Way]:
             found |= dict.fromkeys(traced(sandbox, "asked") - before, way)
         assert await bot.stop() == 0
     others = traced(sandbox, "other")
-    return {name: way for name, way in sorted(found.items()) if name not in others | SHARED.keys()}
+    own = found.keys() - others - SHARED.keys()
+    # The pool belongs to everybody: a request moves others' requests on, too.
+    return {name: found[name] for name in sorted(own) if not name.startswith("transport/")}
 
 
 async def _bystander(sandbox: Sandbox, answers: list[bool], enough: trio.Event) -> None:

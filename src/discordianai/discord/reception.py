@@ -103,7 +103,11 @@ class Reception:
             except HTTPException as error:
                 if error.code != ALREADY_ACKNOWLEDGED:
                     raise
-                await self._http.edit_interaction_message(data, str(payload["application_id"]), token)
+                application = str(payload["application_id"])
+                if payload["type"] == interaction.MESSAGE_COMPONENT:  # what stands there is another answer
+                    await self._http.post_followup(data, application, token)
+                else:
+                    await self._http.edit_interaction_message(data, application, token)
 
     async def message(self, payload: Data, bot_id: int) -> None:
         """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""

@@ -119,6 +119,11 @@ class DiscordReply:
         self._add(self._references.feed(text))
 
     @property
+    def shows_text(self) -> bool:
+        """Whether the person sees a part of the answer already."""
+        return self.visible and bool(self._written)
+
+    @property
     def newest(self) -> int | None:
         """The message that goes on; None for the original one."""
         return self._further[-1] if self._further else None

@@ -22,9 +22,7 @@ LONGEST_READ = 4 * LONGEST_TITLE
 
 NAMELESS = "a page without a title"
 
-_HARMLESS = str.maketrans(
-    {"[": "(", "]": ")", "`": "'", "|": "/", "*": "'", "~": "-", "<": "(", ">": ")", "\\": "/"}
-)
+_HARMLESS = str.maketrans("[]`|*~<>\\", "()'¦∗∼‹›∖")
 """What Discord's Markdown would take for its own; a pair may reach over lines."""
 
 _MARKS = re.compile(r"`+|\[(\d{1,3})\]")
