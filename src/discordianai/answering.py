@@ -83,7 +83,7 @@ class Answering:
         with closing(standing):
             where = destination.of(self._discord, question, ids, partial(self._note_part, question, text=""))
             async with trio.open_nursery() as nursery:
-                async with open_reply(where.messages, question, self._options(question, where)) as reply:
+                async with open_reply(where.messages, question, self.reply_options(question, where)) as reply:
                     progress.reply = reply
                     if where.channel is not None:
                         nursery.start_soon(_show_typing, where.channel, reply)
@@ -91,7 +91,8 @@ class Answering:
                     progress.ended = True
                 nursery.cancel_scope.cancel()
 
-    def _options(self, question: Question, where: Destination) -> ReplyOptions:
+    def reply_options(self, question: Question, where: Destination) -> ReplyOptions:
+        """How any answer to that question is shown there, this one's or one that a former process left."""
         most = self._settings.discord.max_messages
         return ReplyOptions(
             pace=self._pace,

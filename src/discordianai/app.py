@@ -140,12 +140,13 @@ def _make_bot(
     asking = Asking(instruments.dispatchers, Router(settings.configured, settings.routing.strategy))
     assistant = Assistant(asking, contexts, store, ledger, assistant_options(settings))
     reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
+    answering = Answering(settings, assistant, store, api, reader)
     services = Services(settings, store, contexts, channels, lambda: describe(instruments.read()))
     parts = Parts(
         assistant=assistant,
-        answering=Answering(settings, assistant, store, api, reader),
+        answering=answering,
         store=store,
-        resuming=Resuming(store, api),
+        resuming=Resuming(store, api, answering.reply_options),
         desk=Desk(services, api),
         channels=channels,
         servers=ServerBook(store, channels, settings.conversations.grace_days),

@@ -19,17 +19,15 @@ from discordianai.conversations.pending import PendingQuestions, Unfinished
 from discordianai.conversations.store import StoreError
 from discordianai.discord import destination, last_words
 from discordianai.discord.channel import ChannelMessages
+from discordianai.discord.destination import Destination
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import MessageError, Messages
-from discordianai.discord.pace import Pace
-from discordianai.discord.reply import SUPPRESS_EMBEDS, ReplyOptions, open_reply
+from discordianai.discord.reply import ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
-from discordianai.discord.splitting import split
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
-from discordianai.surrogates import well_formed
 
 VALID_FOR = 15 * 60.0
 """Seconds that Discord honours an interaction's token."""
@@ -61,9 +59,15 @@ AnswerAgain = Callable[[Question, tuple[int, ...]], Awaitable[None]]
 class Resuming:
     """Knows who is still owed a word."""
 
-    def __init__(self, store: PendingQuestions, discord: DiscordApi) -> None:
+    def __init__(
+        self,
+        store: PendingQuestions,
+        discord: DiscordApi,
+        reply_options: Callable[[Question, Destination], ReplyOptions],
+    ) -> None:
         self._store = store
         self._discord = discord
+        self._reply_options = reply_options  # those of every other answer
         self._owed: dict[int, list[Unfinished]] = {}
         self._log = structlog.get_logger("discordianai.resuming")
 
@@ -157,16 +161,19 @@ class Resuming:
         async def noted(message_id: int) -> None:
             await self._store.note_part(question.address.interaction_id, message_id, entry.text)
 
-        where = destination.of(self._discord, question, ids, noted)
-        options = ReplyOptions(Pace(interval=1.0), left=where.left, rest=where.rest)
-        async with open_reply(where.messages, question, options) as reply:
+        await self._deliver(entry, destination.of(self._discord, question, ids, noted))
+        await self._finish(entry)
+
+    async def _deliver(self, entry: Unfinished, where: Destination) -> None:
+        """Show a whole answer there, as a live one would have been: in messages, or as a file."""
+        options = self._reply_options(entry.question, where)
+        async with open_reply(where.messages, entry.question, options) as reply:
             reply.write(entry.text)
             reply.close(Closing())
             try:
                 await reply.finish()
             except ReplyFailed as error:
                 self._log.warning("an answer that was left could not be shown", reason=str(error))
-        await self._finish(entry)
 
     async def _settle_late(self, entry: Unfinished) -> None:
         """The interaction is over: say it in the channel, or owe it."""
@@ -177,18 +184,16 @@ class Resuming:
 
     async def _say_in_channel(self, entry: Unfinished) -> bool:
         person = entry.question.person.id
-        first, parts = (LATE, split(entry.text)) if entry.complete else (MISSED, [])
-        nobody: dict[str, list[str]] = {"parse": []}
+        first = LATE if entry.complete else MISSED
         them = {"parse": [], "users": [str(person)]}
         channel = ChannelMessages(self._discord, entry.question.place.channel_id)
         try:
             await channel.create({"content": f"<@{person}> {first}", "allowed_mentions": them})
-            for part in parts:
-                body = {"content": well_formed(part), "allowed_mentions": nobody, "flags": SUPPRESS_EMBEDS}
-                await channel.create(body)
         except MessageError as error:
             self._log.info("what is late cannot be said in its channel", reason=str(error))
             return False
+        if entry.complete:
+            await self._deliver(entry, Destination(channel))
         await self._finish(entry)
         return True
 

@@ -198,6 +198,28 @@ async def test_after_the_interactions_time_the_channel_is_told_and_only_the_aske
             assert message.channel_id == CHANNELS[0].id
 
 
+async def test_a_whole_answer_that_is_late_comes_as_any_other_does(stage: Stage) -> None:
+    """Too long for the messages that an answer may have, it comes to the channel as a file, not as nineteen."""
+    async with stage(discord=RESTARTED) as scene:
+        discord, whole = scene.sandbox.discord, "All of it. " * 3_000
+        await killed_while_streaming(scene, "why is the sky blue?")
+        with closing(sqlite3.connect(scene.sandbox.folder / "conversations.sqlite3")) as database, database:
+            database.execute("UPDATE questions SET state = 1, text = ?", (whole,))
+        make_older(scene.sandbox, HOUR)
+        async with open_bot(scene.sandbox) as bot:
+            await bot.ready()
+            with trio.fail_after(20):
+                while open_questions(scene.sandbox):  # noqa: ASYNC110  # a file tells nobody when it changes
+                    await trio.sleep(0.05)
+            assert await bot.stop() == 0
+        word, *answer = [message for message in discord.channel_messages if not message.deleted]
+        assert word.content.startswith(f"<@{person().id}> I was restarted while I answered you.")
+        assert len(answer) == 1
+        assert answer[0].files["answer.md"].decode().strip() == whole.strip()
+        assert answer[0].pings == []
+        assert open_questions(scene.sandbox) == 0
+
+
 async def test_what_was_private_is_told_with_the_next_command_and_to_nobody_else(stage: Stage) -> None:
     async with stage(discord=RESTARTED) as scene:
         discord = scene.sandbox.discord
