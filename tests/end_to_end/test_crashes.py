@@ -199,7 +199,7 @@ async def test_after_the_interactions_time_the_channel_is_told_and_only_the_aske
 
 
 async def test_a_whole_answer_that_is_late_comes_as_any_other_does(stage: Stage) -> None:
-    """Too long for the messages that an answer may have, it comes to the channel as a file, not as nineteen."""
+    """Too long for the messages that an answer may have, it comes to the channel as a file."""
     async with stage(discord=RESTARTED) as scene:
         discord, whole = scene.sandbox.discord, "All of it. " * 3_000
         await killed_while_streaming(scene, "why is the sky blue?")
