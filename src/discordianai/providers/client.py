@@ -10,7 +10,7 @@ import trio
 from discordianai.model import ChatRequest, Provider
 from discordianai.providers import failures
 from discordianai.providers.codec import Codec, Decoder
-from discordianai.providers.endpoint import Endpoint
+from discordianai.providers.endpoint import ProviderEndpoint
 from discordianai.providers.errors import ConnectionLost, ProviderError
 from discordianai.providers.event_stream import event_data
 from discordianai.providers.events import End, Event, LimitsReport, TextDelta
@@ -25,7 +25,7 @@ class ProviderClient:
     """A `ChatProvider` over `client`, which the caller opens and closes."""
 
     def __init__(self, client: httpx.AsyncClient, options: ProviderOptions, codec: Codec) -> None:
-        self._endpoint = Endpoint(client, options)
+        self._endpoint = ProviderEndpoint(client, options)
         self._options = options
         self._codec = codec
         self._log = structlog.get_logger("discordianai.providers").bind(provider=self.provider.name)

@@ -23,7 +23,7 @@ CANCEL_TIMEOUT = 3.0
 """Seconds for telling a provider to stop a run."""
 
 
-class Endpoint:
+class ProviderEndpoint:
     """One provider's address and key, over `client`, which the caller opens and closes."""
 
     def __init__(self, client: httpx.AsyncClient, options: ProviderOptions) -> None:
