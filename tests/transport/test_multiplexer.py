@@ -95,8 +95,8 @@ class Wire:
         return [(f.stream_id, f.error_code) for f in self.sent_frames() if isinstance(f, RstStreamFrame)]
 
 
-def ended(kind: type[Frame], stream_id: int, *arguments: object) -> Frame:
-    frame = kind(stream_id, *arguments)
+def last_data(stream_id: int, data: bytes = b"") -> DataFrame:
+    frame = DataFrame(stream_id, data)
     frame.flags.add("END_STREAM")
     return frame
 
@@ -129,13 +129,13 @@ def answering_early(wire: Wire) -> None:
 def answered(wire: Wire) -> None:
     """Closed by END_STREAM."""
     answering(wire)
-    wire.say(ended(DataFrame, OPEN_ID))
+    wire.say(last_data(OPEN_ID))
 
 
 def answered_early(wire: Wire) -> None:
     """Closed by END_STREAM and our RST_STREAM, before the request was whole."""
     answering_early(wire)
-    wire.say(ended(DataFrame, OPEN_ID))
+    wire.say(last_data(OPEN_ID))
 
 
 def left(wire: Wire) -> None:
@@ -206,7 +206,7 @@ EVENTS: dict[str, Callable[[Wire], Frame]] = {
     "bad status": lambda wire: wire.headers(OPEN_ID, (":status", "2oo")),
     "data": lambda _wire: DataFrame(OPEN_ID, b"x" * 70),
     "empty data": lambda _wire: DataFrame(OPEN_ID),
-    "last data": lambda _wire: ended(DataFrame, OPEN_ID, b"x" * 70),
+    "last data": lambda _wire: last_data(OPEN_ID, b"x" * 70),
     "reset": lambda _wire: RstStreamFrame(OPEN_ID, 0),
     "refusal": lambda _wire: RstStreamFrame(OPEN_ID, ErrorCodes.REFUSED_STREAM),
     "wants HTTP/1.1": lambda _wire: RstStreamFrame(OPEN_ID, ErrorCodes.HTTP_1_1_REQUIRED),
@@ -270,9 +270,7 @@ def fate(wire: Wire, exchange: Exchange) -> str:
 
 def unharmed(wire: Wire, neighbour: Exchange) -> None:
     """The neighbour is answered, headers compressed with the table that all streams share."""
-    wire.say(
-        wire.headers(NEIGHBOUR, (":status", "200"), ("x-shared", "table")), ended(DataFrame, NEIGHBOUR, b"!")
-    )
+    wire.say(wire.headers(NEIGHBOUR, (":status", "200"), ("x-shared", "table")), last_data(NEIGHBOUR, b"!"))
     assert neighbour.complete
     assert neighbour._failure is None
     assert (b"x-shared", b"table") in neighbour.response_headers
@@ -403,7 +401,7 @@ def test_every_cut_of_the_bytes_is_read_alike() -> None:
             wire.headers(OPEN_ID, (":status", "200")),
             DataFrame(OPEN_ID, b"one"),
             wire.headers(NEIGHBOUR, (":status", "404"), end=True),
-            ended(DataFrame, OPEN_ID, b"two"),
+            last_data(OPEN_ID, b"two"),
         )
     )
     for position in range(len(stream)):
@@ -488,7 +486,7 @@ def test_content_is_as_long_as_announced(
     wire = Wire()
     exchange, neighbour = wire.ask(method=method), wire.ask()
     head = wire.headers(OPEN_ID, (":status", status), ("content-length", length), end=content is None)
-    wire.say(head, *([] if content is None else [ended(DataFrame, OPEN_ID, content)]))
+    wire.say(head, *([] if content is None else [last_data(OPEN_ID, content)]))
     assert fate(wire, exchange) == expected
     unharmed(wire, neighbour)
 
@@ -500,7 +498,7 @@ def test_an_early_answer_and_its_reset_in_one_read_are_an_answer() -> None:
     wire.sent_frames()
     wire.say(
         wire.headers(OPEN_ID, (":status", "413")),
-        ended(DataFrame, OPEN_ID, b"too large"),
+        last_data(OPEN_ID, b"too large"),
         RstStreamFrame(OPEN_ID, ErrorCodes.NO_ERROR),
     )
     assert (exchange.status, fate(wire, exchange)) == (413, "answer")
