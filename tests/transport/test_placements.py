@@ -25,7 +25,7 @@ async def test_rapid_cancels_beside_connections_that_end_reset_nobody_else(autho
         await patient(exchange)
 
     async with scene(authority, handler, streams_per_connection=5) as s:
-        bystanders: list[bytes] = []
+        bystanders: list[bool] = []
 
         async def stand_by(number: int) -> None:
             body = str(number).encode() * 1000

@@ -35,7 +35,9 @@ class Line:
         exchange.enter(Phase.POOL)
         if front:
             self._waiting.appendleft(exchange)
-            self._connecting = 0
+            if self._connecting:
+                self._connecting += 1
+                exchange.enter(Phase.CONNECT)
         else:
             self._waiting.append(exchange)
 

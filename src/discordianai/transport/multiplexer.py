@@ -22,13 +22,13 @@ from discordianai.transport.frames import Frame, FrameReader
 from discordianai.transport.outgoing import Outgoing
 from discordianai.transport.peer import Peer
 from discordianai.transport.placement import Placement
-from discordianai.transport.windows import DEFAULT, LARGEST, ReceiveWindow, SendWindow
+from discordianai.transport.windows import DEFAULT, ReceiveWindow, SendWindow
 
 STREAM_WINDOW = 262_144
 """Bytes of an answer that may lie unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""
 
-MOST_STREAMS = LARGEST // STREAM_WINDOW
-"""How many of them a connection's window has room for."""
+LEAST_CONTENT = 16
+"""Bytes of content that bring an answer on: fewer earn a server nothing."""
 
 LEAST_PROGRESS = 64
 """Bytes of a frame that is worth counting: a server that opens its window byte by byte gets nothing done."""
@@ -277,9 +277,9 @@ class Multiplexer:
         exchange.received(data)
         if frame.flags & frames.END_STREAM:
             self._end(placement)
-        elif size > 2 * len(data):
+        elif not data or size > 2 * len(data):
             self._guard.idle()
-        else:
+        elif len(data) >= LEAST_CONTENT:
             self._guard.progress()
 
     def _on_headers(self, frame: Frame) -> None:

@@ -210,7 +210,8 @@ class Http2Connection(Connection):
         await self.flush()
 
     def _settings_acknowledged(self) -> None:
-        self._settings.popleft()
+        if self._settings:  # a handler may have sent some that nobody keeps account of
+            self._settings.popleft()
         if self._settings:
             self._send_settings()
 
