@@ -107,7 +107,7 @@ class Connection:
         self._written = anyio.Event()
         self._opened_at = self._heard_at = self._taken_at = 0.0
         self._answered = self._left = False
-        self._alone = self._congested = False
+        self._alone = self._congested = self._writing = False
         self._farewell = b""
 
     @property
@@ -209,7 +209,7 @@ class Connection:
         finally:
             with anyio.move_on_after(FAREWELL_TIMEOUT, shield=True), suppress(*BROKEN):
                 try:
-                    if self._farewell:
+                    if self._farewell and not self._writing:  # what was cut in the midst has no end
                         await stream.send(self._farewell)
                 finally:
                     await stream.aclose()
@@ -239,12 +239,16 @@ class Connection:
         try:
             while True:
                 while data := self._streams.collect():
-                    began = anyio.current_time()
+                    began, self._writing = anyio.current_time(), True
                     await stream.send(data)
+                    self._writing = False
                     self._wrote(began)
                 await self._output.wait()
                 self._output = anyio.Event()
         except BROKEN as error:
+            # What the server said before it left may still be there to be read.
+            self._streams.draining = True
+            await anyio.sleep(FAREWELL_TIMEOUT)
             self._end(httpx.WriteError, f"the connection broke: {type(error).__name__}")
 
     def _wrote(self, began: float) -> None:

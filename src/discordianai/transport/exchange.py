@@ -119,7 +119,7 @@ class Exchange:
         self._pieces: list[bytes] = []
         self._failure: Callable[[], Exception] | None = None
         self._news: anyio.Event | None = None
-        self._overdue = False
+        self._overdue: Phase | None = None
         self._timekeeper = timekeeper
         timekeeper.watched.add(self)
 
@@ -166,11 +166,11 @@ class Exchange:
         await self._news.wait()
         self._news = None
         self.deadline = math.inf
-        if self._overdue:
-            self._overdue = False
-            kind, what = OVERDUE[self._phase]
-            trouble = f"; {self.trouble}" if self.trouble and self._phase in PLACE else ""
-            raise kind(f"{what} within {self.timeouts.within(self._phase)} s{trouble}")
+        if self._overdue is not None:
+            phase, self._overdue = self._overdue, None
+            kind, what = OVERDUE[phase]
+            trouble = f"; {self.trouble}" if self.trouble and phase in PLACE else ""
+            raise kind(f"{what} within {self.timeouts.within(phase)} s{trouble}")
 
     def _set_deadline(self) -> None:
         seconds = self.timeouts.within(self._phase)
@@ -204,6 +204,7 @@ class Exchange:
             now = anyio.current_time()
             if self._phase in PLACE:
                 self._spent[self._phase] += now - self._since
+                self._overdue = None  # what it waited for has come in the last moment
             self._since = now
         self._phase = phase
         if self._news is not None:
@@ -212,7 +213,7 @@ class Exchange:
     def overdue(self) -> None:
         """See `Watched`: what was waited for did not come in time."""
         if self._news is not None and not self._news.is_set():
-            self._overdue = True
+            self._overdue = self._phase  # it may be another one when the owner has its turn
             self._news.set()
 
     def started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
