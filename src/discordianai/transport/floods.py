@@ -15,6 +15,10 @@ MOST = 1000
 PER_PROGRESS = 10
 """Idle frames that are earned by each frame that brings a request or an answer on."""
 
+LEAST_CONTENT = 16
+LEAST_SENT = 64
+"""Bytes of a DATA frame that is progress, received and sent."""
+
 PER_SECOND = 20.0
 """Idle frames that are earned by time: keepalive over days is no flood."""
 
@@ -35,6 +39,18 @@ class FloodGuard:
     def progress(self) -> None:
         """A frame has brought a request or an answer on."""
         self._earn(PER_PROGRESS)
+
+    def received(self, content: int, size: int) -> None:
+        """A DATA frame of `size` bytes has come, `content` of them no padding. Raises `ConnectionFault`."""
+        if not content or size > 2 * content:
+            self.idle()
+        elif content >= LEAST_CONTENT:
+            self.progress()
+
+    def sent(self, size: int) -> None:
+        """A DATA frame of `size` bytes was sent. A window that opens byte by byte earns nothing."""
+        if size > LEAST_SENT:
+            self.progress()
 
     def idle(self) -> None:
         """A frame has brought nothing on. Raises `ConnectionFault` if there were too many."""

@@ -10,28 +10,21 @@ from typing import Protocol
 
 import httpx
 from h2.errors import ErrorCodes
-from h2.settings import SettingCodes
 
 from discordianai.transport import frames
-from discordianai.transport.compression import MAX_HEADER_LIST, HeaderBlocks, HeaderList
+from discordianai.transport.compression import HeaderBlocks, HeaderList
 from discordianai.transport.exchange import Exchange, Phase
 from discordianai.transport.faults import ConnectionFault, StreamFault
 from discordianai.transport.fields import response_of, trailers_of
 from discordianai.transport.floods import FloodGuard
 from discordianai.transport.frames import Frame, FrameReader
 from discordianai.transport.outgoing import Outgoing
-from discordianai.transport.peer import Peer
+from discordianai.transport.peer import Peer, greeting
 from discordianai.transport.placement import Placement
-from discordianai.transport.windows import DEFAULT, ReceiveWindow, SendWindow
+from discordianai.transport.windows import ReceiveWindow, SendWindow
 
 STREAM_WINDOW = 262_144
 """Bytes of an answer that may lie unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""
-
-LEAST_CONTENT = 16
-"""Bytes of content that bring an answer on: fewer earn a server nothing."""
-
-LEAST_PROGRESS = 64
-"""Bytes of a frame that is worth counting: a server that opens its window byte by byte gets nothing done."""
 
 LAST_STREAM_ID = 2**31 - 1
 
@@ -72,13 +65,7 @@ class Multiplexer:
         self._streams: dict[int, Placement] = {}
         self._next_id = 1
         self._outgoing = Outgoing(self._peer, listener.wake)
-        settings = {
-            SettingCodes.ENABLE_PUSH: 0,
-            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-            SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST,
-        }
-        self._outgoing.say(frames.PREFACE + frames.settings(settings))
-        self._outgoing.say(frames.window_update(0, size - DEFAULT))
+        self._outgoing.say(greeting(STREAM_WINDOW, size))
         self._ended = False
         self.draining = False
         """Whether no new stream may be opened."""
@@ -152,8 +139,7 @@ class Multiplexer:
             parts.append(self._start(self._waiting.popleft()))
         bodies = self._outgoing.data()
         for body in bodies:
-            if len(body) > LEAST_PROGRESS:
-                self._guard.progress()
+            self._guard.sent(len(body))
         return b"".join(parts + bodies)
 
     def sent(self) -> None:
@@ -236,9 +222,7 @@ class Multiplexer:
         placement = self._streams.get(stream_id)
         if placement is None:
             if not stream_id & 1 or stream_id >= self._next_id:
-                raise ConnectionFault(
-                    ErrorCodes.PROTOCOL_ERROR, f"a frame on stream {stream_id}, which is idle"
-                )
+                raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, f"a frame on idle stream {stream_id}")
             self._guard.idle()
         return placement
 
@@ -255,9 +239,9 @@ class Multiplexer:
         """RFC 9113, 8.1.1 and 5.4.2."""
         if placement := self._streams.get(stream_id):
             self._forget(placement)
-            self._outgoing.answer(frames.rst_stream(stream_id, fault.code))
             placement.exchange.failed(httpx.RemoteProtocolError, f"the server sent {fault}")
             self._listener.room()
+            self._outgoing.answer(frames.rst_stream(stream_id, fault.code))
 
     def _on_data(self, frame: Frame) -> None:
         data, size = frames.without_padding(frame), len(frame.payload)
@@ -277,10 +261,8 @@ class Multiplexer:
         exchange.received(data)
         if frame.flags & frames.END_STREAM:
             self._end(placement)
-        elif not data or size > 2 * len(data):
-            self._guard.idle()
-        elif len(data) >= LEAST_CONTENT:
-            self._guard.progress()
+        else:
+            self._guard.received(len(data), size)
 
     def _on_headers(self, frame: Frame) -> None:
         whole = self._blocks.add(frame)

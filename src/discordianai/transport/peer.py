@@ -1,8 +1,10 @@
-"""What the server has said of itself in SETTINGS (RFC 9113, 6.5), and its window of the connection."""
+"""What either side says of itself in SETTINGS (RFC 9113, 6.5), and the server's window of the connection."""
 
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
+from discordianai.transport import frames
+from discordianai.transport.compression import MAX_HEADER_LIST
 from discordianai.transport.faults import ConnectionFault
 from discordianai.transport.windows import DEFAULT, LARGEST, SendWindow
 
@@ -14,6 +16,16 @@ USED_FRAME = 65_536
 
 HEADER_TABLE = 4096
 """Bytes that the encoder's table takes at most, whatever is allowed."""
+
+
+def greeting(stream_window: int, window: int) -> bytes:
+    """What a client begins with: the settings that it has a use for, and its windows in bytes."""
+    settings = {
+        SettingCodes.ENABLE_PUSH: 0,
+        SettingCodes.INITIAL_WINDOW_SIZE: stream_window,
+        SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST,
+    }
+    return frames.PREFACE + frames.settings(settings) + frames.window_update(0, window - DEFAULT)
 
 
 class Peer:

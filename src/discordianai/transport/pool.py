@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import httpx
+
 from discordianai.transport.connection import Connection, State
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
@@ -37,6 +39,7 @@ class Pool:
         self._timekeeper = timekeeper
         self._origins: dict[Origin, OriginPool] = {}
         self._count = 0
+        self._closed = False
         self._opened = self._lost = self._replays = 0
 
     @property
@@ -69,6 +72,9 @@ class Pool:
 
     def submit(self, exchange: Exchange) -> None:
         """Put the request on a connection, or in the line of its origin."""
+        if self._closed:
+            exchange.failed(httpx.ConnectError, "the transport was closed")
+            return
         pool = self._origins.get(exchange.origin)
         if pool is None:
             pool = self._origins[exchange.origin] = OriginPool(exchange.origin, self, self._timekeeper)
@@ -76,6 +82,7 @@ class Pool:
 
     def close(self, why: str) -> None:
         """Fail all that waits and end all connections."""
+        self._closed = True
         for pool in self._origins.values():
             pool.close(why)
 
@@ -87,7 +94,7 @@ class Pool:
             return True
         # Another origin's idle connection gives way; its place is free once its socket is closed.
         idle = [c for c in self.connections if c.is_idle and c.origin != origin]
-        if idle:
+        if idle and not any(c.state is State.CLOSED for c in self.connections):
             min(idle, key=lambda connection: connection.idle_since).close("its place is needed")
         return False
 
