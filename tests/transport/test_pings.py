@@ -105,7 +105,10 @@ async def test_a_server_that_reads_nothing_is_not_declared_dead_but_gets_no_more
         with trio.fail_after(1):
             assert (await s.get()).status_code == 200
         assert s.server.connections_opened == 2
+        # Once its request has left, nothing is expected of it any more, and its place is free.
         nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await s.until(lambda: s.transport.statistics().open_connections == 1)
 
 
 async def test_a_peer_that_is_gone_is_noticed_though_requests_keep_coming(authority: Authority) -> None:

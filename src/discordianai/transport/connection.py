@@ -288,18 +288,23 @@ class Connection:
     async def _ping(self) -> None:
         """Ask for a sign of life, and wait for one from when the PING is with the socket."""
         self._streams.ping()
-        with anyio.move_on_after(self._options.ping_timeout):
-            await self._written.wait()
-        if not self._streams.said_all:
+        await self._until_written()
+        while not self._streams.said_all:
             # The socket takes nothing: a server that reads nothing may be alive, but gets no more requests.
             self._congested = True
-            while not self._streams.said_all:
-                await self._written.wait()
+            if not self.load:
+                self._end(httpx.WriteError, "the server takes nothing")
+            await self._until_written()
         asked = anyio.current_time()
         await anyio.sleep(self._options.ping_timeout)
         if max(self._heard_at, self._taken_at) <= asked:
             self._owner.tell(PingLost(self.origin))
             self._end(httpx.ReadError, "the server shows no sign of life")
+
+    async def _until_written(self) -> None:
+        """Wait for the next write to end, but no longer than for the answer to a PING."""
+        with anyio.move_on_after(self._options.ping_timeout):
+            await self._written.wait()
 
     def _end(
         self,
