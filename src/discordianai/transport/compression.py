@@ -30,31 +30,32 @@ class HeaderBlocks:
     def __init__(self) -> None:
         self._decoder = hpack.Decoder(MAX_HEADER_LIST)
         self._encoder = hpack.Encoder()
-        self._open: Block | None = None
+        self.begun: Block | None = None
+        """The block that is not whole yet."""
 
     def interrupted_by(self, frame: Frame) -> bool:
         """Whether `frame` comes in the midst of a block, where only its CONTINUATION may (RFC 9113, 6.10)."""
-        if self._open is None:
+        if self.begun is None:
             return frame.kind == CONTINUATION
-        return frame.kind != CONTINUATION or frame.stream_id != self._open.stream_id
+        return frame.kind != CONTINUATION or frame.stream_id != self.begun.stream_id
 
     def add(self, frame: Frame) -> tuple[Block, HeaderList] | None:
         """Take a HEADERS or CONTINUATION frame; the block and its list, if it is whole.
 
         Raises `ConnectionFault`.
         """
-        if self._open is None:
+        if self.begun is None:
             block = Block(frame.stream_id, bool(frame.flags & END_STREAM))
             block.data += header_block(frame)
         else:
-            block = self._open
+            block = self.begun
             block.data += frame.payload
         if len(block.data) > MAX_HEADER_LIST:
             raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "a header block that does not end")
         if not frame.flags & END_HEADERS:
-            self._open = block
+            self.begun = block
             return None
-        self._open = None
+        self.begun = None
         return block, self._decode(bytes(block.data))
 
     def encode(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

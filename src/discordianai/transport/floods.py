@@ -45,7 +45,7 @@ class FloodGuard:
         if not content or size > 2 * content:
             self.idle()
         elif content >= LEAST_CONTENT:
-            self.progress()
+            self._earn(PER_PROGRESS)
 
     def sent(self, size: int) -> None:
         """A DATA frame of `size` bytes was sent. A window that opens byte by byte earns nothing."""
@@ -59,4 +59,5 @@ class FloodGuard:
             raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "a flood of frames that bring no answer")
 
     def _earn(self, frames: float) -> None:
-        self._allowance = min(self._allowance + frames, MOST)
+        allowance = self._allowance + frames
+        self._allowance = allowance if allowance < MOST else MOST

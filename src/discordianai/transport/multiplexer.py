@@ -204,11 +204,12 @@ class Multiplexer:
     # Receiving
 
     def _handle(self, frame: Frame) -> None:
-        if self._blocks.interrupted_by(frame):
+        kind = frame.kind
+        if (kind == frames.CONTINUATION or self._blocks.begun) and self._blocks.interrupted_by(frame):
             raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a header block that is interrupted")
-        if not self._peer.greeted and frame.kind not in {frames.SETTINGS, frames.GOAWAY}:
+        if not self._peer.greeted and kind not in {frames.SETTINGS, frames.GOAWAY}:
             raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a connection that does not begin with SETTINGS")
-        handler = self._handlers.get(frame.kind)
+        handler = self._handlers.get(kind)
         if handler is None:
             self._guard.idle()  # PRIORITY, or of a type that is not known (RFC 9113, 5.5)
             return

@@ -15,6 +15,8 @@ class ReceiveWindow:
     What was read is announced in portions of `portion` bytes: reading small pieces costs no frame each.
     """
 
+    __slots__ = ("_portion", "_read", "_room")
+
     def __init__(self, size: int, portion: int) -> None:
         self._room = size
         self._portion = portion
