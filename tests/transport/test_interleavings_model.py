@@ -6,13 +6,14 @@ It runs in memory and on a clock of its own, so that each moment between two ste
 
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import httpx
 import trio
 import trio.testing
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from discordianai.transport.connection import Connection
@@ -366,6 +367,37 @@ async def play(scene: Scene, script: list[tuple[str, int]]) -> None:
                 await run.http2.aclose()
 
 
+def example_of(what: str, *steps: tuple[str, int], **differences: Any) -> example:
+    """An example that found a fault of the past when it was put back: `what` says which."""
+    del what
+    usual = Scene(
+        max_streams=100, window=65_535, handshake=0.0, max_connections=2, hoarding=False, streams=4, crowd=5
+    )
+    return example(replace(usual, **differences), list(steps))
+
+
+@example_of(
+    "a reset of a stream that was over was taken for a broken connection",
+    *[("ask", 1), ("ask", 2), ("settle", 0), ("early", 0), ("settle", 0)],
+    window=0,
+    crowd=0,
+)
+@example_of(
+    "a request that was sent anew kept its former stream id, which was another's by then",
+    *[("stall", 1), ("settle", 0), ("refuse", 0), ("settle", 0), ("leave", 0), ("settle", 0)],
+)
+@example_of(
+    "the same, the other way round",
+    *[("stall", 0), ("settle", 0), ("refuse", 1), ("settle", 0), ("leave", 0), ("settle", 0)],
+)
+@example_of("there were two accounts of the connection's window", ("settle", 0), max_streams=0)
+@example_of(
+    "what a request waits for was worked out once",
+    *[("ask", 0), ("ask", 0), ("ask", 0), ("wait", 30)],
+    max_streams=0,
+    max_connections=1,
+    crowd=0,
+)
 @given(scenes, scripts)
 @settings(max_examples=80, deadline=None)
 def test_any_interleaving_keeps_streams_windows_and_clocks_in_order(
