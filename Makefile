@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test test-all lint audit docs format clean
-.PHONY: bench-transport bench-dispatch bench-routing bench-conversations bench-splitting
+.PHONY: bench-transport bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
 help: ## list the targets
@@ -49,6 +49,9 @@ docs: $(STAMP) ## build the pages into site/
 
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; two minutes)
 	@$(BIN)/python -m benchmarks.transport
+
+bench-floods: $(STAMP) ## what floods of HTTP/2 frames cost the pool (four minutes)
+	@$(BIN)/python -m benchmarks.floods
 
 bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (two minutes)
 	@$(BIN)/python -m benchmarks.dispatch

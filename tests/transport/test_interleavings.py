@@ -78,7 +78,7 @@ class Play:
 
 
 @given(steps)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_every_request_ends_once_and_nothing_leaks(
     authority: Authority, script: list[tuple[str, int]]
 ) -> None:

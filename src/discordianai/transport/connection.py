@@ -6,13 +6,14 @@ from enum import Enum, auto
 from typing import Protocol
 
 import anyio
-import h2.exceptions
 import httpx
 from anyio.abc import ByteStream
+from anyio.lowlevel import checkpoint
+from h2.errors import ErrorCodes
 
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
-from discordianai.transport.frames import Goaway
+from discordianai.transport.faults import ConnectionFault
 from discordianai.transport.multiplexer import Multiplexer
 from discordianai.transport.records import (
     ConnectionClosed,
@@ -25,8 +26,20 @@ from discordianai.transport.records import (
 )
 
 READ_SIZE = 65_536
+SLICE = 100
+"""Frames that are handled before the other tasks have their turn."""
+
 FAREWELL_TIMEOUT = 1.0
 """Seconds that a connection may take to say goodbye and close."""
+
+AT_ONCE = 5.0
+"""Seconds within which a connection that ends without an answer was of no use."""
+
+LEAST_EXPIRY = 0.05
+"""Seconds between two looks at a busy connection; one that becomes idle and is not kept is closed at once."""
+
+SOCKET_WAIT = 0.02
+"""Seconds after which a write has waited for room in the socket, and not just for its turn."""
 
 BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 """What a socket or its TLS raises when it is of no more use; `ssl.SSLError` is an `OSError`."""
@@ -44,7 +57,7 @@ class State(Enum):
 
 
 class Owner(Protocol):
-    """The pool, as a connection sees it. No method waits."""
+    """The pool of an origin, as a connection sees it. No method waits."""
 
     def opened(self, connection: "Connection") -> None:
         """It can be used now."""
@@ -55,13 +68,16 @@ class Owner(Protocol):
     def turned_away(self, connection: "Connection", why: str) -> None:
         """The server said GOAWAY before anything was asked; another attempt may do."""
 
-    def speaks_http1(self, connection: "Connection") -> None:
-        """The origin did not agree to HTTP/2."""
+    def speaks_http1(self, why: str) -> None:
+        """The origin did not agree to HTTP/2, or takes no more of it."""
 
     def room(self, connection: "Connection") -> None:
         """Its load or its capacity has changed."""
 
-    def give_back(self, exchange: Exchange, why: str, connection: "Connection") -> None:
+    def progress(self) -> None:
+        """A request is being answered."""
+
+    def give_back(self, exchange: Exchange, why: str, connection: "Connection", *, sent: bool) -> None:
         """This request was not processed here."""
 
     def ended(self, connection: "Connection") -> None:
@@ -78,13 +94,20 @@ class Connection:
         self.origin = origin
         self.state = State.OPENING
         self.idle_since = 0.0
+        self.attempt = 0
+        """See `openings.Openings`."""
+        self.was_useless = False
+        """Whether it has ended as it should not be opened again soon."""
         self._dial = dial
         self._options = options
         self._owner = owner
-        self._streams = Multiplexer(options.streams_per_connection, self)
         self._scope = anyio.CancelScope()
         self._output = anyio.Event()
-        self._heard_at = 0.0
+        self._streams = Multiplexer(options.streams_per_connection, self)
+        self._written = anyio.Event()
+        self._opened_at = self._heard_at = self._taken_at = 0.0
+        self._answered = self._left = False
+        self._alone = self._congested = self._writing = False
         self._farewell = b""
 
     @property
@@ -95,7 +118,16 @@ class Connection:
     @property
     def free(self) -> int:
         """How many more requests it takes."""
-        return self._streams.capacity - self._streams.load if self.state is State.OPEN else 0
+        if self.state is not State.OPEN or self._streams.draining:
+            return 0
+        if self._congested or (self._alone and self.load):
+            return 0
+        return self._streams.capacity - self._streams.load
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it could be closed without harm."""
+        return self.state is State.OPEN and not self.load
 
     @property
     def capacity(self) -> int:
@@ -104,6 +136,11 @@ class Connection:
 
     def submit(self, exchange: Exchange) -> None:
         """Take on a request, if `free` says so."""
+        self._streams.submit(exchange)
+
+    def submit_alone(self, exchange: Exchange) -> None:
+        """Take on a request that is to have it for itself, even one that there seems to be no room for."""
+        self._alone = True
         self._streams.submit(exchange)
 
     def close(self, why: str) -> None:
@@ -134,13 +171,14 @@ class Connection:
             with anyio.fail_after(timeout):
                 stream, protocol = await self._dial(self.origin)
                 if protocol != "h2":
-                    self._owner.speaks_http1(self)
+                    self._owner.speaks_http1("the server speaks HTTP/1.1")
                     self._end(httpx.ConnectError, "the server speaks HTTP/1.1", lost=False)
                 else:
                     await self._greet(stream)
         except TimeoutError:
+            self.was_useless = True
             self._end(httpx.ConnectTimeout, "connecting took too long")
-        except (*BROKEN, h2.exceptions.ProtocolError) as error:
+        except Exception as error:  # whatever it is, it would meet the next attempt too
             self._owner.not_opened(self, f"{type(error).__name__}: {error}")
             self._end(httpx.ConnectError, "connecting failed")
         except BaseException:
@@ -155,12 +193,12 @@ class Connection:
 
     async def _greet(self, stream: ByteStream) -> None:
         await stream.send(self._streams.collect())
-        while not self._streams.greeted:
-            self._streams.receive(await stream.receive(READ_SIZE))
+        while not self._streams.greeted and self.state is State.OPENING:
+            await self._receive(stream)
 
     async def _live(self, stream: ByteStream) -> None:
         self.state = State.OPEN
-        self.idle_since = self._heard_at = anyio.current_time()
+        self.idle_since = self._opened_at = self._heard_at = anyio.current_time()
         self._owner.tell(ConnectionOpened(self.origin, self._streams.capacity))
         self._owner.opened(self)
         try:
@@ -171,20 +209,27 @@ class Connection:
         finally:
             with anyio.move_on_after(FAREWELL_TIMEOUT, shield=True), suppress(*BROKEN):
                 try:
-                    if self._farewell:
+                    if self._farewell and not self._writing:  # what was cut in the midst has no end
                         await stream.send(self._farewell)
                 finally:
                     await stream.aclose()
 
+    async def _receive(self, stream: ByteStream) -> None:
+        """Take in what comes next. Raises `ConnectionFault`, or one of `BROKEN`."""
+        data = await stream.receive(READ_SIZE)
+        self._heard_at = anyio.current_time()
+        self._streams.receive(data, self._heard_at)
+        while self._streams.process(SLICE):
+            await checkpoint()
+
     async def _read(self, stream: ByteStream) -> None:
         try:
             while True:
-                data = await stream.receive(READ_SIZE)
-                self._heard_at = anyio.current_time()
-                self._streams.receive(data)
-        except h2.exceptions.ProtocolError as error:
-            why = f"the server broke the protocol: {type(error).__name__}: {error}"
-            self._end(httpx.RemoteProtocolError, why)
+                await self._receive(stream)
+        except ConnectionFault as fault:
+            why = f"the server broke the protocol: {fault.code.name}: {fault}"
+            self.was_useless = True
+            self._end(httpx.RemoteProtocolError, why, code=fault.code)
         except anyio.EndOfStream:
             self._end(httpx.RemoteProtocolError, "the server closed the connection")
         except BROKEN as error:
@@ -194,12 +239,30 @@ class Connection:
         try:
             while True:
                 while data := self._streams.collect():
+                    began, self._writing = anyio.current_time(), True
                     await stream.send(data)
-                    self._streams.sent()
+                    self._writing = False
+                    self._wrote(began)
                 await self._output.wait()
                 self._output = anyio.Event()
         except BROKEN as error:
+            # What the server said before it left may still be there to be read.
+            self._streams.draining = True
+            await anyio.sleep(FAREWELL_TIMEOUT)
             self._end(httpx.WriteError, f"the connection broke: {type(error).__name__}")
+
+    def _wrote(self, began: float) -> None:
+        self._streams.sent()
+        now = anyio.current_time()
+        if now - began > SOCKET_WAIT:
+            # There was no room in the socket, and now there is: the peer takes what is sent. What finds room
+            # at once says nothing, as a peer that is gone leaves the socket its room.
+            self._taken_at = now
+        self._written.set()
+        self._written = anyio.Event()
+        if self._congested:
+            self._congested = False
+            self.room()
 
     async def _watch(self) -> None:
         """Close the connection when it was idle for long, or shows no sign of life while it is not."""
@@ -207,7 +270,7 @@ class Connection:
         while True:
             now = anyio.current_time()
             if self.load:
-                due = self._heard_at + interval
+                due = max(self._heard_at, self._taken_at) + interval
                 if now >= due:
                     await self._ping()
                     continue
@@ -219,24 +282,47 @@ class Connection:
                     self.close("idle")
                     return
             # Looking again so often notices a connection that was idle and is busy now, or the other way.
-            await anyio.sleep(min(due - now, interval, interval if expiry is None else expiry))
+            often = interval if expiry is None else max(expiry, LEAST_EXPIRY)
+            await anyio.sleep(min(due - now, interval, often))
 
     async def _ping(self) -> None:
-        heard_at = self._heard_at
+        """Ask for a sign of life, and wait for one from when the PING is with the socket."""
         self._streams.ping()
+        await self._until_written()
+        while not self._streams.said_all:
+            # The socket takes nothing: a server that reads nothing may be alive, but gets no more requests.
+            self._congested = True
+            if not self.load:
+                self._end(httpx.WriteError, "the server takes nothing")
+            await self._until_written()
+        asked = anyio.current_time()
         await anyio.sleep(self._options.ping_timeout)
-        if self._heard_at == heard_at:
+        if max(self._heard_at, self._taken_at) <= asked:
             self._owner.tell(PingLost(self.origin))
             self._end(httpx.ReadError, "the server shows no sign of life")
 
-    def _end(self, kind: type[httpx.TransportError], why: str, *, lost: bool = True) -> None:
+    async def _until_written(self) -> None:
+        """Wait for the next write to end, but no longer than for the answer to a PING."""
+        with anyio.move_on_after(self._options.ping_timeout):
+            await self._written.wait()
+
+    def _end(
+        self,
+        kind: type[httpx.TransportError],
+        why: str,
+        *,
+        lost: bool = True,
+        code: ErrorCodes = ErrorCodes.NO_ERROR,
+    ) -> None:
         """It is over, for the first reason given; the tasks are cancelled, its requests told."""
         if self.state is State.CLOSED:
             return
         if self.state is not State.OPENING:
             self._owner.tell(ConnectionClosed(self.origin, why, lost))
+            if (lost or self._left) and not self._answered:
+                self.was_useless |= anyio.current_time() - self._opened_at < AT_ONCE
         self.state = State.CLOSED
-        self._farewell = self._streams.end(kind, why)
+        self._farewell = self._streams.end(kind, why, code)
         self._scope.cancel()
 
     # What the multiplexer tells
@@ -245,26 +331,38 @@ class Connection:
         """See `multiplexer.Listener`."""
         self._output.set()
 
+    def progress(self) -> None:
+        """See `multiplexer.Listener`."""
+        self._answered = True
+        self._owner.progress()
+
     def room(self) -> None:
         """See `multiplexer.Listener`."""
         if self.state is State.CLOSED:
             return
         if not self.load:
+            self._alone = False
             self.idle_since = anyio.current_time()
             if self._streams.draining:
                 self.close("drained")
                 return
-        self._owner.room(self)
+        if self.state is not State.OPENING:
+            self._owner.room(self)
+        if self.is_idle and self._options.keepalive_expiry == 0:
+            self.close("idle")
 
-    def goaway(self, goaway: Goaway) -> None:
+    def goaway(self, last_stream_id: int, code: int) -> None:
         """See `multiplexer.Listener`."""
+        if code == ErrorCodes.HTTP_1_1_REQUIRED:
+            self._owner.speaks_http1("the server wants HTTP/1.1")
         if self.state is State.OPENING:
             self._owner.turned_away(self, "the server went away at once")
             self._end(httpx.ConnectError, "the server went away at once")
             return
+        self._left = True
         self.state = State.DRAINING
-        self._owner.tell(GoawayReceived(self.origin, goaway.last_stream_id, goaway.error_code))
+        self._owner.tell(GoawayReceived(self.origin, last_stream_id, code))
 
-    def unprocessed(self, exchange: Exchange, why: str) -> None:
+    def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
         """See `multiplexer.Listener`."""
-        self._owner.give_back(exchange, why, self)
+        self._owner.give_back(exchange, why, self, sent=sent)

@@ -4,9 +4,9 @@ Only the owner's methods wait; all others are plain calls, so that a cancelled o
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Protocol
 
 import anyio
@@ -14,17 +14,35 @@ import httpx
 
 from discordianai.transport.records import Origin
 from discordianai.transport.timekeeper import Timekeeper
+from discordianai.transport.uploads import Body
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+ONE_TURN = 0.01
+"""Seconds that a socket has to take a request whose write timeout is shorter; another task writes it."""
+
 
 class Phase(Enum):
-    """What an exchange is waiting for, each with the exception that ends too long a wait."""
+    """What an exchange is waiting for."""
 
-    POOL = httpx.PoolTimeout
-    CONNECT = httpx.ConnectTimeout
-    WRITE = httpx.WriteTimeout
-    READ = httpx.ReadTimeout
+    POOL = auto()
+    """A place in the pool."""
+    CONNECT = auto()
+    """The connection that is being opened for it."""
+    WRITE = auto()
+    BODY = auto()
+    """The caller, for more of the body."""
+    READ = auto()
+
+
+OVERDUE: Mapping[Phase, tuple[type[httpx.TimeoutException], str]] = {
+    Phase.POOL: (httpx.PoolTimeout, "no place in the pool"),
+    Phase.CONNECT: (httpx.ConnectTimeout, "no connection"),
+    Phase.WRITE: (httpx.WriteTimeout, "nothing could be sent"),
+    Phase.READ: (httpx.ReadTimeout, "nothing came"),
+}
+PLACE = frozenset({Phase.POOL, Phase.CONNECT})
+"""A request may come back to these: the time that it has spent there counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +56,30 @@ class Timeouts:
 
     @classmethod
     def of(cls, extensions: Mapping[str, object]) -> "Timeouts":
-        """Those that httpx sends along with a request."""
+        """Those that httpx sends along with a request; whatever else is there is left alone."""
         given = extensions.get("timeout")
-        return cls(**given) if isinstance(given, dict) else cls()
+        if not isinstance(given, Mapping):
+            return cls()
+        known = {key: given.get(key) for key in ("connect", "read", "write", "pool")}
+        return cls(**{key: value for key, value in known.items() if isinstance(value, int | float)})
 
     def within(self, phase: Phase) -> float | None:
-        """Seconds for one wait in `phase`."""
+        """Seconds for one wait in `phase`; for all waits together in those of `PLACE`."""
         match phase:
             case Phase.POOL:
                 return self.pool
             case Phase.CONNECT:
                 return self.connect
             case Phase.WRITE:
-                return self.write
+                return None if self.write is None else max(self.write, ONE_TURN)
             case Phase.READ:
                 return self.read
-
-
-class HttpOneOnly(Exception):
-    """The origin wants HTTP/1.1: the request was not processed, and is to be sent that way."""
+            case Phase.BODY:
+                return None
 
 
 class Holder(Protocol):
-    """Where an exchange is at the moment: in the line of a pool, or on a connection."""
+    """Where an exchange is at the moment: in the line of a pool, or placed on a connection."""
 
     def abandon(self, exchange: "Exchange") -> None:
         """The owner has left; nobody waits for the answer any more."""
@@ -70,46 +89,45 @@ class Holder(Protocol):
 
 
 class Exchange:
-    """`headers` are those of HTTP/2, pseudo-headers first; `body` is whole, so that it can be sent again."""
+    """`headers` are those of HTTP/2, pseudo-headers first."""
 
     def __init__(
-        self, origin: Origin, headers: RawHeaders, body: bytes, timeouts: Timeouts, timekeeper: Timekeeper
+        self, origin: Origin, headers: RawHeaders, body: Body, timeouts: Timeouts, timekeeper: Timekeeper
     ) -> None:
         self.origin = origin
         self.headers = headers
         self.body = body
         self.timeouts = timeouts
         self.holder: Holder | None = None
+        self.tries = Tries()
         self.stream_id = 0
-        self.replays = 0
-        self.refused_by: object = None
-        """The connection that refused it last."""
+        """The stream that the answer came on, for whoever reads logs; nothing here uses it."""
         self.status = 0
         self.response_headers: RawHeaders = []
         self.trailers: RawHeaders = []
         self.complete = False
+        self.http1_wanted = False
+        """Whether it ended unprocessed, because the server wants HTTP/1.1."""
         self.unread = 0
         """Bytes of the flow-control window that the owner has not given back."""
-        self.direct = False
-        """Whether its data comes past h2; then `credit` counts what was given back and not announced yet."""
-        self.credit = 0
+        self.trouble = ""
+        """What kept it from a place, for the message of a timeout."""
         self.deadline = math.inf
-        self._phase = Phase.POOL
+        self._phase = Phase.WRITE
+        self._since = 0.0
+        self._spent = dict.fromkeys(PLACE, 0.0)
         self._pieces: list[bytes] = []
-        self._failure: tuple[type[httpx.TransportError | HttpOneOnly], str] | None = None
+        self._failure: Callable[[], Exception] | None = None
         self._news: anyio.Event | None = None
-        self._overdue = False
+        self._overdue: Phase | None = None
         self._timekeeper = timekeeper
         timekeeper.watched.add(self)
 
     # The owner's side
 
     async def response(self) -> None:
-        """Wait for `status` and `response_headers`.
-
-        Raises `httpx.TransportError`, or `HttpOneOnly`.
-        """
-        while not self.status:
+        """Wait for `status` and `response_headers`, or for `http1_wanted`. Raises `httpx.TransportError`."""
+        while not self.status and not self.http1_wanted:
             self._raise_failure()
             await self._wait()
 
@@ -131,6 +149,7 @@ class Exchange:
     def abandon(self) -> None:
         """Leave: the server is told to stop, and what came unread is given up. Safe to repeat."""
         self._timekeeper.watched.discard(self)
+        self.body.stop()
         holder = self.holder
         if holder is None:
             return
@@ -147,19 +166,25 @@ class Exchange:
         await self._news.wait()
         self._news = None
         self.deadline = math.inf
-        if self._overdue:
-            self._overdue = False
-            raise self._phase.value(f"nothing within {self.timeouts.within(self._phase)} s")
+        if self._overdue is not None:
+            phase, self._overdue = self._overdue, None
+            kind, what = OVERDUE[phase]
+            trouble = f"; {self.trouble}" if self.trouble and phase in PLACE else ""
+            raise kind(f"{what} within {self.timeouts.within(phase)} s{trouble}")
 
     def _set_deadline(self) -> None:
         seconds = self.timeouts.within(self._phase)
-        self.deadline = math.inf if seconds is None else anyio.current_time() + seconds
+        if seconds is None:
+            self.deadline = math.inf
+        elif self._phase in PLACE:
+            self.deadline = self._since + seconds - self._spent[self._phase]
+        else:
+            self.deadline = anyio.current_time() + seconds
         self._timekeeper.look(self.deadline)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            kind, message = self._failure
-            raise kind(message)
+            raise self._failure()
 
     def _give_back_window(self) -> None:
         if self.unread and self.holder is not None:
@@ -169,7 +194,18 @@ class Exchange:
     # The pool's and the connection's side
 
     def enter(self, phase: Phase) -> None:
-        """Wait for something else from now on, or for the same anew: the timeout begins again."""
+        """Wait for something else from now on, or for the same anew: the timeout begins again.
+
+        Except in the line, where every wait counts: it can be left and joined again without end.
+        """
+        if self._phase in PLACE or phase in PLACE:
+            if phase is self._phase:
+                return
+            now = anyio.current_time()
+            if self._phase in PLACE:
+                self._spent[self._phase] += now - self._since
+                self._overdue = None  # what it waited for has come in the last moment
+            self._since = now
         self._phase = phase
         if self._news is not None:
             self._set_deadline()
@@ -177,17 +213,16 @@ class Exchange:
     def overdue(self) -> None:
         """See `Watched`: what was waited for did not come in time."""
         if self._news is not None and not self._news.is_set():
-            self._overdue = True
+            self._overdue = self._phase  # it may be another one when the owner has its turn
             self._news.set()
 
-    def started(self, status: int, headers: RawHeaders) -> None:
+    def started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
         """The final status and headers have come."""
-        self.status, self.response_headers = status, headers
+        self.status, self.response_headers, self.stream_id = status, headers, stream_id
         self._wake()
 
-    def received(self, data: bytes, flow_controlled: int) -> None:
-        """A piece of the body has come; it took `flow_controlled` bytes of the window, padding included."""
-        self.unread += flow_controlled
+    def received(self, data: bytes) -> None:
+        """A piece of the body has come; what it takes of the window is in `unread` already."""
         if data:
             self._pieces.append(data)
             self._wake()
@@ -196,16 +231,49 @@ class Exchange:
 
     def ended(self) -> None:
         """The answer is whole."""
-        self.complete = True
-        self._wake()
+        self._end()
 
-    def failed(self, kind: type[httpx.TransportError | HttpOneOnly], message: str) -> None:
+    def failed(self, kind: type[httpx.TransportError], message: str) -> None:
         """There will be no more."""
         if not self.complete:
-            self._failure = (kind, message)
-            self.complete = True
+            self._failure = lambda: kind(message)
+            self._end()
+
+    def body_failed(self, error: Exception) -> None:
+        """The caller's own body has raised `error`, which is the caller's to see."""
+        if not self.complete and self._failure is None:
+            self._failure = lambda: error
             self._wake()
+
+    def wants_http1(self, why: str) -> None:
+        """The server has not processed it, and wants HTTP/1.1."""
+        if self.status or not self.body.replayable:
+            self.failed(httpx.RemoteProtocolError, why)
+        elif not self.complete:
+            self.http1_wanted = True
+            self._end()
+
+    def _end(self) -> None:
+        self.complete = True
+        self.body.stop()
+        self._wake()
 
     def _wake(self) -> None:
         if self._news is not None:
             self._news.set()
+
+
+@dataclass(slots=True)
+class Tries:
+    """What became of a request so far, as long as no server has processed it."""
+
+    replays: int = 0
+    """How often it went out anew."""
+    turned_away: int = 0
+    """How often a connection that was opened for it ended before it could be used."""
+    lost_connections: int = 0
+    """How many connections ended under it."""
+    alone: bool = False
+    """Whether this is the last try, on a connection of its own."""
+    refused_by: object = None
+    """The connection that gave it back last."""

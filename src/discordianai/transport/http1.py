@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 import httpx
 
+from discordianai.transport.exchange import Timeouts
 from discordianai.transport.records import Origin, PoolOptions
 
 REMEMBERED = 600.0
@@ -75,7 +76,13 @@ class Http1Fallback:
         return response
 
     async def _wait_for_room(self, request: httpx.Request) -> None:
-        timeout: float | None = request.extensions.get("timeout", {}).get("pool")
+        timeout = Timeouts.of(request.extensions).pool
+        try:
+            self._room.acquire_on_behalf_of_nowait(request)
+        except anyio.WouldBlock:
+            pass
+        else:
+            return
         try:
             with anyio.fail_after(timeout):
                 await self._room.acquire_on_behalf_of(request)

@@ -13,6 +13,7 @@ from discordianai.transport.pool import Pool
 from discordianai.transport.records import EventListener, Origin, PoolOptions
 from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.translation import headers_of
+from discordianai.transport.uploads import StreamedBody, body_of
 
 
 class Http2:
@@ -26,18 +27,26 @@ class Http2:
         self._timekeeper = Timekeeper()
         self._watching = anyio.CancelScope()
         tasks.start_soon(self._watch)
-        self.pool = Pool(options, dial, self._start, on_event)
+        self.pool = Pool(options, dial, self._start, on_event, self._timekeeper)
 
-    async def send(self, request: httpx.Request, origin: Origin) -> httpx.Response:
-        """Send a request whose body was read. Raises `httpx.TransportError` or `HttpOneOnly`."""
-        timeouts = Timeouts.of(request.extensions)
-        exchange = Exchange(origin, headers_of(request), request.content, timeouts, self._timekeeper)
-        self.pool.submit(exchange)
+    async def send(self, request: httpx.Request, origin: Origin) -> httpx.Response | None:
+        """Send a request; None if the server wants HTTP/1.1, and has taken nothing of it.
+
+        Raises `httpx.TransportError`, and what the caller's own body raises.
+        """
+        headers, body = headers_of(request), await body_of(request)
+        exchange = Exchange(origin, headers, body, Timeouts.of(request.extensions), self._timekeeper)
+        if isinstance(body, StreamedBody):
+            self._tasks.start_soon(body.run, exchange.body_failed)
         try:
+            self.pool.submit(exchange)
             await exchange.response()
         except BaseException:
             exchange.abandon()
             raise
+        if exchange.http1_wanted:
+            exchange.abandon()
+            return None
         return httpx.Response(
             exchange.status,
             headers=exchange.response_headers,

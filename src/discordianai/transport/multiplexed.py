@@ -12,7 +12,6 @@ import anyio.abc
 import httpx
 
 from discordianai.transport.dialing import TlsDial
-from discordianai.transport.exchange import HttpOneOnly
 from discordianai.transport.http1 import Http1Fallback
 from discordianai.transport.records import EventListener, Origin, PoolEvent, PoolOptions, Statistics
 
@@ -108,13 +107,12 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
                 f"this MultiplexedTransport is {state}: give it to httpx.AsyncClient(transport=...), "
                 "and send requests inside `async with` of that client"
             )
-        await request.aread()  # in memory, so that it can be sent again
         origin = Origin(request.url.raw_host.decode("ascii"), request.url.port or HTTPS_PORT)
         if self._http2 is not None and request.url.scheme == "https" and not self._http1.knows(origin):
-            try:
-                return await self._http2.send(request, origin)
-            except HttpOneOnly:
-                self._http1.remember(origin)
+            response = await self._http2.send(request, origin)
+            if response is not None:
+                return response
+            self._http1.remember(origin)
         return await self._http1.send(request)
 
     def adopt(self, options: PoolOptions) -> None:

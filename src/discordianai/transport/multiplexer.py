@@ -1,29 +1,32 @@
-"""The streams of one connection on the `h2` state machine, without any I/O.
+"""The streams of one connection, without any I/O: RFC 9113 as far as a client has to do with it.
 
-Whoever owns the connection feeds what was received, and sends what `collect` gives.
+Whoever owns the connection feeds what was received, and sends what `collect` gives. Every frame is sorted by
+whom it concerns: a `StreamFault` ends one stream, a `ConnectionFault` all of them, and what comes for a
+stream that is over is ignored (5.1), but for its part in the header table and in the connection's window.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
-import h2.config
-import h2.connection
-import h2.events
-import h2.exceptions
 import httpx
 from h2.errors import ErrorCodes
-from h2.settings import SettingCodes, Settings
 
-from discordianai.transport.exchange import Exchange, HttpOneOnly, Phase
-from discordianai.transport.frames import Data, FrameFilter, Goaway, window_update
-from discordianai.transport.uploads import Uploads
+from discordianai.transport import frames
+from discordianai.transport.compression import HeaderBlocks, HeaderList
+from discordianai.transport.exchange import Exchange, Phase
+from discordianai.transport.faults import ConnectionFault, StreamFault
+from discordianai.transport.fields import response_of, trailers_of
+from discordianai.transport.floods import FloodGuard
+from discordianai.transport.frames import Frame, FrameReader
+from discordianai.transport.outgoing import Outgoing
+from discordianai.transport.peer import Peer, greeting
+from discordianai.transport.placement import Placement
+from discordianai.transport.windows import ReceiveWindow, SendWindow
 
 STREAM_WINDOW = 262_144
 """Bytes of an answer that may lie unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""
 
-MAX_HEADER_LIST = 65_536
-DEFAULT_WINDOW = 65_535  # RFC 9113, 6.9.2
+LAST_STREAM_ID = 2**31 - 1
 
 
 class Listener(Protocol):
@@ -35,10 +38,13 @@ class Listener(Protocol):
     def room(self) -> None:
         """Streams have ended, or the server's limits have changed."""
 
-    def goaway(self, goaway: Goaway) -> None:
+    def progress(self) -> None:
+        """The server has begun to answer a request."""
+
+    def goaway(self, last_stream_id: int, code: int) -> None:
         """The server takes no new streams."""
 
-    def unprocessed(self, exchange: Exchange, why: str) -> None:
+    def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
         """The server has not processed this one, for sure; it is not on this connection any more."""
 
 
@@ -48,46 +54,31 @@ class Multiplexer:
     def __init__(self, max_streams: int, listener: Listener) -> None:
         self._listener = listener
         self._max_streams = max_streams
-        self._machine = h2.connection.H2Connection(
-            # What goes out is validated where it is translated, once and at less cost.
-            h2.config.H2Configuration(
-                client_side=True,
-                header_encoding=None,
-                validate_outbound_headers=False,
-                normalize_outbound_headers=False,
-            )
-        )
-        self._machine.local_settings = Settings(
-            client=True,
-            initial_values={
-                SettingCodes.ENABLE_PUSH: 0,
-                SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-                SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST,
-            },
-        )
-        self._machine.initiate_connection()
+        self._peer = Peer()
+        self._reader = FrameReader()
+        self._blocks = HeaderBlocks()
+        self._guard = FloodGuard()
         # So large that streams whose owners don't read leave the others their windows.
-        self._machine.increment_flow_control_window(STREAM_WINDOW * max_streams - DEFAULT_WINDOW)
-        self._frames = FrameFilter()
-        self._connection_credit = 0
-        self._waiting: deque[Exchange] = deque()
-        self._streams: dict[int, Exchange] = {}
-        self._uploads = Uploads(self._machine)
-        self._in_write: list[Exchange] = []
-        self._output = bytearray()
+        size = STREAM_WINDOW * max_streams
+        self._window = ReceiveWindow(size, STREAM_WINDOW // 2)
+        self._waiting: deque[Placement] = deque()
+        self._streams: dict[int, Placement] = {}
+        self._next_id = 1
+        self._outgoing = Outgoing(self._peer, listener.wake)
+        self._outgoing.say(greeting(STREAM_WINDOW, size))
         self._ended = False
-        self.greeted = False
-        """Whether the server's first SETTINGS have come."""
         self.draining = False
         """Whether no new stream may be opened."""
-        self._handlers: dict[type[h2.events.Event], Callable[..., None]] = {
-            h2.events.ResponseReceived: self._on_response,
-            h2.events.DataReceived: self._on_data,
-            h2.events.StreamEnded: self._on_end,
-            h2.events.TrailersReceived: self._on_trailers,
-            h2.events.StreamReset: self._on_reset,
-            h2.events.WindowUpdated: self._on_window,
-            h2.events.RemoteSettingsChanged: self._on_settings,
+        self._handlers = {
+            frames.DATA: self._on_data,
+            frames.HEADERS: self._on_headers,
+            frames.CONTINUATION: self._on_headers,
+            frames.RST_STREAM: self._on_reset,
+            frames.SETTINGS: self._on_settings,
+            frames.PUSH_PROMISE: self._on_push,
+            frames.PING: self._on_ping,
+            frames.GOAWAY: self._on_goaway,
+            frames.WINDOW_UPDATE: self._on_window,
         }
 
     @property
@@ -98,230 +89,313 @@ class Multiplexer:
     @property
     def capacity(self) -> int:
         """How many may be here."""
-        return min(self._max_streams, self._machine.remote_settings.max_concurrent_streams)
+        return min(self._max_streams, self._peer.max_streams)
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the server's first SETTINGS have come."""
+        return self._peer.greeted
+
+    @property
+    def said_all(self) -> bool:
+        """Whether answers and PINGs are written."""
+        return self._outgoing.said_all
 
     # Requests
 
     def submit(self, exchange: Exchange) -> None:
         """Take on a request; the caller has seen that there is room."""
-        exchange.holder = self
+        placement = Placement(exchange, self)
+        exchange.holder = placement
         exchange.enter(Phase.WRITE)
-        self._waiting.append(exchange)
+        self._waiting.append(placement)
         self._listener.wake()
 
-    def abandon(self, exchange: Exchange) -> None:
-        """See `Holder.abandon`: RST_STREAM, unless nothing was sent yet."""
-        if exchange.stream_id not in self._streams:
-            self._waiting.remove(exchange)
+    def leave(self, placement: Placement) -> None:
+        """See `placement.Streams`: RST_STREAM, unless nothing was sent yet."""
+        if placement.stream_id:
+            self._reset(placement, ErrorCodes.CANCEL)
         else:
-            self._reset(exchange.stream_id, ErrorCodes.CANCEL)
+            self._waiting.remove(placement)
         self._listener.room()
 
-    def consumed(self, exchange: Exchange, size: int) -> None:
-        """See `Holder.consumed`."""
-        if exchange.direct:
-            self._credit(exchange, size)
-        else:
-            self._acknowledge(size, exchange.stream_id)
+    def read(self, placement: Placement, size: int) -> None:
+        """See `placement.Streams`."""
+        if self._ended:
+            return
+        if placement.stream_id in self._streams and (increment := placement.receive.read(size)):
+            self._outgoing.say(frames.window_update(placement.stream_id, increment))
+        self._give_back(size)
 
     # The wire
 
     def collect(self) -> bytes:
-        """What is to be sent next: the requests that wait, and a frame of each body that is under way.
+        """What is to be sent next: answers and PINGs, the requests that wait, and a frame of each body.
 
         Call `sent` when it was.
         """
-        while self._waiting and self._start(self._waiting[0]):
-            pass
-        self._in_write += [self._streams[stream_id] for stream_id in self._uploads.send_a_frame_of_each()]
-        self._output += self._machine.data_to_send()
-        data = bytes(self._output)
-        self._output.clear()
-        return data
+        parts = [self._outgoing.control()]
+        while self._waiting and len(self._streams) < self._peer.max_streams and not self.draining:
+            parts.append(self._start(self._waiting.popleft()))
+        bodies = self._outgoing.data()
+        for body in bodies:
+            self._guard.sent(len(body))
+        return b"".join(parts + bodies)
 
     def sent(self) -> None:
         """What `collect` gave last has been written: from now on those requests wait for their answers."""
-        for exchange in self._in_write:
-            if not exchange.complete:
-                exchange.enter(Phase.WRITE if exchange.stream_id in self._uploads else Phase.READ)
-        self._in_write.clear()
+        self._outgoing.sent()
 
-    def receive(self, data: bytes) -> None:
-        """Take in what was received. Raises `h2.exceptions.ProtocolError` where it breaks the protocol."""
-        data, taken = self._frames.feed(data)
-        goaways = []
-        for frame in taken:
-            if isinstance(frame, Goaway):
-                goaways.append(frame)
-            else:
-                self._on_direct_data(frame)
-        try:
-            for event in self._machine.receive_data(data) if data else ():
-                if handler := self._handlers.get(type(event)):
-                    handler(event)
-        finally:
-            self._flush()
-        for goaway in goaways:
-            self._on_goaway(goaway)
+    def receive(self, data: bytes, now: float) -> None:
+        """Take in what was received at `now`, in seconds; `process` makes something of it."""
+        self._guard.tick(now)
+        self._reader.feed(data)
+
+    def process(self, most: int) -> bool:
+        """Handle so many frames; whether there may be more. Raises `ConnectionFault`."""
+        for _ in range(most):
+            if self._ended or (frame := self._reader.next()) is None:
+                return False
+            self._handle(frame)
+        return True
 
     def ping(self) -> None:
         """Ask for a sign of life; whatever is received counts as one."""
-        self._machine.ping(bytes(8))
-        self._flush()
+        self._outgoing.say(frames.frame(frames.PING, 0, 0, bytes(8)))
 
-    def end(self, kind: type[httpx.TransportError], why: str) -> bytes:
+    def end(self, kind: type[httpx.TransportError], why: str, code: ErrorCodes) -> bytes:
         """The connection is over: what was not sent can go elsewhere, the rest fails.
 
         Returns the words of farewell, in case they can still be sent.
         """
         self._ended = self.draining = True
-        unsent = list(self._waiting)
-        self._waiting.clear()
-        for exchange in self._streams.values():
-            exchange.failed(kind, why)
+        for placement in self._streams.values():
+            placement.exchange.failed(kind, why)
         self._streams.clear()
-        self._uploads.clear()
-        for exchange in reversed(unsent):
-            self._listener.unprocessed(exchange, why)
-        self._machine.close_connection()
-        return self.collect()
+        self._outgoing.clear()
+        self._return_waiting(why)
+        return self._outgoing.control() + frames.goaway(code)
 
     # Sending
 
-    def _start(self, exchange: Exchange) -> bool:
-        """Open the stream of a request, if the server allows one more."""
-        if self.draining or len(self._streams) >= self._machine.remote_settings.max_concurrent_streams:
-            return False
-        try:
-            stream_id = self._machine.get_next_available_stream_id()
-        except h2.exceptions.NoAvailableStreamIDError:
+    def _start(self, placement: Placement) -> bytes:
+        """The frames that open a stream for a request."""
+        stream_id, self._next_id = self._next_id, self._next_id + 2
+        window = ReceiveWindow(STREAM_WINDOW, STREAM_WINDOW // 2)
+        placement.open(stream_id, SendWindow(self._peer.stream_window), window)
+        self._streams[stream_id] = placement
+        self._outgoing.begin(placement)
+        self._guard.progress()
+        if self._next_id > LAST_STREAM_ID:
             self.draining = True  # after 2**30 requests
             self._return_waiting("the connection has no more stream ids")
-            return False
-        self._waiting.popleft()
-        exchange.stream_id = stream_id
-        self._streams[stream_id] = exchange
-        self._machine.send_headers(stream_id, exchange.headers, end_stream=not exchange.body)
-        if exchange.body:
-            self._uploads.add(stream_id, exchange.body)
-        self._in_write.append(exchange)
-        return True
+        block = self._blocks.encode(placement.exchange.headers)
+        return frames.headers(stream_id, block, self._peer.frame_size, end_stream=placement.upload is None)
 
-    def _reset(self, stream_id: int, code: ErrorCodes) -> None:
-        self._forget(stream_id)
-        self._machine.reset_stream(stream_id, code)
-        self._flush()
+    def _reset(self, placement: Placement, code: ErrorCodes) -> None:
+        if self._forget(placement):
+            self._outgoing.say(frames.rst_stream(placement.stream_id, code))
 
-    def _acknowledge(self, size: int, stream_id: int) -> None:
-        if not self._ended:
-            self._machine.acknowledge_received_data(size, stream_id)
-            self._flush()
-
-    def _credit(self, exchange: Exchange, size: int) -> None:
-        """Give back window for data that h2 did not see, in portions of half a window, as h2 does."""
-        if self._ended:
-            return
-        self._connection_credit += size
-        exchange.credit += size
-        update = b""
-        if exchange.credit >= STREAM_WINDOW // 2 and exchange.stream_id in self._streams:
-            update += window_update(exchange.stream_id, exchange.credit)
-            exchange.credit = 0
-        if self._connection_credit >= STREAM_WINDOW // 2:
-            update += window_update(0, self._connection_credit)
-            self._connection_credit = 0
-        if update:
-            self._output += update
-            self._listener.wake()
-
-    def _flush(self) -> None:
-        """h2 answers some frames by itself; see that the answer goes out."""
-        if data := self._machine.data_to_send():
-            self._output += data
-            self._listener.wake()
+    def _give_back(self, size: int) -> None:
+        """So much of the connection's window is free again."""
+        if increment := self._window.read(size):
+            self._outgoing.say(frames.window_update(0, increment))
 
     # Receiving
 
-    def _forget(self, stream_id: int) -> Exchange | None:
-        self._uploads.discard(stream_id)
-        self._frames.direct.discard(stream_id)
-        return self._streams.pop(stream_id, None)
-
-    def _on_response(self, event: h2.events.ResponseReceived) -> None:
-        if exchange := self._streams.get(event.stream_id):
-            headers = [(bytes(name), bytes(value)) for name, value in event.headers or ()]
-            exchange.started(int(headers[0][1]), headers[1:])
-            if not any(name == b"content-length" for name, _ in headers):
-                # Where there is a length, h2 checks it, and so must see the data.
-                exchange.direct = True
-                self._frames.direct.add(event.stream_id)
-
-    def _on_data(self, event: h2.events.DataReceived) -> None:
-        exchange = self._streams.get(event.stream_id)
-        if exchange is not None and not exchange.direct:
-            exchange.received(event.data, event.flow_controlled_length)
+    def _handle(self, frame: Frame) -> None:
+        kind = frame.kind
+        if (kind == frames.CONTINUATION or self._blocks.begun) and self._blocks.interrupted_by(frame):
+            raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a header block that is interrupted")
+        if not self._peer.greeted and kind not in {frames.SETTINGS, frames.GOAWAY}:
+            raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a connection that does not begin with SETTINGS")
+        handler = self._handlers.get(kind)
+        if handler is None:
+            self._guard.idle()  # PRIORITY, or of a type that is not known (RFC 9113, 5.5)
             return
-        # Of a direct stream h2 sees what came in one read with its headers, and the last frame: not so much
-        # that the reader would have to acknowledge it.
-        if exchange is not None:
-            exchange.received(event.data, 0)
-        self._acknowledge(event.flow_controlled_length, event.stream_id)
+        try:
+            handler(frame)
+        except StreamFault as fault:
+            self._malformed(frame.stream_id, fault)
 
-    def _on_direct_data(self, frame: Data) -> None:
-        exchange = self._streams[frame.stream_id]
-        exchange.received(frame.data, frame.flow_controlled)
-        if exchange.unread + exchange.credit > STREAM_WINDOW:
-            raise h2.exceptions.FlowControlError("more data than the window of the stream")
+    def _stream(self, stream_id: int) -> Placement | None:
+        """Whose stream it is; None if it is over. Raises `ConnectionFault` if it was never opened."""
+        placement = self._streams.get(stream_id)
+        if placement is None:
+            if not stream_id & 1 or stream_id >= self._next_id:
+                raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, f"a frame on idle stream {stream_id}")
+            self._guard.idle()
+        return placement
 
-    def _on_trailers(self, event: h2.events.TrailersReceived) -> None:
-        if exchange := self._streams.get(event.stream_id):
-            exchange.trailers = [(bytes(name), bytes(value)) for name, value in event.headers or ()]
+    def _forget(self, placement: Placement) -> bool:
+        """The stream is over; whether it was not before. What lies unread gives up its part of the window."""
+        if self._streams.pop(placement.stream_id, None) is None:
+            return False
+        self._outgoing.discard(placement)
+        unread, placement.exchange.unread = placement.exchange.unread, 0
+        self._give_back(unread)
+        return True
 
-    def _on_end(self, event: h2.events.StreamEnded) -> None:
-        if event.stream_id in self._uploads:
-            # The server has answered without waiting for the whole of the request.
-            self._streams[event.stream_id].ended()
-            self._reset(event.stream_id, ErrorCodes.CANCEL)
-        elif exchange := self._forget(event.stream_id):
-            exchange.ended()
+    def _malformed(self, stream_id: int, fault: StreamFault) -> None:
+        """RFC 9113, 8.1.1 and 5.4.2."""
+        if placement := self._streams.get(stream_id):
+            self._forget(placement)
+            placement.exchange.failed(httpx.RemoteProtocolError, f"the server sent {fault}")
+            self._listener.room()
+            self._outgoing.answer(frames.rst_stream(stream_id, fault.code))
+
+    def _on_data(self, frame: Frame) -> None:
+        data, size = frames.without_padding(frame), len(frame.payload)
+        self._window.received(size)
+        placement = self._stream(frame.stream_id)
+        if placement is None:
+            self._give_back(size)
+            return
+        placement.receive.received(size)
+        exchange = placement.exchange
+        exchange.unread += size
+        if not placement.started:
+            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "content before its headers")
+        placement.got += len(data)
+        if placement.expected is not None and placement.got > placement.expected:
+            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "more content than it announced")
+        exchange.received(data)
+        if frame.flags & frames.END_STREAM:
+            self._end(placement)
+        else:
+            self._guard.received(len(data), size)
+
+    def _on_headers(self, frame: Frame) -> None:
+        whole = self._blocks.add(frame)
+        if whole is None:
+            self._guard.idle()
+            return
+        block, fields = whole
+        if placement := self._stream(block.stream_id):
+            if placement.started:
+                self._on_trailers(placement, fields, block.end_stream)
+            else:
+                self._on_response(placement, fields, block.end_stream)
+
+    def _on_response(self, placement: Placement, fields: HeaderList, end_stream: bool) -> None:
+        response = response_of(fields)
+        if response.informational:
+            self._guard.idle()
+            if end_stream:
+                raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "no answer")
+            return
+        exchange = placement.exchange
+        placement.started = True
+        if response.content_follows(exchange.headers[0][1]):
+            placement.expected = response.length
+        exchange.started(response.status, response.headers, placement.stream_id)
+        self._guard.progress()
+        self._listener.progress()
+        if end_stream:
+            self._end(placement)
+
+    def _on_trailers(self, placement: Placement, fields: HeaderList, end_stream: bool) -> None:
+        if not end_stream:
+            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "headers in the midst of its content")
+        placement.exchange.trailers = trailers_of(fields)
+        self._end(placement)
+
+    def _end(self, placement: Placement) -> None:
+        """The answer is whole, perhaps before the request was: then nobody reads the rest of that."""
+        if placement.expected is not None and placement.got != placement.expected:
+            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "less content than it announced")
+        placement.exchange.ended()
+        if placement.upload is None:
+            self._forget(placement)
+        else:
+            self._reset(placement, ErrorCodes.CANCEL)
         self._listener.room()
 
-    def _on_reset(self, event: h2.events.StreamReset) -> None:
-        exchange = self._forget(event.stream_id)
-        if exchange is None:
+    def _on_reset(self, frame: Frame) -> None:
+        code = frames.number(frame.payload)
+        placement = self._stream(frame.stream_id)
+        if placement is None:
             return
-        match event.error_code:
-            case ErrorCodes.REFUSED_STREAM:
-                self._listener.unprocessed(exchange, "the server refused the stream")
-            case ErrorCodes.HTTP_1_1_REQUIRED:
-                exchange.failed(HttpOneOnly, "the server wants HTTP/1.1 for this request")
-            case code:
-                name = code.name if isinstance(code, ErrorCodes) else str(code)
-                exchange.failed(httpx.RemoteProtocolError, f"the server reset the stream: {name}")
+        self._forget(placement)
+        exchange = placement.exchange
+        if code == ErrorCodes.REFUSED_STREAM:
+            self._unprocessed(placement, "the server refused the stream")
+        elif code == ErrorCodes.HTTP_1_1_REQUIRED:
+            exchange.wants_http1("the server wants HTTP/1.1 for this request")
+        else:
+            exchange.failed(httpx.RemoteProtocolError, f"the server reset the stream: {frames.name_of(code)}")
         self._listener.room()
 
-    def _on_window(self, event: h2.events.WindowUpdated) -> None:  # noqa: ARG002  # any may let a body go on
-        if self._uploads:
+    def _on_window(self, frame: Frame) -> None:
+        self._guard.idle()
+        increment = frames.number(frame.payload)
+        if not frame.stream_id:
+            if not increment or not self._peer.window.enlarge(increment):
+                raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, f"a window update of {increment}")
+        elif placement := self._stream(frame.stream_id):
+            if not increment:
+                raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "a window update of nothing")
+            if not placement.send.enlarge(increment):
+                raise StreamFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
+        if self._outgoing:
             self._listener.wake()
 
-    def _on_settings(self, event: h2.events.RemoteSettingsChanged) -> None:
-        self.greeted = True
-        if SettingCodes.MAX_CONCURRENT_STREAMS in event.changed_settings:
-            while self._waiting and self.load > self.capacity:
-                self._listener.unprocessed(self._waiting.pop(), "the server allows fewer streams now")
+    def _on_settings(self, frame: Frame) -> None:
+        frames.check_of_connection(frame)
+        if frame.flags & frames.ACK:
+            self._guard.idle()
+            return
+        for code, value in frames.settings_of(frame.payload):
+            change = self._peer.change(code, value)
+            if change and not all(p.send.enlarge(change) for p in self._streams.values()):
+                raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "windows that are too large")
+        self._blocks.limit(self._peer.header_table)
+        if self._peer.greeted:
+            self._guard.idle()
+        self._peer.greeted = True
+        self._outgoing.answer(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
+        if self.load > self.capacity:
+            self._return_waiting("the server allows fewer streams now", self.load - self.capacity)
         self._listener.room()
-        self._listener.wake()
 
-    def _on_goaway(self, goaway: Goaway) -> None:
+    def _on_ping(self, frame: Frame) -> None:
+        frames.check_of_connection(frame)
+        if len(frame.payload) != 8:
+            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a PING that is not 8 bytes long")
+        self._guard.idle()
+        if not frame.flags & frames.ACK:
+            self._outgoing.answer(frames.frame(frames.PING, frames.ACK, 0, frame.payload))
+
+    def _on_push(self, frame: Frame) -> None:
+        raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, f"a push on stream {frame.stream_id}")
+
+    def _on_goaway(self, frame: Frame) -> None:
+        frames.check_of_connection(frame)
+        if len(frame.payload) < 8:
+            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a GOAWAY that is cut")
+        last = frames.number(frame.payload[:4]) & LAST_STREAM_ID
+        code = frames.number(frame.payload[4:8])
+        self._guard.idle()
         self.draining = True
-        self._listener.goaway(goaway)
-        beyond = [stream_id for stream_id in self._streams if stream_id > goaway.last_stream_id]
-        for stream_id in reversed(beyond):
-            if exchange := self._forget(stream_id):
-                self._listener.unprocessed(exchange, "the server went away before it")
-        self._return_waiting("the server is going away")
+        beyond = [placement for stream_id, placement in self._streams.items() if stream_id > last]
+        for placement in beyond:
+            self._forget(placement)
+        self._listener.goaway(last, code)
+        if code == ErrorCodes.HTTP_1_1_REQUIRED:
+            for placement in (*beyond, *self._waiting):
+                placement.exchange.wants_http1("the server wants HTTP/1.1")
+            self._waiting.clear()
+        else:
+            for placement in reversed(beyond):
+                self._unprocessed(placement, "the server went away before it")
+            self._return_waiting("the server is going away")
         self._listener.room()
 
-    def _return_waiting(self, why: str) -> None:
-        while self._waiting:
-            self._listener.unprocessed(self._waiting.pop(), why)
+    def _unprocessed(self, placement: Placement, why: str, *, sent: bool = True) -> None:
+        placement.exchange.holder = None
+        self._listener.unprocessed(placement.exchange, why, sent=sent)
+
+    def _return_waiting(self, why: str, most: int | None = None) -> None:
+        """The last ones first, so that they join the front of a line in their order."""
+        for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
+            self._unprocessed(self._waiting.pop(), why, sent=False)

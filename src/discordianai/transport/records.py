@@ -1,10 +1,14 @@
 """What the pool tells about itself: its figures, and what happens to its connections."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import httpx
+
+MOST_STREAMS = 8191
+"""Windows of a stream, 256 KiB each, that fit into the largest window of a connection."""
 
 
 class Origin(NamedTuple):
@@ -38,12 +42,17 @@ class PoolOptions:
         )
 
     def __post_init__(self) -> None:
-        if self.max_connections < 1 or self.streams_per_connection < 1:
-            raise ValueError("max_connections and streams_per_connection should be at least 1")
-        if self.max_keepalive < 0:
-            raise ValueError("max_keepalive should be at least 0")
-        if self.ping_interval <= 0 or self.ping_timeout <= 0:
-            raise ValueError("ping_interval and ping_timeout should be more than 0 seconds")
+        for name in ("max_connections", "streams_per_connection", "max_keepalive"):
+            least = 0 if name == "max_keepalive" else 1
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
+                raise ValueError(f"{name} should be a whole number of at least {least}")
+        if self.streams_per_connection > MOST_STREAMS:
+            raise ValueError(f"streams_per_connection should be at most {MOST_STREAMS}")
+        if self.keepalive_expiry is not None and not self.keepalive_expiry >= 0:
+            raise ValueError("keepalive_expiry should be at least 0 seconds, or None")
+        for name in ("ping_interval", "ping_timeout"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} should be more than 0 seconds, and finite")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,53 +1,49 @@
 """From httpx's requests to the headers of HTTP/2."""
 
+import re
+
 import httpx
 from hpack import NeverIndexedHeaderTuple
 
 from discordianai.transport.exchange import RawHeaders
+from discordianai.transport.fields import BLANKS, CONNECTION_FIELDS, TOKEN
 
-CONNECTION_HEADERS = frozenset(
-    {
-        b"connection",
-        b"host",
-        b"http2-settings",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"transfer-encoding",
-    }
-    | {b"upgrade"}
-)
+LEFT_OUT = CONNECTION_FIELDS | {b"host"}
 """RFC 9113, 8.2.2, forbids them, but for `host`, which is `:authority` here."""
 
 SECRET_HEADERS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 """Kept out of the compression's tables (RFC 7541, 7.1.3)."""
 
-FORBIDDEN_BYTES = (b"\r", b"\n", b"\0")
+CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]").search
+"""A line break in a value would become a header of its own behind a proxy that speaks HTTP/1.1."""
+
+NO_AUTHORITY = re.compile(rb"[\0-\x20\x7f-\xff/\\?#@]").search
+METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 
 
 def headers_of(request: httpx.Request) -> RawHeaders:
     """The header list of `request`. Raises `httpx.LocalProtocolError` where it would be malformed."""
-    url = request.url
-    if request.method == "CONNECT":
-        raise httpx.LocalProtocolError("CONNECT is not supported over HTTP/2 here")
+    url, method = request.url, request.method.encode("ascii", "replace")
+    if method == b"CONNECT" or not METHOD(method):
+        raise httpx.LocalProtocolError(f"the method {request.method!r} is not supported over HTTP/2 here")
     headers: RawHeaders = [
-        (b":method", request.method.encode("ascii")),
-        (b":authority", request.headers.get("host", url.netloc.decode("ascii")).encode("ascii")),
+        (b":method", method),
+        (b":authority", url.netloc),
         (b":scheme", url.raw_scheme),
         (b":path", url.raw_path or b"/"),
     ]
-    for raw_name, value in request.headers.raw:
-        name = raw_name.lower()
-        if name in CONNECTION_HEADERS:
-            continue
-        pair = NeverIndexedHeaderTuple(name, value) if name in SECRET_HEADERS else (name, value)
-        headers.append(pair)
-    _check(headers)
+    for raw_name, raw_value in request.headers.raw:
+        name, value = raw_name.lower(), raw_value.strip(BLANKS)
+        if not TOKEN(name):
+            raise httpx.LocalProtocolError(f"{raw_name[:40]!r} is no name of a header")
+        if CONTROL(value):
+            raise httpx.LocalProtocolError(f"the header {raw_name[:40]!r} holds a line break or a null byte")
+        if name == b"host":
+            headers[1] = (b":authority", value)
+        elif name in SECRET_HEADERS:
+            headers.append(NeverIndexedHeaderTuple(name, value))
+        elif name not in LEFT_OUT and (name != b"te" or value.lower() == b"trailers"):
+            headers.append((name, value))
+    if NO_AUTHORITY(headers[1][1]):
+        raise httpx.LocalProtocolError("the host of a request is none")
     return headers
-
-
-def _check(headers: RawHeaders) -> None:
-    """A line break in a header would become a header of its own behind a proxy that speaks HTTP/1.1."""
-    everything = b" ".join([part for header in headers for part in header])
-    if any(byte in everything for byte in FORBIDDEN_BYTES):
-        raise httpx.LocalProtocolError("a header holds a line break or a null byte")

@@ -1,49 +1,169 @@
-"""Request bodies on their way out, as far as the server's windows let them."""
+"""Request bodies: those in memory, which can be sent again, and those that are read while they are sent."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol
 
-from h2.connection import H2Connection
+import anyio
+import httpx
+
+LARGEST_KEPT = 16 * 2**20
+"""Bytes of a body of known length that is read into memory, so that it can be sent again."""
+
+AHEAD = 65_536
+"""Bytes that are read from a streamed body before they can be sent."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds that a generator has to end, where its body is not wanted any more."""
 
 
-class Uploads:
-    """The bodies that are not sent whole yet, by stream."""
+class Upload(Protocol):
+    """A body on its way out, on one connection."""
 
-    def __init__(self, machine: H2Connection) -> None:
-        self._machine = machine
-        self._rests: dict[int, memoryview] = {}
+    @property
+    def starved(self) -> bool:
+        """Whether there is nothing to send at the moment, and it is not the end."""
 
-    def __contains__(self, stream_id: int) -> bool:
-        return stream_id in self._rests
+    def take(self, most: int) -> tuple[bytes, bool]:
+        """At most so many bytes, and whether they are the last."""
 
-    def __len__(self) -> int:
-        return len(self._rests)
 
-    def add(self, stream_id: int, body: bytes) -> None:
-        """Begin with a body, which is not empty."""
-        self._rests[stream_id] = memoryview(body)
+class Body(Protocol):
+    """What a request carries."""
 
-    def discard(self, stream_id: int) -> None:
-        """Send no more of this one."""
-        self._rests.pop(stream_id, None)
+    @property
+    def replayable(self) -> bool:
+        """Whether `begin` may be called (again)."""
 
-    def clear(self) -> None:
-        """Send no more of any."""
-        self._rests.clear()
+    def begin(self, more: Callable[[], None]) -> Upload | None:
+        """Start to send it; None if it is empty. `more` is called when a starved one has something again."""
 
-    def send_a_frame_of_each(self) -> Iterator[int]:
-        """One frame at a time, so that bodies share the connection; the streams that got on."""
-        for stream_id in list(self._rests):
-            if self._send_a_frame(stream_id):
-                yield stream_id
+    def stop(self) -> None:
+        """Nobody takes the rest."""
 
-    def _send_a_frame(self, stream_id: int) -> bool:
-        rest, machine = self._rests[stream_id], self._machine
-        size = min(machine.local_flow_control_window(stream_id), machine.max_outbound_frame_size, len(rest))
-        if size <= 0:
-            return False
-        machine.send_data(stream_id, bytes(rest[:size]), end_stream=size == len(rest))
-        if size == len(rest):
-            del self._rests[stream_id]
-        else:
-            self._rests[stream_id] = rest[size:]
-        return True
+
+class WholeBody:
+    """A body in memory."""
+
+    replayable = True
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def begin(self, more: Callable[[], None]) -> Upload | None:  # noqa: ARG002  # it never starves
+        """See `Body`."""
+        return _WholeUpload(self._content) if self._content else None
+
+    def stop(self) -> None:
+        """See `Body`."""
+
+
+class _WholeUpload:
+    starved = False
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = memoryview(content)
+
+    def take(self, most: int) -> tuple[bytes, bool]:
+        piece, self._rest = bytes(self._rest[:most]), self._rest[most:]
+        return piece, not self._rest
+
+
+class StreamedBody:
+    """A body that is read once, a little ahead of what is sent.
+
+    `run` reads it in a task of its own, so that the answer can be read before the body is whole.
+    """
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+        self._scope = anyio.CancelScope()
+        self._begun = anyio.Event()
+        self._room = anyio.Event()
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._whole = False
+        self._more: Callable[[], None] = _nothing
+
+    # The task's side
+
+    async def run(self, failed: Callable[[Exception], None]) -> None:
+        """Read it from when it is begun until it is whole or stopped; tell `failed` what it raises."""
+        with self._scope:
+            await self._begun.wait()
+            try:
+                await self._read()
+            except Exception as error:  # whatever the caller's own iterator raises is the caller's to see
+                failed(error)
+
+    async def _read(self) -> None:
+        pieces = aiter(self._stream)
+        try:
+            async for piece in pieces:
+                if piece:
+                    self._pieces.append(piece)
+                    self._size += len(piece)
+                    self._more()
+                while self._size >= AHEAD:
+                    self._room = anyio.Event()
+                    await self._room.wait()
+            self._whole = True
+            self._more()
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
+                    await pieces.aclose()
+
+    # The connection's side
+
+    @property
+    def replayable(self) -> bool:
+        """See `Body`: what was read from it is gone."""
+        return not self._begun.is_set()
+
+    def begin(self, more: Callable[[], None]) -> Upload | None:
+        """See `Body`."""
+        self._more = more
+        self._begun.set()
+        return self
+
+    def stop(self) -> None:
+        """See `Body`."""
+        self._more = _nothing
+        self._scope.cancel()
+
+    @property
+    def starved(self) -> bool:
+        """See `Upload`."""
+        return not self._pieces and not self._whole
+
+    def take(self, most: int) -> tuple[bytes, bool]:
+        """See `Upload`."""
+        taken: list[bytes] = []
+        while self._pieces and most:
+            piece = self._pieces.popleft()
+            if len(piece) > most:
+                self._pieces.appendleft(piece[most:])
+                piece = piece[:most]
+            taken.append(piece)
+            most -= len(piece)
+        data = b"".join(taken)
+        self._size -= len(data)
+        if data:
+            self._room.set()
+        return data, self._whole and not self._pieces
+
+
+async def body_of(request: httpx.Request) -> WholeBody | StreamedBody:
+    """The body of `request`: in memory where its length is known and not too large."""
+    if isinstance(request.stream, httpx.ByteStream):
+        return WholeBody(await request.aread())
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) <= LARGEST_KEPT:
+        return WholeBody(await request.aread())
+    assert isinstance(request.stream, httpx.AsyncByteStream)  # noqa: S101  # httpx's client has seen to it
+    return StreamedBody(request.stream)
+
+
+def _nothing() -> None:
+    """Nobody waits for more."""

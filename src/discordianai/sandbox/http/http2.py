@@ -180,6 +180,11 @@ class Http2Connection(Connection):
         self._output += self._machine.data_to_send() + more
         self._more.set()
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
+        return len(self._output)
+
     def stall(self) -> None:
         """Fall silent for good, as a peer whose packets are all lost."""
         self._stalled.set()
@@ -210,7 +215,8 @@ class Http2Connection(Connection):
         await self.flush()
 
     def _settings_acknowledged(self) -> None:
-        self._settings.popleft()
+        if self._settings:  # a handler may have sent some that nobody keeps account of
+            self._settings.popleft()
         if self._settings:
             self._send_settings()
 

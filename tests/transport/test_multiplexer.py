@@ -1,0 +1,579 @@
+"""Whom each frame concerns: one stream, the connection or nobody, in every state that a stream can be in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import hpack
+import pytest
+from h2.errors import ErrorCodes
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    PushPromiseFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+from discordianai.transport.exchange import Exchange, Timeouts
+from discordianai.transport.faults import ConnectionFault
+from discordianai.transport.multiplexer import STREAM_WINDOW, Multiplexer
+from discordianai.transport.records import Origin
+from discordianai.transport.timekeeper import Timekeeper
+from discordianai.transport.uploads import WholeBody
+
+OPEN_ID, NEIGHBOUR = 1, 3
+IDLE_ID = 99
+PREFACE = 24
+
+
+@dataclass
+class Wire:
+    """A multiplexer, and a server that says whatever it likes; `given_back` is what was not processed."""
+
+    streams: Multiplexer = field(init=False)
+    encoder: hpack.Encoder = field(default_factory=hpack.Encoder)
+    given_back: list[Exchange] = field(default_factory=list)
+    goaways: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.streams = Multiplexer(10, self)
+        self.streams.collect()
+        self.say(SettingsFrame(0, {}))
+
+    def wake(self) -> None:
+        """See `Listener`; `sent_frames` collects."""
+
+    def room(self) -> None:
+        """See `Listener`."""
+
+    def progress(self) -> None:
+        """See `Listener`."""
+
+    def goaway(self, last_stream_id: int, code: int) -> None:
+        self.goaways.append(code)
+
+    def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
+        self.given_back.append(exchange)
+
+    def ask(self, body: bytes = b"", method: bytes = b"POST") -> Exchange:
+        headers = [(b":method", method), (b":authority", b"x"), (b":scheme", b"https"), (b":path", b"/")]
+        exchange = Exchange(Origin("x", 443), headers, WholeBody(body), Timeouts(), Timekeeper())
+        self.streams.submit(exchange)
+        self.streams.collect()
+        self.streams.sent()
+        return exchange
+
+    def say(self, *frames: Frame) -> None:
+        """All in one read."""
+        self.streams.receive(b"".join(frame.serialize() for frame in frames), 0.0)
+        while self.streams.process(1):
+            pass
+
+    def headers(self, stream_id: int, *fields: tuple[str, str], end: bool = False) -> HeadersFrame:
+        frame = HeadersFrame(stream_id, self.encoder.encode(fields))
+        frame.flags.add("END_HEADERS")
+        if end:
+            frame.flags.add("END_STREAM")
+        return frame
+
+    def sent_frames(self) -> list[Frame]:
+        data, found = memoryview(self.streams.collect()), []
+        while data:
+            frame, length = Frame.parse_frame_header(data[:9])
+            frame.parse_body(data[9 : 9 + length])
+            found.append(frame)
+            data = data[9 + length :]
+        return found
+
+    def resets(self) -> list[tuple[int, int]]:
+        return [(f.stream_id, f.error_code) for f in self.sent_frames() if isinstance(f, RstStreamFrame)]
+
+
+def last_data(stream_id: int, data: bytes = b"") -> DataFrame:
+    frame = DataFrame(stream_id, data)
+    frame.flags.add("END_STREAM")
+    return frame
+
+
+# The states that a client's stream can be in
+
+
+def uploading(wire: Wire) -> None:
+    """Open: the request is not whole, nothing has come."""
+    wire.ask(b"x" * 200_000)
+
+
+def asked(wire: Wire) -> None:
+    """Half-closed (local): the request is whole, nothing has come."""
+    wire.ask()
+
+
+def answering(wire: Wire) -> None:
+    """Half-closed (local), the final headers have come."""
+    wire.ask()
+    wire.say(wire.headers(OPEN_ID, (":status", "200")))
+
+
+def answering_early(wire: Wire) -> None:
+    """Open, the final headers have come before the request was whole."""
+    uploading(wire)
+    wire.say(wire.headers(OPEN_ID, (":status", "200")))
+
+
+def answered(wire: Wire) -> None:
+    """Closed by END_STREAM."""
+    answering(wire)
+    wire.say(last_data(OPEN_ID))
+
+
+def answered_early(wire: Wire) -> None:
+    """Closed by END_STREAM and our RST_STREAM, before the request was whole."""
+    answering_early(wire)
+    wire.say(last_data(OPEN_ID))
+
+
+def left(wire: Wire) -> None:
+    """Closed by our RST_STREAM."""
+    wire.ask().abandon()
+
+
+def reset(wire: Wire) -> None:
+    """Closed by the server's RST_STREAM."""
+    asked(wire)
+    wire.say(RstStreamFrame(OPEN_ID, 2))
+
+
+def malformed(wire: Wire) -> None:
+    """Closed by our RST_STREAM, because of what the server had sent."""
+    asked(wire)
+    wire.say(DataFrame(OPEN_ID, b"before the headers"))
+
+
+OPEN = [uploading, asked, answering, answering_early]
+CLOSED = [answered, answered_early, left, reset, malformed]
+
+
+# The frames that can come
+
+
+def padded_headers(wire: Wire) -> Frame:
+    frame = wire.headers(OPEN_ID, (":status", "200"))
+    frame.flags.add("PADDED")
+    frame.pad_length = 20
+    return frame
+
+
+def update(increment: int) -> Callable[[Wire], Frame]:
+    def make(_wire: Wire) -> Frame:
+        frame = WindowUpdateFrame(OPEN_ID, 1)
+        frame.window_increment = increment
+        return frame
+
+    return make
+
+
+class RawFrame(Frame):
+    """Bytes that hyperframe would not write."""
+
+    def __init__(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        super().__init__(1)
+        self.wire = (
+            len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream_id.to_bytes(4, "big") + payload
+        )
+
+    def serialize(self) -> bytes:
+        return self.wire
+
+
+def raw(kind: int, flags: int, payload: bytes, stream_id: int = OPEN_ID) -> Callable[[Wire], Frame]:
+    return lambda _wire: RawFrame(kind, flags, stream_id, payload)
+
+
+EVENTS: dict[str, Callable[[Wire], Frame]] = {
+    "hints": lambda wire: wire.headers(OPEN_ID, (":status", "103"), ("link", "</x>")),
+    "hints that end": lambda wire: wire.headers(OPEN_ID, (":status", "103"), end=True),
+    "headers": lambda wire: wire.headers(OPEN_ID, (":status", "200")),
+    "padded headers": padded_headers,
+    "whole answer": lambda wire: wire.headers(OPEN_ID, (":status", "204"), end=True),
+    "trailers": lambda wire: wire.headers(OPEN_ID, ("x-sum", "1"), end=True),
+    "trailers that do not end": lambda wire: wire.headers(OPEN_ID, ("x-sum", "1")),
+    "bad status": lambda wire: wire.headers(OPEN_ID, (":status", "2oo")),
+    "data": lambda _wire: DataFrame(OPEN_ID, b"x" * 70),
+    "empty data": lambda _wire: DataFrame(OPEN_ID),
+    "last data": lambda _wire: last_data(OPEN_ID, b"x" * 70),
+    "reset": lambda _wire: RstStreamFrame(OPEN_ID, 0),
+    "refusal": lambda _wire: RstStreamFrame(OPEN_ID, ErrorCodes.REFUSED_STREAM),
+    "wants HTTP/1.1": lambda _wire: RstStreamFrame(OPEN_ID, ErrorCodes.HTTP_1_1_REQUIRED),
+    "window": update(1000),
+    "window of nothing": raw(8, 0, bytes(4)),
+    "window too large": update(2**31 - 1),
+    "priority": lambda _wire: PriorityFrame(OPEN_ID, depends_on=0, stream_weight=1),
+    "unknown": raw(0xBE, 0, b"whatever"),
+    "origin": raw(0xC, 0, b"\0\0"),
+}
+"""Frames that concern stream 1 alone, whatever its state."""
+
+GOES_ON = {
+    "hints",
+    "headers",
+    "padded headers",
+    "data",
+    "empty data",
+    "window",
+    "priority",
+    "unknown",
+    "origin",
+}
+
+OUTCOMES: dict[str, dict[str, str]] = {
+    # event: what it is before the headers have come, and after; "-" leaves the stream as it is
+    "hints": {"before": "-", "after": "fault"},
+    "hints that end": {"before": "fault", "after": "fault"},
+    "headers": {"before": "-", "after": "fault"},
+    "padded headers": {"before": "-", "after": "fault"},
+    "whole answer": {"before": "answer", "after": "fault"},
+    "trailers": {"before": "fault", "after": "answer"},
+    "trailers that do not end": {"before": "fault", "after": "fault"},
+    "bad status": {"before": "fault", "after": "fault"},
+    "data": {"before": "fault", "after": "-"},
+    "empty data": {"before": "fault", "after": "-"},
+    "last data": {"before": "fault", "after": "answer"},
+    "reset": {"before": "failure", "after": "failure"},
+    "refusal": {"before": "again", "after": "again"},  # the pool knows whether it may go out again
+    "wants HTTP/1.1": {"before": "http1", "after": "failure"},
+    "window": {"before": "-", "after": "-"},
+    "window of nothing": {"before": "fault", "after": "fault"},
+    "window too large": {"before": "fault", "after": "fault"},
+    "priority": {"before": "-", "after": "-"},
+    "unknown": {"before": "-", "after": "-"},
+    "origin": {"before": "-", "after": "-"},
+}
+
+
+def fate(wire: Wire, exchange: Exchange) -> str:
+    if exchange in wire.given_back:
+        return "again"
+    if exchange.http1_wanted:
+        return "http1"
+    if not exchange.complete:
+        return "-"
+    if exchange._failure is None:
+        return "answer"
+    return "fault" if "the server sent" in str(exchange._failure()) else "failure"
+
+
+def unharmed(wire: Wire, neighbour: Exchange) -> None:
+    """The neighbour is answered, headers compressed with the table that all streams share."""
+    wire.say(wire.headers(NEIGHBOUR, (":status", "200"), ("x-shared", "table")), last_data(NEIGHBOUR, b"!"))
+    assert neighbour.complete
+    assert neighbour._failure is None
+    assert (b"x-shared", b"table") in neighbour.response_headers
+
+
+@pytest.mark.parametrize("state", OPEN, ids=lambda state: state.__name__)
+@pytest.mark.parametrize("event", EVENTS)
+def test_what_comes_for_an_open_stream_concerns_it_alone(state: Callable[[Wire], None], event: str) -> None:
+    """Its neighbour is answered, the server is told of a fault, and an upload that nobody reads ends."""
+    wire = Wire()
+    state(wire)
+    exchange = wire.streams._streams[OPEN_ID].exchange
+    neighbour = wire.ask()
+    wire.sent_frames()
+    wire.say(EVENTS[event](wire))
+    when = "after" if state in {answering, answering_early} else "before"
+    expected = OUTCOMES[event][when]
+    assert fate(wire, exchange) == expected
+    resets = wire.resets()
+    if expected == "fault":
+        assert len(resets) == 1
+    elif expected == "answer" and state in {uploading, answering_early}:
+        assert resets == [(OPEN_ID, ErrorCodes.CANCEL)]
+    else:
+        assert resets == []
+    unharmed(wire, neighbour)
+
+
+@pytest.mark.parametrize("state", CLOSED, ids=lambda state: state.__name__)
+@pytest.mark.parametrize("event", EVENTS)
+def test_what_comes_for_a_closed_stream_is_ignored(state: Callable[[Wire], None], event: str) -> None:
+    """Nothing is said about it, but its headers go into the table and its data into the window."""
+    wire = Wire()
+    state(wire)
+    neighbour = wire.ask()
+    wire.sent_frames()
+    wire.say(*[EVENTS[event](wire) for _ in range(3)])
+    assert wire.sent_frames() == []
+    unharmed(wire, neighbour)
+
+
+@pytest.mark.parametrize("state", [*OPEN, *CLOSED], ids=lambda state: state.__name__)
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (raw(0, 0x8, b"\x06hello"), ErrorCodes.PROTOCOL_ERROR),
+        (raw(0, 0x8, b""), ErrorCodes.PROTOCOL_ERROR),
+        (raw(1, 0xC, b"\x01"), ErrorCodes.PROTOCOL_ERROR),
+        (raw(1, 0x24, b"1234"), ErrorCodes.FRAME_SIZE_ERROR),
+        (raw(1, 0x4, b"\xff\xff\xff\xff\xff\xff\xff"), ErrorCodes.COMPRESSION_ERROR),
+        (raw(3, 0, b"123"), ErrorCodes.FRAME_SIZE_ERROR),
+        (raw(8, 0, b"12345"), ErrorCodes.FRAME_SIZE_ERROR),
+        (raw(9, 0x4, b""), ErrorCodes.PROTOCOL_ERROR),
+        (raw(5, 0x4, b"\0\0\0\2"), ErrorCodes.PROTOCOL_ERROR),
+        (raw(0, 0, bytes(16_385)), ErrorCodes.FRAME_SIZE_ERROR),
+        (raw(4, 0, b""), ErrorCodes.PROTOCOL_ERROR),
+        (raw(6, 0, bytes(8)), ErrorCodes.PROTOCOL_ERROR),
+        (raw(7, 0, bytes(8)), ErrorCodes.PROTOCOL_ERROR),
+        (raw(4, 0, bytes(5), 0), ErrorCodes.FRAME_SIZE_ERROR),
+        (raw(4, 0, b"\0\2\0\0\0\1", 0), ErrorCodes.PROTOCOL_ERROR),
+        (raw(4, 0, b"\0\4\xff\xff\xff\xff", 0), ErrorCodes.FLOW_CONTROL_ERROR),
+        (raw(4, 0, b"\0\5\0\0\0\1", 0), ErrorCodes.PROTOCOL_ERROR),
+        (raw(6, 0, bytes(7), 0), ErrorCodes.FRAME_SIZE_ERROR),
+        (raw(7, 0, bytes(7), 0), ErrorCodes.FRAME_SIZE_ERROR),
+        (raw(8, 0, bytes(4), 0), ErrorCodes.FLOW_CONTROL_ERROR),
+        (raw(8, 0, b"\x7f\xff\xff\xff", 0), ErrorCodes.FLOW_CONTROL_ERROR),
+        (raw(0, 0, b"x", 0), ErrorCodes.PROTOCOL_ERROR),
+        (raw(1, 0x4, b"", 2), ErrorCodes.PROTOCOL_ERROR),
+        (raw(0, 0, b"x", IDLE_ID), ErrorCodes.PROTOCOL_ERROR),
+        (raw(3, 0, bytes(4), IDLE_ID), ErrorCodes.PROTOCOL_ERROR),
+        (raw(8, 0, b"\0\0\0\1", IDLE_ID), ErrorCodes.PROTOCOL_ERROR),
+    ],
+)
+def test_what_breaks_framing_windows_or_compression_ends_the_connection(
+    state: Callable[[Wire], None], frame: Callable[[Wire], Frame], code: ErrorCodes
+) -> None:
+    """RFC 9113 calls each of them a connection error, whatever state the stream is in."""
+    wire = Wire()
+    state(wire)
+    wire.ask()
+    with pytest.raises(ConnectionFault) as caught:
+        wire.say(frame(wire))
+    assert caught.value.code == code
+
+
+def test_a_header_block_that_is_interrupted_ends_the_connection() -> None:
+    """Nothing may come between HEADERS and their CONTINUATION, not even for another stream (6.10)."""
+    for intruder in (PingFrame(0, bytes(8)), ContinuationFrame(NEIGHBOUR), DataFrame(NEIGHBOUR, b"x")):
+        wire = Wire()
+        wire.ask()
+        wire.ask()
+        with pytest.raises(ConnectionFault, match="interrupted"):
+            wire.say(HeadersFrame(OPEN_ID, b""), intruder)
+
+
+def test_a_header_block_that_does_not_end_ends_the_connection() -> None:
+    """What CONTINUATION frames gather is bounded."""
+    wire = Wire()
+    wire.ask()
+    with pytest.raises(ConnectionFault) as caught:
+        wire.say(HeadersFrame(OPEN_ID, b""), *[ContinuationFrame(OPEN_ID, bytes(16_000))] * 5)
+    assert caught.value.code == ErrorCodes.ENHANCE_YOUR_CALM
+
+
+def test_a_push_ends_the_connection() -> None:
+    """Push is turned off, and no server may do it all the same (6.6)."""
+    wire = Wire()
+    wire.ask()
+    with pytest.raises(ConnectionFault, match="push"):
+        wire.say(PushPromiseFrame(OPEN_ID, 2))
+
+
+def test_a_connection_begins_with_settings() -> None:
+    """What speaks another protocol is found out at once (3.4)."""
+    wire = Wire.__new__(Wire)
+    wire.streams = Multiplexer(10, wire)
+    with pytest.raises(ConnectionFault, match="SETTINGS"):
+        wire.say(PingFrame(0, bytes(8)))
+
+
+def test_every_cut_of_the_bytes_is_read_alike() -> None:
+    """A frame may come in any number of pieces."""
+    wire = Wire()
+    first, second = wire.ask(), wire.ask()
+    stream = b"".join(
+        frame.serialize()
+        for frame in (
+            wire.headers(OPEN_ID, (":status", "200")),
+            DataFrame(OPEN_ID, b"one"),
+            wire.headers(NEIGHBOUR, (":status", "404"), end=True),
+            last_data(OPEN_ID, b"two"),
+        )
+    )
+    for position in range(len(stream)):
+        wire.streams.receive(stream[position : position + 1], 0.0)
+        while wire.streams.process(10):
+            pass
+    assert (first.status, b"".join(first._pieces), first.complete) == (200, b"onetwo", True)
+    assert (second.status, second.complete) == (404, True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [(":status", "200"), ("connection", "close"), ("x-name", "v")],
+        [(":status", "200"), ("transfer-encoding", "chunked"), ("x-name", "v")],
+        [(":status", "200"), ("X-Name", "v")],
+        [(":status", "200"), ("x-name", "  v\t")],
+    ],
+)
+def test_headers_of_a_careless_gateway_are_read(fields: list[tuple[str, str]]) -> None:
+    """Fields of a connection are dropped, names lowered, values stripped."""
+    wire = Wire()
+    exchange = wire.ask()
+    wire.say(wire.headers(OPEN_ID, *fields))
+    assert (exchange.status, exchange.response_headers) == (200, [(b"x-name", b"v")])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("x-name", "v")],
+        [(":status", "2oo")],
+        [(":status", "000")],
+        [(":status", "20")],
+        [(":status", "2000")],
+        [(":status", "101")],
+        [(":status", "200"), (":status", "200")],
+        [(":status", "200"), (":path", "/")],
+        [("x-name", "v"), (":status", "200")],
+        [(":status", "200"), ("", "v")],
+        [(":status", "200"), ("x name", "v")],
+        [(":status", "200"), ("x:name", "v")],
+        [(":status", "200"), ("x-näme", "v")],
+        [(":status", "200"), ("x-name", "a\r\nb")],
+        [(":status", "200"), ("x-name", "a\0b")],
+        [(":status", "200"), ("content-length", "12a")],
+        [(":status", "200"), ("content-length", "-1")],
+        [(":status", "200"), ("content-length", "1"), ("content-length", "2")],
+        [],
+    ],
+)
+def test_headers_that_can_be_read_in_two_ways_are_a_fault_of_their_stream(
+    fields: list[tuple[str, str]],
+) -> None:
+    """It fails at once, is reset, and its neighbour goes on."""
+    wire = Wire()
+    exchange, neighbour = wire.ask(), wire.ask()
+    wire.sent_frames()
+    wire.say(wire.headers(OPEN_ID, *fields))
+    assert fate(wire, exchange) == "fault"
+    assert wire.resets() == [(OPEN_ID, ErrorCodes.PROTOCOL_ERROR)]
+    unharmed(wire, neighbour)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "length", "content", "expected"),
+    [
+        (b"GET", "200", "3", b"abc", "answer"),
+        (b"GET", "200", "3", b"abcd", "fault"),
+        (b"GET", "200", "3", b"ab", "fault"),
+        (b"GET", "200", "3", None, "fault"),
+        (b"HEAD", "200", "3", None, "answer"),
+        (b"GET", "304", "3", None, "answer"),
+        (b"GET", "204", "3", None, "answer"),
+        (b"GET", "200", "3, 3", b"abc", "answer"),
+    ],
+)
+def test_content_is_as_long_as_announced(
+    method: bytes, status: str, length: str, content: bytes | None, expected: str
+) -> None:
+    """A cut answer is never taken for a whole one, and is a fault of its stream alone (8.1.1)."""
+    wire = Wire()
+    exchange, neighbour = wire.ask(method=method), wire.ask()
+    head = wire.headers(OPEN_ID, (":status", status), ("content-length", length), end=content is None)
+    wire.say(head, *([] if content is None else [last_data(OPEN_ID, content)]))
+    assert fate(wire, exchange) == expected
+    unharmed(wire, neighbour)
+
+
+def test_an_early_answer_and_its_reset_in_one_read_are_an_answer() -> None:
+    """The upload ends, and nobody else notices."""
+    wire = Wire()
+    exchange, neighbour = wire.ask(b"x" * 1_000_000), wire.ask()
+    wire.sent_frames()
+    wire.say(
+        wire.headers(OPEN_ID, (":status", "413")),
+        last_data(OPEN_ID, b"too large"),
+        RstStreamFrame(OPEN_ID, ErrorCodes.NO_ERROR),
+    )
+    assert (exchange.status, fate(wire, exchange)) == (413, "answer")
+    assert wire.resets() == [(OPEN_ID, ErrorCodes.CANCEL)]
+    unharmed(wire, neighbour)
+
+
+@pytest.mark.parametrize("last", [0, OPEN_ID, NEIGHBOUR])
+def test_a_goaway_gives_back_what_is_beyond_it_and_lets_the_rest_finish(last: int) -> None:
+    """RFC 9113, 6.8; h2 4.4.1 would refuse every frame that follows."""
+    wire = Wire()
+    first, second = wire.ask(), wire.ask()
+    wire.say(GoAwayFrame(0, last_stream_id=last))
+    beyond = [exchange for exchange, stream_id in ((first, 1), (second, 3)) if stream_id > last]
+    assert sorted(wire.given_back, key=id) == sorted(beyond, key=id)
+    assert all(exchange.holder is None for exchange in beyond)
+    for exchange, stream_id in ((first, 1), (second, 3)):
+        if stream_id <= last:
+            wire.say(wire.headers(stream_id, (":status", "200"), end=True))
+            assert exchange.complete
+
+
+def test_who_was_given_back_knows_nothing_of_its_former_stream() -> None:
+    """Leaving a request that waits to be sent anew resets nobody's stream."""
+    wire = Wire()
+    exchange = wire.ask()
+    wire.say(RstStreamFrame(OPEN_ID, ErrorCodes.REFUSED_STREAM))
+    other = Wire()
+    bystander = other.ask()
+    other.streams.submit(exchange)
+    exchange.abandon()
+    assert other.resets() == []
+    assert other.streams.load == 1
+    assert not bystander.complete
+
+
+def test_http1_required_by_goaway_is_told_to_whom_it_concerns() -> None:
+    """What was not processed goes over HTTP/1.1, whether it was sent or not."""
+    wire = Wire()
+    kept, beyond = wire.ask(), wire.ask()
+    unsent = Exchange(Origin("x", 443), kept.headers, WholeBody(b""), Timeouts(), Timekeeper())
+    wire.streams.submit(unsent)
+    wire.say(GoAwayFrame(0, last_stream_id=OPEN_ID, error_code=ErrorCodes.HTTP_1_1_REQUIRED))
+    assert [fate(wire, exchange) for exchange in (kept, beyond, unsent)] == ["-", "http1", "http1"]
+
+
+def test_settings_that_allow_no_stream_give_back_what_was_not_sent() -> None:
+    """What is under way goes on."""
+    wire = Wire()
+    under_way = wire.ask()
+    unsent = Exchange(Origin("x", 443), under_way.headers, WholeBody(b""), Timeouts(), Timekeeper())
+    wire.streams.submit(unsent)
+    wire.say(SettingsFrame(0, {SettingsFrame.MAX_CONCURRENT_STREAMS: 0}))
+    assert wire.given_back == [unsent]
+    assert not under_way.complete
+
+
+def test_the_first_settings_say_what_a_client_has_a_use_for() -> None:
+    """No push, the window, the size of headers; nothing that only a server may say."""
+    wire = Wire.__new__(Wire)
+    wire.streams = Multiplexer(10, wire)
+    settings = memoryview(wire.streams.collect())[PREFACE:]
+    frame, length = Frame.parse_frame_header(settings[:9])
+    frame.parse_body(settings[9 : 9 + length])
+    assert isinstance(frame, SettingsFrame)
+    assert set(frame.settings) == {2, 4, 6}
+    assert frame.settings[4] == STREAM_WINDOW
+
+
+def test_windows_that_the_server_shrinks_below_zero_are_kept_to() -> None:
+    """Nothing of a body goes out until its window is above zero again (6.9.2)."""
+    wire = Wire()
+    wire.ask(b"x" * 60_000)
+    wire.sent_frames()
+    wire.say(SettingsFrame(0, {SettingsFrame.INITIAL_WINDOW_SIZE: 10}))
+    assert not [frame for frame in wire.sent_frames() if isinstance(frame, DataFrame)]
+    wire.say(SettingsFrame(0, {SettingsFrame.INITIAL_WINDOW_SIZE: 2**20}))
+    assert [frame for frame in wire.sent_frames() if isinstance(frame, DataFrame)]

@@ -1,0 +1,166 @@
+"""What a request waits for decides on its timeout, and is worked out anew whenever it changes."""
+
+import httpx
+import pytest
+import trio
+
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.transport.exchange import Exchange as Request
+from discordianai.transport.exchange import Phase, Timeouts
+from discordianai.transport.line import Line
+from discordianai.transport.records import Origin
+from discordianai.transport.timekeeper import Timekeeper
+from discordianai.transport.uploads import WholeBody
+from tests.transport.builders import Scene, patient, scene
+
+
+async def outcomes(s: Scene, count: int, timeout: httpx.Timeout) -> list[str]:
+    """Ask so many times at once; how each ended."""
+    ends: list[str] = []
+
+    async def ask() -> None:
+        try:
+            ends.append((await s.get(timeout=timeout)).text)
+        except httpx.TimeoutException as error:
+            ends.append(type(error).__name__)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(ask)
+    return sorted(ends)
+
+
+async def slow(exchange: Exchange) -> None:
+    await trio.sleep(1.0)
+    await exchange.respond(200, body=b"served")
+
+
+async def test_a_connection_that_takes_fewer_than_expected_leaves_the_others_to_the_pool_timeout(
+    authority: Authority,
+) -> None:
+    """Two streams of four: whoever finds no place waits for one, not for a connection."""
+    async with scene(authority, slow, ServerOptions(max_concurrent_streams=2), max_connections=1) as s:
+        timeout = httpx.Timeout(10, pool=0.4)
+        assert await outcomes(s, 4, timeout) == ["PoolTimeout", "PoolTimeout", "served", "served"]
+
+
+async def test_who_waits_while_another_connects_is_under_the_pool_timeout(authority: Authority) -> None:
+    """One connection, one stream on it: the second waits for a place from the start."""
+    options = ServerOptions(handshake_delay=0.5)
+    async with scene(authority, slow, options, max_connections=1, streams_per_connection=1) as s:
+        assert await outcomes(s, 2, httpx.Timeout(10, pool=0.2)) == ["PoolTimeout", "served"]
+
+
+async def test_who_moves_up_when_others_leave_waits_for_the_connection_then(authority: Authority) -> None:
+    """Its pool timeout does not go on."""
+    options = ServerOptions(handshake_delay=0.6)
+    async with (
+        scene(authority, patient, options, max_connections=1, streams_per_connection=1) as s,
+        trio.open_nursery() as nursery,
+    ):
+        scope = trio.CancelScope()
+
+        async def first() -> None:
+            with scope:
+                await s.get()
+
+        nursery.start_soon(first)
+        await s.until(lambda: s.transport.statistics().requests_waiting == 1)
+        nursery.start_soon(leave_soon, scope)
+        assert (await s.get(timeout=httpx.Timeout(10, pool=0.4))).status_code == 200
+
+
+async def leave_soon(scope: trio.CancelScope) -> None:
+    await trio.sleep(0.2)
+    scope.cancel()
+
+
+def request(timekeeper: Timekeeper) -> Request:
+    return Request(Origin("x", 1), [], WholeBody(b""), Timeouts(pool=0.25, connect=0.25), timekeeper)
+
+
+async def test_the_waits_for_a_place_count_together(autojump_clock: trio.abc.Clock) -> None:
+    """Coming back to the line again and again, for one reason or another, ends all the same."""
+    keeper = Timekeeper()
+    waiting = request(keeper)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keeper.run)
+
+        async def send_to_and_fro() -> None:
+            while True:
+                for phase in (Phase.POOL, Phase.WRITE, Phase.CONNECT, Phase.WRITE):
+                    waiting.enter(phase)
+                    await trio.sleep(0.1)
+
+        nursery.start_soon(send_to_and_fro)
+        began = trio.current_time()
+        with pytest.raises(httpx.PoolTimeout):
+            await waiting.response()
+        assert trio.current_time() - began == pytest.approx(0.85, abs=0.01)
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_line_tells_each_what_it_waits_for() -> None:
+    """After any change: the first ones for connections, the others for a place."""
+    line, keeper = Line(), Timekeeper()
+    requests = [request(keeper) for _ in range(6)]
+    for one in requests[:5]:
+        line.join(one)
+
+    def phases() -> str:
+        return "".join(one._phase.name[0] for one in line.first(9))
+
+    line.expect(3)
+    assert phases() == "CCCPP"
+    line.next()
+    line.expect(3)
+    assert phases() == "CCCP"
+    line.remove(requests[2])
+    line.expect(2)
+    assert phases() == "CCP"
+    line.join(requests[5], front=True)
+    line.expect(2)
+    assert phases() == "CCPP"
+    line.expect(0)
+    assert phases() == "PPPP"
+
+
+async def test_no_time_to_wait_for_a_place_is_enough_where_there_is_one(authority: Authority) -> None:
+    """`pool=0`: at once or not at all, on either protocol."""
+    for alpn in (("h2",), ("http/1.1",)):
+        options = ServerOptions(alpn=alpn)
+        async with scene(authority, patient, options, max_connections=1, streams_per_connection=1) as s:
+            await s.get()
+            timeout = httpx.Timeout(5, pool=0)
+            assert (await s.get(timeout=timeout)).status_code == 200
+            async with s.client.stream("GET", s.url("/stall")):
+                with pytest.raises(httpx.PoolTimeout):
+                    await s.get(timeout=timeout)
+
+
+async def test_no_time_to_write_is_enough_for_a_socket_that_has_room(authority: Authority) -> None:
+    """`write=0`: sent at once, or a WriteTimeout."""
+    async with scene(authority, patient) as s:
+        await s.get()
+        timeout = httpx.Timeout(5, write=0)
+        assert (await s.client.post(s.url(), content=b"x" * 1000, timeout=timeout)).status_code == 200
+        s.connection().stall()
+        with pytest.raises(httpx.WriteTimeout):
+            await s.client.post(s.url(), content=b"x" * 10_000_000, timeout=timeout)
+
+
+async def test_an_idle_connection_that_is_not_to_be_kept_is_closed_at_once(authority: Authority) -> None:
+    """`keepalive_expiry=0`: no connection is kept, and none keeps the processor busy."""
+    async with scene(authority, patient, keepalive_expiry=0) as s:
+        assert len((await s.get("/drip")).content) == 20
+        await s.until(lambda: not s.server.connections)
+        assert (await s.get()).status_code == 200
+        assert s.server.connections_opened == 2
+
+
+def test_timeouts_of_any_shape_are_read() -> None:
+    """What is not known or no number is left alone."""
+    assert Timeouts.of({"timeout": {"read": 1, "total": 5, "write": "soon"}}) == Timeouts(read=1)
+    assert Timeouts.of({"timeout": 5}) == Timeouts()
+    assert Timeouts.of({}) == Timeouts()
