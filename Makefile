@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test lint audit docs format clean
+.PHONY: help install run sandbox test test-servers lint audit docs format clean
 .PHONY: bench-transport bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
@@ -29,6 +29,9 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+
+test-servers: $(STAMP) ## the pool under the load of real servers, those that are installed (four minutes)
+	@$(BIN)/python -m pytest -m servers -n 2 tests/transport
 
 lint: $(STAMP) ## ruff and mypy --strict
 	@$(BIN)/python -m ruff check .
