@@ -36,20 +36,15 @@ Adopt = Callable[[Settings], object]
 
 
 class Reloading:
-    """Knows the settings of the moment; `load` reads the file anew, and may block.
-
-    `fixed` has patterns of keys that cannot change on this machine, though they are `LIVE`.
-    """
+    """Knows the settings of the moment; `load` reads the file anew, and may block."""
 
     def __init__(
         self,
         settings: Settings,
         load: Callable[[], Settings],
         notifier: Notifier,
-        fixed: Sequence[str] = (),
     ) -> None:
         self._settings = settings
-        self._fixed = fixed
         self._load = load
         self._notifier = notifier
         self._log = structlog.get_logger("discordianai.reloading")
@@ -66,7 +61,7 @@ class Reloading:
                     self._notifier.ready()
 
     def _live(self, key: str) -> bool:
-        return matches(key, LIVE) and not matches(key, self._fixed)
+        return matches(key, LIVE)
 
     async def _reload(self, adopters: Sequence[Adopt]) -> None:
         try:

@@ -62,10 +62,13 @@ def _check(options: argparse.Namespace) -> int:
     findings = [*looked.findings, *environment.look()]
     if looked.settings is not None:
         findings += database.look(Path(looked.settings.conversations.database).resolve())
-        if options.online:
+    if options.online:
+        if looked.settings is None:
+            say("nobody was asked: without usable settings it is not known whom")
+        elif any(finding.fatal and finding.subject == environment.PROXIES for finding in findings):
+            say("nobody was asked: the proxies of the environment cannot be used")
+        else:
             findings += _ask(looked.settings, options.timeout)
-    elif options.online:
-        say("nobody was asked: without usable settings it is not known whom")
     _print(findings, as_json=options.json)
     return exit_status(findings)
 

@@ -12,10 +12,11 @@ MOST_STREAMS = 8191
 
 
 class Origin(NamedTuple):
-    """Where an https server is."""
+    """Where an https server is; `server_name` is what it is called in TLS, if that is not `host`."""
 
     host: str
     port: int
+    server_name: str | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

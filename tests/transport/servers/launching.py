@@ -132,9 +132,9 @@ def _started(kind: Kind, program: str, authority: Authority) -> Iterator[Running
         _prepare(place, authority)
         if kind.backed:
             command = [sys.executable, "-m", "tests.transport.servers.backend", str(place.backend)]
-            stack.enter_context(_process(command, folder / "backend.log", place.backend))
+            stack.enter_context(run_process(command, folder / "backend.log", place.backend))
         command = kind.configure(place, program)
-        process = stack.enter_context(_process(command, folder / "output.log", place.port))
+        process = stack.enter_context(run_process(command, folder / "output.log", place.port))
         yield Running(kind, f"https://127.0.0.1:{place.port}", place, process)
 
 
@@ -150,7 +150,7 @@ def _prepare(place: Place, authority: Authority) -> None:
 
 
 @contextmanager
-def _process(command: Command, log: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+def run_process(command: Command, log: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # a server from the system's folders, with our own files
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
