@@ -28,7 +28,8 @@ def on_both(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what pytest reads its fixtures from
         parameters=[*signature.parameters.values(), backend]
     )
-    return pytest.mark.parametrize("backend", ["asyncio", "trio"])(run)
+    both: Callable[..., None] = pytest.mark.parametrize("backend", ["asyncio", "trio"])(run)
+    return both
 
 
 @contextmanager

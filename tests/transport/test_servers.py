@@ -28,11 +28,12 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 async def under(
-    kind: Kind, authority: Authority, scenario: Callable[[Load], Awaitable[Tally]], **options: int
+    kind: Kind, authority: Authority, scenario: Callable[[Load], Awaitable[Tally]], streams: int = 10
 ) -> Tally:
     """Run a scenario; nothing may be left of it in the pool."""
     with open_server(kind, authority) as server:
-        transport = MultiplexedTransport(ssl_context=authority.client_context(), **options)  # type: ignore[arg-type]
+        context = authority.client_context()
+        transport = MultiplexedTransport(ssl_context=context, streams_per_connection=streams)
         async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT) as client:
             tally = await scenario(Load(client, server))
             figures = transport.statistics()
@@ -51,7 +52,7 @@ async def test_two_thousand_posts_are_answered(kind: Kind, authority: Authority)
 @each_server
 async def test_cancelled_downloads_harm_no_bystander(kind: Kind, authority: Authority) -> None:
     """200 large answers are left at any moment, beside 400 requests that are answered whole."""
-    tally = await under(kind, authority, lambda load: load.cancelled_downloads(200, 400))
+    tally = await under(kind, authority, lambda load: load.cancelled_downloads(200, 400), kind.streams)
     assert (tally.faults, tally.cancelled) == (Counter(), 200)
     assert tally.answered >= 400
 

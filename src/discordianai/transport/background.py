@@ -22,6 +22,15 @@ def current_loop() -> object:
     return token
 
 
+def require_loop(loop: object) -> None:
+    """Raise `RuntimeError` in another event loop: what belongs to one would wait there for ever."""
+    if loop is not current_loop():
+        raise RuntimeError(
+            "this MultiplexedTransport was opened in another event loop, and works in that one only: "
+            "make a client for each event loop"
+        )
+
+
 class Background:
     """Belongs to the event loop in which it is made."""
 

@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 import httpx
 
+from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.exchange import Timeouts
 from discordianai.transport.proxies import Proxies, Proxy
 from discordianai.transport.records import Origin, PoolOptions
@@ -76,7 +77,7 @@ class Http1Fallback:
             self._ended(place)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # for mypy
-        response.stream = _Counted(response.stream, partial(self._ended, place))
+        response.stream = _Counted(response.stream, partial(self._ended, place), current_loop())
         return response
 
     def _transport(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
@@ -125,11 +126,13 @@ class Http1Fallback:
 class _Counted(httpx.AsyncByteStream):
     """A response's body that says when it is closed."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, closed: Callable[[], None]) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, closed: Callable[[], None], loop: object) -> None:
         self._stream = stream
+        self._loop = loop
         self._closed: Callable[[], None] | None = closed
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        require_loop(self._loop)
         return aiter(self._stream)
 
     async def aclose(self) -> None:

@@ -6,6 +6,7 @@ import anyio
 import anyio.abc
 import httpx
 
+from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.connection import Connection
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange, Timeouts
@@ -23,6 +24,7 @@ class Http2:
         self, options: PoolOptions, dial: Dial, tasks: anyio.abc.TaskGroup, on_event: EventListener
     ) -> None:
         self._tasks = tasks
+        self._loop = current_loop()
         self._empty = anyio.Event()
         self._timekeeper = Timekeeper()
         self._watching = anyio.CancelScope()
@@ -50,7 +52,7 @@ class Http2:
         return httpx.Response(
             exchange.status,
             headers=exchange.response_headers,
-            stream=ResponseStream(exchange),
+            stream=ResponseStream(exchange, self._loop),
             request=request,
             extensions={"http_version": b"HTTP/2", "stream_id": exchange.stream_id},
         )
@@ -81,14 +83,16 @@ class Http2:
 class ResponseStream(httpx.AsyncByteStream):
     """The body of a response, in the pieces that came. Leaving it early resets the stream."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, loop: object) -> None:
         self._exchange = exchange
+        self._loop = loop
 
     def __aiter__(self) -> "ResponseStream":
         # No async generator: httpx drops those of streams that are left early, without closing them.
         return self
 
     async def __anext__(self) -> bytes:
+        require_loop(self._loop)
         if piece := await self._exchange.next_piece():
             return piece
         raise StopAsyncIteration

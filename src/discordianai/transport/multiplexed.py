@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import httpx
 
-from discordianai.transport.background import Background, current_loop
+from discordianai.transport.background import Background, require_loop
 from discordianai.transport.dialing import TlsDial
 from discordianai.transport.http1 import Http1Fallback
 from discordianai.transport.proxies import Proxies
@@ -101,7 +101,7 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         if background is None or background.ended:
             self._closed = True
             return
-        self._be_in_its_loop(background)
+        require_loop(background.loop)
         self._closed = True
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
             try:
@@ -145,14 +145,7 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
                 f"this MultiplexedTransport is {state}: give it to httpx.AsyncClient(transport=...), "
                 "and send requests inside `async with` of that client"
             )
-        self._be_in_its_loop(background)
-
-    def _be_in_its_loop(self, background: Background) -> None:
-        if background.loop is not current_loop():
-            raise RuntimeError(
-                "this MultiplexedTransport was opened in another event loop, and works in that one only: "
-                "make a client for each event loop"
-            )
+        require_loop(background.loop)
 
     def _make_context(self) -> ssl.SSLContext:
         return self._context or ssl.create_default_context()

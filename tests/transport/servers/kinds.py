@@ -299,6 +299,8 @@ LIGHTTPD = Kind(
     _lighttpd,
     _by_signal(signal.SIGUSR1),
     backed=True,
+    # Of 8: at its limit 1.4.69 refuses the stream that follows a reset, takes its DATA amiss, and hangs up.
+    streams=4,
 )
 NGHTTPD = Kind("nghttpd", "nghttpd", "apt: nghttp2-server", _nghttpd, rejects=404)
 APACHE = Kind("apache2", "apache2", "apt: apache2", _apache, _by_signal(signal.SIGUSR1), backed=True)
