@@ -12,6 +12,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from discordianai.transport.proxies import Proxies, Proxy
 from discordianai.transport.records import Origin
+from discordianai.transport.tracing import Openings
 from discordianai.transport.tunnel import open_tunnel, unreachable
 
 PROTOCOLS = ("h2", "http/1.1")
@@ -35,18 +36,28 @@ class Dial(Protocol):
 class TlsDial:
     """Dials over TCP and TLS, through a proxy where one is; sets the offer of protocols of `context`."""
 
-    def __init__(self, context: ssl.SSLContext, proxies: Proxies | None = None) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, proxies: Proxies | None = None, openings: Openings | None = None
+    ) -> None:
         self._context = context
         self._proxies = proxies or Proxies()
+        self._openings = openings or Openings()
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
         """See `Dial`."""
         proxy = self._proxies.choose("https", origin.host, origin.port)
-        stream = await self._connect(origin, proxy)
+        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        with self._openings.step(origin, "connection.connect_tcp", host=host, port=port) as returned:
+            stream = await self._connect(origin, proxy)
+            returned.append(stream)
         try:
             if proxy is not None:
                 await open_tunnel(stream, proxy, origin.host, origin.port)
-            tls = await self._wrap(stream, origin.server_name or origin.host, PROTOCOLS)
+            name = origin.server_name or origin.host
+            prefix = "connection" if proxy is None else "proxy"
+            with self._openings.step(origin, f"{prefix}.start_tls", server_hostname=name) as returned:
+                tls = await self._wrap(stream, name, PROTOCOLS)
+                returned.append(tls)
         except BaseException:
             await anyio.aclose_forcefully(stream)
             raise

@@ -15,6 +15,7 @@ from discordianai.transport.dialing import TlsDial
 from discordianai.transport.http1 import Http1Fallback
 from discordianai.transport.proxies import Proxies
 from discordianai.transport.records import EventListener, Origin, PoolEvent, PoolOptions, Statistics
+from discordianai.transport.tracing import Openings
 
 if TYPE_CHECKING:
     from discordianai.transport.http2 import Http2
@@ -80,8 +81,9 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         else:
             from discordianai.transport.http2 import Http2  # it needs h2, without which all else works
 
-            dial = TlsDial(self._make_context(), self._proxies)
-            self._http2 = Http2(self._options, dial, tasks, self._tell)
+            openings = Openings()
+            dial = TlsDial(self._make_context(), self._proxies, openings)
+            self._http2 = Http2(self._options, dial, tasks, self._tell, openings)
         return self
 
     async def __aexit__(
