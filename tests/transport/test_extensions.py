@@ -107,6 +107,19 @@ async def test_events_come_when_they_happen(authority: Authority, url: str) -> N
 
 
 @on_both
+async def test_a_request_on_its_way_hears_nothing_of_other_connections(
+    authority: Authority, url: str
+) -> None:
+    """Only who waits for a connection is told how it is opened."""
+    tracer = Tracer()
+    async with ours(authority, streams_per_connection=1) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: client.get(f"{url}/slow", extensions={"trace": tracer}))
+        await anyio.sleep(0.1)
+        await client.get(url)
+    assert tracer.names == steps(*CONNECT, *REQUEST)
+
+
+@on_both
 async def test_what_fails_is_told_with_its_exception(authority: Authority, url: str) -> None:
     """A connection that is not made, and a response that does not come."""
     tracer = Tracer()
@@ -138,8 +151,8 @@ async def test_a_tracer_that_fails_ends_its_own_request_and_no_other(authority: 
 
     client = ours(authority)
     async with client:
-        with pytest.raises(LookupError, match="own"):
-            await client.get(f"{url}/slow", extensions={"trace": fail})
+        with anyio.fail_after(2), pytest.raises(LookupError, match="own"):
+            await client.get(f"{url}/silent", extensions={"trace": fail})
         assert (await client.get(url)).is_success
         transport = client._transport
         assert isinstance(transport, MultiplexedTransport)
