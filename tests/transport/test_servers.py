@@ -8,6 +8,7 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.transport import MultiplexedTransport
+from tests.transport.backends import on_both
 from tests.transport.servers import IN_CI, NGINX, Kind, NginxOptions, nginx, open_server
 from tests.transport.servers.load import TIMEOUT, Load, Tally
 
@@ -50,6 +51,7 @@ async def test_two_thousand_posts_are_answered(kind: Kind, authority: Authority)
 
 
 @each_server
+@on_both
 async def test_cancelled_downloads_harm_no_bystander(kind: Kind, authority: Authority) -> None:
     """200 large answers are left at any moment, beside 400 requests that are answered whole."""
     tally = await under(kind, authority, lambda load: load.cancelled_downloads(200, 400), kind.streams)
@@ -72,6 +74,7 @@ async def test_a_reload_loses_no_request(kind: Kind, authority: Authority) -> No
 
 
 @each_server
+@on_both
 async def test_uploads_that_are_rejected_early_harm_no_neighbour(kind: Kind, authority: Authority) -> None:
     """15 uploads of 20 to 100 KB get their early answer, and 200 other uploads beside them go on."""
     tally = await under(kind, authority, lambda load: load.early_rejects(15, 200))
