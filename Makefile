@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test test-servers lint audit docs format clean
-.PHONY: bench-transport bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
+.PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
 help: ## list the targets

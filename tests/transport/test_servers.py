@@ -86,7 +86,7 @@ async def test_uploads_that_are_rejected_early_harm_no_neighbour(kind: Kind, aut
 )
 async def test_rapid_cancels_reset_nobody_else(kind: Kind, authority: Authority) -> None:
     """3000 requests are cancelled within milliseconds, and 1000 beside them are answered."""
-    tally = await under(kind, authority, lambda load: load.cancels_beside(3000, 1000, 0.015))
+    tally = await under(kind, authority, lambda load: load.cancels_beside(3000, 1000, 0.015), kind.streams)
     assert (tally.faults, tally.cancelled) == (Counter(), 3000)
     assert tally.answered >= 1000
 
