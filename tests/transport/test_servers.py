@@ -28,13 +28,10 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return kind
 
 
-async def under(
-    kind: Kind, authority: Authority, scenario: Callable[[Load], Awaitable[Tally]], streams: int = 10
-) -> Tally:
+async def under(kind: Kind, authority: Authority, scenario: Callable[[Load], Awaitable[Tally]]) -> Tally:
     """Run a scenario; nothing may be left of it in the pool."""
     with open_server(kind, authority) as server:
-        context = authority.client_context()
-        transport = MultiplexedTransport(ssl_context=context, streams_per_connection=streams)
+        transport = MultiplexedTransport(ssl_context=authority.client_context())
         async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT) as client:
             tally = await scenario(Load(client, server))
             figures = transport.statistics()
@@ -54,7 +51,7 @@ async def test_two_thousand_posts_are_answered(kind: Kind, authority: Authority)
 @on_both
 async def test_cancelled_downloads_harm_no_bystander(kind: Kind, authority: Authority) -> None:
     """200 large answers are left at any moment, beside 400 requests that are answered whole."""
-    tally = await under(kind, authority, lambda load: load.cancelled_downloads(200, 400), kind.streams)
+    tally = await under(kind, authority, lambda load: load.cancelled_downloads(200, 400))
     assert (tally.faults, tally.cancelled) == (Counter(), 200)
     assert tally.answered >= 400
 
@@ -86,7 +83,7 @@ async def test_uploads_that_are_rejected_early_harm_no_neighbour(kind: Kind, aut
 )
 async def test_rapid_cancels_reset_nobody_else(kind: Kind, authority: Authority) -> None:
     """3000 requests are cancelled within milliseconds, and 1000 beside them are answered."""
-    tally = await under(kind, authority, lambda load: load.cancels_beside(3000, 1000, 0.015), kind.streams)
+    tally = await under(kind, authority, lambda load: load.cancels_beside(3000, 1000, 0.015))
     assert (tally.faults, tally.cancelled) == (Counter(), 3000)
     assert tally.answered >= 1000
 

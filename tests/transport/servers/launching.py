@@ -84,8 +84,7 @@ class Kind:
     """A sort of server: `configure` writes its files and says how it is started; `reload`, if it can.
 
     `rejects` is the status with which it answers PATCH /reject before the body was read; None if it cannot.
-    `backed`: its answers come from a plain server behind it. `streams` is how many it bears on a connection
-    while some of them are cancelled.
+    `backed`: its answers come from a plain server behind it.
     """
 
     name: str
@@ -95,7 +94,6 @@ class Kind:
     reload: Callable[[Running], None] | None = None
     rejects: int | None = 413
     backed: bool = False
-    streams: int = 10
 
     def installed(self) -> str | None:
         """Where its program is, if it is anywhere."""
