@@ -28,12 +28,12 @@ class Http2:
         dial: Dial,
         tasks: anyio.abc.TaskGroup,
         on_event: EventListener,
-        openings: Openings,
+        openings: Openings | None = None,
     ) -> None:
         self._tasks = tasks
         self._loop = current_loop()
         self._empty = anyio.Event()
-        self._openings = openings
+        self._openings = openings or Openings()
         self._timekeeper = Timekeeper()
         self._watching = anyio.CancelScope()
         tasks.start_soon(self._watch)
