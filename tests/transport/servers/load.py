@@ -43,7 +43,8 @@ class Tally:
         return self.faults.total() - self.hung
 
     def __str__(self) -> str:
-        return f"{self.killed} killed, {self.hung} hung" if self.faults else "0"
+        counts = {"killed": self.killed, "hung": self.hung}
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "0"
 
 
 class Load:
