@@ -30,7 +30,7 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
-test-servers: $(STAMP) ## the pool under the load of real servers, those that are installed (four minutes)
+test-servers: $(STAMP) ## the pool under the load of real servers, those that are installed (two minutes)
 	@$(BIN)/python -m pytest -m servers -n 2 tests/transport
 
 lint: $(STAMP) ## ruff and mypy --strict
@@ -52,6 +52,9 @@ bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; tw
 
 bench-floods: $(STAMP) ## what floods of HTTP/2 frames cost the pool (four minutes)
 	@$(BIN)/python -m benchmarks.floods
+
+bench-servers: $(STAMP) ## our pool beside httpx's own, under the load of ten real servers (ten minutes)
+	@$(BIN)/python -m benchmarks.servers $(SERVERS)
 
 bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (two minutes)
 	@$(BIN)/python -m benchmarks.dispatch
