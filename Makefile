@@ -5,8 +5,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test test-all lint audit docs format clean
-.PHONY: bench-transport bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
+.PHONY: help install run sandbox test test-all test-servers lint audit docs format clean
+.PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
 help: ## list the targets
@@ -31,7 +31,10 @@ test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 test-all: $(STAMP) ## run the tests, also those that take minutes
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "slow or not slow"
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not servers"
+
+test-servers: $(STAMP) ## the pool under the load of real servers, those that are installed (two minutes)
+	@$(BIN)/python -m pytest -m servers -n 2 tests/transport
 
 lint: $(STAMP) ## ruff and mypy --strict
 	@$(BIN)/python -m ruff check .
@@ -52,6 +55,9 @@ bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; tw
 
 bench-floods: $(STAMP) ## what floods of HTTP/2 frames cost the pool (four minutes)
 	@$(BIN)/python -m benchmarks.floods
+
+bench-servers: $(STAMP) ## our pool beside httpx's own, under the load of ten real servers (ten minutes)
+	@$(BIN)/python -m benchmarks.servers $(SERVERS)
 
 bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (two minutes)
 	@$(BIN)/python -m benchmarks.dispatch

@@ -8,8 +8,8 @@ import trio
 
 from benchmarks.process_figures import resident_mb
 from discordianai.sandbox.certificates import make_authority
-from discordianai.sandbox.nginx import NginxOptions, open_nginx
 from discordianai.transport import MultiplexedTransport
+from tests.transport.servers import NginxOptions, nginx, open_server
 
 CONCURRENCY = 50
 BODY = b"q" * 4096
@@ -51,8 +51,9 @@ def main() -> None:
     options = parser.parse_args()
     authority = make_authority()
     transport = MultiplexedTransport(ssl_context=authority.client_context())
-    with open_nginx(authority, NginxOptions(keepalive_requests=1000)) as url:
-        trio.run(soak, transport, url + "/echo", options.requests)
+    limits = NginxOptions(keepalive_requests=1000, max_concurrent_streams=10)
+    with open_server(nginx(limits), authority) as server:
+        trio.run(soak, transport, server.url + "/echo", options.requests)
 
 
 if __name__ == "__main__":

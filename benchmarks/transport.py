@@ -20,8 +20,8 @@ import httpx
 import trio
 
 from discordianai.sandbox.certificates import make_authority
-from discordianai.sandbox.nginx import NginxOptions, open_nginx
 from discordianai.transport import MultiplexedTransport
+from tests.transport.servers import NginxOptions, nginx, open_server
 
 CONCURRENCY = 50
 BODY = b"q" * 4096
@@ -217,10 +217,10 @@ def throughput(requests: int, rounds: int) -> None:
     clients = Clients(authority.client_context())
     stock: list[Load] = []
     ours: list[Load] = []
-    with open_nginx(authority, NginxOptions(keepalive_requests=10**9, max_concurrent_streams=128)) as url:
+    with open_server(nginx(NginxOptions(keepalive_requests=10**9)), authority) as server:
         for _ in range(rounds):
-            stock.append(trio.run(load, clients.stock, url + "/echo", requests))
-            ours.append(trio.run(load, clients.ours, url + "/echo", requests))
+            stock.append(trio.run(load, clients.stock, server.url + "/echo", requests))
+            ours.append(trio.run(load, clients.ours, server.url + "/echo", requests))
     cpu = [statistics.median(run.cpu_ms for run in runs) for runs in (stock, ours)]
     rate = [statistics.median(run.per_second for run in runs) for runs in (stock, ours)]
     row("CPU per request", f"{cpu[0]:.2f} ms", f"{cpu[1]:.2f} ms = {cpu[1] / cpu[0]:.2f} x", "<= 0.5 x")
@@ -231,9 +231,10 @@ def limited_keepalive() -> None:
     """nginx ends each connection after 100 requests."""
     authority = make_authority()
     clients = Clients(authority.client_context())
-    with open_nginx(authority, NginxOptions(keepalive_requests=100)) as url:
-        stock = trio.run(load, clients.stock, url + "/echo", 5000)
-        ours = trio.run(load, clients.ours, url + "/echo", 5000)
+    limits = NginxOptions(keepalive_requests=100, max_concurrent_streams=10)
+    with open_server(nginx(limits), authority) as server:
+        stock = trio.run(load, clients.stock, server.url + "/echo", 5000)
+        ours = trio.run(load, clients.ours, server.url + "/echo", 5000)
     case = "5000 requests, nginx `keepalive_requests 100`"
     row(case, f"{stock.errors} errors", f"{ours.errors} errors", "0 errors")
 

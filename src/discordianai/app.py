@@ -116,7 +116,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         bot, adopters = _make_bot(settings, instruments, channels, contexts, notifier)
         async with (
             report_usage(instruments.read),
-            reloading_on_sighup(Reloading(settings, load, notifier, _fixed(clients)), adopters),
+            reloading_on_sighup(Reloading(settings, load, notifier), adopters),
             attended(
                 notifier,
                 probes(instruments.read, notifier.watchdog_seconds),
@@ -167,11 +167,6 @@ def _make_bot(
         lambda new: reader.adopt(attachment_limits(new)),
         partial(_adopt_pools, instruments.clients, instruments.dispatchers),
     )
-
-
-def _fixed(clients: Mapping[str, PooledClient]) -> list[str]:
-    """Patterns of the keys that cannot change while the bot runs, because of how a client is built here."""
-    return [f"connection_pool.{name}.*" for name, client in clients.items() if not client.adaptable]
 
 
 def _adopt_pools(

@@ -37,20 +37,15 @@ Adopt = Callable[[Settings], object]
 
 
 class Reloading:
-    """Knows the settings of the moment; `load` reads the file anew, and may block.
-
-    `fixed` has patterns of keys that cannot change on this machine, though they are `LIVE`.
-    """
+    """Knows the settings of the moment; `load` reads the file anew, and may block."""
 
     def __init__(
         self,
         settings: Settings,
         load: Callable[[], Settings],
         notifier: Notifier,
-        fixed: Sequence[str] = (),
     ) -> None:
         self._settings = settings
-        self._fixed = fixed
         self._load = load
         self._notifier = notifier
         self._log = structlog.get_logger("discordianai.reloading")
@@ -71,7 +66,7 @@ class Reloading:
     def _live(self, key: Key) -> bool:
         if key.parts[0] in {"connection_pool", "rate_limits"} and key.parts[1] not in self._known():
             return False  # of a provider that is new, or is gone
-        return matches(key, LIVE) and not matches(key, self._fixed)
+        return matches(key, LIVE)
 
     def _known(self) -> set[str]:
         return {"user", "server", *self._settings.providers.by_name}

@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import pytest
 import regex
-from benchmarks.splitting import PIECES, sized
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.splitting import PIECES, sized
 from discordianai.discord.splitting import closed, cut, settled, split, units
 from tests.discord.markdown_texts import (
     CITATIONS,

@@ -5,8 +5,8 @@ from contextlib import closing
 from functools import partial
 
 import trio
-from benchmarks.answers import is_whole
 
+from benchmarks.answers import is_whole
 from discordianai.sandbox.bot import Sandbox, open_bot
 from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from discordianai.sandbox.providers import Fault, ServiceOptions

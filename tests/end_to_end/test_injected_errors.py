@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import trio
-from benchmarks.answers import is_whole
 
+from benchmarks.answers import is_whole
 from discordianai.sandbox.bot import BotProcess, Sandbox, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, Interaction, person

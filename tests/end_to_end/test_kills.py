@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from benchmarks.soak_kill import Plan, soak
-
 from discordianai.sandbox.certificates import Authority
 
 

@@ -1,4 +1,4 @@
-"""Origins without HTTP/2, plain http, an installation without h2, and the environment's proxies."""
+"""Origins without HTTP/2, plain http, and an installation without h2."""
 
 import subprocess
 import sys
@@ -11,7 +11,6 @@ import trio
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions, open_server
 from discordianai.transport import SpeaksHttp1, http1
-from discordianai.transport.proxies import environment_mounts
 from tests.transport.builders import echo, patient, scene
 
 HTTP1_ONLY = ServerOptions(alpn=("http/1.1",))
@@ -92,57 +91,6 @@ async def test_without_h2_everything_goes_over_http1_with_one_warning(authority:
         )
     assert done.stdout.decode().split() == ["HTTP/1.1", "HTTP/1.1"]
     assert done.stderr.decode().count("h2 is not installed") == 1
-
-
-async def test_the_environments_proxy_is_used_and_no_proxy_is_honoured(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with open_server(echo, authority=None) as proxy, scene(authority, echo) as s:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setenv("no_proxy", "127.0.0.1, .internal.example")
-        mounts = environment_mounts(httpx.Limits())
-        client = httpx.AsyncClient(transport=s.transport, mounts=mounts)
-        # Not opened as a block: the transport is open already, and the other client closes it.
-        proxied = await client.get("http://somewhere.example/path")
-        assert proxied.headers["x-path"] == "http://somewhere.example/path"
-        assert (await client.get(s.url())).http_version == "HTTP/2"
-        for mount in mounts.values():
-            if mount is not None:
-                await mount.aclose()
-
-
-@pytest.mark.parametrize(
-    ("exempt", "url", "proxied"),
-    [
-        ("", "https://api.openai.com/v1", True),
-        ("openai.com", "https://api.openai.com/v1", False),
-        (".openai.com", "https://openai.com/", False),
-        ("openai.com", "https://notopenai.com/", True),
-        ("localhost", "https://localhost:8443/", False),
-        ("::1", "https://[::1]/", False),
-        ("*", "https://api.openai.com/v1", False),
-    ],
-)
-async def test_who_is_exempt_from_the_proxy(
-    monkeypatch: pytest.MonkeyPatch, exempt: str, url: str, proxied: bool
-) -> None:
-    """Seen through httpx's own choice of transport, as a connection to a port where nobody listens."""
-    monkeypatch.setenv("https_proxy", "127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", exempt)
-    direct: list[str] = []
-
-    class Direct(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            direct.append(str(request.url))
-            return httpx.Response(200)
-
-    async with httpx.AsyncClient(transport=Direct(), mounts=environment_mounts(httpx.Limits())) as client:
-        if proxied:
-            with pytest.raises(httpx.ConnectError):
-                await client.get(url)
-        else:
-            await client.get(url)
-    assert bool(direct) is not proxied
 
 
 def test_the_package_is_imported_without_h2() -> None:

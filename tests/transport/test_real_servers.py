@@ -18,19 +18,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.nginx import NginxOptions, nginx_installed, open_nginx
 from discordianai.transport import MultiplexedTransport
 from tests.transport.builders import TIMEOUT
+from tests.transport.servers import NGINX, NginxOptions, nginx, open_server
 
-needs_nginx = pytest.mark.skipif(
-    nginx_installed() is None, reason="nginx is not installed (apt: nginx-light)"
-)
+needs_nginx = pytest.mark.skipif(NGINX.installed() is None, reason=NGINX.missing)
 
 
 @pytest.fixture
-def nginx(authority: Authority) -> Iterator[str]:
-    with open_nginx(authority) as url:
-        yield url
+def narrow_nginx(authority: Authority) -> Iterator[str]:
+    """Its address. It allows 10 streams, and ends each connection after 100 requests."""
+    limits = NginxOptions(keepalive_requests=100, max_concurrent_streams=10)
+    with open_server(nginx(limits), authority) as server:
+        yield server.url
 
 
 async def ask_many(client: httpx.AsyncClient, url: str, count: int, concurrency: int) -> list[int]:
@@ -50,11 +50,11 @@ async def ask_many(client: httpx.AsyncClient, url: str, count: int, concurrency:
 
 @needs_nginx
 async def test_nginx_that_ends_connections_after_a_hundred_requests_loses_none(
-    authority: Authority, nginx: str
+    authority: Authority, narrow_nginx: str
 ) -> None:
     transport = MultiplexedTransport(ssl_context=authority.client_context())
     async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT) as client:
-        statuses = await ask_many(client, nginx + "/echo", 2000, 50)
+        statuses = await ask_many(client, narrow_nginx + "/echo", 2000, 50)
         figures = transport.statistics()
     assert statuses == [200] * 2000
     assert figures.connections_opened >= 20
@@ -62,12 +62,12 @@ async def test_nginx_that_ends_connections_after_a_hundred_requests_loses_none(
 
 
 @needs_nginx
-async def test_nginx_sends_large_files_to_many_readers(authority: Authority, nginx: str) -> None:
+async def test_nginx_sends_large_files_to_many_readers(authority: Authority, narrow_nginx: str) -> None:
     transport = MultiplexedTransport(ssl_context=authority.client_context())
     sizes: list[int] = []
 
     async def read(client: httpx.AsyncClient) -> None:
-        sizes.append(len((await client.get(nginx + "/files/large")).content))
+        sizes.append(len((await client.get(narrow_nginx + "/files/medium")).content))
 
     async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT) as client:
         async with trio.open_nursery() as nursery:
@@ -79,7 +79,8 @@ async def test_nginx_sends_large_files_to_many_readers(authority: Authority, ngi
 
 @needs_nginx
 async def test_nginx_without_http2_is_spoken_to_in_http1(authority: Authority) -> None:
-    with open_nginx(authority, NginxOptions(http2=False)) as url:
+    with open_server(nginx(NginxOptions(http2=False)), authority) as server:
+        url = server.url
         transport = MultiplexedTransport(ssl_context=authority.client_context())
         async with httpx.AsyncClient(transport=transport, timeout=TIMEOUT) as client:
             assert await ask_many(client, url + "/echo", 100, 10) == [200] * 100

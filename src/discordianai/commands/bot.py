@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discordianai import settings_file
-from discordianai.commands import EX_CONFIG
+from discordianai.commands import EX_CONFIG, proxies
 
 if TYPE_CHECKING:
     from discordianai.commands import Commands
+    from discordianai.settings import Settings
 
 SWITCH_INTERVAL = 0.0005
 """Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite
@@ -28,7 +29,7 @@ def add_to(commands: "Commands") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = settings_file.load(options.settings)
+    settings = _load(options.settings)
     # Imported here so that a mistake in the settings is told at once, and other commands start faster.
     import trio
 
@@ -55,7 +56,18 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _load(path: Path | None) -> "Settings":
+    """The settings. Raises `SettingsError` with every mistake, those of the environment's proxies too."""
+    try:
+        settings = settings_file.load(path)
+    except settings_file.SettingsError as error:
+        raise settings_file.SettingsError(*error.problems, *proxies.problems()) from None
+    proxies.require()
+    return settings
+
+
 def _sandbox(_options: argparse.Namespace) -> int:
+    proxies.require()
     import trio
 
     from discordianai.sandbox import terminal

@@ -66,10 +66,13 @@ def _check(options: argparse.Namespace) -> int:
         path = located(Path(looked.settings.conversations.database))
         with acting_as_owner(path):
             findings += database.look(path)
-        if options.online:
+    if options.online:
+        if looked.settings is None:
+            say("nobody was asked: without usable settings it is not known whom")
+        elif any(finding.fatal and finding.subject == environment.PROXIES for finding in findings):
+            say("nobody was asked: the proxies of the environment cannot be used")
+        else:
             findings += _ask(looked.settings, options.timeout)
-    elif options.online:
-        say("nobody was asked: without usable settings it is not known whom")
     _print(findings, as_json=options.json)
     return exit_status(findings)
 

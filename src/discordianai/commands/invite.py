@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discordianai import settings_file
-from discordianai.commands import EX_CONFIG
+from discordianai.commands import EX_CONFIG, proxies
 from discordianai.commands.database import say
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def add_to(commands: "Commands") -> None:
 
 def _invite(options: argparse.Namespace) -> int:
     settings = _settings(options.settings)
+    proxies.require()
     # Imported here, as the other commands would wait for it.
     import trio
 

@@ -9,6 +9,7 @@ without HTTP/2, and plain http, are spoken to in HTTP/1.1.
 """
 
 from discordianai.transport.multiplexed import MultiplexedTransport
+from discordianai.transport.proxies import Proxies, Proxy, ProxyError
 from discordianai.transport.records import (
     ConnectionClosed,
     ConnectionOpened,
@@ -16,6 +17,7 @@ from discordianai.transport.records import (
     Origin,
     PingLost,
     PoolEvent,
+    PoolOptions,
     Replayed,
     SpeaksHttp1,
     Statistics,
@@ -29,6 +31,10 @@ __all__ = [
     "Origin",
     "PingLost",
     "PoolEvent",
+    "PoolOptions",
+    "Proxies",
+    "Proxy",
+    "ProxyError",
     "Replayed",
     "SpeaksHttp1",
     "Statistics",

@@ -1,6 +1,7 @@
 """One `httpx.AsyncClient` per provider, over a pool of its own, with the limits that the operator set."""
 
 from dataclasses import asdict, dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.util import find_spec
 
 import httpx
@@ -8,7 +9,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.transport.multiplexed import MultiplexedTransport
-from discordianai.transport.proxies import environment_mounts
+from discordianai.transport.proxies import Proxies
 from discordianai.transport.records import PoolEvent, PoolOptions, SpeaksHttp1, Statistics
 
 CONNECT_TIMEOUT = 10.0
@@ -21,18 +22,15 @@ class PooledClient:
     """A client, to be opened and closed by the caller, and what its pool tells."""
 
     http: httpx.AsyncClient
-    transport: MultiplexedTransport | None
-    adaptable: bool = False
-    """Whether `adopt` reaches all of it: httpx's own pools, as those for a proxy, keep their limits."""
+    transport: MultiplexedTransport
 
     def adopt(self, options: PoolOptions) -> None:
-        """Keep to these limits from now on, where it is `adaptable`."""
-        if self.transport is not None and self.adaptable:
-            self.transport.adopt(options)
+        """Keep to these limits from now on."""
+        self.transport.adopt(options)
 
-    def statistics(self) -> Statistics | None:
-        """The pool at this moment; None without HTTP/2, where httpx's own pool tells nothing."""
-        return self.transport.statistics() if self.transport else None
+    def statistics(self) -> Statistics:
+        """The pool at this moment."""
+        return self.transport.statistics()
 
 
 def http2_available() -> bool:
@@ -45,19 +43,24 @@ def http2_available() -> bool:
 
 
 def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2: bool) -> PooledClient:
-    """Make the client called `name`; `read_timeout` is in seconds."""
+    """Make the client called `name`; `read_timeout` is in seconds.
+
+    It goes through the proxies of the environment, and keeps no cookies. Raises `ProxyError`.
+    """
     log = structlog.get_logger("discordianai.transport").bind(client=name)
     timeout = httpx.Timeout(
         connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT, pool=POOL_TIMEOUT, read=read_timeout
     )
     log.debug("connection pool created", **asdict(options), http2=http2)
-    if not http2:
-        return PooledClient(httpx.AsyncClient(limits=options.limits, timeout=timeout), None)
-    log.info("HTTP/2 enabled")
-    transport = MultiplexedTransport(**asdict(options), on_event=_Diary(log))
-    mounts = environment_mounts(options.limits)
-    http = httpx.AsyncClient(transport=transport, mounts=mounts, timeout=timeout)
-    return PooledClient(http, transport, adaptable=not mounts)
+    if http2:
+        log.info("HTTP/2 enabled")
+    transport = MultiplexedTransport(
+        **asdict(options), proxies=Proxies.of_environment(), http2=http2, on_event=_Diary(log)
+    )
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return PooledClient(
+        httpx.AsyncClient(transport=transport, timeout=timeout, cookies=no_cookies), transport
+    )
 
 
 class _Diary:

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -9,7 +10,10 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from discordianai.transport.proxies import Proxies, Proxy
 from discordianai.transport.records import Origin
+from discordianai.transport.tracing import Openings
+from discordianai.transport.tunnel import open_tunnel, unreachable
 
 PROTOCOLS = ("h2", "http/1.1")
 """What the handshake offers, the better one first."""
@@ -25,39 +29,75 @@ class Dial(Protocol):
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
         """The connection, and the protocol that the server chose, if it chose one.
 
-        Raises `OSError`, `ssl.SSLError` among them, and anyio's errors of a broken stream.
+        Raises `OSError`, `ssl.SSLError` and `ProxyFailed` among them, and anyio's errors of a broken stream.
         """
 
 
 class TlsDial:
-    """Dials over TCP and TLS with `context`, whose offer of protocols it sets."""
+    """Dials over TCP and TLS, through a proxy where one is; sets the offer of protocols of `context`."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, proxies: Proxies | None = None, openings: Openings | None = None
+    ) -> None:
         self._context = context
+        self._proxies = proxies or Proxies()
+        self._openings = openings or Openings()
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
         """See `Dial`."""
-        tcp = await anyio.connect_tcp(origin.host, origin.port)
+        proxy = self._proxies.choose("https", origin.host, origin.port)
+        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        with self._openings.step(origin, "connection.connect_tcp", host=host, port=port) as returned:
+            stream = await self._connect(origin, proxy)
+            returned.append(stream)
         try:
-            _keep_queue_short(tcp)
-            # Set anew each time: httpcore sets its own offer on a context that it is given too.
-            self._context.set_alpn_protocols(PROTOCOLS)
-            tls = await TLSStream.wrap(
-                tcp,
-                hostname=origin.host,
-                ssl_context=self._context,
-                standard_compatible=False,  # HTTP/2 says itself where it ends
-            )
+            if proxy is not None:
+                await open_tunnel(stream, proxy, origin.host, origin.port)
+            name = origin.server_name or origin.host
+            prefix = "connection" if proxy is None else "proxy"
+            with self._openings.step(origin, f"{prefix}.start_tls", server_hostname=name) as returned:
+                tls = await self._wrap(stream, name, PROTOCOLS)
+                returned.append(tls)
         except BaseException:
-            await anyio.aclose_forcefully(tcp)
+            await anyio.aclose_forcefully(stream)
             raise
         return tls, tls.extra(TLSAttribute.alpn_protocol, None)  # noqa: S610  # not Django's
 
+    async def plain(self, scheme: str, origin: Origin) -> ByteStream:
+        """A connection on which `origin` can be spoken to without TLS: its own, or its proxy's. As above."""
+        return await self._connect(origin, self._proxies.choose(scheme, origin.host, origin.port))
 
-def _keep_queue_short(tcp: SocketStream) -> None:
+    async def _connect(self, origin: Origin, proxy: Proxy | None) -> ByteStream:
+        if proxy is None:
+            return _with_short_queue(await anyio.connect_tcp(origin.host, origin.port))
+        try:
+            stream = _with_short_queue(await anyio.connect_tcp(proxy.host, proxy.port))
+            if proxy.scheme == "http":
+                return stream
+            try:
+                return await self._wrap(stream, proxy.host, ("http/1.1",))
+            except BaseException:
+                await anyio.aclose_forcefully(stream)
+                raise
+        except (OSError, UnicodeError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            raise unreachable(proxy, error) from None
+
+    async def _wrap(self, stream: ByteStream, name: str, protocols: Sequence[str]) -> TLSStream:
+        # Set anew each time: httpcore sets its own offer on a context that it is given too.
+        self._context.set_alpn_protocols(protocols)
+        return await TLSStream.wrap(
+            stream,
+            hostname=name,
+            ssl_context=self._context,
+            standard_compatible=False,  # HTTP says itself where it ends
+        )
+
+
+def _with_short_queue(tcp: SocketStream) -> SocketStream:
     """Have the system take no more than it can soon send, where it knows how."""
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     if option is not None:
         with suppress(OSError):
             raw = tcp.extra(SocketAttribute.raw_socket)  # noqa: S610  # not Django's
             raw.setsockopt(socket.IPPROTO_TCP, option, MOST_UNSENT)
+    return tcp

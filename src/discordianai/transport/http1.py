@@ -8,7 +8,9 @@ from functools import partial
 import anyio
 import httpx
 
+from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.exchange import Timeouts
+from discordianai.transport.proxies import Proxies, Proxy
 from discordianai.transport.records import Origin, PoolOptions
 
 REMEMBERED = 600.0
@@ -22,13 +24,17 @@ class Http1Fallback:
     one begins or ends, so that a few hundred waiting keep a processor busy and little else is done.
     """
 
-    def __init__(self, options: PoolOptions, make_context: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(
+        self, options: PoolOptions, make_context: Callable[[], ssl.SSLContext], proxies: Proxies
+    ) -> None:
         self._keepalive = httpx.Limits(
             max_keepalive_connections=options.max_keepalive, keepalive_expiry=options.keepalive_expiry
         )
         self._room = anyio.CapacityLimiter(options.max_connections)
         self._make_context = make_context
-        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._proxies = proxies
+        self._transports: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
+        self._closed = False
         self._known: dict[Origin, float] = {}
         self.in_flight = 0
         """Requests whose responses are not closed yet."""
@@ -56,57 +62,77 @@ class Http1Fallback:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request this way. Raises `httpx.TransportError`."""
-        if self._transport is None:
-            self._transport = httpx.AsyncHTTPTransport(
-                http2=False, limits=self._keepalive, verify=self._make_context(), trust_env=False
-            )
+        place = object()  # not the request, which may be sent twice at once
         self.in_flight += 1
         try:
-            await self._wait_for_room(request)
+            await self._wait_for_room(request, place)
         except BaseException:
             self.in_flight -= 1
             raise
         try:
-            response = await self._transport.handle_async_request(request)
+            if self._closed:  # while it waited
+                raise httpx.ConnectError("the transport was closed", request=request)
+            response = await self._transport(request.url).handle_async_request(request)
         except BaseException:
-            self._ended(request)
+            self._ended(place)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # for mypy
-        response.stream = _Counted(response.stream, partial(self._ended, request))
+        response.stream = _Counted(response.stream, partial(self._ended, place), current_loop())
         return response
 
-    async def _wait_for_room(self, request: httpx.Request) -> None:
+    def _transport(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
+        """The one that leads there, directly or through a proxy."""
+        proxy = self._proxies.choose(url.scheme, url.raw_host.decode("ascii"), url.port)
+        if proxy not in self._transports:
+            # Each has a context of its own, unless it was given: httpcore sets an offer of protocols on it.
+            self._transports[proxy] = httpx.AsyncHTTPTransport(
+                http2=False,
+                limits=self._keepalive,
+                verify=self._make_context(),
+                trust_env=False,
+                proxy=None if proxy is None else self._as_httpx_has_it(proxy),
+            )
+        return self._transports[proxy]
+
+    def _as_httpx_has_it(self, proxy: Proxy) -> httpx.Proxy:
+        context = self._make_context() if proxy.scheme == "https" else None
+        return httpx.Proxy(str(proxy), auth=proxy.credentials, ssl_context=context)
+
+    async def _wait_for_room(self, request: httpx.Request, place: object) -> None:
         timeout = Timeouts.of(request.extensions).pool
         try:
-            self._room.acquire_on_behalf_of_nowait(request)
+            self._room.acquire_on_behalf_of_nowait(place)
         except anyio.WouldBlock:
             pass
         else:
             return
         try:
             with anyio.fail_after(timeout):
-                await self._room.acquire_on_behalf_of(request)
+                await self._room.acquire_on_behalf_of(place)
         except TimeoutError:
             raise httpx.PoolTimeout("every HTTP/1.1 connection is in use", request=request) from None
 
-    def _ended(self, request: httpx.Request) -> None:
+    def _ended(self, place: object) -> None:
         self.in_flight -= 1
-        self._room.release_on_behalf_of(request)
+        self._room.release_on_behalf_of(place)
 
     async def aclose(self) -> None:
         """Close its connections."""
-        if self._transport is not None:
-            await self._transport.aclose()
+        self._closed = True
+        for transport in self._transports.values():
+            await transport.aclose()
 
 
 class _Counted(httpx.AsyncByteStream):
     """A response's body that says when it is closed."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, closed: Callable[[], None]) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, closed: Callable[[], None], loop: object) -> None:
         self._stream = stream
+        self._loop = loop
         self._closed: Callable[[], None] | None = closed
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        require_loop(self._loop)
         return aiter(self._stream)
 
     async def aclose(self) -> None:

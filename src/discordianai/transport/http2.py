@@ -1,29 +1,39 @@
 """HTTP/2: sends requests through the pool, and reads their responses."""
 
 from contextvars import Context
+from functools import partial
 
 import anyio
 import anyio.abc
 import httpx
 
+from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.connection import Connection
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.pool import Pool
 from discordianai.transport.records import EventListener, Origin, PoolOptions
 from discordianai.transport.timekeeper import Timekeeper
+from discordianai.transport.tracing import Narrator, Openings, TracedExchange
 from discordianai.transport.translation import headers_of
 from discordianai.transport.uploads import StreamedBody, body_of
 
 
 class Http2:
-    """Runs its connections in `tasks`, which the caller opens and closes."""
+    """Runs its connections in `tasks`, which the caller opens and closes; `dial` tells `openings`."""
 
     def __init__(
-        self, options: PoolOptions, dial: Dial, tasks: anyio.abc.TaskGroup, on_event: EventListener
+        self,
+        options: PoolOptions,
+        dial: Dial,
+        tasks: anyio.abc.TaskGroup,
+        on_event: EventListener,
+        openings: Openings | None = None,
     ) -> None:
         self._tasks = tasks
+        self._loop = current_loop()
         self._empty = anyio.Event()
+        self._openings = openings or Openings()
         self._timekeeper = Timekeeper()
         self._watching = anyio.CancelScope()
         tasks.start_soon(self._watch)
@@ -35,25 +45,40 @@ class Http2:
         Raises `httpx.TransportError`, and what the caller's own body raises.
         """
         headers, body = headers_of(request), await body_of(request)
-        exchange = Exchange(origin, headers, body, Timeouts.of(request.extensions), self._timekeeper)
+        narrator = Narrator(request) if request.extensions.get("trace") is not None else None
+        kind = Exchange if narrator is None else TracedExchange
+        exchange = kind(origin, headers, body, Timeouts.of(request.extensions), self._timekeeper)
         if isinstance(body, StreamedBody):
             self._tasks.start_soon(body.run, exchange.body_failed)
         try:
-            self.pool.submit(exchange)
-            await exchange.response()
+            if narrator is None:
+                await self._answered(exchange)
+            else:
+                await self._traced(exchange, narrator)
         except BaseException:
             exchange.abandon()
             raise
         if exchange.http1_wanted:
             exchange.abandon()
             return None
+        stream: httpx.AsyncByteStream = ResponseStream(exchange, self._loop)
         return httpx.Response(
             exchange.status,
             headers=exchange.response_headers,
-            stream=ResponseStream(exchange),
+            stream=stream if narrator is None else narrator.stream(stream),
             request=request,
             extensions={"http_version": b"HTTP/2", "stream_id": exchange.stream_id},
         )
+
+    async def _answered(self, exchange: Exchange) -> None:
+        self.pool.submit(exchange)
+        await exchange.response()
+
+    async def _traced(self, exchange: Exchange, narrator: Narrator) -> None:
+        assert isinstance(exchange, TracedExchange)  # noqa: S101  # for mypy
+        exchange.narrator = narrator
+        with self._openings.heard_by(narrator, exchange.origin):
+            await narrator.during(partial(self._answered, exchange))
 
     async def aclose(self) -> None:
         """End every connection, and wait until they have. The caller bounds the wait."""
@@ -81,14 +106,16 @@ class Http2:
 class ResponseStream(httpx.AsyncByteStream):
     """The body of a response, in the pieces that came. Leaving it early resets the stream."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, loop: object) -> None:
         self._exchange = exchange
+        self._loop = loop
 
     def __aiter__(self) -> "ResponseStream":
         # No async generator: httpx drops those of streams that are left early, without closing them.
         return self
 
     async def __anext__(self) -> bytes:
+        require_loop(self._loop)
         if piece := await self._exchange.next_piece():
             return piece
         raise StopAsyncIteration

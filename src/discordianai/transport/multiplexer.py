@@ -18,6 +18,7 @@ from discordianai.transport.faults import ConnectionFault, StreamFault
 from discordianai.transport.fields import response_of, trailers_of
 from discordianai.transport.floods import FloodGuard
 from discordianai.transport.frames import Frame, FrameReader
+from discordianai.transport.lingering import Lingering
 from discordianai.transport.outgoing import Outgoing
 from discordianai.transport.peer import Peer, greeting
 from discordianai.transport.placement import Placement
@@ -63,6 +64,7 @@ class Multiplexer:
         self._window = ReceiveWindow(size, STREAM_WINDOW // 2)
         self._waiting: deque[Placement] = deque()
         self._streams: dict[int, Placement] = {}
+        self._lingering = Lingering()
         self._next_id = 1
         self._outgoing = Outgoing(self._peer, listener.wake)
         self._outgoing.say(greeting(STREAM_WINDOW, size))
@@ -135,8 +137,10 @@ class Multiplexer:
         Call `sent` when it was.
         """
         parts = [self._outgoing.control()]
-        while self._waiting and len(self._streams) < self._peer.max_streams and not self.draining:
+        while self._waiting and self._has_place() and not self.draining:
             parts.append(self._start(self._waiting.popleft()))
+        if self._waiting and self._lingering.ask():
+            parts.append(frames.frame(frames.PING, 0, 0, Lingering.PAYLOAD))
         bodies = self._outgoing.data()
         for body in bodies:
             self._guard.sent(len(body))
@@ -192,8 +196,12 @@ class Multiplexer:
         block = self._blocks.encode(placement.exchange.headers)
         return frames.headers(stream_id, block, self._peer.frame_size, end_stream=placement.upload is None)
 
+    def _has_place(self) -> bool:
+        return len(self._streams) + self._lingering.count < self._peer.max_streams
+
     def _reset(self, placement: Placement, code: ErrorCodes) -> None:
         if self._forget(placement):
+            self._lingering.reset(self._next_id)
             self._outgoing.say(frames.rst_stream(placement.stream_id, code))
 
     def _give_back(self, size: int) -> None:
@@ -290,6 +298,7 @@ class Multiplexer:
             placement.expected = response.length
         exchange.started(response.status, response.headers, placement.stream_id)
         self._guard.progress()
+        self._lingering.answered(placement.stream_id)
         self._listener.progress()
         if end_stream:
             self._end(placement)
@@ -363,7 +372,11 @@ class Multiplexer:
         if len(frame.payload) != 8:
             raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a PING that is not 8 bytes long")
         self._guard.idle()
-        if not frame.flags & frames.ACK:
+        if frame.flags & frames.ACK:
+            if frame.payload == Lingering.PAYLOAD:
+                self._lingering.seen()
+                self._listener.wake()
+        else:
             self._outgoing.answer(frames.frame(frames.PING, frames.ACK, 0, frame.payload))
 
     def _on_push(self, frame: Frame) -> None:

@@ -5,17 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import httpx
-
 MOST_STREAMS = 8191
 """Windows of a stream, 256 KiB each, that fit into the largest window of a connection."""
 
 
 class Origin(NamedTuple):
-    """Where an https server is."""
+    """Where an https server is; `server_name` is what it is called in TLS, if that is not `host`."""
 
     host: str
     port: int
+    server_name: str | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -31,15 +30,6 @@ class PoolOptions:
     streams_per_connection: int = 10
     ping_interval: float = 15.0
     ping_timeout: float = 5.0
-
-    @property
-    def limits(self) -> httpx.Limits:
-        """The same for httpx's own transports."""
-        return httpx.Limits(
-            max_connections=self.max_connections,
-            max_keepalive_connections=self.max_keepalive,
-            keepalive_expiry=self.keepalive_expiry,
-        )
 
     def __post_init__(self) -> None:
         for name in ("max_connections", "streams_per_connection", "max_keepalive"):

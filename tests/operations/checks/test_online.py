@@ -19,6 +19,7 @@ from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.providers import ServiceOptions
 from discordianai.sandbox.providers.faults import Fault, Kind
 from tests.operations.checks.builders import about, everything, subjects
+from tests.transport.connect_proxy import ConnectProxy, open_proxy
 
 FAST = ServiceOptions(first_token=0.01, between_tokens=0.001)
 SECRETS = ("sandbox-token", "sandbox-key")
@@ -248,13 +249,32 @@ async def test_an_authority_that_is_not_trusted_is_told(
     assert "openai answer" not in subjects(findings, *Verdict)
 
 
+async def test_a_provider_is_reached_through_the_proxy_as_the_bot_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP/2 in a tunnel for both questions; Discord's gateway goes past it."""
+    async with stage() as scene, open_proxy(ConnectProxy(wants=("me", "secret"))) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        findings = await scene.ask()
+        openai = scene.sandbox.openai.url.removeprefix("https://")
+        assert proxy.tunnels.count(openai.partition("/")[0]) == 2
+    connection = about(findings, "openai connection")
+    assert f"through the proxy http://127.0.0.1:{proxy.port}, takes a connection in" in connection.found
+    assert connection.figures["protocol"] == "HTTP/2"
+    assert about(findings, "openai answer").figures["protocol"] == "HTTP/2"
+    assert subjects(findings, *BAD) == set()
+    assert "secret" not in everything(findings)
+
+
 async def test_a_proxy_that_takes_no_connection_is_told_without_its_password(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:1")
     async with stage() as scene:
         findings = await scene.ask()
-    assert about(findings, "openai connection").found.startswith("through the proxy http://127.0.0.1:1: ")
+    assert about(findings, "openai connection").found == (
+        "the proxy http://127.0.0.1:1 cannot be reached: Connection refused"
+    )
     assert "secret" not in everything(findings)
 
 

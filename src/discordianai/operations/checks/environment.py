@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 from discordianai.conversations.connections import LEAST_SQLITE
-from discordianai.operations.checks.findings import Finding, ok, problem, warning
+from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
+
+PROXIES = "proxies"
+"""The subject of what is found about them."""
 
 PACKAGES = ("discordianai", "httpx", "h2", "trio", "discord-py-interactions")
 
@@ -23,16 +25,6 @@ def look() -> Iterator[Finding]:
     yield _http2()
     yield from _trust()
     yield from _proxies()
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address, as the bot's clients use it."""
-    parts = urlsplit(url)
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def without_password(url: str) -> str:
@@ -94,31 +86,18 @@ def _trust() -> Iterator[Finding]:
 
 
 def _proxies() -> Iterator[Finding]:
-    subject = "proxies"
-    proxies = {scheme: getproxies().get(scheme, "") for scheme in ("https", "http", "all")}
-    proxies = {scheme: proxy for scheme, proxy in proxies.items() if proxy}
-    if not proxies:
-        yield ok(subject, "none in the environment")
-    for scheme, proxy in proxies.items():
-        address = proxy if "://" in proxy else f"http://{proxy}"
-        shown = without_password(address)
-        if _is_usable(address):
-            yield ok(
-                subject, f"{shown} for {scheme}, in HTTP/1.1; Discord's gateway goes past it", proxy=shown
-            )
-        else:
-            yield problem(
-                subject,
-                f"{shown} for {scheme} is no proxy that can be used: the bot would not start",
-                f"let {scheme.upper()}_PROXY be an address like http://host:port, or unset it",
-            )
+    if not any(getproxies().get(scheme) for scheme in ("http", "https", "all")):
+        yield ok(PROXIES, "none in the environment")
+        return
+    # Imported here: it brings httpx, which nobody without a proxy has to wait for.
+    from discordianai.transport.proxies import Proxies, ProxyError
 
-
-def _is_usable(proxy: str) -> bool:
-    """As httpx judges it."""
     try:
-        parts = urlsplit(proxy)
-        schemes = {"http", "https", *(("socks5", "socks5h") if find_spec("socksio") else ())}
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, or half an IPv6 address
-        return False
+        proxies = Proxies.of_environment()
+    except ProxyError as error:
+        for sentence in error.problems:
+            yield fatal(PROXIES, sentence, "correct the variable, or unset it: the bot would not start")
+        return
+    for scheme, proxy in {"https": proxies.https, "http": proxies.http}.items():
+        if proxy is not None:
+            yield ok(PROXIES, f"{proxy} for {scheme}; Discord's gateway goes past it", proxy=str(proxy))

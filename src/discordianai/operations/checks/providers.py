@@ -1,9 +1,10 @@
 """A provider: its connection, and the first token of an answer through the bot's own client and pool."""
 
+from urllib.parse import urlsplit
+
 import trio
 
 from discordianai.model import ChatRequest, Provider, Quota, RateLimits, Role, Turn
-from discordianai.operations.checks.environment import proxy_for, without_password
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
 from discordianai.operations.checks.questioning import Means, Tell, Witness, bounded
 from discordianai.operations.checks.reach import Reached, Unreachable, address, reach
@@ -27,6 +28,7 @@ from discordianai.settings import Settings
 from discordianai.settings_file import key_of
 from discordianai.settings_providers import ProviderRateSettings
 from discordianai.transport.clients import build_client
+from discordianai.transport.proxies import Proxies, Proxy
 from discordianai.transport.records import PoolOptions
 
 QUESTION = "Say: ok"
@@ -44,14 +46,15 @@ class Answerer:
     async def connect(self, tell: Tell) -> None:
         """See `Service.connect`."""
         url = self._settings.provider(self.name).base_url
-        proxy = proxy_for(url)
+        proxies = Proxies.of_environment()
         try:
-            reached = await reach(proxy or url, self._means.context)
+            reached = await reach(url, self._means.context, proxies)
         except Unreachable as error:
-            what = f"through the proxy {without_password(proxy)}: " if proxy else ""
-            tell(problem(f"{self.name} connection", f"{what}{error}", error.advice))
+            tell(problem(f"{self.name} connection", str(error), error.advice))
             return
         self._connected = True
+        parts = urlsplit(url)
+        proxy = proxies.choose(parts.scheme, parts.hostname or "", parts.port)
         tell(_connection(self.name, url, proxy, reached, http2=self._means.http2))
 
     async def ask(self, seconds: float, tell: Tell) -> None:
@@ -91,11 +94,9 @@ async def _first_token(provider: ChatProvider) -> None:
                 return
 
 
-def _connection(name: str, url: str, proxy: str | None, reached: Reached, *, http2: bool) -> Finding:
+def _connection(name: str, url: str, proxy: Proxy | None, reached: Reached, *, http2: bool) -> Finding:
     """Which protocol it will be, and why."""
-    if proxy:
-        protocol = f"HTTP/1.1, as through every proxy; this one is {without_password(proxy)}"
-    elif url.startswith("http://"):
+    if url.startswith("http://"):
         protocol = "HTTP/1.1, as the address begins with http://"
     elif not http2:
         protocol = "HTTP/1.1, as the package h2 is not installed"
@@ -103,7 +104,7 @@ def _connection(name: str, url: str, proxy: str | None, reached: Reached, *, htt
         protocol = "HTTP/1.1, as the server does not offer HTTP/2"
     else:
         protocol = "HTTP/2"
-    where = address(proxy or url)
+    where = address(url) if proxy is None else f"{address(url)}, through the proxy {proxy},"
     found = f"{where} takes a connection in {reached.seconds * 1000:.0f} ms, {reached.tls or 'without TLS'}"
     seconds = round(reached.seconds, 4)
     return ok(

@@ -18,7 +18,9 @@ from anyio.streams.tls import TLSAttribute
 from discordianai.operations.checks.environment import without_password
 from discordianai.transport.clients import CONNECT_TIMEOUT
 from discordianai.transport.dialing import TlsDial
+from discordianai.transport.proxies import Proxies
 from discordianai.transport.records import Origin
+from discordianai.transport.tunnel import ProxyFailed
 
 PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 
@@ -40,17 +42,20 @@ class Unreachable(Exception):
         self.advice = advice
 
 
-async def reach(url: str, context: ssl.SSLContext) -> Reached:
-    """Connect to where `url` leads, and leave. Raises `Unreachable`."""
+async def reach(url: str, context: ssl.SSLContext, proxies: Proxies | None = None) -> Reached:
+    """Connect to where `url` leads, and leave: to the proxy, where plain http goes through one.
+
+    Raises `Unreachable`.
+    """
     parts = urlsplit(url)
     origin = Origin(parts.hostname or "", parts.port or PORTS[parts.scheme])
     began = perf_counter()
     try:
         with anyio.fail_after(CONNECT_TIMEOUT):
             if parts.scheme in {"https", "wss"}:
-                stream, protocol = await TlsDial(context)(origin)
+                stream, protocol = await TlsDial(context, proxies)(origin)
             else:
-                stream, protocol = await anyio.connect_tcp(origin.host, origin.port), None
+                stream, protocol = await TlsDial(context, proxies).plain(parts.scheme, origin), None
         seconds = perf_counter() - began
     except TimeoutError:
         raise Unreachable(
@@ -90,6 +95,8 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _unreachable(origin: Origin, error: BaseException) -> Unreachable:
     match error:
+        case ProxyFailed():
+            return Unreachable(str(error), "look at the proxy, and at HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
         case socket.gaierror():
             return Unreachable(f"the name {origin.host} is not known", "look at the address, and at DNS")
         case ssl.SSLCertVerificationError():

@@ -1,0 +1,198 @@
+"""The `trace` extension of httpx: what befalls a request, under the names that httpcore gives it.
+
+An event is `connection.connect_tcp.started`, then `.complete` or `.failed`, and likewise for `start_tls` of
+`connection` or `proxy`, and for `send_request_headers`, `send_request_body`, `receive_response_headers`,
+`receive_response_body` and `response_closed` of `http2`. A connection is opened by the pool and not by a
+request: of its events all requests hear that wait for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import cast
+
+import anyio
+import httpx
+
+from discordianai.transport.exchange import PLACE, Exchange, Phase, RawHeaders
+from discordianai.transport.records import Origin
+
+Info = Mapping[str, object]
+Trace = Callable[[str, Info], Awaitable[None]]
+
+MOST_EVENTS = 1000
+"""Events that wait for a tracer that is slower than they come; later ones are dropped."""
+
+HEADERS, BODY = "http2.send_request_headers", "http2.send_request_body"
+RESPONSE = "http2.receive_response_headers"
+
+
+class Narrator:
+    """Tells one request's tracer of it, from the request's side; the methods that tell never wait."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._trace = cast(Trace, request.extensions["trace"])
+        self._about: dict[str, object] = {"request": request}
+        self._open = ""
+        self._waits_for_place = True
+        self._error: Exception | None = None
+        self._send, self._receive = anyio.create_memory_object_stream[tuple[str, Info]](MOST_EVENTS)
+
+    async def during(self, wait: Callable[[], Awaitable[None]]) -> None:
+        """Wait, and tell meanwhile. Raises what `wait` raises, or the tracer, whose error ends the wait."""
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell_all, tasks.cancel_scope)
+            with self._send:
+                try:
+                    await wait()
+                except Exception as error:
+                    failure = error
+                    self._ends("failed", {"exception": error})
+        if (first := self._error or failure) is not None:
+            raise first
+
+    async def _tell_all(self, scope: anyio.CancelScope) -> None:
+        try:
+            async with self._receive:
+                async for name, info in self._receive:
+                    await self._trace(name, info)
+        except Exception as error:
+            self._error = error
+            scope.cancel()
+
+    def tell(self, name: str, info: Info) -> None:
+        """An event."""
+        try:
+            self._send.send_nowait((name, info))
+        except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            return
+
+    def connecting(self, name: str, info: Info) -> None:
+        """An event of a connection that is being opened to its origin."""
+        if self._waits_for_place:
+            self.tell(name, info)
+
+    def entered(self, phase: Phase) -> None:
+        """It waits for something else now."""
+        self._waits_for_place = phase in PLACE
+        if phase in PLACE:
+            again = httpx.RemoteProtocolError("the server has not processed it: it is sent again")
+            self._ends("failed", {"exception": again})
+        elif phase is Phase.READ:
+            self._sent()
+        elif not self._open:
+            self._begins(HEADERS)
+            self._ends()
+            self._begins(BODY)
+
+    def answered(self, exchange: Exchange) -> None:
+        """The response's status and headers have come."""
+        self._about["stream_id"] = exchange.stream_id
+        self._sent()
+        self._ends("complete", {"return_value": (exchange.status, exchange.response_headers)})
+
+    def stream(self, stream: httpx.AsyncByteStream) -> httpx.AsyncByteStream:
+        """The response's body, which tells too."""
+        return TracedStream(stream, self._trace, self._about)
+
+    def _sent(self) -> None:
+        if self._open == BODY:
+            self._ends()
+        if not self._open:
+            self._begins(RESPONSE)
+
+    def _begins(self, name: str) -> None:
+        self._open = name
+        self.tell(f"{name}.started", dict(self._about))
+
+    def _ends(self, how: str = "complete", info: Info | None = None) -> None:
+        if self._open:
+            self.tell(f"{self._open}.{how}", info or {"return_value": None})
+            self._open = ""
+
+
+class TracedExchange(Exchange):
+    """An exchange of which `narrator` tells; set before it is submitted."""
+
+    narrator: Narrator
+
+    def enter(self, phase: Phase) -> None:
+        """See `Exchange`."""
+        super().enter(phase)
+        self.narrator.entered(phase)
+
+    def started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
+        """See `Exchange`."""
+        super().started(status, headers, stream_id)
+        self.narrator.answered(self)
+
+
+class TracedStream(httpx.AsyncByteStream):
+    """A response's body, with the events of reading it and closing it."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, trace: Trace, about: Info) -> None:
+        self._stream = stream
+        self._pieces = aiter(stream)
+        self._trace = trace
+        self._about = about
+        self._begun = self._closed = False
+
+    def __aiter__(self) -> "TracedStream":
+        return self
+
+    async def __anext__(self) -> bytes:
+        name = "http2.receive_response_body"
+        if not self._begun:
+            self._begun = True
+            await self._trace(f"{name}.started", self._about)
+        try:
+            return await anext(self._pieces)
+        except StopAsyncIteration:
+            await self._trace(f"{name}.complete", {"return_value": None})
+            raise
+        except Exception as error:
+            await self._trace(f"{name}.failed", {"exception": error})
+            raise
+
+    async def aclose(self) -> None:
+        """See `httpx.AsyncByteStream`. Closed first: the tracer may fail, or be cancelled."""
+        await self._stream.aclose()
+        if not self._closed:
+            self._closed = True
+            await self._trace("http2.response_closed.started", self._about)
+            await self._trace("http2.response_closed.complete", {"return_value": None})
+
+
+class Openings:
+    """Who wants to hear of the connections that are being opened, by their origins."""
+
+    def __init__(self) -> None:
+        self._narrators: defaultdict[Origin, list[Narrator]] = defaultdict(list)
+
+    @contextmanager
+    def heard_by(self, narrator: Narrator, origin: Origin) -> Iterator[None]:
+        """As long as the block runs."""
+        self._narrators[origin].append(narrator)
+        try:
+            yield
+        finally:
+            self._narrators[origin].remove(narrator)
+            if not self._narrators[origin]:
+                del self._narrators[origin]
+
+    @contextmanager
+    def step(self, origin: Origin, name: str, **info: object) -> Iterator[list[object]]:
+        """A step of opening one; what it returns is put into the list."""
+        returned: list[object] = []
+        self._tell(origin, f"{name}.started", info)
+        try:
+            yield returned
+        except BaseException as error:
+            self._tell(origin, f"{name}.failed", {"exception": error})
+            raise
+        self._tell(origin, f"{name}.complete", {"return_value": returned[0] if returned else None})
+
+    def _tell(self, origin: Origin, name: str, info: Info) -> None:
+        for narrator in self._narrators.get(origin, ()):
+            narrator.connecting(name, info)
