@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.model import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.providers import errors
-from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.bounded_text import MOST_TEXT
 from discordianai.providers.endpoint import MOST_OF_AN_ERROR
 from discordianai.providers.event_stream import MOST_OF_AN_EVENT
 from discordianai.providers.events import End, Event, SourceList, TextDelta
@@ -202,7 +202,7 @@ async def test_sources_and_arguments_without_end_are_cut(authority: Authority) -
     assert ToolCall("web_search", "") in events
     (sources,) = [each for each in events if isinstance(each, SourceList)]
     assert len(sources.citations) == MOST_SOURCES
-    assert all(len(citation.title) <= 300 for citation in sources.citations)
+    assert all(len(citation.title) <= 300 for citation in sources.citations if citation)
 
 
 async def test_a_cut_answer_is_cancelled_where_closing_does_not_stop_it(authority: Authority) -> None:
