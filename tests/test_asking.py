@@ -40,10 +40,11 @@ class Scene:
         openai: list[list[Step]],
         perplexity: list[list[Step]] | None = None,
         strategy: str = TOOL,
+        attempts: int = 1,
     ) -> None:
         self.openai = FakeProvider(*openai, provider=OPENAI, model="o")
         self.perplexity = FakeProvider(*(perplexity or [["found"]]), provider=PERPLEXITY, model="p")
-        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
+        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=attempts))
         both = (self.openai, self.perplexity)
         dispatchers = {each.provider.name: Dispatcher(each, options) for each in both}
         self.asking = Asking(dispatchers, Router([each.provider for each in both], strategy))
@@ -104,11 +105,25 @@ async def test_what_the_model_says_before_it_calls_is_not_shown() -> None:
     assert await scene.ask() == "found"
 
 
-async def test_once_text_is_shown_there_is_no_switch() -> None:
+async def test_what_is_found_follows_what_was_shown_before_the_call() -> None:
+    """A long announcement of a search is no answer; what is left of it after the call is none, either."""
     long = "x" * (HELD_BACK + 1)
-    scene = Scene([[long, " and more", CALL]])
-    assert await scene.ask() == long + " and more"
-    assert scene.perplexity.requests == []
+    scene = Scene([[long, " and more", CALL, " and more"]])
+    assert await scene.ask() == f"{long} and more\n\nfound"
+    assert scene.routes[-1] == Route(PERPLEXITY, "p", "needs the web")
+
+
+async def test_a_call_is_followed_at_once_however_its_stream_goes_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Neither a stall nor an error behind it is waited for, or asked again: all that was wanted has come."""
+    for behind in (300.0, Overloaded(OPENAI, "500"), ConnectionLost(OPENAI, "gone")):
+        scene = Scene([[CALL, behind]], attempts=3)
+        before = trio.current_time()
+        assert await scene.ask() == "found"
+        assert trio.current_time() - before <= 1.5
+        assert len(scene.openai.requests) == 1
+        assert scene.routes[-1] == Route(PERPLEXITY, "p", "needs the web")
 
 
 async def test_text_waits_for_a_few_characters_and_no_longer(autojump_clock: trio.testing.MockClock) -> None:

@@ -243,6 +243,14 @@ async def test_the_other_provider_answers_where_one_fails_before_it_has_said_any
     assert "error" not in reply.note
 
 
+async def test_below_a_part_of_an_answer_stands_who_gave_it_instead_of_whom() -> None:
+    """Cut, filtered or broken off: that another one was asked is as true as of a whole answer."""
+    for end in (End(FinishReason.LENGTH), End(FinishReason.FILTERED), ConnectionLost(PERPLEXITY, "cut")):
+        other = FakeProvider(["a long answer", end], provider=PERPLEXITY)
+        scene = Scene([QuotaExhausted(OPENAI, "no money")], others=[other])
+        assert "OpenAI could not answer, so Perplexity did." in (await scene.ask()).note
+
+
 async def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:
     other = perplexity()
     half = "half of a long answer " * 5

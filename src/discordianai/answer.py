@@ -90,7 +90,7 @@ class AnswerSoFar:
             return self._closing(CUT_SHORT, unfinished=True)
         if self.finish_reason is FinishReason.OTHER:
             return self._closing(BROKEN_OFF, unfinished=True)
-        return self._closing(self.route.note if self.route else "")
+        return self._closing("")
 
     def stopped(self) -> Closing:
         """Below one that somebody wanted no more of."""
@@ -106,6 +106,8 @@ class AnswerSoFar:
         """Where nothing was said, nobody has answered."""
         said = self.says_something
         footer = _footer(self.route) if said and self.route else ""
+        if said and self.route:  # who answered without what, or instead of whom, is true of a part as well
+            note = " ".join(filter(None, (self.route.note, note)))
         always = self.route is not None and self.route.provider.web_search is WebSearch.ALWAYS
         searched = always or self.has_sources
         return Closing(note, footer, unfinished and said, searched)

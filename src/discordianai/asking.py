@@ -3,20 +3,26 @@ and another one where one fails before it has said anything.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 import structlog
+import trio
 
 from discordianai.dispatch.dispatcher import Dispatcher, QueuePosition
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
 from discordianai.model import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
 from discordianai.providers.errors import ProviderError, ToolsRefused
-from discordianai.providers.events import End, Event, TextDelta
+from discordianai.providers.events import End, Event, TextDelta, UsageReport
 
 HELD_BACK = 60
 """Characters of an answer that wait until it is clear that no call of a tool follows. Models that call one do
 so at once, or after a short sentence. At thirty tokens a second this takes half a second."""
+
+PARAGRAPH = "\n\n"
+
+USAGE_WITHIN = 1.0
+"""Seconds that a call of the tool waits for what it has taken, which comes at the end of its stream."""
 
 AnswerEvent = Event | QueuePosition | Route
 """What is heard of an answer. A `Route` says who answers from here on."""
@@ -48,10 +54,12 @@ class Asking:
     async def events(self, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
         """The answer's events, those of each provider behind a `Route`.
 
+        What is found on the web is a paragraph of its own behind what the model said before it called for it.
         Raises the errors of `Dispatcher.stream` when no other provider can help.
         """
         choice, call, note = self._router.choose(asked.inquiry), None, ""
         failed: set[str] = set()
+        preamble = ""
         while True:
             shown, called = False, False
             try:
@@ -59,9 +67,10 @@ class Asking:
                     async for event in events:
                         if isinstance(event, ToolCall):
                             call, called = event, True
-                            continue
-                        shown = shown or isinstance(event, TextDelta)
+                        if isinstance(event, TextDelta) and not shown:
+                            shown, event = True, TextDelta(preamble + event.text)
                         yield event
+                preamble = PARAGRAPH if shown else preamble
                 search = self._router.search() if called else None
                 if search is None:
                     return
@@ -114,28 +123,38 @@ async def _held_back(
 ) -> AsyncGenerator[Event | QueuePosition, None]:
     """The same events, text as soon as it is clear that it is the answer: after so many characters.
 
-    Before a call of the tool, text is dropped; after text was shown, a call is. The end is read all the same,
-    for the usage that comes before it.
+    A call of the tool is the last of them, but for the usage; text that was held back before it is dropped.
     """
-    held, shown, called = "", False, False
+    held, shown = "", False
     async for event in events:
         match event:
             case ToolCall(name):
-                if not shown and not called and name == WEB_SEARCH.name:
-                    called = True
-                    yield event
-                continue
-            case TextDelta(text) if called:
-                continue
+                if name != WEB_SEARCH.name:
+                    continue
+                yield event
+                if (usage := await _usage_behind(events)) is not None:
+                    yield usage
+                return
             case TextDelta(text) if not shown:
                 held += text
                 if len(held) <= characters:
                     continue
                 shown, event = True, TextDelta(held)
-            case End() if held and not shown and not called:
+            case End() if held and not shown:
                 shown = True
                 yield TextDelta(held)
         yield event
+
+
+async def _usage_behind(call: AsyncIterator[Event | QueuePosition]) -> UsageReport | None:
+    """What a call has taken, where that is told soon: nobody waits for a stream of which no more is wanted,
+    nor minds how it ends."""
+    usage = None
+    with trio.move_on_after(USAGE_WITHIN), suppress(ProviderError):
+        async for event in call:
+            if isinstance(event, UsageReport):
+                usage = usage or event
+    return usage
 
 
 def _left_out(provider: Provider, inquiry: Inquiry) -> str:

@@ -95,6 +95,10 @@ class Citation:
     date: str = ""
 
 
+Citations = tuple[Citation | None, ...]
+"""Those of an answer, `[1]` first; None where no source of that number is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the provider counted them."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from discordianai.conversations.pending import TurnId
-from discordianai.model import Citation
+from discordianai.model import Citations
 
 
 class ReplyFailed(Exception):
@@ -30,7 +30,7 @@ class Reply(Protocol):
     def write(self, text: str) -> None:
         """Add `text` to what is shown; never waits. Raises `ReplyFailed` where nobody can see it any more."""
 
-    def cite(self, citations: tuple[Citation, ...]) -> None:
+    def cite(self, citations: Citations) -> None:
         """These are the sources of what is written from now on, and of all of it in the end."""
 
     def say(self, status: str) -> None:
@@ -54,7 +54,7 @@ class FakeReply:
 
     def __init__(self) -> None:
         self.text = ""
-        self.citations: tuple[Citation, ...] = ()
+        self.citations: Citations = ()
         self.statuses: list[str] = []
         self.closing: Closing | None = None
         self.finished = False
@@ -72,7 +72,7 @@ class FakeReply:
         self._check()
         self.text += text
 
-    def cite(self, citations: tuple[Citation, ...]) -> None:
+    def cite(self, citations: Citations) -> None:
         """See `Reply.cite`."""
         self.citations = citations
 

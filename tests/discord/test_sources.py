@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discordianai.discord.sources import References, sources
-from discordianai.model import Citation
+from discordianai.model import Citation, Citations
 
 TWO = (Citation("https://a.example/x", "First"), Citation("https://www.b.example/y", "Second"))
 
 
-def linked(*pieces: str, citations: tuple[Citation, ...] = TWO) -> str:
+def linked(*pieces: str, citations: Citations = TWO) -> str:
     references = References()
     references.know(citations)
     return "".join([*(references.feed(piece) for piece in pieces), references.end()])
@@ -49,6 +49,15 @@ def test_those_that_the_text_uses_are_listed_with_its_numbers_and_do_not_unfold(
         "**Sources**\n[1] [First](<https://a.example/x>) · a.example"
         "\n[2] [Second](<https://www.b.example/y>) · b.example"
     )
+
+
+def test_a_number_without_a_source_is_neither_linked_nor_listed() -> None:
+    """What one search has numbered so that it cannot be used leaves the others their numbers."""
+    citations = (TWO[0], None, TWO[1])
+    assert linked("a [2] b [3]", citations=citations) == "a [2] b [[3]](<https://www.b.example/y>)"
+    assert sources(citations, {2, 3}).startswith("**Sources**\n[3] [Second]")
+    assert "[3] [Second]" in sources(citations)
+    assert sources((None,)) == ""
 
 
 def test_a_source_is_listed_once() -> None:
@@ -98,10 +107,13 @@ def test_a_source_shows_what_it_is(citation: Citation, shown: str) -> None:
     assert shown in sources([citation])
 
 
-@given(st.lists(st.builds(Citation, url=st.text(), title=st.text(), date=st.text()), max_size=5), st.text())
-def test_any_sources_and_any_text_can_be_shown(citations: list[Citation], text: str) -> None:
+@given(
+    st.lists(st.none() | st.builds(Citation, url=st.text(), title=st.text(), date=st.text()), max_size=5),
+    st.text(),
+)
+def test_any_sources_and_any_text_can_be_shown(citations: list[Citation | None], text: str) -> None:
     """There is a line for each source that is listed, and nothing in it ends the line."""
     linked(text, citations=tuple(citations))
     listed = sources(citations)
-    different = len({citation.url for citation in citations})
+    different = len({citation.url for citation in citations if citation})
     assert len(listed.splitlines()) == (different + 1 if different else 0)

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.model import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.providers import errors
-from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.bounded_text import MOST_TEXT
 from discordianai.providers.endpoint import MOST_OF_AN_ERROR
 from discordianai.providers.event_stream import MOST_OF_AN_EVENT
 from discordianai.providers.events import End, Event, SourceList, TextDelta
@@ -157,6 +157,25 @@ async def test_an_error_whose_body_never_ends_is_told_in_time(authority: Authori
     assert caught.value.retry_after == 3
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, errors.AuthenticationFailed), (429, errors.RateLimited), (503, errors.Overloaded)],
+)
+async def test_an_error_whose_body_breaks_off_is_still_the_error_of_its_status(
+    authority: Authority, status: int, error: type[errors.ProviderError]
+) -> None:
+    """A wrong key is not a lost connection, which would be tried again."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start(status, [("content-type", "application/json"), ("retry-after", "3")])
+        await exchange.send(b'{"error": ')
+        await exchange.reset()
+
+    async with provider(authority, answer) as (asked, _):
+        with trio.fail_after(10), pytest.raises(error):
+            await ask(asked)
+
+
 @pytest.mark.parametrize("status", [200, 500])
 async def test_what_comes_compressed_is_not_unfolded(authority: Authority, status: int) -> None:
     """We ask for none; a megabyte and a half of zeros' gzip would be a gigabyte and a half."""
@@ -202,7 +221,7 @@ async def test_sources_and_arguments_without_end_are_cut(authority: Authority) -
     assert ToolCall("web_search", "") in events
     (sources,) = [each for each in events if isinstance(each, SourceList)]
     assert len(sources.citations) == MOST_SOURCES
-    assert all(len(citation.title) <= 300 for citation in sources.citations)
+    assert all(len(citation.title) <= 300 for citation in sources.citations if citation)
 
 
 async def test_a_cut_answer_is_cancelled_where_closing_does_not_stop_it(authority: Authority) -> None:

@@ -84,8 +84,9 @@ def text_of(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-def cited(events: list[Event]) -> tuple[Citation, ...]:
-    return [event.citations for event in events if isinstance(event, SourceList)][-1]
+def cited(events: list[Event]) -> list[Citation]:
+    last = [event.citations for event in events if isinstance(event, SourceList)][-1]
+    return [citation for citation in last if citation is not None]
 
 
 @EVERYBODY
@@ -173,7 +174,7 @@ async def test_perplexitys_sources_are_listed_however_it_searched(authority: Aut
         lists = [event for event in events if isinstance(event, SourceList)]
         assert bool(lists) is (kind is not Kind.NO_SOURCES)
         if lists:
-            urls = [citation.url for citation in lists[-1].citations]
+            urls = [citation.url for citation in cited(events)]
             assert len(urls) == len(set(urls))
 
 

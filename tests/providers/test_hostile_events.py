@@ -12,13 +12,15 @@ from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.model import Citation, RateLimits, Usage
 from discordianai.providers import failures
+from discordianai.providers.bounded_text import MOST_TEXT
 from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.codec import Decoder
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import Event, SourceList, TextDelta, UsageReport
-from discordianai.providers.json_values import MOST, NotJson, parse
+from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.providers.usage import MOST_TOKENS
 from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded
 
@@ -129,13 +131,15 @@ def check_event(event: Event) -> None:
     match event:
         case TextDelta(text):
             assert isinstance(text, str)
-            assert text
+            assert 0 < len(text) <= MOST_TEXT
         case UsageReport(Usage(asked, answered)):
-            assert 0 <= asked <= MOST
-            assert 0 <= answered <= MOST
+            assert 0 <= asked <= MOST_TOKENS
+            assert 0 <= answered <= MOST_TOKENS
         case SourceList(citations):
             for citation in citations:
-                check_citation(citation)
+                if citation is not None:
+                    check_citation(citation)
+            assert citations[-1] is not None
         case _:
             assert isinstance(event, Event)
 

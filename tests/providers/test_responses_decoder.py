@@ -5,14 +5,18 @@ import json
 import pytest
 
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.model import Citation, FinishReason, ToolCall, Usage
+from discordianai.model import Citation, Citations, FinishReason, ToolCall, Usage
 from discordianai.providers import errors
-from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.bounded_text import MOST_TEXT
+from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json
 from discordianai.providers.responses_decoder import ResponsesDecoder
-from tests.known_providers import OPENAI
+from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded
+
+CALL: Json = {"type": "function_call", "arguments": ""}
+WHOLE: Json = {"type": "function_call", "arguments": '{"query": "tide"}'}
 
 
 def read(stream: list[str], most_tokens: int | None = None) -> list[Event]:
@@ -24,9 +28,13 @@ def said(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-def cited(events: list[Event]) -> tuple[Citation, ...]:
+def cited(events: list[Event]) -> Citations:
     lists = [event.citations for event in events if isinstance(event, SourceList)]
     return lists[-1] if lists else ()
+
+
+def urls(events: list[Event]) -> list[str]:
+    return [citation.url if citation else "" for citation in cited(events)]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +70,77 @@ def test_the_text_is_found_wherever_it_stands(dropped: str) -> None:
     assert cited(events) == (Citation("https://tides.example/today", "Tides"),)
 
 
+def delta(words: str) -> Json:
+    return {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": words}
+
+
+def done(words: str) -> Json:
+    return {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": words}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([done("Bonjour"), delta("Bonjour")], id="deltas behind their done"),
+        pytest.param([delta("Bon"), done("Bonjour"), delta("jour")], id="a delta behind its done"),
+        pytest.param([delta("Bon"), done("Bonjour"), done("Bonjour")], id="a delta is missing"),
+    ],
+)
+def test_a_part_is_said_once_and_whole_in_whatever_order_it_comes(events: list[Json]) -> None:
+    assert said(read([json.dumps(event) for event in events])) == "Bonjour"
+
+
+@pytest.mark.parametrize(
+    ("status", "ends"),
+    [("incomplete", FinishReason.LENGTH), ("in_progress", FinishReason.STOP), (7, FinishReason.STOP)],
+)
+def test_a_completed_response_that_says_otherwise_is_believed(status: object, ends: FinishReason) -> None:
+    """Failed and cut runs were seen to come in the event of those that are complete."""
+    response: Json = {"status": status, "incomplete_details": {"reason": "max_output_tokens"}}
+    completed: Json = {"type": "response.completed", "response": response}
+    assert read([json.dumps(completed)])[-1] == End(ends)
+    failed: Json = {"status": "failed", "error": {"code": "insufficient_quota"}}
+    with pytest.raises(errors.QuotaExhausted):
+        read([json.dumps({"type": "response.completed", "response": failed})])
+
+
+def test_a_run_that_goes_on_has_not_ended() -> None:
+    """So that it is cancelled, where it would stay on the bill."""
+    decoder = ResponsesDecoder(OPENAI, ())
+    with pytest.raises(errors.MalformedAnswer):
+        list(decoder.decode_whole({"id": "resp_9", "status": "in_progress"}))
+    assert not decoder.ended
+
+
+def test_the_end_of_a_strange_call_does_not_end_ours() -> None:
+    """Calls may be streamed side by side."""
+    added: list[Json] = [
+        {"type": "response.output_item.added", "output_index": index, "item": {**CALL, "name": name}}
+        for index, name in enumerate(("theirs", "web_search"))
+    ]
+    ended: list[Json] = [
+        {
+            "type": "response.output_item.done",
+            "output_index": index,
+            "item": {**WHOLE, "name": name},
+        }
+        for index, name in enumerate(("theirs", "web_search"))
+    ]
+    events = read([json.dumps(event) for event in (*added, *ended)])
+    assert events == [ToolCall("web_search", "tide")]
+
+
+def test_a_call_of_ours_of_which_no_end_came_is_told_with_the_answers() -> None:
+    call = [data for data in recorded.FUNCTION_CALL if "output_item.done" not in data]
+    assert [event for event in read(call) if isinstance(event, ToolCall)] == [ToolCall("web_search", "tide")]
+
+
+def test_more_tokens_than_there_can_be_are_none() -> None:
+    """They would use up a person's day, and everybody's minute."""
+    stream = [data.replace("77", "77000000000") for data in recorded.TEXT]
+    assert not any(isinstance(event, UsageReport) for event in read(stream))
+
+
 def test_a_call_of_our_function_is_whole_and_one_of_theirs_is_none() -> None:
     """Perplexity streams its own search as a call: only what was offered is ours to answer."""
     assert [event for event in read(recorded.FUNCTION_CALL) if isinstance(event, ToolCall)] == [
@@ -78,8 +157,8 @@ def test_a_call_behind_one_of_theirs_is_still_ours() -> None:
 
 
 def test_sources_are_numbered_as_the_text_cites_them() -> None:
-    """By their ids; where two searches gave out the same one, by their place among the addresses."""
-    assert [citation.url for citation in cited(read(recorded.AGENT))] == [
+    """By their ids: a page that was found twice has two. Where two pages have one, by their place."""
+    assert urls(read(recorded.AGENT)) == [
         "https://one.example",
         "https://two.example",
     ]
@@ -87,16 +166,27 @@ def test_sources_are_numbered_as_the_text_cites_them() -> None:
         {"type": "response.reasoning.search_results", "results": [{"id": 2, "url": "https://b.example"}]},
         {"type": "response.reasoning.search_results", "results": [{"id": 1, "url": "https://a.example"}]},
     ]
-    assert [c.url for c in cited(read([json.dumps(each) for each in found]))] == [
+    assert urls(read([json.dumps(each) for each in found])) == [
         "https://a.example",
         "https://b.example",
     ]
+    again: Json = {
+        "type": "response.reasoning.search_results",
+        "results": [
+            {"id": "3", "url": "https://b.example"},
+            {"id": 4, "url": 5},
+            {"id": 5, "url": "https://c.example"},
+            {"id": 0, "url": "https://d.example"},
+        ],
+    }
+    numbered = urls(read([json.dumps(each) for each in (*found, again)]))
+    assert numbered == [f"https://{host}.example" if host else "" for host in ("a", "b", "b", "", "c", "d")]
     clash: Json = {
         "type": "response.reasoning.search_results",
         "results": [{"id": 2, "url": "https://a.example"}],
     }
-    urls = [c.url for c in cited(read([json.dumps(found[0]), json.dumps(clash)]))]
-    assert urls == ["https://b.example", "https://a.example"]
+    clashing = urls(read([json.dumps(found[0]), json.dumps(clash)]))
+    assert clashing == ["https://b.example", "https://a.example"]
 
 
 @pytest.mark.parametrize(
@@ -173,3 +263,17 @@ def test_an_answer_without_an_end_in_sight_is_cut() -> None:
         events += decoder.decode(json.dumps(delta))
     assert len(said(events)) == MOST_TEXT
     assert not decoder.ended, "the provider goes on, and is to be told to stop"
+
+
+def test_a_whole_answer_beyond_the_bound_is_cut_and_has_one_end() -> None:
+    """However many messages it has, and whatever it says of its own end."""
+    for decoder, body in ((ResponsesDecoder(OPENAI, ()), LONG), (ChatDecoder(FOREIGN, ()), LONG_CHAT)):
+        events = list(decoder.decode_whole(body))
+        assert len(said(events)) == MOST_TEXT
+        assert [event for event in events if isinstance(event, End)] == [End(FinishReason.LENGTH)]
+        assert events[-1] == End(FinishReason.LENGTH)
+
+
+_TEXT: Json = {"type": "output_text", "text": "x" * 1_500_000}
+LONG: Json = {"status": "completed", "output": [{"type": "message", "content": [_TEXT]}] * 2}
+LONG_CHAT: Json = {"choices": [{"message": {"content": _TEXT["text"]}, "finish_reason": "stop"}]}

@@ -36,7 +36,7 @@ from discordianai.discord.pace import Pace
 from discordianai.discord.sources import References, sources
 from discordianai.discord.splitting import MESSAGE_LIMIT, closed, cut, settled, units
 from discordianai.guard import Guard
-from discordianai.model import Citation, Question
+from discordianai.model import Citations, Question
 from discordianai.reply import Closing, ReplyFailed
 from discordianai.surrogates import well_formed
 
@@ -94,7 +94,7 @@ class DiscordReply:
         self._left = deque(options.left)  # further messages of a former process
         self._further: list[int] = []  # messages beside the original one
         self._references = References()
-        self._citations: tuple[Citation, ...] = ()
+        self._citations: Citations = ()
         self._written = ""
         self._closing = Closing()
         self._small_print = ""
@@ -134,7 +134,7 @@ class DiscordReply:
             self._tail += text
             self._news.set()
 
-    def cite(self, citations: tuple[Citation, ...]) -> None:
+    def cite(self, citations: Citations) -> None:
         """See `Reply.cite`."""
         self._citations = citations
         self._references.know(citations)

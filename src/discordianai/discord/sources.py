@@ -36,12 +36,12 @@ class References:
     """
 
     def __init__(self) -> None:
-        self._citations: Sequence[Citation] = ()
+        self._citations: Sequence[Citation | None] = ()
         self._held = ""
         self._code = ""  # the backticks that opened it
         self.used: set[int] = set()
 
-    def know(self, citations: Sequence[Citation]) -> None:
+    def know(self, citations: Sequence[Citation | None]) -> None:
         """These are the sources, by number from 1."""
         self._citations = citations or self._citations
 
@@ -76,20 +76,19 @@ class References:
         return f"[[{number}]](<{address.url}>)"
 
 
-def sources(citations: Sequence[Citation], used: Collection[int] = ()) -> str:
+def sources(citations: Sequence[Citation | None], used: Collection[int] = ()) -> str:
     """One line a source, with the number that the text uses, its title and its site; each source once.
 
     Those that the text uses, or where it uses none, the first ones. Angle brackets keep previews from
     unfolding.
     """
-    numbers = sorted(number for number in used if number <= len(citations))
-    if not numbers:
-        numbers = list(range(1, min(len(citations), MOST_UNUSED) + 1))
+    known = {number: citation for number, citation in enumerate(citations, 1) if citation is not None}
+    numbers = [number for number in known if number in used] or list(known)[:MOST_UNUSED]
     by_address: dict[str, list[int]] = {}
     for number in numbers:
-        by_address.setdefault(citations[number - 1].url, []).append(number)
+        by_address.setdefault(known[number].url, []).append(number)
     lines = [
-        f"{''.join(f'[{number}]' for number in same)} {_listed(citations[same[0] - 1])}"
+        f"{''.join(f'[{number}]' for number in same)} {_listed(known[same[0]])}"
         for same in by_address.values()
     ]
     return "\n".join(("**Sources**", *lines)) if lines else ""

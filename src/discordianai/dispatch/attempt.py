@@ -7,7 +7,7 @@ from discordianai.dispatch.budget import Budget
 from discordianai.dispatch.estimate import TokenEstimate
 from discordianai.dispatch.fair_line import Place
 from discordianai.dispatch.statistics import Outcome, Tally, outcome_of
-from discordianai.model import ChatRequest
+from discordianai.model import ChatRequest, ToolCall
 from discordianai.providers.errors import ProviderError, RateLimited
 from discordianai.providers.events import Event, LimitsReport, TextDelta, UsageReport
 
@@ -32,13 +32,13 @@ class Attempt:
         self._log = log
         self._began = trio.current_time()
         self._texts: list[str] = []
-        self._heard = self._settled = False
+        self._heard = self._settled = self._called = False
         self._outcome = Outcome.STOPPED
 
     @property
     def shown(self) -> bool:
-        """Whether text has come: what was shown is never begun again."""
-        return bool(self._texts)
+        """Whether text has come, or a call of a tool: neither is ever begun again."""
+        return bool(self._texts) or self._called
 
     def see(self, event: Event) -> None:
         """Learn from an event."""
@@ -48,6 +48,8 @@ class Attempt:
                 return
             case TextDelta(text):
                 self._texts.append(text)
+            case ToolCall():
+                self._called = True
             case UsageReport(usage):
                 self._estimate.learn(self._request, usage)
                 self._tally.used(self._request.model, usage)

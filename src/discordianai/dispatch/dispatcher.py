@@ -150,7 +150,7 @@ class Dispatcher:
     async def _tries(
         self, request: ChatRequest, deadline: float
     ) -> AsyncGenerator[Event | QueuePosition, None]:
-        """Try until text has come; what was shown is never begun again.
+        """Try until text, or a call of a tool, has come; neither is ever begun again.
 
         No cancel scope is open across a yield: each wait is bounded by itself.
         """

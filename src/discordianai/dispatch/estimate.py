@@ -9,6 +9,10 @@ FIRST_GUESS = 500.0
 WEIGHT = 0.05
 """Of the newest answer in the average."""
 
+LONGEST_ANSWER = 16_000
+"""Tokens of an answer that count in the average: what is told of one must not make all others seem too long
+to be asked for."""
+
 
 class TokenEstimate:
     """Counts the question, and expects an answer like the last ones."""
@@ -35,7 +39,7 @@ class TokenEstimate:
 
     def learn(self, request: ChatRequest, usage: Usage) -> None:
         """So many it were."""
-        self._answer += WEIGHT * (usage.output_tokens - self._answer)
+        self._answer += WEIGHT * (min(usage.output_tokens, LONGEST_ANSWER) - self._answer)
         self._estimator.learn(request.model, request.texts, usage.input_tokens - _attached(request))
 
 

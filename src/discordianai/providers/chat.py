@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from discordianai.model import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 from discordianai.providers import failures
-from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.bounded_text import BoundedText
 from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
@@ -12,6 +12,7 @@ from discordianai.providers.port import ProviderOptions
 from discordianai.providers.responses import parameters
 from discordianai.providers.sources import Sources
 from discordianai.providers.tool_calls import ToolCalls
+from discordianai.providers.usage import usage
 
 DONE = "[DONE]"
 
@@ -71,7 +72,7 @@ class ChatDecoder:
         self._sources = Sources()
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None
-        self._characters = 0
+        self._text = BoundedText()
         self.ended = False
 
     def decode(self, data: str) -> Iterator[Event]:
@@ -84,6 +85,8 @@ class ChatDecoder:
         except NotJson:
             raise MalformedAnswer(self._provider, "an event is not JSON") from None
         yield from self._read(chunk, "delta")
+        if self._text.full:
+            yield End(FinishReason.LENGTH)
 
     def decode_whole(self, body: Json) -> Iterator[Event]:
         """See `Decoder.decode_whole`."""
@@ -106,21 +109,14 @@ class ChatDecoder:
             self._calls.add(key, text(named, "name"), piece(named, "arguments"))
         if self._sources.add(tables(chunk, "search_results")):
             yield SourceList(self._sources.citations)
-        yield from self._say(_text(said))
+        if words := self._text.take(_text(said)):
+            yield TextDelta(words)
         if reason := text(choice, "finish_reason"):
             self._reason = _REASONS.get(reason, FinishReason.OTHER)
             if call := self._calls.whole():
                 yield call
-        self._usage = _usage(table(chunk, "usage")) or self._usage  # some tell with every chunk
-
-    def _say(self, words: str) -> Iterator[Event]:
-        if not words:
-            return
-        room = MOST_TEXT - self._characters
-        self._characters += len(words)
-        yield TextDelta(words[:room])
-        if len(words) > room:
-            yield End(FinishReason.LENGTH)
+        counted = usage(table(chunk, "usage"), "prompt_tokens", "completion_tokens")
+        self._usage = counted or self._usage  # some tell with every chunk
 
     def _end(self) -> Iterator[Event]:
         if not self.ended:
@@ -129,18 +125,13 @@ class ChatDecoder:
                 yield call
             if self._usage is not None:
                 yield UsageReport(self._usage)
-            yield End(self._reason or FinishReason.OTHER)
+            yield End(FinishReason.LENGTH if self._text.full else self._reason or FinishReason.OTHER)
 
 
 def _text(said: Json) -> str:
     """The content, which some send as parts; a refusal is what the model said."""
     content = piece(said, "content") or "".join(piece(part, "text") for part in tables(said, "content"))
     return content or piece(said, "refusal")
-
-
-def _usage(usage: Json) -> Usage | None:
-    asked, answered = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-    return Usage(asked, answered) if asked is not None and answered is not None else None
 
 
 def _content(turn: Turn) -> str | list[Json]:

@@ -74,16 +74,14 @@ class ProviderClient:
             async with aclosing(self._read(response, decoder)) as events:
                 yield events
         finally:
-            if not decoder.ended:
-                await self._cancel(decoder.run_id, request.number)
+            path = self._codec.cancel_path(decoder.run_id) if decoder.run_id and not decoder.ended else None
+            if path is not None:
+                await self._cancel(path, response, request.number)
 
-    async def _cancel(self, run_id: str, question: int) -> None:
+    async def _cancel(self, path: str, response: httpx.Response, question: int) -> None:
         """A run that is not stopped stays on the bill."""
-        path = self._codec.cancel_path(run_id) if run_id else None
-        if path is None:
-            return
         try:
-            await self._endpoint.cancel(path)
+            await self._endpoint.cancel(path, response)
         except ProviderError as error:
             self._log.info("the run could not be cancelled", question=question, reason=error.for_log)
 

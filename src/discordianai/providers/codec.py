@@ -7,10 +7,6 @@ from discordianai.model import ChatRequest
 from discordianai.providers.events import Event
 from discordianai.providers.json_values import Json
 
-MOST_TEXT = 1_000_000
-"""Characters of an answer that are taken: below the 10 MB of a file on Discord, whatever the script. The
-longest answer of today's models, 128,000 tokens, has half of it."""
-
 
 class Decoder(Protocol):
     """Reads one answer."""

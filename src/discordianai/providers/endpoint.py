@@ -56,20 +56,27 @@ class ProviderEndpoint:
             raise MalformedAnswer(self._options.provider, f"the answer is not JSON: {error}") from None
 
     async def error(self, response: httpx.Response) -> Json:
-        """The body of an error; empty where it is no JSON object, too long, or does not come in time."""
+        """The body of an error; empty where it is no JSON object, too long, or does not come whole in time.
+
+        Then its status tells what there is to tell.
+        """
         content = b""
         try:
             with trio.move_on_after(self._options.read_timeout):
                 content = await self._read(response, MOST_OF_AN_ERROR)
             return parse(content)
-        except (NotJson, MalformedAnswer):  # text or HTML of something on the way, or cut, or compressed
-            return {}
+        except (NotJson, MalformedAnswer, httpx.HTTPError):
+            return {}  # the text or HTML of something on the way, for instance
 
-    async def cancel(self, path: str) -> None:
-        """Have a run stopped; bounded, and also when this task is cancelled. Raises `ProviderError`."""
+    async def cancel(self, path: str, response: httpx.Response) -> None:
+        """Have the run stopped of which this is the response, and close that. Raises `ProviderError`.
+
+        Bounded, and also where this task is cancelled.
+        """
         with trio.move_on_after(CANCEL_TIMEOUT, shield=True):
             url = f"{self._options.base_url}{path}"
             try:
+                await response.aclose()  # first: its connection may be the only one that there is
                 async with self._client.stream("POST", url, headers=self._headers()) as response:
                     if not response.is_success:
                         raise failures.from_response(self._options.provider, response, {})

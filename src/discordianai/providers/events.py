@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from discordianai.model import Citation, FinishReason, RateLimits, ToolCall, Usage
+from discordianai.model import Citations, FinishReason, RateLimits, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +14,9 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class SourceList:
-    """The sources known so far, `[1]` first. It replaces what came before."""
+    """The sources known so far. It replaces what came before."""
 
-    citations: tuple[Citation, ...]
+    citations: Citations
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,17 @@ All of that is read wherever it occurs; nothing here asks who is speaking.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from discordianai.model import FinishReason, Provider, Tool, Usage
 from discordianai.providers import failures
-from discordianai.providers.codec import MOST_TEXT
+from discordianai.providers.bounded_text import BoundedText
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
 from discordianai.providers.sources import Sources
 from discordianai.providers.tool_calls import ToolCalls
+from discordianai.providers.usage import usage
 
 MOST_PARTS = 1000
 """Messages of one answer, and parts of messages."""
@@ -35,6 +37,14 @@ _STATUS_OF_EVENT = {
 """The terminal events; exactly one of them ends a stream."""
 
 
+@dataclass(slots=True)
+class _Part:
+    """What was said of one part of a message; nothing more once it is `done`."""
+
+    pieces: list[str] = field(default_factory=list)
+    done: bool = False
+
+
 class ResponsesDecoder:
     """See `Decoder`. `most_tokens` is what the answer may have, where that was said."""
 
@@ -45,9 +55,9 @@ class ResponsesDecoder:
         self._most_tokens = most_tokens
         self._calls = ToolCalls(tools)
         self._sources = Sources()
-        self._said: set[tuple[int, int]] = set()
+        self._parts: dict[tuple[int, int], _Part] = {}
         self._last_item: int | None = None
-        self._characters = 0
+        self._text = BoundedText()
         self.ended = False
         self.run_id = run_id
 
@@ -59,11 +69,15 @@ class ResponsesDecoder:
             return  # a keep-alive: some come as data
         kind = text(event, "type")
         if status := _STATUS_OF_EVENT.get(kind):
-            yield from self._end(status, event)
+            told = text(table(event, "response"), "status")
+            worse = status == "completed" and told in _STATUS_OF_EVENT.values()
+            yield from self._end(told if worse else status, event)
         elif (read := _READERS.get(kind)) is not None:
             yield from read(
                 self, event, count(event, "output_index") or 0, count(event, "content_index") or 0
             )
+            if self._text.full:
+                yield End(FinishReason.LENGTH)
 
     def close(self) -> Iterator[Event]:
         """See `Decoder.close`: without its terminal event an answer is never complete."""
@@ -82,7 +96,7 @@ class ResponsesDecoder:
         return self._say(index, part, piece(event, "delta"))
 
     def _text_done(self, event: Json, index: int, part: int) -> Iterator[Event]:
-        return self._say_unsaid(index, part, piece(event, "text") or piece(event, "refusal"))
+        return self._say_rest(index, part, piece(event, "text") or piece(event, "refusal"))
 
     def _annotation(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
         return self._cite([table(event, "annotation")])
@@ -117,63 +131,75 @@ class ResponsesDecoder:
                 yield from self._cite(tables(item, "results"))
             case "function_call":
                 self._calls.replace(index, text(item, "name"), piece(item, "arguments"))
-                if call := self._calls.whole():
+                if call := self._calls.whole(index):
                     yield call
 
     def _message(self, index: int, item: Json, *, say: bool) -> Iterator[Event]:
         for number, part in enumerate(tables(item, "content")):
             if say:
-                yield from self._say_unsaid(index, number, piece(part, "text") or piece(part, "refusal"))
+                yield from self._say_rest(index, number, piece(part, "text") or piece(part, "refusal"))
             yield from self._cite(tables(part, "annotations"))
 
-    def _say_unsaid(self, index: int, part: int, words: str) -> Iterator[Event]:
-        if (index, part) not in self._said:
-            yield from self._say(index, part, words)
+    def _say_rest(self, index: int, part: int, words: str) -> Iterator[Event]:
+        """All of a part: what of it did not come before is said, and nothing of it afterwards."""
+        before = self._parts.get((index, part), _Part())
+        said = "".join(before.pieces)
+        if words.startswith(said):
+            yield from self._say(index, part, words[len(said) :])
+        if words:
+            self._parts.setdefault((index, part), before).done = True
 
     def _say(self, index: int, part: int, words: str) -> Iterator[Event]:
         """More of that part of that item; a further message is a further paragraph."""
-        if not words:
+        said = self._parts.get((index, part)) or _Part()
+        if not words or said.done:
             return
+        if len(self._parts) > MOST_PARTS:
+            self._text.full = True
+            return
+        self._parts[index, part] = said
+        said.pieces.append(words)
         if self._last_item not in {None, index}:
             words = "\n\n" + words
         self._last_item = index
-        self._said.add((index, part))
-        room = MOST_TEXT - self._characters
-        self._characters += len(words)
-        yield TextDelta(words[:room])
-        if len(words) > room or len(self._said) > MOST_PARTS:
-            yield End(FinishReason.LENGTH)
+        if taken := self._text.take(words):
+            yield TextDelta(taken)
 
     def _cite(self, results: Iterable[Json]) -> Iterator[Event]:
         if self._sources.add(results):
             yield SourceList(self._sources.citations)
 
     def _end(self, status: str, event: Json) -> Iterator[Event]:
+        if status not in _STATUS_OF_EVENT.values():
+            raise MalformedAnswer(self._provider, "the answer ends in a state that is no end")
         self.ended = True
         response = table(event, "response")
         if status == "failed":
             raise failures.from_event(self._provider, _error_of(event))
         if status == "cancelled":
             raise ConnectionLost(self._provider, "the run was cancelled")
-        if status not in {"completed", "incomplete"}:
-            raise MalformedAnswer(self._provider, "the answer ends in a state that is no end")
         # The places of a whole response need not be those of its events: all of its text is taken, or none.
-        nothing_said = not self._said
+        nothing_said = not self._parts
         for index, item in enumerate(tables(response, "output")):
             if item.get("type") == "message":
                 yield from self._message(index, item, say=nothing_said)
             else:
                 yield from self._item(index, item)
-        usage = _usage(table(response, "usage"))
-        if usage is not None:
-            yield UsageReport(usage)
-        yield End(self._reason(status, response, usage))
+        if call := self._calls.whole():
+            yield call
+        counted = usage(table(response, "usage"), "input_tokens", "output_tokens")
+        if counted is not None:
+            yield UsageReport(counted)
+        yield End(self._reason(status, response, counted))
 
-    def _reason(self, status: str, response: Json, usage: Usage | None) -> FinishReason:
+    def _reason(self, status: str, response: Json, counted: Usage | None) -> FinishReason:
+        if self._text.full:
+            return FinishReason.LENGTH
         if status == "incomplete":
             return _REASONS.get(text(table(response, "incomplete_details"), "reason"), FinishReason.OTHER)
         # Perplexity was seen to call a cut answer complete.
-        cut = self._most_tokens is not None and usage is not None and usage.output_tokens >= self._most_tokens
+        most = self._most_tokens
+        cut = most is not None and counted is not None and counted.output_tokens >= most
         return FinishReason.LENGTH if cut else FinishReason.STOP
 
 
@@ -197,9 +223,3 @@ def _error_of(event: Json) -> Json:
     """In the response, at the top, or flat: `{"type": "error", "code": ..., "message": ...}`."""
     flat = {key: value for key, value in event.items() if key != "type"}
     return table(table(event, "response"), "error") or table(event, "error") or flat
-
-
-def _usage(usage: Json) -> Usage | None:
-    """Both counts, or none: half of it would be taken for all."""
-    asked, answered = count(usage, "input_tokens"), count(usage, "output_tokens")
-    return Usage(asked, answered) if asked is not None and answered is not None else None

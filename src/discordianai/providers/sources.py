@@ -1,51 +1,66 @@
 """Collects the sources of one answer, and numbers them as its text cites them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from discordianai.model import Citation
+from discordianai.model import Citation, Citations
 from discordianai.providers.json_values import Json, count, text
 
 MOST_SOURCES = 100
 LONGEST_URL = 2048
 LONGEST_TITLE = 300
 
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    number: int | None
-    citation: Citation
+HIGHEST_NUMBER = 2 * MOST_SOURCES
+"""Of a source that a text cites; a page that is found twice has two."""
 
 
 class Sources:
     """The search results of an answer, in the order in which they came.
 
-    A result's `id` is the number by which the text cites it. Several searches may give out the same one; then
-    nothing tells which is meant, and the results count by their place.
+    A result's `id` is the number by which the text cites it; a page that several searches found has several.
+    Where one number stands for two pages, nothing tells which is meant, and the results count by their place.
     """
 
     def __init__(self) -> None:
-        self._found: dict[str, _Found] = {}
+        self._found: dict[str, Citation] = {}
+        self._numbered: dict[int, Citation] = {}
+        self._ambiguous = False
 
     def add(self, results: Iterable[Json]) -> bool:
-        """Search results, or annotations; whether a new source is among them."""
-        known = len(self._found)
+        """Search results, or annotations; whether `citations` are others now."""
+        before = len(self._found), len(self._numbered), self._ambiguous
         for result in results:
             self._add(result)
-        return len(self._found) > known
+        return before != (len(self._found), len(self._numbered), self._ambiguous)
 
     def _add(self, result: Json) -> None:
         url = text(result, "url")
-        if not url or len(url) > LONGEST_URL or url in self._found or len(self._found) >= MOST_SOURCES:
+        if not url or len(url) > LONGEST_URL:
             return
-        citation = Citation(url, text(result, "title")[:LONGEST_TITLE], text(result, "date")[:LONGEST_TITLE])
-        self._found[url] = _Found(count(result, "id"), citation)
+        if url not in self._found:
+            if len(self._found) >= MOST_SOURCES:
+                return
+            title, date = text(result, "title")[:LONGEST_TITLE], text(result, "date")[:LONGEST_TITLE]
+            self._found[url] = Citation(url, title, date)
+        number = _number(result)
+        if number is not None:
+            known = self._numbered.setdefault(number, self._found[url])
+            self._ambiguous = self._ambiguous or known is not self._found[url]
 
     @property
-    def citations(self) -> tuple[Citation, ...]:
-        """`[1]` first."""
-        found = list(self._found.values())
-        by_number = {each.number: each for each in found if each.number is not None}
-        if by_number.keys() == set(range(1, len(found) + 1)):
-            found = [by_number[number] for number in range(1, len(found) + 1)]
-        return tuple(each.citation for each in found)
+    def citations(self) -> Citations:
+        """`[1]` first; those without a number behind the others."""
+        numbered = {} if self._ambiguous else self._numbered
+        highest = max(numbered, default=0)
+        cited = {citation.url for citation in numbered.values()}
+        return (
+            *(numbered.get(number) for number in range(1, highest + 1)),
+            *(citation for url, citation in self._found.items() if url not in cited),
+        )
+
+
+def _number(result: Json) -> int | None:
+    """By which the text cites it, if that can be: some write it as a string."""
+    written = text(result, "id")
+    short = written.isascii() and written.isdigit() and len(written) < len(str(HIGHEST_NUMBER)) + 1
+    number = int(written) if short else count(result, "id")
+    return number if number is not None and 1 <= number <= HIGHEST_NUMBER else None

@@ -37,10 +37,10 @@ class ToolCalls:
             self._arguments, self._length = [], 0
         self.add(key, name, arguments)
 
-    def whole(self) -> ToolCall | None:
-        """The call, once, when it has ended; None where there was none of ours."""
+    def whole(self, key: object = None) -> ToolCall | None:
+        """The call, once, when the one of that key has ended, or all have; None where it is none of ours."""
         tool = self._tools.get(self._name)
-        if tool is None or self._told:
+        if tool is None or self._told or key not in {None, self._first}:
             return None
         self._told = True
         return ToolCall(tool.name, _argument(tool, "".join(self._arguments)))

@@ -78,7 +78,7 @@ async def test_a_run_that_was_left_is_billed_at_its_end(authority: Authority) ->
         assert service.runs_billed == 0
         await until(lambda: service.runs_billed == 1)
         assert (await client.post(f"/v1/agent/{response_id}/cancel")).status_code == 400
-        assert [rejection.status for rejection in service.rejected] == [400]
+        assert not service.rejected, "it may have ended while the cancellation was on its way"
 
 
 async def test_a_run_that_was_left_can_be_cancelled(authority: Authority) -> None:

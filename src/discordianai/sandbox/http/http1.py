@@ -57,7 +57,10 @@ class Http1Exchange(Exchange):
 
     async def receive(self) -> bytes:
         """See `Exchange.receive`."""
-        event = await next_event(self.connection, self._machine)
+        try:
+            event = await next_event(self.connection, self._machine)
+        except h11.RemoteProtocolError as error:  # it has left in the middle of its body, for instance
+            raise PeerGone("the client broke off") from error
         if isinstance(event, h11.Data):
             return bytes(event.data)
         if isinstance(event, h11.ConnectionClosed):

@@ -1,0 +1,15 @@
+"""What a request will take is learned from what was reported, and no report can spoil it."""
+
+from discordianai.dispatch.estimate import TokenEstimate
+from discordianai.model import ChatRequest, Role, Turn, Usage
+from discordianai.providers.usage import MOST_TOKENS
+from discordianai.tokens import TokenEstimator
+
+
+def test_reports_without_sense_make_no_question_too_long_for_a_minute() -> None:
+    """A million tokens of one answer, and all later ones would be refused until the next start."""
+    estimate = TokenEstimate(TokenEstimator())
+    request = ChatRequest("a-model", (Turn(Role.USER, "why?"),))
+    for _ in range(100):
+        estimate.learn(request, Usage(MOST_TOKENS, MOST_TOKENS))
+    assert estimate.of(request) < 30_000
