@@ -32,7 +32,7 @@ ENDING = {
     **dict.fromkeys(("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"), "2027-01-14"),
     **dict.fromkeys(("gpt-4", "gpt-3.5-turbo", "o1", "o3-mini", "o4-mini", "gpt-4.1-nano"), "2026-10-23"),
 }
-"""Models of that bot's time, and the day on which OpenAI shuts each down: its page on deprecations, November 2026."""
+"""Models of that bot's time, and the day on which OpenAI shuts each down, by its page on deprecations."""
 
 
 @dataclass(frozen=True, slots=True)
