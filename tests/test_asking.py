@@ -23,7 +23,15 @@ from discordianai.model import (
     Turn,
     Usage,
 )
-from discordianai.providers.errors import BadRequest, ConnectionLost, Overloaded, ToolsRefused
+from discordianai.providers.errors import (
+    BadRequest,
+    ConnectionLost,
+    ContextTooLong,
+    ImageRefused,
+    Overloaded,
+    ProviderError,
+    ToolsRefused,
+)
 from discordianai.providers.events import End, TextDelta, UsageReport
 from discordianai.providers.fake import FakeProvider, Step
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
@@ -162,6 +170,20 @@ async def test_where_both_fail_the_last_error_is_told() -> None:
     with pytest.raises(ConnectionLost):
         await scene.ask()
     assert (len(scene.openai.requests), len(scene.perplexity.requests)) == (2, 1)
+
+
+@pytest.mark.parametrize("second", [BadRequest(PERPLEXITY, "400"), ToolsRefused(PERPLEXITY, "400")])
+async def test_where_the_last_one_gives_no_reason_an_earlier_ones_is_told(second: ProviderError) -> None:
+    """A person can shorten a question, and do nothing with one that was merely refused."""
+    scene = Scene([[ContextTooLong(OPENAI, "400")]], [[second]])
+    with pytest.raises(ContextTooLong):
+        await scene.ask()
+    scene = Scene([[BadRequest(OPENAI, "400")]], [[ImageRefused(PERPLEXITY, "400")]])
+    with pytest.raises(ImageRefused):
+        await scene.ask()
+    scene = Scene([[Overloaded(OPENAI, "503")]], [[second]])
+    with pytest.raises(type(second)):
+        await scene.ask()
 
 
 async def test_an_endpoint_without_tools_is_noticed_once_and_then_rules_decide() -> None:

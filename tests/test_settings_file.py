@@ -51,7 +51,7 @@ def test_every_mistake_is_told_in_one_go_with_its_path_and_what_would_be_right(t
     )
     assert len(told) == 4
     assert any(line.startswith("discord.tokn: ") and "did you mean token?" in line for line in told)
-    assert any(line.startswith("discord.guild_ids.0: ") and "integer" in line for line in told)
+    assert any(line.startswith("discord.guild_ids.0: ") and "a whole number" in line for line in told)
     assert any("max_connections: 0" in line and "the default is 50" in line for line in told)
     assert any("level: 'LOUD'" in line and "'DEBUG', 'INFO'" in line for line in told)
 

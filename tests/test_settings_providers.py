@@ -144,8 +144,45 @@ def test_a_model_counts_more_than_the_preset(tmp_path: Path) -> None:
         ("[providers.x]\nbase_url = 'http://x'", "providers.x.model: missing; [providers.x] needs it"),
         (
             "[providers.x]\nbase_url = 'http://x'\ndialect = 'agent'",
-            "providers.x.model: missing; [providers.x] needs it",
+            "providers.x.model: missing; [providers.x] needs it, or a preset",
         ),
+        ("[providers.perplexity]\npreset = 'slow'", "preset: 'slow' cannot be used: should be 'fast', 'low'"),
+        (
+            "[providers.perplexity]\nmodel = 'sonar-pro'",
+            "model: 'sonar-pro' cannot be used: should be a preset, or a model with its maker",
+        ),
+        ("[providers.perplexity]\nmore_models = ['low', 'sonar']", "should be a preset, or a model with its"),
+        ("[providers.openai]\ndialect = 'agent'", "model: 'gpt-6-luna' cannot be used: should be a preset"),
+        (
+            "[providers.openai]\nbase_url = 'https://api.openai.com/v1/chat/completions/'",
+            "should end before /chat/completions, which the bot adds itself",
+        ),
+        ("[providers.x]\nbase_url = 'http://x/v1/responses'\nmodel = 'm'", "should end before /responses"),
+        ("[providers.perplexity]\nbase_url = 'https://p.x/v1/agent'", "should end before /v1/agent"),
+        (
+            "[connection_pool]\nmax_connections = 5",
+            "connection_pool.max_connections: no such key; it belongs in [connection_pool.openai] or",
+        ),
+        (
+            "[rate_limits]\nrequests_per_minute = 5",
+            "rate_limits.requests_per_minute: no such key; it belongs",
+        ),
+        (
+            "[rate_limits]\nany_thing = 5",
+            "rate_limits.any_thing: 'any_thing' cannot be used: should be named",
+        ),
+        (
+            "[providers.openai]\nmodel = 5",
+            "model: 5 cannot be used: should be text in quotes (the default is",
+        ),
+        ("[providers.openai]\nmodel = ''", "model: '' cannot be used: should not be empty"),
+        ("[providers.openai]\nmore_models = 'x'", "should be a list in square brackets"),
+        ("[providers.openai]\nimages = 1", "images: 1 cannot be used: should be true or false"),
+        ("[providers.openai]\nread_timeout = 'long'", "should be a number (the default is 45.0)"),
+        ("[providers.openai]\nread_timeout = 0", "should be more than 0 (the default is 45.0)"),
+        ("[providers.openai]\nmax_answer_tokens = 15", "15 cannot be used: should be at least 16"),
+        ("[connection_pool.openai]\nmax_connections = 1001", "should be at most 1000 (the default is 50)"),
+        ("[rate_limits.openai]\ntokens_per_minute = 1.5", "1.5 cannot be used: should be a whole number"),
         (
             "[providers.openai]\npreset = 'fast'",
             "providers.openai.preset: 'fast' cannot be used: should be left out: "
@@ -155,7 +192,10 @@ def test_a_model_counts_more_than_the_preset(tmp_path: Path) -> None:
         ("[providers.perplexity]\ntools = true", "this is for responses and chat alone"),
         ("[providers.perplexity]\nweb_search = false", "this is for responses and chat alone"),
         ("[providers.perplexity]\nfiles = true", "this is for responses alone"),
-        ("[providers.perplexity]\ndialect = 'chat'", "providers.perplexity.model: missing"),
+        (
+            "[providers.perplexity]\ndialect = 'chat'",
+            "providers.perplexity.model: missing; [providers.perplexity] needs it",
+        ),
         ("[providers.openai]\ndialect = 'completions'", "should be 'auto', 'responses', 'agent' or 'chat'"),
         ('[providers.openai]\nlabel = "two\\nlines"', "providers.openai.label: "),
         (
@@ -173,6 +213,7 @@ def test_a_mistake_is_told_in_words(tmp_path: Path, text: str, said: str) -> Non
     """One sentence, which begins with the path of what is wrong."""
     (told,) = problems(tmp_path, text)
     assert said in told
+    assert "did you mean" not in told or "opnai" in told
 
 
 def test_a_strategy_that_nobody_can_follow_is_a_mistake(tmp_path: Path) -> None:

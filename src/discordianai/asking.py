@@ -2,7 +2,7 @@
 and another one where one fails before it has said anything.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ import trio
 from discordianai.dispatch.dispatcher import Dispatcher, QueuePosition
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
 from discordianai.model import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
-from discordianai.providers.errors import ProviderError, ToolsRefused
+from discordianai.providers.errors import BadRequest, ProviderError, ToolsRefused
 from discordianai.providers.events import End, Event, TextDelta, UsageReport
 
 HELD_BACK = 60
@@ -23,6 +23,7 @@ PARAGRAPH = "\n\n"
 
 USAGE_WITHIN = 1.0
 """Seconds that a call of the tool waits for what it has taken, which comes at the end of its stream."""
+_WITHOUT_REASON = (BadRequest, ToolsRefused)
 
 AnswerEvent = Event | QueuePosition | Route
 """What is heard of an answer. A `Route` says who answers from here on."""
@@ -58,7 +59,7 @@ class Asking:
         Raises the errors of `Dispatcher.stream` when no other provider can help.
         """
         choice, call, note = self._router.choose(asked.inquiry), None, ""
-        failed: set[str] = set()
+        failed: dict[str, ProviderError] = {}
         preamble = ""
         while True:
             shown, called = False, False
@@ -76,21 +77,32 @@ class Asking:
                     return
                 choice = search
             except ProviderError as error:
-                failed.add(choice.provider.name)
+                failed[choice.provider.name] = error
                 choice, note = self._after(error, choice, failed, asked, shown=shown)
 
     def _after(
-        self, error: ProviderError, choice: Choice, failed: set[str], asked: Asked, *, shown: bool
+        self,
+        error: ProviderError,
+        choice: Choice,
+        failed: dict[str, ProviderError],
+        asked: Asked,
+        *,
+        shown: bool,
     ) -> tuple[Choice, str]:
-        """Who is asked after `choice` has failed, and what the person has to know. Raises `error` again."""
+        """Who is asked after `choice` has failed, and what the person has to know.
+
+        Raises the error that tells most where nobody is left.
+        """
         log = self._log.bind(question=asked.number)
         if isinstance(error, ToolsRefused) and (choice.tools or choice.search is SearchMode.OFFERED):
-            failed.discard(choice.provider.name)
+            del failed[choice.provider.name]
             self._router.give_up_tools(choice.provider)
             return self._router.choose(asked.inquiry), ""
         instead = self._router.instead(choice, failed)
-        if shown or instead is None or not error.helped_by_others:
+        if shown or not error.helped_by_others:
             raise error
+        if instead is None:
+            raise _most_telling(tuple(failed.values()))
         log.warning("asking another provider", reason=error.for_log)
         return instead, f"{choice.provider.label} could not answer, so {instead.provider.label} did."
 
@@ -155,6 +167,13 @@ async def _usage_behind(call: AsyncIterator[Event | QueuePosition]) -> UsageRepo
             if isinstance(event, UsageReport):
                 usage = usage or event
     return usage
+
+
+def _most_telling(errors: Sequence[ProviderError]) -> ProviderError:
+    """The last of them, or an earlier one that says why the question was refused, where the last does not."""
+    *earlier, last = errors
+    reasons = [one for one in earlier if isinstance(one, BadRequest) and type(one) not in _WITHOUT_REASON]
+    return reasons[-1] if reasons and type(last) in _WITHOUT_REASON else last
 
 
 def _left_out(provider: Provider, inquiry: Inquiry) -> str:

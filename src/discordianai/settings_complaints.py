@@ -24,25 +24,57 @@ FORMER: Mapping[tuple[int | str, ...], str] = {
 }
 """Tables that had other names."""
 
+_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("model_type", "dict_type"), "should be a table"),
+    **dict.fromkeys(("int_type", "int_from_float"), "should be a whole number"),
+    "tuple_type": "should be a list in square brackets",
+    "string_type": "should be text in quotes",
+    "string_too_short": "should not be empty",
+    "bool_type": "should be true or false",
+    "float_type": "should be a number",
+    "greater_than": "should be more than {gt}",
+    "greater_than_equal": "should be at least {ge}",
+    "less_than_equal": "should be at most {le}",
+}
+"""What pydantic says in Python's terms, in TOML's."""
+
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def complaints(error: ValidationError) -> list[str]:
     """A line for each mistake that pydantic found in a document."""
-    return [_complaint(details) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    # What else is wrong with a table whose name is wrong is not of interest: it may be no table at all.
+    misnamed = {_table_of(details) for details in found if details["type"] == "provider_name"}
+    return [
+        _complaint(details)
+        for details in found
+        if details["type"] == "provider_name" or details["loc"][:2] not in misnamed
+    ]
+
+
+def _table_of(details: ErrorDetails) -> tuple[int | str, ...]:
+    return details["loc"][:2]  # as in [providers.NAME]
 
 
 def _complaint(details: ErrorDetails) -> str:
     """One line: the key's path, what is wrong, what would be right."""
     path = _path(details["loc"])
     match details["type"]:
+        case "provider_name" if placed := _misplaced(details):
+            return f"{path}: no such key; {placed}"
         case "extra_forbidden" if now := FORMER.get(details["loc"]):
             return f"{path}: [{path}] is now [{now}]"
         case "extra_forbidden":
             return f"{path}: no such key; {_nearest(details)}"
         case "missing":
             return f"{path}: missing; {_needed(details)}"
-    message = "should be a table" if details["type"] in {"model_type", "dict_type"} else details["msg"]
+    words = _WORDS.get(details["type"])
+    bounds = {
+        name: int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+        for name, bound in details.get("ctx", {}).items()
+    }
+    message = words.format(**bounds) if words else details["msg"]
     message = message[message.find("should") :] if "should" in message else message
     return f"{path}: {_shown(details)}{message}{_default(details)}"
 
@@ -63,9 +95,11 @@ def _needed(details: ErrorDetails) -> str:
     *parents, _ = details["loc"]
     *above, name = parents
     known = list(table.model_fields) if (table := _table_at(above)) else []
-    if near := difflib.get_close_matches(str(name), known, n=1):
-        return f"[{_path(parents)}] needs it; did you mean [{_path((*above, near[0]))}]?"
-    return f"[{_path(parents)}] needs it"
+    instead = details.get("ctx", {}).get("instead")
+    needs = f"[{_path(parents)}] needs it" + (f", or a {instead}" if instead else "")
+    if name not in known and (near := difflib.get_close_matches(str(name), known, n=1)):
+        return f"{needs}; did you mean [{_path((*above, near[0]))}]?"
+    return needs
 
 
 def _shown(details: ErrorDetails) -> str:
@@ -106,9 +140,19 @@ def _nearest(details: ErrorDetails) -> str:
     known = list(table.model_fields)
     if near := difflib.get_close_matches(str(key), known, n=1):
         return f"did you mean {near[0]}?"
-    if tables := list(_tables_with(str(key), Settings, ())):
-        return f"it belongs in {' or '.join(tables)}"
-    return f"known here: {', '.join(known)}"
+    return _belongs(str(key)) or f"known here: {', '.join(known)}"
+
+
+def _misplaced(details: ErrorDetails) -> str:
+    """Where the key belongs that stands in place of a provider's table; empty for what may well be one."""
+    name = str(details["input"])
+    return _belongs(name) if "_" in name else ""  # no provider has one in its name
+
+
+def _belongs(key: str) -> str:
+    """Empty where no table knows the key."""
+    tables = list(_tables_with(key, Settings, ()))
+    return f"it belongs in {' or '.join(tables)}" if tables else ""
 
 
 def _tables_with(key: str, table: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
@@ -127,7 +171,11 @@ def _default(details: ErrorDetails) -> str:
     *parents, key = details["loc"]
     table = _table_at(parents)
     field = table.model_fields.get(str(key)) if table else None
-    if details["type"] == "dialect" or field is None or field.default in (None, PydanticUndefined):
+    if (
+        details["type"] in {"dialect", "agent_model"}
+        or field is None
+        or field.default in (None, PydanticUndefined)
+    ):
         return ""
     if isinstance(field.default, BaseModel | tuple):
         return ""

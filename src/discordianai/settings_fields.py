@@ -42,13 +42,13 @@ def is_provider_name(name: str) -> bool:
 def _provider_name(name: str) -> str:
     if name in RESERVED:
         raise PydanticCustomError(
-            "name",
-            "should have another name: {reserved} mean something else",
+            "provider_name",
+            "should have another name: {reserved} have meanings of their own",
             {"reserved": ", ".join(RESERVED)},
         )
     if not is_provider_name(name):
         raise PydanticCustomError(
-            "name", "should be named with up to 40 of a-z, 0-9 and -, beginning with a letter"
+            "provider_name", "should be named with up to 40 of a-z, 0-9 and -, beginning with a letter"
         )
     return name
 

@@ -1,7 +1,7 @@
 """The tables of `settings.toml` that there is one of for each provider."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,10 @@ from discordianai.settings_fields import Key, Label, ModelName, ProviderName, Se
 
 Preset = Literal["fast", "low", "medium", "high", "xhigh"]
 Value = TypeVar("Value")
+Models = TypeVar("Models", str | None, tuple[str, ...])
+
+_PATHS = ("/chat/completions", "/responses", "/v1/agent")
+"""What the dialects add to an address. Pages about other programs often name the whole."""
 
 _SEARCHING = {
     Dialect.RESPONSES: WebSearch.ON_REQUEST,
@@ -69,12 +73,37 @@ class ProviderSettings(Table):
         told = Capabilities(search, self.images, self.files, self.tools)
         return provider(name, self.label or _label(name), self.spoken, told)
 
+    @field_validator("base_url")
+    @classmethod
+    def _ends_before_the_path(cls, value: str) -> str:
+        for path in _PATHS:
+            if value.endswith(path):
+                raise PydanticCustomError(
+                    "url", "should end before {path}, which the bot adds itself", {"path": path}
+                )
+        return value
+
     @field_validator("model")
     @classmethod
     def _is_there_without_a_preset(cls, value: str | None, info: ValidationInfo) -> str | None:
-        dialect, preset = _dialect_in(info), info.data.get("preset")
-        if value is None and dialect is not None and not (dialect is Dialect.AGENT and preset):
+        dialect = _dialect_in(info)
+        if value is not None or dialect is None or "preset" not in info.data:
+            return value
+        if dialect is not Dialect.AGENT:
             raise PydanticCustomError("missing", "Field required")
+        if info.data["preset"] is None:
+            raise PydanticCustomError("missing", "Field required", {"instead": "preset"})
+        return value
+
+    @field_validator("model", "more_models")
+    @classmethod
+    def _has_its_makers_name(cls, value: Models, info: ValidationInfo) -> Models:
+        names = (value,) if isinstance(value, str) else value or ()
+        for name in names if _dialect_in(info) is Dialect.AGENT else ():
+            if "/" not in name and name not in get_args(Preset):
+                raise PydanticCustomError(
+                    "agent_model", "should be a preset, or a model with its maker, like perplexity/sonar"
+                )
         return value
 
     @field_validator("preset")

@@ -102,7 +102,7 @@ def test_every_key_with_a_counterpart_comes_over(tmp_path: Path) -> None:
     told = {line.partition(":")[0] for line in made.remarks}
     assert told == {
         *("DISCORD_TOKEN", "OPENAI_API_KEY", "PERPLEXITY_API_KEY"),
-        *("PERPLEXITY_MODEL", "PERPLEXITY_API_URL"),
+        *("GPT_MODEL", "PERPLEXITY_MODEL", "PERPLEXITY_API_URL"),
         *("INPUT_TOKENS", "CONTEXT_WINDOW", "LOG_FILE"),
         *("LOOKBACK_MESSAGES_FOR_CONSISTENCY", "USER_LOCK_CLEANUP_INTERVAL", "ENTITY_DETECTION_MIN_WORDS"),
     }
@@ -123,6 +123,19 @@ def test_a_model_that_is_gone_becomes_the_preset_in_its_place(
     new, made = convert(tmp_path, f"[Default]\nPERPLEXITY_MODEL = {model}\n")
     assert new.providers.perplexity.usual_model == preset
     assert told in remark(made, "PERPLEXITY_MODEL")
+
+
+@pytest.mark.parametrize(("model", "day"), [("gpt-5-mini", "2026-12-11"), ("gpt-4o", "2027-01-14")])
+def test_a_model_that_is_about_to_end_is_told_with_its_last_day(tmp_path: Path, model: str, day: str) -> None:
+    """It is taken over all the same: it answers until then, and elsewhere perhaps for longer."""
+    new, made = convert(tmp_path, f"[Default]\nGPT_MODEL = {model}\n")
+    assert new.providers.openai.model == model
+    assert remark(made, "GPT_MODEL").endswith(
+        f"OpenAI shuts {model} down on {day}; without the line, gpt-6-luna answers"
+    )
+    assert not any(
+        "GPT_MODEL" in said for said in convert(tmp_path, "[Default]\nGPT_MODEL = gpt-6-luna\n")[1].remarks
+    )
 
 
 def test_each_line_says_where_it_comes_from(tmp_path: Path) -> None:
@@ -180,16 +193,16 @@ def test_a_number_that_is_no_id_takes_no_id_with_it(tmp_path: Path) -> None:
         ("RATE_LIMIT = many", "should be a whole number"),
         (
             "RATE_LIMIT = 0",
-            "rate_limits.user.questions: 0 cannot be used: should be greater than or equal to 1",
+            "rate_limits.user.questions: 0 cannot be used: should be at least 1",
         ),
-        ("OPENAI_MAX_CONNECTIONS = 5000", "less than or equal to 1000"),
+        ("OPENAI_MAX_CONNECTIONS = 5000", "should be at most 1000"),
         ("OPENAI_API_URL = proxy.example", "should be an address like https://host/path"),
         ("LOG_LEVEL = VERBOSE", "'DEBUG', 'INFO'"),
-        ("MAX_HISTORY_PER_USER = -1", "greater than or equal to 0"),
+        ("MAX_HISTORY_PER_USER = -1", "at least 0"),
         ("REASONING_EFFORT = huge", "'minimal'"),
         ("ACTIVITY_TYPE = streaming", "'listening'"),
         ("BOT_PRESENCE = asleep", "'invisible'"),
-        ("HEALTH_PORT = 80800", "less than or equal to 65535"),
+        ("HEALTH_PORT = 80800", "at most 65535"),
         ("HEALTH_ENABLED = perhaps", "should be true or false"),
     ],
 )

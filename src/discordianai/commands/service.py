@@ -41,7 +41,8 @@ def _install(options: argparse.Namespace) -> int:
         bot = _bot(options)
         found = look(bot, options.settings)
         installation = find_installation()
-        needs = Needs(found.settings_file, found.settings.discord.drain_seconds, found.secrets)
+        drain, cache = found.settings.discord.drain_seconds, found.settings.conversations.cache_megabytes
+        needs = Needs(found.settings_file, drain, cache, found.secrets)
         files = unit_files(bot, installation, needs)
         hindered = tuple(obstacles(bot, installation, found))
         if options.dry_run:

@@ -82,7 +82,7 @@ class BreakerOpen(ProviderError):
     @property
     def for_person(self) -> str:
         """See `ProviderError`."""
-        return f"{self.what_happened} I try it again in {in_seconds(self.seconds)}."
+        return f"{self.what_happened} Please try again in {in_seconds(self.seconds)}."
 
 
 def in_seconds(seconds: float) -> str:

@@ -79,9 +79,9 @@ class Router:
         """Where the live web decides: the provider that searches, or the one that answers everything else."""
         answerer, searcher = self._answerer(inquiry), self._searcher()
         if searcher is None:
-            return Choice(answerer, "the first one")
+            return Choice(answerer, "by default")
         if answerer == searcher:
-            return Choice(answerer, "the first one", search=self._offered(answerer))
+            return Choice(answerer, "by default", search=self._offered(answerer))
         if self._strategy == TOOL and answerer.tools and answerer.name not in self._refuses_tools:
             return Choice(answerer, "no search needed", (WEB_SEARCH,))
         return self._by_rules(inquiry, answerer, searcher)

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai.migration.keys import LEVELS, NO_COUNTERPART, PRESETS, RULES, Rule, names, word
+from discordianai.migration.keys import ENDING, LEVELS, NO_COUNTERPART, PRESETS, RULES, Rule, names, word
 from discordianai.migration.reading import read
 from discordianai.migration.sheet import Sheet, one_line
+from discordianai.settings import Settings
 from discordianai.settings_file import Secret, secrets_of
 
 PLACEHOLDER = re.compile(r"your_\w+_here")
@@ -33,7 +34,7 @@ def migrate(path: Path, *, with_secrets: bool = False) -> Migration:
         if text := found.get(key):
             sheet.take(key, rule, text)
     channels = names(found.get("ALLOWED_CHANNELS", "")) + names(found.get("ALLOWED_CHANNEL_IDS", ""))
-    about_names = (*_about_level(found), *_about_preset(found))
+    about_names = (*_about_level(found), *_about_model(found), *_about_preset(found))
     remarks = (*about_secrets, *sheet.remarks, *about_names, *_about(channels), *_left_out(found))
     return Migration(sheet.text(_head(path, channels)), remarks)
 
@@ -74,6 +75,13 @@ def _about_level(found: Mapping[str, str]) -> Iterator[str]:
     name = word(found.get("LOG_LEVEL", "")).upper()
     if name in LEVELS:
         yield f"LOG_LEVEL: {name} is not known here; {LEVELS[name]} is the nearest"
+
+
+def _about_model(found: Mapping[str, str]) -> Iterator[str]:
+    name = word(found.get("GPT_MODEL", ""))
+    if name in ENDING:
+        usual = Settings().providers.openai.model
+        yield f"GPT_MODEL: OpenAI shuts {name} down on {ENDING[name]}; without the line, {usual} answers"
 
 
 def _about_preset(found: Mapping[str, str]) -> Iterator[str]:

@@ -27,6 +27,13 @@ PRESETS = {
 }
 """Models that Perplexity has no more, and the preset that it names in place of each."""
 
+ENDING = {
+    **dict.fromkeys(("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "o3", "o3-pro"), "2026-12-11"),
+    **dict.fromkeys(("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"), "2027-01-14"),
+    **dict.fromkeys(("gpt-4", "gpt-3.5-turbo", "o1", "o3-mini", "o4-mini", "gpt-4.1-nano"), "2026-10-23"),
+}
+"""Models of that bot's time, and the day on which OpenAI shuts each down, by its page on deprecations."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 import trio
@@ -25,7 +26,9 @@ the sandbox's own.
 Try: /ask why is the sky blue
      /search what happened today
      /ask private:true tell nobody
-A question with one of these words in it goes wrong as it says: {" ".join(MARKERS)}
+A question with one of these words in it is answered as the word says, mostly badly:
+{textwrap.fill(" ".join(MARKERS), 100, initial_indent="     ", subsequent_indent="     ")}
+Ctrl-D ends it.
 """
 
 
@@ -92,28 +95,52 @@ def parse(line: str, commands: dict[str, Json]) -> tuple[str, dict[str, object]]
 
 async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
     """Print what the bot writes, as it writes it."""
-    printed: dict[int, str] = {}
+    shown: dict[int, Shown] = {}
     with trio.move_on_after(ANSWER_TIMEOUT):
         while True:
             with trio.move_on_after(QUIET) as quiet:
                 await interaction.wait_changed()
             for message in interaction.messages:
-                if printed and message.id not in printed:
-                    say("\n")  # a further message begins on a line of its own
-                _print_news(printed.get(message.id, ""), message.content)
-                printed[message.id] = message.content
+                if shown and message.id not in shown:
+                    # A further message begins on a line of its own, when those before it are complete.
+                    say("".join(earlier.rest() for earlier in shown.values()) + "\n")
+                say(shown.setdefault(message.id, Shown()).news(message.content))
             services = (sandbox.openai, sandbox.perplexity, sandbox.foreign)
             busy = any(service.in_flight for service in services)
             if quiet.cancelled_caught and not busy and not interaction.loading:
                 break
+    say("".join(message.rest() for message in shown.values()))
     say("\n(only you see this)\n\n" if interaction.private else "\n\n")
 
 
-def _print_news(before: str, now: str) -> None:
-    """What a reader would see change: the new words, or all of them where the old ones changed."""
-    if now == before:
-        return
-    say(now[len(before) :] if now.startswith(before) else f"\n{now}")
+class Shown:
+    """What was printed of one message. A terminal takes nothing back, and a message changes at its end.
+
+    While a code block is being written, each edit closes it, and the next goes on inside: so what one edit
+    has is printed when the next one has it, too.
+    """
+
+    def __init__(self) -> None:
+        self._printed = ""
+        self._latest = ""
+
+    def news(self, content: str) -> str:
+        """What to print now that the message is `content`."""
+        pairs = enumerate(zip(self._latest, content, strict=False))
+        settled = next((at for at, (old, new) in pairs if old != new), min(len(self._latest), len(content)))
+        self._latest = content
+        return self._up_to(content[:settled])
+
+    def rest(self) -> str:
+        """What is left to print of a message that is complete."""
+        return self._up_to(self._latest)
+
+    def _up_to(self, text: str) -> str:
+        """All of it anew where it is another one, as an answer is in the place of a note."""
+        if self._printed.startswith(text):
+            return ""
+        before, self._printed = self._printed, text
+        return text[len(before) :] if text.startswith(before) else f"\n{text}"
 
 
 def say(text: str) -> None:

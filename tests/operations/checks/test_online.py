@@ -178,7 +178,7 @@ async def test_a_burst_beyond_what_an_account_allows_in_a_second_is_told(stage: 
 async def test_an_interface_that_is_not_there_is_told_with_the_keys_that_name_it(stage: Stage) -> None:
     """A dialect is never guessed from an answer."""
     async with stage() as scene:
-        findings = await scene.ask({"providers.openai": {"dialect": "agent", "preset": "fast"}})
+        findings = await scene.ask({"providers.openai": {"dialect": "agent", "model": "perplexity/sonar"}})
     finding = about(findings, "openai answer")
     assert finding.verdict is Verdict.PROBLEM
     assert finding.advice == "look at base_url and dialect in [providers.openai]"

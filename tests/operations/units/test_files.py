@@ -9,7 +9,10 @@ from discordianai.operations.units.places import Bot
 from tests.operations.units.builders import INSTALLATION, exposure, places, put, read, words
 
 NEEDS = Needs(
-    Path("/etc/discordianai/settings.toml"), 20.0, {"discord-token": Path("/etc/discordianai/discord-token")}
+    Path("/etc/discordianai/settings.toml"),
+    20.0,
+    16.0,
+    {"discord-token": Path("/etc/discordianai/discord-token")},
 )
 
 
@@ -62,15 +65,31 @@ def test_the_bot_is_started_with_its_settings_and_watched(tmp_path: Path) -> Non
 
 def test_a_stop_may_take_longer_than_the_drain(tmp_path: Path) -> None:
     for number, drain in enumerate((0.0, 20.5, 600.0)):
-        folder = install(tmp_path / str(number), None, needs=Needs(NEEDS.settings, drain, {}))
+        folder = install(tmp_path / str(number), None, needs=Needs(NEEDS.settings, drain, 16.0, {}))
         text = (folder / "discordianai.service").read_text()
         (seconds,) = [line for line in text.splitlines() if line.startswith("TimeoutStopSec=")]
         assert int(seconds.partition("=")[2]) >= drain + 15
 
 
+@pytest.mark.parametrize("of_user", [False, True])
+@pytest.mark.parametrize(
+    ("name", "unit"), [(None, "discordianai.service"), ("alpha", "discordianai@alpha.service")]
+)
+def test_a_bot_whose_memory_has_no_end_is_ended(
+    tmp_path: Path, name: str | None, unit: str, of_user: bool
+) -> None:
+    """The bound leaves room for what the operator lets the cache have, and for a busy bot."""
+    for cache in (0.0, 16.0, 2000.5):
+        own = tmp_path / f"{cache:g}"
+        needs = Needs(NEEDS.settings, 20.0, cache, {})
+        folder = install(own, name, needs=needs, of_user=of_user)
+        (most,) = read(folder, unit, user=of_user).all("MemoryMax")
+        assert (cache + 512) * 2**20 <= int(most) <= (cache + 2048) * 2**20
+
+
 def test_only_secrets_that_are_there_are_asked_for(tmp_path: Path) -> None:
     key = tmp_path / "configuration" / "openai-api-key"
-    folder = install(tmp_path, None, needs=Needs(NEEDS.settings, 20.0, {"openai-api-key": key}))
+    folder = install(tmp_path, None, needs=Needs(NEEDS.settings, 20.0, 16.0, {"openai-api-key": key}))
     credentials = [
         line
         for line in (folder / "discordianai.service").read_text().splitlines()
@@ -82,7 +101,7 @@ def test_only_secrets_that_are_there_are_asked_for(tmp_path: Path) -> None:
 def test_bots_with_names_share_nothing_that_is_one_s_own(tmp_path: Path) -> None:
     install(tmp_path, "alpha")
     credentials = {"openai-api-key": tmp_path / "configuration" / "beta" / "openai-api-key"}
-    folder = install(tmp_path, "beta", needs=Needs(Path("/srv/b/settings.toml"), 99.0, credentials))
+    folder = install(tmp_path, "beta", needs=Needs(Path("/srv/b/settings.toml"), 99.0, 16.0, credentials))
     alpha, beta = (read(folder, f"discordianai@{name}.service") for name in ("alpha", "beta"))
     assert words(alpha.commands[0])[-1] == "/etc/discordianai/settings.toml"
     assert words(beta.commands[0])[-1] == "/srv/b/settings.toml"
@@ -102,7 +121,7 @@ def test_the_folder_of_the_settings_is_seen_wherever_it_is(tmp_path: Path) -> No
     settings = tmp_path / "my bot 100%" / "settings.toml"
     settings.parent.mkdir()
     for name, unit in ((None, "discordianai.service"), ("alpha", "discordianai@alpha.service")):
-        folder = install(tmp_path, name, needs=Needs(settings, 20.0, {}))
+        folder = install(tmp_path, name, needs=Needs(settings, 20.0, 16.0, {}))
         assert str(settings.parent) in read(folder, unit).bound
 
 
@@ -111,5 +130,5 @@ def test_settings_behind_a_symbolic_link_are_seen_too(tmp_path: Path) -> None:
     (tmp_path / "linked").mkdir()
     (tmp_path / "real" / "settings.toml").touch()
     (tmp_path / "linked" / "settings.toml").symlink_to(tmp_path / "real" / "settings.toml")
-    folder = install(tmp_path, None, needs=Needs(tmp_path / "linked" / "settings.toml", 20.0, {}))
+    folder = install(tmp_path, None, needs=Needs(tmp_path / "linked" / "settings.toml", 20.0, 16.0, {}))
     assert read(folder, "discordianai.service").bound == [f"{tmp_path}/linked", f"{tmp_path}/real"]

@@ -41,7 +41,9 @@ def test_a_bot_runs_from_a_home_of_which_it_sees_nothing_else(tmp_path: Path) ->
     settings = tmp_path / "my bot" / "settings.toml"
     settings.parent.mkdir()
     settings.write_text("[discord]\nguild_ids = [0]\n")
-    files = unit_files(Bot(places(tmp_path), None), find_installation(str(python)), Needs(settings, 20.0, {}))
+    files = unit_files(
+        Bot(places(tmp_path), None), find_installation(str(python)), Needs(settings, 20.0, 16.0, {})
+    )
     unit = read(put(files), "discordianai.service")
     assert unit.complaints == ""
     (tmp_path / "root").mkdir()

@@ -10,7 +10,7 @@ from discordianai.operations.units.places import Bot
 from discordianai.operations.units.writing import remove, write
 from tests.operations.units.builders import INSTALLATION, places
 
-NEEDS = Needs(Path("/etc/discordianai/settings.toml"), 20.0, {})
+NEEDS = Needs(Path("/etc/discordianai/settings.toml"), 20.0, 16.0, {})
 
 
 def files_of(folder: Path, name: str | None) -> tuple[UnitFile, ...]:

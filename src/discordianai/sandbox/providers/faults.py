@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 from discordianai.sandbox.providers.errors import LEAKY
+
+Json = dict[str, Any]
 
 
 class Kind(Enum):
@@ -206,6 +209,21 @@ MARKERS = {
 """What a question may contain to be answered badly, for trying it at the terminal."""
 
 
-def in_text(text: str) -> Fault | None:
-    """The fault that a question asks for."""
-    return next((fault for marker, fault in MARKERS.items() if marker in text.split()), None)
+_REFUSED = {"!notools": ("tools",), "!noimages": ("image_url",), "!nofiles": ("file_data", "file_url")}
+"""Fields without which a request has nothing in it that these markers would have refused."""
+
+
+def in_request(text: str, body: Json) -> Fault | None:
+    """The fault that the question in a request asks for."""
+    words = text.split()
+    for marker, fault in MARKERS.items():
+        if marker in words and (marker not in _REFUSED or _has(body, _REFUSED[marker])):
+            return fault
+    return None
+
+
+def _has(value: object, fields: tuple[str, ...]) -> bool:
+    """Whether one of these fields is anywhere in it."""
+    if isinstance(value, dict):
+        return any(field in fields or _has(inner, fields) for field, inner in value.items())
+    return isinstance(value, list) and any(_has(inner, fields) for inner in value)

@@ -152,7 +152,7 @@ class ProviderService(ABC):
         self.requests.append(body)
         self.paths[path] += 1
         asked = question.newest
-        fault = self.outage or (self._faults.popleft() if self._faults else faults.in_text(asked))
+        fault = self.outage or (self._faults.popleft() if self._faults else faults.in_request(asked, body))
         if fault and fault.kind in (Kind.STATUS, Kind.QUOTA):
             raise self.told(fault)
         if wait := self.budget.wait(self.rates, self.tokens_per_minute, question.tokens):
