@@ -15,6 +15,7 @@ COMING_BACK = "I am being restarted. The answer comes when I am back."
 RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
 INTERNAL_ERROR = "Something went wrong inside the bot."
 EMPTY_ANSWER = "The model gave an empty answer. Asking in other words often helps."
+SAID_NOTHING = "The model reached the length limit before it said anything. A simpler question may help."
 CUT_SHORT = "The answer was cut short because it reached the length limit."
 FILTERED = "{label}'s content filter stopped this answer."
 BROKEN_OFF = "The answer breaks off here."
@@ -85,7 +86,8 @@ class AnswerSoFar:
         if self.finish_reason is FinishReason.FILTERED and self.route is not None:
             return self._closing(numbered(FILTERED.format(label=self.route.provider.label), question))
         if not self.says_something:
-            return Closing(note=numbered(EMPTY_ANSWER, question))
+            thought = self.finish_reason is FinishReason.LENGTH
+            return Closing(note=numbered(SAID_NOTHING if thought else EMPTY_ANSWER, question))
         if self.finish_reason is FinishReason.LENGTH:
             return self._closing(CUT_SHORT, unfinished=True)
         if self.finish_reason is FinishReason.OTHER:
