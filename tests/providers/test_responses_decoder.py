@@ -249,6 +249,35 @@ def test_an_answer_in_one_piece_is_read_the_same_way() -> None:
         list(ResponsesDecoder(OPENAI, ()).decode_whole(refused))
 
 
+def test_what_comes_in_one_piece_and_is_no_answer_is_not_called_an_empty_one() -> None:
+    """An error is named by its code, whatever the status; of anything else nothing is known."""
+    wrong: Json = {"error": {"message": "words", "code": "insufficient_quota"}}
+    for decoder in (ResponsesDecoder(OPENAI, ()), ChatDecoder(FOREIGN, ())):
+        with pytest.raises(errors.QuotaExhausted):
+            list(decoder.decode_whole(wrong))
+    nothing: list[Json] = [{}, {"detail": "words"}, {"choices": []}]
+    for body in nothing:
+        for decoder in (ResponsesDecoder(OPENAI, ()), ChatDecoder(FOREIGN, ())):
+            with pytest.raises(errors.MalformedAnswer):
+                list(decoder.decode_whole(body))
+
+
+def test_a_stream_of_chat_completions_with_nothing_but_its_end_is_no_answer() -> None:
+    """Some write an error as a field of the event stream, which nobody reads, and end it."""
+    with pytest.raises(errors.MalformedAnswer):
+        list(ChatDecoder(FOREIGN, ()).decode("[DONE]"))
+    refused: Json = {"choices": [{"delta": {}, "finish_reason": "content_filter"}]}
+    decoder = ChatDecoder(FOREIGN, ())
+    assert [*decoder.decode(json.dumps(refused)), *decoder.decode("[DONE]")] == [End(FinishReason.FILTERED)]
+
+
+def test_an_error_in_a_stream_has_its_status_beside_whatever_it_calls_that() -> None:
+    """Google's say 429 as the code, and its name as the status."""
+    limited: Json = {"error": {"code": 429, "message": "words", "status": "RESOURCE_EXHAUSTED"}}
+    with pytest.raises(errors.RateLimited):
+        list(ChatDecoder(FOREIGN, ()).decode(json.dumps(limited)))
+
+
 def test_an_answer_without_an_end_in_sight_is_cut() -> None:
     """The reader stops at the bound, and says that the answer goes on."""
     delta: Json = {

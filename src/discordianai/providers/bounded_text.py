@@ -12,6 +12,11 @@ class BoundedText:
         self._room = MOST_TEXT
         self.full = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was said."""
+        return self._room == MOST_TEXT
+
     def take(self, words: str) -> str:
         """What of `words` is still taken."""
         taken = "" if self.full else words[: self._room]

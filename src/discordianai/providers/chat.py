@@ -119,8 +119,11 @@ class ChatDecoder:
         self._usage = counted or self._usage  # some tell with every chunk
 
     def _end(self) -> Iterator[Event]:
+        """Raises `MalformedAnswer` where nothing has come that an answer has."""
         if not self.ended:
             self.ended = True
+            if self._reason is None and self._text.empty and not self._calls.begun:
+                raise MalformedAnswer(self._provider, "an answer with nothing in it")
             if call := self._calls.whole():
                 yield call
             if self._usage is not None:

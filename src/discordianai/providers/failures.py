@@ -91,6 +91,7 @@ _BY_STATUS: Mapping[int, type[ProviderError]] = {
 }
 
 _IMAGE_CODE = re.compile(r"(invalid|empty|unsupported)_(image|base64_image|file)|image_|failed_to_download")
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 """What a code, a parameter or an id looks like; a sentence, which may repeat the question, does not."""
 
@@ -109,8 +110,8 @@ def from_response(provider: Provider, response: httpx.Response, error: Json) -> 
 
 def from_event(provider: Provider, error: Json) -> ProviderError:
     """The error that came as an event in a stream, or in a whole answer, after a status of 200."""
-    code = error.get("status", error.get("code"))
-    status = int(code) if isinstance(code, int | str) and re.fullmatch(r"[45]\d\d", str(code)) else 500
+    told = (str(value) for value in (error.get("status"), error.get("code")) if isinstance(value, int | str))
+    status = next((int(code) for code in told if _STATUS.fullmatch(code)), 500)
     return _error(provider, status, error, "in the answer, " + _detail(status, error, None), None)
 
 

@@ -86,7 +86,8 @@ class ResponsesDecoder:
     def decode_whole(self, body: Json) -> Iterator[Event]:
         """See `Decoder.decode_whole`."""
         self.run_id = text(body, "id") or self.run_id
-        yield from self._end(text(body, "status") or "completed", {"response": body})
+        untold = "failed" if failures.error_object(body) else "completed" if "output" in body else "unknown"
+        yield from self._end(text(body, "status") or untold, {"response": body})
 
     def _created(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
         self.run_id = text(table(event, "response"), "id") or self.run_id

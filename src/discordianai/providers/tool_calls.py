@@ -21,6 +21,11 @@ class ToolCalls:
         self._length = 0
         self._told = False
 
+    @property
+    def begun(self) -> bool:
+        """Whether a tool that was offered is called."""
+        return self._first is not None
+
     def add(self, key: object, name: str, arguments: str) -> None:
         """A piece of the call that `key` stands for; `name` may come with the first piece alone."""
         if self._first is None and name in self._tools:
