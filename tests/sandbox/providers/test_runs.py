@@ -68,7 +68,7 @@ async def test_a_stalled_run_can_be_cancelled(authority: Authority) -> None:
 
 
 async def test_a_run_that_was_left_is_billed_at_its_end(authority: Authority) -> None:
-    """Closing the stream alone stops nothing. A cancel that comes too late is refused, and nobody's mistake."""
+    """Closing the stream alone stops nothing. A cancel that comes too late is no mistake."""
     async with opened(authority) as (service, client):
         async with client.stream("POST", "/v1/agent", json=BODY) as stream:
             response_id = "resp_" + stream.headers["x-request-id"]
