@@ -14,8 +14,8 @@ from discordianai.answer import (
     COMING_BACK,
     CUT_SHORT,
     EMPTY_ANSWER,
+    NO_ROOM,
     RESTARTING,
-    SAID_NOTHING,
     STOPPED,
     TOO_LATE,
 )
@@ -205,7 +205,7 @@ async def test_an_empty_answer_is_said_to_be_one_and_is_not_remembered() -> None
 
 
 async def test_a_model_that_only_thought_up_to_the_limit_is_not_said_to_want_other_words() -> None:
-    assert SAID_NOTHING in (await Scene([End(FinishReason.LENGTH)]).ask()).note
+    assert NO_ROOM in (await Scene([End(FinishReason.LENGTH)]).ask()).note
 
 
 async def test_an_answer_that_reached_the_length_limit_says_so() -> None:

@@ -50,14 +50,14 @@ class ProviderClient:
                     async with self._answer(request, response) as events:
                         yield events
                     return
-                error = failures.error_object(await self._endpoint.error(response))
+                error = failures.error_object(await self._endpoint.small(response))
                 if not failures.refuses_streaming(error):
                     raise failures.from_response(self.provider, response, error)
             self._log.info("the provider refuses to stream; asking without", question=request.number)
             whole = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
             async with self._endpoint.post(self._codec.path, whole) as response:
                 if not response.is_success:
-                    error = failures.error_object(await self._endpoint.error(response))
+                    error = failures.error_object(await self._endpoint.small(response))
                     raise failures.from_response(self.provider, response, error)
                 async with self._answer(request, response) as events:
                     yield events

@@ -55,8 +55,14 @@ class ProviderEndpoint:
         except NotJson as error:
             raise MalformedAnswer(self._options.provider, f"the answer is not JSON: {error}") from None
 
-    async def error(self, response: httpx.Response) -> Json:
-        """The body of an error; empty where it is no JSON object, too long, or does not come whole in time.
+    async def get(self, path: str) -> Json:
+        """The small object that is at `path`, or says why none is. Raises `httpx.HTTPError`."""
+        url = f"{self._options.base_url}{path}"
+        async with self._client.stream("GET", url, headers=self._headers()) as response:
+            return await self.small(response)
+
+    async def small(self, response: httpx.Response) -> Json:
+        """The body of an error, say; empty where it is no JSON object, too long, or not whole in time.
 
         Then its status tells what there is to tell.
         """

@@ -105,7 +105,7 @@ async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stag
 @pytest.mark.parametrize(
     ("fault", "verdict", "said", "advice"),
     [
-        (Fault.wrong_key(), Verdict.PROBLEM, "the key is rejected", "set OPENAI_API_KEY"),
+        (Fault.wrong_key(), Verdict.PROBLEM, "the key is rejected", "put a valid key where"),
         (Fault.quota(), Verdict.PROBLEM, "the account is used up", "top it up at OpenAI"),
         (Fault.rate_limited(), Verdict.WARNING, "at its limit right now", "[rate_limits.openai]"),
         (Fault(Kind.STATUS, status=503), Verdict.PROBLEM, "OpenAI has trouble right now", "status page"),
@@ -135,7 +135,7 @@ async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
 async def test_a_wrong_key_is_rejected_by_the_provider_itself(stage: Stage) -> None:
     async with stage() as scene:
         findings = await scene.ask({"providers.perplexity": {"api_key": "a-wrong-key"}})
-    assert "set PERPLEXITY_API_KEY" in about(findings, "perplexity answer").advice
+    assert "PERPLEXITY_API_KEY" in about(findings, "perplexity answer").advice
     assert "a-wrong-key" not in everything(findings)
 
 
@@ -182,6 +182,20 @@ async def test_an_interface_that_is_not_there_is_told_with_the_keys_that_name_it
     finding = about(findings, "openai answer")
     assert finding.verdict is Verdict.PROBLEM
     assert finding.advice == "look at base_url and dialect in [providers.openai]"
+
+
+async def test_a_model_that_will_end_is_told_with_its_day(stage: Stage) -> None:
+    """While there is time to choose another one; who lists no such day is not asked."""
+    async with stage() as scene:
+        both = {"model": "gpt-6-luna", "more_models": ["gpt-5-mini"]}
+        findings = await scene.ask({"providers.openai": both, **scene.sandbox.with_foreign})
+        wrong = await scene.ask({"providers.openai": {"model": "gpt-none"}})
+    (finding,) = [one for one in findings if one.subject.endswith(" model")]
+    assert (finding.subject, finding.verdict) == ("openai model", Verdict.WARNING)
+    assert finding.found == "gpt-5-mini is shut down on 2026-12-11"
+    assert finding.advice == "choose another model in [providers.openai]"
+    assert about(findings, "openai answer").verdict is Verdict.OK
+    assert not [one for one in wrong if one.subject.endswith(" model")]
 
 
 async def test_a_third_provider_is_asked_as_the_others_are(stage: Stage) -> None:

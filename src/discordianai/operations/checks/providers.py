@@ -4,11 +4,13 @@ from urllib.parse import urlsplit
 
 import trio
 
-from discordianai.model import ChatRequest, Provider, Quota, RateLimits, Role, Turn
+from discordianai.model import ChatRequest, Dialect, Provider, Quota, RateLimits, Role, Turn
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
+from discordianai.operations.checks.models import tell_of_ends
 from discordianai.operations.checks.questioning import Means, Tell, Witness, bounded
 from discordianai.operations.checks.reach import Reached, Unreachable, address, reach
 from discordianai.options import provider_options
+from discordianai.providers.endpoint import ProviderEndpoint
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -69,10 +71,11 @@ class Answerer:
         model = table.usual_model
         client = build_client(self.name, options, table.read_timeout, http2=self._means.http2)
         witness = Witness(client.http)
+        told = provider_options(self._settings, self.name)
         async with client.http:
             began = trio.current_time()
             try:
-                await _first_token(make_provider(client.http, provider_options(self._settings, self.name)))
+                await _first_token(make_provider(client.http, told))
             except ProviderError as error:
                 tell(_refusal(error, model))
             else:
@@ -80,10 +83,13 @@ class Answerer:
                 found = f"{model} answers after {seconds:.1f} s, over {witness.protocol}"
                 figures = {"model": model, "protocol": witness.protocol}
                 tell(ok(f"{self.name} answer", found, seconds=round(seconds, 3), **figures))
-        if witness.sample is not None:
-            self._means.samples[self.name] = witness.sample
-        for finding in _limits(self.name, witness, self._settings.rate_limit(self.name)):
-            tell(finding)
+            if witness.sample is not None:
+                self._means.samples[self.name] = witness.sample
+            for finding in _limits(self.name, witness, self._settings.rate_limit(self.name)):
+                tell(finding)
+            if told.provider.dialect is Dialect.RESPONSES:
+                models = dict.fromkeys((model, *table.more_models))
+                await tell_of_ends(self.name, ProviderEndpoint(client.http, told), models, tell)
 
 
 async def _first_token(provider: ChatProvider) -> None:
@@ -123,7 +129,11 @@ def _refusal(error: ProviderError, model: str) -> Finding:
             advice = f"let the key, its project and its country have {model}, or set another model in {table}"
             return problem(subject, f"the key may not do this {detail}", advice)
         case AuthenticationFailed():
-            advice = f"set {key_of(name).variable} to a valid key that may use {model}"
+            key = key_of(name)
+            advice = (
+                f"put a valid key where the rejected one stands: the credential {key.credential},"
+                f" {key.variable} in the environment, or {key.path} in the file"
+            )
             return problem(subject, f"the key is rejected {detail}", advice)
         case RateLimited():
             advice = f"lower [rate_limits.{name}], or see who else uses the key"
@@ -177,7 +187,8 @@ def _at_once(subject: str, allowed: int, ours: ProviderRateSettings, name: str) 
     """Where the account counts by the second, `burst` is what has to fit."""
     figures: dict[str, Figure] = {"key": "burst", "setting": ours.burst, "allowed": allowed}
     if ours.burst is not None and ours.burst > allowed:
-        found = f"burst is {ours.burst:,}, and the account allows {allowed:,} requests a second"
+        found = f"burst is {ours.burst:,}, and the account allows {allowed:,} a second"
         return warning(subject, found, f"burst = {allowed} in [rate_limits.{name}]", **figures)
     said = "not set" if ours.burst is None else f"{ours.burst:,}"
-    return ok(subject, f"burst is {said}; the account allows {allowed:,} requests a second", **figures)
+    noun = "request" if allowed == 1 else "requests"
+    return ok(subject, f"burst is {said}; the account allows {allowed:,} {noun} a second", **figures)
