@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test test-all test-servers lint audit docs format clean
+.PHONY: help install run sandbox test test-all test-long test-servers lint audit docs format clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
@@ -30,8 +30,11 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup
 
-test-all: $(STAMP) ## run the tests, also those that take minutes
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not servers"
+test-all: test ## run the tests, and those that restart and kill the bot
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m slow
+
+test-long: $(STAMP) ## every gateway fault for half a minute, an error in every function (fifteen minutes)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m long
 
 test-servers: $(STAMP) ## the pool under the load of real servers, those that are installed (two minutes)
 	@$(BIN)/python -m pytest -m servers -n 2 tests/transport

@@ -118,6 +118,7 @@ def tried(
     return [Run(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if command.names])
 def test_no_name_leads_a_command_astray(name: str, template: Path, tmp_path: Path) -> None:
     """Each is refused in words, within seconds, and what it led to is as it was."""

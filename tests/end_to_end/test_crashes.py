@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from functools import partial
 
+import pytest
 import trio
 
 from benchmarks.answers import is_whole
@@ -14,6 +15,8 @@ from discordianai.sandbox.providers.answers import compose
 from discordianai.sandbox.providers.faults import Kind
 from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage, said
 from tests.end_to_end.test_asking import LONG, squeezed
+
+pytestmark = pytest.mark.slow
 
 SLOW = ServiceOptions(first_token=0.05, between_tokens=0.02)
 HOUR = 3600

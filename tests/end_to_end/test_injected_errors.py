@@ -235,15 +235,16 @@ async def prepared(folder: Path, authority: Authority) -> AsyncIterator[Sandbox]
         yield sandbox
 
 
+@pytest.mark.slow
 async def test_an_error_in_some_functions_of_a_question_ends_that_question_alone(
     tmp_path: Path, authority: Authority
 ) -> None:
-    """A sample of what `make test-all` does with all of them."""
+    """A sample of what `make test-long` does with all of them."""
     async with prepared(tmp_path, authority) as sandbox:
         await play(sandbox, {name: Way(ask.__name__, ask) for name, ask in SAMPLE.items()})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_an_error_in_each_function_of_a_question_ends_that_question_alone(
     tmp_path: Path, authority: Authority
 ) -> None:

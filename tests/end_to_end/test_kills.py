@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.soak_kill import Plan, soak
 from discordianai.sandbox.certificates import Authority
+
+pytestmark = pytest.mark.slow
 
 
 async def test_kills_break_no_promise(tmp_path: Path, authority: Authority) -> None:
