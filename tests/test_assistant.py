@@ -36,6 +36,7 @@ from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.routing import TOOL, WEB_SEARCH, Router
 from discordianai.model import (
     ChatRequest,
+    Citation,
     FinishReason,
     Person,
     Place,
@@ -45,7 +46,7 @@ from discordianai.model import (
     ToolCall,
 )
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
-from discordianai.providers.events import End, Event, TextDelta
+from discordianai.providers.events import End, Event, SourceList, TextDelta
 from discordianai.providers.fake import FakeProvider, Step
 from discordianai.reply import Closing, FakeReply, ReplyFailed
 from discordianai.tokens import TokenEstimator
@@ -254,6 +255,22 @@ async def test_below_a_part_of_an_answer_stands_who_gave_it_instead_of_whom() ->
         other = FakeProvider(["a long answer", end], provider=PERPLEXITY)
         scene = Scene([QuotaExhausted(OPENAI, "no money")], others=[other])
         assert "OpenAI could not answer, so Perplexity did." in (await scene.ask()).note
+
+
+FOUND = SourceList((Citation("https://a.example", "A page"),))
+
+
+async def test_what_one_provider_has_found_is_no_source_of_anothers_answer() -> None:
+    other = FakeProvider(["from memory"], provider=PERPLEXITY)
+    reply = await Scene([FOUND, Overloaded(OPENAI, "503")], others=[other]).ask()
+    assert (reply.text, reply.citations) == ("from memory", ())
+
+
+async def test_where_nothing_is_said_there_are_no_sources_of_it() -> None:
+    reply = await Scene([FOUND, Overloaded(OPENAI, "503")]).ask()
+    assert (reply.text, reply.citations) == ("", ())
+    reply = await Scene([FOUND, "an answer"]).ask()
+    assert reply.citations == FOUND.citations
 
 
 async def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:

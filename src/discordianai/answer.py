@@ -55,7 +55,7 @@ class AnswerSoFar:
         """Take what came."""
         match event:
             case Route():
-                self.route = event
+                self.route, self.has_sources = event, False
             case QueuePosition() | LimitsReport():
                 pass
             case TextDelta(text):

@@ -20,7 +20,7 @@ from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.dispatch.turnstile import Spot, Turnstile
 from discordianai.guard import Guard
-from discordianai.model import Provider, Question, Usage
+from discordianai.model import Provider, Question, Route, Usage
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import SourceList, TextDelta
 from discordianai.reply import Closing, Reply, ReplyFailed
@@ -131,6 +131,8 @@ class Assistant:
                 log.warning("the question's time was over before its turn came", error=question.number)
                 context, closing = None, Closing(note=numbered(TOO_LATE, question))
             closing = replace(closing, note=" ".join(filter(None, (closing.note, note))))
+            if not answer.says_something:
+                reply.cite(())
             shown = reply.close(closing)
             turn = await self._keep(question, answer, context, shown, log)
         await reply.finish(turn)
@@ -201,6 +203,8 @@ class Assistant:
             async for event in events:
                 answer.add(event)
                 match event:
+                    case Route():
+                        reply.cite(())  # what one has found is no source of another one's answer
                     case QueuePosition(number):
                         reply.say(_waiting(number))
                     case SourceList(citations):

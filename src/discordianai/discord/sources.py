@@ -43,7 +43,7 @@ class References:
 
     def know(self, citations: Sequence[Citation | None]) -> None:
         """These are the sources, by number from 1."""
-        self._citations = citations or self._citations
+        self._citations = citations
 
     def feed(self, text: str) -> str:
         """The next piece, as it is to be shown; what may be half a reference waits for the next one."""
