@@ -10,7 +10,7 @@ import trio
 from prometheus_client import generate_latest
 
 from discordianai import cli
-from discordianai.operations.metrics import make_registry
+from discordianai.operations.prometheus import make_registry
 from discordianai.operations.serving import serving_on
 from discordianai.operations.snapshot import Snapshot, to_json
 from tests.operations.builders import provider, well

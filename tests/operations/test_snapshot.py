@@ -15,8 +15,8 @@ from discordianai.conversations.accounting import Spent
 from discordianai.conversations.store import Health
 from discordianai.dispatch.statistics import DispatchStatistics, Outcome
 from discordianai.latencies import BOUNDS, Latency, from_buckets
-from discordianai.operations.metrics import make_registry
 from discordianai.operations.metrics_file import from_metrics
+from discordianai.operations.prometheus import make_registry
 from discordianai.operations.snapshot import NotASnapshot, Snapshot, from_json, numbers, to_json
 from discordianai.settings import Settings
 from discordianai.transport.records import Statistics

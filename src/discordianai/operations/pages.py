@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from discordianai.operations.health import STARTING, Verdict, judge
-from discordianai.operations.metrics import make_registry
+from discordianai.operations.prometheus import make_registry
 from discordianai.operations.snapshot import Snapshot, to_json
 from discordianai.operations.status_page import read_page
 
