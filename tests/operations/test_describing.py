@@ -21,6 +21,14 @@ def test_a_bot_that_is_well_is_told_in_figures_and_nothing_is_advised() -> None:
     assert text.endswith("**Advice**\nNothing needs to change.")
 
 
+def test_counters_that_are_notable_are_told_where_they_are_not_0() -> None:
+    worse = replace(well(), questions=replace(well().questions, unprotected=1200))
+    assert "\n-# Acknowledgements that Discord did not accept (late): 1\n**Advice**" in describe(well())
+    assert "which a crash would have lost: 1,200" in describe(worse)
+    quiet = replace(well(), discord=replace(well().discord, unacknowledged={}))
+    assert "-# " not in describe(quiet)
+
+
 def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
     openai = provider()
     ill = replace(openai, dispatch=replace(openai.dispatch, rate_limited=20, breaker=BreakerState.OPEN))

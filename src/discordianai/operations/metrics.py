@@ -1,0 +1,79 @@
+"""Every metric of the bot, as the records declare it (see `discordianai.metric`), with its figures."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from pydantic import ConfigDict, TypeAdapter
+
+from discordianai.latencies import Latency
+from discordianai.metric import Kind, Row, Series, Unit, series_of
+from discordianai.operations.health import Verdict, judge
+from discordianai.operations.snapshot import Snapshot
+
+PREFIX = "discordianai_"
+
+
+def declared() -> tuple[Series, ...]:
+    """All of them, in the order of the snapshot."""
+    return series_of(Snapshot) + series_of(Verdict)
+
+
+def read(snapshot: Snapshot) -> Iterator[tuple[Series, Iterator[Row]]]:
+    """Each metric with its figures, of which there may be none."""
+    verdict = judge(snapshot)
+    yield from ((series, series.read(snapshot)) for series in series_of(Snapshot))
+    yield from ((series, series.read(verdict)) for series in series_of(Verdict))
+
+
+def notable(now: Snapshot, before: Snapshot | None = None) -> tuple[str, ...]:
+    """What is notable and not 0, as in "Changes that were lost: 3"; what came since `before`, if given."""
+    found = []
+    for series in series_of(Snapshot):
+        if series.metric.notable:
+            then = dict(series.read(before)) if before is not None else {}
+            for labels, figure in series.read(now):
+                grown = _number(figure) - _number(then.get(labels, 0))
+                if grown > 0:
+                    of = f" ({', '.join(labels)})" if labels else ""
+                    found.append(f"{series.metric.help}{of}: {grown:,.0f}")
+    return tuple(found)
+
+
+def _number(figure: float | Latency) -> float:
+    return figure.count if isinstance(figure, Latency) else figure
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    labels: Mapping[str, str]
+    value: float | Latency
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    name: str
+    help: str
+    kind: Kind
+    unit: Unit
+    samples: list[_Sample]
+
+
+def to_json(snapshot: Snapshot) -> bytes:
+    """As `/api/metrics` shows them: all that `/metrics` has of the bot, for who reads JSON."""
+    told = [
+        _Told(
+            PREFIX + series.metric.name,
+            series.metric.help,
+            series.kind,
+            series.metric.unit,
+            [_Sample(dict(zip(series.labels, labels, strict=True)), value) for labels, value in rows],
+        )
+        for series, rows in read(snapshot)
+    ]
+    return _adapter().dump_json(told)
+
+
+@cache
+def _adapter() -> TypeAdapter[list[_Told]]:
+    return TypeAdapter(list[_Told], config=ConfigDict(ser_json_inf_nan="strings"))
