@@ -50,14 +50,15 @@ def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice(coun
     dispatch = replace(
         busy.dispatch, in_flight=many, waiting=many, busiest=many, rate_limited=many,
         requests_left=many, requests_limit=many, tokens_left=many, tokens_limit=many,
-        waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN,
+        waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN, refused=many,
     )  # fmt: skip
     names = [f"{number:040}" for number in range(count)]
     snapshot = replace(
         well(),
         providers=dict.fromkeys(names, replace(busy, dispatch=dispatch, pool=pool)),
         discord_pool=pool,
-        health=Health(writable=False, reason="because " * 100),
+        health=Health(writable=False, reason="because " * 100, lost=many),
+        questions=replace(well().questions, unprotected=many),
     )
     text = describe(snapshot)
     assert len(text) <= 2000
