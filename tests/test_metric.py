@@ -20,6 +20,7 @@ class Reason(StrEnum):
 class Leaf:
     plain: int = 5
     sent: Annotated[int, Metric("sent_total", "Sent")] = 0
+    plain_metadata: Annotated[int, ("read_total", "Read")] = 0
     took: Annotated[Latency, Metric("took_seconds", "Took")] = field(default_factory=Latency)
 
     @property
@@ -61,7 +62,12 @@ def rows(tree: Tree, name: str) -> list[Row]:
 def test_each_is_found_once_wherever_a_record_may_be_and_nothing_else_is() -> None:
     """Neither fields without a metric, nor records that may be missing or that no label tells apart."""
     found = [(each.metric.name, each.kind, each.labels) for each in series_of(Tree)]
-    of_leaf = [("sent_total", "counter"), ("took_seconds", "histogram"), ("half_ratio", "gauge")]
+    of_leaf = [
+        ("sent_total", "counter"),
+        ("read_total", "counter"),
+        ("took_seconds", "histogram"),
+        ("half_ratio", "gauge"),
+    ]
     assert sorted(found) == sorted(
         [
             *((name, kind, ()) for name, kind in of_leaf),

@@ -6,7 +6,8 @@
 
 That is all: Prometheus, the status page, `/status`, `advise` and the table in the docs find it there, because
 they walk the types of the records (`operations/metrics.py`). This module imports nothing but `latencies`, so
-that any package may declare metrics.
+that any package may declare metrics. `transport/`, which imports nothing of ours, writes a tuple in place of
+`Metric`: the name and the help text.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -94,8 +95,8 @@ def _declared(name: str, hint: object) -> Iterator[Series]:
         marks = tuple(more)
     get = attrgetter(name)
     for mark in marks:
-        if isinstance(mark, Metric):
-            yield _own(get, hint, mark)
+        if isinstance(mark, Metric | tuple):
+            yield _own(get, hint, mark if isinstance(mark, Metric) else Metric(*mark))
         elif isinstance(mark, By):
             yield from (_of_each(get, mark.label, series) for series in series_of(get_args(hint)[1]))
     if not marks and isinstance(hint, type) and is_dataclass(hint):

@@ -6,8 +6,6 @@ from typing import Annotated, NamedTuple
 
 import httpx
 
-from discordianai.metric import Metric
-
 
 class Origin(NamedTuple):
     """Where an https server is."""
@@ -52,22 +50,23 @@ class PoolOptions:
 class Statistics:
     """One moment of a pool. Totals are since it was opened.
 
-    `protocols` has "HTTP/2" or "HTTP/1.1" for each `host:port` that was spoken to.
+    With each field goes the name of its metric and a help text, as plain metadata: whoever exports them finds
+    them there. `protocols` has "HTTP/2" or "HTTP/1.1" for each `host:port` that was spoken to.
     """
 
-    max_connections: Annotated[int, Metric("pool_max_connections", "Connections allowed")]
-    open_connections: Annotated[int, Metric("pool_open_connections", "Open connections")] = 0
-    opening_connections: Annotated[int, Metric("pool_opening_connections", "Connections being opened")] = 0
-    idle_connections: Annotated[int, Metric("pool_idle_connections", "Open connections with no request")] = 0
-    streams_in_use: Annotated[int, Metric("pool_streams", "Requests in flight over HTTP/2")] = 0
-    http1_requests: Annotated[int, Metric("pool_http1_requests", "Requests in flight over HTTP/1.1")] = 0
-    requests_waiting: Annotated[int, Metric("pool_requests_waiting", "Requests waiting for a connection")] = 0
-    connections_opened: Annotated[int, Metric("pool_connections_opened_total", "Connections opened")] = 0
+    max_connections: Annotated[int, ("pool_max_connections", "Connections allowed")]
+    open_connections: Annotated[int, ("pool_open_connections", "Open connections")] = 0
+    opening_connections: Annotated[int, ("pool_opening_connections", "Connections being opened")] = 0
+    idle_connections: Annotated[int, ("pool_idle_connections", "Open connections with no request")] = 0
+    streams_in_use: Annotated[int, ("pool_streams", "Requests in flight over HTTP/2")] = 0
+    http1_requests: Annotated[int, ("pool_http1_requests", "Requests in flight over HTTP/1.1")] = 0
+    requests_waiting: Annotated[int, ("pool_requests_waiting", "Requests waiting for a connection")] = 0
+    connections_opened: Annotated[int, ("pool_connections_opened_total", "Connections opened")] = 0
     connections_lost: Annotated[
-        int, Metric("pool_connections_lost_total", "Connections ended by the other side")
+        int, ("pool_connections_lost_total", "Connections ended by the other side")
     ] = 0
     replays: Annotated[
-        int, Metric("pool_replays_total", "Requests sent again because the server had not begun them")
+        int, ("pool_replays_total", "Requests sent again because the server had not begun them")
     ] = 0
     protocols: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,7 +78,7 @@ class Statistics:
     @property
     def utilisation(
         self,
-    ) -> Annotated[float, Metric("pool_utilisation_ratio", "Requests in flight per allowed connection")]:
+    ) -> Annotated[float, ("pool_utilisation_ratio", "Requests in flight per allowed connection")]:
         """Requests in flight for each connection that is allowed; over 1 where streams share them."""
         return self.requests_in_flight / self.max_connections
 
