@@ -1,7 +1,11 @@
-"""For mkdocs: pages that stand beside docs/, not in it, are part of the site too, and links to them work."""
+"""For mkdocs: pages that stand beside docs/, not in it, are part of the site too, and links to them work.
+
+The table of all metrics is put in where a page has a place for it.
+"""
 
 from pathlib import Path
 
+from metrics_reference import put_in  # beside this file, where mkdocs looks while it loads a hook
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -20,4 +24,4 @@ def on_page_markdown(markdown: str, **_more: object) -> str:
     """In the site all are together: `../SECURITY.md` is beside a page, and so is `docs/security.md`."""
     for name in PAGES:
         markdown = markdown.replace(f"](../{name})", f"]({name})")
-    return markdown.replace("](docs/", "](")
+    return put_in(markdown.replace("](docs/", "]("))

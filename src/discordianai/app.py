@@ -49,8 +49,8 @@ from discordianai.options import (
     provider_options,
     store_options,
 )
-from discordianai.protection import Counts
 from discordianai.providers.factory import make_provider
+from discordianai.questions import QuestionCounter
 from discordianai.reloading import Adopt, Reloading, reloading_on_sighup
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
@@ -106,7 +106,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             ledger=Ledger(store, accounting_options(settings), time),
             figures=DiscordFigures(),
             admissions=_admissions(settings),
-            counts=Counts(),
+            counts=QuestionCounter(),
             lag=lag,
         )
         page.shows(instruments.read)

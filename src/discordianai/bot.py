@@ -36,7 +36,8 @@ from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
 from discordianai.model import Question
 from discordianai.operations.systemd import Notifier
-from discordianai.protection import Counts, Protecting
+from discordianai.protection import Protecting
+from discordianai.questions import QuestionCounter
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
 from discordianai.settings import Settings
@@ -61,7 +62,7 @@ class Parts:
     servers: ServerBook
     discord: DiscordApi
     admissions: Admissions
-    counts: Counts
+    counts: QuestionCounter
     figures: DiscordFigures
     notifier: Notifier
 
@@ -226,7 +227,7 @@ class Bot:
                 raise
             if guard.failed:
                 await answering.tell_of_bug(question, progress)
-            self._parts.counts.answered += 1
+            self._parts.counts.answered()
             if question.address.message_id is None:
                 webhook = InteractionWebhook(self._parts.discord, question.address)
                 await self._parts.resuming.tell_late(question.person.id, webhook)

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
 
@@ -12,24 +11,16 @@ from discordianai.discord.bridge import Stopping, TrioCaller
 from discordianai.discord.handover import Protection
 from discordianai.guard import Guard
 from discordianai.model import Question
+from discordianai.questions import QuestionCounter
 
 PROTECT_WITHIN = 0.5
 """Seconds that an acknowledgement waits for the store. Discord waits three."""
 
 
-@dataclass(slots=True)
-class Counts:
-    """Of questions. Those that are `unprotected` would be lost in a crash."""
-
-    answered: int = 0
-    unprotected: int = 0
-    replayed: int = 0
-
-
 class Protecting:
     """Made on trio; its methods are awaited on asyncio."""
 
-    def __init__(self, store: Store, caller: TrioCaller, counts: Counts) -> None:
+    def __init__(self, store: Store, caller: TrioCaller, counts: QuestionCounter) -> None:
         self._store = store
         self._caller = caller
         self._counts = counts
@@ -43,13 +34,13 @@ class Protecting:
         except Exception as error:  # a bug there must not keep the question from being answered
             if not isinstance(error, TimeoutError | StoreError | Stopping):
                 self._log.exception("a bug kept a question from being stored", question=question.number)
-            self._counts.unprotected += 1
+            self._counts.unprotected()
             reason = type(error).__name__
             self._log.warning("a question is not protected", question=question.number, reason=reason)
             return Protection.NONE
         if accepted:
             return Protection.STORED
-        self._counts.replayed += 1
+        self._counts.replayed()
         return Protection.REPLAYED
 
     async def forget(self, question: Question) -> None:

@@ -10,7 +10,7 @@ import trio
 from prometheus_client import generate_latest
 
 from discordianai import cli
-from discordianai.operations.metrics import make_registry
+from discordianai.operations.prometheus import make_registry
 from discordianai.operations.serving import serving_on
 from discordianai.operations.snapshot import Snapshot, to_json
 from tests.operations.builders import provider, well
@@ -58,16 +58,22 @@ async def test_it_can_look_at_the_next_seconds_only(capsys: pytest.CaptureFixtur
     assert "Nothing needs to change." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kept", ["snapshot", "metrics"])
-def test_a_file_of_either_kind_says_the_same(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: str
+def test_a_snapshot_that_was_kept_in_a_file_says_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    snapshot, file = limited(20), tmp_path / "kept"
-    file.write_bytes(
-        to_json(snapshot) if kept == "snapshot" else generate_latest(make_registry(lambda: snapshot))
-    )
+    file = tmp_path / "kept"
+    file.write_bytes(to_json(limited(20)))
     assert cli.main(["advise", "--file", str(file)]) == 0
     assert "rate_limits.openai.requests_per_minute: 500 -> 400" in capsys.readouterr().out
+
+
+def test_metrics_that_were_kept_in_a_file_are_no_snapshot_and_it_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "kept"
+    file.write_bytes(generate_latest(make_registry(lambda: limited(20))))
+    assert cli.main(["advise", "--file", str(file)]) == 1
+    assert "curl --output snapshot.json http://127.0.0.1:8080/api/snapshot" in capsys.readouterr().err
 
 
 async def test_where_no_bot_answers_it_says_what_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,7 +112,7 @@ def test_a_file_of_something_else_is_said_to_be_none(
     file = tmp_path / "kept"
     file.write_bytes(text)
     assert cli.main(["advise", "--file", str(file)]) == 1
-    assert "neither /api/snapshot nor /metrics" in capsys.readouterr().err
+    assert "no snapshot of a bot of this version" in capsys.readouterr().err
     assert cli.main(["advise", "--file", str(tmp_path / "nowhere")]) == 1
     assert "No such file" in capsys.readouterr().err
     assert cli.main(["advise", "--file", str(tmp_path)]) == 1

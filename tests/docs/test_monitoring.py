@@ -4,14 +4,15 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from types import ModuleType
 
 import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
-from discordianai.operations.metrics import SnapshotCollector
-from tests.docs.pages import ROOT
+from discordianai.operations.prometheus import SnapshotCollector
+from tests.docs.pages import ROOT, module
 from tests.operations.builders import well
 
 DOCS = ROOT / "docs"
@@ -36,9 +37,14 @@ def served() -> dict[str, dict[str, set[str]]]:
     return found
 
 
+@cache
+def reference() -> ModuleType:
+    return module(DOCS / "metrics_reference.py")
+
+
 def expressions(file: str) -> str:
-    """The text in which metrics stand; of the dashboard, what its JSON says."""
-    text = (DOCS / file).read_text(encoding="utf-8")
+    """The text in which metrics stand, as the site has it; of the dashboard, what its JSON says."""
+    text: str = reference().put_in((DOCS / file).read_text(encoding="utf-8"))
     return "\n".join(_texts(json.loads(text))) if file.endswith(".json") else text
 
 
@@ -82,6 +88,14 @@ def test_every_metric_that_is_named_is_served(file: str) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_metrics_are_selected_by_labels_that_they_have(file: str) -> None:
     assert wrong_labels(expressions(file)) == []
+
+
+def test_the_page_has_a_row_of_every_metric_with_its_labels() -> None:
+    page = expressions("monitoring.md")
+    rows = dict(re.findall(r"^\| `(\w+)` \| \w+ \| (.*?) \| \S.+ \|$", page, re.MULTILINE))
+    for name, labels in served().items():
+        of = name if name in rows else re.sub("_(bucket|sum|count)$", "", name)
+        assert {*re.findall(r"`(\w+)`", rows[of])} == {*labels} - {"le"}, name
 
 
 def test_a_wrong_metric_or_label_would_be_noticed() -> None:

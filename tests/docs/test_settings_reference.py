@@ -1,22 +1,18 @@
 """docs/settings.md says what settings.toml and the model say."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.docs.pages import module
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
 def reference() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("settings_reference", DOCS / "settings_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module(DOCS / "settings_reference.py")
 
 
 @pytest.fixture(scope="module")

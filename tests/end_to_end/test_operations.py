@@ -128,7 +128,7 @@ async def is_advised(operator: Operator) -> None:
 
 async def can_type_what_the_pages_show(operator: Operator, scene: Scene) -> None:
     folder = scene.sandbox.folder
-    (folder / "metrics.txt").write_text((await operator.get("/metrics")).text)
+    (folder / "snapshot.json").write_bytes((await operator.get("/api/snapshot")).content)
     (folder / "config.ini").write_text("[Discord]\nBOT_PRESENCE = idle\n")
     for words in documented.commands(operator.url):
         if "backup" in words:

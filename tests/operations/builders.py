@@ -5,17 +5,17 @@ from dataclasses import replace
 
 from discordianai.conversations.accounting import NANO, Spent
 from discordianai.conversations.figures import StoreFigures
-from discordianai.discord.figures import DiscordStatistics
+from discordianai.discord.figures import DiscordStatistics, Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.statistics import DispatchStatistics, ModelFigures, Outcome
 from discordianai.latencies import BOUNDS, Latency, from_buckets
 from discordianai.operations.snapshot import (
     ProcessFigures,
     ProviderFigures,
-    QuestionFigures,
     Snapshot,
     numbers,
 )
+from discordianai.questions import QuestionStatistics
 from discordianai.settings import Settings
 from discordianai.transport.records import Statistics
 
@@ -76,7 +76,7 @@ def well(**changes: object) -> Snapshot:
             identifies=1,
             resumes=2,
             losses=2,
-            unacknowledged={"late": 1},
+            unacknowledged={Unacknowledged.LATE: 1},
             interactions={"question": 2000, "refusal": 10, "withdrawal": 2},
         ),
         discord_pool=Statistics(20, open_connections=1, idle_connections=1, connections_opened=9),
@@ -90,7 +90,7 @@ def well(**changes: object) -> Snapshot:
             cache_misses=321,
             commits=5000,
         ),
-        questions=QuestionFigures(open=3, answered=1996),
+        questions=QuestionStatistics(open=3, answered=1996),
         settings=numbers(Settings()),
     )
     return replace(snapshot, **changes)  # type: ignore[arg-type]  # by name

@@ -21,6 +21,14 @@ def test_a_bot_that_is_well_is_told_in_figures_and_nothing_is_advised() -> None:
     assert text.endswith("**Advice**\nNothing needs to change.")
 
 
+def test_counters_that_are_notable_are_told_where_they_are_not_0() -> None:
+    worse = replace(well(), questions=replace(well().questions, unprotected=1200))
+    assert "\n-# Acknowledgements that Discord did not accept (late): 1\n**Advice**" in describe(well())
+    assert "which a crash would have lost: 1,200" in describe(worse)
+    quiet = replace(well(), discord=replace(well().discord, unacknowledged={}))
+    assert "-# " not in describe(quiet)
+
+
 def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
     openai = provider()
     ill = replace(openai, dispatch=replace(openai.dispatch, rate_limited=20, breaker=BreakerState.OPEN))
@@ -42,14 +50,15 @@ def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice(coun
     dispatch = replace(
         busy.dispatch, in_flight=many, waiting=many, busiest=many, rate_limited=many,
         requests_left=many, requests_limit=many, tokens_left=many, tokens_limit=many,
-        waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN,
+        waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN, refused=many,
     )  # fmt: skip
     names = [f"{number:040}" for number in range(count)]
     snapshot = replace(
         well(),
         providers=dict.fromkeys(names, replace(busy, dispatch=dispatch, pool=pool)),
         discord_pool=pool,
-        health=Health(writable=False, reason="because " * 100),
+        health=Health(writable=False, reason="because " * 100, lost=many),
+        questions=replace(well().questions, unprotected=many),
     )
     text = describe(snapshot)
     assert len(text) <= 2000

@@ -40,6 +40,7 @@ async def test_until_there_are_figures_the_bot_is_starting() -> None:
         assert (await client.get("/health/live")).status_code == 200
         assert (await client.get("/health/ready")).status_code == 503
         assert (await client.get("/api/snapshot")).status_code == 503
+        assert (await client.get("/api/metrics")).status_code == 503
         assert (await client.get("/health")).json()["reasons"] == ["the bot is starting"]
         assert "discordianai_info" not in (await client.get("/metrics")).text
         pages.shows(well)
@@ -52,6 +53,8 @@ async def test_until_there_are_figures_the_bot_is_starting() -> None:
         }
         assert from_json((await client.get("/api/snapshot")).content) == well()
 
+
+ADDRESSES = ("/", "/api/snapshot", "/api/metrics", "/metrics", "/health", "/health/live", "/health/ready")
 
 OPEN, HALF, CLOSED = BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED
 OPENAI, PERPLEXITY = "openai", "perplexity"
@@ -89,6 +92,34 @@ async def test_one_provider_that_may_be_asked_is_enough(breakers: tuple[BreakerS
         assert any("circuit breaker" in remark for remark in answer.json()["remarks"])
 
 
+async def test_the_page_gets_as_json_what_prometheus_gets() -> None:
+    """The same samples, but that a histogram is one latency there, and buckets here."""
+    async with served() as (client, pages):
+        pages.shows(well)
+        metrics = (await client.get("/api/metrics")).json()
+        told = {
+            (metric["name"], *sorted(sample["labels"].items())): float(sample["value"])
+            for metric in metrics
+            if metric["kind"] != "histogram"
+            for sample in metric["samples"]
+        }
+        exported = {
+            (sample.name, *sorted(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families((await client.get("/metrics")).text)
+            if family.type != "histogram"
+            for sample in family.samples
+            if sample.name.startswith("discordianai_") and not sample.name.endswith("_created")
+        }
+        assert len(told) > 100
+        assert told == exported
+        (waited,) = (metric for metric in metrics if metric["name"] == "discordianai_queue_wait_seconds")
+        assert [sample["labels"] for sample in waited["samples"]] == [
+            {"provider": OPENAI},
+            {"provider": PERPLEXITY},
+        ]
+        assert (waited["unit"], waited["samples"][0]["value"]["p99"]) == ("seconds", 0.001)
+
+
 async def test_metrics_are_what_prometheus_reads() -> None:
     async with served() as (client, pages):
         pages.shows(well)
@@ -110,7 +141,7 @@ async def test_metrics_are_what_prometheus_reads() -> None:
 async def test_on_loopback_a_name_that_somebody_pointed_here_is_refused(host: str) -> None:
     async with served() as (client, pages):
         pages.shows(well)
-        for path in ("/", "/api/snapshot", "/metrics", "/health", "/health/ready"):
+        for path in ADDRESSES:
             refused = await client.get(path, headers={"host": host})
             assert refused.status_code == 400
             assert "discordianai" not in refused.text
@@ -141,7 +172,7 @@ async def test_beyond_loopback_nobody_can_know_the_names() -> None:
 async def test_nothing_but_get_is_answered(method: str) -> None:
     async with served() as (client, pages):
         pages.shows(well)
-        for path in ("/", "/api/snapshot", "/metrics", "/health", "/health/live", "/health/ready"):
+        for path in ADDRESSES:
             assert (await client.request(method, path)).status_code == 405
         assert (await client.head("/health")).status_code == 200
         assert (await client.get("/elsewhere")).status_code == 404
@@ -150,7 +181,7 @@ async def test_nothing_but_get_is_answered(method: str) -> None:
 async def test_no_page_of_another_site_gets_anything_out_of_it() -> None:
     async with served() as (client, pages):
         pages.shows(well)
-        for path in ("/", "/api/snapshot", "/metrics", "/health", "/elsewhere"):
+        for path in (*ADDRESSES, "/elsewhere"):
             answer = await client.get(path, headers={"origin": "https://evil.example", "cookie": "a=b"})
             headers = answer.headers
             assert not [name for name in headers if name.startswith("access-control") or "cookie" in name]

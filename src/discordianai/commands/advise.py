@@ -32,7 +32,7 @@ def add_to(commands: "Commands") -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--url", metavar="URL", default=HERE, help=f"of the bot's pages; by default {HERE}")
     source.add_argument(
-        "--file", type=Path, metavar="FILE", help="what /api/snapshot or /metrics has shown, kept in a file"
+        "--file", type=Path, metavar="FILE", help="what /api/snapshot has shown, kept in a file"
     )
     parser.add_argument(
         "--seconds", type=_seconds, metavar="N", help="look at the next N seconds, not at all since the start"
@@ -93,13 +93,14 @@ def _ask(url: str) -> "Snapshot":
 
 def _read(path: Path) -> "Snapshot":
     from discordianai import safe_files
-    from discordianai.operations.metrics_file import from_metrics
     from discordianai.operations.snapshot import NotASnapshot, from_json
 
     try:
-        text = safe_files.read(path, LARGEST).decode("utf-8", "replace")
-        return from_json(text) if text.lstrip().startswith("{") else from_metrics(text)
+        return from_json(safe_files.read(path, LARGEST))
     except OSError as error:
         raise NoFigures(f"{path}: {error.strerror}") from None
     except NotASnapshot as error:
-        raise NoFigures(f"{path}: neither /api/snapshot nor /metrics of this version: {error}") from None
+        raise NoFigures(
+            f"{path}: no snapshot of a bot of this version ({error}); "
+            f"this makes one: curl --output snapshot.json {HERE}/api/snapshot"
+        ) from None

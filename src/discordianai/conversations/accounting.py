@@ -6,8 +6,9 @@ fractions of a millionth, and integers add up without a remainder. A day is a da
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from discordianai.metric import Metric
 from discordianai.model import Usage
 
 NANO = 10**9
@@ -47,11 +48,20 @@ class Charge:
 class Spent:
     """A sum: `cost` in nano-units; `unpriced` answers are in the tokens only."""
 
-    answers: int = 0
+    answers: Annotated[int, Metric("charged_answers_total", "Answers charged")] = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost: int = 0
-    unpriced: int = 0
+    unpriced: Annotated[
+        int, Metric("unpriced_answers_total", "Answers charged without a price for their model")
+    ] = 0
+
+    @property
+    def money(
+        self,
+    ) -> Annotated[float, Metric("cost_total", "Cost of the answers, in the currency of the prices")]:
+        """The cost in whole units."""
+        return self.cost / NANO
 
     @property
     def tokens(self) -> int:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from discordianai.conversations.accounting import Accounts
 from discordianai.conversations.keys import ConversationKey, Scope
 from discordianai.conversations.pending import PendingQuestions, Said, TurnId
 from discordianai.conversations.places import Places
+from discordianai.metric import Metric
 from discordianai.model import Turn
 
 __all__ = [
@@ -46,14 +47,19 @@ class StoreOptions:
 class Health:
     """Whether the database takes writes. `reason` is a sentence for the operator, empty while it does.
 
-    `since` is in seconds since the epoch; `kept` changes wait in memory, `lost` did not fit there.
+    `since` is in seconds since the epoch.
     """
 
-    writable: bool = True
+    writable: Annotated[bool, Metric("store_writable", "1 while the database accepts writes")] = True
     reason: str = ""
     since: float = 0.0
-    kept: int = 0
-    lost: int = 0
+    kept: Annotated[
+        int, Metric("store_kept_changes", "Changes held in memory until the database accepts writes")
+    ] = 0
+    lost: Annotated[
+        int,
+        Metric("store_lost_changes_total", "Changes lost because they did not fit in memory", notable=True),
+    ] = 0
 
 
 class ConversationStore(Protocol):

@@ -3,18 +3,21 @@
 import asyncio
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Annotated, TypeVar
 
 import structlog
 
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies, Latency
+from discordianai.metric import Metric
 
 BEAT = 0.25
 """Seconds between two looks at how late the listener's loop is, and at the gateway."""
+
+Key = TypeVar("Key", bound=str)
 
 KEPT_BEATS = 240
 """A minute of them."""
@@ -29,31 +32,61 @@ class Unacknowledged(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DiscordStatistics:
-    """One moment of it. Totals are `identifies` and `resumes` of gateway sessions, the tries of both, the
-    gateway's `losses`, `unacknowledged` by reason, and `interactions` by what became of them.
-
-    `connected_since` is in seconds since the epoch, None while there is no gateway. `acknowledged` is the
-    time from an event to Discord's word that it has taken the acknowledgement. `lag` is how late the
-    listener's loop was, `overdue` the seconds for which it has not taken its turn now.
+    """One moment of it. `lag` is how late the listener's loop was.
 
     `trouble` is why there is no gateway, as far as that is known, and `next_try` when it is tried again, in
     seconds since the epoch. `identifies_left` is how many Discord allows still, None before it was asked.
     """
 
-    connected_since: float | None = None
-    acknowledged: Latency = field(default_factory=Latency)
+    connected_since: Annotated[
+        float | None,
+        Metric("discord_connected_since_seconds", "When the gateway connected, in seconds since the epoch"),
+    ] = None
+    acknowledged: Annotated[
+        Latency,
+        Metric(
+            "discord_acknowledgement_seconds",
+            "Time from an event to its acknowledgement; Discord waits three seconds",
+        ),
+    ] = field(default_factory=Latency)
     lag: Latency = field(default_factory=Latency)
-    overdue: float = 0.0
-    identifies: int = 0
-    resumes: int = 0
-    losses: int = 0
-    identify_tries: int = 0
-    resume_tries: int = 0
+    overdue: Annotated[
+        float,
+        Metric(
+            "event_loop_overdue_seconds", "Time for which the Discord thread's event loop has been silent"
+        ),
+    ] = 0.0
+    identifies: Annotated[
+        int, Metric("discord_identifies_total", "Gateway sessions started; Discord allows about 1000 a day")
+    ] = 0
+    resumes: Annotated[int, Metric("discord_resumes_total", "Gateway sessions resumed")] = 0
+    losses: Annotated[int, Metric("discord_gateway_losses_total", "Gateway connections lost")] = 0
+    identify_tries: Annotated[
+        int,
+        Metric("discord_identify_tries_total", "IDENTIFYs sent; Discord counts each, whatever it answers"),
+    ] = 0
+    resume_tries: Annotated[int, Metric("discord_resume_tries_total", "RESUMEs sent")] = 0
     identifies_left: int | None = None
     trouble: str = ""
     next_try: float = 0.0
-    unacknowledged: Mapping[str, int] = field(default_factory=dict)
-    interactions: Mapping[str, int] = field(default_factory=dict)
+    unacknowledged: Annotated[
+        Mapping[Unacknowledged, int],
+        Metric(
+            "discord_unacknowledged_total",
+            "Acknowledgements that Discord did not accept",
+            ("reason",),
+            notable=True,
+        ),
+    ] = field(default_factory=dict)
+    interactions: Annotated[
+        Mapping[str, int],
+        Metric("discord_interactions_total", "Interactions, by what became of them", ("kind",)),
+    ] = field(default_factory=dict)
+
+    @property
+    def connected(self) -> Annotated[bool, Metric("discord_connected", "1 while the gateway is connected")]:
+        """Whether there is one."""
+        return self.connected_since is not None
 
 
 class DiscordFigures:
@@ -61,49 +94,44 @@ class DiscordFigures:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._connected_since: float | None = None
+        self._counted = DiscordStatistics()
         self._acknowledged = Latencies()
         self._lag = Latencies(KEPT_BEATS)
         self._due: float | None = None
-        self._identifies = self._resumes = self._losses = 0
-        self._identify_tries = self._resume_tries = 0
-        self._identifies_left: int | None = None
-        self._trouble, self._next_try = "", 0.0
-        self._unacknowledged: Counter[str] = Counter()
-        self._interactions: Counter[str] = Counter()
 
     def identify(self, left: int | None) -> None:
         """An IDENTIFY is about to be sent; so many are left then."""
         with self._lock:
-            self._identify_tries += 1
-            self._identifies_left = left
+            tries = self._counted.identify_tries + 1
+            self._counted = replace(self._counted, identify_tries=tries, identifies_left=left)
 
     def resume(self) -> None:
-        """A session's connection was lost, and it is about to be gone on with."""
+        """A session's connection was lost, and it is about to be resumed."""
         with self._lock:
-            self._resume_tries += 1
+            self._counted = replace(self._counted, resume_tries=self._counted.resume_tries + 1)
 
     def wait(self, trouble: str, seconds: float) -> None:
         """There is no gateway for this reason, and the next try comes in so many seconds."""
         with self._lock:
-            self._trouble, self._next_try = trouble, time.time() + seconds
+            self._counted = replace(self._counted, trouble=trouble, next_try=time.time() + seconds)
 
     def identified(self) -> None:
         """A session has begun."""
         with self._lock:
-            self._identifies += 1
+            self._counted = replace(self._counted, identifies=self._counted.identifies + 1)
             self._connect()
 
     def resumed(self) -> None:
         """A session goes on after its connection was lost."""
         with self._lock:
-            self._resumes += 1
+            self._counted = replace(self._counted, resumes=self._counted.resumes + 1)
             self._connect()
 
     def decided(self, kind: str) -> None:
         """This became of an interaction."""
         with self._lock:
-            self._interactions[kind] += 1
+            interactions = _one_more(self._counted.interactions, kind)
+            self._counted = replace(self._counted, interactions=interactions)
 
     def acknowledged(self, seconds: float) -> None:
         """Discord has taken an acknowledgement, so long after the event came."""
@@ -113,7 +141,8 @@ class DiscordFigures:
     def refused(self, reason: Unacknowledged) -> None:
         """Discord has not taken one."""
         with self._lock:
-            self._unacknowledged[reason.value] += 1
+            unacknowledged = _one_more(self._counted.unacknowledged, reason)
+            self._counted = replace(self._counted, unacknowledged=unacknowledged)
 
     async def watch(self, is_connected: Callable[[], bool]) -> None:
         """Measure the loop that this runs on, and notice a lost gateway, until cancelled.
@@ -139,28 +168,22 @@ class DiscordFigures:
         """This moment."""
         with self._lock:
             due = self._due
-            return DiscordStatistics(
-                connected_since=self._connected_since,
+            return replace(
+                self._counted,
                 acknowledged=self._acknowledged.now(),
                 lag=self._lag.now(),
                 overdue=max(time.monotonic() - due, 0.0) if due is not None else 0.0,
-                identifies=self._identifies,
-                resumes=self._resumes,
-                losses=self._losses,
-                identify_tries=self._identify_tries,
-                resume_tries=self._resume_tries,
-                identifies_left=self._identifies_left,
-                trouble=self._trouble,
-                next_try=self._next_try,
-                unacknowledged=dict(self._unacknowledged),
-                interactions=dict(self._interactions),
             )
 
     def _connect(self) -> None:
         self._lose()
-        self._connected_since = time.time()
-        self._trouble, self._next_try = "", 0.0
+        self._counted = replace(self._counted, connected_since=time.time(), trouble="", next_try=0.0)
 
     def _lose(self) -> None:
-        self._losses += self._connected_since is not None
-        self._connected_since = None
+        if self._counted.connected:
+            losses = self._counted.losses + 1
+            self._counted = replace(self._counted, losses=losses, connected_since=None)
+
+
+def _one_more(counts: Mapping[Key, int], key: Key) -> Mapping[Key, int]:
+    return {**counts, key: counts.get(key, 0) + 1}

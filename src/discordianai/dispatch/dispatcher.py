@@ -5,7 +5,7 @@ import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 import trio
@@ -111,28 +111,21 @@ class Dispatcher:
 
     def statistics(self) -> DispatchStatistics:
         """This moment."""
-        now, tally = trio.current_time(), self._tally
+        now, in_flight = trio.current_time(), self._limiter.borrowed_tokens
         requests_left, tokens_left = self._budget.left(now)
         requests_limit, tokens_limit = self._budget.limits
-        return DispatchStatistics(
-            in_flight=self._limiter.borrowed_tokens,
+        counted = self._tally.statistics(now)
+        return replace(
+            counted,
+            in_flight=in_flight,
             waiting=self._line.waiting,
             limit=self._limit.now,
             requests_left=requests_left,
             tokens_left=tokens_left,
             breaker=self._breaker.seen(now),
-            waited=tally.waited.now(),
-            first_chunk=tally.first_chunk.now(),
-            last_chunk=tally.last_chunk.now(),
-            requests=tally.requests,
-            rate_limited=tally.rate_limited,
-            retries=tally.retries,
-            refused=tally.line_full + tally.breaker_open,
-            line_full=tally.line_full,
-            busiest=max(tally.busiest(now), self._limiter.borrowed_tokens),
+            busiest=max(counted.busiest, in_flight),
             requests_limit=requests_limit,
             tokens_limit=tokens_limit,
-            models=tally.models(),
         )
 
     @asynccontextmanager

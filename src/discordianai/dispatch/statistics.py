@@ -5,10 +5,12 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.latencies import Latencies, Latency
+from discordianai.metric import By, Metric
 from discordianai.model import Usage
 from discordianai.providers.errors import (
     AuthenticationFailed,
@@ -70,39 +72,79 @@ def outcome_of(error: ProviderError) -> Outcome:
 class ModelFigures:
     """Totals of one model: requests that have ended, and the tokens that the provider has counted."""
 
-    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
+    outcomes: Annotated[
+        Mapping[Outcome, int],
+        Metric("requests_total", "Requests that have ended, by outcome", ("outcome",)),
+    ] = field(default_factory=dict)
     input_tokens: int = 0
     output_tokens: int = 0
+
+    @property
+    def tokens(
+        self,
+    ) -> Annotated[
+        Mapping[str, int], Metric("tokens_total", "Tokens counted by the provider", ("direction",))
+    ]:
+        """By where they went."""
+        return {"input": self.input_tokens, "output": self.output_tokens}
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchStatistics:
-    """One moment of a dispatcher. `limit` is how many may be in flight now, `busiest` how many were at once
-    in the last `MINUTES` minutes; what is left of the budget, and its limits, are of a minute's.
-
-    `waited` is the time in the line of those that were sent; `first_chunk` and `last_chunk` count from there.
-    `requests` and what follows are totals; of those `refused`, `line_full` met a full line, and the others an
-    open breaker.
+    """One moment of a dispatcher. What is left of the budget, and its limits, are a minute's; totals are
+    since the start. Of those `refused`, `line_full` met a full line, and the others an open breaker.
     """
 
-    in_flight: int
-    waiting: int
-    limit: int
-    requests_left: float
-    tokens_left: float
-    breaker: BreakerState
-    waited: Latency = field(default_factory=Latency)
-    first_chunk: Latency = field(default_factory=Latency)
-    last_chunk: Latency = field(default_factory=Latency)
-    requests: int = 0
-    rate_limited: int = 0
-    retries: int = 0
-    refused: int = 0
-    line_full: int = 0
-    busiest: int = 0
-    requests_limit: float = math.inf
-    tokens_limit: float = math.inf
-    models: Mapping[str, ModelFigures] = field(default_factory=dict)
+    in_flight: Annotated[int, Metric("requests_in_flight", "Requests in flight")] = 0
+    waiting: Annotated[int, Metric("queue_depth", "Questions waiting for a slot or for budget")] = 0
+    limit: Annotated[
+        int, Metric("requests_in_flight_limit", "Requests that may be in flight at the moment")
+    ] = 0
+    requests_left: Annotated[
+        float, Metric("budget_requests_left", "Requests left in this minute's budget")
+    ] = math.inf
+    tokens_left: Annotated[float, Metric("budget_tokens_left", "Tokens left in this minute's budget")] = (
+        math.inf
+    )
+    breaker: BreakerState = BreakerState.CLOSED
+    waited: Annotated[
+        Latency, Metric("queue_wait_seconds", "Time in the queue before a request was sent")
+    ] = field(default_factory=Latency)
+    first_chunk: Annotated[
+        Latency, Metric("first_chunk_seconds", "Time from sending a request to the first chunk of its answer")
+    ] = field(default_factory=Latency)
+    last_chunk: Annotated[
+        Latency, Metric("last_chunk_seconds", "Time from sending a request to the last chunk of its answer")
+    ] = field(default_factory=Latency)
+    requests: Annotated[int, Metric("requests_sent_total", "Requests sent")] = 0
+    rate_limited: Annotated[int, Metric("rate_limited_total", "Requests answered with 429")] = 0
+    retries: Annotated[int, Metric("retries_total", "Requests sent again")] = 0
+    refused: Annotated[
+        int,
+        Metric(
+            "queue_refused_total",
+            "Questions refused because the queue was full or the breaker open",
+            notable=True,
+        ),
+    ] = 0
+    line_full: Annotated[int, Metric("queue_full_total", "Questions refused because the queue was full")] = 0
+    busiest: Annotated[
+        int,
+        Metric("requests_in_flight_peak", f"Most requests in flight at once in the last {MINUTES} minutes"),
+    ] = 0
+    requests_limit: Annotated[float, Metric("budget_requests", "Requests allowed per minute")] = math.inf
+    tokens_limit: Annotated[float, Metric("budget_tokens", "Tokens allowed per minute")] = math.inf
+    models: Annotated[Mapping[str, ModelFigures], By("model")] = field(default_factory=dict)
+
+    @property
+    def breaker_states(
+        self,
+    ) -> Annotated[
+        Mapping[str, bool],
+        Metric("breaker_state", "1 for the current state of the circuit breaker", ("state",)),
+    ]:
+        """Whether it is in each of them."""
+        return {state.name.lower(): self.breaker is state for state in BreakerState}
 
 
 @dataclass(slots=True)
@@ -153,13 +195,20 @@ class Tally:
             figures = self._models.setdefault(model, _Model())
         return figures
 
-    def busiest(self, now: float) -> int:
-        """How many were in flight at once in the last minutes."""
-        return max((most for minute, most in self._busy if minute > now // 60 - MINUTES), default=0)
-
-    def models(self) -> dict[str, ModelFigures]:
-        """By model, as they are now."""
-        return {
-            name: ModelFigures(dict(model.outcomes), model.input_tokens, model.output_tokens)
-            for name, model in self._models.items()
-        }
+    def statistics(self, now: float) -> DispatchStatistics:
+        """What was counted so far, and nothing else."""
+        return DispatchStatistics(
+            waited=self.waited.now(),
+            first_chunk=self.first_chunk.now(),
+            last_chunk=self.last_chunk.now(),
+            requests=self.requests,
+            rate_limited=self.rate_limited,
+            retries=self.retries,
+            refused=self.line_full + self.breaker_open,
+            line_full=self.line_full,
+            busiest=max((most for minute, most in self._busy if minute > now // 60 - MINUTES), default=0),
+            models={
+                name: ModelFigures(dict(model.outcomes), model.input_tokens, model.output_tokens)
+                for name, model in self._models.items()
+            },
+        )

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from discordianai.latencies import Latency
 from discordianai.operations.advice import advise, as_markdown
 from discordianai.operations.health import judge
+from discordianai.operations.metrics import notable
 from discordianai.operations.snapshot import ProviderFigures, Snapshot
 from discordianai.transport.records import Statistics
 
 LONGEST = 2000
 """Characters of a message."""
 
-ADVICE = 250
-"""Of them, what is left to the advice."""
+ADVICE = 262
+"""Of them, what is left to the advice and its heading."""
 
 LONGEST_NAME = 40
 """Characters of a model's name, which is the operator's free text, and of no bound."""
@@ -21,18 +22,36 @@ LONGEST_NAME = 40
 LONGEST_REASON = 150
 """Characters of why the bot is not ready."""
 
+HEADING = "**Advice**"
+
 CELLS = 10
 """Of a bar."""
 
 
 def describe(snapshot: Snapshot) -> str:
-    """In Markdown, at most `LONGEST` characters: the figures, and in what room they leave, the advice."""
+    """In Markdown, at most `LONGEST` characters: the figures, and in what room they leave, the advice.
+
+    Counters that are declared as notable have a line of their own where they are not 0.
+    """
     names = [*snapshot.providers]
     figures = _figures(snapshot, names)
     while len(names) > 1 and len(figures) > LONGEST - ADVICE:
         del names[-1]
         figures = _figures(snapshot, names)
+    figures = "\n".join([figures, *_notable(snapshot, LONGEST - ADVICE - len(figures)), HEADING])
     return "\n".join([figures, *as_markdown(advise(snapshot), LONGEST - len(figures))])
+
+
+def _notable(snapshot: Snapshot, room: int) -> Iterator[str]:
+    """A line of those counters that are notable, as many as there is room for."""
+    line = ""
+    for told in notable(snapshot):
+        longer = f"{line} · {told}" if line else f"-# {told}"
+        if len(longer) + len("\n") > room:
+            break
+        line = longer
+    if line:
+        yield line
 
 
 def _figures(snapshot: Snapshot, names: Sequence[str]) -> str:
@@ -44,7 +63,6 @@ def _figures(snapshot: Snapshot, names: Sequence[str]) -> str:
             *(line for name in names for line in _provider(snapshot.providers[name])),
             *([f"-# and {left_out} more providers: the status page has all"] if left_out else []),
             *_pools({name: pool for name, pool in snapshot.pools.items() if name in {*names, "discord"}}),
-            "**Advice**",
         ]
     )
 

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from discordianai.dispatch.breaker import BreakerState
+from discordianai.metric import Metric
 from discordianai.operations.snapshot import Snapshot
 
 LONGEST_SILENCE = 30.0
@@ -17,7 +19,7 @@ class Verdict:
     not as it should be all the same."""
 
     live: bool
-    ready: bool
+    ready: Annotated[bool, Metric("ready", "1 while the bot can answer, as in /health/ready")]
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 

@@ -12,12 +12,11 @@ from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
 from discordianai.operations.snapshot import (
     ProviderFigures,
-    QuestionFigures,
     Snapshot,
     numbers,
     process_figures,
 )
-from discordianai.protection import Counts
+from discordianai.questions import QuestionCounter
 from discordianai.settings import Settings
 from discordianai.transport.clients import PooledClient
 
@@ -34,7 +33,7 @@ class Instruments:
     ledger: Ledger
     figures: DiscordFigures
     admissions: Admissions
-    counts: Counts
+    counts: QuestionCounter
     lag: Latencies
     started_at: float = field(default_factory=time)
 
@@ -44,7 +43,6 @@ class Instruments:
 
     def read(self) -> Snapshot:
         """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
-        counts = self.counts
         return Snapshot(
             process=process_figures(self.started_at, self.lag.now(), stopping=self.admissions.closed),
             providers={name: self._provider(name) for name in self.dispatchers},
@@ -52,9 +50,7 @@ class Instruments:
             discord_pool=self.discord.statistics(),
             health=self.store.health,
             store=self.store.figures,
-            questions=QuestionFigures(
-                self.admissions.open, counts.answered, counts.unprotected, counts.replayed
-            ),
+            questions=self.counts.now(self.admissions.open),
             settings=self.settings,
         )
 

@@ -1,185 +1,79 @@
-"""The snapshot as Prometheus metrics. `docs/monitoring.md` tells what to make of them."""
+"""Every metric of the bot, as the records declare it (see `discordianai.metric`), with its figures."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
+from pydantic import ConfigDict, TypeAdapter
 
-from discordianai.conversations.accounting import NANO
-from discordianai.discord.figures import Unacknowledged
-from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.statistics import Outcome
-from discordianai.latencies import BOUNDS, Latency
-from discordianai.operations.health import judge
-from discordianai.operations.metric_table import GROUPS, PREFIX, Figure, Group, Kind
+from discordianai.latencies import Latency
+from discordianai.metric import Kind, Row, Series, Unit, series_of
+from discordianai.operations.health import Verdict, judge
 from discordianai.operations.snapshot import Snapshot
 
-Rows = Iterable[tuple[tuple[str, ...], float]]
-"""Label values in the order of the labels, each with a figure."""
-
-_BUCKETS = (*(str(bound) for bound in BOUNDS), "+Inf")
+PREFIX = "discordianai_"
 
 
-class SnapshotCollector(Collector):
-    """Takes a snapshot for each scrape; shows nothing while there is none."""
-
-    def __init__(self, snapshot: Callable[[], Snapshot | None]) -> None:
-        self._snapshot = snapshot
-
-    def collect(self) -> Iterator[Metric]:
-        """See `Collector`."""
-        snapshot = self._snapshot()
-        if snapshot is not None:
-            yield from families(snapshot)
+def declared() -> tuple[Series, ...]:
+    """All of them, in the order of the snapshot."""
+    return series_of(Snapshot) + series_of(Verdict)
 
 
-def make_registry(snapshot: Callable[[], Snapshot | None]) -> CollectorRegistry:
-    """What `/metrics` shows: the bot, its process, its Python."""
-    registry = CollectorRegistry()
-    registry.register(SnapshotCollector(snapshot))
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    return registry
+def read(snapshot: Snapshot) -> Iterator[tuple[Series, Iterator[Row]]]:
+    """Each metric with its figures, of which there may be none."""
+    verdict = judge(snapshot)
+    yield from ((series, series.read(snapshot)) for series in series_of(Snapshot))
+    yield from ((series, series.read(verdict)) for series in series_of(Verdict))
 
 
-def families(snapshot: Snapshot) -> Iterator[Metric]:
-    """Every metric of the bot's own."""
-    for group in GROUPS:
-        records = group.records(snapshot)
-        for figure in group.figures:
-            yield _family(
-                group, figure, {key: getattr(record, figure.field) for key, record in records.items()}
-            )
-    yield from _of_process(snapshot)
-    yield from _of_providers(snapshot)
-    yield from _of_discord(snapshot)
+def notable(now: Snapshot, before: Snapshot | None = None) -> tuple[str, ...]:
+    """What is notable and not 0, as in "Changes that were lost: 3"; what came since `before`, if given."""
+    found = []
+    for series in series_of(Snapshot):
+        if series.metric.notable:
+            then = dict(series.read(before)) if before is not None else {}
+            for labels, figure in series.read(now):
+                grown = _number(figure) - _number(then.get(labels, 0))
+                if grown > 0:
+                    of = f" ({', '.join(labels)})" if labels else ""
+                    found.append(f"{series.metric.help}{of}: {grown:,.0f}")
+    return tuple(found)
 
 
-def _family(group: Group, figure: Figure, values: dict[str, float | Latency]) -> Metric:
-    labels = [group.label] if group.label else []
-    rows = [((key,) if labels else (), value) for key, value in values.items()]
-    if figure.kind is Kind.HISTOGRAM:
-        return _histogram(
-            figure.metric,
-            figure.text,
-            labels,
-            [(key, value) for key, value in rows if isinstance(value, Latency)],
+def _number(figure: float | Latency) -> float:
+    return figure.count if isinstance(figure, Latency) else figure
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    labels: Mapping[str, str]
+    value: float | Latency
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    name: str
+    help: str
+    kind: Kind
+    unit: Unit
+    samples: list[_Sample]
+
+
+def to_json(snapshot: Snapshot) -> bytes:
+    """As `/api/metrics` shows them: all that `/metrics` has of the bot, for who reads JSON."""
+    told = [
+        _Told(
+            PREFIX + series.metric.name,
+            series.metric.help,
+            series.kind,
+            series.metric.unit,
+            [_Sample(dict(zip(series.labels, labels, strict=True)), value) for labels, value in rows],
         )
-    numbers = [(key, value) for key, value in rows if not isinstance(value, Latency)]
-    return (_counter if figure.kind is Kind.COUNTER else _gauge)(figure.metric, figure.text, labels, numbers)
-
-
-def _of_process(snapshot: Snapshot) -> Iterator[Metric]:
-    version = [((snapshot.process.version,), 1.0)]
-    yield _gauge("info", "Always 1; the version is in the label", ["version"], version)
-    yield _gauge(
-        "ready", "1 while the bot can answer, as /health/ready says", [], [((), judge(snapshot).ready)]
-    )
-    settings = [((key,), value) for key, value in snapshot.settings.items()]
-    yield _gauge("setting", "A number of settings.toml, by its key", ["key"], settings)
-
-
-def _of_providers(snapshot: Snapshot) -> Iterator[Metric]:
-    providers = [*snapshot.providers.items()]
-    yield _gauge(
-        "provider_info",
-        "Always 1; what people call it and the model that answers by default are in the labels",
-        ["provider", "label", "model"],
-        [((name, provider.label, provider.model), 1.0) for name, provider in providers],
-    )
-    yield _gauge(
-        "breaker_state",
-        "1 at the state that the circuit breaker is in",
-        ["provider", "state"],
-        [
-            ((name, state.name.lower()), float(provider.dispatch.breaker is state))
-            for name, provider in providers
-            for state in BreakerState
-        ],
-    )
-    models = [
-        (name, model, figures)
-        for name, provider in providers
-        for model, figures in provider.dispatch.models.items()
+        for series, rows in read(snapshot)
     ]
-    yield _counter(
-        "requests",
-        "Requests that have ended, by what became of them",
-        ["provider", "model", "outcome"],
-        [
-            ((name, model, outcome.value), figures.outcomes.get(outcome, 0))
-            for name, model, figures in models
-            for outcome in Outcome
-        ],
-    )
-    yield _counter(
-        "tokens",
-        "Tokens that the provider has counted",
-        ["provider", "model", "direction"],
-        [
-            ((name, model, direction), count)
-            for name, model, figures in models
-            for direction, count in (("input", figures.input_tokens), ("output", figures.output_tokens))
-        ],
-    )
-    spent = [((name, model), sum_) for name, provider in providers for model, sum_ in provider.spent.items()]
-    labels = ["provider", "model"]
-    yield _counter(
-        "cost",
-        "What was charged, in the currency of the prices",
-        labels,
-        [(key, sum_.cost / NANO) for key, sum_ in spent],
-    )
-    yield _counter("charged_answers", "Answers that were charged", labels, [(k, s.answers) for k, s in spent])
-    yield _counter("unpriced_answers", "Those without a price", labels, [(k, s.unpriced) for k, s in spent])
+    return _adapter().dump_json(told)
 
 
-def _of_discord(snapshot: Snapshot) -> Iterator[Metric]:
-    discord = snapshot.discord
-    since = discord.connected_since
-    yield _gauge("discord_connected", "1 while there is a gateway", [], [((), float(since is not None))])
-    connected = [((), since)] if since is not None else []
-    yield _gauge("discord_connected_since_seconds", "Since when, since the epoch", [], connected)
-    yield _counter(
-        "discord_unacknowledged",
-        "Acknowledgements that Discord did not take",
-        ["reason"],
-        [((reason.value,), discord.unacknowledged.get(reason.value, 0)) for reason in Unacknowledged],
-    )
-    yield _counter(
-        "discord_interactions",
-        "Interactions, by what was decided",
-        ["kind"],
-        [((kind,), count) for kind, count in discord.interactions.items()],
-    )
-
-
-def _gauge(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
-    family = GaugeMetricFamily(PREFIX + name, text, labels=labels)
-    for values, figure in rows:
-        family.add_metric(values, figure)
-    return family
-
-
-def _counter(name: str, text: str, labels: list[str], rows: Rows) -> Metric:
-    family = CounterMetricFamily(PREFIX + name, text, labels=labels)
-    for values, figure in rows:
-        family.add_metric(values, figure)
-    return family
-
-
-def _histogram(
-    name: str, text: str, labels: list[str], rows: Iterable[tuple[tuple[str, ...], Latency]]
-) -> Metric:
-    family = HistogramMetricFamily(PREFIX + name, text, labels=labels)
-    for values, latency in rows:
-        buckets = list(zip(_BUCKETS, accumulate(latency.counts), strict=True))
-        family.add_metric(values, buckets, latency.seconds)
-    return family
+@cache
+def _adapter() -> TypeAdapter[list[_Told]]:
+    return TypeAdapter(list[_Told], config=ConfigDict(ser_json_inf_nan="strings"))

@@ -16,8 +16,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from discordianai.operations import metrics
 from discordianai.operations.health import STARTING, Verdict, judge
-from discordianai.operations.metrics import make_registry
+from discordianai.operations.prometheus import make_registry
 from discordianai.operations.snapshot import Snapshot, to_json
 from discordianai.operations.status_page import read_page
 
@@ -45,6 +46,7 @@ class Pages:
             routes=[
                 Route("/", self._status, methods=["GET"]),
                 Route("/api/snapshot", self._api, methods=["GET"]),
+                Route("/api/metrics", self._api_metrics, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/health/live", self._live, methods=["GET"]),
@@ -69,10 +71,16 @@ class Pages:
         return HTMLResponse(self._page.text, headers={"content-security-policy": policy})
 
     async def _api(self, _request: Request) -> Response:
+        return self._json(to_json)
+
+    async def _api_metrics(self, _request: Request) -> Response:
+        return self._json(metrics.to_json)
+
+    def _json(self, told: Callable[[Snapshot], bytes]) -> Response:
         snapshot = self._now()
         if snapshot is None:
             return JSONResponse({"starting": True}, status_code=503)
-        return Response(to_json(snapshot), media_type="application/json")
+        return Response(told(snapshot), media_type="application/json")
 
     async def _metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -19,6 +19,8 @@ from discordianai.conversations.store import Health
 from discordianai.discord.figures import DiscordStatistics
 from discordianai.dispatch.statistics import DispatchStatistics
 from discordianai.latencies import Latency
+from discordianai.metric import By, Metric
+from discordianai.questions import QuestionStatistics
 from discordianai.settings import Settings
 from discordianai.settings_keys import flat
 from discordianai.transport.records import Statistics
@@ -30,18 +32,20 @@ class NotASnapshot(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProcessFigures:
-    """Times are in seconds since the epoch, `cpu_seconds` and `memory_bytes` those of the process.
+    """The process; `lag` is how late trio's loop was."""
 
-    `lag` is how late trio's loop was. `stopping`: no more questions are taken.
-    """
-
-    version: str
-    started_at: float
-    taken_at: float
-    memory_bytes: int = 0
-    cpu_seconds: float = 0.0
+    version: Annotated[str, Metric("info", "Always 1; the label has the version", ("version",))]
+    started_at: Annotated[
+        float, Metric("start_time_seconds", "When the bot started, in seconds since the epoch")
+    ]
+    taken_at: Annotated[
+        float, Metric("snapshot_time_seconds", "When these figures were taken, in seconds since the epoch")
+    ]
+    # The hardened unit hides /proc/stat, without which prometheus-client tells neither of these two.
+    memory_bytes: Annotated[int, Metric("resident_memory_bytes", "Resident memory of the process")] = 0
+    cpu_seconds: Annotated[float, Metric("cpu_seconds_total", "CPU time of the process")] = 0.0
     lag: Latency = field(default_factory=Latency)
-    stopping: bool = False
+    stopping: Annotated[bool, Metric("stopping", "1 while the bot is stopping")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +60,21 @@ class ProviderFigures:
     model: str
     dispatch: DispatchStatistics
     pool: Statistics | None = None
-    spent: Mapping[str, Spent] = field(default_factory=dict)
+    spent: Annotated[Mapping[str, Spent], By("model")] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class QuestionFigures:
-    """`open` are in work or wait, the others are totals. Those that are `unprotected` would have been lost in
-    a crash; those that were `replayed` came a second time, and were dropped."""
-
-    open: int = 0
-    answered: int = 0
-    unprotected: int = 0
-    replayed: int = 0
+    @property
+    def names(
+        self,
+    ) -> Annotated[
+        Mapping[tuple[str, str], int],
+        Metric(
+            "provider_info",
+            "Always 1; the labels have the provider's display name and default model",
+            ("label", "model"),
+        ),
+    ]:
+        """What it is called, and what answers."""
+        return {(self.label, self.model): 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +85,31 @@ class Snapshot:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings")
 
     process: ProcessFigures
-    providers: Mapping[str, ProviderFigures] = field(default_factory=dict)
+    providers: Annotated[Mapping[str, ProviderFigures], By("provider")] = field(default_factory=dict)
     discord: DiscordStatistics = field(default_factory=DiscordStatistics)
     discord_pool: Statistics | None = None
     health: Health = field(default_factory=Health)
     store: StoreFigures = field(default_factory=StoreFigures)
-    questions: QuestionFigures = field(default_factory=QuestionFigures)
-    settings: Mapping[str, float] = field(default_factory=dict)
+    questions: QuestionStatistics = field(default_factory=QuestionStatistics)
+    settings: Annotated[
+        Mapping[str, float], Metric("setting", "A number in settings.toml, by its key", ("key",))
+    ] = field(default_factory=dict)
 
     @property
-    def pools(self) -> Mapping[str, Statistics]:
+    def pools(self) -> Annotated[Mapping[str, Statistics], By("pool")]:
         """Those that tell anything, by their clients' names."""
         pools = {name: provider.pool for name, provider in self.providers.items()}
         return {name: pool for name, pool in {**pools, "discord": self.discord_pool}.items() if pool}
+
+    @property
+    def lags(
+        self,
+    ) -> Annotated[
+        Mapping[str, Latency],
+        Metric("event_loop_lag_seconds", "How late an event loop runs its tasks", ("loop",)),
+    ]:
+        """Of both loops."""
+        return {"trio": self.process.lag, "asyncio": self.discord.lag}
 
     @property
     def uptime(self) -> float:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 MOST_STREAMS = 8191
 """Windows of a stream, 256 KiB each, that fit into the largest window of a connection."""
@@ -47,21 +47,26 @@ class PoolOptions:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """One moment of a pool. Connections opened, those lost and replays are totals since it was opened.
+    """One moment of a pool. Totals are since it was opened.
 
-    `protocols` has "HTTP/2" or "HTTP/1.1" for each `host:port` that was spoken to.
+    With each field goes the name of its metric and a help text, as plain metadata: whoever exports them finds
+    them there. `protocols` has "HTTP/2" or "HTTP/1.1" for each `host:port` that was spoken to.
     """
 
-    max_connections: int
-    open_connections: int = 0
-    opening_connections: int = 0
-    idle_connections: int = 0
-    streams_in_use: int = 0
-    http1_requests: int = 0
-    requests_waiting: int = 0
-    connections_opened: int = 0
-    connections_lost: int = 0
-    replays: int = 0
+    max_connections: Annotated[int, ("pool_max_connections", "Connections allowed")]
+    open_connections: Annotated[int, ("pool_open_connections", "Open connections")] = 0
+    opening_connections: Annotated[int, ("pool_opening_connections", "Connections being opened")] = 0
+    idle_connections: Annotated[int, ("pool_idle_connections", "Open connections with no request")] = 0
+    streams_in_use: Annotated[int, ("pool_streams", "Requests in flight over HTTP/2")] = 0
+    http1_requests: Annotated[int, ("pool_http1_requests", "Requests in flight over HTTP/1.1")] = 0
+    requests_waiting: Annotated[int, ("pool_requests_waiting", "Requests waiting for a connection")] = 0
+    connections_opened: Annotated[int, ("pool_connections_opened_total", "Connections opened")] = 0
+    connections_lost: Annotated[
+        int, ("pool_connections_lost_total", "Connections ended by the other side")
+    ] = 0
+    replays: Annotated[
+        int, ("pool_replays_total", "Requests sent again because the server had not begun them")
+    ] = 0
     protocols: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,7 +75,9 @@ class Statistics:
         return self.streams_in_use + self.http1_requests
 
     @property
-    def utilisation(self) -> float:
+    def utilisation(
+        self,
+    ) -> Annotated[float, ("pool_utilisation_ratio", "Requests in flight per allowed connection")]:
         """Requests in flight for each connection that is allowed; over 1 where streams share them."""
         return self.requests_in_flight / self.max_connections
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from discordianai.conversations.store import Health
+from discordianai.discord.figures import Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.statistics import DispatchStatistics, ModelFigures, Outcome
 from discordianai.operations.advice import Change, advise, as_markdown, as_text, period
@@ -275,10 +276,10 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
     ),
     (
         "acknowledgements come late",
-        with_discord(unacknowledged={"late": 40, "failed": 3}),
+        with_discord(unacknowledged={Unacknowledged.LATE: 40, Unacknowledged.FAILED: 3}),
         "Discord does not take every acknowledgement",
         (),
-        with_discord(unacknowledged={"late": 10}),
+        with_discord(unacknowledged={Unacknowledged.LATE: 10}),
     ),
     (
         "there is no gateway",
@@ -417,7 +418,7 @@ def everything() -> Snapshot:
         worst,
         providers=both,
         health=Health(writable=False, kept=3),
-        discord=replace(well().discord, connected_since=None, unacknowledged={"late": 500}),
+        discord=replace(well().discord, connected_since=None, unacknowledged={Unacknowledged.LATE: 500}),
         process=replace(well().process, memory_bytes=2**30, lag=latency({2.0: 1000})),
         questions=replace(well().questions, unprotected=900),
         store=replace(well().store, writes=latency({0.5: 1000})),
@@ -445,6 +446,7 @@ def test_for_the_terminal_it_tells_figures_change_and_reason() -> None:
     assert "OpenAI: 8 of 50 slots used at once (16 %)" in text
     assert "20 of 1002 requests got a 429" in text
     assert "rate_limits.openai.requests_per_minute: 500 -> 400" in text
+    assert "\n  Acknowledgements that Discord did not accept (late): 1\n" in text
     assert text.endswith("Keys are those of settings.toml, which is read at the start.\n")
     assert "Nothing needs to change." in as_text((), period(well()))
 

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from discordianai.operations.advice.findings import Change, Finding, Period, percent
+from discordianai.operations.metrics import notable
 from discordianai.operations.snapshot import ProviderFigures
 
 WIDTH = 88
@@ -55,7 +56,8 @@ def _indented(text: str) -> str:
 
 def _looked_at(period: Period) -> str:
     since = "since its start" if period.since_start else "between two looks"
-    lines = [f"The bot {since}, {_duration(period.seconds)}:", *(f"  {line}" for line in _providers(period))]
+    told = [*_providers(period), *notable(period.now, period.before)]
+    lines = [f"The bot {since}, {_duration(period.seconds)}:", *(f"  {line}" for line in told)]
     return "\n".join(lines)
 
 

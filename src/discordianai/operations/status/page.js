@@ -169,10 +169,36 @@ function draw_all(now) {
   for (const each of botTiles(now)) draw("The bot", each);
 }
 
+/** All that the bot counts, by its own account: asked for only while somebody looks at it. */
+async function lookAtMetrics() {
+  if (!$("all").open) return;
+  const answer = await fetch("api/metrics");
+  if (!answer.ok) return;
+  const rows = document.createDocumentFragment();
+  for (const metric of await answer.json())
+    for (const { labels, value } of metric.samples) {
+      const row = make("tr", rows);
+      make("td", row, metric.help).title = metric.name;
+      make("td", row, Object.values(labels).join(" · "));
+      make("td", row, metric.kind === "histogram" ? latency(value) : written(metric.unit, number(value)));
+    }
+  $("metrics").replaceChildren(rows);
+}
+function latency(value) {
+  return `half under ${seconds(value.p50)}, 99 % under ${seconds(value.p99)}`;
+}
+function written(unit, value) {
+  if (unit === "seconds") return value > 1e9 ? new Date(value * 1000).toLocaleString() : seconds(value);
+  if (unit === "bytes") return megabytes(value);
+  if (unit === "ratio") return percent(value);
+  return Number.isFinite(value) ? value.toLocaleString("en", { maximumFractionDigits: 4 }) : "no limit";
+}
+
 async function look() {
   try {
     const [health, snapshot] = await Promise.all(["health", "api/snapshot"].map((path) => fetch(path)));
     show(await health.json(), snapshot.ok ? await snapshot.json() : null);
+    await lookAtMetrics();
     document.body.classList.remove("stale");
   } catch {
     $("state").textContent = "no answer";
@@ -186,4 +212,5 @@ async function keepLooking() {
     await new Promise((done) => setTimeout(done, EVERY));
   }
 }
+$("all").addEventListener("toggle", () => lookAtMetrics().catch(() => {}));
 keepLooking();
