@@ -56,6 +56,18 @@ def test_every_mistake_is_told_in_one_go_with_its_path_and_what_would_be_right(t
     assert any("level: 'LOUD'" in line and "'DEBUG', 'INFO'" in line for line in told)
 
 
+def test_an_answer_that_leaves_no_room_to_the_question_is_a_mistake(tmp_path: Path) -> None:
+    """Every question would be refused as too long, with room for 0 tokens."""
+    (told,) = problems(tmp_path, "[providers.openai]\nmax_answer_tokens = 16000")
+    assert told.startswith("conversations.context_tokens: 16000 ")
+    assert "max_answer_tokens" in told
+    small = '[providers.openai]\nmax_answer_tokens = 4000\n[models."gpt-6-luna"]\ncontext_tokens = 4000'
+    (told,) = problems(tmp_path, small)
+    assert told.startswith("models.gpt-6-luna")
+    large = '[providers.openai]\nmax_answer_tokens = 16000\n[models."gpt-6-luna"]\ncontext_tokens = 128000'
+    assert load(write(tmp_path, large), KEYS)
+
+
 def test_keeping_more_connections_than_there_may_be_is_a_mistake(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, "[connection_pool.openai]\nmax_connections = 5\nmax_keepalive = 6")
     assert told.startswith("connection_pool.openai.max_keepalive: 6")

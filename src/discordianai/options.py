@@ -86,7 +86,6 @@ def store_options(settings: Settings) -> StoreOptions:
 def context_rules(settings: Settings) -> ContextRules:
     """What a model is told, and how much of it."""
     names = [provider.name for provider in settings.configured]
-    providers = [settings.provider(name) for name in names]
     contexts = {name: model.context_tokens for name, model in settings.models.items() if model.context_tokens}
     return ContextRules(
         instructions=settings.assistant.instructions,
@@ -95,9 +94,10 @@ def context_rules(settings: Settings) -> ContextRules:
         context=ContextOptions(settings.conversations.context_tokens, contexts),
         providers={model: name for name in reversed(names) for model in settings.models_of(name)},
         answer_tokens={
-            provider.usual_model: provider.max_answer_tokens
-            for provider in providers
-            if provider.max_answer_tokens
+            model: most
+            for name in reversed(names)
+            if (most := settings.provider(name).max_answer_tokens)
+            for model in settings.models_of(name)
         },
     )
 

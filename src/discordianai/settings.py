@@ -200,8 +200,8 @@ class Settings(Table):
     rate_limits: RateLimitSettings = RateLimitSettings()
     dispatch: DispatchSettings = DispatchSettings()
     routing: RoutingSettings = RoutingSettings()
-    conversations: ConversationSettings = ConversationSettings()
     models: dict[ModelName, ModelSettings] = Field(default_factory=dict)
+    conversations: Annotated[ConversationSettings, Field(validate_default=True)] = ConversationSettings()
     daily_limits: DailyLimitsSettings = DailyLimitsSettings()
     operations: OperationsSettings = OperationsSettings()
     logging: LoggingSettings = LoggingSettings()
@@ -223,6 +223,35 @@ class Settings(Table):
         if known and routing.strategy not in {*STRATEGIES, *known}:
             _refuse("should be tool, rules or the name of a provider", {"strategy": routing.strategy})
         return routing
+
+    @field_validator("models")
+    @classmethod
+    def _leave_room_beside_the_answer(
+        cls, models: dict[str, ModelSettings], info: ValidationInfo
+    ) -> dict[str, ModelSettings]:
+        longest = _longest_answers(info)
+        full = {
+            name: table.context_tokens
+            for name, table in models.items()
+            if table.context_tokens is not None and table.context_tokens <= longest.get(name, 0)
+        }
+        if full:
+            _refuse("should have context_tokens of more than its provider's max_answer_tokens", full)
+        return models
+
+    @field_validator("conversations")
+    @classmethod
+    def _leaves_room_beside_the_answer(
+        cls, table: ConversationSettings, info: ValidationInfo
+    ) -> ConversationSettings:
+        own = {name for name, model in info.data.get("models", {}).items() if model.context_tokens}
+        longest = [most for name, most in _longest_answers(info).items() if name not in own]
+        if table.context_tokens <= max(longest, default=0):
+            _refuse(
+                "should be more than each provider's max_answer_tokens",
+                {"context_tokens": table.context_tokens},
+            )
+        return table
 
     @property
     def configured(self) -> tuple[Provider, ...]:
@@ -268,6 +297,18 @@ def _names_in(info: ValidationInfo) -> Collection[str]:
     """The providers' names; nothing where their tables are themselves a mistake."""
     providers = info.data.get("providers")
     return providers.by_name if isinstance(providers, ProvidersSettings) else ()
+
+
+def _longest_answers(info: ValidationInfo) -> Mapping[str, int]:
+    """Tokens that an answer may have, by model; those without a limit are missing."""
+    providers = info.data.get("providers")
+    tables = providers.by_name.values() if isinstance(providers, ProvidersSettings) else ()
+    return {
+        model: table.max_answer_tokens
+        for table in tables
+        if table.max_answer_tokens is not None
+        for model in (table.usual_model, *table.more_models)
+    }
 
 
 def _refuse(words: LiteralString, mistakes: Mapping[str, object]) -> NoReturn:

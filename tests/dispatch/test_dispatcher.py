@@ -272,6 +272,23 @@ async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_cl
     assert asked.statistics().breaker is BreakerState.CLOSED
 
 
+async def test_a_probe_whose_question_runs_out_of_time_closes_no_breaker(autojump_clock: MockClock) -> None:
+    """It says nothing of the provider: the next one tries."""
+    failing: list[list[Step]] = [[Overloaded(OPENAI, "503")]] * 4
+    asked = dispatcher(
+        FakeProvider(*failing, [1000.0, "never"], ["well again"]),
+        breaker=BreakerOptions(minimum=4, rest=15.0),
+        retry=RetryOptions(max_attempts=1),
+    )
+    for _ in range(4):
+        await expect(Overloaded, asked, "ann", 10.0)
+    await trio.sleep(15)
+    await expect(DeadlinePassed, asked, "ann", 10.0)
+    assert asked.statistics().breaker is BreakerState.HALF_OPEN
+    assert await ask(asked) == "well again"
+    assert asked.statistics().breaker is BreakerState.CLOSED
+
+
 outcomes = st.lists(
     st.tuples(
         st.sampled_from(["answer", "fail", "refuse", "cut", "slow"]),

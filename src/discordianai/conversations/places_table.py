@@ -3,7 +3,7 @@
 import sqlite3
 
 from discordianai.conversations.places import ChannelSettings
-from discordianai.conversations.turns_table import clean
+from discordianai.surrogates import well_formed
 
 
 def channels(connection: sqlite3.Connection) -> dict[int, ChannelSettings]:
@@ -25,7 +25,13 @@ def set_channel(
         return
     connection.execute(
         "INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?)",
-        (channel_id, guild_id or 0, clean(settings.persona), settings.model, 0 if guild_id else person_id),
+        (
+            channel_id,
+            guild_id or 0,
+            well_formed(settings.persona),
+            settings.model,
+            0 if guild_id else person_id,
+        ),
     )
 
 

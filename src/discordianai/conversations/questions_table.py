@@ -4,8 +4,8 @@ import json
 import sqlite3
 
 from discordianai.conversations.pending import Unfinished
-from discordianai.conversations.turns_table import clean
 from discordianai.model import Attachment, Person, Place, Question, ReplyAddress
+from discordianai.surrogates import well_formed
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
 
@@ -35,7 +35,7 @@ def insert(connection: sqlite3.Connection, question: Question) -> bool:
         address.interaction_id,
         ACCEPTED,
         question.person.id,
-        clean(question.person.name),
+        well_formed(question.person.name),
         question.place.guild_id,
         question.place.channel_id,
         address.application_id,
@@ -43,7 +43,7 @@ def insert(connection: sqlite3.Connection, question: Question) -> bool:
         address.private,
         address.acknowledged_at,
         question.provider,
-        clean(question.text),
+        well_formed(question.text),
     )
     marks = ", ".join("?" * len(row))
     inserted = connection.execute(
@@ -72,7 +72,7 @@ def add_part(connection: sqlite3.Connection, interaction_id: int, message_id: in
     connection.execute(
         "UPDATE questions SET message_ids = ltrim(message_ids || ' ' || ?), text = ?"
         " WHERE interaction_id = ? AND state = ?",
-        (str(message_id), clean(text), interaction_id, ACCEPTED),
+        (str(message_id), well_formed(text), interaction_id, ACCEPTED),
     )
 
 
@@ -92,7 +92,7 @@ def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str
     if state == ACCEPTED:
         connection.execute(
             "UPDATE questions SET state = ?, text = ? WHERE interaction_id = ?",
-            (ANSWERED, clean(text), interaction_id),
+            (ANSWERED, well_formed(text), interaction_id),
         )
     return state
 

@@ -10,6 +10,7 @@ from discordianai.conversations import packing
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Exchange, Said, TurnId
 from discordianai.model import Role, Turn
+from discordianai.surrogates import well_formed
 
 NUMBER_BITS = 32
 """Of a turn's id; see `migrations`."""
@@ -68,7 +69,7 @@ def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -
     connection.executemany(
         "INSERT INTO turns (id, person_id, guild_id, role, at, text) VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (number, exchange.person_id, guild, turn.role.value, turn.at, clean(turn.text))
+            (number, exchange.person_id, guild, turn.role.value, turn.at, well_formed(turn.text))
             for number, turn in enumerate(turns, start)
         ],
     )
@@ -141,11 +142,6 @@ def remove_of_channel(
 def remove_older(connection: sqlite3.Connection, than: float) -> int:
     """Remove up to `STEP` turns older than that many seconds since the epoch; how many."""
     return _remove(connection, _OLD, than)
-
-
-def clean(text: str) -> str:
-    """`text` without the half characters that JSON can carry and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def count_conversations(connection: sqlite3.Connection) -> int:

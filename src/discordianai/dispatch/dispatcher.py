@@ -221,7 +221,8 @@ class Dispatcher:
                     failed = False
                     self._limit.success()
                 except ProviderError as error:
-                    failed = isinstance(error, ILL)
+                    # A question whose time is over may have had but a moment of it left for this.
+                    failed = None if isinstance(error, DeadlinePassed) else isinstance(error, ILL)
                     self._learn(error)
                     attempt.fail(error)
                     raise
