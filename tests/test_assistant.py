@@ -287,7 +287,7 @@ async def test_who_asked_for_one_provider_gets_no_other() -> None:
     scene = Scene([QuotaExhausted(OPENAI, "no money")], others=[other])
     question = replace(scene.question(), provider="openai")
     reply = await scene.ask(question)
-    assert "used up" in reply.note
+    assert "no credit left" in reply.note
     assert other.requests == []
 
 
@@ -395,7 +395,7 @@ async def test_who_waits_in_the_providers_line_reads_where(autojump_clock: trio.
             await trio.sleep(0.01)
     assert [reply.statuses for reply in replies[:10]] == [[]] * 10
     assert "You are next." in replies[10].statuses
-    assert "Waiting: number 2 in the line." in replies[11].statuses
+    assert "Waiting: number 2 in line." in replies[11].statuses
 
 
 async def asked_and_cancelled(scene: Scene, question: Question) -> FakeReply:
@@ -543,7 +543,7 @@ async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:
     assert (await scene.ask()).note == ""
     for _ in range(20):
         reply = await scene.ask()
-    assert "You have used up today's allowance. It begins anew at midnight UTC." in reply.note
+    assert "You have used up today's allowance. It starts again at midnight UTC." in reply.note
     assert (await scene.ask(scene.question(person=BEN))).note == ""
     asked = len(scene.provider.requests)
     await scene.ask()

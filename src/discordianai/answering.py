@@ -37,7 +37,9 @@ MOST_AS_GUEST = 5
 """Messages where the bot is no member: Discord takes five follow-ups of an app of somebody's own."""
 
 NO_THREAD = "I could not open a thread here, so I answer in the channel."
-GUEST_NO_THREAD = "I am no member of this server and can open no thread here, so I answer in the channel."
+GUEST_NO_THREAD = (
+    "I am not a member of this server and cannot open a thread here, so I answer in the channel."
+)
 
 
 @dataclass(slots=True)

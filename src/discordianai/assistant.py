@@ -281,4 +281,4 @@ async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> No
 
 
 def _waiting(place: int) -> str:
-    return "You are next." if place == 1 else f"Waiting: number {place} in the line."
+    return "You are next." if place == 1 else f"Waiting: number {place} in line."

@@ -282,6 +282,11 @@ class Settings(Table):
         """What that provider allows."""
         return self.rate_limits.by_name.get(name) or ProviderRateSettings()
 
+    @property
+    def several_models(self) -> bool:
+        """Whether there is a choice among models."""
+        return sum(len(self.models_of(one.name)) for one in self.configured) > 1
+
     def models_of(self, name: str) -> tuple[str, ...]:
         """What that provider offers here, its usual model or preset first."""
         table = self.provider(name)

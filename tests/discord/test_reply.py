@@ -134,9 +134,9 @@ async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.tes
 async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     async with open_reply(messages, question(), options()) as reply:
-        reply.say("Waiting: number 3 in the line.")
+        reply.say("Waiting: number 3 in line.")
         await trio.sleep(0.1)
-        assert messages.contents == {None: "-# Waiting: number 3 in the line."}
+        assert messages.contents == {None: "-# Waiting: number 3 in line."}
         reply.write("The answer.")
         await trio.sleep(2)
         assert messages.contents == {None: "The answer."}

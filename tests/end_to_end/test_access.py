@@ -56,7 +56,7 @@ SETTINGS: Tables = {
 REFUSALS = {
     "a blocked person": (BLOCKED, GENERAL, "You can't use this bot here."),
     "a blocked role": (MUTED, GENERAL, "You can't use this bot here."),
-    "a person that is not listed": (UNLISTED, GENERAL, "This bot answers certain people only"),
+    "a person that is not listed": (UNLISTED, GENERAL, "This bot answers only certain people"),
     "a role that is missing": (WITHOUT_ROLE, GENERAL, "You need another role to use this bot."),
     "a channel": (ALLOWED, RANDOM, "I don't answer in this channel."),
     "a server that is not listed": (ALLOWED, ELSEWHERE, "I don't answer in this server."),

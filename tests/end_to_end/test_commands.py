@@ -225,14 +225,14 @@ async def test_a_persona_is_seen_by_all_and_set_by_who_may_manage_the_channel(sc
     await scene.ask("hello here", user=person(41), options={"provider": "openai"})
     assert "pirate" not in openai.requests[-1]["instructions"]
     back = await told(scene, "persona", {"clear": True}, user=moderator(), channel=channel)
-    assert back.text == "I am in this channel as I usually am."
+    assert back.text == "In this channel I answer as usual."
 
 
 @played
 async def test_a_model_is_seen_by_all_and_set_by_who_may_manage_the_channel(scene: Scene) -> None:
     channel = CHANNELS[2]
     seen = (await told(scene, "model", channel=channel)).text
-    assert "whichever fits" in seen
+    assert seen.startswith("No model is set for this channel")
     assert "- OpenAI: gpt-6-luna, gpt-6.1-terra" in seen
     refused = await told(scene, "model", {"model": "perplexity/sonar"}, user=person(42), channel=channel)
     assert "Only people who may manage this channel" in refused.text

@@ -57,7 +57,7 @@ HOSTILE = {
     "text without end": (Fault.raw(WORDS, times=None), "reached the length limit"),
     "an error body without end": (
         Fault.raw(b"x" * 65_536, status=500, content_type="application/json", times=None),
-        "has trouble right now",
+        "is having trouble right now",
     ),
     "a whole answer without end": (
         Fault.raw(b'{"output": "' + b"x" * 65_536, content_type="application/json", times=None),

@@ -17,7 +17,7 @@ def test_a_bot_that_is_well_is_told_in_figures_and_nothing_is_advised() -> None:
     assert "MiB of memory" in text
     assert "**OpenAI** · gpt-5-mini · breaker closed" in text
     assert "`█░░░░░░░░░` 2 of 50 slots (most lately 8), 0 waiting" in text
-    assert "`░░░░░░░░░░` discord: 0 requests on 1 connections (1 idle) of 20" in text
+    assert "`░░░░░░░░░░` discord: 0 requests on 1 connection (1 idle) of 20" in text
     assert text.endswith("**Advice**\nNothing needs to change.")
 
 

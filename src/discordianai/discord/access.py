@@ -7,12 +7,12 @@ from discordianai.discord.interaction import MANAGE_MESSAGES, Origin
 from discordianai.settings import DiscordSettings
 
 BLOCKED = "You can't use this bot here."
-NOT_LISTED = "This bot answers certain people only, and you are none of them."
+NOT_LISTED = "This bot answers only certain people, and you are not one of them."
 NO_DIRECT_MESSAGES = "I don't answer direct messages. Please ask me in a server."
 WRONG_PLACE = "I don't answer in this channel."
 WRONG_SERVER = "I don't answer in this server."
 WRONG_ROLE = "You need another role to use this bot."
-NOT_YOURS = "Only who asked can press this, and people who may manage messages."
+NOT_YOURS = "Only the person who asked, or somebody who may manage messages, can press this."
 
 
 def refusal(origin: Origin, rules: DiscordSettings, lineage: Sequence[int]) -> str | None:

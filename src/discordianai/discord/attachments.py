@@ -39,7 +39,7 @@ EXCERPT, EXCERPTS = 4000, 12_000
 
 NOT_READ = "{name} could not be read from Discord. Please send it again."
 TOO_LARGE = "{name} is too large: it may have {most}."
-TOO_MANY = "That are {count} files, and I can take {most} at once. Please send fewer."
+TOO_MANY = "These are {count} files, and I can take {most} at once. Please send fewer."
 TOO_MUCH = (
     "Your files have {size} together, and I can take about {most} of text at once."
     " Please send fewer or shorter ones."

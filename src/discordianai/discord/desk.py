@@ -31,7 +31,7 @@ DOINGS: Mapping[Errand, Doing] = {
     Errand.HELP: figures.help_,
 }
 
-STORE_ILL = "My memory does not work right now, so I could not do that. Please try again in a few minutes."
+STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
 
 
 class Desk:

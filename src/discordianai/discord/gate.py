@@ -31,7 +31,7 @@ from discordianai.settings import Settings
 
 GO_ON = "Go on where you stopped."
 UNKNOWN = "I don't know this command any more. Please try again in a few minutes."
-OLD_BUTTON = "This button is of an older version of me, and does nothing any more."
+OLD_BUTTON = "This button is from an older version of me and no longer works."
 TOO_OLD = "That is too long ago: I don't remember the question any more."
 OLD_FORM = "This form has been open for too long. Please choose the command again."
 NOTHING_SAID = "There is no text in that message."
@@ -54,7 +54,7 @@ class Gate:
         self._atlas = atlas
         configured = settings.configured
         self._models = tuple(model for each in configured for model in settings.models_of(each.name))
-        known = entries(configured, several_models=len(self._models) > 1)
+        known = entries(configured, several_models=settings.several_models)
         self._entries = {entry.name: entry for entry in known}
         self._forms: OrderedDict[str, tuple[str, tuple[Attachment, ...]]] = OrderedDict()
 

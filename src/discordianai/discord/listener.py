@@ -142,9 +142,7 @@ class Listener:
         self._session_socket = gateway.ws if gateway is not None else None
 
     async def _synchronise(self) -> None:
-        configured = self._settings.configured
-        models = [model for each in configured for model in self._settings.models_of(each.name)]
-        wanted = entries(configured, several_models=len(models) > 1)
+        wanted = entries(self._settings.configured, several_models=self._settings.several_models)
         try:
             await synchronise(self._client, self._settings.discord.guild_ids, wanted)
         except (HTTPException, aiohttp.ClientError, OSError) as error:

@@ -123,7 +123,7 @@ class FairLine:
         return self._budget.wait(place.tokens, now)
 
     def _bound(self) -> None:
-        """Put out the newest question of whoever has most in the line."""
+        """Put out the newest question of whoever has most in line."""
         if len(self._waiting) <= self._queue_size:
             return
         most = max(self._asking.values())

@@ -30,7 +30,7 @@ class AllowanceSpent(ProviderError):
     whose: str = "person"
 
     helped_by_others = False
-    advice = "It begins anew at midnight UTC."
+    advice = "It starts again at midnight UTC."
 
     @property
     def what_happened(self) -> str:
@@ -77,7 +77,7 @@ class BreakerOpen(ProviderError):
 
     seconds: float = 0.0
 
-    sentence = "{label} has trouble right now."
+    sentence = "{label} is having trouble right now."
 
     @property
     def for_person(self) -> str:

@@ -114,7 +114,7 @@ def _pools(pools: Mapping[str, Statistics]) -> Iterator[str]:
 
 def _pool(pool: Statistics) -> str:
     return (
-        f"{pool.requests_in_flight:,} requests on {pool.open_connections:,} connections"
+        f"{_counted(pool.requests_in_flight, 'request')} on {_counted(pool.open_connections, 'connection')}"
         f" ({pool.idle_connections:,} idle) of {pool.max_connections:,}, {pool.requests_waiting:,} waiting,"
         f" {pool.connections_lost:,} of {pool.connections_opened:,} lost"
     )
@@ -137,3 +137,7 @@ def _latency(latency: Latency) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -57,7 +57,7 @@ class AuthenticationFailed(ProviderError):
 class QuotaExhausted(ProviderError):
     """The account has no money left. Waiting does not help."""
 
-    sentence = "This bot's account at {label} is used up."
+    sentence = "This bot's account at {label} has no credit left."
     advice = "Its operator has to top it up."
 
 
@@ -79,7 +79,7 @@ class Overloaded(ProviderError):
     retry_after: float | None = None
 
     safe_to_retry = True
-    sentence = "{label} has trouble right now."
+    sentence = "{label} is having trouble right now."
     advice = "Please try again in a few minutes."
 
 
@@ -125,7 +125,7 @@ class ContextTooLong(BadRequest):
     """Question, history and answer do not fit into what the model can read at once."""
 
     sentence = "That is too long for {label}'s model."
-    advice = "Please shorten the question, or begin anew with /reset."
+    advice = "Please shorten the question, or start again with /reset."
 
 
 @dataclass(eq=False)
@@ -167,5 +167,5 @@ class ConnectionLost(ProviderError):
 class MalformedAnswer(ProviderError):
     """What came is no answer: not what the dialect has, or larger than anything that makes sense."""
 
-    sentence = "{label} sent something that is no answer."
-    advice = "Please try again; if it stays so, tell the bot's operator."
+    sentence = "{label} sent something that is not an answer."
+    advice = "Please try again; if it keeps happening, tell the bot's operator."

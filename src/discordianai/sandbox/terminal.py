@@ -18,6 +18,9 @@ QUIET = 1.6
 The bot edits once a second.
 """
 
+TYPED = 1
+"""The type of Discord's commands that are typed; others are in menus."""
+
 ANSWER_TIMEOUT = 300.0
 
 WELCOME = f"""\
@@ -76,8 +79,10 @@ def parse(line: str, commands: dict[str, Json]) -> tuple[str, dict[str, object]]
     command, _, rest = (line if line.startswith("/") else f"/ask {line}").partition(" ")
     name = command.removeprefix("/")
     if name not in commands:
-        known = ", ".join(f"/{known}" for known in commands)
-        raise ValueError(f"There is no command /{name}. There is: {known}")
+        known = ", ".join(
+            f"/{known}" for known, command in commands.items() if command.get("type", 1) == TYPED
+        )
+        raise ValueError(f"There is no command /{name}. There are {known}.")
     declared = {option["name"]: option for option in commands[name].get("options", ())}
     options: dict[str, object] = {}
     words = []

@@ -108,7 +108,12 @@ async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stag
         (Fault.wrong_key(), Verdict.PROBLEM, "the key is rejected", "put a valid key where"),
         (Fault.quota(), Verdict.PROBLEM, "the account is used up", "top it up at OpenAI"),
         (Fault.rate_limited(), Verdict.WARNING, "at its limit right now", "[rate_limits.openai]"),
-        (Fault(Kind.STATUS, status=503), Verdict.PROBLEM, "OpenAI has trouble right now", "status page"),
+        (
+            Fault(Kind.STATUS, status=503),
+            Verdict.PROBLEM,
+            "OpenAI is having trouble right now",
+            "status page",
+        ),
         (
             Fault(Kind.STATUS, status=400, param="reasoning_effort"),
             Verdict.PROBLEM,

@@ -9,6 +9,7 @@ from discordianai.discord.interaction import MANAGE_CHANNELS
 
 NOT_ALLOWED = "Only people who may manage this channel can change that."
 USUAL_PERSONA = "I have no instructions of my own for this channel."
+NO_MODEL = "No model is set for this channel. I choose a provider for each question; its first model answers."
 UNKNOWN_MODEL = "I don't have that model. The list comes while you type."
 
 
@@ -43,7 +44,7 @@ async def _change(request: Request, services: Services, settings: ChannelSetting
         return Note(NOT_ALLOWED)
     await services.channels.set(request.origin.place, request.origin.person.id, settings)
     if not settings:
-        return Note("I am in this channel as I usually am.")
+        return Note("In this channel I answer as usual.")
     parts = []
     if settings.model:
         parts.append(f"From now on {settings.model} answers in this channel.")
@@ -58,8 +59,8 @@ def _models(present: ChannelSettings, services: Services) -> str:
         f"- {provider.label}: {', '.join(settings.models_of(provider.name))}"
         for provider in settings.configured
     ]
-    here = present.model or "whichever fits, the first of each"
-    return "\n".join([f"In this channel: {here}. I have:", *lines])
+    here = f"In this channel {present.model} answers." if present.model else NO_MODEL
+    return "\n".join([f"{here} There are:", *lines])
 
 
 def _quoted(text: str) -> str:

@@ -7,12 +7,11 @@ from discordianai.conversations.accounting import NANO, SpentOn
 from discordianai.discord.decisions import Request
 from discordianai.discord.errands import Note, Services
 
-HELP = """\
-**I answer questions.** `/ask` asks me anything, and I search the web where that is needed; `/search` searches at once.
-In the menu of a message (Apps) I summarize, explain or translate it, or you ask about it.
-I remember what you say in a channel: `/history` shows it, `/reset` begins anew, `/export` gives you all of it, \
-`/forget` deletes it. Private answers and direct messages stay between us.
-`/persona` and `/model` change how I am in a channel. `/usage` tells what you used."""  # noqa: E501  # its own lines
+REMEMBERING = (
+    "I remember what you say in a channel: `/history` shows it, `/reset` begins anew, `/export` gives you all"
+    " of it, `/forget` deletes it. Private answers and direct messages stay between us."
+)
+ON_MESSAGES = "In the menu of a message (Apps) I summarize, explain or translate it, or you ask about it."
 
 
 async def usage(request: Request, services: Services) -> Note:
@@ -39,7 +38,7 @@ def _by_model(lines: Sequence[SpentOn]) -> list[str]:
     models = sorted({line.model for line in lines})
     if len(models) < 2:
         return []
-    return [_sum(f"- {model}", [line for line in lines if line.model == model]) for model in models]
+    return [f"- {_sum(model, [line for line in lines if line.model == model])}" for model in models]
 
 
 def _left(services: Services) -> list[str]:
@@ -58,5 +57,11 @@ async def status(request: Request, services: Services) -> Note:  # noqa: ARG001 
 
 
 async def help_(request: Request, services: Services) -> Note:  # noqa: ARG001  # an errand's signature
-    """What it can do, in under 600 characters."""
-    return Note(HELP)
+    """What it can do with these settings, in under 600 characters."""
+    settings = services.settings
+    asking = "**I answer questions.** `/ask` asks me anything"
+    if any(provider.searches for provider in settings.configured):
+        asking += ", and I search the web where that is needed; `/search` searches at once"
+    changing = "`/persona` and `/model` change" if settings.several_models else "`/persona` changes"
+    changing += " how I answer in a channel. `/usage` shows what you have used."
+    return Note("\n".join((f"{asking}.", ON_MESSAGES, REMEMBERING, changing)))
