@@ -45,6 +45,16 @@ FAILURES = [
     (Fault(Kind.STATUS, status=403, code="request_forbidden"), "does not let this bot's", "PermissionDenied"),
     (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is no answer", "MalformedAnswer"),
     (Fault(Kind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
+    (
+        Fault.raw(b'{"error": {"code": "insufficient_quota"}}', content_type="application/json"),
+        "account at OpenAI is used up.",
+        "QuotaExhausted",
+    ),
+    (
+        Fault.raw(b"{}", content_type="application/json"),
+        "sent something that is no answer",
+        "MalformedAnswer",
+    ),
     (Fault(Kind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),
     (Fault(Kind.CUT), "The connection to OpenAI was lost. Please try again", "ConnectionLost"),
     (Fault(Kind.EMPTY), "The model gave an empty answer", "answered"),
