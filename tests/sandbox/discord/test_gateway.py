@@ -9,6 +9,7 @@ import anyio
 import httpx
 import pytest
 import trio
+import trio.testing
 
 from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
@@ -91,11 +92,17 @@ async def test_a_wait_for_a_connection_outlives_one_that_is_lost() -> None:
     """Whoever waits is woken by the next one."""
     async with open_local_discord() as discord, trio.open_nursery() as nursery:
         discord.break_gateway("session-1000")
-        nursery.start_soon(discord.wait_connected)
         assert (await answer_to(discord, IDENTIFY))[0] == "READY"
         discord.heal_gateway()
         discord.advance(5)
-        with trio.fail_after(5):
-            assert (await answer_to(discord, IDENTIFY))[0] == "READY"
+        woken = trio.Event()
+
+        async def wait() -> None:
             await discord.wait_connected()
-        nursery.cancel_scope.cancel()
+            woken.set()
+
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(10):
+            assert (await answer_to(discord, IDENTIFY))[0] == "READY"
+            await woken.wait()
