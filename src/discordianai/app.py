@@ -22,8 +22,8 @@ from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.attachments import AttachmentReader
-from discordianai.discord.desk import Desk
-from discordianai.discord.errands import Services
+from discordianai.discord.commands.runner import Desk
+from discordianai.discord.commands.services import Services
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher

@@ -23,15 +23,15 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.bridge import TrioCaller
 from discordianai.discord.channel import ChannelMessages
-from discordianai.discord.decisions import Declined, Request
-from discordianai.discord.desk import Desk
+from discordianai.discord.commands.runner import Desk
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
-from discordianai.discord.gate import Gate
 from discordianai.discord.handover import HandedOver, Servers, TrioSide
 from discordianai.discord.intake import Intake
 from discordianai.discord.messages import MessageError
+from discordianai.discord.outcomes import Declined, Request
 from discordianai.discord.rest import DiscordApi
+from discordianai.discord.router import Gate
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
 from discordianai.model import Question

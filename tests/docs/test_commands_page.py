@@ -4,7 +4,7 @@ import argparse
 
 from discordianai.cli import make_parser
 from discordianai.discord.buttons import LABELS, Action
-from discordianai.discord.catalogue import ASK, Entry, entries
+from discordianai.discord.commands.command import ASK, Entry, entries
 from tests.docs.pages import ROOT
 from tests.known_providers import OPENAI, PERPLEXITY
 

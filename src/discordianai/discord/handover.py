@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from discordianai.conversations.pending import Said, TurnId
-from discordianai.discord.decisions import Declined, Request
+from discordianai.discord.outcomes import Declined, Request
 from discordianai.model import Question
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from discordianai.discord.admissions import Admissions, Denial
-from discordianai.discord.catalogue import LONGEST_PROMPT
-from discordianai.discord.decisions import Refusal
+from discordianai.discord.commands.command import LONGEST_PROMPT
 from discordianai.discord.interaction import Origin
+from discordianai.discord.outcomes import Refusal
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
 from discordianai.model import Attachment, Person, Question, ReplyAddress

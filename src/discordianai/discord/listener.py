@@ -18,15 +18,15 @@ from interactions.client.errors import HTTPException, LoginError, WebSocketClose
 from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.atlas import Atlas
-from discordianai.discord.catalogue import entries
-from discordianai.discord.commands import synchronise
+from discordianai.discord.commands.command import entries
 from discordianai.discord.figures import DiscordFigures
-from discordianai.discord.gate import Gate
 from discordianai.discord.gateway import Session
 from discordianai.discord.handover import Servers, TrioSide
 from discordianai.discord.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.reception import ACKNOWLEDGE_TIMEOUT, Reception
+from discordianai.discord.registration import synchronise
 from discordianai.discord.rest_limits import ExemptingHTTPClient
+from discordianai.discord.router import Gate
 from discordianai.discord.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
 from discordianai.guard import Guard
 from discordianai.settings import DiscordSettings, Settings

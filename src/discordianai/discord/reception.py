@@ -14,7 +14,10 @@ from structlog.contextvars import bind_contextvars
 
 from discordianai.discord import interaction, message
 from discordianai.discord.bridge import Stopping
-from discordianai.discord.decisions import (
+from discordianai.discord.figures import DiscordFigures, Unacknowledged
+from discordianai.discord.handover import Protection, TrioSide
+from discordianai.discord.interaction import EPHEMERAL, Origin
+from discordianai.discord.outcomes import (
     FAILED,
     Decision,
     Declined,
@@ -25,11 +28,8 @@ from discordianai.discord.decisions import (
     Suggestions,
     Withdrawal,
 )
-from discordianai.discord.figures import DiscordFigures, Unacknowledged
-from discordianai.discord.gate import Gate
-from discordianai.discord.handover import Protection, TrioSide
-from discordianai.discord.interaction import EPHEMERAL, Origin
 from discordianai.discord.payload import Malformed
+from discordianai.discord.router import Gate
 from discordianai.guard import Guard
 from discordianai.model import Question
 

@@ -1,6 +1,6 @@
 """What the commands in a message's menu ask about the message."""
 
-from discordianai.discord.catalogue import EXPLAIN, SUMMARIZE, TRANSLATE
+from discordianai.discord.commands.command import EXPLAIN, SUMMARIZE, TRANSLATE
 
 LANGUAGES = {
     "bg": "Bulgarian",

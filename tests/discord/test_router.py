@@ -10,17 +10,19 @@ from pydantic import SecretStr
 
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.pending import Said, TurnId
-from discordianai.discord import gate, intake, menus
+from discordianai.discord import intake
+from discordianai.discord import router as gate
 from discordianai.discord.access import NOT_YOURS
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.buttons import Action, Button, about_turn
-from discordianai.discord.catalogue import Errand
-from discordianai.discord.decisions import Form, Recall, Refusal, Request, Suggestions, Withdrawal
-from discordianai.discord.gate import Gate
+from discordianai.discord.commands import message_menu as menus
+from discordianai.discord.commands.command import Errand
 from discordianai.discord.intake import Intake
 from discordianai.discord.interaction import MenuUse, Submission, Typing
 from discordianai.discord.message import Message
+from discordianai.discord.outcomes import Form, Recall, Refusal, Request, Suggestions, Withdrawal
+from discordianai.discord.router import Gate
 from discordianai.model import Person, Question
 from discordianai.settings import DiscordSettings, RateLimitSettings, ServerRateSettings, UserRateSettings
 from discordianai.settings_providers import OpenAISettings, ProvidersSettings

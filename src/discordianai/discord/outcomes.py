@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from discordianai.conversations.pending import TurnId
-from discordianai.discord.catalogue import Errand
+from discordianai.discord.commands.command import Errand
 from discordianai.discord.interaction import Origin, Press
 from discordianai.discord.payload import Value
 from discordianai.model import Question, ReplyAddress

@@ -18,7 +18,7 @@ from interactions.client.const import GLOBAL_SCOPE
 from interactions.models.discord.enums import CommandType
 from interactions.models.internal.application_commands import sync_needed
 
-from discordianai.discord.catalogue import Entry, Option, OptionKind
+from discordianai.discord.commands.command import Entry, Option, OptionKind
 
 Declaration = dict[str, Any]
 """A command as Discord's API writes it."""

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from discordianai.conversations.keys import ConversationKey
 from discordianai.discord.buttons import Action, Button
-from discordianai.discord.decisions import Request
-from discordianai.discord.errands import Note, Services
+from discordianai.discord.commands.services import Note, Services
 from discordianai.discord.interaction import MANAGE_MESSAGES
 from discordianai.discord.messages import File
+from discordianai.discord.outcomes import Request
 from discordianai.model import Role, Turn
 
 PAGE = 6

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from discordianai.conversations.places import ChannelSettings
-from discordianai.discord.decisions import Request
-from discordianai.discord.errands import Note, Services
+from discordianai.discord.commands.services import Note, Services
 from discordianai.discord.interaction import MANAGE_CHANNELS
+from discordianai.discord.outcomes import Request
 
 NOT_ALLOWED = "Only people who may manage this channel can change that."
 USUAL_PERSONA = "I have no instructions of my own for this channel."

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from discordianai.discord.catalogue import Entry, entries
+from discordianai.discord.commands.command import Entry, entries
 from discordianai.model import Provider, WebSearch
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from discordianai.conversations.accounting import NANO, SpentOn
-from discordianai.discord.decisions import Request
-from discordianai.discord.errands import Note, Services
+from discordianai.discord.commands.services import Note, Services
+from discordianai.discord.outcomes import Request
 
 HELP = """\
 **I answer questions.** `/ask` asks me anything, and I search the web where that is needed; `/search` searches at once.

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from discordianai.conversations.pending import Said
-from discordianai.discord import access, buttons, menus
+from discordianai.discord import access, buttons
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.buttons import Action, Button
-from discordianai.discord.catalogue import ASK_ABOUT, AUTO, MODEL, MOST_CHOICES, Entry, Errand, entries
-from discordianai.discord.decisions import (
+from discordianai.discord.commands import message_menu as menus
+from discordianai.discord.commands.command import ASK_ABOUT, AUTO, MODEL, MOST_CHOICES, Entry, Errand, entries
+from discordianai.discord.intake import Intake, Wish, address_of
+from discordianai.discord.interaction import Command, Interaction, MenuUse, Press, Submission, Typing
+from discordianai.discord.message import Message
+from discordianai.discord.outcomes import (
     Decision,
     Form,
     Recall,
@@ -23,9 +27,6 @@ from discordianai.discord.decisions import (
     Suggestions,
     Withdrawal,
 )
-from discordianai.discord.intake import Intake, Wish, address_of
-from discordianai.discord.interaction import Command, Interaction, MenuUse, Press, Submission, Typing
-from discordianai.discord.message import Message
 from discordianai.model import Attachment, Person, Question
 from discordianai.settings import Settings
 

@@ -6,11 +6,12 @@ import structlog
 
 from discordianai.conversations.store import StoreError
 from discordianai.discord import buttons, last_words
-from discordianai.discord.catalogue import Errand
-from discordianai.discord.decisions import FAILED, Request
-from discordianai.discord.errands import Note, Services, channels, figures, memory
+from discordianai.discord.commands import history, persona, usage
+from discordianai.discord.commands.command import Errand
+from discordianai.discord.commands.services import Note, Services
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import Body, MessageError
+from discordianai.discord.outcomes import FAILED, Request
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.splitting import cut
 from discordianai.discord.webhook import InteractionWebhook
@@ -19,16 +20,16 @@ from discordianai.guard import Guard
 Doing = Callable[[Request, Services], Awaitable[Note]]
 
 DOINGS: Mapping[Errand, Doing] = {
-    Errand.RESET: memory.reset,
-    Errand.HISTORY: memory.history,
-    Errand.FORGET: memory.forget,
-    Errand.FORGET_FOR_SURE: memory.forget_for_sure,
-    Errand.EXPORT: memory.export,
-    Errand.PERSONA: channels.persona,
-    Errand.MODEL: channels.model,
-    Errand.USAGE: figures.usage,
-    Errand.STATUS: figures.status,
-    Errand.HELP: figures.help_,
+    Errand.RESET: history.reset,
+    Errand.HISTORY: history.history,
+    Errand.FORGET: history.forget,
+    Errand.FORGET_FOR_SURE: history.forget_for_sure,
+    Errand.EXPORT: history.export,
+    Errand.PERSONA: persona.persona,
+    Errand.MODEL: persona.model,
+    Errand.USAGE: usage.usage,
+    Errand.STATUS: usage.status,
+    Errand.HELP: usage.help_,
 }
 
 STORE_ILL = "My memory does not work right now, so I could not do that. Please try again in a few minutes."
@@ -40,7 +41,7 @@ class Desk:
     def __init__(self, services: Services, discord: DiscordApi) -> None:
         self._services = services
         self._discord = discord
-        self._log = structlog.get_logger("discordianai.discord.desk")
+        self._log = structlog.get_logger("discordianai.discord.commands")
 
     async def serve(self, request: Request) -> None:
         """Do it, and tell in the message of that interaction."""
