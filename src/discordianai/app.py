@@ -22,7 +22,7 @@ from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.attachments import AttachmentReader
-from discordianai.discord.commands.runner import Desk
+from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import Services
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
@@ -146,7 +146,7 @@ def _make_bot(
         answering=Answering(settings, assistant, store, api, reader),
         store=store,
         resuming=Resuming(store, api),
-        desk=Desk(services, api),
+        commands=CommandRunner(services, api),
         channels=channels,
         servers=ServerBook(store, channels, settings.conversations.grace_days),
         discord=api,

@@ -23,15 +23,15 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.bridge import TrioCaller
 from discordianai.discord.channel import ChannelMessages
-from discordianai.discord.commands.runner import Desk
+from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
 from discordianai.discord.handover import HandedOver, Servers, TrioSide
 from discordianai.discord.intake import Intake
 from discordianai.discord.messages import MessageError
-from discordianai.discord.outcomes import Declined, Request
+from discordianai.discord.outcomes import RefuseMessage, RunCommand
 from discordianai.discord.rest import DiscordApi
-from discordianai.discord.router import Gate
+from discordianai.discord.router import InteractionRouter
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
 from discordianai.model import Question
@@ -56,7 +56,7 @@ class Parts:
     answering: Answering
     store: Store
     resuming: Resuming
-    desk: Desk
+    commands: CommandRunner
     channels: ChannelBook
     servers: ServerBook
     discord: DiscordApi
@@ -88,7 +88,9 @@ class Bot:
         self._admissions = parts.admissions
         self._numbers = count(1)
         self._atlas = Atlas()
-        self._gate = Gate(settings, Intake(settings, self._admissions, self._numbers), self._atlas)
+        self._router = InteractionRouter(
+            settings, Intake(settings, self._admissions, self._numbers), self._atlas
+        )
         self._ready = trio.Event()
         self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
         self._other_work = 0
@@ -96,7 +98,7 @@ class Bot:
     def adopt(self, settings: Settings) -> None:
         """Let people in by these settings from now on."""
         self._admissions.adopt(settings.rate_limits.user.most_open)
-        self._gate.adopt(settings)
+        self._router.adopt(settings)
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -162,7 +164,7 @@ class Bot:
 
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
-            await _listener()(self._settings, self._gate, self._atlas, side, figures, starts).run()
+            await _listener()(self._settings, self._router, self._atlas, side, figures, starts).run()
 
         ask = partial(session_limit.ask_discord, self._parts.discord)
         await keep_listening(listen, ask, starts, figures)
@@ -231,18 +233,18 @@ class Bot:
                 webhook = InteractionWebhook(self._parts.discord, question.address)
                 await self._parts.resuming.tell_late(question.person.id, webhook)
 
-    async def _do_other_work(self, thing: Request | Declined) -> None:
+    async def _do_other_work(self, thing: RunCommand | RefuseMessage) -> None:
         try:
             with Guard(self._log, "a bug stopped something", kind=type(thing).__name__):
                 match thing:
-                    case Request():
-                        await self._parts.desk.serve(thing)
-                    case Declined():
+                    case RunCommand():
+                        await self._parts.commands.run(thing)
+                    case RefuseMessage():
                         await self._decline(thing)
         finally:
             self._other_work -= 1
 
-    async def _decline(self, declined: Declined) -> None:
+    async def _decline(self, declined: RefuseMessage) -> None:
         origin = declined.origin
         channel = ChannelMessages(
             self._parts.discord, origin.place.channel_id, reply_to=origin.interaction_id

@@ -26,7 +26,7 @@ from discordianai.discord.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.reception import ACKNOWLEDGE_TIMEOUT, Reception
 from discordianai.discord.registration import synchronise
 from discordianai.discord.rest_limits import ExemptingHTTPClient
-from discordianai.discord.router import Gate
+from discordianai.discord.router import InteractionRouter
 from discordianai.discord.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
 from discordianai.guard import Guard
 from discordianai.settings import DiscordSettings, Settings
@@ -52,7 +52,7 @@ class Listener:
     def __init__(
         self,
         settings: Settings,
-        gate: Gate,
+        router: InteractionRouter,
         atlas: Atlas,
         trio_side: TrioSide,
         figures: DiscordFigures,
@@ -66,7 +66,7 @@ class Listener:
         self._started = time.monotonic()
         self._client = self._make_client()
         self._session = self._make_session(starts)
-        self._reception = Reception(self._client.http, gate, trio_side, figures)
+        self._reception = Reception(self._client.http, router, trio_side, figures)
         self._receiving: set[asyncio.Task[None]] = set()
         self._bot_id = 0
         self._session_socket: object = None

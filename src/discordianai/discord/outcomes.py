@@ -1,11 +1,11 @@
-"""What the gate makes of something that a person did."""
+"""What the router makes of an interaction or a message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from discordianai.conversations.pending import TurnId
 from discordianai.discord.commands.command import Errand
-from discordianai.discord.interaction import Origin, Press
+from discordianai.discord.interaction import ComponentInteraction, Origin
 from discordianai.discord.payload import Value
 from discordianai.model import Question, ReplyAddress
 
@@ -14,34 +14,34 @@ FAILED = "Something went wrong inside the bot. Please try again."
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Refuse:
     """Not taken; `reason` is told to the person alone."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawal:
+class CancelAnswer:
     """The question of that interaction is to be stopped."""
 
     interaction_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
+class Regenerate:
     """A question is asked once more: that of `turn`, which the store has to look up first.
 
     With `search`, on the web.
     """
 
-    press: Press
+    press: ComponentInteraction
     person_id: int
     turn: TurnId
     search: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RunCommand:
     """Something else than an answer is wanted; it comes for the person's eyes only.
 
     With `in_place` it replaces the message whose button was pressed.
@@ -57,14 +57,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestions:
+class SuggestChoices:
     """What completes an option that is being typed."""
 
     choices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class OpenModal:
     """A form with one field is to be shown; Discord gives back `custom_id` with what was written."""
 
     custom_id: str
@@ -73,11 +73,26 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Declined:
+class RefuseMessage:
     """A message in a channel cannot be answered now; `reason` is written there, as a reply."""
 
     origin: Origin
     reason: str
 
 
-Decision = Question | Refusal | Withdrawal | Recall | Request | Suggestions | Form
+Outcome = Question | Refuse | CancelAnswer | Regenerate | RunCommand | SuggestChoices | OpenModal
+
+_LABELS: Mapping[type[Outcome], str] = {
+    Question: "question",
+    Refuse: "refusal",
+    CancelAnswer: "withdrawal",
+    Regenerate: "recall",
+    RunCommand: "request",
+    SuggestChoices: "suggestions",
+    OpenModal: "form",
+}
+
+
+def label(outcome: Outcome) -> str:
+    """The `kind` of `discord_interactions` among the metrics."""
+    return _LABELS[type(outcome)]

@@ -8,16 +8,16 @@ from discordianai.conversations.store import StoreError
 from discordianai.discord import buttons, last_words
 from discordianai.discord.commands import history, persona, usage
 from discordianai.discord.commands.command import Errand
-from discordianai.discord.commands.services import Note, Services
+from discordianai.discord.commands.services import CommandReply, Services
 from discordianai.discord.interaction import EPHEMERAL
 from discordianai.discord.messages import Body, MessageError
-from discordianai.discord.outcomes import FAILED, Request
+from discordianai.discord.outcomes import FAILED, RunCommand
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.splitting import cut
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
 
-Doing = Callable[[Request, Services], Awaitable[Note]]
+Doing = Callable[[RunCommand, Services], Awaitable[CommandReply]]
 
 DOINGS: Mapping[Errand, Doing] = {
     Errand.RESET: history.reset,
@@ -35,7 +35,7 @@ DOINGS: Mapping[Errand, Doing] = {
 STORE_ILL = "My memory does not work right now, so I could not do that. Please try again in a few minutes."
 
 
-class Desk:
+class CommandRunner:
     """Whatever happens, the person is told; nothing leaves but cancellation."""
 
     def __init__(self, services: Services, discord: DiscordApi) -> None:
@@ -43,22 +43,22 @@ class Desk:
         self._discord = discord
         self._log = structlog.get_logger("discordianai.discord.commands")
 
-    async def serve(self, request: Request) -> None:
+    async def run(self, request: RunCommand) -> None:
         """Do it, and tell in the message of that interaction."""
         guard = Guard(self._log, "a bug stopped an errand", errand=request.errand.value)
         with guard:
-            await self._serve(request)
+            await self._run(request)
         if guard.failed:
             with guard:
                 await last_words.say(self._discord, request.address, FAILED)
 
-    async def _serve(self, request: Request) -> None:
+    async def _run(self, request: RunCommand) -> None:
         log = self._log.bind(errand=request.errand.value)
         try:
             note = await DOINGS[request.errand](request, self._services)
         except StoreError as error:
             log.warning("an errand could not be done", reason=str(error))
-            note = Note(STORE_ILL)
+            note = CommandReply(STORE_ILL)
         files = (note.file,) if note.file else ()
         try:
             await InteractionWebhook(self._discord, request.address).edit(None, _body(note), files)
@@ -66,7 +66,7 @@ class Desk:
             log.warning("the result of an errand was not taken", reason=str(error))
 
 
-def _body(note: Note) -> Body:
+def _body(note: CommandReply) -> Body:
     return {
         "content": cut(note.text)[0],
         "components": buttons.row(note.buttons),

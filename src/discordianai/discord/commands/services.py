@@ -12,7 +12,7 @@ from discordianai.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class CommandReply:
     """What the person reads, alone."""
 
     text: str = field(repr=False)

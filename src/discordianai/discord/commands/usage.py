@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from discordianai.conversations.accounting import NANO, SpentOn
-from discordianai.discord.commands.services import Note, Services
-from discordianai.discord.outcomes import Request
+from discordianai.discord.commands.services import CommandReply, Services
+from discordianai.discord.outcomes import RunCommand
 
 HELP = """\
 **I answer questions.** `/ask` asks me anything, and I search the web where that is needed; `/search` searches at once.
@@ -15,16 +15,16 @@ I remember what you say in a channel: `/history` shows it, `/reset` begins anew,
 `/persona` and `/model` change how I am in a channel. `/usage` tells what you used."""  # noqa: E501  # its own lines
 
 
-async def usage(request: Request, services: Services) -> Note:
+async def usage(request: RunCommand, services: Services) -> CommandReply:
     """The person's own, today and this month."""
     today = datetime.now(UTC).date()
     person_id = request.origin.person.id
     lines = await services.store.spending(today.replace(day=1).isoformat(), person_id=person_id)
     if not lines:
-        return Note("You have used nothing this month.")
+        return CommandReply("You have used nothing this month.")
     now = [line for line in lines if line.day == today.isoformat()]
     sums = [_sum("Today", now), _sum("This month", lines)]
-    return Note("\n".join([*sums, *_by_model(lines), *_left(services)]))
+    return CommandReply("\n".join([*sums, *_by_model(lines), *_left(services)]))
 
 
 def _sum(when: str, lines: Sequence[SpentOn]) -> str:
@@ -52,11 +52,11 @@ def _left(services: Services) -> list[str]:
     return [f"Each person may use {' and '.join(parts)} a day (UTC)."] if parts else []
 
 
-async def status(request: Request, services: Services) -> Note:  # noqa: ARG001  # an errand's signature
+async def status(request: RunCommand, services: Services) -> CommandReply:  # noqa: ARG001  # an errand's signature
     """How the bot is; the gate has let nobody in but admins."""
-    return Note(services.describe())
+    return CommandReply(services.describe())
 
 
-async def help_(request: Request, services: Services) -> Note:  # noqa: ARG001  # an errand's signature
+async def help_(request: RunCommand, services: Services) -> CommandReply:  # noqa: ARG001  # an errand's signature
     """What it can do, in under 600 characters."""
-    return Note(HELP)
+    return CommandReply(HELP)
