@@ -22,8 +22,10 @@ from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.attachments import AttachmentReader
+from discordianai.discord.commands.offered import OfferedCommands
+from discordianai.discord.commands.registry import COMMANDS
 from discordianai.discord.commands.runner import CommandRunner
-from discordianai.discord.commands.services import Services
+from discordianai.discord.commands.services import BotServices
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher
@@ -45,8 +47,10 @@ from discordianai.options import (
     attachment_limits,
     context_rules,
     dispatch_options,
+    offer,
     pool_options,
     provider_options,
+    service_options,
     store_options,
 )
 from discordianai.protection import Counts
@@ -140,13 +144,22 @@ def _make_bot(
     asking = Asking(instruments.dispatchers, Router(settings.configured, settings.routing.strategy))
     assistant = Assistant(asking, contexts, store, ledger, assistant_options(settings))
     reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
-    services = Services(settings, store, contexts, channels, lambda: describe(instruments.read()))
+    offered = OfferedCommands(COMMANDS, offer(settings))
+    services = BotServices(
+        store,
+        contexts,
+        channels,
+        lambda: describe(instruments.read()),
+        offered,
+        service_options(settings),
+    )
     parts = Parts(
         assistant=assistant,
         answering=Answering(settings, assistant, store, api, reader),
         store=store,
         resuming=Resuming(store, api),
-        commands=CommandRunner(services, api),
+        offered=offered,
+        runner=CommandRunner(services, api),
         channels=channels,
         servers=ServerBook(store, channels, settings.conversations.grace_days),
         discord=api,
@@ -163,6 +176,7 @@ def _make_bot(
         lambda new: contexts.adopt(context_rules(new)),
         lambda new: ledger.adopt(accounting_options(new)),
         lambda new: assistant.adopt(assistant_options(new)),
+        lambda new: services.adopt(service_options(new)),
         lambda new: reader.adopt(attachment_limits(new)),
         partial(_adopt_pools, instruments.clients, instruments.dispatchers),
     )

@@ -23,6 +23,7 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.bridge import TrioCaller
 from discordianai.discord.channel import ChannelMessages
+from discordianai.discord.commands.offered import OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from discordianai.discord.listener import Listener
 
 MOST_OTHER_WORK = 200
-"""Errands and small words that are under way at once; what comes beyond that is not done."""
+"""Commands and refusals that are under way at once; what comes beyond that is not done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Parts:
     answering: Answering
     store: Store
     resuming: Resuming
-    commands: CommandRunner
+    offered: OfferedCommands
+    runner: CommandRunner
     channels: ChannelBook
     servers: ServerBook
     discord: DiscordApi
@@ -89,7 +91,7 @@ class Bot:
         self._numbers = count(1)
         self._atlas = Atlas()
         self._router = InteractionRouter(
-            settings, Intake(settings, self._admissions, self._numbers), self._atlas
+            settings, parts.offered, Intake(settings, self._admissions, self._numbers), self._atlas
         )
         self._ready = trio.Event()
         self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
@@ -164,7 +166,10 @@ class Bot:
 
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
-            await _listener()(self._settings, self._router, self._atlas, side, figures, starts).run()
+            listener = _listener()(
+                self._settings, self._parts.offered, self._router, self._atlas, side, figures, starts
+            )
+            await listener.run()
 
         ask = partial(session_limit.ask_discord, self._parts.discord)
         await keep_listening(listen, ask, starts, figures)
@@ -195,7 +200,7 @@ class Bot:
                     self._parts.notifier.ready()
                 self._parts.servers.hear(thing)
             case _ if self._other_work >= MOST_OTHER_WORK:
-                self._log.warning("too much at once: an errand is not done", kind=type(thing).__name__)
+                self._log.warning("too much at once: a command is not run", kind=type(thing).__name__)
             case _:
                 self._other_work += 1
                 running.start_soon(self._do_other_work, thing)
@@ -238,7 +243,7 @@ class Bot:
             with Guard(self._log, "a bug stopped something", kind=type(thing).__name__):
                 match thing:
                     case RunCommand():
-                        await self._parts.commands.run(thing)
+                        await self._parts.runner.run(thing)
                     case RefuseMessage():
                         await self._decline(thing)
         finally:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from discordianai.discord.interaction import CommandInteraction, ComponentInteraction, Origin
-from discordianai.model import Person, Place, Question, ReplyAddress
+from discordianai.model import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.settings import DiscordSettings, RateLimitSettings, Settings
 from discordianai.settings_providers import OpenAISettings, PerplexitySettings, ProvidersSettings
 
@@ -39,9 +39,10 @@ def command(
     *,
     person: Person = ANN,
     guild_id: int | None = 5,
+    attachments: tuple[Attachment, ...] = (),
 ) -> CommandInteraction:
     where = origin(person=person, guild_id=guild_id)
-    return CommandInteraction(where, name, {"prompt": "why?"} if options is None else options)
+    return CommandInteraction(where, name, {"prompt": "why?"} if options is None else options, attachments)
 
 
 def press(

@@ -1,6 +1,6 @@
 """What is taken and what is refused before the acknowledgement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -16,8 +16,17 @@ from discordianai.discord.access import NOT_YOURS
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.buttons import Action, Button, about_turn
-from discordianai.discord.commands import message_menu as menus
-from discordianai.discord.commands.command import Errand
+from discordianai.discord.commands import history
+from discordianai.discord.commands.command import (
+    Command,
+    CommandReply,
+    HandledCommand,
+    Invocation,
+    MessageCommand,
+    QuestionCommand,
+)
+from discordianai.discord.commands.offered import OfferedCommands
+from discordianai.discord.commands.registry import COMMANDS
 from discordianai.discord.intake import Intake
 from discordianai.discord.interaction import (
     AutocompleteInteraction,
@@ -33,8 +42,10 @@ from discordianai.discord.outcomes import (
     RunCommand,
     SuggestChoices,
 )
+from discordianai.discord.question_draft import QuestionDraft
 from discordianai.discord.router import InteractionRouter
 from discordianai.model import Person, Question
+from discordianai.options import offer
 from discordianai.settings import DiscordSettings, RateLimitSettings, ServerRateSettings, UserRateSettings
 from discordianai.settings_providers import OpenAISettings, ProvidersSettings
 from tests.discord.builders import ANN, command, origin, press, settings
@@ -59,11 +70,13 @@ async def make_router(
     searching: bool | None = None,
     discord: DiscordSettings | None = None,
     atlas: Atlas | None = None,
+    commands: Sequence[Command] = COMMANDS,
 ) -> tuple[InteractionRouter, Admissions]:
     admissions = Admissions(capacity, each, trio.lowlevel.current_trio_token())
     made = settings(discord, limits, perplexity=perplexity, searching=searching)
     taking = Intake(made, admissions, count(1), clock or Clock())
-    return InteractionRouter(made, taking, atlas or Atlas()), admissions
+    offered = OfferedCommands(commands, offer(made))
+    return InteractionRouter(made, offered, taking, atlas or Atlas()), admissions
 
 
 async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None:
@@ -273,12 +286,12 @@ async def test_of_a_shared_conversation_the_name_is_not_asked_along() -> None:
     assert question.text == "why?"
 
 
-async def test_errands_are_for_the_person_alone_and_have_a_limit_of_their_own() -> None:
+async def test_handled_commands_are_for_the_person_alone_and_have_a_limit_of_their_own() -> None:
     router, admissions = await make_router()
-    for name, errand in (("history", Errand.HISTORY), ("forget", Errand.FORGET), ("help", Errand.HELP)):
-        request = router.route(command({}, name))
-        assert isinstance(request, RunCommand)
-        assert (request.errand, request.address.private, request.admin) == (errand, True, False)
+    for name in ("history", "forget", "help"):
+        run = router.route(command({}, name))
+        assert isinstance(run, RunCommand)
+        assert (run.name, run.address.private, run.invocation.admin) == (name, True, False)
     decisions = [router.route(command({}, "help")) for _ in range(20)]
     assert isinstance(decisions[-1], Refuse)
     assert isinstance(router.route(command({}, "help", person=BOB)), RunCommand)
@@ -289,9 +302,54 @@ async def test_errands_are_for_the_person_alone_and_have_a_limit_of_their_own() 
 async def test_how_the_bot_is_only_admins_may_see() -> None:
     router, _ = await make_router(discord=DiscordSettings(admin_user_ids=(BOB.id,)))
     assert router.route(command({}, "status")) == Refuse(routing.ADMINS_ONLY)
-    request = router.route(command({}, "status", person=BOB))
-    assert isinstance(request, RunCommand)
-    assert request.admin
+    run = router.route(command({}, "status", person=BOB))
+    assert isinstance(run, RunCommand)
+    assert run.invocation.admin
+
+
+async def nothing(_invocation: Invocation, _services: object) -> CommandReply:
+    return CommandReply("")
+
+
+SECRET = HandledCommand(name="secret", admins_only=True, handle=nothing, components={"more": nothing})
+SECRET_QUESTION = QuestionCommand(name="question", admins_only=True, draft=lambda _: QuestionDraft("why?"))
+SECRET_MENU = MessageCommand(name="Menu", admins_only=True, draft=lambda _: QuestionDraft("why?"))
+
+
+async def test_a_command_for_admins_is_for_them_whatever_its_kind() -> None:
+    """Its buttons are, too, under whoever's message they stand."""
+    rules = DiscordSettings(admin_user_ids=(BOB.id,))
+    router, _ = await make_router(discord=rules, commands=(SECRET, SECRET_QUESTION, SECRET_MENU))
+    for done in (
+        command({}, "secret"),
+        command({}, "question"),
+        MessageCommandInteraction(origin(), "Menu", "hello"),
+        press(Button("more", ANN.id).custom_id),
+    ):
+        assert router.route(done) == Refuse(routing.ADMINS_ONLY)
+        theirs = replace(done, origin=origin(person=BOB))
+        assert isinstance(router.route(theirs), RunCommand | Question)
+
+
+async def test_the_button_of_a_command_replaces_its_reply_and_counts_as_a_command() -> None:
+    """Whoever asked presses it, and nobody else."""
+    router, _ = await make_router()
+    older = Button(history.PAGE, ANN.id, "1").custom_id
+    assert router.route(press(older, person=BOB)) == Refuse(NOT_YOURS)
+    run = router.route(press(older))
+    assert isinstance(run, RunCommand)
+    assert (run.name, run.in_place, run.address.private) == ("history", True, True)
+    assert run.invocation.button == Button(history.PAGE, ANN.id, "1")
+    outcomes = [router.route(press(older)) for _ in range(20)]
+    assert isinstance(outcomes[-2], RunCommand)
+    assert outcomes[-1] == Refuse("That's a lot at once. Please wait 60 seconds.")
+
+
+async def test_a_command_is_found_only_by_its_own_kind_of_interaction() -> None:
+    """Discord sends no other; what does is refused in words."""
+    router, _ = await make_router()
+    assert router.route(command(name="Summarize")) == Refuse(routing.UNKNOWN)
+    assert router.route(MessageCommandInteraction(origin(), "ask", "hello")) == Refuse(routing.UNKNOWN)
 
 
 async def test_the_menu_of_a_message_asks_about_it_in_private() -> None:
@@ -304,12 +362,6 @@ async def test_the_menu_of_a_message_asks_about_it_in_private() -> None:
     assert router.route(MessageCommandInteraction(origin(), "Summarize", " ")) == Refuse(routing.NOTHING_SAID)
 
 
-@pytest.mark.parametrize("name", ["Summarize", "Explain", "Translate"])
-@pytest.mark.parametrize("locale", [*menus.LANGUAGES, "tlh"])
-def test_every_menu_has_a_task_in_every_language_of_discord(name: str, locale: str) -> None:
-    assert menus.task(name, locale)
-
-
 async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> None:
     router, _ = await make_router()
     form = router.route(MessageCommandInteraction(origin(), "Ask about this", "hello"))
@@ -317,13 +369,14 @@ async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> N
     question = router.route(ModalInteraction(origin(), form.custom_id, "who says that?"))
     assert isinstance(question, Question)
     assert question.text == "who says that?\n\n> hello"
-    assert router.route(ModalInteraction(origin(), form.custom_id, "again?")) == Refuse(routing.OLD_FORM)
+    assert router.route(ModalInteraction(origin(), form.custom_id, "again?")) == Refuse(routing.OLD_MODAL)
 
 
 async def test_models_are_suggested_while_one_types() -> None:
     models = OpenAISettings(api_key=SecretStr("key"), more_models=("gpt-5", "o9"))
     made = settings().model_copy(update={"providers": ProvidersSettings(openai=models)})
-    router = InteractionRouter(made, Intake(made, (await make_router())[1], count(1)), Atlas())
+    taking = Intake(made, (await make_router())[1], count(1))
+    router = InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), taking, Atlas())
     assert router.route(AutocompleteInteraction(origin(), "ask", "model", "5")) == SuggestChoices(("gpt-5",))
     assert router.route(AutocompleteInteraction(origin(), "ask", "other", "5")) == SuggestChoices(())
     question = router.route(command({"prompt": "why?", "model": "o9"}))

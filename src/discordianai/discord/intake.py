@@ -3,19 +3,19 @@
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from discordianai.discord.admissions import Admissions, Denial
-from discordianai.discord.commands.command import LONGEST_PROMPT
 from discordianai.discord.interaction import Origin
 from discordianai.discord.outcomes import Refuse
+from discordianai.discord.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
-from discordianai.model import Attachment, Person, Question, ReplyAddress
+from discordianai.model import Person, Question, ReplyAddress
 from discordianai.settings import Settings
 
-ERRANDS, ERRANDS_IN = 20, 60.0
-"""Of one person, in so many seconds: each takes a request to Discord, and some a search in the store."""
+COMMANDS, COMMANDS_IN = 20, 60.0
+"""Handled commands of one person, in so many seconds: each takes a request to Discord, and some a search in
+the store."""
 
 EMPTY = "There is no question in that."
 TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
@@ -27,26 +27,6 @@ OWN_LINE_FULL = "You have {most} questions open here. Please wait for an answer,
 
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 """Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionDraft:
-    """A question as somebody wants it; `person` is whose conversation it continues, by default who asks.
-
-    `provider` is the name of who is to answer; with `search`, the live web is wanted.
-    What was not `typed` just now may be longer: it may have the text of a file in it.
-    """
-
-    text: str
-    person: Person | None = None
-    provider: str | None = None
-    search: bool = False
-    model: str = ""
-    attachments: tuple[Attachment, ...] = ()
-    private: bool = False
-    in_thread: bool = False
-    message_id: int | None = None
-    typed: bool = True
 
 
 class Intake:
@@ -64,7 +44,7 @@ class Intake:
         self._clock = clock
         self._person_window = RateWindow(1, 1)
         self._server_window = RateWindow(1, 1)
-        self._errand_window = RateWindow(ERRANDS, ERRANDS_IN)
+        self._command_window = RateWindow(COMMANDS, COMMANDS_IN)
         self.adopt(settings)
 
     def adopt(self, settings: Settings) -> None:
@@ -103,9 +83,9 @@ class Intake:
             address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )
 
-    def errand(self, origin: Origin) -> Refuse | None:
-        """Whether a person may ask for something else than an answer just now."""
-        if wait := self._errand_window.take(origin.person.id, self._clock()):
+    def count_command(self, origin: Origin) -> Refuse | None:
+        """Count a handled command, unless it is one too many of this person just now."""
+        if wait := self._command_window.take(origin.person.id, self._clock()):
             return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.")
         return None
 

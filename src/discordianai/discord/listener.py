@@ -18,7 +18,7 @@ from interactions.client.errors import HTTPException, LoginError, WebSocketClose
 from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.atlas import Atlas
-from discordianai.discord.commands.command import entries
+from discordianai.discord.commands.offered import OfferedCommands
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.gateway import Session
 from discordianai.discord.handover import Servers, TrioSide
@@ -52,6 +52,7 @@ class Listener:
     def __init__(
         self,
         settings: Settings,
+        commands: OfferedCommands,
         router: InteractionRouter,
         atlas: Atlas,
         trio_side: TrioSide,
@@ -59,6 +60,7 @@ class Listener:
         starts: SessionStarts,
     ) -> None:
         self._settings = settings
+        self._commands = commands
         self._atlas = atlas
         self._trio = trio_side
         self._figures = figures
@@ -142,11 +144,8 @@ class Listener:
         self._session_socket = gateway.ws if gateway is not None else None
 
     async def _synchronise(self) -> None:
-        configured = self._settings.configured
-        models = [model for each in configured for model in self._settings.models_of(each.name)]
-        wanted = entries(configured, several_models=len(models) > 1)
         try:
-            await synchronise(self._client, self._settings.discord.guild_ids, wanted)
+            await synchronise(self._client, self._settings.discord.guild_ids, self._commands)
         except (HTTPException, aiohttp.ClientError, OSError) as error:
             self._log.error("commands could not be registered", reason=type(error).__name__)
 

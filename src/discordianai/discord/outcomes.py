@@ -1,12 +1,11 @@
 """What the router makes of an interaction or a message."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from discordianai.conversations.pending import TurnId
-from discordianai.discord.commands.command import Errand
+from discordianai.discord.commands.command import Handler, Invocation, Modal
 from discordianai.discord.interaction import ComponentInteraction, Origin
-from discordianai.discord.payload import Value
 from discordianai.model import Question, ReplyAddress
 
 FAILED = "Something went wrong inside the bot. Please try again."
@@ -42,18 +41,16 @@ class Regenerate:
 
 @dataclass(frozen=True, slots=True)
 class RunCommand:
-    """Something else than an answer is wanted; it comes for the person's eyes only.
+    """`handler` is to be run, of the command of that name; its reply is for the person's eyes only.
 
-    With `in_place` it replaces the message whose button was pressed.
+    With `in_place` the reply replaces the message whose button was pressed.
     """
 
-    errand: Errand
-    origin: Origin
+    name: str
+    handler: Handler
+    invocation: Invocation
     address: ReplyAddress
-    options: Mapping[str, Value] = field(default_factory=dict, repr=False)
-    page: int | None = None
     in_place: bool = False
-    admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +62,10 @@ class SuggestChoices:
 
 @dataclass(frozen=True, slots=True)
 class OpenModal:
-    """A form with one field is to be shown; Discord gives back `custom_id` with what was written."""
+    """A form is to be shown; Discord gives back `custom_id` with what was written."""
 
     custom_id: str
-    title: str
-    label: str
+    modal: Modal
 
 
 @dataclass(frozen=True, slots=True)

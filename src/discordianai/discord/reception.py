@@ -262,10 +262,10 @@ def _speaks_to(payload: Data, bot_id: int) -> bool:
     return not payload["author"].get("bot") and ("guild_id" not in payload or str(bot_id) in mentions)
 
 
-def _modal(modal: OpenModal) -> Data:
-    field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": modal.label}
+def _modal(wanted: OpenModal) -> Data:
+    field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": wanted.modal.label}
     return {
-        "custom_id": modal.custom_id,
-        "title": modal.title,
+        "custom_id": wanted.custom_id,
+        "title": wanted.modal.title,
         "components": [{"type": 1, "components": [field | {"required": True, "max_length": 4000}]}],
     }

@@ -1,6 +1,9 @@
-"""What the commands in a message's menu ask about the message."""
+"""The commands in the menu of a message: each asks about that message."""
 
-from discordianai.discord.commands.command import EXPLAIN, SUMMARIZE, TRANSLATE
+from discordianai.discord.commands.command import MessageCommand, Modal, ModalCommand
+from discordianai.discord.commands.texts import quoted
+from discordianai.discord.interaction import MessageCommandInteraction
+from discordianai.discord.question_draft import QuestionDraft
 
 LANGUAGES = {
     "bg": "Bulgarian",
@@ -39,17 +42,36 @@ LANGUAGES = {
 """Discord's own list of locales."""
 
 
-def task(name: str, locale: str) -> str | None:
-    """What is to be done with the message; None for a command that no menu has."""
-    language = LANGUAGES.get(locale, "the language of this message")
-    return {
-        SUMMARIZE.name: f"Summarize this message in {language}, in a few sentences.",
-        EXPLAIN.name: f"Explain this message in {language}, for somebody who doesn't know the subject.",
-        TRANSLATE.name: f"Translate this message into {language}. Give nothing but the translation.",
-    }.get(name)
+def _task(name: str, instruction: str) -> MessageCommand:
+    """A command that has something done with the message, in the person's language."""
+
+    def draft(interaction: MessageCommandInteraction) -> QuestionDraft:
+        language = LANGUAGES.get(interaction.origin.locale, "the language of this message")
+        # Only who asks for it reads it: nobody else has asked for a summary of what they can read themselves.
+        return QuestionDraft(
+            about(instruction.format(language=language), interaction.text),
+            attachments=interaction.attachments,
+            private=True,
+        )
+
+    return MessageCommand(name=name, draft=draft)
 
 
-def about(task: str, quoted: str) -> str:
+def _ask(interaction: MessageCommandInteraction, question: str) -> QuestionDraft:
+    return QuestionDraft(about(question, interaction.text), attachments=interaction.attachments)
+
+
+def about(task: str, message: str) -> str:
     """The task and the message as one question. What is quoted is no instruction."""
-    lines = "\n".join(f"> {line}" for line in quoted.splitlines())
-    return f"{task}\n\n{lines}"
+    return f"{task}\n\n{quoted(message)}"
+
+
+ASK_ABOUT = ModalCommand(
+    name="Ask about this", modal=Modal("Ask about this message", "Your question"), draft=_ask
+)
+COMMANDS = (
+    ASK_ABOUT,
+    _task("Summarize", "Summarize this message in {language}, in a few sentences."),
+    _task("Explain", "Explain this message in {language}, for somebody who doesn't know the subject."),
+    _task("Translate", "Translate this message into {language}. Give nothing but the translation."),
+)

@@ -1,30 +1,24 @@
-"""What was used, how the bot is, and what it can do."""
+"""`/usage`: what a person has used."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from discordianai.conversations.accounting import NANO, SpentOn
-from discordianai.discord.commands.services import CommandReply, Services
-from discordianai.discord.outcomes import RunCommand
+from discordianai.conversations.accounting import NANO, Limit, SpentOn
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.services import Usage
 
-HELP = """\
-**I answer questions.** `/ask` asks me anything, and I search the web where that is needed; `/search` searches at once.
-In the menu of a message (Apps) I summarize, explain or translate it, or you ask about it.
-I remember what you say in a channel: `/history` shows it, `/reset` begins anew, `/export` gives you all of it, \
-`/forget` deletes it. Private answers and direct messages stay between us.
-`/persona` and `/model` change how I am in a channel. `/usage` tells what you used."""  # noqa: E501  # its own lines
+NOTHING = "You have used nothing this month."
 
 
-async def usage(request: RunCommand, services: Services) -> CommandReply:
+async def handle(invocation: Invocation, usage: Usage) -> CommandReply:
     """The person's own, today and this month."""
     today = datetime.now(UTC).date()
-    person_id = request.origin.person.id
-    lines = await services.store.spending(today.replace(day=1).isoformat(), person_id=person_id)
+    lines = await usage.spending(today.replace(day=1).isoformat(), invocation.origin.person.id)
     if not lines:
-        return CommandReply("You have used nothing this month.")
+        return CommandReply(NOTHING)
     now = [line for line in lines if line.day == today.isoformat()]
     sums = [_sum("Today", now), _sum("This month", lines)]
-    return CommandReply("\n".join([*sums, *_by_model(lines), *_left(services)]))
+    return CommandReply("\n".join([*sums, *_by_model(lines), *_allowed(usage.daily_limit)]))
 
 
 def _sum(when: str, lines: Sequence[SpentOn]) -> str:
@@ -42,8 +36,7 @@ def _by_model(lines: Sequence[SpentOn]) -> list[str]:
     return [_sum(f"- {model}", [line for line in lines if line.model == model]) for model in models]
 
 
-def _left(services: Services) -> list[str]:
-    limit = services.settings.daily_limits.user
+def _allowed(limit: Limit) -> list[str]:
     parts = []
     if limit.tokens is not None:
         parts.append(f"{limit.tokens:,} tokens")
@@ -52,11 +45,4 @@ def _left(services: Services) -> list[str]:
     return [f"Each person may use {' and '.join(parts)} a day (UTC)."] if parts else []
 
 
-async def status(request: RunCommand, services: Services) -> CommandReply:  # noqa: ARG001  # an errand's signature
-    """How the bot is; the gate has let nobody in but admins."""
-    return CommandReply(services.describe())
-
-
-async def help_(request: RunCommand, services: Services) -> CommandReply:  # noqa: ARG001  # an errand's signature
-    """What it can do, in under 600 characters."""
-    return CommandReply(HELP)
+COMMAND = HandledCommand(name="usage", description="Your questions, tokens and cost", handle=handle)

@@ -1,0 +1,38 @@
+"""`/model`: the model that answers in a channel."""
+
+from dataclasses import replace
+
+from discordianai.conversations.places import ChannelSettings
+from discordianai.discord.commands.channel_settings import change, clear_option
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.commands.services import Channels
+from discordianai.discord.commands.shared_options import model_option
+
+UNKNOWN = "I don't have that model. The list comes while you type."
+
+
+async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
+    """Show the model for this channel, or set it."""
+    wanted, clear = str(invocation.options.get("model", "")).strip(), invocation.options.get("clear")
+    present = channels.channel(invocation.origin.place)
+    if not wanted and not clear:
+        return CommandReply(_list(present, channels.offer))
+    if not clear and wanted not in channels.offer.all_models:
+        return CommandReply(UNKNOWN)
+    return await change(invocation, channels, replace(present, model="" if clear else wanted))
+
+
+def _list(present: ChannelSettings, offer: Offer) -> str:
+    here = present.model or "whichever fits, the first of each"
+    lines = [f"- {provider.label}: {', '.join(models)}" for provider, models in offer.models.items()]
+    return "\n".join([f"In this channel: {here}. I have:", *lines])
+
+
+COMMAND = HandledCommand(
+    name="model",
+    description="See or set the model for this channel",
+    options=(model_option("Which one; needs Manage Channels"), clear_option("one")),
+    available=lambda offer: offer.several_models,
+    handle=handle,
+)
