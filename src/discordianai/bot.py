@@ -245,17 +245,17 @@ class Bot:
                     case RunCommand():
                         await self._parts.runner.run(thing)
                     case RefuseMessage():
-                        await self._decline(thing)
+                        await self._refuse(thing)
         finally:
             self._other_work -= 1
 
-    async def _decline(self, declined: RefuseMessage) -> None:
-        origin = declined.origin
+    async def _refuse(self, refused: RefuseMessage) -> None:
+        origin = refused.origin
         channel = ChannelMessages(
             self._parts.discord, origin.place.channel_id, reply_to=origin.interaction_id
         )
         with suppress(MessageError):  # a courtesy
-            await channel.edit(None, {"content": declined.reason, "allowed_mentions": {"parse": []}})
+            await channel.edit(None, {"content": refused.reason, "allowed_mentions": {"parse": []}})
 
     async def _drain(self, answers: trio.Nursery) -> None:
         """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""

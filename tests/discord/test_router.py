@@ -173,9 +173,9 @@ async def test_a_search_is_taken_where_anybody_searches() -> None:
 async def test_a_search_is_refused_in_words_where_nobody_searches() -> None:
     """The button stands below answers of a time when somebody did."""
     router, _ = await make_router(searching=False)
-    recall = router.route(press(SEARCH))
-    assert isinstance(recall, Regenerate)
-    assert router.regenerate(recall, SAID) == Refuse(intake.NO_SEARCH)
+    wanted = router.route(press(SEARCH))
+    assert isinstance(wanted, Regenerate)
+    assert router.regenerate(wanted, SAID) == Refuse(intake.NO_SEARCH)
 
 
 BOB = Person(11, "Bob")
@@ -247,11 +247,11 @@ SAID = Said("why?", ANN.id, 5, ConversationKey(1, ANN.id))
 async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
     router, admissions = await make_router(perplexity=True)
     for custom_id, search in ((AGAIN, False), (SEARCH, True)):
-        recall = router.route(press(custom_id, person=BOB, permissions=1 << 13))
-        assert isinstance(recall, Regenerate)
-        assert (recall.turn, recall.person_id) == (TURN, ANN.id)
+        wanted = router.route(press(custom_id, person=BOB, permissions=1 << 13))
+        assert isinstance(wanted, Regenerate)
+        assert (wanted.turn, wanted.person_id) == (TURN, ANN.id)
         assert admissions.open == 0
-        question = router.regenerate(recall, SAID)
+        question = router.regenerate(wanted, SAID)
         assert isinstance(question, Question)
         assert (question.text, question.person, question.search) == ("why?", ANN, search)
         assert question.provider is None
@@ -271,17 +271,17 @@ async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
 )
 async def test_what_is_forgotten_or_was_said_elsewhere_is_not_asked_again(said: Said | None) -> None:
     router, admissions = await make_router()
-    recall = router.route(press(AGAIN))
-    assert isinstance(recall, Regenerate)
-    assert router.regenerate(recall, said) == Refuse(routing.TOO_OLD)
+    wanted = router.route(press(AGAIN))
+    assert isinstance(wanted, Regenerate)
+    assert router.regenerate(wanted, said) == Refuse(routing.TOO_OLD)
     assert admissions.open == 0
 
 
 async def test_of_a_shared_conversation_the_name_is_not_asked_along() -> None:
     router, _ = await make_router()
-    recall = router.route(press(AGAIN))
-    assert isinstance(recall, Regenerate)
-    question = router.regenerate(recall, replace(SAID, text="Ann: why?", key=ConversationKey(1, 0)))
+    wanted = router.route(press(AGAIN))
+    assert isinstance(wanted, Regenerate)
+    question = router.regenerate(wanted, replace(SAID, text="Ann: why?", key=ConversationKey(1, 0)))
     assert isinstance(question, Question)
     assert question.text == "why?"
 
@@ -364,12 +364,12 @@ async def test_the_menu_of_a_message_asks_about_it_in_private() -> None:
 
 async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> None:
     router, _ = await make_router()
-    form = router.route(MessageCommandInteraction(origin(), "Ask about this", "hello"))
-    assert isinstance(form, OpenModal)
-    question = router.route(ModalInteraction(origin(), form.custom_id, "who says that?"))
+    opened = router.route(MessageCommandInteraction(origin(), "Ask about this", "hello"))
+    assert isinstance(opened, OpenModal)
+    question = router.route(ModalInteraction(origin(), opened.custom_id, "who says that?"))
     assert isinstance(question, Question)
     assert question.text == "who says that?\n\n> hello"
-    assert router.route(ModalInteraction(origin(), form.custom_id, "again?")) == Refuse(routing.OLD_MODAL)
+    assert router.route(ModalInteraction(origin(), opened.custom_id, "again?")) == Refuse(routing.OLD_MODAL)
 
 
 async def test_models_are_suggested_while_one_types() -> None:

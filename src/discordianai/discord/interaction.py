@@ -73,7 +73,7 @@ class CommandInteraction:
 
 @dataclass(frozen=True, slots=True)
 class MessageCommandInteraction:
-    """A command of the menu of a message, which says `text`."""
+    """One use of a command in the menu of a message, which says `text`."""
 
     origin: Origin
     name: str
@@ -103,7 +103,7 @@ class AutocompleteInteraction:
 
 @dataclass(frozen=True, slots=True)
 class ModalInteraction:
-    """A form is sent; its only field says `text`."""
+    """A modal is submitted; its only field says `text`."""
 
     origin: Origin
     custom_id: str
@@ -123,19 +123,19 @@ def parse(payload: Payload) -> Interaction | None:
     """Read an INTERACTION_CREATE; None when it is nothing that this bot knows. Raises `Malformed`."""
     match number(payload, "type"):
         case 2 if number(data := record(payload, "data"), "type", SLASH) == MESSAGE_MENU:
-            return _menu_use(payload, data)
+            return _message_command(payload, data)
         case 2:
             return _command(payload, record(payload, "data"))
         case 3:
-            return _press(payload, record(payload, "data"))
+            return _component(payload, record(payload, "data"))
         case 4:
-            return _typing(payload, record(payload, "data"))
+            return _autocomplete(payload, record(payload, "data"))
         case 5:
-            return _submission(payload, record(payload, "data"))
+            return _modal(payload, record(payload, "data"))
     return None
 
 
-def _menu_use(payload: Payload, data: Payload) -> MessageCommandInteraction:
+def _message_command(payload: Payload, data: Payload) -> MessageCommandInteraction:
     messages = record(record(data, "resolved"), "messages")
     message = record(messages, text(data, "target_id"))
     return MessageCommandInteraction(
@@ -152,7 +152,7 @@ def _command(payload: Payload, data: Payload) -> CommandInteraction:
     return CommandInteraction(_origin(payload), name(data, "name"), said, attachments)
 
 
-def _press(payload: Payload, data: Payload) -> ComponentInteraction:
+def _component(payload: Payload, data: Payload) -> ComponentInteraction:
     message = record(payload, "message")
     asker = record(record(message, "interaction_metadata", optional=True), "user", optional=True)
     private = bool(number(message, "flags", 0) & EPHEMERAL)
@@ -161,7 +161,7 @@ def _press(payload: Payload, data: Payload) -> ComponentInteraction:
     )
 
 
-def _typing(payload: Payload, data: Payload) -> AutocompleteInteraction:
+def _autocomplete(payload: Payload, data: Payload) -> AutocompleteInteraction:
     focused = next((option for option in records(data, "options") if option.get("focused")), None)
     if focused is None:
         return AutocompleteInteraction(_origin(payload), name(data, "name"), "", "")
@@ -170,7 +170,7 @@ def _typing(payload: Payload, data: Payload) -> AutocompleteInteraction:
     )
 
 
-def _submission(payload: Payload, data: Payload) -> ModalInteraction:
+def _modal(payload: Payload, data: Payload) -> ModalInteraction:
     fields = [part for row in records(data, "components") for part in records(row, "components")]
     return ModalInteraction(
         _origin(payload), text(data, "custom_id"), text(fields[0], "value") if fields else ""

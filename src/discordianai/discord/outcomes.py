@@ -1,6 +1,5 @@
 """What the router makes of an interaction or a message."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from discordianai.conversations.pending import TurnId
@@ -78,17 +77,21 @@ class RefuseMessage:
 
 Outcome = Question | Refuse | CancelAnswer | Regenerate | RunCommand | SuggestChoices | OpenModal
 
-_LABELS: Mapping[type[Outcome], str] = {
-    Question: "question",
-    Refuse: "refusal",
-    CancelAnswer: "withdrawal",
-    Regenerate: "recall",
-    RunCommand: "request",
-    SuggestChoices: "suggestions",
-    OpenModal: "form",
-}
-
 
 def label(outcome: Outcome) -> str:
     """The `kind` of `discord_interactions` among the metrics."""
-    return _LABELS[type(outcome)]
+    match outcome:
+        case Question():
+            return "question"
+        case Refuse():
+            return "refusal"
+        case CancelAnswer():
+            return "withdrawal"
+        case Regenerate():
+            return "recall"
+        case RunCommand():
+            return "request"
+        case SuggestChoices():
+            return "suggestions"
+        case OpenModal():
+            return "form"
