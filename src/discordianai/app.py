@@ -22,8 +22,7 @@ from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.attachments import AttachmentReader
-from discordianai.discord.commands.offered import OfferedCommands
-from discordianai.discord.commands.registry import COMMANDS
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.figures import DiscordFigures
@@ -47,10 +46,10 @@ from discordianai.options import (
     attachment_limits,
     context_rules,
     dispatch_options,
+    handler_options,
     offer,
     pool_options,
     provider_options,
-    service_options,
     store_options,
 )
 from discordianai.protection import Counts
@@ -151,7 +150,7 @@ def _make_bot(
         channels,
         lambda: describe(instruments.read()),
         offered,
-        service_options(settings),
+        handler_options(settings),
     )
     parts = Parts(
         assistant=assistant,
@@ -176,7 +175,7 @@ def _make_bot(
         lambda new: contexts.adopt(context_rules(new)),
         lambda new: ledger.adopt(accounting_options(new)),
         lambda new: assistant.adopt(assistant_options(new)),
-        lambda new: services.adopt(service_options(new)),
+        lambda new: services.adopt(handler_options(new)),
         lambda new: reader.adopt(attachment_limits(new)),
         partial(_adopt_pools, instruments.clients, instruments.dispatchers),
     )

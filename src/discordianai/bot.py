@@ -23,7 +23,7 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.bridge import TrioCaller
 from discordianai.discord.channel import ChannelMessages
-from discordianai.discord.commands.offered import OfferedCommands
+from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening

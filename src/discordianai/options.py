@@ -9,7 +9,7 @@ from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.window import ContextOptions
 from discordianai.discord.attachments import Limits
 from discordianai.discord.commands.declaration import Offer
-from discordianai.discord.commands.services import ServiceOptions
+from discordianai.discord.commands.services import HandlerOptions
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
@@ -109,10 +109,10 @@ def offer(settings: Settings) -> Offer:
     return Offer({provider: settings.models_of(provider.name) for provider in settings.configured})
 
 
-def service_options(settings: Settings) -> ServiceOptions:
+def handler_options(settings: Settings) -> HandlerOptions:
     """What the handlers of commands go by."""
     limit = settings.daily_limits.user
-    return ServiceOptions(settings.conversations.max_turns, Limit(limit.tokens, limit.money))
+    return HandlerOptions(settings.conversations.max_turns, Limit(limit.tokens, limit.money))
 
 
 def accounting_options(settings: Settings) -> AccountingOptions:

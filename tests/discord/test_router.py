@@ -25,8 +25,7 @@ from discordianai.discord.commands.command import (
     MessageCommand,
     QuestionCommand,
 )
-from discordianai.discord.commands.offered import OfferedCommands
-from discordianai.discord.commands.registry import COMMANDS
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.intake import Intake
 from discordianai.discord.interaction import (
     AutocompleteInteraction,

@@ -18,7 +18,7 @@ from interactions.client.errors import HTTPException, LoginError, WebSocketClose
 from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.atlas import Atlas
-from discordianai.discord.commands.offered import OfferedCommands
+from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.gateway import Session
 from discordianai.discord.handover import Servers, TrioSide

@@ -75,10 +75,10 @@ class RefuseMessage:
     reason: str
 
 
-Outcome = Question | Refuse | CancelAnswer | Regenerate | RunCommand | SuggestChoices | OpenModal
+InteractionOutcome = Question | Refuse | CancelAnswer | Regenerate | RunCommand | SuggestChoices | OpenModal
 
 
-def label(outcome: Outcome) -> str:
+def label(outcome: InteractionOutcome) -> str:
     """The `kind` of `discord_interactions` among the metrics."""
     match outcome:
         case Question():

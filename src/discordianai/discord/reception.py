@@ -20,8 +20,8 @@ from discordianai.discord.interaction import EPHEMERAL, Origin
 from discordianai.discord.outcomes import (
     FAILED,
     CancelAnswer,
+    InteractionOutcome,
     OpenModal,
-    Outcome,
     Refuse,
     RefuseMessage,
     Regenerate,
@@ -139,7 +139,7 @@ class Reception:
                         words | {"message_reference": reference}, payload["channel_id"]
                     )
 
-    def _release_unless_handed_over(self, outcome: Outcome | None) -> None:
+    def _release_unless_handed_over(self, outcome: InteractionOutcome | None) -> None:
         """A question that was taken has been admitted, and whoever takes it does not come to know of it."""
         if isinstance(outcome, Question):
             if outcome.number in self._handed_over:
@@ -151,7 +151,7 @@ class Reception:
         self._trio.hand_over(question)
         self._handed_over.add(question.number)
 
-    async def _act(self, origin: Origin, outcome: Outcome) -> None:
+    async def _act(self, origin: Origin, outcome: InteractionOutcome) -> None:
         self._figures.decided(label(outcome))
         match outcome:
             case Refuse():

@@ -20,7 +20,7 @@ from interactions.models.internal.application_commands import sync_needed
 
 from discordianai.discord.commands.command import Command
 from discordianai.discord.commands.declaration import CommandKind, Offer, Option, OptionKind
-from discordianai.discord.commands.offered import OfferedCommands
+from discordianai.discord.commands.registry import OfferedCommands
 
 Declaration = dict[str, Any]
 """A command as Discord's API writes it."""

@@ -20,7 +20,7 @@ from discordianai.discord.commands.command import (
     ModalCommand,
     QuestionCommand,
 )
-from discordianai.discord.commands.offered import OfferedCommands
+from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.intake import Intake, address_of
 from discordianai.discord.interaction import (
     AutocompleteInteraction,
@@ -34,8 +34,8 @@ from discordianai.discord.interaction import (
 from discordianai.discord.message import Message
 from discordianai.discord.outcomes import (
     CancelAnswer,
+    InteractionOutcome,
     OpenModal,
-    Outcome,
     Refuse,
     Regenerate,
     RunCommand,
@@ -75,7 +75,7 @@ class InteractionRouter:
         self._rules = settings.discord
         self._intake.adopt(settings)
 
-    def route(self, interaction: Interaction) -> Outcome:
+    def route(self, interaction: Interaction) -> InteractionOutcome:
         """What becomes of it. A question that is taken has been admitted: it must be released."""
         if isinstance(interaction, AutocompleteInteraction):
             focused, typed = interaction.focused, interaction.text
@@ -123,7 +123,7 @@ class InteractionRouter:
         )
         return self._intake.take(replace(message.origin, place=place), draft)
 
-    def _command(self, interaction: CommandInteraction) -> Outcome:
+    def _command(self, interaction: CommandInteraction) -> InteractionOutcome:
         command, origin = self._commands.find(interaction.name), interaction.origin
         if isinstance(command, HandledCommand) and (refuse := self._intake.count_command(origin)):
             return refuse
@@ -142,7 +142,7 @@ class InteractionRouter:
     def _may_use(self, command: Command, origin: Origin) -> bool:
         return not command.admins_only or access.is_admin(origin, self._rules)
 
-    def _message_command(self, interaction: MessageCommandInteraction) -> Outcome:
+    def _message_command(self, interaction: MessageCommandInteraction) -> InteractionOutcome:
         command = self._commands.find(interaction.name)
         if not isinstance(command, MessageCommand | ModalCommand):
             return Refuse(UNKNOWN)
@@ -161,14 +161,14 @@ class InteractionRouter:
             self._modals.popitem(last=False)
         return OpenModal(custom_id, command.modal)
 
-    def _modal(self, interaction: ModalInteraction) -> Outcome:
+    def _modal(self, interaction: ModalInteraction) -> InteractionOutcome:
         opened = self._modals.pop(interaction.custom_id, None)
         if opened is None:
             return Refuse(OLD_MODAL)
         command, about = opened
         return self._intake.take(interaction.origin, command.draft(about, interaction.text))
 
-    def _component(self, press: ComponentInteraction) -> Outcome:
+    def _component(self, press: ComponentInteraction) -> InteractionOutcome:
         """A command's button counts as a command. Stop is free, and the others become questions."""
         button = buttons.read(press.custom_id)
         component = self._commands.component(button.action) if button else None
@@ -189,7 +189,7 @@ class InteractionRouter:
             command.name, handler, invocation, address_of(press.origin, private=True), in_place=True
         )
 
-    def _under_an_answer(self, press: ComponentInteraction, button: Button) -> Outcome:
+    def _under_an_answer(self, press: ComponentInteraction, button: Button) -> InteractionOutcome:
         if button.action in _AGAIN:
             if (turn := buttons.turn(button)) is None:
                 return Refuse(OLD_BUTTON)

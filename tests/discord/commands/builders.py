@@ -11,16 +11,15 @@ from discordianai.conversations.keys import ConversationKey, Scope
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
-from discordianai.discord.commands.offered import OfferedCommands
-from discordianai.discord.commands.registry import COMMANDS
-from discordianai.discord.commands.services import BotServices, ServiceOptions
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
+from discordianai.discord.commands.services import BotServices, HandlerOptions
 from discordianai.model import Person, Provider, Role, Turn
 from discordianai.tokens import TokenEstimator
 from tests.discord.builders import ANN, origin
 from tests.known_providers import OPENAI, PERPLEXITY
 
 OFFER = Offer({OPENAI: ("gpt-6-luna", "gpt-6.1-terra"), PERPLEXITY: ("fast",)})
-OPTIONS = ServiceOptions(max_turns=50, daily_limit=Limit())
+OPTIONS = HandlerOptions(max_turns=50, daily_limit=Limit())
 HERE = ConversationKey(1, ANN.id)
 """The conversation of `origin()`."""
 
@@ -36,7 +35,7 @@ async def open_services(
     *,
     scope: Scope = Scope.USER_IN_CHANNEL,
     offer: Offer = OFFER,
-    options: ServiceOptions = OPTIONS,
+    options: HandlerOptions = OPTIONS,
 ) -> AsyncIterator[tuple[BotServices, SqliteStore]]:
     async with open_store(folder / "conversations.sqlite3") as store:
         channels = ChannelBook(store)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from discordianai.conversations.places import ChannelSettings
-from discordianai.discord.commands import channel_settings, model
+from discordianai.discord.commands import model, shared
 from tests.discord.builders import origin
 from tests.discord.commands.builders import invocation, open_services
 
@@ -20,12 +20,12 @@ async def test_everybody_sees_what_there_is_and_what_is_set(tmp_path: Path) -> N
 async def test_it_is_set_and_cleared_by_who_may(tmp_path: Path) -> None:
     handle, wanted = model.COMMAND.handle, {"model": "fast"}
     async with open_services(tmp_path) as (services, _):
-        assert (await handle(invocation(wanted), services)).text == channel_settings.NOT_ALLOWED
+        assert (await handle(invocation(wanted), services)).text == shared.NOT_ALLOWED
         changed = await handle(invocation(wanted, admin=True), services)
         assert changed.text == "From now on fast answers in this channel."
         assert services.channel(origin().place).model == "fast"
         cleared = await handle(invocation({"clear": True}, admin=True), services)
-        assert cleared.text == channel_settings.AS_USUAL
+        assert cleared.text == shared.AS_USUAL
 
 
 async def test_a_model_that_nobody_has_is_not_set(tmp_path: Path) -> None:

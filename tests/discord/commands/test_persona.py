@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from discordianai.conversations.places import ChannelSettings
-from discordianai.discord.commands import channel_settings, persona
+from discordianai.discord.commands import persona, shared
 from discordianai.discord.interaction import MANAGE_CHANNELS
 from tests.discord.builders import origin
 from tests.discord.commands.builders import invocation, open_services
@@ -14,13 +14,13 @@ async def test_everybody_sees_it_and_who_may_manage_the_channel_sets_it(tmp_path
     handle, wanted = persona.COMMAND.handle, {"instructions": " Be a llama.\nSpit. "}
     async with open_services(tmp_path) as (services, _):
         assert (await handle(invocation(), services)).text == persona.USUAL
-        assert (await handle(invocation(wanted), services)).text == channel_settings.NOT_ALLOWED
+        assert (await handle(invocation(wanted), services)).text == shared.NOT_ALLOWED
         assert not services.channel(origin().place)
         for allowed in (invocation(wanted, permissions=MANAGE_CHANNELS), invocation(wanted, admin=True)):
             assert (await handle(allowed, services)).text.endswith("> Be a llama.\n> Spit.")
         assert (await handle(invocation(), services)).text == "> Be a llama.\n> Spit."
         cleared = await handle(invocation({"clear": True}, permissions=MANAGE_CHANNELS), services)
-        assert cleared.text == channel_settings.AS_USUAL
+        assert cleared.text == shared.AS_USUAL
         assert not services.channel(origin().place)
 
 

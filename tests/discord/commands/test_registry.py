@@ -8,8 +8,7 @@ import pytest
 from discordianai.discord.buttons import Action, Button
 from discordianai.discord.commands.command import Command, HandledCommand
 from discordianai.discord.commands.declaration import CommandKind, Offer
-from discordianai.discord.commands.offered import OfferedCommands
-from discordianai.discord.commands.registry import COMMANDS
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.registration import declaration
 from discordianai.model import Provider, WebSearch
 from discordianai.sandbox.discord.commands import checked

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from discordianai.conversations.keys import ConversationKey, Scope
 from discordianai.discord.commands import reset
-from discordianai.discord.commands.texts import NOTHING_HERE
+from discordianai.discord.commands.shared import NOTHING_HERE
 from discordianai.discord.interaction import MANAGE_MESSAGES
 from tests.discord.commands.builders import HERE, invocation, open_services, turns
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from discordianai.discord.commands.command import QuestionCommand
 from discordianai.discord.commands.declaration import MOST_CHOICES, Choice, Offer, Option, OptionKind
-from discordianai.discord.commands.shared_options import PRIVATE, model_option
+from discordianai.discord.commands.shared import PRIVATE, model_option
 from discordianai.discord.interaction import CommandInteraction
 from discordianai.discord.question_draft import LONGEST_PROMPT, QuestionDraft
 

@@ -3,7 +3,7 @@
 from discordianai.discord.buttons import DANGER, Button
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
-from discordianai.discord.commands.texts import messages
+from discordianai.discord.commands.shared import messages
 
 DELETE, KEEP = "forget", "keep"
 """The actions of the buttons."""

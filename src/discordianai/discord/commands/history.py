@@ -4,7 +4,7 @@ from discordianai.discord import buttons
 from discordianai.discord.buttons import Button
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
-from discordianai.discord.commands.texts import NOTHING_HERE
+from discordianai.discord.commands.shared import NOTHING_HERE
 from discordianai.model import Role, Turn
 
 PAGE = "page"

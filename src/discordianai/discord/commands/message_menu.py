@@ -1,7 +1,7 @@
 """The commands in the menu of a message: each asks about that message."""
 
 from discordianai.discord.commands.command import MessageCommand, Modal, ModalCommand
-from discordianai.discord.commands.texts import quoted
+from discordianai.discord.commands.shared import quoted
 from discordianai.discord.interaction import MessageCommandInteraction
 from discordianai.discord.question_draft import QuestionDraft
 

@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 from discordianai.conversations.places import ChannelSettings
-from discordianai.discord.commands.channel_settings import change, clear_option
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.commands.shared_options import model_option
+from discordianai.discord.commands.shared import clear_option, model_option, set_channel
 
 UNKNOWN = "I don't have that model. The list comes while you type."
 
@@ -20,7 +19,7 @@ async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
         return CommandReply(_list(present, channels.offer))
     if not clear and wanted not in channels.offer.all_models:
         return CommandReply(UNKNOWN)
-    return await change(invocation, channels, replace(present, model="" if clear else wanted))
+    return await set_channel(invocation, channels, replace(present, model="" if clear else wanted))
 
 
 def _list(present: ChannelSettings, offer: Offer) -> str:

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from discordianai.discord.commands.channel_settings import change, clear_option
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Option
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.commands.texts import quoted
+from discordianai.discord.commands.shared import clear_option, quoted, set_channel
 
 LONGEST_PERSONA = 2000
 """Characters."""
@@ -21,7 +20,7 @@ async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
     present = channels.channel(invocation.origin.place)
     if not wanted and not clear:
         return CommandReply(quoted(present.persona) if present.persona else USUAL)
-    return await change(invocation, channels, replace(present, persona="" if clear else wanted))
+    return await set_channel(invocation, channels, replace(present, persona="" if clear else wanted))
 
 
 COMMAND = HandledCommand(

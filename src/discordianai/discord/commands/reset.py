@@ -2,7 +2,7 @@
 
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
-from discordianai.discord.commands.texts import NOTHING_HERE
+from discordianai.discord.commands.shared import NOTHING_HERE
 from discordianai.discord.interaction import MANAGE_MESSAGES
 
 FORGOTTEN = "This conversation is forgotten. The next question begins a new one."

@@ -2,7 +2,7 @@
 
 from discordianai.discord.commands.command import QuestionCommand
 from discordianai.discord.commands.declaration import Option
-from discordianai.discord.commands.shared_options import PRIVATE
+from discordianai.discord.commands.shared import PRIVATE
 from discordianai.discord.interaction import CommandInteraction
 from discordianai.discord.question_draft import LONGEST_PROMPT, QuestionDraft
 

@@ -47,8 +47,8 @@ class Channels(Protocol):
         """Set it for that channel alone. Raises `StoreError`."""
 
 
-class Usage(Protocol):
-    """What people have used."""
+class PersonalUsage(Protocol):
+    """What a person has used."""
 
     @property
     def daily_limit(self) -> Limit:
@@ -81,12 +81,12 @@ class Offered(CommandList, Protocol):
         """The providers and their models."""
 
 
-class Services(Conversations, Channels, Usage, Status, CommandList, Protocol):
+class Services(Conversations, Channels, PersonalUsage, Status, CommandList, Protocol):
     """All of it. A handler asks for the one that it needs."""
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceOptions:
+class HandlerOptions:
     """`max_turns` counts questions and answers of a conversation; `daily_limit` is a person's."""
 
     max_turns: int
@@ -103,7 +103,7 @@ class BotServices:
         channels: ChannelBook,
         describe: Callable[[], str],
         offered: Offered,
-        options: ServiceOptions,
+        options: HandlerOptions,
     ) -> None:
         self._store = store
         self._contexts = contexts
@@ -113,7 +113,7 @@ class BotServices:
         self.commands = offered.commands
         self.offer = offered.offer
 
-    def adopt(self, options: ServiceOptions) -> None:
+    def adopt(self, options: HandlerOptions) -> None:
         """Go by these options from now on."""
         self._options = options
 
@@ -149,9 +149,9 @@ class BotServices:
 
     @property
     def daily_limit(self) -> Limit:
-        """See `Usage`."""
+        """See `PersonalUsage`."""
         return self._options.daily_limit
 
     async def spending(self, since: str, person_id: int) -> Sequence[SpentOn]:
-        """See `Usage`."""
+        """See `PersonalUsage`."""
         return await self._store.spending(since, person_id=person_id)

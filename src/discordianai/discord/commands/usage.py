@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 from discordianai.conversations.accounting import NANO, Limit, SpentOn
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
-from discordianai.discord.commands.services import Usage
+from discordianai.discord.commands.services import PersonalUsage
 
 NOTHING = "You have used nothing this month."
 
 
-async def handle(invocation: Invocation, usage: Usage) -> CommandReply:
+async def handle(invocation: Invocation, usage: PersonalUsage) -> CommandReply:
     """The person's own, today and this month."""
     today = datetime.now(UTC).date()
     lines = await usage.spending(today.replace(day=1).isoformat(), invocation.origin.person.id)

@@ -1,14 +1,43 @@
-"""Changes what is set for a channel: what `/persona` and `/model` share."""
+"""What several commands share: options, words, and how what is set for a channel changes."""
+
+from collections.abc import Sequence
 
 from discordianai.conversations.places import ChannelSettings
 from discordianai.discord.commands.command import CommandReply, Invocation
-from discordianai.discord.commands.declaration import Option, OptionKind
+from discordianai.discord.commands.declaration import Offer, Option, OptionKind
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.commands.texts import quoted
 from discordianai.discord.interaction import MANAGE_CHANNELS
 
+NOTHING_HERE = "I remember nothing of this conversation."
 NOT_ALLOWED = "Only people who may manage this channel can change that."
 AS_USUAL = "I am in this channel as I usually am."
+
+PRIVATE = Option("private", "Only you see the answer", OptionKind.BOOLEAN)
+
+
+def model_option(description: str) -> Option:
+    """One of the bot's models, completed while it is typed."""
+    return Option(
+        "model",
+        description,
+        max_length=100,
+        autocomplete=_models,
+        available=lambda offer: offer.several_models,
+    )
+
+
+def _models(typed: str, offer: Offer) -> Sequence[str]:
+    return [model for model in offer.all_models if typed.lower() in model.lower()]
+
+
+def messages(count: int) -> str:
+    """So many messages."""
+    return f"{count:,} message{'s' * (count != 1)}"
+
+
+def quoted(text: str) -> str:
+    """Each line as a quotation, in Discord's Markdown."""
+    return "\n".join(f"> {line}" for line in text.splitlines())
 
 
 def clear_option(what: str) -> Option:
@@ -16,7 +45,7 @@ def clear_option(what: str) -> Option:
     return Option("clear", f"Go back to the usual {what}; needs Manage Channels", OptionKind.BOOLEAN)
 
 
-async def change(invocation: Invocation, channels: Channels, settings: ChannelSettings) -> CommandReply:
+async def set_channel(invocation: Invocation, channels: Channels, settings: ChannelSettings) -> CommandReply:
     """Set it, where the person may, and tell what holds now."""
     if not _may_change(invocation):
         return CommandReply(NOT_ALLOWED)
