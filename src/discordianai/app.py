@@ -22,8 +22,9 @@ from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord.admissions import Admissions
 from discordianai.discord.attachments import AttachmentReader
-from discordianai.discord.desk import Desk
-from discordianai.discord.errands import Services
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
+from discordianai.discord.commands.runner import CommandRunner
+from discordianai.discord.commands.services import BotServices
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher
@@ -45,6 +46,8 @@ from discordianai.options import (
     attachment_limits,
     context_rules,
     dispatch_options,
+    handler_options,
+    offer,
     pool_options,
     provider_options,
     store_options,
@@ -141,13 +144,22 @@ def _make_bot(
     assistant = Assistant(asking, contexts, store, ledger, assistant_options(settings))
     reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
     answering = Answering(settings, assistant, store, api, reader)
-    services = Services(settings, store, contexts, channels, lambda: describe(instruments.read()))
+    offered = OfferedCommands(COMMANDS, offer(settings))
+    services = BotServices(
+        store,
+        contexts,
+        channels,
+        lambda: describe(instruments.read()),
+        offered,
+        handler_options(settings),
+    )
     parts = Parts(
         assistant=assistant,
         answering=answering,
         store=store,
         resuming=Resuming(store, api, answering.reply_options),
-        desk=Desk(services, api),
+        offered=offered,
+        runner=CommandRunner(services, api),
         channels=channels,
         servers=ServerBook(store, channels, settings.conversations.grace_days),
         discord=api,
@@ -164,6 +176,7 @@ def _make_bot(
         lambda new: contexts.adopt(context_rules(new)),
         lambda new: ledger.adopt(accounting_options(new)),
         lambda new: assistant.adopt(assistant_options(new)),
+        lambda new: services.adopt(handler_options(new)),
         lambda new: reader.adopt(attachment_limits(new)),
         partial(_adopt_pools, instruments.clients, instruments.dispatchers),
     )

@@ -23,15 +23,16 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.atlas import Atlas
 from discordianai.discord.bridge import TrioCaller
 from discordianai.discord.channel import ChannelMessages
-from discordianai.discord.decisions import Declined, Request
-from discordianai.discord.desk import Desk
+from discordianai.discord.commands.registry import OfferedCommands
+from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.figures import DiscordFigures
 from discordianai.discord.front_door import keep_listening
-from discordianai.discord.gate import Gate
 from discordianai.discord.handover import HandedOver, Servers, TrioSide
 from discordianai.discord.intake import Intake
 from discordianai.discord.messages import MessageError
+from discordianai.discord.outcomes import RefuseMessage, RunCommand
 from discordianai.discord.rest import DiscordApi
+from discordianai.discord.router import InteractionRouter
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
 from discordianai.model import Question
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from discordianai.discord.listener import Listener
 
 MOST_OTHER_WORK = 200
-"""Errands and small words that are under way at once; what comes beyond that is not done."""
+"""Commands and refusals that are under way at once; what comes beyond that is not done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Parts:
     answering: Answering
     store: Store
     resuming: Resuming
-    desk: Desk
+    offered: OfferedCommands
+    runner: CommandRunner
     channels: ChannelBook
     servers: ServerBook
     discord: DiscordApi
@@ -89,7 +91,9 @@ class Bot:
         self._admissions = parts.admissions
         self._numbers = count(1)
         self._atlas = Atlas()
-        self._gate = Gate(settings, Intake(settings, self._admissions, self._numbers), self._atlas)
+        self._router = InteractionRouter(
+            settings, parts.offered, Intake(settings, self._admissions, self._numbers), self._atlas
+        )
         self._ready = trio.Event()
         self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
         self._other_work = 0
@@ -97,7 +101,7 @@ class Bot:
     def adopt(self, settings: Settings) -> None:
         """Let people in by these settings from now on."""
         self._admissions.adopt(settings.rate_limits.user.most_open)
-        self._gate.adopt(settings)
+        self._router.adopt(settings)
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -163,7 +167,10 @@ class Bot:
 
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
-            await _listener()(self._settings, self._gate, self._atlas, side, figures, starts).run()
+            listener = _listener()(
+                self._settings, self._parts.offered, self._router, self._atlas, side, figures, starts
+            )
+            await listener.run()
 
         ask = partial(session_limit.ask_discord, self._parts.discord)
         await keep_listening(listen, ask, starts, figures)
@@ -194,7 +201,7 @@ class Bot:
                     self._parts.notifier.ready()
                 self._parts.servers.hear(thing)
             case _ if self._other_work >= MOST_OTHER_WORK:
-                self._log.warning("too much at once: an errand is not done", kind=type(thing).__name__)
+                self._log.warning("too much at once: a command is not run", kind=type(thing).__name__)
             case _:
                 self._other_work += 1
                 running.start_soon(self._do_other_work, thing)
@@ -232,24 +239,24 @@ class Bot:
                 webhook = InteractionWebhook(self._parts.discord, question.address)
                 await self._parts.resuming.tell_late(question.person.id, webhook)
 
-    async def _do_other_work(self, thing: Request | Declined) -> None:
+    async def _do_other_work(self, thing: RunCommand | RefuseMessage) -> None:
         try:
             with Guard(self._log, "a bug stopped something", kind=type(thing).__name__):
                 match thing:
-                    case Request():
-                        await self._parts.desk.serve(thing)
-                    case Declined():
-                        await self._decline(thing)
+                    case RunCommand():
+                        await self._parts.runner.run(thing)
+                    case RefuseMessage():
+                        await self._refuse(thing)
         finally:
             self._other_work -= 1
 
-    async def _decline(self, declined: Declined) -> None:
-        origin = declined.origin
+    async def _refuse(self, refused: RefuseMessage) -> None:
+        origin = refused.origin
         channel = ChannelMessages(
             self._parts.discord, origin.place.channel_id, reply_to=origin.interaction_id
         )
         with suppress(MessageError):  # a courtesy
-            await channel.edit(None, {"content": declined.reason, "allowed_mentions": {"parse": []}})
+            await channel.edit(None, {"content": refused.reason, "allowed_mentions": {"parse": []}})
 
     async def _drain(self, answers: trio.Nursery) -> None:
         """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""

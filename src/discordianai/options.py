@@ -8,6 +8,8 @@ from discordianai.conversations.ledger import AccountingOptions
 from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.window import ContextOptions
 from discordianai.discord.attachments import Limits
+from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.commands.services import HandlerOptions
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
@@ -100,6 +102,17 @@ def context_rules(settings: Settings) -> ContextRules:
             for model in settings.models_of(name)
         },
     )
+
+
+def offer(settings: Settings) -> Offer:
+    """The providers that can be asked, and their models."""
+    return Offer({provider: settings.models_of(provider.name) for provider in settings.configured})
+
+
+def handler_options(settings: Settings) -> HandlerOptions:
+    """What the handlers of commands go by."""
+    limit = settings.daily_limits.user
+    return HandlerOptions(settings.conversations.max_turns, Limit(limit.tokens, limit.money))
 
 
 def accounting_options(settings: Settings) -> AccountingOptions:

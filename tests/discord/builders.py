@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from discordianai.discord.interaction import Command, Origin, Press
-from discordianai.model import Person, Place, Question, ReplyAddress
+from discordianai.discord.interaction import CommandInteraction, ComponentInteraction, Origin
+from discordianai.model import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.settings import DiscordSettings, RateLimitSettings, Settings
 from discordianai.settings_providers import OpenAISettings, PerplexitySettings, ProvidersSettings
 
@@ -39,9 +39,10 @@ def command(
     *,
     person: Person = ANN,
     guild_id: int | None = 5,
-) -> Command:
+    attachments: tuple[Attachment, ...] = (),
+) -> CommandInteraction:
     where = origin(person=person, guild_id=guild_id)
-    return Command(where, name, {"prompt": "why?"} if options is None else options)
+    return CommandInteraction(where, name, {"prompt": "why?"} if options is None else options, attachments)
 
 
 def press(
@@ -51,8 +52,8 @@ def press(
     asker: Person | None = ANN,
     permissions: int = 0,
     private: bool = False,
-) -> Press:
-    return Press(origin(person=person, permissions=permissions), custom_id, asker, private)
+) -> ComponentInteraction:
+    return ComponentInteraction(origin(person=person, permissions=permissions), custom_id, asker, private)
 
 
 def question(*, private: bool = False) -> Question:

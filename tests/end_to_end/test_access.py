@@ -88,8 +88,8 @@ async def test_what_is_not_allowed_is_refused_privately_with_why(scene: Scene) -
     for user, channel, why in REFUSALS.values():
         asked = scene.sandbox.discord.invoke_now("ask", {"prompt": "why?"}, user=user, channel=channel)
         assert why in await refused(asked)
-    errand = scene.sandbox.discord.invoke_now("history", user=BLOCKED)
-    assert "You can't use this bot here." in await refused(errand)
+    command = scene.sandbox.discord.invoke_now("history", user=BLOCKED)
+    assert "You can't use this bot here." in await refused(command)
     menu = use_menu(scene.sandbox.discord, "Summarize", "words", user=BLOCKED)
     assert "You can't use this bot here." in await refused(menu)
     assert len(scene.sandbox.openai.requests) == 0

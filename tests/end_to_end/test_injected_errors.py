@@ -111,7 +111,7 @@ SAMPLE = {
     "conversations/ledger.py:Ledger.reserve": _ask,
     "conversations/questions_table.py:insert": _ask,
     "discord/attachments.py:_decoded": _with_a_file,
-    "discord/gate.py:Gate.hear": _mention,
+    "discord/router.py:InteractionRouter.route_message": _mention,
     "discord/intake.py:address_of": _ask,
     "discord/reception.py:Reception._respond": _ask,
     "discord/reply.py:DiscordReply._show_what_comes": _ask,

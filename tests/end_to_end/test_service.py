@@ -112,6 +112,7 @@ async def reloads(scene: Scene, life: Life) -> None:
     changes: dict[str, Mapping[str, object]] = {
         **UNLIMITED,
         "discord": {"blocked_user_ids": [someone.id], "max_messages": 3},
+        "daily_limits.user": {"tokens": 1_234_567},
     }
     scene.sandbox.write_settings(changes)
     scene.bot.process.send_signal(signal.SIGHUP)
@@ -120,6 +121,9 @@ async def reloads(scene: Scene, life: Life) -> None:
     refused = await scene.sandbox.discord.invoke("ask", {"prompt": "am I in?"}, user=someone)
     await refused.wait_until(lambda i: "You can't use this bot here." in i.text)
     assert "event=\"some settings need a restart\" keys=['discord.max_messages']" in scene.log()
+    assert "You asked" in (await scene.ask("am I in?")).text
+    usage = await scene.sandbox.discord.invoke("usage")
+    await usage.wait_until(lambda i: "1,234,567 tokens a day" in i.text)
     usable = scene.sandbox.settings.read_text()
     scene.sandbox.settings.write_text(usable + "\n[nonsense]\n")
     scene.bot.process.send_signal(signal.SIGHUP)

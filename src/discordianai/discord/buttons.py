@@ -1,6 +1,6 @@
 """The buttons under a message. All that one means is in its custom id: it works after a restart, too."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,7 +13,7 @@ PRIMARY, SECONDARY, DANGER = 1, 2, 4
 
 
 class Action(StrEnum):
-    """What a button does. `Button.subject` is what it does that to."""
+    """What a button under an answer does. `Button.subject` is what it does that to."""
 
     STOP = "stop"
     """The question of this interaction."""
@@ -22,45 +22,41 @@ class Action(StrEnum):
     """The question in this turn."""
     SEARCH = "search"
     """The same, on the web."""
-    PAGE = "page"
-    """Show this page of what is remembered."""
-    FORGET = "forget"
-    KEEP = "keep"
 
 
-LABELS = {
+LABELS: Mapping[str, str] = {
     Action.STOP: "Stop",
     Action.GO_ON: "Go on",
     Action.AGAIN: "Again",
     Action.SEARCH: "Search the web",
-    Action.FORGET: "Delete everything",
-    Action.KEEP: "Keep it",
 }
-STYLES = {Action.GO_ON: PRIMARY, Action.FORGET: DANGER}
+STYLES: Mapping[str, int] = {Action.GO_ON: PRIMARY}
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`person_id` is who asked what it stands under. `label` is what stands on it, where that varies."""
+    """`person_id` is who asked what it stands under. `action` is one of `Action`, or a command's own, which
+    has a `label` and a `style` then."""
 
-    action: Action
+    action: str
     person_id: int
     subject: str = ""
     label: str = ""
+    style: int = SECONDARY
 
     @property
     def custom_id(self) -> str:
         """What Discord gives back when it is pressed: at most 100 characters."""
-        return f"{self.action.value}:{self.person_id}:{self.subject}"
+        return f"{self.action}:{self.person_id}:{self.subject}"
 
 
 def read(custom_id: str) -> Button | None:
-    """The button of that id; None where it is none of ours, or of another version."""
+    """The button of that id; None where it is none of ours. Its action may be of another version."""
     action, _, rest = custom_id.partition(":")
     person_id, colon, subject = rest.partition(":")
-    if action not in set(Action) or not colon or not _is_number(person_id):
+    if not action or not colon or not _is_number(person_id):
         return None
-    return Button(Action(action), int(person_id), subject)
+    return Button(action, int(person_id), subject)
 
 
 def number(button: Button) -> int | None:
@@ -93,7 +89,7 @@ def row(buttons: Sequence[Button]) -> list[dict[str, Any]]:
 def _component(button: Button) -> dict[str, Any]:
     return {
         "type": BUTTON,
-        "style": STYLES.get(button.action, SECONDARY),
+        "style": STYLES.get(button.action, button.style),
         "label": button.label or LABELS[button.action],
         "custom_id": button.custom_id,
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from discordianai.conversations.pending import Said, TurnId
-from discordianai.discord.decisions import Declined, Request
+from discordianai.discord.outcomes import RefuseMessage, RunCommand
 from discordianai.model import Question
 
 
@@ -16,7 +16,7 @@ class Servers:
     ids: frozenset[int]
 
 
-HandedOver = Question | Request | Declined | Servers
+HandedOver = Question | RunCommand | RefuseMessage | Servers
 
 
 class Protection(Enum):

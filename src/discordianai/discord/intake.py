@@ -3,19 +3,19 @@
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from discordianai.discord.admissions import Admissions, Denial
-from discordianai.discord.catalogue import LONGEST_PROMPT
-from discordianai.discord.decisions import Refusal
 from discordianai.discord.interaction import Origin
+from discordianai.discord.outcomes import Refuse
+from discordianai.discord.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
-from discordianai.model import Attachment, Person, Question, ReplyAddress
+from discordianai.model import Person, Question, ReplyAddress
 from discordianai.settings import Settings
 
-ERRANDS, ERRANDS_IN = 20, 60.0
-"""Of one person, in so many seconds: each takes a request to Discord, and some a search in the store."""
+COMMANDS, COMMANDS_IN = 20, 60.0
+"""Handled commands of one person, in so many seconds: each takes a request to Discord, and some a search in
+the store."""
 
 EMPTY = "There is no question in that."
 TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
@@ -27,26 +27,6 @@ OWN_LINE_FULL = "You have {most} questions open here. Please wait for an answer,
 
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 """Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A question as somebody wants it; `person` is whose conversation it continues, by default who asks.
-
-    `provider` is the name of who is to answer; with `search`, the live web is wanted.
-    What was not `typed` just now may be longer: it may have the text of a file in it.
-    """
-
-    text: str
-    person: Person | None = None
-    provider: str | None = None
-    search: bool = False
-    model: str = ""
-    attachments: tuple[Attachment, ...] = ()
-    private: bool = False
-    in_thread: bool = False
-    message_id: int | None = None
-    typed: bool = True
 
 
 class Intake:
@@ -64,7 +44,7 @@ class Intake:
         self._clock = clock
         self._person_window = RateWindow(1, 1)
         self._server_window = RateWindow(1, 1)
-        self._errand_window = RateWindow(ERRANDS, ERRANDS_IN)
+        self._command_window = RateWindow(COMMANDS, COMMANDS_IN)
         self.adopt(settings)
 
     def adopt(self, settings: Settings) -> None:
@@ -75,60 +55,60 @@ class Intake:
         self._person_window.adopt(person.questions, person.per_seconds)
         self._server_window.adopt(server.questions, server.per_seconds)
 
-    def take(self, origin: Origin, wish: Wish) -> Question | Refusal:
+    def take(self, origin: Origin, draft: QuestionDraft) -> Question | Refuse:
         """A question that is taken has been admitted: it must be released."""
-        person = wish.person or origin.person
-        if reason := self._malformed(wish) or self._unavailable(wish) or self._too_many(origin):
-            return Refusal(reason)
+        person = draft.person or origin.person
+        if reason := self._malformed(draft) or self._unavailable(draft) or self._too_many(origin):
+            return Refuse(reason)
         if denial := self._admissions.admit(person.id):
-            return Refusal(self._words(denial))
+            return Refuse(self._words(denial))
         try:
             self._count(origin)
-            return self._question(origin, wish, person)
+            return self._question(origin, draft, person)
         except Exception:
             self._admissions.take_back(person.id)
             raise
 
-    def _question(self, origin: Origin, wish: Wish, person: Person) -> Question:
+    def _question(self, origin: Origin, draft: QuestionDraft, person: Person) -> Question:
         return Question(
             number=next(self._numbers),
-            text=wish.text.strip(),
+            text=draft.text.strip(),
             person=person,
             place=origin.place,
-            provider=wish.provider or self._settings.provider_of(wish.model),
-            search=wish.search,
-            model=wish.model,
-            attachments=wish.attachments,
-            in_thread=wish.in_thread,
-            address=address_of(origin, private=wish.private, message_id=wish.message_id),
+            provider=draft.provider or self._settings.provider_of(draft.model),
+            search=draft.search,
+            model=draft.model,
+            attachments=draft.attachments,
+            in_thread=draft.in_thread,
+            address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )
 
-    def errand(self, origin: Origin) -> Refusal | None:
-        """Whether a person may ask for something else than an answer just now."""
-        if wait := self._errand_window.take(origin.person.id, self._clock()):
-            return Refusal(f"That's a lot at once. Please wait {in_seconds(wait)}.")
+    def count_command(self, origin: Origin) -> Refuse | None:
+        """Count a handled command, unless it is one too many of this person just now."""
+        if wait := self._command_window.take(origin.person.id, self._clock()):
+            return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.")
         return None
 
-    def _malformed(self, wish: Wish) -> str | None:
-        if all(unicodedata.category(character) in _INVISIBLE for character in wish.text):
+    def _malformed(self, draft: QuestionDraft) -> str | None:
+        if all(unicodedata.category(character) in _INVISIBLE for character in draft.text):
             return EMPTY
-        return TOO_LONG if wish.typed and len(wish.text) > LONGEST_PROMPT else None
+        return TOO_LONG if draft.typed and len(draft.text) > LONGEST_PROMPT else None
 
-    def _unavailable(self, wish: Wish) -> str | None:
+    def _unavailable(self, draft: QuestionDraft) -> str | None:
         """Why what was asked for cannot be had on this bot."""
-        provider, configured = wish.provider, self._settings.configured
+        provider, configured = draft.provider, self._settings.configured
         if provider is not None and all(known.name != provider for known in configured):
             return NOT_SET_UP
-        if wish.search and not any(known.searches for known in configured):
+        if draft.search and not any(known.searches for known in configured):
             return NO_SEARCH
-        if not wish.model:
+        if not draft.model:
             return None
-        owner = self._settings.provider_of(wish.model)
+        owner = self._settings.provider_of(draft.model)
         if owner is None:
             return "I don't have that model. `/ask` offers those that I have while you type."
         if provider is not None and owner != provider:
             label = self._settings.record(provider).label
-            return f"{wish.model} is not one of {label}'s models. Leave one of the two out."
+            return f"{draft.model} is not one of {label}'s models. Leave one of the two out."
         return None
 
     def _too_many(self, origin: Origin) -> str | None:

@@ -62,7 +62,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandInteraction:
     """One use of a slash command."""
 
     origin: Origin
@@ -72,8 +72,8 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class MenuUse:
-    """A command of the menu of a message, which says `text`."""
+class MessageCommandInteraction:
+    """One use of a command in the menu of a message, which says `text`."""
 
     origin: Origin
     name: str
@@ -82,7 +82,7 @@ class MenuUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
+class ComponentInteraction:
     """A button is pressed, under a message that answers `asker`, and is shown to nobody else if `private`."""
 
     origin: Origin
@@ -92,7 +92,7 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True)
-class Typing:
+class AutocompleteInteraction:
     """A person fills in the option `focused` of a command, and has typed `text`."""
 
     origin: Origin
@@ -102,65 +102,79 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """A form is sent; its only field says `text`."""
+class ModalInteraction:
+    """A modal is submitted; its only field says `text`."""
 
     origin: Origin
     custom_id: str
     text: str = field(repr=False)
 
 
-Interaction = Command | MenuUse | Press | Typing | Submission
+Interaction = (
+    CommandInteraction
+    | MessageCommandInteraction
+    | ComponentInteraction
+    | AutocompleteInteraction
+    | ModalInteraction
+)
 
 
 def parse(payload: Payload) -> Interaction | None:
     """Read an INTERACTION_CREATE; None when it is nothing that this bot knows. Raises `Malformed`."""
     match number(payload, "type"):
         case 2 if number(data := record(payload, "data"), "type", SLASH) == MESSAGE_MENU:
-            return _menu_use(payload, data)
+            return _message_command(payload, data)
         case 2:
             return _command(payload, record(payload, "data"))
         case 3:
-            return _press(payload, record(payload, "data"))
+            return _component(payload, record(payload, "data"))
         case 4:
-            return _typing(payload, record(payload, "data"))
+            return _autocomplete(payload, record(payload, "data"))
         case 5:
-            return _submission(payload, record(payload, "data"))
+            return _modal(payload, record(payload, "data"))
     return None
 
 
-def _menu_use(payload: Payload, data: Payload) -> MenuUse:
+def _message_command(payload: Payload, data: Payload) -> MessageCommandInteraction:
     messages = record(record(data, "resolved"), "messages")
     message = record(messages, text(data, "target_id"))
-    return MenuUse(_origin(payload), name(data, "name"), text(message, "content"), attachments_of(message))
+    return MessageCommandInteraction(
+        _origin(payload), name(data, "name"), text(message, "content"), attachments_of(message)
+    )
 
 
-def _command(payload: Payload, data: Payload) -> Command:
+def _command(payload: Payload, data: Payload) -> CommandInteraction:
     options = {name(option, "name"): value(option, "value") for option in records(data, "options")}
     files = record(record(data, "resolved", optional=True), "attachments", optional=True)
     sent = [chosen for chosen in options.values() if isinstance(chosen, str) and chosen in files]
     said = {option: chosen for option, chosen in options.items() if chosen not in sent}
     attachments = tuple(_attachment(record(files, chosen)) for chosen in sent)
-    return Command(_origin(payload), name(data, "name"), said, attachments)
+    return CommandInteraction(_origin(payload), name(data, "name"), said, attachments)
 
 
-def _press(payload: Payload, data: Payload) -> Press:
+def _component(payload: Payload, data: Payload) -> ComponentInteraction:
     message = record(payload, "message")
     asker = record(record(message, "interaction_metadata", optional=True), "user", optional=True)
     private = bool(number(message, "flags", 0) & EPHEMERAL)
-    return Press(_origin(payload), text(data, "custom_id"), person_of(asker) if asker else None, private)
+    return ComponentInteraction(
+        _origin(payload), text(data, "custom_id"), person_of(asker) if asker else None, private
+    )
 
 
-def _typing(payload: Payload, data: Payload) -> Typing:
+def _autocomplete(payload: Payload, data: Payload) -> AutocompleteInteraction:
     focused = next((option for option in records(data, "options") if option.get("focused")), None)
     if focused is None:
-        return Typing(_origin(payload), name(data, "name"), "", "")
-    return Typing(_origin(payload), name(data, "name"), name(focused, "name"), str(value(focused, "value")))
+        return AutocompleteInteraction(_origin(payload), name(data, "name"), "", "")
+    return AutocompleteInteraction(
+        _origin(payload), name(data, "name"), name(focused, "name"), str(value(focused, "value"))
+    )
 
 
-def _submission(payload: Payload, data: Payload) -> Submission:
+def _modal(payload: Payload, data: Payload) -> ModalInteraction:
     fields = [part for row in records(data, "components") for part in records(row, "components")]
-    return Submission(_origin(payload), text(data, "custom_id"), text(fields[0], "value") if fields else "")
+    return ModalInteraction(
+        _origin(payload), text(data, "custom_id"), text(fields[0], "value") if fields else ""
+    )
 
 
 def _origin(payload: Payload) -> Origin:

@@ -18,15 +18,15 @@ from interactions.client.errors import HTTPException, LoginError, WebSocketClose
 from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.atlas import Atlas
-from discordianai.discord.catalogue import entries
-from discordianai.discord.commands import synchronise
+from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.figures import DiscordFigures
-from discordianai.discord.gate import Gate
 from discordianai.discord.gateway import Session
 from discordianai.discord.handover import Servers, TrioSide
 from discordianai.discord.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.reception import ACKNOWLEDGE_TIMEOUT, Reception
+from discordianai.discord.registration import synchronise
 from discordianai.discord.rest_limits import ExemptingHTTPClient
+from discordianai.discord.router import InteractionRouter
 from discordianai.discord.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
 from discordianai.guard import Guard
 from discordianai.settings import DiscordSettings, Settings
@@ -52,13 +52,15 @@ class Listener:
     def __init__(
         self,
         settings: Settings,
-        gate: Gate,
+        commands: OfferedCommands,
+        router: InteractionRouter,
         atlas: Atlas,
         trio_side: TrioSide,
         figures: DiscordFigures,
         starts: SessionStarts,
     ) -> None:
         self._settings = settings
+        self._commands = commands
         self._atlas = atlas
         self._trio = trio_side
         self._figures = figures
@@ -66,7 +68,7 @@ class Listener:
         self._started = time.monotonic()
         self._client = self._make_client()
         self._session = self._make_session(starts)
-        self._reception = Reception(self._client.http, gate, trio_side, figures)
+        self._reception = Reception(self._client.http, router, trio_side, figures)
         self._receiving: set[asyncio.Task[None]] = set()
         self._bot_id = 0
         self._session_socket: object = None
@@ -142,9 +144,8 @@ class Listener:
         self._session_socket = gateway.ws if gateway is not None else None
 
     async def _synchronise(self) -> None:
-        wanted = entries(self._settings.configured, several_models=self._settings.several_models)
         try:
-            await synchronise(self._client, self._settings.discord.guild_ids, wanted)
+            await synchronise(self._client, self._settings.discord.guild_ids, self._commands)
         except (HTTPException, aiohttp.ClientError, OSError) as error:
             self._log.error("commands could not be registered", reason=type(error).__name__)
 

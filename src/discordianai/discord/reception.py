@@ -1,4 +1,4 @@
-"""Receives what people do: has the gate decide, acknowledges, and hands over. On the listener's loop."""
+"""Receives what people do: has the router decide, acknowledges, and hands over. On the listener's loop."""
 
 import asyncio
 import time
@@ -14,29 +14,30 @@ from structlog.contextvars import bind_contextvars
 
 from discordianai.discord import interaction, message
 from discordianai.discord.bridge import Stopping
-from discordianai.discord.decisions import (
-    FAILED,
-    Decision,
-    Declined,
-    Form,
-    Recall,
-    Refusal,
-    Request,
-    Suggestions,
-    Withdrawal,
-)
 from discordianai.discord.figures import DiscordFigures, Unacknowledged
-from discordianai.discord.gate import Gate
 from discordianai.discord.handover import Protection, TrioSide
 from discordianai.discord.interaction import EPHEMERAL, Origin
+from discordianai.discord.outcomes import (
+    FAILED,
+    CancelAnswer,
+    InteractionOutcome,
+    OpenModal,
+    Refuse,
+    RefuseMessage,
+    Regenerate,
+    RunCommand,
+    SuggestChoices,
+    label,
+)
 from discordianai.discord.payload import Malformed
+from discordianai.discord.router import InteractionRouter
 from discordianai.guard import Guard
 from discordianai.model import Question
 
 CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
 DEFERRED_UPDATE, AUTOCOMPLETE, MODAL = 6, 8, 9
 """The responses to an interaction: a message, one that shows that the bot is thinking, and, after a button,
-nothing for now; suggestions, and a form."""
+nothing for now; suggestions, and a modal."""
 
 TEXT_INPUT, PARAGRAPH = 4, 2
 """Discord's numbers for the field of a form, and its size."""
@@ -45,7 +46,7 @@ ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
 """Seconds; Discord's own. It refuses a later acknowledgement."""
 
-WITHDRAW_WITHIN = 1.0
+CANCEL_WITHIN = 1.0
 """Seconds that the acknowledgement of a Stop waits to learn what it did."""
 
 ALREADY_ENDED = "That answer has already ended."
@@ -58,9 +59,11 @@ Data = Mapping[str, Any]
 class Reception:
     """Answers each interaction once, within Discord's three seconds."""
 
-    def __init__(self, http: HTTPClient, gate: Gate, trio_side: TrioSide, figures: DiscordFigures) -> None:
+    def __init__(
+        self, http: HTTPClient, router: InteractionRouter, trio_side: TrioSide, figures: DiscordFigures
+    ) -> None:
         self._http = http
-        self._gate = gate
+        self._router = router
         self._trio = trio_side
         self._figures = figures
         self._handed_over: set[int] = set()  # numbers of questions, while their events are dealt with
@@ -77,11 +80,11 @@ class Reception:
                 await self._tell_of_bug(payload)
                 return
             if done is not None:
-                decision = self._gate.decide(done)
+                outcome = self._router.route(done)
                 try:
-                    await self._act(done.origin, decision)
+                    await self._act(done.origin, outcome)
                 finally:
-                    self._release_unless_handed_over(decision)
+                    self._release_unless_handed_over(outcome)
         if guard.failed:
             with guard:
                 await self._tell_of_bug(payload)
@@ -112,85 +115,85 @@ class Reception:
     async def message(self, payload: Data, bot_id: int) -> None:
         """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""
         guard = Guard(self._log, "a bug stopped a message")
-        decision: Question | Refusal | None = None
+        outcome: Question | Refuse | None = None
         with guard:
             try:
                 said = message.parse(payload, bot_id)
             except Malformed as error:
                 self._pass_over(error)
                 return
-            decision = self._gate.hear(said, bot_id) if said is not None else None
+            outcome = self._router.route_message(said, bot_id) if said is not None else None
             try:
-                if isinstance(decision, Question):
-                    await self._take_message(decision)
-                elif said is not None and isinstance(decision, Refusal):
-                    self._trio.hand_over(Declined(said.origin, decision.reason))
+                if isinstance(outcome, Question):
+                    await self._take_message(outcome)
+                elif said is not None and isinstance(outcome, Refuse):
+                    self._trio.hand_over(RefuseMessage(said.origin, outcome.reason))
             finally:
-                self._release_unless_handed_over(decision)
+                self._release_unless_handed_over(outcome)
         if guard.failed:
             with guard:
-                if decision is not None or _speaks_to(payload, bot_id):
+                if outcome is not None or _speaks_to(payload, bot_id):
                     reference = {"message_id": payload["id"], "fail_if_not_exists": False}
                     words = {"content": FAILED, "allowed_mentions": {"parse": []}}
                     await self._http.create_message(
                         words | {"message_reference": reference}, payload["channel_id"]
                     )
 
-    def _release_unless_handed_over(self, decision: Decision | None) -> None:
+    def _release_unless_handed_over(self, outcome: InteractionOutcome | None) -> None:
         """A question that was taken has been admitted, and whoever takes it does not come to know of it."""
-        if isinstance(decision, Question):
-            if decision.number in self._handed_over:
-                self._handed_over.remove(decision.number)
+        if isinstance(outcome, Question):
+            if outcome.number in self._handed_over:
+                self._handed_over.remove(outcome.number)
             else:
-                self._trio.release(decision)
+                self._trio.release(outcome)
 
     def _hand_over(self, question: Question) -> None:
         self._trio.hand_over(question)
         self._handed_over.add(question.number)
 
-    async def _act(self, origin: Origin, decision: Decision) -> None:
-        self._figures.decided(type(decision).__name__.lower())
-        match decision:
-            case Refusal():
-                await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=decision.reason)
-            case Suggestions():
-                choices = [{"name": choice, "value": choice} for choice in decision.choices]
+    async def _act(self, origin: Origin, outcome: InteractionOutcome) -> None:
+        self._figures.decided(label(outcome))
+        match outcome:
+            case Refuse():
+                await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=outcome.reason)
+            case SuggestChoices():
+                choices = [{"name": choice, "value": choice} for choice in outcome.choices]
                 await self._respond(origin, AUTOCOMPLETE, choices=choices)
-            case Form():
-                await self._respond(origin, MODAL, **_form(decision))
-            case Withdrawal():  # first stopped, then acknowledged: what it stops costs money
-                if await self._withdrawn(decision):
+            case OpenModal():
+                await self._respond(origin, MODAL, **_modal(outcome))
+            case CancelAnswer():  # first stopped, then acknowledged: what it stops costs money
+                if await self._cancelled(outcome):
                     await self._respond(origin, DEFERRED_UPDATE)
                 else:
-                    await self._act(origin, Refusal(ALREADY_ENDED))
-            case Request():
-                kind = DEFERRED_UPDATE if decision.in_place else DEFERRED_CHANNEL_MESSAGE
+                    await self._act(origin, Refuse(ALREADY_ENDED))
+            case RunCommand():
+                kind = DEFERRED_UPDATE if outcome.in_place else DEFERRED_CHANNEL_MESSAGE
                 if await self._respond(origin, kind, EPHEMERAL):
-                    self._trio.hand_over(decision)
-            case Recall():
-                await self._recall(origin, decision)
+                    self._trio.hand_over(outcome)
+            case Regenerate():
+                await self._regenerate(origin, outcome)
             case Question():
-                await self._take_question(origin, decision)
+                await self._take_question(origin, outcome)
 
-    async def _withdrawn(self, withdrawal: Withdrawal) -> bool:
+    async def _cancelled(self, cancel: CancelAnswer) -> bool:
         """Whether there was something to stop; also where that is not told in time: it will be then."""
         try:
-            async with asyncio.timeout(WITHDRAW_WITHIN):
-                return await self._trio.withdraw(withdrawal.interaction_id)
+            async with asyncio.timeout(CANCEL_WITHIN):
+                return await self._trio.withdraw(cancel.interaction_id)
         except (TimeoutError, Stopping):
             return True
 
-    async def _recall(self, origin: Origin, recall: Recall) -> None:
+    async def _regenerate(self, origin: Origin, wanted: Regenerate) -> None:
         try:
-            said = await self._trio.recall(recall.turn)
+            said = await self._trio.recall(wanted.turn)
         except LookupError:
-            await self._act(origin, Refusal(TRY_AGAIN))
+            await self._act(origin, Refuse(TRY_AGAIN))
         else:
-            decision = self._gate.repeat(recall, said)
+            outcome = self._router.regenerate(wanted, said)
             try:
-                await self._act(origin, decision)
+                await self._act(origin, outcome)
             finally:
-                self._release_unless_handed_over(decision)
+                self._release_unless_handed_over(outcome)
 
     async def _take_question(self, origin: Origin, question: Question) -> None:
         """First stored, then acknowledged, then handed over."""
@@ -259,10 +262,10 @@ def _speaks_to(payload: Data, bot_id: int) -> bool:
     return not payload["author"].get("bot") and ("guild_id" not in payload or str(bot_id) in mentions)
 
 
-def _form(form: Form) -> Data:
-    field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": form.label}
+def _modal(wanted: OpenModal) -> Data:
+    field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": wanted.modal.label}
     return {
-        "custom_id": form.custom_id,
-        "title": form.title,
+        "custom_id": wanted.custom_id,
+        "title": wanted.modal.title,
         "components": [{"type": 1, "components": [field | {"required": True, "max_length": 4000}]}],
     }

@@ -1,4 +1,4 @@
-"""Brings Discord's list of the bot's commands up to date with the catalogue."""
+"""Registers the bot's commands with Discord, where its list of them differs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,15 +18,17 @@ from interactions.client.const import GLOBAL_SCOPE
 from interactions.models.discord.enums import CommandType
 from interactions.models.internal.application_commands import sync_needed
 
-from discordianai.discord.catalogue import Entry, Option, OptionKind
+from discordianai.discord.commands.command import Command
+from discordianai.discord.commands.declaration import CommandKind, Offer, Option, OptionKind
+from discordianai.discord.commands.registry import OfferedCommands
 
 Declaration = dict[str, Any]
 """A command as Discord's API writes it."""
 
 KINDS = {
-    OptionKind.TEXT: OptionType.STRING,
-    OptionKind.FLAG: OptionType.BOOLEAN,
-    OptionKind.FILE: OptionType.ATTACHMENT,
+    OptionKind.STRING: OptionType.STRING,
+    OptionKind.BOOLEAN: OptionType.BOOLEAN,
+    OptionKind.ATTACHMENT: OptionType.ATTACHMENT,
 }
 EVERYWHERE: list[ContextType | int] = [
     ContextType.GUILD,
@@ -40,21 +42,21 @@ BOTH_INSTALLS: list[IntegrationType | int] = [
 """In servers, direct messages, and wherever people take the bot along as an app of their own."""
 
 
-def declaration(entry: Entry, scope: int = GLOBAL_SCOPE) -> Declaration:
-    """A command of the catalogue as Discord wants it, for everybody or for one server."""
+def declaration(command: Command, offer: Offer, scope: int = GLOBAL_SCOPE) -> Declaration:
+    """A command as Discord wants it, for everybody or for one server."""
     made: SlashCommand | ContextMenu
-    if entry.menu:
+    if command.kind is CommandKind.MESSAGE:
         made = ContextMenu(
-            name=entry.name,
+            name=command.name,
             type=CommandType.MESSAGE,
             contexts=EVERYWHERE,
             integration_types=BOTH_INSTALLS,
         )
     else:
         made = SlashCommand(
-            name=entry.name,
-            description=entry.description,
-            options=[_option(option) for option in entry.options],
+            name=command.name,
+            description=command.description,
+            options=[_option(option, offer) for option in command.options if option.available(offer)],
             contexts=EVERYWHERE,
             integration_types=BOTH_INSTALLS,
         )
@@ -64,26 +66,27 @@ def declaration(entry: Entry, scope: int = GLOBAL_SCOPE) -> Declaration:
     return declared
 
 
-def _option(option: Option) -> SlashCommandOption:
+def _option(option: Option, offer: Offer) -> SlashCommandOption:
+    choices = option.choices(offer) if option.choices else ()
     return SlashCommandOption(
         name=option.name,
         description=option.description,
         type=KINDS[option.kind],
         required=option.required,
-        choices=[SlashCommandChoice(name=shown, value=meant) for shown, meant in option.choices],
-        autocomplete=option.suggests,
-        max_length=option.longest,
+        choices=[SlashCommandChoice(name=shown, value=sent) for shown, sent in choices],
+        autocomplete=option.autocomplete is not None,
+        max_length=option.max_length,
     )
 
 
-async def synchronise(client: Client, guild_ids: Sequence[int], entries: Sequence[Entry]) -> None:
+async def synchronise(client: Client, guild_ids: Sequence[int], offered: OfferedCommands) -> None:
     """Write Discord's list of our commands where it differs from ours: an unchanged start writes nothing.
 
     The commands are those of the servers that are named, or of everybody.
     """
     log = structlog.get_logger("discordianai.discord.commands")
     for scope in guild_ids or [GLOBAL_SCOPE]:
-        wanted = [declaration(entry, scope) for entry in entries]
+        wanted = [declaration(command, offered.offer, scope) for command in offered.commands]
         present: dict[tuple[str, int], Declaration] = {
             (command["name"], command["type"]): dict(command)
             for command in await client.http.get_application_commands(client.app.id, scope)

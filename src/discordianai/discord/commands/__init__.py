@@ -1,0 +1,1 @@
+"""The bot's Discord commands: one module each, and the registry that lists them."""

@@ -1,0 +1,90 @@
+"""The kinds of commands: each is a declaration, together with what happens when somebody uses it.
+
+A question command makes a question of its use, a message command of the message in whose menu it was chosen,
+and a modal command asks for words about that message first. All that runs on the listener's thread, before
+the acknowledgement, and waits for nothing. What a handled command does runs on the trio thread afterwards.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import ClassVar
+
+from discordianai.discord.buttons import Button
+from discordianai.discord.commands.declaration import CommandKind, Declaration
+from discordianai.discord.commands.services import Services
+from discordianai.discord.interaction import CommandInteraction, MessageCommandInteraction, Origin
+from discordianai.discord.messages import File
+from discordianai.discord.payload import Value
+from discordianai.discord.question_draft import QuestionDraft
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One use of a handled command, or of a `button` under its reply. An `admin` is named by the operator."""
+
+    origin: Origin
+    options: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    button: Button | None = None
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReply:
+    """What the person reads, alone."""
+
+    text: str = field(repr=False)
+    buttons: tuple[Button, ...] = ()
+    file: File | None = None
+
+
+Handler = Callable[[Invocation, Services], Awaitable[CommandReply]]
+"""It raises `StoreError` at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modal:
+    """A form with one field."""
+
+    title: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionCommand(Declaration):
+    """A slash command that asks a question."""
+
+    draft: Callable[[CommandInteraction], QuestionDraft]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandledCommand(Declaration):
+    """A slash command that does something else; its reply is for the person alone.
+
+    `components` are what the buttons under its replies do, by their action: it replaces the reply.
+    """
+
+    handle: Handler
+    components: Mapping[str, Handler] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageCommand(Declaration):
+    """A command in the menu of a message, which asks a question about it."""
+
+    kind: ClassVar[CommandKind] = CommandKind.MESSAGE
+
+    draft: Callable[[MessageCommandInteraction], QuestionDraft]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalCommand(Declaration):
+    """A command in the menu of a message. `draft` gets what was written into its `modal`, too."""
+
+    kind: ClassVar[CommandKind] = CommandKind.MESSAGE
+
+    modal: Modal
+    draft: Callable[[MessageCommandInteraction, str], QuestionDraft]
+
+
+Command = QuestionCommand | HandledCommand | MessageCommand | ModalCommand

@@ -1,0 +1,98 @@
+"""What people see of a command, in Discord's words: its name, its description, its options."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+from discordianai.model import Provider
+
+MOST_CHOICES = 25
+"""Discord's own limit, for the choices of an option and for what completes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What people can choose from on this bot: each provider with its models, the usual one first."""
+
+    models: Mapping[Provider, tuple[str, ...]]
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """In the order of the settings."""
+        return tuple(self.models)
+
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        """Of all providers."""
+        return tuple(model for models in self.models.values() for model in models)
+
+    @property
+    def searches(self) -> bool:
+        """Whether any provider can search the web."""
+        return any(provider.searches for provider in self.models)
+
+    @property
+    def several_models(self) -> bool:
+        """Whether there is more than one: nobody is offered a choice of one."""
+        return len(self.all_models) > 1
+
+
+class CommandKind(IntEnum):
+    """Discord's numbers for kinds of commands."""
+
+    CHAT_INPUT = 1
+    """A slash command."""
+    MESSAGE = 3
+    """One in the menu of a message."""
+
+
+class OptionKind(StrEnum):
+    """What an option takes, in Discord's words."""
+
+    STRING = "string"
+    BOOLEAN = "boolean"
+    ATTACHMENT = "attachment"
+
+
+Choice = tuple[str, str]
+"""What people read, and what Discord sends then."""
+
+
+def always(_offer: Offer) -> bool:
+    """Whatever is offered."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a slash command. It is left out where it is not `available`.
+
+    `autocomplete` gets what was typed so far and returns what completes it. `max_length` is in characters.
+    """
+
+    name: str
+    description: str
+    kind: OptionKind = OptionKind.STRING
+    _: KW_ONLY
+    required: bool = False
+    max_length: int | None = None
+    choices: Callable[[Offer], Sequence[Choice]] | None = None
+    autocomplete: Callable[[str, Offer], Sequence[str]] | None = None
+    available: Callable[[Offer], bool] = always
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """A command as Discord lists it. It is not registered where it is not `available`.
+
+    `admins_only` commands are refused to everybody whom the operator has not named as an admin.
+    """
+
+    kind: ClassVar[CommandKind] = CommandKind.CHAT_INPUT
+
+    name: str
+    description: str = ""  # those in the menu of a message have none
+    options: tuple[Option, ...] = ()
+    available: Callable[[Offer], bool] = always
+    admins_only: bool = False

@@ -1,0 +1,30 @@
+"""`/export`: everything about a person, as a file."""
+
+from datetime import UTC, datetime
+
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.services import Conversations
+from discordianai.discord.commands.shared import messages
+from discordianai.discord.messages import File
+
+MOST_EXPORTED = 8_000_000
+"""Bytes. Discord takes ten million everywhere."""
+
+NOTHING = "I have stored nothing about you."
+NEWLINE = b"\n"
+TOO_MUCH = "It was too much for one file, so that the oldest part is missing. The bot's operator has it."
+
+
+async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
+    """All that was said, as JSON Lines."""
+    lines, complete = await conversations.export(invocation.origin.person.id, MOST_EXPORTED)
+    if not lines:
+        return CommandReply(NOTHING)
+    name = f"discordianai-{datetime.now(UTC).date().isoformat()}.jsonl"
+    text = f"This is all that I remember of you: {messages(lines.count(NEWLINE))}, one a line, as JSON."
+    return CommandReply(text if complete else f"{text} {TOO_MUCH}", file=File(name, lines))
+
+
+COMMAND = HandledCommand(
+    name="export", description="Get what I have stored about you, as a file", handle=handle
+)

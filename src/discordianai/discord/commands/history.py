@@ -1,0 +1,53 @@
+"""`/history`: what is remembered of the conversation here, page by page."""
+
+from discordianai.discord import buttons
+from discordianai.discord.buttons import Button
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.services import Conversations
+from discordianai.discord.commands.shared import NOTHING_HERE
+from discordianai.model import Role, Turn
+
+PAGE = "page"
+"""The action of the buttons that turn the pages; their subject is the page that they lead to."""
+
+TURNS = 6
+"""On a page."""
+
+EXCERPT = 280
+"""Characters of a turn: six of them fit into a message."""
+
+
+async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
+    """A page of it, the newest first to be seen. Only the person reads it: private turns are in it, too."""
+    person, place = invocation.origin.person, invocation.origin.place
+    both = [await conversations.recent(key) for key in conversations.keys_at(person, place)]
+    turns = sorted((turn for turns in both for turn in turns), key=lambda turn: turn.at)
+    if not turns:
+        return CommandReply(NOTHING_HERE)
+    pages = [turns[max(end - TURNS, 0) : end] for end in range(len(turns), 0, -TURNS)]
+    wanted = buttons.number(invocation.button) if invocation.button else None
+    page = min(wanted or 0, len(pages) - 1)
+    lines = [f"**What I remember here**, page {page + 1} of {len(pages)}", *map(_excerpt, pages[page])]
+    return CommandReply("\n".join(lines), _turning(person.id, page, len(pages)))
+
+
+def _turning(person_id: int, page: int, pages: int) -> tuple[Button, ...]:
+    older = Button(PAGE, person_id, str(page + 1), "Older")
+    newer = Button(PAGE, person_id, str(page - 1), "Newer")
+    return (*([older] if page + 1 < pages else []), *([newer] if page else []))
+
+
+def _excerpt(turn: Turn) -> str:
+    """Quoted, on one line, and without anything that would run over into the next."""
+    words = " ".join(turn.text.replace("`", "'").split())
+    shown = words if len(words) <= EXCERPT else words[: EXCERPT - 1] + "…"
+    who = "You" if turn.role is Role.USER else "I"
+    return f"> **{who}**, <t:{int(turn.at)}:R>: {shown}"
+
+
+COMMAND = HandledCommand(
+    name="history",
+    description="What I remember of this conversation",
+    handle=handle,
+    components={PAGE: handle},
+)

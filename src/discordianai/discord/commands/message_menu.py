@@ -1,0 +1,77 @@
+"""The commands in the menu of a message: each asks about that message."""
+
+from discordianai.discord.commands.command import MessageCommand, Modal, ModalCommand
+from discordianai.discord.commands.shared import quoted
+from discordianai.discord.interaction import MessageCommandInteraction
+from discordianai.discord.question_draft import QuestionDraft
+
+LANGUAGES = {
+    "bg": "Bulgarian",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en-GB": "British English",
+    "en-US": "English",
+    "es-419": "Latin American Spanish",
+    "es-ES": "Spanish",
+    "fi": "Finnish",
+    "fr": "French",
+    "hi": "Hindi",
+    "hr": "Croatian",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "lt": "Lithuanian",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt-BR": "Brazilian Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sv-SE": "Swedish",
+    "th": "Thai",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh-CN": "simplified Chinese",
+    "zh-TW": "traditional Chinese",
+}
+"""Discord's own list of locales."""
+
+
+def _task(name: str, instruction: str) -> MessageCommand:
+    """A command that has something done with the message, in the person's language."""
+
+    def draft(interaction: MessageCommandInteraction) -> QuestionDraft:
+        language = LANGUAGES.get(interaction.origin.locale, "the language of this message")
+        # Only who asks for it reads it: nobody else has asked for a summary of what they can read themselves.
+        return QuestionDraft(
+            about(instruction.format(language=language), interaction.text),
+            attachments=interaction.attachments,
+            private=True,
+        )
+
+    return MessageCommand(name=name, draft=draft)
+
+
+def _ask(interaction: MessageCommandInteraction, question: str) -> QuestionDraft:
+    return QuestionDraft(about(question, interaction.text), attachments=interaction.attachments)
+
+
+def about(task: str, message: str) -> str:
+    """The task and the message as one question. What is quoted is no instruction."""
+    return f"{task}\n\n{quoted(message)}"
+
+
+ASK_ABOUT = ModalCommand(
+    name="Ask about this", modal=Modal("Ask about this message", "Your question"), draft=_ask
+)
+COMMANDS = (
+    ASK_ABOUT,
+    _task("Summarize", "Summarize this message in {language}, in a few sentences."),
+    _task("Explain", "Explain this message in {language}, for somebody who doesn't know the subject."),
+    _task("Translate", "Translate this message into {language}. Give nothing but the translation."),
+)

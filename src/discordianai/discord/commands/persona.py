@@ -1,0 +1,34 @@
+"""`/persona`: the bot's instructions for a channel."""
+
+from dataclasses import replace
+
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.declaration import Option
+from discordianai.discord.commands.services import Channels
+from discordianai.discord.commands.shared import clear_option, quoted, set_channel
+
+LONGEST_PERSONA = 2000
+"""Characters."""
+
+USUAL = "I have no instructions of my own for this channel."
+
+
+async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
+    """Show the instructions for this channel, or set them."""
+    wanted = str(invocation.options.get("instructions", "")).strip()
+    clear = invocation.options.get("clear")
+    present = channels.channel(invocation.origin.place)
+    if not wanted and not clear:
+        return CommandReply(quoted(present.persona) if present.persona else USUAL)
+    return await set_channel(invocation, channels, replace(present, persona="" if clear else wanted))
+
+
+COMMAND = HandledCommand(
+    name="persona",
+    description="See or set my instructions for this channel",
+    options=(
+        Option("instructions", "How I am to be here; needs Manage Channels", max_length=LONGEST_PERSONA),
+        clear_option("ones"),
+    ),
+    handle=handle,
+)

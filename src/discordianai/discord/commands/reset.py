@@ -1,0 +1,22 @@
+"""`/reset`: the conversation here is forgotten."""
+
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.services import Conversations
+from discordianai.discord.commands.shared import NOTHING_HERE
+from discordianai.discord.interaction import MANAGE_MESSAGES
+
+FORGOTTEN = "This conversation is forgotten. The next question begins a new one."
+SHARED = "Everybody in this channel shares the conversation: only people who may manage messages can end it."
+
+
+async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
+    """Forget the conversations that a question here would continue, the private one too."""
+    origin = invocation.origin
+    keys = conversations.keys_at(origin.person, origin.place)
+    if keys[0].shared and not (invocation.admin or origin.may(MANAGE_MESSAGES)):
+        return CommandReply(SHARED)
+    turns = sum([await conversations.reset(key) for key in keys])
+    return CommandReply(FORGOTTEN if turns else NOTHING_HERE)
+
+
+COMMAND = HandledCommand(name="reset", description="Forget this conversation", handle=handle)

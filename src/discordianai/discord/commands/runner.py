@@ -1,0 +1,57 @@
+"""Runs the handlers of commands. The reply comes for the person's eyes only."""
+
+import structlog
+
+from discordianai.conversations.store import StoreError
+from discordianai.discord import buttons, last_words
+from discordianai.discord.commands.command import CommandReply
+from discordianai.discord.commands.services import Services
+from discordianai.discord.interaction import EPHEMERAL
+from discordianai.discord.messages import Body, MessageError
+from discordianai.discord.outcomes import FAILED, RunCommand
+from discordianai.discord.rest import DiscordApi
+from discordianai.discord.splitting import cut
+from discordianai.discord.webhook import InteractionWebhook
+from discordianai.guard import Guard
+
+STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
+
+
+class CommandRunner:
+    """Whatever happens, the person is told; nothing leaves but cancellation."""
+
+    def __init__(self, services: Services, discord: DiscordApi) -> None:
+        self._services = services
+        self._discord = discord
+        self._log = structlog.get_logger("discordianai.discord.commands")
+
+    async def run(self, wanted: RunCommand) -> None:
+        """Run it, and show the reply in the message of that interaction."""
+        guard = Guard(self._log, "a bug stopped a command", command=wanted.name)
+        with guard:
+            await self._run(wanted)
+        if guard.failed:
+            with guard:
+                await last_words.say(self._discord, wanted.address, FAILED)
+
+    async def _run(self, wanted: RunCommand) -> None:
+        log = self._log.bind(command=wanted.name)
+        try:
+            reply = await wanted.handler(wanted.invocation, self._services)
+        except StoreError as error:
+            log.warning("a command could not be run", reason=str(error))
+            reply = CommandReply(STORE_ILL)
+        files = (reply.file,) if reply.file else ()
+        try:
+            await InteractionWebhook(self._discord, wanted.address).edit(None, _body(reply), files)
+        except MessageError as error:
+            log.warning("the reply to a command was not taken", reason=str(error))
+
+
+def _body(reply: CommandReply) -> Body:
+    return {
+        "content": cut(reply.text)[0],
+        "components": buttons.row(reply.buttons),
+        "allowed_mentions": {"parse": []},
+        "flags": EPHEMERAL,
+    }

@@ -1,0 +1,157 @@
+"""What command handlers may use: a small protocol for each need, and one class that has them all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from discordianai.context import Contexts
+from discordianai.conversations.accounting import Limit, SpentOn
+from discordianai.conversations.channel_book import ChannelBook
+from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.places import ChannelSettings
+from discordianai.conversations.store import Store
+from discordianai.discord.commands.declaration import Declaration, Offer
+from discordianai.model import Person, Place, Turn
+
+
+class Conversations(Protocol):
+    """What is remembered of people. Every call but `keys_at` and `recent` raises `StoreError`."""
+
+    def keys_at(self, person: Person, place: Place) -> tuple[ConversationKey, ConversationKey]:
+        """Of the conversation that a question there continues, and of the private one."""
+
+    async def recent(self, key: ConversationKey) -> tuple[Turn, ...]:
+        """The newest turns, oldest first: as many as are ever shown to a model."""
+
+    async def reset(self, key: ConversationKey) -> int:
+        """Forget one conversation; how many turns it had."""
+
+    async def forget(self, person_id: int) -> int:
+        """Forget all that this person said, was told, and set in direct messages; how many turns it was."""
+
+    async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
+        """All that this person said and was told, as JSON Lines, and whether it is all."""
+
+
+class Channels(Protocol):
+    """How the bot is to answer in a channel, and the models that can be set there."""
+
+    @property
+    def offer(self) -> Offer:
+        """The providers and their models."""
+
+    def channel(self, place: Place) -> ChannelSettings:
+        """What holds there."""
+
+    async def set_channel(self, place: Place, person_id: int, settings: ChannelSettings) -> None:
+        """Set it for that channel alone. Raises `StoreError`."""
+
+
+class PersonalUsage(Protocol):
+    """What a person has used."""
+
+    @property
+    def daily_limit(self) -> Limit:
+        """What a person may use in a day."""
+
+    async def spending(self, since: str, person_id: int) -> Sequence[SpentOn]:
+        """What this person has used since that day (ISO 8601, UTC). Raises `StoreError`."""
+
+
+class Status(Protocol):
+    """How the bot is."""
+
+    def status(self) -> str:
+        """In Markdown, at most one message."""
+
+
+class CommandList(Protocol):
+    """Which commands there are."""
+
+    @property
+    def commands(self) -> Sequence[Declaration]:
+        """Those that are offered on this bot, in their order."""
+
+
+class Offered(CommandList, Protocol):
+    """Those commands, and by what they are offered."""
+
+    @property
+    def offer(self) -> Offer:
+        """The providers and their models."""
+
+
+class Services(Conversations, Channels, PersonalUsage, Status, CommandList, Protocol):
+    """All of it. A handler asks for the one that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerOptions:
+    """`max_turns` counts questions and answers of a conversation; `daily_limit` is a person's."""
+
+    max_turns: int
+    daily_limit: Limit
+
+
+class BotServices:
+    """The services of a running bot, on the trio thread. `describe` tells how it is."""
+
+    def __init__(
+        self,
+        store: Store,
+        contexts: Contexts,
+        channels: ChannelBook,
+        describe: Callable[[], str],
+        offered: Offered,
+        options: HandlerOptions,
+    ) -> None:
+        self._store = store
+        self._contexts = contexts
+        self._channels = channels
+        self._options = options
+        self.status = describe
+        self.commands = offered.commands
+        self.offer = offered.offer
+
+    def adopt(self, options: HandlerOptions) -> None:
+        """Go by these options from now on."""
+        self._options = options
+
+    def keys_at(self, person: Person, place: Place) -> tuple[ConversationKey, ConversationKey]:
+        """See `Conversations`."""
+        return self._contexts.key_at(person, place), self._contexts.key_at(person, place, private=True)
+
+    async def recent(self, key: ConversationKey) -> tuple[Turn, ...]:
+        """See `Conversations`."""
+        return await self._store.recent(key, self._options.max_turns)
+
+    async def reset(self, key: ConversationKey) -> int:
+        """See `Conversations`."""
+        return await self._store.reset(key)
+
+    async def forget(self, person_id: int) -> int:
+        """See `Conversations`."""
+        turns = await self._store.forget(person_id)
+        await self._channels.open()  # what was set in direct messages is gone, too
+        return turns
+
+    async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
+        """See `Conversations`."""
+        return await self._store.export(person_id, most_bytes)
+
+    def channel(self, place: Place) -> ChannelSettings:
+        """See `Channels`."""
+        return self._channels.of(place)
+
+    async def set_channel(self, place: Place, person_id: int, settings: ChannelSettings) -> None:
+        """See `Channels`."""
+        await self._channels.set(place, person_id, settings)
+
+    @property
+    def daily_limit(self) -> Limit:
+        """See `PersonalUsage`."""
+        return self._options.daily_limit
+
+    async def spending(self, since: str, person_id: int) -> Sequence[SpentOn]:
+        """See `PersonalUsage`."""
+        return await self._store.spending(since, person_id=person_id)

@@ -1,0 +1,66 @@
+"""What several commands share: options, words, and how what is set for a channel changes."""
+
+from collections.abc import Sequence
+
+from discordianai.conversations.places import ChannelSettings
+from discordianai.discord.commands.command import CommandReply, Invocation
+from discordianai.discord.commands.declaration import Offer, Option, OptionKind
+from discordianai.discord.commands.services import Channels
+from discordianai.discord.interaction import MANAGE_CHANNELS
+
+NOTHING_HERE = "I remember nothing of this conversation."
+NOT_ALLOWED = "Only people who may manage this channel can change that."
+AS_USUAL = "In this channel I answer as usual."
+
+PRIVATE = Option("private", "Only you see the answer", OptionKind.BOOLEAN)
+
+
+def model_option(description: str) -> Option:
+    """One of the bot's models, completed while it is typed."""
+    return Option(
+        "model",
+        description,
+        max_length=100,
+        autocomplete=_models,
+        available=lambda offer: offer.several_models,
+    )
+
+
+def _models(typed: str, offer: Offer) -> Sequence[str]:
+    return [model for model in offer.all_models if typed.lower() in model.lower()]
+
+
+def messages(count: int) -> str:
+    """So many messages."""
+    return f"{count:,} message{'s' * (count != 1)}"
+
+
+def quoted(text: str) -> str:
+    """Each line as a quotation, in Discord's Markdown."""
+    return "\n".join(f"> {line}" for line in text.splitlines())
+
+
+def clear_option(what: str) -> Option:
+    """Goes back to the usual ones."""
+    return Option("clear", f"Go back to the usual {what}; needs Manage Channels", OptionKind.BOOLEAN)
+
+
+async def set_channel(invocation: Invocation, channels: Channels, settings: ChannelSettings) -> CommandReply:
+    """Set it, where the person may, and tell what holds now."""
+    if not _may_change(invocation):
+        return CommandReply(NOT_ALLOWED)
+    await channels.set_channel(invocation.origin.place, invocation.origin.person.id, settings)
+    if not settings:
+        return CommandReply(AS_USUAL)
+    parts = []
+    if settings.model:
+        parts.append(f"From now on {settings.model} answers in this channel.")
+    if settings.persona:
+        parts.append(f"My instructions for this channel:\n{quoted(settings.persona)}")
+    return CommandReply("\n".join(parts))
+
+
+def _may_change(invocation: Invocation) -> bool:
+    """In a direct message there is nobody else to ask."""
+    alone = invocation.origin.place.guild_id is None
+    return alone or invocation.admin or invocation.origin.may(MANAGE_CHANNELS)

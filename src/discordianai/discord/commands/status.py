@@ -1,0 +1,13 @@
+"""`/status`: how the bot is, for its admins."""
+
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.services import Status
+
+
+async def handle(_invocation: Invocation, status: Status) -> CommandReply:
+    return CommandReply(status.status())
+
+
+COMMAND = HandledCommand(
+    name="status", description="How the bot is, for its admins", admins_only=True, handle=handle
+)

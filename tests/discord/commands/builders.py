@@ -1,0 +1,71 @@
+"""The services of a bot on a real database, and uses of its commands."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from discordianai.context import ContextRules, Contexts
+from discordianai.conversations.accounting import Limit
+from discordianai.conversations.channel_book import ChannelBook
+from discordianai.conversations.keys import ConversationKey, Scope
+from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
+from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
+from discordianai.discord.commands.services import BotServices, HandlerOptions
+from discordianai.model import Person, Provider, Role, Turn
+from discordianai.tokens import TokenEstimator
+from tests.discord.builders import ANN, origin
+from tests.known_providers import OPENAI, PERPLEXITY
+
+OFFER = Offer({OPENAI: ("gpt-6-luna", "gpt-6.1-terra"), PERPLEXITY: ("fast",)})
+OPTIONS = HandlerOptions(max_turns=50, daily_limit=Limit())
+HERE = ConversationKey(1, ANN.id)
+"""The conversation of `origin()`."""
+
+
+def offering(*providers: Provider) -> Offer:
+    """One model of each."""
+    return Offer({provider: (f"{provider.name}-model",) for provider in providers})
+
+
+@asynccontextmanager
+async def open_services(
+    folder: Path,
+    *,
+    scope: Scope = Scope.USER_IN_CHANNEL,
+    offer: Offer = OFFER,
+    options: HandlerOptions = OPTIONS,
+) -> AsyncIterator[tuple[BotServices, SqliteStore]]:
+    async with open_store(folder / "conversations.sqlite3") as store:
+        channels = ChannelBook(store)
+        contexts = Contexts(store, channels, ContextRules("", scope), TokenEstimator(), b"key")
+        offered = OfferedCommands(COMMANDS, offer)
+        yield BotServices(store, contexts, channels, lambda: "**Ready**", offered, options), store
+
+
+def invocation(
+    options: Mapping[str, str | bool] | None = None,
+    *,
+    person: Person = ANN,
+    channel_id: int = 1,
+    guild_id: int | None = 5,
+    permissions: int = 0,
+    admin: bool = False,
+) -> Invocation:
+    where = origin(person=person, channel_id=channel_id, guild_id=guild_id, permissions=permissions)
+    return Invocation(where, options or {}, admin=admin)
+
+
+async def pressed(
+    command: HandledCommand, reply: CommandReply, label: str, services: BotServices
+) -> CommandReply:
+    """The reply that the button of that label brings."""
+    (button,) = (button for button in reply.buttons if button.label == label)
+    return await command.components[button.action](Invocation(origin(), button=button), services)
+
+
+def turns(*texts: str, at: float) -> Sequence[Turn]:
+    """A question and its answer, and so on."""
+    roles = (Role.USER, Role.ASSISTANT)
+    return [Turn(roles[number % 2], text, at + number) for number, text in enumerate(texts)]

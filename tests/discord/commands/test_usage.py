@@ -1,0 +1,48 @@
+"""`/usage` tells people what they have used, and what they may."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from discordianai.conversations.accounting import NANO, Limit, Spent, SpentOn
+from discordianai.discord.commands import usage
+from tests.discord.commands.builders import OPTIONS, invocation, open_services
+
+TODAY = datetime.now(UTC).date()
+
+
+class Spending:
+    """The usage of somebody who has asked two models on two days."""
+
+    daily_limit = Limit(100_000, 2.5)
+
+    async def spending(self, since: str, person_id: int) -> Sequence[SpentOn]:
+        earlier = (TODAY - timedelta(days=1)).isoformat()
+        return [
+            SpentOn(TODAY.isoformat(), "openai", "luna", Spent(1, 10, 20, NANO // 4)),
+            SpentOn(earlier, "openai", "terra", Spent(2, 1000, 2000)),
+        ]
+
+
+async def test_today_and_this_month_and_each_model_are_told_and_the_limit() -> None:
+    told = await usage.handle(invocation(), Spending())
+    assert told.text.splitlines() == [
+        "**Today:** 1 answer, 30 tokens, 0.2500 in money",
+        "**This month:** 3 answers, 3,030 tokens, 0.2500 in money",
+        "**- luna:** 1 answer, 30 tokens, 0.2500 in money",
+        "**- terra:** 2 answers, 3,000 tokens",
+        "Each person may use 100,000 tokens and 2.5 in money a day (UTC).",
+    ]
+
+
+async def test_who_has_used_nothing_reads_that(tmp_path: Path) -> None:
+    async with open_services(tmp_path) as (services, _):
+        assert (await usage.COMMAND.handle(invocation(), services)).text == usage.NOTHING
+
+
+async def test_a_new_limit_is_told_as_soon_as_it_holds(tmp_path: Path) -> None:
+    """Settings are read again while the bot runs."""
+    async with open_services(tmp_path) as (services, _):
+        services.adopt(replace(OPTIONS, daily_limit=Limit(tokens=7)))
+        assert services.daily_limit == Limit(tokens=7)
