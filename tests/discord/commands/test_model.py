@@ -14,7 +14,7 @@ async def test_everybody_sees_what_there_is_and_what_is_set(tmp_path: Path) -> N
         assert "whichever fits" in shown
         assert "- OpenAI: gpt-6-luna, gpt-6.1-terra\n- Perplexity: fast" in shown
         await services.set_channel(origin().place, 10, ChannelSettings(model="fast"))
-        assert "In this channel: fast." in (await model.COMMAND.handle(invocation(), services)).text
+        assert "In this channel fast answers." in (await model.COMMAND.handle(invocation(), services)).text
 
 
 async def test_it_is_set_and_cleared_by_who_may(tmp_path: Path) -> None:

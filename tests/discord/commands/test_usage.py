@@ -30,8 +30,8 @@ async def test_today_and_this_month_and_each_model_are_told_and_the_limit() -> N
     assert told.text.splitlines() == [
         "**Today:** 1 answer, 30 tokens, 0.2500 in money",
         "**This month:** 3 answers, 3,030 tokens, 0.2500 in money",
-        "**- luna:** 1 answer, 30 tokens, 0.2500 in money",
-        "**- terra:** 2 answers, 3,000 tokens",
+        "- **luna:** 1 answer, 30 tokens, 0.2500 in money",
+        "- **terra:** 2 answers, 3,000 tokens",
         "Each person may use 100,000 tokens and 2.5 in money a day (UTC).",
     ]
 
