@@ -38,7 +38,7 @@ async def test_stop_ends_the_answer_at_once_and_resets_the_stream(stage: Stage) 
         interaction = await discord.invoke("ask", {"prompt": "why is the sky blue?"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
         stranger = discord.press(interaction.messages[0], "Stop", person(1))
-        await stranger.wait_until(lambda i: "Only who asked can press this" in i.text)
+        await stranger.wait_until(lambda i: "Only the person who asked" in i.text)
         assert stranger.private
         assert scene.sandbox.openai.in_flight == 1
         discord.press(interaction.messages[0], "Stop", person())

@@ -43,7 +43,7 @@ FAILURES = [
     (Fault(Kind.STATUS, status=404, code="model_not_found"), "no longer has the model", "ModelNotFound"),
     (Fault(Kind.STATUS, status=404, code="unknown_url"), "check the address and the", "EndpointNotFound"),
     (Fault(Kind.STATUS, status=403, code="request_forbidden"), "does not let this bot's", "PermissionDenied"),
-    (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is no answer", "MalformedAnswer"),
+    (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is not an answer", "MalformedAnswer"),
     (Fault(Kind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
     (
         Fault.raw(b'{"error": {"code": "insufficient_quota"}}', content_type="application/json"),

@@ -139,7 +139,7 @@ async def test_an_answer_in_a_channel_has_its_buttons_too(scene: Scene) -> None:
     message_id = say(discord, f"{AT_BOT} why is the sky blue?", user=user)
     shown = await shown_to(scene, message_id, "sandbox")
     stranger = discord.press(shown, "Stop", person(8))
-    await stranger.wait_until(lambda i: "Only who asked can press this" in i.text, timeout=30)
+    await stranger.wait_until(lambda i: "Only the person who asked" in i.text, timeout=30)
     discord.press(shown, "Stop", user)
     await scene.wait_answered(answered + 1)
     assert "-# Stopped." in shown.content

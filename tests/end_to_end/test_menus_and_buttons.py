@@ -144,7 +144,7 @@ async def test_buttons_are_for_the_asker_and_for_who_may_manage_messages(scene: 
     answer = await scene.ask("why is the sky blue?", user=person(34))
     assert labels(answer) == ["Go on", "Again", "Search the web"]
     for button in labels(answer):
-        assert "Only who asked can press this" in await refused(
+        assert "Only the person who asked" in await refused(
             discord.press(answer.messages[-1], button, person(35))
         )
     for button in labels(answer):
@@ -170,7 +170,7 @@ async def test_an_old_button_says_so(scene: Scene) -> None:
     answer = await scene.ask("why is the sky blue?", user=user)
     (message,) = answer.messages
     for custom_id in ("regenerate", f"dance:{user.id}:1", f"again:{user.id}:nonsense", f"stop:{user.id}:x"):
-        assert "of an older version of me" in await refused(discord.press(message, custom_id, user))
+        assert "from an older version of me" in await refused(discord.press(message, custom_id, user))
     assert "too long ago" in await refused(discord.press(message, f"again:{user.id}:99999.1", user))
     reset = await discord.invoke("reset", user=user)
     await reset.wait_until(lambda i: "forgotten" in i.text, timeout=30)
