@@ -11,7 +11,7 @@ from tests.discord.commands.builders import invocation, open_services
 async def test_everybody_sees_what_there_is_and_what_is_set(tmp_path: Path) -> None:
     async with open_services(tmp_path) as (services, _):
         shown = (await model.COMMAND.handle(invocation(), services)).text
-        assert "whichever fits" in shown
+        assert "No model is set for this channel." in shown
         assert "- OpenAI: gpt-6-luna, gpt-6.1-terra\n- Perplexity: fast" in shown
         await services.set_channel(origin().place, 10, ChannelSettings(model="fast"))
         assert "In this channel fast answers." in (await model.COMMAND.handle(invocation(), services)).text
