@@ -20,7 +20,7 @@ from discordianai.sandbox.discord.gateway_faults import FAULTS, Moment
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.conftest import FAST, Stage
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 QUICK_HEARTBEAT = DiscordOptions(heartbeat_interval=1.5)
 """A frozen connection is noticed by the second heartbeat."""
@@ -172,7 +172,6 @@ async def test_what_no_retry_mends_ends_the_bot_with_78(
         assert "Traceback" not in sandbox.log.read_text()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("fault", [name for name in FAULTS if FAULTS[name].code not in ENDING])
 async def test_at_most_seven_identifies_in_thirty_seconds_under(
     fault: str, tmp_path: Path, authority: Authority

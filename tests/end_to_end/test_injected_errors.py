@@ -235,7 +235,7 @@ async def prepared(folder: Path, authority: Authority) -> AsyncIterator[Sandbox]
         yield sandbox
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_an_error_in_some_functions_of_a_question_ends_that_question_alone(
     tmp_path: Path, authority: Authority
 ) -> None:
