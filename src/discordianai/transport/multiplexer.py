@@ -139,7 +139,7 @@ class Multiplexer:
         """
         parts = [self._outgoing.control()]
         while self._waiting and self._has_place() and not self.draining:
-            parts.append(self._start(self._waiting.popleft()))
+            parts.append(self._start())
         if self._waiting and self._lingering.ask():
             parts.append(frames.frame(frames.PING, 0, 0, Lingering.PAYLOAD))
         bodies = self._outgoing.data()
@@ -187,8 +187,9 @@ class Multiplexer:
 
     # Sending
 
-    def _start(self, placement: Placement) -> bytes:
-        """The frames that open a stream for a request."""
+    def _start(self) -> bytes:
+        """The frames that open a stream for the first request that waits."""
+        placement = self._waiting.popleft()
         stream_id, self._next_id = self._next_id, self._next_id + 2
         window = ReceiveWindow(STREAM_WINDOW, STREAM_WINDOW // 2)
         placement.open(stream_id, SendWindow(self._peer.stream_window), window)
