@@ -34,6 +34,8 @@ FLOODS = {
     "priority": _frame(2, 0, bytes(4) + b"\x10"),
     "unknown": _frame(0xBE, 0, b"whatever"),
     "hints": _frame(1, 4, b"\x08\x03103"),
+    "long-hints": _frame(1, 4, b"\x08\x03103" + b"\x8f" * 1400),
+    "long-settings": _frame(4, 0, b"\0\4\0\0\xff\xff" * 2700, stream=False),
 }
 """Whether a frame is of the stream, its header without the stream, its payload."""
 
@@ -47,7 +49,7 @@ async def flood(exchange: Exchange) -> None:
     frame = head + stream_id.to_bytes(4, "big") + payload
     connection = exchange.connection
     try:
-        if kind != "hints":
+        if "hints" not in kind:
             await exchange.start(200)
         if kind == "unread-ping":
             await trio.sleep(0.1)  # what the connection has to say is said

@@ -1,10 +1,12 @@
 """Frames that bring no answer: their connection ends, what is honest passes, and nothing grows."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 import trio
 from h2.errors import ErrorCodes
-from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame
+from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, PingFrame
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange
@@ -141,6 +143,33 @@ def test_empty_continuations_are_counted() -> None:
     with pytest.raises(ConnectionFault) as caught:
         wire.say(HeadersFrame(OPEN_ID, b""), *[ContinuationFrame(OPEN_ID)] * (MOST + 2))
     assert caught.value.code == ErrorCodes.ENHANCE_YOUR_CALM
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(raw(1, 4, b"\x08\x03103" + b"\x8f" * 1400), id="fields of one byte"),
+        pytest.param(raw(1, 4, b"\x20" * 16_000 + b"\x08\x03103"), id="sizes of the table"),
+        pytest.param(raw(4, 0, b"\0\4\0\0\xff\xff" * 2700, 0), id="windows"),
+    ],
+)
+def test_a_frame_that_takes_long_counts_for_many(payload: Callable[[Wire], Frame]) -> None:
+    """What a thousand of them cost is no second of CPU time, and each slice leaves the others their turns."""
+    wire = Wire()
+    asked(wire)
+    wire.streams.receive(payload(wire).serialize() * 2, 0.0)
+    slices = 1
+    while wire.streams.process(10):
+        slices += 1
+    assert slices == 3, "each was a slice of its own"
+
+    def flood() -> None:
+        for _ in range(MOST // 10):
+            wire.sent_frames()
+            wire.say(payload(wire))
+
+    with pytest.raises(ConnectionFault, match="flood"):
+        flood()
 
 
 async def test_a_large_read_leaves_the_other_tasks_their_turns(authority: Authority) -> None:

@@ -199,9 +199,9 @@ class Connection:
     async def _live(self, stream: ByteStream) -> None:
         self.state = State.OPEN
         self.idle_since = self._opened_at = self._heard_at = anyio.current_time()
-        self._owner.tell(ConnectionOpened(self.origin, self._streams.capacity))
-        self._owner.opened(self)
         try:
+            self._owner.tell(ConnectionOpened(self.origin, self._streams.capacity))
+            self._owner.opened(self)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._read, stream)
                 tasks.start_soon(self._write, stream)

@@ -41,9 +41,9 @@ class Response:
         """Whether the answer is still to come."""
         return self.status < 200
 
-    def content_follows(self, method: bytes) -> bool:
-        """Whether `length` counts bytes of this answer (RFC 9110, 8.6)."""
-        return method != b"HEAD" and self.status not in WITHOUT_CONTENT
+    def content_length(self, method: bytes) -> int | None:
+        """Bytes of its DATA frames: `length`, but where it has no content (RFC 9110, 6.4.1)."""
+        return 0 if method == b"HEAD" or self.status in WITHOUT_CONTENT else self.length
 
 
 def response_of(block: Iterable[tuple[bytes, bytes]]) -> Response:

@@ -15,6 +15,9 @@ MOST = 1000
 PER_PROGRESS = 10
 """Idle frames that are earned by each frame that brings a request or an answer on."""
 
+COSTLY = 128
+"""Bytes of a header block or of settings that take as long to read as a frame of another type."""
+
 LEAST_CONTENT = 16
 LEAST_SENT = 64
 """Bytes of a DATA frame that is progress, received and sent."""
@@ -52,9 +55,12 @@ class FloodGuard:
         if size > LEAST_SENT:
             self.progress()
 
-    def idle(self) -> None:
-        """A frame has brought nothing on. Raises `ConnectionFault` if there were too many."""
-        self._allowance -= 1
+    def idle(self, size: int = 0) -> None:
+        """A frame has brought nothing on. Raises `ConnectionFault` if there were too many.
+
+        `size` is that of what had to be decoded for it, in bytes: a thousand fields fit into a kilobyte.
+        """
+        self._allowance -= 1 + size // COSTLY
         if self._allowance < 0:
             raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "a flood of frames that bring no answer")
 

@@ -32,7 +32,7 @@ MAX_FRAME_SIZE = 16_384
 _HEADER = Struct(">HBBBL")
 _SETTING = Struct(">HL")
 _LONG = Struct(">L")
-_STREAM_ID = 0x7FFF_FFFF
+_31_BITS = 0x7FFF_FFFF
 
 
 class Frame(NamedTuple):
@@ -69,7 +69,7 @@ class FrameReader:
         if len(data) < end:
             return None
         self._position = end
-        return Frame(kind, flags, stream_id & _STREAM_ID, data[start:end])
+        return Frame(kind, flags, stream_id & _31_BITS, data[start:end])
 
 
 def without_padding(frame: Frame) -> bytes:
@@ -99,10 +99,16 @@ def number(payload: bytes) -> int:
     return int.from_bytes(payload, "big")
 
 
-def settings_of(payload: bytes) -> list[tuple[int, int]]:
+def increment_of(payload: bytes) -> int:
+    """By how much a WINDOW_UPDATE frame enlarges a window; its first bit is reserved. As above."""
+    return number(payload) & _31_BITS
+
+
+def settings_of(frame: Frame) -> list[tuple[int, int]]:
     """The settings that a SETTINGS frame changes, in their order. Raises `ConnectionFault`."""
-    if len(payload) % _SETTING.size:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a SETTINGS frame that is cut")
+    payload = frame.payload
+    if len(payload) % _SETTING.size or (payload and frame.flags & ACK):
+        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a SETTINGS frame of an impossible length")
     return list(_SETTING.iter_unpack(payload))
 
 

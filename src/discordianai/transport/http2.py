@@ -1,5 +1,6 @@
 """HTTP/2: sends requests through the pool, and reads their responses."""
 
+import logging
 from contextvars import Context
 from functools import partial
 
@@ -17,6 +18,8 @@ from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.tracing import Narrator, Openings, TracedExchange
 from discordianai.transport.translation import headers_of
 from discordianai.transport.uploads import StreamedBody, body_of
+
+log = logging.getLogger(__name__)
 
 
 class Http2:
@@ -99,6 +102,9 @@ class Http2:
     async def _run(self, connection: Connection, connect_timeout: float) -> None:
         try:
             await connection.run(connect_timeout)
+        except Exception:
+            # In the group of tasks it would end all other connections, and the deadlines of all requests.
+            log.exception("a connection of the HTTP/2 pool could not end")
         finally:
             self._empty.set()  # also where the caller's scope was cancelled: `aclose` waits for it, shielded
 

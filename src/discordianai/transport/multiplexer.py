@@ -12,11 +12,11 @@ import httpx
 from h2.errors import ErrorCodes
 
 from discordianai.transport import frames
-from discordianai.transport.compression import HeaderBlocks, HeaderList
+from discordianai.transport.compression import Block, HeaderBlocks, HeaderList
 from discordianai.transport.exchange import Exchange, Phase
 from discordianai.transport.faults import ConnectionFault, StreamFault
 from discordianai.transport.fields import response_of, trailers_of
-from discordianai.transport.floods import FloodGuard
+from discordianai.transport.floods import COSTLY, FloodGuard
 from discordianai.transport.frames import Frame, FrameReader
 from discordianai.transport.lingering import Lingering
 from discordianai.transport.outgoing import Outgoing
@@ -74,6 +74,7 @@ class Multiplexer:
         self._handlers = {
             frames.DATA: self._on_data,
             frames.HEADERS: self._on_headers,
+            frames.PRIORITY: self._on_priority,
             frames.CONTINUATION: self._on_headers,
             frames.RST_STREAM: self._on_reset,
             frames.SETTINGS: self._on_settings,
@@ -138,7 +139,7 @@ class Multiplexer:
         """
         parts = [self._outgoing.control()]
         while self._waiting and self._has_place() and not self.draining:
-            parts.append(self._start(self._waiting.popleft()))
+            parts.append(self._start())
         if self._waiting and self._lingering.ask():
             parts.append(frames.frame(frames.PING, 0, 0, Lingering.PAYLOAD))
         bodies = self._outgoing.data()
@@ -156,11 +157,15 @@ class Multiplexer:
         self._reader.feed(data)
 
     def process(self, most: int) -> bool:
-        """Handle so many frames; whether there may be more. Raises `ConnectionFault`."""
-        for _ in range(most):
+        """Handle so many frames, or fewer that take longer; whether there may be more.
+
+        Raises `ConnectionFault`.
+        """
+        while most > 0:
             if self._ended or (frame := self._reader.next()) is None:
                 return False
             self._handle(frame)
+            most -= 1 if frame.kind == frames.DATA else 1 + len(frame.payload) // COSTLY
         return True
 
     def ping(self) -> None:
@@ -182,8 +187,9 @@ class Multiplexer:
 
     # Sending
 
-    def _start(self, placement: Placement) -> bytes:
-        """The frames that open a stream for a request."""
+    def _start(self) -> bytes:
+        """The frames that open a stream for the first request that waits."""
+        placement = self._waiting.popleft()
         stream_id, self._next_id = self._next_id, self._next_id + 2
         window = ReceiveWindow(STREAM_WINDOW, STREAM_WINDOW // 2)
         placement.open(stream_id, SendWindow(self._peer.stream_window), window)
@@ -219,20 +225,23 @@ class Multiplexer:
             raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a connection that does not begin with SETTINGS")
         handler = self._handlers.get(kind)
         if handler is None:
-            self._guard.idle()  # PRIORITY, or of a type that is not known (RFC 9113, 5.5)
+            self._guard.idle()  # of a type that is not known (RFC 9113, 5.5)
             return
         try:
             handler(frame)
         except StreamFault as fault:
             self._malformed(frame.stream_id, fault)
 
-    def _stream(self, stream_id: int) -> Placement | None:
-        """Whose stream it is; None if it is over. Raises `ConnectionFault` if it was never opened."""
+    def _stream(self, stream_id: int, size: int = 0) -> Placement | None:
+        """Whose stream it is; None if it is over, and `size` bytes were decoded for nothing.
+
+        Raises `ConnectionFault` if it was never opened.
+        """
         placement = self._streams.get(stream_id)
         if placement is None:
             if not stream_id & 1 or stream_id >= self._next_id:
                 raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, f"a frame on idle stream {stream_id}")
-            self._guard.idle()
+            self._guard.idle(size)
         return placement
 
     def _forget(self, placement: Placement) -> bool:
@@ -279,28 +288,27 @@ class Multiplexer:
             self._guard.idle()
             return
         block, fields = whole
-        if placement := self._stream(block.stream_id):
+        if placement := self._stream(block.stream_id, len(block.data)):
             if placement.started:
                 self._on_trailers(placement, fields, block.end_stream)
             else:
-                self._on_response(placement, fields, block.end_stream)
+                self._on_response(placement, block, fields)
 
-    def _on_response(self, placement: Placement, fields: HeaderList, end_stream: bool) -> None:
+    def _on_response(self, placement: Placement, block: Block, fields: HeaderList) -> None:
         response = response_of(fields)
         if response.informational:
-            self._guard.idle()
-            if end_stream:
+            self._guard.idle(len(block.data))
+            if block.end_stream:
                 raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "no answer")
             return
         exchange = placement.exchange
         placement.started = True
-        if response.content_follows(exchange.headers[0][1]):
-            placement.expected = response.length
+        placement.expected = response.content_length(exchange.headers[0][1])
         exchange.started(response.status, response.headers, placement.stream_id)
         self._guard.progress()
         self._lingering.answered(placement.stream_id)
         self._listener.progress()
-        if end_stream:
+        if block.end_stream:
             self._end(placement)
 
     def _on_trailers(self, placement: Placement, fields: HeaderList, end_stream: bool) -> None:
@@ -335,12 +343,22 @@ class Multiplexer:
             exchange.failed(httpx.RemoteProtocolError, f"the server reset the stream: {frames.name_of(code)}")
         self._listener.room()
 
+    def _on_priority(self, frame: Frame) -> None:
+        """RFC 9113, 5.3.2: it means nothing any more, whatever state its stream is in."""
+        self._guard.idle()
+        if not frame.stream_id:
+            raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a priority of no stream")
+        if len(frame.payload) != 5:
+            raise StreamFault(ErrorCodes.FRAME_SIZE_ERROR, "a priority that is not 5 bytes long")
+
     def _on_window(self, frame: Frame) -> None:
         self._guard.idle()
-        increment = frames.number(frame.payload)
+        increment = frames.increment_of(frame.payload)
         if not frame.stream_id:
-            if not increment or not self._peer.window.enlarge(increment):
-                raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, f"a window update of {increment}")
+            if not increment:
+                raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a window update of nothing")
+            if not self._peer.window.enlarge(increment):
+                raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
         elif placement := self._stream(frame.stream_id):
             if not increment:
                 raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "a window update of nothing")
@@ -351,16 +369,17 @@ class Multiplexer:
 
     def _on_settings(self, frame: Frame) -> None:
         frames.check_of_connection(frame)
+        settings = frames.settings_of(frame)
         if frame.flags & frames.ACK:
             self._guard.idle()
             return
-        for code, value in frames.settings_of(frame.payload):
+        for code, value in settings:
             change = self._peer.change(code, value)
             if change and not all(p.send.enlarge(change) for p in self._streams.values()):
                 raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "windows that are too large")
-        self._blocks.limit(self._peer.header_table)
+            self._blocks.limit(self._peer.header_table)
         if self._peer.greeted:
-            self._guard.idle()
+            self._guard.idle(len(frame.payload))
         self._peer.greeted = True
         self._outgoing.answer(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
         if self.load > self.capacity:

@@ -6,6 +6,7 @@ from typing import Protocol
 import httpx
 
 from discordianai.transport.connection import Connection, State
+from discordianai.transport.containment import contained
 from discordianai.transport.exchange import Exchange, Phase
 from discordianai.transport.line import Line
 from discordianai.transport.openings import Openings
@@ -69,6 +70,7 @@ class OriginPool:
 
     # Requests
 
+    @contained
     def submit(self, exchange: Exchange) -> None:
         """Put the request on a connection, or in line."""
         if not self._line and (connection := self._choose(exchange)):
@@ -76,6 +78,7 @@ class OriginPool:
         else:
             self._join(exchange)
 
+    @contained
     def abandon(self, exchange: Exchange) -> None:
         """See `exchange.Holder`."""
         self._remove(exchange)
@@ -88,6 +91,12 @@ class OriginPool:
         """Fail all that waits and end all connections."""
         self._closed = True
         self._openings.close()
+        self.fail_waiting(why)
+        for connection in list(self.connections):
+            connection.close(why)
+
+    def fail_waiting(self, why: str) -> None:
+        """Fail all that have no place."""
         for pause in self._pauses:
             pause.end()
         everyone = [
@@ -102,17 +111,18 @@ class OriginPool:
         self._line = Line()
         for exchange in everyone:
             exchange.failed(httpx.ConnectError, why)
-        for connection in list(self.connections):
-            connection.close(why)
 
     # Placing them
 
+    @contained
     def serve(self) -> None:
         """Place as many as there is room for, and open connections for the others."""
         while self._line and (connection := self._choose(self._line.head)):
-            connection.submit(self._line.next())
+            connection.submit(self._line.head)
+            self._line.next()
         while self._alone and self._may_open():
-            self._reserve(self._alone.popleft())
+            self._reserve(self._alone[0])
+            self._alone.popleft()
         while len(self._line) > self._expected() and self._may_open():
             self._open(self._line.last)
         self._line.expect(self._expected())
@@ -175,19 +185,22 @@ class OriginPool:
 
     # What connections tell
 
+    @contained
     def opened(self, connection: Connection) -> None:
         """See `connection.Owner`."""
         if not connection.capacity:
             self._openings.failed(connection.attempt)
             for exchange in self._meant_for(connection):
                 exchange.trouble = "the server allows no streams"
-        if reserved := self._reserved.pop(connection, None):
+        if reserved := self._reserved.get(connection):
             if connection.capacity:
                 connection.submit_alone(reserved)
             else:
                 reserved.failed(httpx.ConnectError, "the server allows no streams")
+            del self._reserved[connection]
         self.room(connection)
 
+    @contained
     def room(self, connection: Connection) -> None:
         """See `connection.Owner`."""
         self.capacity = max(connection.capacity, 1)
@@ -196,11 +209,13 @@ class OriginPool:
         if connection.is_idle:
             self._house.idle()
 
+    @contained
     def progress(self) -> None:
         """See `connection.Owner`."""
         self._openings.succeeded()
         self._replays.answered()
 
+    @contained
     def give_back(self, exchange: Exchange, why: str, connection: Connection, *, sent: bool) -> None:
         """See `connection.Owner`."""
         tries = exchange.tries
@@ -228,6 +243,7 @@ class OriginPool:
         if due:
             self._again(pause.exchange)
 
+    @contained
     def _again(self, exchange: Exchange) -> None:
         if exchange.tries.lost_connections < LOST_CONNECTIONS:
             self._join(exchange, front=True)
@@ -238,6 +254,7 @@ class OriginPool:
         self._alone.append(exchange)
         self.serve()
 
+    @contained
     def not_opened(self, connection: Connection, why: str) -> None:
         """See `connection.Owner`: fails those for whom it was being opened."""
         self._openings.failed(connection.attempt)
@@ -245,6 +262,7 @@ class OriginPool:
             self._remove(exchange)
             exchange.failed(httpx.ConnectError, why)
 
+    @contained
     def turned_away(self, connection: Connection, why: str) -> None:
         """See `connection.Owner`: the next attempt is made when this connection has ended."""
         self._openings.failed(connection.attempt)
@@ -255,6 +273,7 @@ class OriginPool:
                 self._remove(exchange)
                 exchange.failed(httpx.ConnectError, why)
 
+    @contained
     def speaks_http1(self, why: str) -> None:
         """See `connection.Owner`."""
         self._house.tell(SpeaksHttp1(self.origin))
@@ -264,13 +283,14 @@ class OriginPool:
         self._alone.clear()
         self._reserved.clear()
 
+    @contained
     def ended(self, connection: Connection) -> None:
         """See `connection.Owner`."""
-        if connection.was_useless:
-            self._openings.failed(connection.attempt)
+        self.connections.remove(connection)
         if exchange := self._reserved.pop(connection, None):
             exchange.failed(httpx.ConnectError, "the connection ended while it was being opened")
-        self.connections.remove(connection)
+        if connection.was_useless:
+            self._openings.failed(connection.attempt)
         self._house.gone()
 
     def tell(self, event: PoolEvent) -> None:
