@@ -53,7 +53,7 @@ class ConnectProxy:
                 return
         self.tunnels.append(target)
         await stream.send(self.answer)
-        if not self.answer.startswith(b"HTTP/1.1 200"):
+        if b" 20" not in self.answer:
             return
         host, _, port = target.rpartition(":")
         async with (

@@ -1,6 +1,7 @@
 """Each fault of a server or a caller touches the requests that it must, and no other."""
 
 import random
+from functools import partial
 
 import httpx
 import pytest
@@ -276,6 +277,32 @@ async def test_garbage_is_an_error_and_the_next_request_has_a_new_connection(aut
             await s.get("/garbage")
         assert (await s.get()).status_code == 200
         assert s.server.connections_opened == 2
+
+
+@pytest.mark.parametrize(
+    "first", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\x08\6\0\0\0\0\0" + bytes(8), b""]
+)
+async def test_a_server_that_speaks_something_else_is_told_in_words(
+    authority: Authority, first: bytes
+) -> None:
+    """It agrees to HTTP/2 in the handshake and then says what is none, or nothing."""
+    context = authority.server_context(("h2",))
+
+    async def serve(stream: trio.SocketStream) -> None:
+        tls = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+        await tls.do_handshake()
+        await tls.receive_some()
+        if first:
+            await tls.send_all(first)
+        await tls.aclose()
+
+    pool = MultiplexedTransport(ssl_context=authority.client_context())
+    async with trio.open_nursery() as nursery, httpx.AsyncClient(transport=pool, timeout=5) as client:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        why = "the server broke the protocol" if first else "EndOfStream$"
+        with pytest.raises(httpx.ConnectError, match=why), trio.fail_after(3):
+            await client.get(f"https://127.0.0.1:{listener.socket.getsockname()[1]}/")
+        nursery.cancel_scope.cancel()
 
 
 async def test_more_data_than_the_window_allows_ends_the_connection(authority: Authority) -> None:

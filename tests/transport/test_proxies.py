@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority, make_authority
-from discordianai.sandbox.http import ServerOptions, open_server
+from discordianai.sandbox.http import Exchange, ServerOptions, open_server
 from discordianai.transport.clients import build_client
 from discordianai.transport.proxies import Proxies, Proxy, ProxyError
 from discordianai.transport.records import PoolOptions
@@ -255,6 +256,57 @@ async def test_a_proxy_that_opens_no_tunnel_fails_the_request_in_words(
             await s.get()
     assert why in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.0 200 OK\r\nProxy-agent: old\r\n\r\n",
+        b"HTTP/1.1 204\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 2000 + b"\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\na: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+async def test_a_proxy_may_say_yes_in_many_ways(authority: Authority, answer: bytes) -> None:
+    """Any 2xx opens the tunnel, also after interim answers; nothing for the proxy goes through it."""
+    seen: list[str] = []
+
+    async def handler(exchange: Exchange) -> None:
+        seen.extend(exchange.headers)
+        await echo(exchange)
+
+    proxy = ConnectProxy(wants=("me", "secret"), answer=answer)
+    async with open_proxy(proxy), scene(authority, handler, proxies=through(proxy)) as s:
+        assert (await s.get()).http_version == "HTTP/2"
+    assert "proxy-authorization" not in seen
+
+
+async def test_the_origin_behind_a_tunnel_is_verified_by_its_own_name(authority: Authority) -> None:
+    """Whoever sits at the other end of the tunnel gets no request unless the certificate is the origin's."""
+    proxy = ConnectProxy()
+    async with open_proxy(proxy), scene(authority, echo, proxies=through(proxy)) as s:
+        with pytest.raises(httpx.ConnectError, match="(?i)certificate"):
+            await s.get(extensions={"sni_hostname": "another.example"})
+        assert (await s.get()).http_version == "HTTP/2"
+    assert len(proxy.tunnels) == 2
+
+
+async def test_an_answer_byte_by_byte_ends_with_the_connect_timeout(authority: Authority) -> None:
+    """Each byte is a sign of life, and all of them together are part of connecting."""
+
+    async def drip(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await stream.send_all(b"H")
+                await trio.sleep(0.02)
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    proxies = Proxies(https=Proxy.parse(f"127.0.0.1:{listener.socket.getsockname()[1]}"))
+    async with scene(authority, echo, proxies=proxies) as s, trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, drip, [listener])
+        with pytest.raises(httpx.ConnectTimeout), trio.fail_after(2):
+            await s.get(timeout=httpx.Timeout(60, connect=0.3))
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_proxy_that_wants_another_password_is_told(

@@ -179,7 +179,7 @@ class Connection:
             self.was_useless = True
             self._end(httpx.ConnectTimeout, "connecting took too long")
         except Exception as error:  # whatever it is, it would meet the next attempt too
-            self._owner.not_opened(self, f"{type(error).__name__}: {error}")
+            self._owner.not_opened(self, _cause(error))
             self._end(httpx.ConnectError, "connecting failed")
         except BaseException:
             if stream is not None:
@@ -227,9 +227,8 @@ class Connection:
             while True:
                 await self._receive(stream)
         except ConnectionFault as fault:
-            why = f"the server broke the protocol: {fault.code.name}: {fault}"
             self.was_useless = True
-            self._end(httpx.RemoteProtocolError, why, code=fault.code)
+            self._end(httpx.RemoteProtocolError, _cause(fault), code=fault.code)
         except anyio.EndOfStream:
             self._end(httpx.RemoteProtocolError, "the server closed the connection")
         except BROKEN as error:
@@ -366,3 +365,10 @@ class Connection:
     def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
         """See `multiplexer.Listener`."""
         self._owner.give_back(exchange, why, self, sent=sent)
+
+
+def _cause(error: Exception) -> str:
+    """What has ended it, in words for whoever reads the error of a request."""
+    if isinstance(error, ConnectionFault):
+        return f"the server broke the protocol: {error.code.name}: {error}"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -11,8 +11,8 @@ from discordianai.transport.fields import BLANKS, CONNECTION_FIELDS, TOKEN
 LEFT_OUT = CONNECTION_FIELDS | {b"host"}
 """RFC 9113, 8.2.2, forbids them, but for `host`, which is `:authority` here."""
 
-SECRET_HEADERS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
-"""Kept out of the compression's tables (RFC 7541, 7.1.3)."""
+SECRET = re.compile(rb"authorization|cookie|key|secret|token").search
+"""In names of headers that are kept out of the compression's tables (RFC 7541, 7.1.3)."""
 
 CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]").search
 """A line break in a value would become a header of its own behind a proxy that speaks HTTP/1.1."""
@@ -40,7 +40,7 @@ def headers_of(request: httpx.Request) -> RawHeaders:
             raise httpx.LocalProtocolError(f"the header {raw_name[:40]!r} holds a line break or a null byte")
         if name == b"host":
             headers[1] = (b":authority", value)
-        elif name in SECRET_HEADERS:
+        elif SECRET(name):
             headers.append(NeverIndexedHeaderTuple(name, value))
         elif name not in LEFT_OUT and (name != b"te" or value.lower() == b"trailers"):
             headers.append((name, value))

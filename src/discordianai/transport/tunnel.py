@@ -14,6 +14,9 @@ from discordianai.transport.proxies import Proxy
 LONGEST_HEAD = 16_384
 """Bytes of the proxy's answer."""
 
+INFORMATIONAL = (b"HTTP/1.1 1", b"HTTP/1.0 1")
+"""What an answer begins with that another one follows (RFC 9110, 15.2)."""
+
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r\n")
 
 
@@ -29,7 +32,9 @@ async def open_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) ->
         lines.append(b"Proxy-Authorization: " + proxy.authorization)
     try:
         await stream.send(b"\r\n".join([*lines, b"", b""]))
-        head, rest = await _answer(stream, proxy)
+        head, rest = await _answer(stream, proxy, b"")
+        while head.startswith(INFORMATIONAL):
+            head, rest = await _answer(stream, proxy, rest)
     except (anyio.BrokenResourceError, anyio.EndOfStream, OSError) as error:
         if isinstance(error, ProxyFailed):
             raise
@@ -44,9 +49,8 @@ async def open_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) ->
         raise ProxyFailed(f"the proxy {proxy} sends more than an answer to CONNECT")
 
 
-async def _answer(stream: ByteStream, proxy: Proxy) -> tuple[bytes, bytes]:
-    """Status line and headers of the answer, and what has come behind them."""
-    data = b""
+async def _answer(stream: ByteStream, proxy: Proxy, data: bytes) -> tuple[bytes, bytes]:
+    """Status line and headers of an answer that begins with `data`, and what has come behind them."""
     while b"\r\n\r\n" not in data:
         if len(data) > LONGEST_HEAD:
             raise ProxyFailed(f"the proxy {proxy} answers CONNECT without an end")
