@@ -53,7 +53,7 @@ def test_they_are_told_beside_the_mistakes_of_the_file(place: Path) -> None:
     (place / "settings.toml").write_text("[openai]\nmodle = 'x'\n")
     done = run("run")
     assert done.returncode == 78
-    assert "openai.modle" in done.stderr
+    assert "[openai] is now [providers.openai]" in done.stderr
     assert "HTTPS_PROXY" in done.stderr
 
 

@@ -47,12 +47,12 @@ FAILURES = [
     (Fault(Kind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
     (
         Fault.raw(b'{"error": {"code": "insufficient_quota"}}', content_type="application/json"),
-        "account at OpenAI is used up.",
+        "account at OpenAI has no credit left.",
         "QuotaExhausted",
     ),
     (
         Fault.raw(b"{}", content_type="application/json"),
-        "sent something that is no answer",
+        "sent something that is not an answer",
         "MalformedAnswer",
     ),
     (Fault(Kind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),

@@ -122,7 +122,7 @@ class Connection:
             return 0
         if self._congested or (self._alone and self.load):
             return 0
-        return self._streams.capacity - self._streams.load
+        return self._streams.free
 
     @property
     def is_idle(self) -> bool:

@@ -39,7 +39,12 @@ class Lingering:
         """The PING has come back."""
         self._asked = 0
 
-    def answered(self, stream_id: int) -> None:
-        """The server answers on this stream: if it is a later one, all resets have been seen."""
-        if stream_id >= self._next_id:
-            self._asked = self._unasked = 0
+    def answered(self, stream_id: int) -> bool:
+        """The server answers on this stream: if it is a later one, all resets have been seen.
+
+        Whether that makes places free.
+        """
+        if not self.count or stream_id < self._next_id:
+            return False
+        self._asked = self._unasked = 0
+        return True

@@ -95,6 +95,12 @@ class Multiplexer:
         return min(self._max_streams, self._peer.max_streams)
 
     @property
+    def free(self) -> int:
+        """Places for further requests, without those that the server may still count."""
+        of_server = self._peer.max_streams - len(self._streams) - self._lingering.count
+        return min(self._max_streams - len(self._streams), of_server) - len(self._waiting)
+
+    @property
     def greeted(self) -> bool:
         """Whether the server's first SETTINGS have come."""
         return self._peer.greeted
@@ -140,7 +146,7 @@ class Multiplexer:
         parts = [self._outgoing.control()]
         while self._waiting and self._has_place() and not self.draining:
             parts.append(self._start())
-        if self._waiting and self._lingering.ask():
+        if self.free <= 0 and self._lingering.ask():
             parts.append(frames.frame(frames.PING, 0, 0, Lingering.PAYLOAD))
         bodies = self._outgoing.data()
         for body in bodies:
@@ -306,7 +312,8 @@ class Multiplexer:
         placement.expected = response.content_length(exchange.headers[0][1])
         exchange.started(response.status, response.headers, placement.stream_id)
         self._guard.progress()
-        self._lingering.answered(placement.stream_id)
+        if self._lingering.answered(placement.stream_id):
+            self._listener.room()
         self._listener.progress()
         if block.end_stream:
             self._end(placement)
@@ -395,6 +402,7 @@ class Multiplexer:
             if frame.payload == Lingering.PAYLOAD:
                 self._lingering.seen()
                 self._listener.wake()
+                self._listener.room()
         else:
             self._outgoing.answer(frames.frame(frames.PING, frames.ACK, 0, frame.payload))
 
