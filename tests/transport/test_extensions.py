@@ -51,7 +51,7 @@ def url(authority: Authority) -> Iterator[str]:
 
 
 def ours(authority: Authority, **options: object) -> httpx.AsyncClient:
-    transport = MultiplexedTransport(ssl_context=authority.client_context(), **options)  # type: ignore[arg-type]
+    transport = MultiplexedTransport(ssl_context=authority.client_context(), **options)  # type: ignore[arg-type]  # by name
     return httpx.AsyncClient(transport=transport, timeout=TIMEOUT)
 
 

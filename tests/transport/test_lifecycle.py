@@ -47,7 +47,7 @@ def living_tasks() -> int:
 
 
 def make(authority: Authority, **options: bool) -> httpx.AsyncClient:
-    transport = MultiplexedTransport(ssl_context=authority.client_context(), **options)  # type: ignore[arg-type]
+    transport = MultiplexedTransport(ssl_context=authority.client_context(), **options)  # type: ignore[arg-type]  # by name
     return httpx.AsyncClient(transport=transport, timeout=TIMEOUT)
 
 
