@@ -7,12 +7,11 @@ identifier of the person.
 from discordianai.model import ChatRequest, Turn
 from discordianai.providers.json_values import Json
 from discordianai.providers.port import ProviderOptions
+from discordianai.providers.responses import content, most_tokens
 from discordianai.providers.responses_decoder import ResponsesDecoder
 
 PRESETS = ("fast", "low", "medium", "high", "xhigh")
 """Each stands for a model, its tools and its instructions; every other name is a model's."""
-
-LEAST_OUTPUT_TOKENS = 16
 
 CITE = "Cite the sources of what you found on the web by their numbers in brackets, like [1]."
 """Instructions replace those of a preset, the ones about citations included."""
@@ -40,7 +39,7 @@ class AgentCodec:
             # A bare model does not search, and one that is merely offered the tool may do without.
             search = {"type": "web_search"}
             body |= {"model": request.model, "tools": [search], "tool_choice": search}
-        if (most := self._most_tokens) is not None:
+        if (most := most_tokens(self._options)) is not None:
             body["max_output_tokens"] = most
         if self._options.effort:
             body["reasoning"] = {"effort": self._options.effort}
@@ -51,22 +50,13 @@ class AgentCodec:
     def decoder(self, _request: ChatRequest, request_id: str) -> ResponsesDecoder:
         """See `Codec.decoder`. The request's id is that of the run, which is so known with the headers."""
         run_id = f"resp_{request_id}" if request_id else ""
-        return ResponsesDecoder(self._options.provider, (), run_id, self._most_tokens)
+        return ResponsesDecoder(self._options.provider, (), run_id, most_tokens(self._options))
 
     def cancel_path(self, run_id: str) -> str | None:
         """See `Codec.cancel_path`. Closing the stream may leave the run going on, and on the bill."""
         known = run_id.isascii() and run_id.replace("_", "").replace("-", "").isalnum() and len(run_id) <= 128
         return f"/v1/agent/{run_id}/cancel" if known else None
 
-    @property
-    def _most_tokens(self) -> int | None:
-        most = self._options.max_answer_tokens
-        return None if most is None else max(most, LEAST_OUTPUT_TOKENS)
-
 
 def _item(turn: Turn) -> Json:
-    content: str | list[Json] = turn.text
-    if turn.images:
-        pictures: list[Json] = [{"type": "input_image", "image_url": url} for url in turn.images]
-        content = [{"type": "input_text", "text": turn.text}, *pictures]
-    return {"type": "message", "role": turn.role.value, "content": content}
+    return {"type": "message", "role": turn.role.value, "content": content(turn)}

@@ -6,7 +6,7 @@ from discordianai.providers.port import ProviderOptions
 from discordianai.providers.responses_decoder import ResponsesDecoder
 
 LEAST_OUTPUT_TOKENS = 16
-"""What OpenAI takes at least."""
+"""What OpenAI takes at least, and what Perplexity takes a smaller number for."""
 
 HOSTED_SEARCH = "web_search"
 
@@ -33,8 +33,7 @@ class ResponsesCodec:
             "instructions": request.instructions,
             "safety_identifier": request.person,
             "prompt_cache_key": request.conversation,
-            "max_output_tokens": options.max_answer_tokens
-            and max(options.max_answer_tokens, LEAST_OUTPUT_TOKENS),
+            "max_output_tokens": most_tokens(options),
             "reasoning": options.effort and {"effort": options.effort},
             "text": options.verbosity and {"verbosity": options.verbosity},
         }
@@ -55,10 +54,16 @@ def _item(turn: Turn) -> Json:
     if turn.role is Role.ASSISTANT:
         # Answers get worse where the final one is not told from commentary.
         return {"type": "message", "role": turn.role.value, "content": turn.text, "phase": "final_answer"}
-    return {"type": "message", "role": turn.role.value, "content": _content(turn)}
+    return {"type": "message", "role": turn.role.value, "content": content(turn)}
 
 
-def _content(turn: Turn) -> str | list[Json]:
+def most_tokens(options: ProviderOptions) -> int | None:
+    """What an answer may have; None where that is left to the model."""
+    most = options.max_answer_tokens
+    return None if most is None else max(most, LEAST_OUTPUT_TOKENS)
+
+
+def content(turn: Turn) -> str | list[Json]:
     """What a person said, with the pictures and documents that go along."""
     if not turn.images and not turn.files:
         return turn.text
