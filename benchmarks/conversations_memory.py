@@ -17,9 +17,9 @@ from pathlib import Path
 import trio
 
 from benchmarks.percentiles import percentile
-from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.sqlite import SqliteStore, open_store
-from discordianai.model import Role, Turn
+from discordianai.records import Role, Turn
 
 PEOPLE, MESSAGES, CHARACTERS = 10_000, 50, 400
 MILLION, FEW = 1_000_000, 5

@@ -16,12 +16,12 @@ from benchmarks.conversations_memory import exchange, key
 from discordianai.conversations import packing, questions_table, turns_table, usage_table, window
 from discordianai.conversations.accounting import Charge, Spent, day_of
 from discordianai.conversations.connections import connect, transaction
-from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.migrations import migrate
-from discordianai.conversations.pending import Answer, Exchange
+from discordianai.conversations.pending_questions import Answer, Exchange
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
-from discordianai.model import Person, Place, Question, ReplyAddress, Usage
+from discordianai.records import Person, Place, Question, ReplyAddress, Usage
 
 PEOPLE, WINDOW = 2000, 50
 """Each of the people is asked for once by each operation."""

@@ -24,13 +24,13 @@ from benchmarks.drawing import HOUR, draw
 from benchmarks.percentiles import percentile
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
+from discordianai.dispatch.keyed_fifo_limiter import Spot, Turnstile
 from discordianai.dispatch.rate_window import RateWindow
-from discordianai.dispatch.statistics import DispatchStatistics
-from discordianai.dispatch.turnstile import Spot, Turnstile
-from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.fake import FakeProvider
 from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
+from discordianai.records import ChatRequest, Role, Turn
 
 PEOPLE, INSISTENT = 1000, 100
 MODEST_PER_MINUTE, INSISTENT_PER_MINUTE = 200.0, 10.0

@@ -14,17 +14,17 @@ import structlog
 import trio
 from pydantic import SecretStr
 
-from discordianai.asking import Asked, Asking
+from discordianai.answering.provider_chain import Asked, Asking
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
-from discordianai.model import ChatRequest, Provider, Role, Turn, Usage
+from discordianai.dispatch.token_estimator import TokenEstimator
 from discordianai.providers.events import TextDelta
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
+from discordianai.records import ChatRequest, Provider, Role, Turn, Usage
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
 from discordianai.settings import Settings
-from discordianai.tokens import TokenEstimator
 from discordianai.transport import MultiplexedTransport
 
 ROUNDS = 10

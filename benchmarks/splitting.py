@@ -9,7 +9,7 @@ neighbours. The last column is the same for four times the text, over this one: 
 import time
 from collections.abc import Mapping
 
-from discordianai.discord.splitting import split
+from discordianai.discord.rendering.splitting import split
 
 SIZE = 100_000
 """Bytes of UTF-8."""

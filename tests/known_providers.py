@@ -1,7 +1,7 @@
 """The providers that tests speak of: the two of the shipped settings, and one of the operator's own."""
 
-from discordianai.model import Dialect
 from discordianai.providers.table import provider
+from discordianai.records import Dialect
 
 OPENAI = provider("openai", "OpenAI", Dialect.RESPONSES)
 PERPLEXITY = provider("perplexity", "Perplexity", Dialect.AGENT)

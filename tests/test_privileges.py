@@ -10,10 +10,10 @@ import pytest
 
 from discordianai.conversations.connections import open_connections
 from discordianai.conversations.lock import DatabaseLock
+from discordianai.conversations.operator_access import visit
 from discordianai.conversations.store import StoreError
-from discordianai.conversations.visit import visit
 from discordianai.privileges import acting_as_owner
-from tests.commands.hostile import MARKER, SERVICE, STRANGER
+from tests.cli.hostile import MARKER, SERVICE, STRANGER
 from tests.conversations.builders import DATABASE
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")

@@ -12,7 +12,7 @@ import pytest
 
 from discordianai import safe_files
 from discordianai.safe_files import UnsafeFile
-from tests.commands.hostile import FOR_ROOT, KINDS, MARKER
+from tests.cli.hostile import FOR_ROOT, KINDS, MARKER
 
 SENTENCES = {
     "symlink": "a symbolic link, which could lead to any file; name the file itself",

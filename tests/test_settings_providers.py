@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.model import Dialect, Provider, WebSearch
 from discordianai.options import pool_options, provider_options
+from discordianai.records import Dialect, Provider, WebSearch
 from discordianai.settings import Settings
 from discordianai.settings_file import Origin, SettingsError, examine, key_of, load
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY

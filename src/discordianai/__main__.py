@@ -2,6 +2,6 @@
 
 import sys
 
-from discordianai.cli import main
+from discordianai.cli.main import main
 
 sys.exit(main())

@@ -12,33 +12,37 @@ from time import time
 
 import trio
 
-from discordianai.answering import Answering
-from discordianai.asking import Asking
-from discordianai.assistant import Assistant
+from discordianai.answering.context import Contexts
+from discordianai.answering.delivery import Answering
+from discordianai.answering.provider_chain import Asking
+from discordianai.answering.question_counter import QuestionCounter
+from discordianai.answering.recovery import Resuming
+from discordianai.answering.service import Assistant
 from discordianai.bot import Bot, Parts
-from discordianai.context import Contexts
-from discordianai.conversations.channel_book import ChannelBook
+from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.guild_retention import ServerBook
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import open_store
-from discordianai.discord.admissions import Admissions
-from discordianai.discord.attachments import AttachmentReader
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
-from discordianai.discord.figures import DiscordFigures
-from discordianai.discord.rest import DiscordApi
+from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.interactions.open_questions import Admissions
+from discordianai.discord.messages.attachments import AttachmentReader
+from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.routing import Router
+from discordianai.dispatch.token_estimator import TokenEstimator
 from discordianai.operations import logs
-from discordianai.operations.describing import describe
+from discordianai.operations.http_server import serving
 from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
 from discordianai.operations.probes import probes
-from discordianai.operations.serving import serving
 from discordianai.operations.snapshot import numbers
 from discordianai.operations.status_line import status_line
+from discordianai.operations.status_message import describe
 from discordianai.operations.systemd import Notifier
-from discordianai.operations.usage import report_usage
+from discordianai.operations.usage_log import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended
 from discordianai.options import (
     accounting_options,
@@ -53,14 +57,10 @@ from discordianai.options import (
     store_options,
 )
 from discordianai.providers.factory import make_provider
-from discordianai.questions import QuestionCounter
 from discordianai.reloading import Adopt, Reloading, reloading_on_sighup
-from discordianai.resuming import Resuming
-from discordianai.servers import ServerBook
 from discordianai.settings import Settings
-from discordianai.tokens import TokenEstimator
 from discordianai.transport.clients import PooledClient, build_client, http2_available
-from discordianai.transport.records import PoolOptions
+from discordianai.transport.pool_events import PoolOptions
 
 DISCORD_POOL = PoolOptions(max_connections=20, max_keepalive=5)
 """For edits: a hundred answers streaming at once make a hundred requests a second of about 0.1 s."""

@@ -13,38 +13,38 @@ import structlog
 import trio
 from structlog.contextvars import bind_contextvars
 
-from discordianai.answering import Answering, Progress
-from discordianai.assistant import Assistant, Standing
-from discordianai.conversations.channel_book import ChannelBook
-from discordianai.conversations.pending import Unfinished
+from discordianai.answering.delivery import Answering, Progress
+from discordianai.answering.journal import Protecting
+from discordianai.answering.question_counter import QuestionCounter
+from discordianai.answering.recovery import Resuming
+from discordianai.answering.service import Assistant, Standing
+from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.guild_retention import ServerBook
+from discordianai.conversations.pending_questions import Unfinished
 from discordianai.conversations.store import Store
-from discordianai.discord import session_limit
-from discordianai.discord.admissions import Admissions
-from discordianai.discord.atlas import Atlas
-from discordianai.discord.bridge import TrioCaller
-from discordianai.discord.channel import ChannelMessages
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
-from discordianai.discord.figures import DiscordFigures
-from discordianai.discord.front_door import keep_listening
-from discordianai.discord.handover import HandedOver, Servers, TrioSide
-from discordianai.discord.intake import Intake
-from discordianai.discord.messages import MessageError
-from discordianai.discord.outcomes import RefuseMessage, RunCommand
-from discordianai.discord.rest import DiscordApi
-from discordianai.discord.router import InteractionRouter
-from discordianai.discord.webhook import InteractionWebhook
+from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.gateway import session_limit
+from discordianai.discord.gateway.bridge import TrioCaller
+from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.gateway.supervisor import keep_listening
+from discordianai.discord.interactions.admission import Intake
+from discordianai.discord.interactions.backend import HandedOver, Servers, TrioSide
+from discordianai.discord.interactions.open_questions import Admissions
+from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
+from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.channel import ChannelMessages
+from discordianai.discord.messages.port import MessageError
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.messages.webhook import InteractionWebhook
 from discordianai.guard import Guard
-from discordianai.model import Question
 from discordianai.operations.systemd import Notifier
-from discordianai.protection import Protecting
-from discordianai.questions import QuestionCounter
-from discordianai.resuming import Resuming
-from discordianai.servers import ServerBook
+from discordianai.records import Question
 from discordianai.settings import Settings
 
 if TYPE_CHECKING:
-    from discordianai.discord.listener import Listener
+    from discordianai.discord.gateway.listener import Listener
 
 MOST_OTHER_WORK = 200
 """Commands and refusals that are under way at once; what comes beyond that is not done."""
@@ -72,7 +72,7 @@ class Parts:
 @cache
 def _listener() -> "type[Listener]":
     """The listener's class, imported at the first call."""
-    from discordianai.discord.listener import Listener
+    from discordianai.discord.gateway.listener import Listener
 
     # What the imports made lives as long as the bot. The collector would look at all of it again and again,
     # for 0.1 s each time, in which nobody is acknowledged. Only once: what the runs leave behind is no part

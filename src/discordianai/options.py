@@ -1,22 +1,22 @@
 """From the settings to the options of each room, for the start and for whenever the settings change."""
 
-from discordianai.assistant import AssistantOptions
-from discordianai.context import ContextRules
+from discordianai.answering.context import ContextRules
+from discordianai.answering.service import AssistantOptions
 from discordianai.conversations.accounting import Limit, Price
-from discordianai.conversations.keys import Scope
+from discordianai.conversations.conversation_key import Scope
 from discordianai.conversations.ledger import AccountingOptions
 from discordianai.conversations.store import StoreOptions
 from discordianai.conversations.window import ContextOptions
-from discordianai.discord.attachments import Limits
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.services import HandlerOptions
+from discordianai.discord.messages.attachments import Limits
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.model import Dialect
 from discordianai.providers.port import ProviderOptions
+from discordianai.records import Dialect
 from discordianai.settings import Settings
-from discordianai.transport.records import PoolOptions
+from discordianai.transport.pool_events import PoolOptions
 
 BYTES_PER_TOKEN = 8
 """At most, of a text in any script and charset: what is larger cannot fit, and need not be read to know."""

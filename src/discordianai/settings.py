@@ -10,7 +10,7 @@ from typing import Annotated, Literal, LiteralString, NoReturn
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from discordianai.model import Provider
+from discordianai.records import Provider
 from discordianai.settings_fields import (
     FileName,
     Host,

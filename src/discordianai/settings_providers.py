@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeVar, get_args
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from discordianai.model import Dialect, Provider, WebSearch
 from discordianai.providers.table import Capabilities, dialect_of, provider
+from discordianai.records import Dialect, Provider, WebSearch
 from discordianai.settings_fields import Key, Label, ModelName, ProviderName, Seconds, Table, Url
 
 Preset = Literal["fast", "low", "medium", "high", "xhigh"]

@@ -7,11 +7,11 @@ from pathlib import Path
 from discordianai.conversations import turns_table, usage_table
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.connections import connect
-from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.maintenance import Pace
 from discordianai.conversations.migrations import APPLICATION_ID, STEPS
-from discordianai.conversations.pending import Answer, Exchange
-from discordianai.conversations.upkeep import Pace
-from discordianai.model import Person, Place, Question, ReplyAddress, Role, Turn, Usage
+from discordianai.conversations.pending_questions import Answer, Exchange
+from discordianai.records import Person, Place, Question, ReplyAddress, Role, Turn, Usage
 
 ANN = ConversationKey(channel_id=1, person_id=10)
 BOB = ConversationKey(channel_id=1, person_id=11)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import trio
 
-from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import StoreOptions
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange

@@ -11,9 +11,9 @@ import pytest
 
 from discordianai.conversations import questions_table, removal, turns_table
 from discordianai.conversations.connections import open_connections, transaction
-from discordianai.conversations.keys import EVERYBODY, ConversationKey
+from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
 from discordianai.conversations.lock import DatabaseLock, lock_path
-from discordianai.conversations.pending import Exchange
+from discordianai.conversations.pending_questions import Exchange
 from discordianai.conversations.selection import Selection
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 

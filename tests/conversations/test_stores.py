@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.pending import Answer, Exchange, Said, TurnId
-from discordianai.conversations.places import ChannelSettings
+from discordianai.conversations.pending_questions import Answer, Exchange, Said, TurnId
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store, StoreOptions
-from discordianai.model import Attachment, Role, Turn
+from discordianai.records import Attachment, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 
 DAY = 86_400.0

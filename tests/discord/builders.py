@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from discordianai.discord.interaction import CommandInteraction, ComponentInteraction, Origin
-from discordianai.model import Attachment, Person, Place, Question, ReplyAddress
+from discordianai.discord.interactions.interaction import CommandInteraction, ComponentInteraction, Origin
+from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.settings import DiscordSettings, RateLimitSettings, Settings
 from discordianai.settings_providers import OpenAISettings, PerplexitySettings, ProvidersSettings
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from discordianai.discord.splitting import MESSAGE_LIMIT, closed, cut, settled, split, units
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled, split, units
 
 
 def test_the_limit_is_discords() -> None:

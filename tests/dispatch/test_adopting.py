@@ -8,10 +8,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.keyed_fifo_limiter import Turnstile
 from discordianai.dispatch.rate_window import RateWindow
-from discordianai.dispatch.turnstile import Turnstile
-from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.fake import FakeProvider, Step
+from discordianai.records import ChatRequest, Role, Turn
 
 SLOW: list[Step] = [60.0, "an answer"]
 

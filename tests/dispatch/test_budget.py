@@ -11,7 +11,7 @@ from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.retry import RetryBudget
 from discordianai.dispatch.sliding_window import SlidingWindow
-from discordianai.model import Quota, RateLimits
+from discordianai.records import Quota, RateLimits
 
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.floats(1, 60)), max_size=60))

@@ -16,7 +16,6 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions, QueuePosition
 from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryOptions
-from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -27,6 +26,7 @@ from discordianai.providers.errors import (
 )
 from discordianai.providers.events import Event, TextDelta
 from discordianai.providers.fake import FakeProvider, Step
+from discordianai.records import ChatRequest, Role, Turn
 from tests.known_providers import OPENAI
 
 NEVER_OPENS = BreakerOptions(minimum=10**6)

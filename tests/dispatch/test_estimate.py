@@ -1,9 +1,9 @@
 """What a request will take is learned from what was reported, and no report can spoil it."""
 
 from discordianai.dispatch.estimate import TokenEstimate
-from discordianai.model import ChatRequest, Role, Turn, Usage
+from discordianai.dispatch.token_estimator import TokenEstimator
 from discordianai.providers.usage import MOST_TOKENS
-from discordianai.tokens import TokenEstimator
+from discordianai.records import ChatRequest, Role, Turn, Usage
 
 
 def test_reports_without_sense_make_no_question_too_long_for_a_minute() -> None:

@@ -2,12 +2,12 @@
 
 import argparse
 
-from discordianai.cli import make_parser
-from discordianai.discord.buttons import LABELS
+from discordianai.cli.main import make_parser
 from discordianai.discord.commands import ask
 from discordianai.discord.commands.command import Command
 from discordianai.discord.commands.declaration import CommandKind
 from discordianai.discord.commands.registry import COMMANDS
+from discordianai.discord.messages.buttons import LABELS
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")

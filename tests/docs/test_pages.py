@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from discordianai.cli import make_parser
+from discordianai.cli.main import make_parser
 from discordianai.settings import Settings
 from tests.docs.pages import (
     PAGES,

@@ -22,9 +22,9 @@ from typing import Any
 import trio
 
 import discordianai
-from discordianai.cli import main
-from discordianai.discord import listener, reception  # noqa: F401  # before the tracing begins
-from discordianai.model import Question
+from discordianai.cli.main import main
+from discordianai.discord.interactions import handler  # noqa: F401  # before the tracing begins
+from discordianai.records import Question
 
 PACKAGE = f"{Path(discordianai.__file__).parent}/"
 NUMBER = re.compile(r"#(\d+)")
@@ -32,7 +32,10 @@ NONE = -1
 """The number of a question that nothing is raised for."""
 
 TASK = "bot.py:Bot._answer"
-EVENTS = {"discord/reception.py:Reception.interaction", "discord/reception.py:Reception.message"}
+EVENTS = {
+    "discord/interactions/handler.py:Reception.interaction",
+    "discord/interactions/handler.py:Reception.message",
+}
 """Where a question begins: on trio, and on the listener's loop."""
 
 

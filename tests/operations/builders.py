@@ -3,21 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from discordianai.answering.question_counter import QuestionStatistics
 from discordianai.conversations.accounting import NANO, Spent
-from discordianai.conversations.figures import StoreFigures
-from discordianai.discord.figures import DiscordStatistics, Unacknowledged
+from discordianai.conversations.store_statistics import StoreFigures
+from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.statistics import DispatchStatistics, ModelFigures, Outcome
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelFigures, Outcome
 from discordianai.latencies import BOUNDS, Latency, from_buckets
-from discordianai.operations.snapshot import (
-    ProcessFigures,
-    ProviderFigures,
-    Snapshot,
-    numbers,
-)
-from discordianai.questions import QuestionStatistics
+from discordianai.operations.snapshot import ProcessFigures, ProviderFigures, Snapshot, numbers
 from discordianai.settings import Settings
-from discordianai.transport.records import Statistics
+from discordianai.transport.pool_events import Statistics
 
 HOUR = 3600.0
 STARTED = 1_800_000_000.0

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from discordianai.conversations.accounting import Spent
 from discordianai.conversations.store import Health
-from discordianai.discord.figures import Unacknowledged
-from discordianai.dispatch.statistics import DispatchStatistics
+from discordianai.discord.discord_statistics import Unacknowledged
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.latencies import BOUNDS, from_buckets
 from discordianai.operations.snapshot import Snapshot
-from discordianai.transport.records import Statistics
+from discordianai.transport.pool_events import Statistics
 from tests.operations.builders import provider, well
 
 counts = st.integers(0, 2**40)

@@ -5,8 +5,8 @@ import threading
 import time
 from dataclasses import replace
 
-from discordianai.conversations.figures import StoreFigures
-from discordianai.discord.figures import DiscordFigures
+from discordianai.conversations.store_statistics import StoreFigures
+from discordianai.discord.discord_statistics import DiscordFigures
 from discordianai.operations.probes import probes
 from discordianai.operations.snapshot import Snapshot
 from discordianai.operations.watchdog import unanswered

@@ -11,11 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.conversations.accounting import NANO
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.statistics import Outcome
+from discordianai.dispatch.dispatcher_statistics import Outcome
 from discordianai.latencies import BOUNDS, Latency
 from discordianai.operations.prometheus import make_registry
 from discordianai.operations.snapshot import ProviderFigures, Snapshot
-from discordianai.transport.records import Statistics
+from discordianai.transport.pool_events import Statistics
 from tests.operations.builders import well
 from tests.operations.strategies import snapshots
 

@@ -14,7 +14,6 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.model import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.providers import errors
 from discordianai.providers.bounded_text import MOST_TEXT
 from discordianai.providers.endpoint import MOST_OF_AN_ERROR
@@ -24,6 +23,7 @@ from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ChatProvider, ProviderOptions
 from discordianai.providers.sources import MOST_SOURCES
 from discordianai.providers.table import provider as record
+from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, PeerGone, open_server
 from discordianai.transport import MultiplexedTransport

@@ -10,9 +10,9 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
+from discordianai.records import ChatRequest, Role, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.providers import Fault, PerplexityService, ServiceOptions, open_providers

@@ -11,7 +11,11 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.model import (
+from discordianai.providers import errors
+from discordianai.providers.events import End, Event, LimitsReport, SourceList, TextDelta, UsageReport
+from discordianai.providers.factory import make_provider
+from discordianai.providers.port import ChatProvider, ProviderOptions
+from discordianai.records import (
     ChatRequest,
     Citation,
     FileLink,
@@ -22,10 +26,6 @@ from discordianai.model import (
     ToolCall,
     Turn,
 )
-from discordianai.providers import errors
-from discordianai.providers.events import End, Event, LimitsReport, SourceList, TextDelta, UsageReport
-from discordianai.providers.factory import make_provider
-from discordianai.providers.port import ChatProvider, ProviderOptions
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, open_server
 from discordianai.sandbox.providers import Fault, ProviderService, ServiceOptions, open_providers

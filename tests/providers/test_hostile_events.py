@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.model import Citation, RateLimits, Usage
 from discordianai.providers import failures
 from discordianai.providers.bounded_text import MOST_TEXT
 from discordianai.providers.chat import ChatDecoder
@@ -21,6 +20,7 @@ from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.providers.usage import MOST_TOKENS
+from discordianai.records import Citation, RateLimits, Usage
 from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded
 

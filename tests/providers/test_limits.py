@@ -5,8 +5,8 @@ import time
 import httpx
 import pytest
 
-from discordianai.model import Quota, RateLimits
 from discordianai.providers.limits import rate_limits, seconds
+from discordianai.records import Quota, RateLimits
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.model import ToolCall
 from discordianai.providers.tool_calls import ToolCalls
+from discordianai.records import ToolCall
 
 
 def calls(*pieces: str, name: str = WEB_SEARCH.name) -> ToolCalls:

@@ -5,7 +5,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions
-from discordianai.transport.records import PoolOptions
+from discordianai.transport.pool_events import PoolOptions
 from tests.transport.builders import patient, scene
 
 HTTP1_ONLY = ServerOptions(alpn=("http/1.1",))

@@ -12,12 +12,12 @@ from discordianai.sandbox.http import Exchange, ServerOptions
 from discordianai.transport import (
     connection,
     exchange,
-    line,
     multiplexer,
     openings,
     origin_pool,
     pool,
     replays,
+    request_queue,
 )
 from tests.transport.builders import http2, scene
 
@@ -32,9 +32,9 @@ BOOKKEEPING: list[tuple[type, str]] = [
     (origin_pool.OriginPool, "_opening"),
     (origin_pool.OriginPool, "_replay"),
     (origin_pool.OriginPool, "_reserve"),
-    (line.Line, "join"),
-    (line.Line, "next"),
-    (line.Line, "expect"),
+    (request_queue.Line, "join"),
+    (request_queue.Line, "next"),
+    (request_queue.Line, "expect"),
     (openings.Openings, "allowed"),
     (openings.Openings, "succeeded"),
     (replays.Replays, "allow"),

@@ -11,7 +11,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import open_server
 from discordianai.transport import MultiplexedTransport
 from discordianai.transport.dialing import MOST_UNSENT, TlsDial
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
 from tests.transport.builders import echo
 
 DEAF = "192.0.2.1"

@@ -10,7 +10,7 @@ import pytest
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions
 from discordianai.transport import MultiplexedTransport
-from discordianai.transport.proxies import Proxies, Proxy
+from discordianai.transport.proxy_rules import Proxies, Proxy
 from tests.transport.backends import on_both, server_beside
 from tests.transport.builders import TIMEOUT, patient
 from tests.transport.connect_proxy import ConnectProxy, open_proxy

@@ -11,9 +11,9 @@ from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange
 from discordianai.transport import ConnectionClosed
-from discordianai.transport.faults import ConnectionFault
 from discordianai.transport.floods import MOST, FloodGuard
 from discordianai.transport.outgoing import MOST_ANSWERS
+from discordianai.transport.protocol_errors import ConnectionFault
 from tests.transport.builders import http2, patient, scene
 from tests.transport.test_multiplexer import OPEN_ID, Wire, answering, asked, raw
 

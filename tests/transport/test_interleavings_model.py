@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from discordianai.transport.connection import Connection
 from discordianai.transport.http2 import Http2
-from discordianai.transport.records import ConnectionClosed, Origin, PoolEvent, PoolOptions
+from discordianai.transport.pool_events import ConnectionClosed, Origin, PoolEvent, PoolOptions
 from tests.transport.model import INTERNAL_ERROR, REFUSED_STREAM, ClientEnd, ModelServer, ModelStream, Record
 
 ORIGIN = Origin("model", 443)

@@ -21,9 +21,9 @@ from hyperframe.frame import (
 )
 
 from discordianai.transport.exchange import Exchange, Timeouts
-from discordianai.transport.faults import ConnectionFault
 from discordianai.transport.multiplexer import STREAM_WINDOW, Multiplexer
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
+from discordianai.transport.protocol_errors import ConnectionFault
 from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import WholeBody
 

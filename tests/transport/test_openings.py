@@ -15,7 +15,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, ServerOptions
 from discordianai.transport import GoawayReceived, MultiplexedTransport
 from discordianai.transport.dialing import TlsDial
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
 from tests.transport.builders import echo, http2, patient, scene
 
 Codes = h2.settings.SettingCodes

@@ -10,7 +10,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.transport import ConnectionClosed
 from discordianai.transport.exchange import Exchange, RawHeaders, Timeouts
 from discordianai.transport.multiplexer import LAST_STREAM_ID
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
 from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.translation import headers_of
 from discordianai.transport.uploads import WholeBody

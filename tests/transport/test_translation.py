@@ -7,7 +7,7 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange
-from discordianai.transport.records import MOST_STREAMS, PoolOptions
+from discordianai.transport.pool_events import MOST_STREAMS, PoolOptions
 from discordianai.transport.translation import headers_of
 from tests.transport.builders import scene
 

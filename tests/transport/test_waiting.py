@@ -8,8 +8,8 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, ServerOptions
 from discordianai.transport.exchange import Exchange as Request
 from discordianai.transport.exchange import Phase, Timeouts
-from discordianai.transport.line import Line
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
+from discordianai.transport.request_queue import Line
 from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import WholeBody
 from tests.transport.builders import Scene, patient, scene

@@ -6,7 +6,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange
-from discordianai.transport.faults import ConnectionFault
+from discordianai.transport.protocol_errors import ConnectionFault
 from discordianai.transport.windows import ReceiveWindow
 from tests.transport.builders import scene
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
 from discordianai.metric import Metric
-from discordianai.model import Usage
+from discordianai.records import Usage
 
 NANO = 10**9
 MILLION = 10**6

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.writer import Call
 
 MOST_BYTES = 8 * 2**20

@@ -20,12 +20,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations import questions_table, troubles
+from discordianai.conversations import questions_table, sqlite_errors
 from discordianai.conversations.connections import flush
 from discordianai.conversations.database_files import files
 from discordianai.conversations.lock import bot_is_running
+from discordianai.conversations.operator_access import Report, visit
 from discordianai.conversations.store import StoreError
-from discordianai.conversations.visit import Report, visit
 from discordianai.privileges import acting_as_owner
 
 STEP = 256
@@ -77,7 +77,7 @@ def copy(database: Path, target: Path, report: Report) -> None:
         try:
             _copy(source, copied, progress)
         except sqlite3.Error as error:
-            raise StoreError(f"the copy of {database} failed: {troubles.reason(error)}") from error
+            raise StoreError(f"the copy of {database} failed: {sqlite_errors.reason(error)}") from error
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _opened(target: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
         try:
             copied = sqlite3.connect(target, isolation_level=None)
         except sqlite3.Error as error:
-            raise StoreError(f"{target} cannot be written: {troubles.reason(error)}") from error
+            raise StoreError(f"{target} cannot be written: {sqlite_errors.reason(error)}") from error
         stack.callback(copied.close)
         if not safe_files.is_open_twice(descriptor):
             raise StoreError(f"{target} was exchanged while it was written; name a file in another folder")
@@ -125,7 +125,7 @@ def check(copied: Path, report: Report) -> None:
     try:
         complaint = _complaint(connection, report)
     except sqlite3.Error as error:
-        complaint = troubles.reason(error)
+        complaint = sqlite_errors.reason(error)
     finally:
         connection.close()
     if complaint != "ok":

@@ -7,7 +7,7 @@ takes a ticket, and a write to the conversation voids it: a stale read is given 
 from collections import OrderedDict
 
 from discordianai.conversations import packing
-from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.conversation_key import ConversationKey
 
 OVERHEAD = 400
 """Bytes that an entry takes beside its turns: the key with its numbers, the `bytes` object, the slot in the

@@ -22,7 +22,7 @@ from functools import partial
 
 import trio
 
-from discordianai.conversations import recovery, troubles
+from discordianai.conversations import repair, sqlite_errors
 from discordianai.conversations.connections import Connections, flush
 from discordianai.conversations.writer import Writer
 
@@ -100,9 +100,9 @@ def _checkpoint(connections: Connections, mode: str) -> int | None:
 def touched(connection: sqlite3.Connection) -> bool:
     """Leave something to move; False while another process writes."""
     try:
-        recovery.touch(connection)
+        repair.touch(connection)
     except sqlite3.OperationalError as error:
-        if troubles.code(error) != sqlite3.SQLITE_BUSY:
+        if sqlite_errors.code(error) != sqlite3.SQLITE_BUSY:
             raise
         return False
     return True

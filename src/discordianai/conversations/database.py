@@ -15,15 +15,15 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
-from discordianai.conversations import database_files, recovery, troubles
+from discordianai.conversations import database_files, repair, sqlite_errors
 from discordianai.conversations.backlog import Backlog, Change
 from discordianai.conversations.checkpoints import Checkpointer
 from discordianai.conversations.connections import Connections, is_foreign
 from discordianai.conversations.lock import DatabaseLock, lock_path
 from discordianai.conversations.migration_log import logged_migration
 from discordianai.conversations.readers import Readers
+from discordianai.conversations.sqlite_errors import Trouble
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
-from discordianai.conversations.troubles import Trouble
 from discordianai.conversations.writer import Outcome, Write, Writer
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies, Latency
@@ -50,7 +50,7 @@ class Database:
         self._readers = Readers()
         self._writer = Writer(lambda: self._connections.writer if self._connections else None)
         self._checkpointer = Checkpointer(
-            self._writer, lambda: self.write(Change(recovery.touch, keepable=False))
+            self._writer, lambda: self.write(Change(repair.touch, keepable=False))
         )
         self._thread = trio.CapacityLimiter(1)
         self._log = structlog.get_logger("discordianai.conversations")
@@ -120,7 +120,7 @@ class Database:
             return await self._readers.run(call)
         except sqlite3.Error as error:
             self._meet(error)
-            raise StoreError(f"the database cannot be read: {troubles.reason(error)}") from error
+            raise StoreError(f"the database cannot be read: {sqlite_errors.reason(error)}") from error
         finally:
             self._read_waits.note(trio.current_time() - began)
 
@@ -182,13 +182,13 @@ class Database:
 
     def _meet(self, error: Exception) -> None:
         """Learn from an error that anybody met."""
-        kind = troubles.trouble(error)
+        kind = sqlite_errors.trouble(error)
         if kind is Trouble.NONE and self._connections is not None:
             return
         if kind is Trouble.DAMAGED:
             self._damaged = True
         what = "is damaged" if self._damaged else "cannot be written"
-        self._worsen(f"the database {self._path} {what}: {troubles.reason(error)}")
+        self._worsen(f"the database {self._path} {what}: {sqlite_errors.reason(error)}")
 
     def _worsen(self, reason: str) -> None:
         if self._health.writable:
@@ -204,7 +204,7 @@ class Database:
         if present is None:
             return False
         elsewhere = await trio.to_thread.run_sync(
-            recovery.is_elsewhere, self._path, present, limiter=self._thread
+            repair.is_elsewhere, self._path, present, limiter=self._thread
         )
         if elsewhere:
             self._worsen(f"the database {self._path} was removed or replaced while in use")
@@ -216,8 +216,8 @@ class Database:
             try:
                 connections = await trio.to_thread.run_sync(self._reopen, limiter=self._thread)
             except (sqlite3.Error, OSError, StoreError) as error:
-                self._worsen(f"the database {self._path} cannot be used: {troubles.reason(error)}")
-                self._damaged = self._damaged or troubles.trouble(error) is Trouble.DAMAGED
+                self._worsen(f"the database {self._path} cannot be used: {sqlite_errors.reason(error)}")
+                self._damaged = self._damaged or sqlite_errors.trouble(error) is Trouble.DAMAGED
                 return False
             if connections is not self._connections:
                 self._use(connections)
@@ -231,26 +231,26 @@ class Database:
         except StoreError as error:
             raise StoreError(f"the database {self._path} cannot be used: {error}") from error
         except (sqlite3.Error, OSError) as error:
-            if troubles.trouble(error) is Trouble.NONE:
+            if sqlite_errors.trouble(error) is Trouble.NONE:
                 raise StoreError(f"the database {self._path} cannot be opened: {error}") from error
-            self._worsen(f"the database {self._path} cannot be used: {troubles.reason(error)}")
+            self._worsen(f"the database {self._path} cannot be used: {sqlite_errors.reason(error)}")
 
     def _reopen(self) -> Connections:
         """In a thread: connections that take writes. Nobody uses the present ones."""
         present = self._connections
         if present is not None:
-            if not self._damaged and recovery.takes_writes(self._path, present):
+            if not self._damaged and repair.takes_writes(self._path, present):
                 return present
             self._connections = None
-            recovery.close(self._path, present)
+            repair.close(self._path, present)
         if self._damaged:
-            recovery.set_damaged_aside(self._path)
+            repair.set_damaged_aside(self._path)
             self._damaged = False
         return self._open()
 
     def _open(self) -> Connections:
         with logged_migration(self._ask_for_time) as report:
-            connections = recovery.open_sound(self._path, report)
+            connections = repair.open_sound(self._path, report)
         for file, mode in database_files.open_to_others(self._path).items():
             self._log.warning("others may read what people said", file=str(file), mode=f"{mode:o}")
         return connections
@@ -275,7 +275,7 @@ class Database:
             await self._writer.submit(Write(change.call, settle))
             with trio.CancelScope(shield=True):  # the writer settles it soon
                 await done.wait()
-            if outcome.error is not None and troubles.trouble(outcome.error) is not Trouble.NONE:
+            if outcome.error is not None and sqlite_errors.trouble(outcome.error) is not Trouble.NONE:
                 self._meet(outcome.error)
                 return False
             if len(self.backlog) and self.backlog.first is change:
@@ -306,7 +306,7 @@ class Database:
         def close() -> None:
             try:
                 if self._connections is not None:
-                    recovery.close(self._path, self._connections)
+                    repair.close(self._path, self._connections)
             finally:
                 self.release()
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from discordianai.conversations.accounting import Accounts, Charge, Limit, Price, Spent, day_of
 from discordianai.conversations.store import StoreError
-from discordianai.model import Usage
+from discordianai.records import Usage
 
 
 @dataclass(frozen=True, slots=True)

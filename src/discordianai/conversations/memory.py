@@ -10,14 +10,14 @@ import trio
 
 from discordianai.conversations import identifiers, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
+from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.export import newest_lines
-from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
-from discordianai.conversations.places import ChannelSettings
+from discordianai.conversations.maintenance import DAY
+from discordianai.conversations.pending_questions import Answer, Exchange, Said, TurnId, Unfinished
 from discordianai.conversations.questions_table import REPLAYS_END
 from discordianai.conversations.store import Health, StoreError, StoreOptions
-from discordianai.conversations.upkeep import DAY
-from discordianai.model import Question, Role, Turn
+from discordianai.records import Question, Role, Turn
 
 
 class MemoryStore:

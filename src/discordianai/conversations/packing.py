@@ -7,7 +7,7 @@ instead of two hundred. A turn is its role, its time and its length, then its te
 import struct
 from collections.abc import Iterable
 
-from discordianai.model import Role, Turn
+from discordianai.records import Role, Turn
 
 _HEADER = struct.Struct("<BdI")
 _ROLES = (Role.USER, Role.ASSISTANT, Role.SYSTEM)

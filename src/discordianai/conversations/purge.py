@@ -10,14 +10,14 @@ import sqlite3
 import time
 from pathlib import Path
 
-from discordianai.conversations import checkpoints, removal, upkeep
+from discordianai.conversations import checkpoints, maintenance, removal
 from discordianai.conversations.connections import transaction
 from discordianai.conversations.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.operator_access import PATIENCE, Report
 from discordianai.conversations.removal import Step
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.store import StoreError
 from discordianai.conversations.turns_table import Removed
-from discordianai.conversations.visit import PATIENCE, Report
 
 PAUSE = 2.0
 """Times a step's own time between two of them, while a bot runs: two times in three the file is free."""
@@ -66,7 +66,7 @@ class Purge:
         """Give free pages back to the disk. A running bot does it by itself."""
         (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
         done = 0
-        while not self.bot_is_running() and (pages := upkeep.vacuum(self._connection, SHRINK_PAGES)):
+        while not self.bot_is_running() and (pages := maintenance.vacuum(self._connection, SHRINK_PAGES)):
             done += pages
             report(done, free)
             self._keep_log_short()

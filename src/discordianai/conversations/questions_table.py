@@ -3,8 +3,8 @@
 import json
 import sqlite3
 
-from discordianai.conversations.pending import Unfinished
-from discordianai.model import Attachment, Person, Place, Question, ReplyAddress
+from discordianai.conversations.pending_questions import Unfinished
+from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.surrogates import well_formed
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)

@@ -8,7 +8,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 
-from discordianai.conversations import places_table, questions_table, turns_table, usage_table
+from discordianai.conversations import channels_table, questions_table, turns_table, usage_table
 from discordianai.conversations.accounting import day_of
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.turns_table import Removed
@@ -36,7 +36,7 @@ def of_person(person_id: int, now: float) -> tuple[Step, ...]:
 
     def forget_rest(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_person(connection, person_id, now)
-        places_table.forget_person(connection, person_id)
+        channels_table.forget_person(connection, person_id)
         usage_table.forget_person(connection, person_id, day_of(now))
         return _NOTHING
 
@@ -48,7 +48,7 @@ def of_guild(guild_id: int, now: float) -> tuple[Step, ...]:
 
     def forget_rest(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_guild(connection, guild_id, now)
-        places_table.forget_guild(connection, guild_id)
+        channels_table.forget_guild(connection, guild_id)
         return _NOTHING
 
     return forget_rest, lambda connection: turns_table.remove_of_guild(connection, guild_id)
@@ -82,7 +82,7 @@ def _of_everybody(connection: sqlite3.Connection, now: float) -> tuple[Step, ...
 
     def forget_rest(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_all(connection, now)
-        places_table.forget_people(connection)
+        channels_table.forget_people(connection)
         return _NOTHING
 
     def forget_spenders(connection: sqlite3.Connection) -> Removed:

@@ -10,9 +10,9 @@ from sqlite3 import Connection
 import trio
 
 from discordianai.conversations import (
+    channels_table,
     identifiers,
     packing,
-    places_table,
     questions_table,
     removal,
     turns_table,
@@ -22,18 +22,18 @@ from discordianai.conversations import (
 from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.backlog import Change
 from discordianai.conversations.cache import Cache
+from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.database import Database, open_database
 from discordianai.conversations.export import exported, newest_lines
-from discordianai.conversations.figures import StoreFigures
-from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
-from discordianai.conversations.places import ChannelSettings
+from discordianai.conversations.maintenance import DAY, Pace, Upkeep
+from discordianai.conversations.pending_questions import Answer, Exchange, Said, TurnId, Unfinished
 from discordianai.conversations.removal import Step
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.store import Health, StoreError, StoreOptions
+from discordianai.conversations.store_statistics import StoreFigures
 from discordianai.conversations.turns_table import Removed
-from discordianai.conversations.upkeep import DAY, Pace, Upkeep
-from discordianai.model import Question, Turn
+from discordianai.records import Question, Turn
 
 LONGEST_EMPTYING = 5.0
 """Seconds that `forget` waits for the log to be emptied. Where a backup reads an older state all that time,
@@ -263,7 +263,7 @@ class SqliteStore:
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
         """See `Places.channels`."""
-        return await self._database.read(places_table.channels)
+        return await self._database.read(channels_table.channels)
 
     async def set_channel(
         self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
@@ -271,7 +271,7 @@ class SqliteStore:
         """See `Places.set_channel`."""
 
         def call(connection: Connection) -> None:
-            places_table.set_channel(connection, channel_id, guild_id, person_id, settings)
+            channels_table.set_channel(connection, channel_id, guild_id, person_id, settings)
 
         await self._database.write(Change(call, size=4 * len(settings.persona)))
 
@@ -292,20 +292,20 @@ class SqliteStore:
 
     async def joined(self, guild_id: int) -> None:
         """See `Places.joined`."""
-        await self._database.write(Change(lambda c: places_table.joined(c, guild_id)))
+        await self._database.write(Change(lambda c: channels_table.joined(c, guild_id)))
 
     async def left(self, guild_id: int) -> None:
         """See `Places.left`."""
         now = self._clock()
-        await self._database.write(Change(lambda c: places_table.left(c, guild_id, now)))
+        await self._database.write(Change(lambda c: channels_table.left(c, guild_id, now)))
 
     async def present(self) -> frozenset[int]:
         """See `Places.present`."""
-        return await self._database.read(places_table.present)
+        return await self._database.read(channels_table.present)
 
     async def left_before(self, at: float) -> tuple[int, ...]:
         """See `Places.left_before`."""
-        return await self._database.read(lambda c: places_table.left_before(c, at))
+        return await self._database.read(lambda c: channels_table.left_before(c, at))
 
 
 @asynccontextmanager

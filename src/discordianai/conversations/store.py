@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from discordianai.conversations.accounting import Accounts
-from discordianai.conversations.keys import ConversationKey, Scope
-from discordianai.conversations.pending import PendingQuestions, Said, TurnId
-from discordianai.conversations.places import Places
+from discordianai.conversations.channel_settings import Places
+from discordianai.conversations.conversation_key import ConversationKey, Scope
+from discordianai.conversations.pending_questions import PendingQuestions, Said, TurnId
 from discordianai.metric import Metric
-from discordianai.model import Turn
+from discordianai.records import Turn
 
 __all__ = [
     "ConversationKey",

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from discordianai.conversations import packing
-from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.pending import Exchange, Said, TurnId
-from discordianai.model import Role, Turn
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.pending_questions import Exchange, Said, TurnId
+from discordianai.records import Role, Turn
 from discordianai.surrogates import well_formed
 
 NUMBER_BITS = 32

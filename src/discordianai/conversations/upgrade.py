@@ -6,12 +6,12 @@ Synchronous, and under the bot's lock.
 import sqlite3
 from pathlib import Path
 
-from discordianai.conversations import migrations, troubles
+from discordianai.conversations import migrations, sqlite_errors
 from discordianai.conversations.connections import open_connections
 from discordianai.conversations.lock import DatabaseLock, bot_is_running
 from discordianai.conversations.migrations import Report
+from discordianai.conversations.operator_access import visit
 from discordianai.conversations.store import StoreError
-from discordianai.conversations.visit import visit
 
 
 def upgrade(database: Path, report: Report) -> None:
@@ -28,6 +28,6 @@ def upgrade(database: Path, report: Report) -> None:
     try:
         open_connections(database, report).close()
     except sqlite3.Error as error:
-        raise StoreError(f"{database} cannot be brought up to date: {troubles.reason(error)}") from error
+        raise StoreError(f"{database} cannot be brought up to date: {sqlite_errors.reason(error)}") from error
     finally:
         lock.release()

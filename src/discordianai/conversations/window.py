@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from discordianai.model import Role, Turn
+from discordianai.records import Role, Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import structlog
 import trio
 
 from discordianai.conversations.connections import transaction
-from discordianai.conversations.troubles import code
+from discordianai.conversations.sqlite_errors import code
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 

@@ -4,12 +4,12 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.dispatch.budget import Budget
+from discordianai.dispatch.dispatcher_statistics import Outcome, Tally, outcome_of
 from discordianai.dispatch.estimate import TokenEstimate
-from discordianai.dispatch.fair_line import Place
-from discordianai.dispatch.statistics import Outcome, Tally, outcome_of
-from discordianai.model import ChatRequest, ToolCall
+from discordianai.dispatch.fair_queue import Place
 from discordianai.providers.errors import ProviderError, RateLimited
 from discordianai.providers.events import Event, LimitsReport, TextDelta, UsageReport
+from discordianai.records import ChatRequest, ToolCall
 
 
 class Attempt:

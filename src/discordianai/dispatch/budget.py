@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
-from discordianai.model import Quota, RateLimits
+from discordianai.records import Quota, RateLimits
 
 FREE = 0.1
 """The part of a minute's budget that anybody may use at once."""

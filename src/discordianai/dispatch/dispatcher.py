@@ -16,22 +16,16 @@ from discordianai.dispatch.adaptive_limit import AdaptiveLimit
 from discordianai.dispatch.attempt import Attempt
 from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, Tally
 from discordianai.dispatch.estimate import TokenEstimate
-from discordianai.dispatch.fair_line import FairLine, LineFull, Place
+from discordianai.dispatch.fair_queue import FairLine, LineFull, Place
 from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
-from discordianai.dispatch.statistics import DispatchStatistics, Tally
-from discordianai.model import ChatRequest, Provider, Usage
-from discordianai.providers.errors import (
-    ConnectionLost,
-    Overloaded,
-    ProviderError,
-    RateLimited,
-    TimedOut,
-)
+from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.providers.errors import ConnectionLost, Overloaded, ProviderError, RateLimited, TimedOut
 from discordianai.providers.events import Event
 from discordianai.providers.port import ChatProvider
-from discordianai.tokens import TokenEstimator
+from discordianai.records import ChatRequest, Provider, Usage
 
 ILL = (Overloaded, ConnectionLost, TimedOut)
 """What counts against a provider; a wrong key or a refused question does not make it ill."""

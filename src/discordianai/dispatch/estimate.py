@@ -1,7 +1,7 @@
 """How many tokens a request will take, before the provider has counted them."""
 
-from discordianai.model import ChatRequest, Usage
-from discordianai.tokens import TokenEstimator, of_attached
+from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
+from discordianai.records import ChatRequest, Usage
 
 FIRST_GUESS = 500.0
 """Tokens of an answer, until some have been seen."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from discordianai.dispatch import rules
-from discordianai.model import Provider, SearchMode, Tool, Turn, WebSearch
+from discordianai.dispatch import web_need
+from discordianai.records import Provider, SearchMode, Tool, Turn, WebSearch
 
 WEB_SEARCH = Tool(
     name="web_search",
@@ -87,9 +87,9 @@ class Router:
         return self._by_rules(inquiry, answerer, searcher)
 
     def _by_rules(self, inquiry: Inquiry, answerer: Provider, searcher: Provider) -> Choice:
-        verdict = rules.judge(inquiry.text)
+        verdict = web_need.judge(inquiry.text)
         last = self._named(self._last.get(inquiry.conversation))
-        if not verdict.web and last is not None and rules.is_follow_up(inquiry.text, inquiry.history):
+        if not verdict.web and last is not None and web_need.is_follow_up(inquiry.text, inquiry.history):
             return Choice(last, "as just before")
         if verdict.web:
             return Choice(searcher, verdict.why, search=SearchMode.REQUIRED)

@@ -4,19 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import time
 
+from discordianai.answering.question_counter import QuestionCounter
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import SqliteStore
-from discordianai.discord.admissions import Admissions
-from discordianai.discord.figures import DiscordFigures
+from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.interactions.open_questions import Admissions
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
-from discordianai.operations.snapshot import (
-    ProviderFigures,
-    Snapshot,
-    numbers,
-    process_figures,
-)
-from discordianai.questions import QuestionCounter
+from discordianai.operations.snapshot import ProviderFigures, Snapshot, numbers, process_figures
 from discordianai.settings import Settings
 from discordianai.transport.clients import PooledClient
 

@@ -13,17 +13,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from discordianai.answering.question_counter import QuestionStatistics
 from discordianai.conversations.accounting import Spent
-from discordianai.conversations.figures import StoreFigures
 from discordianai.conversations.store import Health
-from discordianai.discord.figures import DiscordStatistics
-from discordianai.dispatch.statistics import DispatchStatistics
+from discordianai.conversations.store_statistics import StoreFigures
+from discordianai.discord.discord_statistics import DiscordStatistics
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.latencies import Latency
 from discordianai.metric import By, Metric
-from discordianai.questions import QuestionStatistics
 from discordianai.settings import Settings
 from discordianai.settings_keys import flat
-from discordianai.transport.records import Statistics
+from discordianai.transport.pool_events import Statistics
 
 
 class NotASnapshot(Exception):

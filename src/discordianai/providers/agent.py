@@ -4,11 +4,11 @@ It refuses every field that its type does not have, so that only those stand her
 identifier of the person.
 """
 
-from discordianai.model import ChatRequest, Turn
 from discordianai.providers.json_values import Json
 from discordianai.providers.port import ProviderOptions
 from discordianai.providers.responses import content, most_tokens
 from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.records import ChatRequest, Turn
 
 PRESETS = ("fast", "low", "medium", "high", "xhigh")
 """Each stands for a model, its tools and its instructions; every other name is a model's."""

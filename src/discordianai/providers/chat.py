@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from discordianai.model import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 from discordianai.providers import failures
 from discordianai.providers.bounded_text import BoundedText
 from discordianai.providers.errors import MalformedAnswer
@@ -13,6 +12,7 @@ from discordianai.providers.responses import parameters
 from discordianai.providers.sources import Sources
 from discordianai.providers.tool_calls import ToolCalls
 from discordianai.providers.usage import usage
+from discordianai.records import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 
 DONE = "[DONE]"
 

@@ -7,7 +7,6 @@ import httpx
 import structlog
 import trio
 
-from discordianai.model import ChatRequest, Provider
 from discordianai.providers import failures
 from discordianai.providers.codec import Codec, Decoder
 from discordianai.providers.endpoint import ProviderEndpoint
@@ -16,6 +15,7 @@ from discordianai.providers.event_stream import event_data
 from discordianai.providers.events import End, Event, LimitsReport, TextDelta
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.port import ProviderOptions
+from discordianai.records import ChatRequest, Provider
 
 LINGER = 1.0
 """Seconds to wait for the end of the response after the last event: read, the connection is fit for reuse."""

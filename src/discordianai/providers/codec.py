@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from discordianai.model import ChatRequest
 from discordianai.providers.events import Event
 from discordianai.providers.json_values import Json
+from discordianai.records import ChatRequest
 
 
 class Decoder(Protocol):

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import httpx
 import trio
 
-from discordianai.model import Provider
 from discordianai.providers import failures
 from discordianai.providers.errors import MalformedAnswer, TimedOut
 from discordianai.providers.json_values import Json, NotJson, parse
 from discordianai.providers.port import ProviderOptions
+from discordianai.records import Provider
 
 MOST_OF_AN_ERROR = 64 * 1024
 """Bytes of the body of an error that are read."""

@@ -7,7 +7,7 @@ request id are kept.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from discordianai.model import Provider
+from discordianai.records import Provider
 
 
 @dataclass(eq=False)

@@ -7,9 +7,9 @@ import httpx
 import trio
 from httpx_sse import EventSource
 
-from discordianai.model import Provider
 from discordianai.providers.endpoint import raw_chunks
 from discordianai.providers.errors import MalformedAnswer, TimedOut
+from discordianai.records import Provider
 
 MOST_OF_AN_EVENT = 2**20
 """Bytes. The largest that make sense are whole answers with their sources, some hundred kilobytes."""

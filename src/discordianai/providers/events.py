@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from discordianai.model import Citations, FinishReason, RateLimits, ToolCall, Usage
+from discordianai.records import Citations, FinishReason, RateLimits, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from discordianai.model import Dialect
 from discordianai.providers.agent import AgentCodec
 from discordianai.providers.chat import ChatCodec
 from discordianai.providers.client import ProviderClient
 from discordianai.providers.codec import Codec
 from discordianai.providers.port import ChatProvider, ProviderOptions
 from discordianai.providers.responses import ResponsesCodec
+from discordianai.records import Dialect
 
 _CODECS: Mapping[Dialect, Callable[[ProviderOptions], Codec]] = {
     Dialect.RESPONSES: ResponsesCodec,

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import httpx
 
-from discordianai.model import Provider
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -28,6 +27,7 @@ from discordianai.providers.errors import (
     ToolsRefused,
 )
 from discordianai.providers.json_values import Json, table, text
+from discordianai.records import Provider
 
 _BY_CODE: Mapping[str, type[ProviderError]] = {
     **dict.fromkeys(

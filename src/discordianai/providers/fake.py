@@ -5,10 +5,10 @@ from contextlib import aclosing, asynccontextmanager
 
 import trio
 
-from discordianai.model import ChatRequest, Dialect, FinishReason, Provider, Usage
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import End, Event, TextDelta, UsageReport
 from discordianai.providers.table import provider
+from discordianai.records import ChatRequest, Dialect, FinishReason, Provider, Usage
 
 Step = str | float | Event | ProviderError
 """A piece of text, seconds to wait, an event, or an error to end with."""

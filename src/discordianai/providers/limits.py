@@ -5,8 +5,8 @@ import time
 
 import httpx
 
-from discordianai.model import Quota, RateLimits
 from discordianai.providers.json_values import MOST
+from discordianai.records import Quota, RateLimits
 
 HOUR = 3600.0
 

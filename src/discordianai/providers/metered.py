@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from discordianai.model import ChatRequest, Dialect, FinishReason, Usage
 from discordianai.providers.errors import Overloaded, RateLimited
 from discordianai.providers.events import End, Event, TextDelta, UsageReport
 from discordianai.providers.table import provider
+from discordianai.records import ChatRequest, Dialect, FinishReason, Usage
 
 LATENCY = 0.05
 """Seconds that a request may be on its way."""

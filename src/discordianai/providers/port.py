@@ -7,8 +7,8 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from discordianai.model import ChatRequest, Provider
 from discordianai.providers.events import Event
+from discordianai.records import ChatRequest, Provider
 
 
 @dataclass(frozen=True, slots=True)

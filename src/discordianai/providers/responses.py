@@ -1,9 +1,9 @@
 """OpenAI's Responses interface: `POST /responses`."""
 
-from discordianai.model import ChatRequest, Role, SearchMode, Tool, Turn
 from discordianai.providers.json_values import Json
 from discordianai.providers.port import ProviderOptions
 from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.records import ChatRequest, Role, SearchMode, Tool, Turn
 
 LEAST_OUTPUT_TOKENS = 16
 """What OpenAI takes at least, and what Perplexity takes a smaller number for."""

@@ -8,7 +8,6 @@ All of that is read wherever it occurs; nothing here asks who is speaking.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from discordianai.model import FinishReason, Provider, Tool, Usage
 from discordianai.providers import failures
 from discordianai.providers.bounded_text import BoundedText
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
@@ -17,6 +16,7 @@ from discordianai.providers.json_values import Json, NotJson, count, parse, piec
 from discordianai.providers.sources import Sources
 from discordianai.providers.tool_calls import ToolCalls
 from discordianai.providers.usage import usage
+from discordianai.records import FinishReason, Provider, Tool, Usage
 
 MOST_PARTS = 1000
 """Messages of one answer, and parts of messages."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from discordianai.model import Citation, Citations
 from discordianai.providers.json_values import Json, count, text
+from discordianai.records import Citation, Citations
 
 MOST_SOURCES = 100
 LONGEST_URL = 2048

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from discordianai.model import Dialect, Provider, WebSearch
+from discordianai.records import Dialect, Provider, WebSearch
 
 DIALECTS_BY_HOST = {"api.openai.com": Dialect.RESPONSES, "api.perplexity.ai": Dialect.AGENT}
 """What `dialect = "auto"` goes by. Every other host is spoken to in chat completions, which most have."""

@@ -1,7 +1,7 @@
 """Puts a call of a tool together from the pieces in which it streams."""
 
-from discordianai.model import Tool, ToolCall
 from discordianai.providers.json_values import NotJson, parse, text
+from discordianai.records import Tool, ToolCall
 
 MOST_OF_ARGUMENTS = 16 * 1024
 """Characters. A query has some dozens."""

@@ -1,7 +1,7 @@
 """Reads what a provider says of the tokens that an answer took."""
 
-from discordianai.model import Usage
 from discordianai.providers.json_values import Json, count
+from discordianai.records import Usage
 
 MOST_TOKENS = 10**7
 """Ten times what a model reads at once. More would use up a person's day, and everybody's minute."""

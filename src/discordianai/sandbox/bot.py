@@ -15,12 +15,7 @@ import trio
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.http import ServerOptions
-from discordianai.sandbox.providers import (
-    PerplexityService,
-    ProviderService,
-    ServiceOptions,
-    open_providers,
-)
+from discordianai.sandbox.providers import PerplexityService, ProviderService, ServiceOptions, open_providers
 
 STOP_TIMEOUT = 40.0
 """Seconds; more than the bot's own drain."""

@@ -8,9 +8,8 @@ resets its stream and disturbs no other, and one that a server has not processed
 without HTTP/2, and plain http, are spoken to in HTTP/1.1.
 """
 
-from discordianai.transport.multiplexed import MultiplexedTransport
-from discordianai.transport.proxies import Proxies, Proxy, ProxyError
-from discordianai.transport.records import (
+from discordianai.transport.multiplexed_transport import MultiplexedTransport
+from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
     GoawayReceived,
@@ -22,6 +21,7 @@ from discordianai.transport.records import (
     SpeaksHttp1,
     Statistics,
 )
+from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
 
 __all__ = [
     "ConnectionClosed",

@@ -8,9 +8,9 @@ import httpx
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.transport.multiplexed import MultiplexedTransport
-from discordianai.transport.proxies import Proxies
-from discordianai.transport.records import PoolEvent, PoolOptions, SpeaksHttp1, Statistics
+from discordianai.transport.multiplexed_transport import MultiplexedTransport
+from discordianai.transport.pool_events import PoolEvent, PoolOptions, SpeaksHttp1, Statistics
+from discordianai.transport.proxy_rules import Proxies
 
 CONNECT_TIMEOUT = 10.0
 WRITE_TIMEOUT = 10.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import hpack
 from h2.errors import ErrorCodes
 
-from discordianai.transport.faults import ConnectionFault
 from discordianai.transport.frames import CONTINUATION, END_HEADERS, END_STREAM, Frame, header_block
+from discordianai.transport.protocol_errors import ConnectionFault
 
 MAX_HEADER_LIST = 65_536
 """Bytes of a header list that are taken; a block may be as long, for it is compressed."""

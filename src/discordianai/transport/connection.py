@@ -13,9 +13,8 @@ from h2.errors import ErrorCodes
 
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
-from discordianai.transport.faults import ConnectionFault
 from discordianai.transport.multiplexer import Multiplexer
-from discordianai.transport.records import (
+from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
     GoawayReceived,
@@ -24,6 +23,7 @@ from discordianai.transport.records import (
     PoolEvent,
     PoolOptions,
 )
+from discordianai.transport.protocol_errors import ConnectionFault
 
 READ_SIZE = 65_536
 SLICE = 100

@@ -10,8 +10,8 @@ import anyio
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
-from discordianai.transport.proxies import Proxies, Proxy
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
+from discordianai.transport.proxy_rules import Proxies, Proxy
 from discordianai.transport.tracing import Openings
 from discordianai.transport.tunnel import open_tunnel, unreachable
 

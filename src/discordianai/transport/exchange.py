@@ -12,7 +12,7 @@ from typing import Protocol
 import anyio
 import httpx
 
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
 from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import Body
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from h2.errors import ErrorCodes
 
 from discordianai.transport.exchange import RawHeaders
-from discordianai.transport.faults import StreamFault
+from discordianai.transport.protocol_errors import StreamFault
 
 CONNECTION_FIELDS = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings"}

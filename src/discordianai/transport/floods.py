@@ -7,7 +7,7 @@ measure the bandwidth (Go, hyper), come with progress; a flood does not.
 
 from h2.errors import ErrorCodes
 
-from discordianai.transport.faults import ConnectionFault
+from discordianai.transport.protocol_errors import ConnectionFault
 
 MOST = 1000
 """Idle frames that may come in a row."""

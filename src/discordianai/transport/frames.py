@@ -12,7 +12,7 @@ from typing import NamedTuple
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
-from discordianai.transport.faults import ConnectionFault
+from discordianai.transport.protocol_errors import ConnectionFault
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 5, 6, 7, 8, 9

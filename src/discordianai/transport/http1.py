@@ -10,8 +10,8 @@ import httpx
 
 from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.exchange import Timeouts
-from discordianai.transport.proxies import Proxies, Proxy
-from discordianai.transport.records import Origin, PoolOptions
+from discordianai.transport.pool_events import Origin, PoolOptions
+from discordianai.transport.proxy_rules import Proxies, Proxy
 
 REMEMBERED = 600.0
 """Seconds until an origin that spoke HTTP/1.1 is asked again: a server may have been upgraded."""

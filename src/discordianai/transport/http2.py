@@ -13,7 +13,7 @@ from discordianai.transport.connection import Connection
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.pool import Pool
-from discordianai.transport.records import EventListener, Origin, PoolOptions
+from discordianai.transport.pool_events import EventListener, Origin, PoolOptions
 from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.tracing import Narrator, Openings, TracedExchange
 from discordianai.transport.translation import headers_of

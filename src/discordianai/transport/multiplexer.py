@@ -14,7 +14,6 @@ from h2.errors import ErrorCodes
 from discordianai.transport import frames
 from discordianai.transport.compression import Block, HeaderBlocks, HeaderList
 from discordianai.transport.exchange import Exchange, Phase
-from discordianai.transport.faults import ConnectionFault, StreamFault
 from discordianai.transport.fields import response_of, trailers_of
 from discordianai.transport.floods import COSTLY, FloodGuard
 from discordianai.transport.frames import Frame, FrameReader
@@ -22,6 +21,7 @@ from discordianai.transport.lingering import Lingering
 from discordianai.transport.outgoing import Outgoing
 from discordianai.transport.peer import Peer, greeting
 from discordianai.transport.placement import Placement
+from discordianai.transport.protocol_errors import ConnectionFault, StreamFault
 from discordianai.transport.windows import ReceiveWindow, SendWindow
 
 STREAM_WINDOW = 262_144

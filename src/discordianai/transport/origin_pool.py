@@ -8,10 +8,10 @@ import httpx
 from discordianai.transport.connection import Connection, State
 from discordianai.transport.containment import contained
 from discordianai.transport.exchange import Exchange, Phase
-from discordianai.transport.line import Line
 from discordianai.transport.openings import Openings
-from discordianai.transport.records import Origin, PoolEvent, PoolOptions, Replayed, SpeaksHttp1
+from discordianai.transport.pool_events import Origin, PoolEvent, PoolOptions, Replayed, SpeaksHttp1
 from discordianai.transport.replays import LOST_CONNECTIONS, Pause, Replays, pause_before
+from discordianai.transport.request_queue import Line
 from discordianai.transport.timekeeper import Timekeeper
 
 MOST_TURNED_AWAY = 4

@@ -5,7 +5,7 @@ from h2.settings import SettingCodes
 
 from discordianai.transport import frames
 from discordianai.transport.compression import MAX_HEADER_LIST
-from discordianai.transport.faults import ConnectionFault
+from discordianai.transport.protocol_errors import ConnectionFault
 from discordianai.transport.windows import DEFAULT, LARGEST, SendWindow
 
 UNLIMITED = 2**32

@@ -8,7 +8,7 @@ from discordianai.transport.connection import Connection, State
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
 from discordianai.transport.origin_pool import OriginPool
-from discordianai.transport.records import (
+from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
     EventListener,

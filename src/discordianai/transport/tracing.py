@@ -15,7 +15,7 @@ import anyio
 import httpx
 
 from discordianai.transport.exchange import PLACE, Exchange, Phase, RawHeaders
-from discordianai.transport.records import Origin
+from discordianai.transport.pool_events import Origin
 
 Info = Mapping[str, object]
 Trace = Callable[[str, Info], Awaitable[None]]

@@ -9,7 +9,7 @@ from http import HTTPStatus
 import anyio
 from anyio.abc import ByteStream
 
-from discordianai.transport.proxies import Proxy
+from discordianai.transport.proxy_rules import Proxy
 
 LONGEST_HEAD = 16_384
 """Bytes of the proxy's answer."""

@@ -2,7 +2,7 @@
 
 from h2.errors import ErrorCodes
 
-from discordianai.transport.faults import ConnectionFault
+from discordianai.transport.protocol_errors import ConnectionFault
 
 LARGEST = 2**31 - 1
 DEFAULT = 65_535

@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from discordianai.context import ContextRules, Contexts
+from discordianai.answering.context import ContextRules, Contexts
 from discordianai.conversations.accounting import Limit
-from discordianai.conversations.channel_book import ChannelBook
-from discordianai.conversations.keys import ConversationKey, Scope
+from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.services import BotServices, HandlerOptions
-from discordianai.model import Person, Provider, Role, Turn
-from discordianai.tokens import TokenEstimator
+from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.records import Person, Provider, Role, Turn
 from tests.discord.builders import ANN, origin
 from tests.known_providers import OPENAI, PERPLEXITY
 

@@ -1,8 +1,8 @@
 """What question `/ask` makes of its options."""
 
 from discordianai.discord.commands import ask
-from discordianai.discord.question_draft import QuestionDraft
-from discordianai.model import Attachment
+from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.records import Attachment
 from tests.discord.builders import command
 from tests.discord.commands.builders import OFFER
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from discordianai.discord.commands import history
 from discordianai.discord.commands.shared import NOTHING_HERE
-from discordianai.discord.splitting import MESSAGE_LIMIT
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT
 from tests.discord.commands.builders import HERE, OPTIONS, invocation, open_services, pressed, turns
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from discordianai.discord.commands.command import MessageCommand
 from discordianai.discord.commands.message_menu import ASK_ABOUT, COMMANDS, LANGUAGES
-from discordianai.discord.interaction import MessageCommandInteraction
-from discordianai.model import Attachment
+from discordianai.discord.interactions.interaction import MessageCommandInteraction
+from discordianai.records import Attachment
 from tests.discord.builders import origin
 
 FILE = Attachment("llama.png", "https://cdn.discordapp.com/llama.png", 5, "image/png")

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from discordianai.discord.buttons import Action, Button
 from discordianai.discord.commands.command import Command, HandledCommand
 from discordianai.discord.commands.declaration import CommandKind, Offer
+from discordianai.discord.commands.registration import declaration
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.registration import declaration
-from discordianai.model import Provider, WebSearch
+from discordianai.discord.messages.buttons import Action, Button
+from discordianai.records import Provider, WebSearch
 from discordianai.sandbox.discord.commands import checked
 from discordianai.sandbox.discord.world import Snowflakes
 from tests.discord.commands.builders import offering

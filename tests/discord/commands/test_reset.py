@@ -4,10 +4,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from discordianai.conversations.keys import ConversationKey, Scope
+from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.discord.commands import reset
 from discordianai.discord.commands.shared import NOTHING_HERE
-from discordianai.discord.interaction import MANAGE_MESSAGES
+from discordianai.discord.interactions.interaction import MANAGE_MESSAGES
 from tests.discord.commands.builders import HERE, invocation, open_services, turns
 
 

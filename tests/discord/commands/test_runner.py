@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from discordianai.conversations.store import StoreError
-from discordianai.discord.buttons import Button
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
 from discordianai.discord.commands.runner import STORE_ILL, CommandRunner
-from discordianai.discord.messages import File
-from discordianai.discord.outcomes import FAILED, RunCommand
-from discordianai.discord.rest import DiscordApi
-from discordianai.model import ReplyAddress
+from discordianai.discord.interactions.outcomes import FAILED, RunCommand
+from discordianai.discord.messages.buttons import Button
+from discordianai.discord.messages.port import File
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.records import ReplyAddress
 from discordianai.sandbox.discord import Interaction, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.world import BOT_ID
 from tests.discord.commands.builders import invocation, open_services

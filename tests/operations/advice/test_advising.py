@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from discordianai.conversations.store import Health
-from discordianai.discord.figures import Unacknowledged
+from discordianai.discord.discord_statistics import Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.statistics import DispatchStatistics, ModelFigures, Outcome
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelFigures, Outcome
 from discordianai.operations.advice import Change, advise, as_markdown, as_text, period
 from discordianai.operations.advice.bot_rules import BOT_RULES
-from discordianai.operations.advice.findings import Use
 from discordianai.operations.advice.provider_rules import PROVIDER_RULES
+from discordianai.operations.advice.recommendation import Use
 from discordianai.operations.snapshot import ProviderFigures, Snapshot, from_document, from_json, to_json
 from tests.operations.builders import HOUR, STARTED, latency, provider, well
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from discordianai import settings_file
-from discordianai.operations.checks.discord import judge_intents, judge_starts
+from discordianai.operations.checks.discord_check import judge_intents, judge_starts
 from discordianai.operations.checks.findings import Finding, Verdict
 from discordianai.operations.checks.online import ask_all
 from discordianai.sandbox.bot import Sandbox, open_sandbox

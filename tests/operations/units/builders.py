@@ -13,7 +13,7 @@ import pytest
 
 from discordianai.operations.units.files import UnitFile
 from discordianai.operations.units.installation import Installation
-from discordianai.operations.units.places import Places
+from discordianai.operations.units.locations import Places
 from discordianai.operations.units.writing import write
 
 NOBODY = 61184

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.operations.units.files import Needs, unit_files
-from discordianai.operations.units.places import Bot
+from discordianai.operations.units.locations import Bot
 from tests.operations.units.builders import INSTALLATION, exposure, places, put, read, words
 
 NEEDS = Needs(

@@ -11,7 +11,7 @@ import discordianai
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, unit_files
 from discordianai.operations.units.installation import closed_to_others, find_installation, outermost
-from discordianai.operations.units.places import Bot
+from discordianai.operations.units.locations import Bot
 from tests.operations.units.builders import places, put, read, run_enclosed
 
 SOURCE = Path(discordianai.__file__).parent.parent

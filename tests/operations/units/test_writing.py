@@ -6,7 +6,7 @@ import pytest
 
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, UnitFile, unit_files
-from discordianai.operations.units.places import Bot
+from discordianai.operations.units.locations import Bot
 from discordianai.operations.units.writing import remove, write
 from tests.operations.units.builders import INSTALLATION, places
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 import yarl
-from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 import discord
 from discord import app_commands
-from discordianai.discord.bridge import run_asyncio
+from discord.gateway import DiscordWebSocket
+from discordianai.discord.gateway.bridge import run_asyncio
 from discordianai.sandbox.discord import (
     CHANNELS,
     DiscordOptions,

@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar
 
-from discordianai.discord.buttons import Button
 from discordianai.discord.commands.declaration import CommandKind, Declaration
 from discordianai.discord.commands.services import Services
-from discordianai.discord.interaction import CommandInteraction, MessageCommandInteraction, Origin
-from discordianai.discord.messages import File
-from discordianai.discord.payload import Value
-from discordianai.discord.question_draft import QuestionDraft
+from discordianai.discord.interactions.interaction import (
+    CommandInteraction,
+    MessageCommandInteraction,
+    Origin,
+)
+from discordianai.discord.interactions.payload import Value
+from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.messages.buttons import Button
+from discordianai.discord.messages.port import File
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 from enum import IntEnum, StrEnum
 from typing import ClassVar
 
-from discordianai.model import Provider
+from discordianai.records import Provider
 
 MOST_CHOICES = 25
 """Discord's own limit, for the choices of an option and for what completes it."""

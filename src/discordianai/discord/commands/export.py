@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import messages
-from discordianai.discord.messages import File
+from discordianai.discord.messages.port import File
 
 MOST_EXPORTED = 8_000_000
 """Bytes. Discord takes ten million everywhere."""

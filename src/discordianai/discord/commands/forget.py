@@ -1,9 +1,9 @@
 """`/forget`: everything about a person is deleted, once that is confirmed."""
 
-from discordianai.discord.buttons import DANGER, Button
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import messages
+from discordianai.discord.messages.buttons import DANGER, Button
 
 DELETE, KEEP = "forget", "keep"
 """The actions of the buttons."""

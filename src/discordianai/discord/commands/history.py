@@ -1,11 +1,11 @@
 """`/history`: what is remembered of the conversation here, page by page."""
 
-from discordianai.discord import buttons
-from discordianai.discord.buttons import Button
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import NOTHING_HERE
-from discordianai.model import Role, Turn
+from discordianai.discord.messages import buttons
+from discordianai.discord.messages.buttons import Button
+from discordianai.records import Role, Turn
 
 PAGE = "page"
 """The action of the buttons that turn the pages; their subject is the page that they lead to."""

@@ -2,8 +2,8 @@
 
 from discordianai.discord.commands.command import MessageCommand, Modal, ModalCommand
 from discordianai.discord.commands.shared import quoted
-from discordianai.discord.interaction import MessageCommandInteraction
-from discordianai.discord.question_draft import QuestionDraft
+from discordianai.discord.interactions.interaction import MessageCommandInteraction
+from discordianai.discord.interactions.question_draft import QuestionDraft
 
 LANGUAGES = {
     "bg": "Bulgarian",

@@ -3,7 +3,7 @@
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import NOTHING_HERE
-from discordianai.discord.interaction import MANAGE_MESSAGES
+from discordianai.discord.interactions.interaction import MANAGE_MESSAGES
 
 FORGOTTEN = "This conversation is forgotten. The next question begins a new one."
 SHARED = "Everybody in this channel shares the conversation: only people who may manage messages can end it."

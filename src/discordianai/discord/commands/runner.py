@@ -3,15 +3,15 @@
 import structlog
 
 from discordianai.conversations.store import StoreError
-from discordianai.discord import buttons, last_words
 from discordianai.discord.commands.command import CommandReply
 from discordianai.discord.commands.services import Services
-from discordianai.discord.interaction import EPHEMERAL
-from discordianai.discord.messages import Body, MessageError
-from discordianai.discord.outcomes import FAILED, RunCommand
-from discordianai.discord.rest import DiscordApi
-from discordianai.discord.splitting import cut
-from discordianai.discord.webhook import InteractionWebhook
+from discordianai.discord.interactions.interaction import EPHEMERAL
+from discordianai.discord.interactions.outcomes import FAILED, RunCommand
+from discordianai.discord.messages import buttons, failure_notice
+from discordianai.discord.messages.port import Body, MessageError
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.messages.webhook import InteractionWebhook
+from discordianai.discord.rendering.splitting import cut
 from discordianai.guard import Guard
 
 STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
@@ -32,7 +32,7 @@ class CommandRunner:
             await self._run(wanted)
         if guard.failed:
             with guard:
-                await last_words.say(self._discord, wanted.address, FAILED)
+                await failure_notice.say(self._discord, wanted.address, FAILED)
 
     async def _run(self, wanted: RunCommand) -> None:
         log = self._log.bind(command=wanted.name)

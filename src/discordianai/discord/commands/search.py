@@ -3,8 +3,8 @@
 from discordianai.discord.commands.command import QuestionCommand
 from discordianai.discord.commands.declaration import Option
 from discordianai.discord.commands.shared import PRIVATE
-from discordianai.discord.interaction import CommandInteraction
-from discordianai.discord.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.discord.interactions.interaction import CommandInteraction
+from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
 
 
 def _draft(interaction: CommandInteraction) -> QuestionDraft:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from discordianai.context import Contexts
+from discordianai.answering.context import Contexts
 from discordianai.conversations.accounting import Limit, SpentOn
-from discordianai.conversations.channel_book import ChannelBook
-from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.places import ChannelSettings
+from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.store import Store
 from discordianai.discord.commands.declaration import Declaration, Offer
-from discordianai.model import Person, Place, Turn
+from discordianai.records import Person, Place, Turn
 
 
 class Conversations(Protocol):

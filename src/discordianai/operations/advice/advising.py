@@ -1,8 +1,8 @@
 """Asks every rule."""
 
 from discordianai.operations.advice.bot_rules import BOT_RULES
-from discordianai.operations.advice.findings import Finding, Use, period
 from discordianai.operations.advice.provider_rules import PROVIDER_RULES
+from discordianai.operations.advice.recommendation import Finding, Use, period
 from discordianai.operations.snapshot import Snapshot
 
 

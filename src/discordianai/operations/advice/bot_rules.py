@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from discordianai.operations.advice.findings import Change, Finding, Period, percent
+from discordianai.operations.advice.recommendation import Change, Finding, Period, percent
 
 Rule = Callable[[Period], Iterator[Finding]]
 

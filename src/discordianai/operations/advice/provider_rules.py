@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.statistics import Outcome
-from discordianai.operations.advice.findings import Change, Finding, Use, percent, rounded
+from discordianai.dispatch.dispatcher_statistics import Outcome
+from discordianai.operations.advice.recommendation import Change, Finding, Use, percent, rounded
 from discordianai.operations.snapshot import ProviderFigures
 
 Rule = Callable[[Use], Iterator[Finding]]

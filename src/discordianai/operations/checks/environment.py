@@ -90,7 +90,7 @@ def _proxies() -> Iterator[Finding]:
         yield ok(PROXIES, "none in the environment")
         return
     # Imported here: it brings httpx, which nobody without a proxy has to wait for.
-    from discordianai.transport.proxies import Proxies, ProxyError
+    from discordianai.transport.proxy_rules import Proxies, ProxyError
 
     try:
         proxies = Proxies.of_environment()

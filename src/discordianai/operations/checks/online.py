@@ -6,10 +6,10 @@ from importlib.util import find_spec
 import trio
 
 from discordianai.operations.checks import clock
-from discordianai.operations.checks.discord import Discord
+from discordianai.operations.checks.discord_check import Discord
 from discordianai.operations.checks.findings import Finding
-from discordianai.operations.checks.providers import Answerer
-from discordianai.operations.checks.questioning import Means, Service, bounded
+from discordianai.operations.checks.online_check import Means, Service, bounded
+from discordianai.operations.checks.provider_check import Answerer
 from discordianai.settings import Settings
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from discordianai.operations.units.escaping import bare, program, quoted
 from discordianai.operations.units.installation import FLAGS, Installation, outermost
-from discordianai.operations.units.places import Bot, Places
+from discordianai.operations.units.locations import Bot, Places
 
 MARK = "# Written by `discordianai service install"
 """How a file of ours begins: another one is never overwritten or removed."""

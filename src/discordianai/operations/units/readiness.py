@@ -9,7 +9,7 @@ from pathlib import Path
 from discordianai import settings_file
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.installation import Installation, closed_to_others
-from discordianai.operations.units.places import Bot
+from discordianai.operations.units.locations import Bot
 from discordianai.settings import Settings
 from discordianai.settings_file import SettingsError, secrets_of
 

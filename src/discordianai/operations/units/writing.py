@@ -8,7 +8,7 @@ from pathlib import Path
 from discordianai import safe_files
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import MARK, SHARED_UNIT, UnitFile
-from discordianai.operations.units.places import Bot
+from discordianai.operations.units.locations import Bot
 
 
 def write(files: Iterable[UnitFile]) -> dict[Path, bool]:

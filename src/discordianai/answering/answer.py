@@ -1,0 +1,124 @@
+"""What has come of an answer so far, and what is said below it in the end."""
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from discordianai.answering.provider_chain import AnswerEvent
+from discordianai.answering.reply import Closing
+from discordianai.dispatch.dispatcher import QueuePosition
+from discordianai.dispatch.refusals import DeadlinePassed
+from discordianai.providers.errors import ProviderError
+from discordianai.providers.events import End, LimitsReport, SourceList, TextDelta, UsageReport
+from discordianai.records import FinishReason, Question, Route, ToolCall, Usage, WebSearch
+
+COMING_BACK = "I am being restarted. The answer comes when I am back."
+RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
+INTERNAL_ERROR = "Something went wrong inside the bot."
+EMPTY_ANSWER = "The model gave an empty answer. Asking in other words often helps."
+NO_ROOM = "The model reached its length limit before it said anything. A simpler question may help."
+CUT_SHORT = "The answer was cut short because it reached the length limit."
+FILTERED = "{label}'s content filter stopped this answer."
+BROKEN_OFF = "The answer breaks off here."
+STOPPED = "Stopped."
+TOO_LATE = f"{DeadlinePassed.sentence} {DeadlinePassed.advice}"
+
+
+@dataclass(slots=True)
+class Spending:
+    """What asking one provider has taken; `usage` is its own count, None until it has told."""
+
+    route: Route
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class AnswerSoFar:
+    """The events of an answer, added up. `spent` has every provider from which something came."""
+
+    finish_reason: FinishReason | None = None
+    has_sources: bool = False
+    route: Route | None = None
+    spent: list[Spending] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All that was said."""
+        return "".join(self.pieces)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything to be seen."""
+        return any(piece.strip() for piece in self.pieces)
+
+    def add(self, event: AnswerEvent) -> None:
+        """Take what came."""
+        match event:
+            case Route():
+                self.route, self.has_sources = event, False
+            case QueuePosition() | LimitsReport():
+                pass
+            case TextDelta(text):
+                self._heard()
+                self.pieces.append(text)
+            case UsageReport(usage):
+                self._heard().usage = usage
+            case End(reason):
+                self._heard()
+                self.finish_reason = reason
+            case SourceList():
+                self._heard()
+                self.has_sources = True
+            case ToolCall():
+                self._heard()
+            case _:
+                assert_never(event)
+
+    def _heard(self) -> Spending:
+        """Something has come from whoever answers now."""
+        assert self.route is not None  # noqa: S101  # for mypy: every provider is announced by its route
+        if not self.spent or self.spent[-1].route is not self.route:
+            self.spent.append(Spending(self.route))
+        return self.spent[-1]
+
+    def ended(self, question: Question) -> Closing:
+        """Below an answer that came to its end."""
+        if self.finish_reason is FinishReason.FILTERED and self.route is not None:
+            return self._closing(numbered(FILTERED.format(label=self.route.provider.label), question))
+        if not self.says_something:
+            nothing = NO_ROOM if self.finish_reason is FinishReason.LENGTH else EMPTY_ANSWER
+            return Closing(note=numbered(nothing, question))
+        if self.finish_reason is FinishReason.LENGTH:
+            return self._closing(CUT_SHORT, unfinished=True)
+        if self.finish_reason is FinishReason.OTHER:
+            return self._closing(BROKEN_OFF, unfinished=True)
+        return self._closing("")
+
+    def stopped(self) -> Closing:
+        """Below one that somebody wanted no more of."""
+        return self._closing(STOPPED, unfinished=True)
+
+    def failed(self, question: Question, error: ProviderError) -> Closing:
+        """Below one that a provider did not give, or not whole."""
+        if not self.says_something:
+            return Closing(note=numbered(error.for_person, question))
+        return self._closing(numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)
+
+    def _closing(self, note: str, *, unfinished: bool = False) -> Closing:
+        """Where nothing was said, nobody has answered."""
+        said = self.says_something
+        footer = _footer(self.route) if said and self.route else ""
+        if said and self.route:  # who answered without what, or instead of whom, is true of a part as well
+            note = " ".join(filter(None, (self.route.note, note)))
+        always = self.route is not None and self.route.provider.web_search is WebSearch.ALWAYS
+        searched = always or self.has_sources
+        return Closing(note, footer, unfinished and said, searched)
+
+
+def numbered(sentence: str, question: Question) -> str:
+    """The number lets the operator find the log lines of what this person met."""
+    return f"{sentence} (error {question.number})"
+
+
+def _footer(route: Route) -> str:
+    return f"{route.provider.label} · {route.model} · {route.why}"

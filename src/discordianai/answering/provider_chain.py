@@ -1,0 +1,194 @@
+"""Asks the providers one question: the chosen one first, one that searches where the model calls for the web,
+and another one where one fails before it has said anything.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+
+from discordianai.dispatch.dispatcher import Dispatcher, QueuePosition
+from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
+from discordianai.providers.errors import BadRequest, ProviderError, ToolsRefused
+from discordianai.providers.events import End, Event, TextDelta, UsageReport
+from discordianai.records import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
+
+HELD_BACK = 60
+"""Characters of an answer that wait until it is clear that no call of a tool follows. Models that call one do
+so at once, or after a short sentence. At thirty tokens a second this takes half a second."""
+
+PARAGRAPH = "\n\n"
+
+USAGE_WITHIN = 1.0
+"""Seconds that a call of the tool waits for what it has taken, which comes at the end of its stream."""
+_WITHOUT_REASON = (BadRequest, ToolsRefused)
+
+AnswerEvent = Event | QueuePosition | Route
+"""What is heard of an answer. A `Route` says who answers from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the providers are asked it; `request` makes the request for a provider.
+
+    `reserve` sets aside what a request may cost, and raises `AllowanceSpent` where there is not so much.
+    `deadline` is on trio's clock, `number` the question's in the log.
+    """
+
+    inquiry: Inquiry
+    request: Callable[[Provider, str], ChatRequest]
+    reserve: Callable[[Provider, str, Usage], Awaitable[None]]
+    deadline: float
+    number: int
+
+
+class Asking:
+    """Knows every dispatcher, by its provider's name."""
+
+    def __init__(self, dispatchers: Mapping[str, Dispatcher], router: Router) -> None:
+        self._dispatchers = dispatchers
+        self._router = router
+        self._log = structlog.get_logger("discordianai.answering.provider_chain")
+
+    async def events(self, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+        """The answer's events, those of each provider behind a `Route`.
+
+        What is found on the web is a paragraph of its own behind what the model said before it called for it.
+        Raises the errors of `Dispatcher.stream` when no other provider can help.
+        """
+        choice, call, note = self._router.choose(asked.inquiry), None, ""
+        failed: dict[str, ProviderError] = {}
+        preamble = ""
+        while True:
+            shown, called = False, False
+            try:
+                async with aclosing(self._try(choice, call, note, asked)) as events:
+                    async for event in events:
+                        if isinstance(event, ToolCall):
+                            call, called = event, True
+                        if isinstance(event, TextDelta) and not shown:
+                            shown, event = True, TextDelta(preamble + event.text)
+                        yield event
+                preamble = PARAGRAPH if shown else preamble
+                search = self._router.search() if called else None
+                if search is None:
+                    return
+                choice = search
+            except ProviderError as error:
+                failed[choice.provider.name] = error
+                choice, note = self._after(error, choice, failed, asked, shown=shown)
+
+    def _after(
+        self,
+        error: ProviderError,
+        choice: Choice,
+        failed: dict[str, ProviderError],
+        asked: Asked,
+        *,
+        shown: bool,
+    ) -> tuple[Choice, str]:
+        """Who is asked after `choice` has failed, and what the person has to know.
+
+        Raises the error that tells most where nobody is left.
+        """
+        log = self._log.bind(question=asked.number)
+        if isinstance(error, ToolsRefused) and (choice.tools or choice.search is SearchMode.OFFERED):
+            del failed[choice.provider.name]
+            self._router.give_up_tools(choice.provider)
+            return self._router.choose(asked.inquiry), ""
+        instead = self._router.instead(choice, failed)
+        if shown or not error.helped_by_others:
+            raise error
+        if instead is None:
+            raise _most_telling(tuple(failed.values()))
+        log.warning("asking another provider", reason=error.for_log)
+        return instead, f"{choice.provider.label} could not answer, so {instead.provider.label} did."
+
+    async def _try(
+        self, choice: Choice, call: ToolCall | None, note: str, asked: Asked
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        provider = choice.provider
+        dispatcher = self._dispatchers[provider.name]
+        request = asked.request(provider, dispatcher.model)
+        request = replace(request, tools=choice.tools, search=choice.search)
+        if call is not None and choice.search is SearchMode.REQUIRED:
+            request = replace(request, turns=_with_query(request.turns, call.argument))
+        self._log.debug("asking", question=asked.number, provider=provider.name, turns=len(request.turns))
+        await asked.reserve(provider, request.model, dispatcher.expected(request))
+        note = " ".join(filter(None, (note, _left_out(provider, asked.inquiry))))
+        yield Route(provider, request.model, choice.why, note)
+        patience = HELD_BACK if choice.tools else 0
+        async with (
+            dispatcher.stream(request, asked.deadline) as events,
+            aclosing(_held_back(events, patience)) as held,
+        ):
+            async for event in held:
+                if isinstance(event, TextDelta):
+                    self._router.answered(asked.inquiry, provider)
+                yield event
+
+
+async def _held_back(
+    events: AsyncIterator[Event | QueuePosition], characters: int
+) -> AsyncGenerator[Event | QueuePosition, None]:
+    """The same events, text as soon as it is clear that it is the answer: after so many characters.
+
+    A call of the tool is the last of them, but for the usage; text that was held back before it is dropped.
+    """
+    held, shown = "", False
+    async for event in events:
+        match event:
+            case ToolCall(name):
+                if name != WEB_SEARCH.name:
+                    continue
+                yield event
+                if (usage := await _usage_behind(events)) is not None:
+                    yield usage
+                return
+            case TextDelta(text) if not shown:
+                held += text
+                if len(held) <= characters:
+                    continue
+                shown, event = True, TextDelta(held)
+            case End() if held and not shown:
+                shown = True
+                yield TextDelta(held)
+        yield event
+
+
+async def _usage_behind(call: AsyncIterator[Event | QueuePosition]) -> UsageReport | None:
+    """What a call has taken, where that is told soon: nobody waits for a stream of which no more is wanted,
+    nor minds how it ends."""
+    usage = None
+    with trio.move_on_after(USAGE_WITHIN), suppress(ProviderError):
+        async for event in call:
+            if isinstance(event, UsageReport):
+                usage = usage or event
+    return usage
+
+
+def _most_telling(errors: Sequence[ProviderError]) -> ProviderError:
+    """The last of them, or an earlier one that says why the question was refused, where the last does not."""
+    *earlier, last = errors
+    reasons = [one for one in earlier if isinstance(one, BadRequest) and type(one) not in _WITHOUT_REASON]
+    return reasons[-1] if reasons and type(last) in _WITHOUT_REASON else last
+
+
+def _left_out(provider: Provider, inquiry: Inquiry) -> str:
+    """What the provider cannot take, in words for the person."""
+    kinds = {
+        "pictures": inquiry.images and not provider.images,
+        "files": inquiry.files and not provider.files,
+    }
+    missing = " or ".join(kind for kind, left_out in kinds.items() if left_out)
+    return f"{provider.label} takes no {missing}, so it answered without." if missing else ""
+
+
+def _with_query(turns: tuple[Turn, ...], query: str) -> tuple[Turn, ...]:
+    """The same turns, the last with what the model wants to be searched for."""
+    question = turns[-1]
+    if not query.strip():
+        return turns
+    return (*turns[:-1], replace(question, text=f"{question.text}\n\n(Search the web for: {query})"))

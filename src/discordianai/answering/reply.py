@@ -1,0 +1,98 @@
+"""The port through which an answer is shown: the assistant writes, the Discord room shows."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from discordianai.conversations.pending_questions import TurnId
+from discordianai.records import Citations
+
+
+class ReplyFailed(Exception):
+    """The answer could not be shown; the text says why, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What comes below an answer. `note` is what the person has to know, `footer` who answered.
+
+    `unfinished` answers can be gone on with; what was not `searched` can be.
+    """
+
+    note: str = ""
+    footer: str = ""
+    unfinished: bool = False
+    searched: bool = False
+
+
+class Reply(Protocol):
+    """Where an answer is written. The person sees each step as soon as the place allows."""
+
+    def write(self, text: str) -> None:
+        """Add `text` to what is shown; never waits. Raises `ReplyFailed` where nobody can see it any more."""
+
+    def cite(self, citations: Citations) -> None:
+        """These are the sources of what is written from now on, and of all of it in the end."""
+
+    def say(self, status: str) -> None:
+        """Show `status` until there is text; never waits. Raises `ReplyFailed`, as `write` does."""
+
+    def close(self, closing: Closing) -> str:
+        """Add what comes below; all of the answer as `finish` will show it. Nothing is written after that."""
+
+    async def finish(self, turn: TurnId | None = None) -> None:
+        """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more.
+
+        `turn` names what was asked, where that is remembered: it can be asked again then.
+        """
+
+
+class FakeReply:
+    """Keeps what was written; `finished` once all of it counts as shown.
+
+    A test may set `failure`, which `finish` raises, or `gone`, which `write` and `say` raise, too.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.citations: Citations = ()
+        self.statuses: list[str] = []
+        self.closing: Closing | None = None
+        self.finished = False
+        self.turn: TurnId | None = None
+        self.failure: ReplyFailed | None = None
+        self.gone: ReplyFailed | None = None
+
+    @property
+    def note(self) -> str:
+        """The closing note, once there is one."""
+        return self.closing.note if self.closing else ""
+
+    def write(self, text: str) -> None:
+        """See `Reply.write`."""
+        self._check()
+        self.text += text
+
+    def cite(self, citations: Citations) -> None:
+        """See `Reply.cite`."""
+        self.citations = citations
+
+    def say(self, status: str) -> None:
+        """See `Reply.say`."""
+        self._check()
+        self.statuses.append(status)
+
+    def close(self, closing: Closing) -> str:
+        """See `Reply.close`."""
+        self.closing = closing
+        return "\n\n".join(filter(None, (self.text, closing.note)))
+
+    async def finish(self, turn: TurnId | None = None) -> None:
+        """See `Reply.finish`."""
+        self._check()
+        if self.failure is not None:
+            raise self.failure
+        self.turn, self.finished = turn, True
+
+    def _check(self) -> None:
+        if self.gone is not None:
+            raise self.gone

@@ -1,0 +1,284 @@
+"""Answers one question: its turn -> what was said before -> ask -> stream -> remember -> show the end."""
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from discordianai.answering.answer import COMING_BACK, RESTARTING, TOO_LATE, AnswerSoFar, numbered
+from discordianai.answering.context import Context, Contexts
+from discordianai.answering.provider_chain import Asked, Asking
+from discordianai.answering.reply import Closing, Reply, ReplyFailed
+from discordianai.conversations.accounting import Charge
+from discordianai.conversations.ledger import Ledger, LimitReached
+from discordianai.conversations.pending_questions import Answer, PendingQuestions, TurnId
+from discordianai.conversations.store import StoreError
+from discordianai.dispatch.dispatcher import QueuePosition
+from discordianai.dispatch.keyed_fifo_limiter import Spot, Turnstile
+from discordianai.dispatch.refusals import AllowanceSpent
+from discordianai.dispatch.routing import Inquiry
+from discordianai.guard import Guard
+from discordianai.providers.errors import ProviderError
+from discordianai.providers.events import SourceList, TextDelta
+from discordianai.records import Provider, Question, Route, Usage
+
+LAST_WORDS_TIMEOUT = 3.0
+"""Seconds that an answer which is being cancelled may take to tell the person so."""
+
+PATIENCE = 2.0
+"""Seconds that a question waits for its turn without a word."""
+
+EARLIER_FIRST = "Waiting for the questions before this one."
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantOptions:
+    """`in_flight` questions of one person are worked on at once; each has `deadline_seconds`."""
+
+    deadline_seconds: float = 300.0
+    in_flight: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a question has from the moment it came: its places in two lines, and its end on trio's clock."""
+
+    spots: tuple[Spot, Spot]
+    deadline: float
+
+    def close(self) -> None:
+        """It is answered, or will not be; only the first call counts."""
+        with ExitStack() as places:
+            for spot in self.spots:
+                places.callback(spot.leave)
+
+
+class Assistant:
+    """Asks the providers; `pending` has the questions until they are answered."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        contexts: Contexts,
+        pending: PendingQuestions,
+        ledger: Ledger,
+        options: AssistantOptions,
+    ) -> None:
+        self._asking = asking
+        self._contexts = contexts
+        self._pending = pending
+        self._ledger = ledger
+        self._options = options
+        self._people = Turnstile(options.in_flight)
+        self._conversations = Turnstile()
+        self._running: dict[int, trio.CancelScope] = {}
+
+    def line_up(self, question: Question) -> Standing:
+        """Take this question's places, in the order of the calls; for `answer`."""
+        return Standing(
+            spots=(
+                self._people.line_up(question.person.id),
+                self._conversations.line_up(self._contexts.key(question)),
+            ),
+            deadline=trio.current_time() + self._options.deadline_seconds,
+        )
+
+    def adopt(self, options: AssistantOptions) -> None:
+        """Answer by these from now on."""
+        self._options = options
+        self._people.adopt(options.in_flight)
+
+    def stop(self, interaction_id: int) -> bool:
+        """Withdraw the question of that interaction, if it is here and not yet answered."""
+        scope = self._running.get(interaction_id)
+        if scope is not None:
+            scope.cancel()
+        return scope is not None
+
+    async def answer(self, question: Question, standing: Standing, reply: Reply, note: str = "") -> None:
+        """Answer `question` into `reply` when its turn has come; `note` is to be said below.
+
+        A bug leaves as it came, and the caller tells the person; of all else they have been told. A protected
+        question that is cancelled stays pending, for the next process.
+        """
+        log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
+        try:
+            with closing(standing):
+                await self._converse(question, standing, reply, note, log)
+        except ReplyFailed as error:
+            log.warning("the answer could not be shown", reason=str(error))
+            await self._done(question, log)
+        except Exception:
+            raise
+        except BaseException:  # cancelled, perhaps together with a bug
+            words = COMING_BACK if question.protected else RESTARTING
+            with trio.move_on_after(LAST_WORDS_TIMEOUT, shield=True):
+                await _say_goodbye(reply, words, log)
+            raise
+
+    async def _converse(
+        self, question: Question, standing: Standing, reply: Reply, note: str, log: FilteringBoundLogger
+    ) -> None:
+        answer = AnswerSoFar()
+        # What is reserved is held until it is charged, so that no other answer is counted on it meanwhile.
+        async with AsyncExitStack() as reserved:
+            try:
+                context, closing = await self._stream(question, standing, reply, answer, reserved)
+            except _NotInTime:
+                log.warning("the question's time was over before its turn came", error=question.number)
+                context, closing = None, Closing(note=numbered(TOO_LATE, question))
+            closing = replace(closing, note=" ".join(filter(None, (closing.note, note))))
+            if not answer.says_something:
+                reply.cite(())
+            shown = reply.close(closing)
+            turn = await self._keep(question, answer, context, shown, log)
+        await reply.finish(turn)
+        await self._done(question, log)
+        log.info("answered", characters=len(answer.text), complete=not closing.note)
+
+    async def _stream(
+        self,
+        question: Question,
+        standing: Standing,
+        reply: Reply,
+        answer: AnswerSoFar,
+        reserved: AsyncExitStack,
+    ) -> tuple[Context | None, Closing]:
+        """Ask and show; in what it was asked, if it was, and what is to stand below. Raises `_NotInTime`."""
+        context: Context | None = None
+        log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
+        try:
+            with self._stoppable(question) as scope:
+                await _wait_for_turn(standing, reply)
+                context = await self._contexts.of(question)
+                await self._ask(context, standing.deadline, reply, answer, reserved)
+        except ProviderError as error:
+            log.warning("the provider failed", error=question.number, reason=error.for_log)
+            return context, answer.failed(question, error)
+        return context, answer.stopped() if scope.cancelled_caught else answer.ended(question)
+
+    @contextmanager
+    def _stoppable(self, question: Question) -> Iterator[trio.CancelScope]:
+        """What runs inside ends when the question is withdrawn."""
+        interaction_id = question.address.interaction_id
+        with trio.CancelScope() as scope:
+            self._running[interaction_id] = scope
+            try:
+                yield scope
+            finally:
+                del self._running[interaction_id]
+
+    async def _ask(
+        self,
+        context: Context,
+        deadline: float,
+        reply: Reply,
+        answer: AnswerSoFar,
+        reserved: AsyncExitStack,
+    ) -> None:
+        question = context.question
+
+        async def reserve(provider: Provider, model: str, most: Usage) -> None:
+            held = self._ledger.reserve(question.person.id, question.place.guild_id, model, most)
+            try:
+                await reserved.enter_async_context(held)
+            except LimitReached as error:
+                raise AllowanceSpent(provider, str(error), error.whose) from error
+
+        wanted = question.provider or self._contexts.provider_of(context.wanted_model)
+        inquiry = Inquiry(
+            text=question.text,
+            history=context.history,
+            conversation=context.key,
+            wanted=wanted,
+            search=question.search,
+            images=bool(question.images),
+            files=bool(question.files),
+        )
+        asked = Asked(inquiry, context.fitting_request, reserve, deadline, question.number)
+        async with aclosing(self._asking.events(asked)) as events:
+            async for event in events:
+                answer.add(event)
+                match event:
+                    case Route():
+                        reply.cite(())  # what one has found is no source of another one's answer
+                    case QueuePosition(number):
+                        reply.say(_waiting(number))
+                    case SourceList(citations):
+                        reply.cite(citations)
+                    case TextDelta(text):
+                        reply.write(text)
+
+    async def _keep(
+        self,
+        question: Question,
+        answer: AnswerSoFar,
+        context: Context | None,
+        shown: str,
+        log: FilteringBoundLogger,
+    ) -> TurnId | None:
+        """A part that was shown is kept too: the next question may be about it."""
+        exchange = context.exchange(answer.text) if context and answer.says_something else None
+        charges = self._charges(answer, context) if context else ()
+        try:
+            interaction_id = question.address.interaction_id
+            return await self._pending.answered(interaction_id, Answer(shown, exchange, charges))
+        except StoreError as error:
+            log.error("this turn is not stored", reason=str(error))
+            return None
+
+    def _charges(self, answer: AnswerSoFar, context: Context) -> tuple[Charge, ...]:
+        """What each provider that was asked is owed, by its own count or else by ours."""
+        person_id, guild_id = context.question.person.id, context.question.place.guild_id
+        charges = []
+        for spending in answer.spent:
+            route = spending.route
+            text = answer.text if route is answer.route else ""
+            usage = spending.usage or context.usage(route, text)
+            charges.append(self._ledger.charge(person_id, guild_id, route.provider.name, route.model, usage))
+        return tuple(charges)
+
+    async def _done(self, question: Question, log: FilteringBoundLogger) -> None:
+        """All is shown, or never will be: no later process has to take it up."""
+        try:
+            await self._pending.finish(question.address.interaction_id)
+        except StoreError as error:
+            log.debug("the end of a question is not stored", reason=str(error))
+
+
+class _NotInTime(Exception):
+    """The question's time was over before its turn came."""
+
+
+async def _wait_for_turn(standing: Standing, reply: Reply) -> None:
+    """Raises `_NotInTime`."""
+    patience = min(trio.current_time() + PATIENCE, standing.deadline)
+    for spot in standing.spots:
+        if await _let_in(spot, patience):
+            continue
+        reply.say(EARLIER_FIRST)
+        if not await _let_in(spot, standing.deadline):
+            raise _NotInTime
+
+
+async def _let_in(spot: Spot, until: float) -> bool:
+    with trio.move_on_at(until):
+        await spot.let_in.wait()
+        return True
+    return False
+
+
+async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> None:
+    with Guard(log, "a bug kept the last words from a person"):
+        try:
+            reply.close(Closing(note=note))
+            await reply.finish()
+        except ReplyFailed as error:
+            log.warning("the person could not be told", reason=str(error))
+
+
+def _waiting(place: int) -> str:
+    return "You are next." if place == 1 else f"Waiting: number {place} in line."

@@ -1,0 +1,106 @@
+"""`discordianai advise`: what a running bot's figures say that should change."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from discordianai.cli import Commands
+    from discordianai.operations.snapshot import Snapshot
+
+HERE = "http://127.0.0.1:8080"
+TIMEOUT = 5.0
+"""Seconds for an answer from this machine."""
+
+LARGEST = 16 * 2**20
+"""Bytes that a file of figures may have; a snapshot has some thousands."""
+
+
+class NoFigures(Exception):
+    """There is nothing to advise on; the text says why, and what to do."""
+
+
+def add_to(commands: "Commands") -> None:
+    """Add `advise`."""
+    parser = commands.add_parser(
+        "advise",
+        help="say what to change in settings.toml, by the figures of the running bot",
+        description="Looks at what has happened since the bot was started, or in some seconds from now.",
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--url", metavar="URL", default=HERE, help=f"of the bot's pages; by default {HERE}")
+    source.add_argument(
+        "--file", type=Path, metavar="FILE", help="what /api/snapshot has shown, kept in a file"
+    )
+    parser.add_argument(
+        "--seconds", type=_seconds, metavar="N", help="look at the next N seconds, not at all since the start"
+    )
+    parser.set_defaults(command=_advise)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError("should be from 1 to 86400")
+    return seconds
+
+
+def _advise(options: argparse.Namespace) -> int:
+    from discordianai.operations.advice import advise, as_text, period
+
+    before = None
+    try:
+        if options.file is not None:
+            now = _read(options.file)
+        else:
+            now = _ask(options.url)
+            if options.seconds is not None:
+                time.sleep(options.seconds)
+                before, now = now, _ask(options.url)
+    except NoFigures as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    looked_at = period(now, before)
+    sys.stdout.write(as_text(advise(now, before), looked_at))
+    return 0
+
+
+def _ask(url: str) -> "Snapshot":
+    import httpx
+
+    from discordianai.operations.snapshot import NotASnapshot, from_json
+
+    address = f"{url.rstrip('/')}/api/snapshot"
+    try:
+        # What the environment says of proxies is about other machines.
+        response = httpx.get(address, timeout=TIMEOUT, trust_env=False)
+        if response.status_code == 503:
+            raise NoFigures(f"{address}: the bot is starting; try again in a moment")
+        response.raise_for_status()
+        return from_json(response.content)
+    except httpx.HTTPStatusError as error:
+        raise NoFigures(f"{address}: it answers {error.response.status_code}; is that the bot?") from None
+    except NotASnapshot as error:
+        raise NoFigures(f"{address}: no snapshot of a bot of this version ({error})") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NoFigures(
+            f"{address}: no bot answers ({type(error).__name__}); is it running, "
+            "and is that where [operations] host and port of its settings say?"
+        ) from None
+
+
+def _read(path: Path) -> "Snapshot":
+    from discordianai import safe_files
+    from discordianai.operations.snapshot import NotASnapshot, from_json
+
+    try:
+        return from_json(safe_files.read(path, LARGEST))
+    except OSError as error:
+        raise NoFigures(f"{path}: {error.strerror}") from None
+    except NotASnapshot as error:
+        raise NoFigures(
+            f"{path}: no snapshot of a bot of this version ({error}); "
+            f"this makes one: curl --output snapshot.json {HERE}/api/snapshot"
+        ) from None

@@ -1,0 +1,108 @@
+"""`check`: whether the bot can run here, and with `--online`, whether Discord and the providers agree."""
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from discordianai.cli import EX_CONFIG
+from discordianai.cli.common import say
+from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.privileges import acting_as_owner
+from discordianai.safe_files import located
+
+if TYPE_CHECKING:
+    from discordianai.cli import Commands
+    from discordianai.settings import Settings
+
+TIMEOUT = 30.0
+LONGEST_TIMEOUT = 600.0
+"""Seconds for each question to a service."""
+
+
+def add_to(commands: "Commands") -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "check",
+        help="look whether the bot can run here",
+        description="Look whether the bot can run here. Ends with 0, with 1 where there is a problem, or with"
+        " 78 where the bot would not start.",
+    )
+    parser.add_argument("--online", action="store_true", help="ask Discord and the providers too")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help=f"for each question to a service, with --online (default: {TIMEOUT:g})",
+    )
+    parser.set_defaults(command=_check)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to {LONGEST_TIMEOUT:g}")
+    return seconds
+
+
+def _check(options: argparse.Namespace) -> int:
+    # Imported here, as each of the others would wait for it.
+    from discordianai.operations.checks import database_check, environment, settings_check
+
+    looked = settings_check.look(options.settings, os.environ)
+    findings = [*looked.findings, *environment.look()]
+    if looked.settings is not None:
+        path = located(Path(looked.settings.conversations.database))
+        with acting_as_owner(path):
+            findings += database_check.look(path)
+    if options.online:
+        if looked.settings is None:
+            say("nobody was asked: without usable settings it is not known whom")
+        elif any(finding.fatal and finding.subject == environment.PROXIES for finding in findings):
+            say("nobody was asked: the proxies of the environment cannot be used")
+        else:
+            findings += _ask(looked.settings, options.timeout)
+    _print(findings, as_json=options.json)
+    return exit_status(findings)
+
+
+def _ask(settings: "Settings", timeout: float) -> Sequence[Finding]:
+    # Imported here: they take as long as all of the rest.
+    from discordianai.operations import logs
+    from discordianai.operations.checks import online
+
+    logs.configure(settings.logging.model_copy(update={"level": "ERROR"}))  # what matters is in the table
+    if sys.stderr.isatty():
+        say("asking Discord and the providers ...")
+    return online.ask(settings, timeout)
+
+
+def exit_status(findings: Sequence[Finding]) -> int:
+    """What the worst finding makes of it; warnings make nothing of it."""
+    problems = [finding for finding in findings if finding.verdict is Verdict.PROBLEM]
+    if any(finding.fatal for finding in problems):
+        return EX_CONFIG
+    return 1 if problems else 0
+
+
+def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may have what no encoding has
+    if as_json:
+        shown = {"status": exit_status(findings), "findings": [asdict(finding) for finding in findings]}
+        sys.stdout.write(json.dumps(shown, indent=2) + "\n")
+        return
+    from discordianai.operations.checks import report
+
+    report.show(findings, sys.stdout)

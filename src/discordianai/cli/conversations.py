@@ -1,0 +1,230 @@
+"""`conversations stats`, `export` and `purge`: what the bot remembers, for its operator."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from discordianai import safe_files
+from discordianai.cli import common
+from discordianai.cli.partial_file import partial_file
+from discordianai.conversations.accounting import NANO, Spent
+from discordianai.conversations.export import exported
+from discordianai.conversations.inspection import Inspection, inspect
+from discordianai.conversations.lock import bot_is_running
+from discordianai.conversations.operator_access import visit
+from discordianai.conversations.selection import Selection
+from discordianai.operations.progress import progress
+from discordianai.privileges import acting_as_owner
+
+if TYPE_CHECKING:
+    from discordianai.cli import Commands
+
+
+def add_to(commands: "Commands") -> None:
+    """Declare the commands."""
+    group = commands.add_parser("conversations", help="what the bot remembers: stats, export, purge")
+    actions = group.add_subparsers(required=True, metavar="ACTION")
+
+    stats = actions.add_parser("stats", help="how much there is")
+    stats.add_argument("--json", action="store_true", help="for machines")
+    common.add_options(stats)
+    stats.set_defaults(command=_stats)
+
+    export = actions.add_parser("export", help="write what was said as JSON Lines, one turn a line")
+    export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="instead of stdout")
+    export.add_argument("--force", action="store_true", help="overwrite FILE")
+    _add_selection(export.add_mutually_exclusive_group())
+    common.add_options(export)
+    export.set_defaults(command=_export)
+
+    purge = actions.add_parser("purge", help="remove what was said; what it cost stays in the accounts")
+    selection = purge.add_mutually_exclusive_group(required=True)
+    _add_selection(selection)
+    selection.add_argument("--older-than", type=_days, metavar="DAYS", help="what was said before that")
+    selection.add_argument("--all", action="store_true", help="everything that was said")
+    purge.add_argument("--yes", action="store_true", help="do not ask")
+    common.add_options(purge)
+    purge.set_defaults(command=_purge)
+
+
+def _add_selection(group: "argparse._MutuallyExclusiveGroup") -> None:
+    group.add_argument("--person", type=_id, metavar="ID", help="what this person said and was told")
+    group.add_argument("--server", type=_id, metavar="ID", help="what was said in this server")
+    group.add_argument("--channel", type=_id, metavar="ID", help="what was said in this channel or thread")
+
+
+def _id(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < number < 2**63:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no id; Discord's developer mode has a menu to copy one"
+        )
+    return number
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+    return days
+
+
+def _selection(options: argparse.Namespace) -> Selection:
+    return Selection(person_id=options.person, guild_id=options.server, channel_id=options.channel)
+
+
+def _stats(options: argparse.Namespace) -> int:
+    path = common.named(options)
+    with acting_as_owner(path):
+        with visit(path) as connection:
+            figures = inspect(connection, path, time.time())
+        bot_running = bot_is_running(path)
+        if not options.json:
+            common.tell_of_bot(path)
+    if options.json:
+        shown = {"database": str(path), "bot_running": bot_running, **_for_machines(figures)}
+        _write([json.dumps(shown)], sys.stdout.buffer)
+    else:
+        _write([f"{name:16}{value}" for name, value in _for_people(figures).items()], sys.stdout.buffer)
+    return 0
+
+
+def _for_machines(figures: Inspection) -> dict[str, object]:
+    """Money in whole units of the currency, times as in ISO 8601."""
+    shown = asdict(figures)
+    for name in ("oldest", "newest"):
+        shown[name] = _moment(shown[name]).isoformat() if shown[name] is not None else None
+    for name in ("today", "month"):
+        shown[name]["cost"] /= NANO
+    return shown
+
+
+def _for_people(figures: Inspection) -> dict[str, str]:
+    return {
+        "conversations": f"{figures.conversations:,}",
+        "turns": f"{figures.turns:,}",
+        "people": f"{figures.people:,}",
+        "servers": f"{figures.servers:,}",
+        "oldest turn": _minute(figures.oldest),
+        "newest turn": _minute(figures.newest),
+        "open questions": f"{figures.open_questions:,}",
+        "file": f"{_megabytes(figures.file_bytes)}, of which {_megabytes(figures.free_bytes)} free",
+        "log": _megabytes(figures.log_bytes),
+        "today": _spent(figures.today),
+        "this month": _spent(figures.month),
+    }
+
+
+def _spent(spent: Spent) -> str:
+    unpriced = f", {common.amount(spent.unpriced, 'answer')} without a price" if spent.unpriced else ""
+    return (
+        f"{common.amount(spent.answers, 'answer')}, {common.amount(spent.tokens, 'token')},"
+        f" cost {spent.cost / NANO:.4f}{unpriced}"
+    )
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _minute(at: float | None) -> str:
+    return f"{_moment(at):%Y-%m-%d %H:%M} UTC" if at is not None else "none"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"
+
+
+def _export(options: argparse.Namespace) -> int:
+    path = common.named(options)
+    with (
+        common.stoppable(),
+        _output(options.file, overwrite=options.force) as out,  # root writes it as itself
+        acting_as_owner(path),
+        visit(path) as connection,
+        progress("exporting") as report,
+    ):
+        turns = _write(exported(connection, _selection(options), report), out)
+    common.say(f"{common.amount(turns, 'turn')} exported")
+    return 0
+
+
+@contextmanager
+def _output(file: Path | None, *, overwrite: bool) -> Iterator[BinaryIO]:
+    if file is None:
+        yield sys.stdout.buffer
+        return
+    with partial_file(file, overwrite=overwrite) as partial:
+        descriptor = safe_files.open_existing(partial, os.O_WRONLY, mine=True)
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+
+
+def _write(lines: Iterable[str], out: BinaryIO) -> int:
+    """Write the lines, in UTF-8 whatever the terminal's encoding; how many."""
+    number = 0
+    for line in lines:
+        out.write(line.encode() + b"\n")
+        number += 1
+    out.flush()
+    return number
+
+
+def _purge(options: argparse.Namespace) -> int:
+    path = common.named(options)
+    with acting_as_owner(path):
+        return _purge_from(path, options)
+
+
+def _purge_from(path: Path, options: argparse.Namespace) -> int:
+    # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
+    from discordianai.conversations.maintenance import DAY
+    from discordianai.conversations.purge import Purge
+    from discordianai.conversations.upgrade import upgrade
+
+    selection = _selection(options)
+    if options.older_than is not None:
+        selection = Selection(before=time.time() - options.older_than * DAY)
+    with visit(path) as connection:
+        turns = selection.count(connection)
+    common.tell_of_bot(path)
+    common.say(f"{common.amount(turns, 'turn')} will be removed, for ever")
+    if not (options.yes or _confirmed()):
+        common.say("nothing was removed")
+        return 1
+    with common.stoppable(), progress("bringing the database up to date") as report:
+        upgrade(path, lambda _schema: report(0, 0))
+    with common.stoppable(), visit(path, write=True) as connection:
+        purge = Purge(path, connection)
+        with progress("removing") as report:
+            removed = purge.remove(selection, turns, report)
+        common.say(f"{common.amount(removed, 'turn')} removed")
+        with progress("shrinking the file") as report:
+            purge.shrink(report)
+        if not purge.empty_log():
+            common.say(
+                "the bot notices within a second or two, and clears its memory and its log of them"
+                if purge.bot_is_running()
+                else "another command reads the database, so that the log could not be cleared of them; the"
+                " next start of the bot does it"
+            )
+    return 0
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        common.say("nobody can be asked here; confirm with --yes")
+        return False
+    common.say("Go on? (yes/no)")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

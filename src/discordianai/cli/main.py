@@ -1,0 +1,54 @@
+"""Assembles the commands a person types, and turns their errors into sentences and exit statuses."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from discordianai import settings_file
+from discordianai.cli import EX_CONFIG, advise, backup, check, conversations, invite, migrate, run, service
+from discordianai.cli.partial_file import NotWritten
+from discordianai.conversations.store import StoreError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the process's exit status."""
+    options = make_parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except settings_file.SettingsError as error:
+        return _tell(*error.problems, status=EX_CONFIG)
+    except (StoreError, NotWritten) as error:
+        return _tell(str(error), status=1)
+    except BrokenPipeError:  # whoever read stdout has seen enough
+        _close_stdout()
+        return 1
+    except OSError as error:
+        _close_stdout()
+        return _tell(f"{error.filename or 'stdout'}: {error.strerror}", status=1)
+    except KeyboardInterrupt:
+        return _tell("stopped", status=1)
+    return status
+
+
+def _close_stdout() -> None:
+    """What could not be written is not tried once more, with a traceback, when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(*sentences: str, status: int) -> int:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)  # noqa: T201  # for the person at the terminal
+    return status
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Knows every command; a command's function is in `command` of what it has parsed."""
+    parser = argparse.ArgumentParser(
+        prog="discordianai",
+        description="A Discord assistant that answers from OpenAI, Perplexity and others.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for group in (run, check, invite, advise, backup, conversations, service, migrate):
+        group.add_to(commands)
+    return parser

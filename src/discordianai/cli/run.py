@@ -1,0 +1,75 @@
+"""`run` and `sandbox`: the bot itself."""
+
+import argparse
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from discordianai import settings_file
+from discordianai.cli import EX_CONFIG, proxies
+
+if TYPE_CHECKING:
+    from discordianai.cli import Commands
+    from discordianai.settings import Settings
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite
+gives the interpreter away: while other threads compute, a question waits for every return."""
+
+
+def add_to(commands: "Commands") -> None:
+    """Declare the commands."""
+    run = commands.add_parser("run", help="run the bot")
+    run.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
+    run.set_defaults(command=_run)
+    sandbox = commands.add_parser("sandbox", help="try the bot here, with no account and no key")
+    sandbox.set_defaults(command=_sandbox)
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = _load(options.settings)
+    # Imported here so that a mistake in the settings is told at once, and other commands start faster.
+    import trio
+
+    from discordianai import app
+    from discordianai.conversations.store import StoreError
+    from discordianai.discord.gateway.session_limit import ListenerRefused
+    from discordianai.operations import logs
+    from discordianai.operations.http_server import CannotServe
+
+    logs.configure(settings.logging)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    log = logging.getLogger("discordianai")
+    try:
+        trio.run(app.run, settings, partial(settings_file.load, options.settings))
+    except (ListenerRefused, CannotServe) as error:
+        log.critical("%s", error)
+        return EX_CONFIG
+    except StoreError as error:
+        log.critical("%s", error)
+        return 1
+    except Exception:
+        log.critical("a part of the bot died of a bug", exc_info=True)
+        return 1
+    return 0
+
+
+def _load(path: Path | None) -> "Settings":
+    """The settings. Raises `SettingsError` with every mistake, those of the environment's proxies too."""
+    try:
+        settings = settings_file.load(path)
+    except settings_file.SettingsError as error:
+        raise settings_file.SettingsError(*error.problems, *proxies.problems()) from None
+    proxies.require()
+    return settings
+
+
+def _sandbox(_options: argparse.Namespace) -> int:
+    proxies.require()
+    import trio
+
+    from discordianai.sandbox import terminal
+
+    return trio.run(terminal.run)

@@ -1,0 +1,76 @@
+"""Which conversation a question belongs to, and so what an answer can know.
+
+What was said in one conversation is never shown in another, so that privacy follows from the key alone:
+
+* An answer that only one person sees (ephemeral) belongs to a conversation of its own for that person in
+  that channel, under every scope. Were it a mark on each turn of a shared conversation instead, one forgotten
+  filter would show it to everybody; with a key of its own, there is nothing to filter.
+* A direct message has no server. Under the scope `user` it keeps its own conversation all the same: what is
+  said there does not follow the person into a server, nor the other way round.
+* A thread is a channel of its own to Discord, so that it needs no rule.
+
+Nothing flows from the public conversation into the private one either: a private question starts afresh. That
+is the price of the rule being one line long.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from discordianai.records import Person, Place
+
+EVERYBODY = 0
+EVERYWHERE = 0
+"""No snowflake is 0."""
+
+LONGEST_NAME = 32
+"""Characters; Discord allows no longer display names, webhooks do."""
+
+
+class Scope(StrEnum):
+    """What a public conversation spans."""
+
+    USER_IN_CHANNEL = "user-in-channel"
+    CHANNEL = "channel"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKey:
+    """A conversation: a person's in a channel, everybody's in a channel, or a person's in all channels."""
+
+    channel_id: int
+    person_id: int
+    private: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        person: Person,
+        place: Place,
+        scope: Scope = Scope.USER_IN_CHANNEL,
+        *,
+        private: bool = False,
+    ) -> "ConversationKey":
+        """The conversation that a question of `person` in `place` continues."""
+        if private:
+            return cls(place.channel_id, person.id, private=True)
+        if scope is Scope.CHANNEL:
+            return cls(place.channel_id, EVERYBODY)
+        if scope is Scope.USER and place.guild_id is not None:
+            return cls(EVERYWHERE, person.id)
+        return cls(place.channel_id, person.id)
+
+    @property
+    def shared(self) -> bool:
+        """Whether several people speak in it."""
+        return self.person_id == EVERYBODY
+
+    def spoken(self, person: Person, text: str) -> str:
+        """What `person` said, with the name in front where several people speak: for model and store."""
+        return f"{_name(person)}: {text}" if self.shared else text
+
+
+def _name(person: Person) -> str:
+    """On one line and without a colon, so that a name cannot pass for somebody else's words."""
+    name = " ".join("".join(c if c.isprintable() and c != ":" else " " for c in person.name).split())
+    return name[:LONGEST_NAME] or f"person {person.id}"

@@ -1,0 +1,77 @@
+"""Remembers which servers the bot is in, and drops what was said in those that it has left, after a while."""
+
+import time
+
+import structlog
+import trio
+
+from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.store import Store, StoreError
+from discordianai.discord.interactions.backend import Servers
+from discordianai.guard import Guard
+
+LOOK_EVERY = 3600.0
+DAY = 86_400.0
+
+
+class ServerBook:
+    """On the trio thread.
+
+    A server counts as left only if the bot was known to be in it: people also use it where it has never been.
+    """
+
+    def __init__(self, store: Store, channels: ChannelBook, grace_days: float) -> None:
+        self._store = store
+        self._channels = channels
+        self._grace = grace_days * DAY
+        self._log = structlog.get_logger("discordianai.conversations.guild_retention")
+        self._news, self._heard = trio.open_memory_channel[Servers](100)
+
+    def hear(self, servers: Servers) -> None:
+        """The gateway has told of the bot's servers."""
+        try:
+            self._news.send_nowait(servers)
+        except trio.WouldBlock:
+            self._log.debug("news of servers are passed over: the next ones have it all")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._drop_left_ones)
+            guard = Guard(self._log, "a bug in what came of the bot's servers")
+            async for servers in self._heard:
+                with guard:
+                    await self._take_in(servers)
+
+    async def _take_in(self, servers: Servers) -> None:
+        try:
+            if await self._learn(servers):
+                await self._drop_left()  # where there is no grace, nobody waits for the next look
+        except StoreError as error:
+            self._log.warning("what came of the bot's servers is not stored", reason=str(error))
+
+    async def _learn(self, servers: Servers) -> bool:
+        """Note it; whether a server was left."""
+        known = await self._store.present()
+        for guild_id in servers.ids - known:
+            await self._store.joined(guild_id)
+        for guild_id in known - servers.ids:
+            await self._store.left(guild_id)
+            self._log.info("the bot is no more in a server", grace_days=self._grace / DAY)
+        return bool(known - servers.ids)
+
+    async def _drop_left_ones(self) -> None:
+        guard = Guard(self._log, "a bug in forgetting a server that was left")
+        while True:
+            with guard:
+                try:
+                    await self._drop_left()
+                except StoreError as error:
+                    self._log.warning("a server that was left could not be forgotten", reason=str(error))
+            await trio.sleep(LOOK_EVERY)
+
+    async def _drop_left(self) -> None:
+        for guild_id in await self._store.left_before(time.time() - self._grace):
+            turns = await self._store.drop_guild(guild_id)
+            await self._channels.open()  # what was set for its channels is gone, too
+            self._log.info("a server that was left is forgotten", turns=turns)

@@ -1,0 +1,210 @@
+"""The asyncio side of the front door: one run of the library, connected to the gateway.
+
+It takes the library's gateway and REST client, and reads what people do itself: the library's own command
+framework is deaf until its start-up is done, calls Discord before a command in a direct message runs, and
+logs what people wrote.
+"""
+
+import asyncio
+import logging
+import time
+
+import aiohttp
+import structlog
+from interactions import Activity, ActivityType, Client, Intents, Status
+from interactions.api.events import RawGatewayEvent, Resume, WebsocketReady
+from interactions.api.http.route import Route
+from interactions.client.errors import HTTPException, LoginError, WebSocketClosed
+from interactions.models.internal.listener import Listener as EventListener
+
+from discordianai.discord.commands.registration import synchronise
+from discordianai.discord.commands.registry import OfferedCommands
+from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.gateway.http_client import ExemptingHTTPClient
+from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
+from discordianai.discord.gateway.session import Session
+from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
+from discordianai.discord.interactions.backend import Servers, TrioSide
+from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, Reception
+from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.guard import Guard
+from discordianai.settings import DiscordSettings, Settings
+
+PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
+THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
+"""Events from which the atlas learns."""
+
+REFUSALS = {
+    4004: WRONG_TOKEN,
+    4010: "Discord does not know the shard that the bot asks for: update the bot",
+    4011: "Discord wants several shards for a bot in so many servers, and this bot has one: leave some",
+    4012: "Discord no longer has the gateway's version that the bot speaks: update the bot",
+    4013: "Discord does not know the intents that the bot asks for: update the bot",
+    4014: f"Discord refused the bot's intents: {GRANT_IT}",
+}
+"""Close codes of the gateway that no retry gets over."""
+
+
+class Listener:
+    """One run of the library, on an asyncio loop of its own, for one session. It is used once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        commands: OfferedCommands,
+        router: InteractionRouter,
+        atlas: Atlas,
+        trio_side: TrioSide,
+        figures: DiscordFigures,
+        starts: SessionStarts,
+    ) -> None:
+        self._settings = settings
+        self._commands = commands
+        self._atlas = atlas
+        self._trio = trio_side
+        self._figures = figures
+        self._log = structlog.get_logger("discordianai.discord.gateway.listener")
+        self._started = time.monotonic()
+        self._client = self._make_client()
+        self._session = self._make_session(starts)
+        self._reception = Reception(self._client.http, router, trio_side, figures)
+        self._receiving: set[asyncio.Task[None]] = set()
+        self._bot_id = 0
+        self._session_socket: object = None
+
+    async def run(self) -> None:
+        """Listen until cancelled. Raises `ListenerRefused` when trying again is no use, `SessionEnded` when a
+        new session has to be begun, else whatever failed."""
+        # A class attribute is where the library keeps it.
+        Route.BASE = self._settings.discord.api_url
+        token = self._settings.discord.token
+        synchronising: asyncio.Task[None] | None = None
+        watching = asyncio.create_task(self._figures.watch(self._is_connected))
+        try:
+            await self._client.login(token.get_secret_value() if token else "")
+            # Meanwhile the gateway connects: commands that Discord knows already work as soon as it has.
+            synchronising = asyncio.create_task(self._synchronise())
+            try:
+                await self._session.start()
+            finally:
+                await self._finish_receiving()
+        except Exception as error:
+            if sentence := _refusal(error):
+                raise ListenerRefused(sentence) from None
+            raise
+        finally:
+            watching.cancel()
+            if synchronising is not None:
+                synchronising.cancel()
+            await self._client.http.close()
+
+    def _make_client(self) -> Client:
+        logger = logging.getLogger("interactions")
+        client = Client(
+            intents=_intents(self._settings.discord),
+            activity=_activity(self._settings.discord),  # type: ignore[arg-type]  # None is its own default
+            status=Status(self._settings.discord.status),
+            sync_interactions=False,
+            send_command_tracebacks=False,
+            send_not_ready_messages=False,
+            logger=logger,
+        )
+        client.http = ExemptingHTTPClient(logger=logger)
+        client.add_event_processor("raw_interaction_create")(self._on_interaction)
+        client.add_event_processor("raw_message_create")(self._on_message)
+        client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
+        client.add_listener(EventListener.create("resume")(self._on_resume))
+        for name in (*PLACES, *THREADS):
+            client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
+        return client
+
+    def _make_session(self, starts: SessionStarts) -> Session:
+        session = Session(self._client, _intents(self._settings.discord), 0)
+        session.starts, session.figures = starts, self._figures
+        self._client._connection_state = session
+        return session
+
+    async def _finish_receiving(self) -> None:
+        """What came in the session's last moment is still acknowledged and handed over."""
+        if self._receiving:
+            await asyncio.wait(self._receiving, timeout=ACKNOWLEDGE_TIMEOUT)
+
+    def _is_connected(self) -> bool:
+        """Whether the connection on which the session began, or was gone on with, is open.
+
+        After a loss the library has another one at once, on which it hears nothing until Discord knows it.
+        """
+        gateway = self._client.ws
+        socket = gateway.ws if gateway is not None else None
+        return socket is not None and socket is self._session_socket and not socket.closed
+
+    def _remember_connection(self) -> None:
+        gateway = self._client.ws
+        self._session_socket = gateway.ws if gateway is not None else None
+
+    async def _synchronise(self) -> None:
+        try:
+            await synchronise(self._client, self._settings.discord.guild_ids, self._commands)
+        except (HTTPException, aiohttp.ClientError, OSError) as error:
+            self._log.error("commands could not be registered", reason=type(error).__name__)
+
+    async def _on_ready(self, event: WebsocketReady) -> None:
+        self._remember_connection()
+        self._figures.identified()
+        self._bot_id = int(event.data["user"]["id"])
+        seconds = round(time.monotonic() - self._started, 3)
+        self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
+        self._atlas.hear("READY", event.data)
+        self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
+
+    async def _on_resume(self, _event: Resume) -> None:
+        self._remember_connection()
+        self._figures.resumed()
+
+    async def _on_interaction(self, event: RawGatewayEvent) -> None:
+        self._note_receiving()
+        await self._reception.interaction(event.data)
+
+    async def _on_message(self, event: RawGatewayEvent) -> None:
+        if self._settings.discord.respond_to == "mentions":
+            self._note_receiving()
+            await self._reception.message(event.data, self._bot_id)
+
+    def _note_receiving(self) -> None:
+        """The library runs each event in a task of its own."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._receiving.add(task)
+            task.add_done_callback(self._receiving.discard)
+
+    async def _on_places(self, event: RawGatewayEvent) -> None:
+        name, known = event.resolved_name.removeprefix("raw_").upper(), self._atlas.guild_ids.copy()
+        with Guard(self._log, "an event of the gateway could not be read", name=name):
+            self._atlas.hear(name, event.data)
+        if self._atlas.guild_ids != known:
+            self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
+
+
+def _intents(settings: DiscordSettings) -> Intents:
+    """Only what is needed."""
+    if MESSAGE_CONTENT not in privileged(settings):
+        return Intents.GUILDS
+    return Intents.GUILDS | Intents.GUILD_MESSAGES | Intents.DIRECT_MESSAGES | Intents.MESSAGE_CONTENT
+
+
+def _activity(settings: DiscordSettings) -> Activity | None:
+    if not settings.presence:
+        return None
+    if settings.presence_kind == "custom":
+        return Activity.create(name="custom", type=ActivityType.CUSTOM, state=settings.presence)
+    return Activity.create(name=settings.presence, type=ActivityType[settings.presence_kind.upper()])
+
+
+def _refusal(error: BaseException | None) -> str | None:
+    """What the operator must change, if that is why Discord refused; the library hides it in the context."""
+    if isinstance(error, LoginError):
+        return REFUSALS[4004]
+    if isinstance(error, WebSocketClosed):
+        return REFUSALS.get(error.code)
+    return _refusal(error.__context__) if error is not None else None

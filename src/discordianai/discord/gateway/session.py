@@ -1,0 +1,261 @@
+"""One gateway session: begun by one IDENTIFY, gone on with by RESUME, and over when Discord does not know it.
+
+The library, left alone, identifies again at once and without end when an IDENTIFY is refused, and waits
+without end for what Discord does not say. Here it never identifies a second time: it ends with the reason,
+and whoever runs it begins the next session when that is due.
+"""
+
+import asyncio
+import math
+import random
+import zlib
+from contextlib import suppress
+from typing import Any, Self
+
+import aiohttp
+import structlog
+from interactions.api.gateway.gateway import GatewayClient
+from interactions.api.gateway.state import ConnectionState
+from interactions.client.const import MISSING
+from interactions.models.discord.enums import WebSocketOPCode as Opcode
+
+from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.gateway.backoff import Backoff
+from discordianai.discord.gateway.session_limit import INVALID_SESSION_PAUSE, SessionEnded, SessionStarts
+
+HELLO_TIMEOUT = 20.0
+"""Seconds from the open WebSocket to HELLO."""
+
+ANSWER_TIMEOUT = 60.0
+"""Seconds from IDENTIFY or RESUME to READY or RESUMED, the events that are replayed before included."""
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds for Discord to close its side of the WebSocket, too."""
+
+RESUME_GAP, LONGEST_RESUME_GAP = 1.0, 60.0
+"""Seconds between two RESUMEs while they fail, or bring what does not last. The first one comes at once: a
+command waits for three seconds."""
+
+RESUMES_UNANSWERED = 6
+"""In a row; with their gaps a minute. Then the session is given up."""
+
+LOSSES_TOLD = 3
+"""So many losses in a row, each soon after the other, are told in the log, once."""
+
+LONGEST_HEARTBEAT = 600.0
+"""Seconds; Discord asks for 41."""
+
+BROKEN = (OSError, aiohttp.ClientError, TimeoutError, RuntimeError, ValueError, zlib.error)
+"""What a connection, or what comes over it, may fail with; the library's own RuntimeError is an early end."""
+
+Message = dict[str, Any]
+"""As the gateway sends it."""
+
+
+class Gateway(GatewayClient):
+    """Every IDENTIFY, RESUME and wait of the library goes through here."""
+
+    def __init__(self, state: "Session") -> None:
+        super().__init__(state, (state.shard_id, state.client.total_shards))
+        self.ending: SessionEnded | None = None
+        self._starts = state.starts
+        self._figures = state.figures
+        self._resumes = Backoff(0.0, RESUME_GAP, LONGEST_RESUME_GAP)
+        self._unanswered = 0
+        self._pause = 0.0
+        self._log = structlog.get_logger("discordianai.discord.gateway.session")
+        self._turn = asyncio.Lock()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def end(self, reason: str, *, invalid: bool = False) -> None:
+        """The session is over; the first reason counts."""
+        self.ending = self.ending or SessionEnded(reason, invalid=invalid)
+        self._closed.clear()  # whoever receives waits until `run` cancels it
+        self.close()
+
+    async def __aenter__(self) -> Self:  # type: ignore[override]  # the library's type variable is not Self
+        try:
+            await super().__aenter__()
+        except BROKEN as error:
+            await self._stop()
+            raise SessionEnded(_reason(error)) from error
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._stop()
+        await super().__aexit__(*error)
+
+    async def _stop(self) -> None:
+        """Without the library's waits: for the heartbeat, which may be resuming, and for Discord to close."""
+        self.end("no heartbeat could be sent")  # of all that ends it, this alone goes by without a reason
+        self._answered()
+        if self._keep_alive is not None:
+            self._keep_alive.cancel()
+            await asyncio.wait({self._keep_alive})
+            self._keep_alive = None
+        await self._hang_up(1000)
+
+    async def receive(self, force: bool = False) -> Message:
+        """The next message that has an opcode. With `force` it is HELLO.
+
+        Raises, as `reconnect` and `__aenter__` expect it, only then what is in `BROKEN`.
+        """
+        if force:
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                return _hello(await super().receive(force=True))
+        while True:
+            try:
+                message = await super().receive()
+            except (zlib.error, ValueError):  # the stream is compressed as one: nothing later can be read
+                await self.reconnect(resume=True)
+                continue
+            op = message.get("op") if isinstance(message, dict) else None
+            if isinstance(op, int) or op is MISSING:
+                return message
+
+    async def dispatch_opcode(self, data: object, op: Opcode) -> None:
+        """See the library's; it identifies again at once where a session is invalid."""
+        if op != Opcode.INVALIDATE_SESSION:
+            await super().dispatch_opcode(data, op)
+        elif data is True and self.session_id:
+            self._pause = random.uniform(*INVALID_SESSION_PAUSE)  # noqa: S311  # spreads load, protects nothing
+            await self.reconnect(resume=True)
+        else:
+            self.end("Discord called the session invalid", invalid=True)
+
+    async def dispatch_event(self, data: Any, seq: int, event: str) -> None:
+        """See the library's; notes that Discord has let the bot in."""
+        if event not in {"READY", "RESUMED"}:
+            if isinstance(event, str) and isinstance(data, dict):
+                await super().dispatch_event(data, seq, event)
+            return
+        try:
+            await super().dispatch_event(data, seq, event)
+        except (KeyError, TypeError, AttributeError):
+            self.end(f"{event} could not be read")
+            return
+        self._answered()
+        self._unanswered = 0
+        self._resumes.establish()
+        if event == "READY":
+            self._starts.backoff.establish()
+
+    async def reconnect(self, *, resume: bool = False, code: int = 1012, url: str | None = None) -> None:
+        """Go on with the session on a new connection, or end it; several tasks may find out at once.
+
+        `url` is left to `_resume`: Discord wants it to be that of READY each time.
+        """
+        del url
+        lost = self.ws
+        async with self._turn:
+            if self.ws is not lost or self.ending:
+                return
+            self._closed.clear()
+            self._answered()
+            await self._hang_up(code)
+            reason = f"the connection was closed with {code}" if code != 1012 else "the connection was lost"
+            if resume and self.session_id:
+                await self._resume(reason, str(self.ws_resume_url or self.ws_url))
+            else:
+                self.end(reason)
+
+    async def send_heartbeat(self) -> None:
+        """See the library's. Between two connections nobody is there to send it to, nor missing."""
+        if self.ws is not None:
+            await super().send_heartbeat()
+        else:
+            self._acknowledged.set()
+
+    async def _resume(self, reason: str, url: str) -> None:
+        while not self.ending:
+            if self._unanswered >= RESUMES_UNANSWERED:
+                self.end(reason)
+                return
+            self._unanswered += 1
+            self._resumes.lose(self._pause)
+            self._pause = 0.0
+            pause = self._resumes.wait()
+            self._figures.wait(reason, pause)
+            if self._resumes.failures == LOSSES_TOLD:
+                self._log.warning(
+                    "the gateway is lost again and again", reason=reason, seconds=round(pause, 1)
+                )
+            await asyncio.sleep(pause)
+            self._resumes.begin()
+            try:
+                await super().reconnect(resume=True, url=url)
+            except BROKEN as error:
+                reason = _reason(error)
+                await self._hang_up(1012)
+            else:
+                return
+
+    async def _identify(self) -> None:
+        self._starts.identify()
+        self._resumes.begin()
+        self._figures.identify(self._starts.left)
+        await super()._identify()
+        self._expect("IDENTIFY")
+
+    async def _resume_connection(self) -> None:
+        self._figures.resume()
+        await super()._resume_connection()
+        self._expect("RESUME")
+
+    def _expect(self, sent: str) -> None:
+        self._answered()
+        reason = f"Discord did not answer {sent} within {ANSWER_TIMEOUT:.0f} s"
+        self._alarm = asyncio.get_running_loop().call_later(ANSWER_TIMEOUT, self.end, reason)
+
+    def _answered(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    async def _hang_up(self, code: int) -> None:
+        socket, self.ws = self.ws, None
+        if socket is not None:
+            with suppress(TimeoutError, OSError, aiohttp.ClientError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await socket.close(code=code)
+
+
+class Session(ConnectionState):
+    """The library's connection to the gateway, for one session."""
+
+    starts: SessionStarts
+    figures: DiscordFigures
+
+    async def _ws_connect(self) -> None:
+        """Raises `SessionEnded`, or `WebSocketClosed` with a code that no retry gets over."""
+        async with Gateway(self) as gateway:
+            self.gateway = gateway
+            await gateway.run()
+        if gateway.ending is not None:
+            raise gateway.ending
+
+
+def _hello(message: Any) -> Message:
+    """The message, if it is a HELLO that can be lived by. Raises `ValueError`."""
+    try:
+        interval = float(message["d"]["heartbeat_interval"]) / 1000
+    except (KeyError, TypeError, OverflowError):
+        raise ValueError("no HELLO") from None
+    if not (math.isfinite(interval) and 0.0 < interval <= LONGEST_HEARTBEAT):
+        raise ValueError("no HELLO")
+    return dict(message)
+
+
+def _reason(error: Exception) -> str:
+    """In words that carry no address."""
+    match error:
+        case aiohttp.WSServerHandshakeError():
+            return f"the gateway's address answered {error.status}"
+        case TimeoutError():
+            return "the gateway did not answer in time"
+        case OSError() | aiohttp.ClientError():
+            return f"the gateway cannot be reached: {type(error).__name__}"
+        case RuntimeError():
+            return "the connection was closed before Discord said hello"
+        case _:
+            return "what the gateway said first could not be read"

@@ -1,0 +1,145 @@
+"""Discord lets a bot identify about a thousand times a day, and once in five seconds.
+
+Using the day's up ends every session and resets the token, so the last ones are left alone. Every IDENTIFY
+that is sent counts, whatever Discord answers.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from discordianai.discord.gateway.backoff import Backoff
+from discordianai.discord.messages.rest import DiscordApi
+
+RESERVE = 50
+"""Identifies that are never used."""
+
+LEAST_GAP = 5.0
+"""Seconds between two identifies; Discord's own, for one shard."""
+
+LONGEST_GAP = 120.0
+"""Seconds. So few identifies a day, 720, that no lasting fault uses up the day's thousand."""
+
+INVALID_SESSION_PAUSE = (1.0, 5.0)
+"""Between so many seconds Discord wants a pause, by chance, after it has called a session invalid."""
+
+LONGEST_WAIT = 86_400.0
+"""Seconds; the longest of Discord's limits is a day's. A longer wait is not believed."""
+
+WRONG_TOKEN = "Discord rejected the bot's token: set DISCORD_TOKEN to a valid one"  # noqa: S105  # a sentence
+
+
+class ListenerRefused(Exception):
+    """Discord will not let this bot in until its operator changes something. The text says what."""
+
+
+class GatewayUnavailable(Exception):
+    """Discord did not say how many identifies are left; a try after `retry_after` seconds may succeed."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class SessionEnded(Exception):
+    """A gateway session is over, or never began. The text says why, in words of our own.
+
+    `invalid`: Discord has said so with op 9, and wants a pause before the next one.
+    """
+
+    def __init__(self, reason: str, *, invalid: bool = False) -> None:
+        super().__init__(reason)
+        self.invalid = invalid
+
+
+@dataclass(frozen=True, slots=True)
+class StartLimit:
+    """How many identifies are left, and in how many seconds all of them are again."""
+
+    remaining: int
+    resets_in: float
+
+    @classmethod
+    def parse(cls, gateway: object) -> "StartLimit":
+        """From the answer to `GET /gateway/bot`. Raises `ValueError` where that is something else."""
+        limit = gateway.get("session_start_limit") if isinstance(gateway, dict) else None
+        if not isinstance(limit, dict):
+            raise ValueError("no session_start_limit")
+        remaining = limit.get("remaining")
+        if not isinstance(remaining, int) or isinstance(remaining, bool):
+            raise ValueError("session_start_limit has no remaining")
+        return cls(remaining, believed(limit.get("reset_after"), 0.001))
+
+
+class SessionStarts:
+    """Paces and counts what begins a session; outlives the listeners.
+
+    While a listener runs, its thread alone uses this, and otherwise the front door's.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, chance: random.Random | None = None
+    ) -> None:
+        self._clock = clock
+        self._chance = chance or random.Random()  # noqa: S311  # spreads load, protects nothing
+        self.backoff = Backoff(LEAST_GAP, LEAST_GAP, LONGEST_GAP, clock=clock, chance=self._chance)
+        self._left: int | None = None
+        self._resets_at = -math.inf
+
+    @property
+    def left(self) -> int | None:
+        """How many identifies Discord allows until its limit is reset; None before it has been asked."""
+        return self._left
+
+    def allow(self, limit: StartLimit) -> float:
+        """Seconds until the next session may begin, as far as the day's limit goes.
+
+        Discord's word counts, but within one period never more than was left before.
+        """
+        now = self._clock()
+        known = self._left if self._left is not None and now < self._resets_at else limit.remaining
+        self._left = min(known, limit.remaining)
+        self._resets_at = now + limit.resets_in
+        return max(limit.resets_in, LEAST_GAP) if self._left <= RESERVE else 0.0
+
+    def identify(self) -> None:
+        """An IDENTIFY is about to be sent."""
+        self.backoff.begin()
+        if self._left is not None:
+            self._left -= 1
+
+    def lose(self, failure: Exception) -> None:
+        """The session is over, or has not begun; what has happened tells how long the next one waits."""
+        invalid = isinstance(failure, SessionEnded) and failure.invalid
+        self.backoff.lose(self._chance.uniform(*INVALID_SESSION_PAUSE) if invalid else 0.0)
+        if isinstance(failure, GatewayUnavailable):
+            self.backoff.hold(failure.retry_after)
+
+
+async def ask_discord(api: DiscordApi) -> StartLimit:
+    """What `GET /gateway/bot` says. Raises `ListenerRefused` or `GatewayUnavailable`."""
+    try:
+        headers = {"Authorization": f"Bot {api.token}"}
+        response = await api.client.get(f"{api.url}/gateway/bot", headers=headers)
+        if response.status_code == 401:
+            raise ListenerRefused(WRONG_TOKEN)
+        if not response.is_success:
+            retry_after = believed(response.headers.get("retry-after"))
+            raise GatewayUnavailable(f"GET /gateway/bot was answered {response.status_code}", retry_after)
+        return StartLimit.parse(response.json())
+    except (httpx.HTTPError, ValueError, RecursionError) as error:
+        # Without the error's text, which may carry an address.
+        raise GatewayUnavailable(f"GET /gateway/bot failed: {type(error).__name__}") from error
+
+
+def believed(told: object, unit: float = 1.0) -> float:
+    """Seconds that Discord named in `unit`s; 0 where they are none, or more than any of its limits."""
+    try:
+        seconds = float(str(told)) * unit
+    except ValueError:
+        return 0.0
+    return seconds if 0.0 <= seconds <= LONGEST_WAIT else 0.0  # False for NaN, too

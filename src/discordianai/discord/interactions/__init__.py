@@ -1,0 +1,1 @@
+"""Interactions and messages on their way in: parsed, routed, admitted, acknowledged."""

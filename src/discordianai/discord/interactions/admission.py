@@ -1,0 +1,146 @@
+"""Makes questions, within what each person and each server may ask, and what is open already."""
+
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+
+from discordianai.discord.interactions.interaction import Origin
+from discordianai.discord.interactions.open_questions import Admissions, Denial
+from discordianai.discord.interactions.outcomes import Refuse
+from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.dispatch.rate_window import RateWindow
+from discordianai.dispatch.refusals import in_seconds
+from discordianai.records import Person, Question, ReplyAddress
+from discordianai.settings import Settings
+
+COMMANDS, COMMANDS_IN = 20, 60.0
+"""Handled commands of one person, in so many seconds: each takes a request to Discord, and some a search in
+the store."""
+
+EMPTY = "There is no question in that."
+TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
+BUSY = "I have too many questions open right now. Please try again in a minute."
+NOT_SET_UP = "That provider is not set up on this bot. `/ask` offers those that are."
+NO_SEARCH = "This bot cannot search the web. Its operator has to put that right."
+STOPPING = "I am being restarted. Please ask again in a minute."
+OWN_LINE_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
+
+_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+"""Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
+
+
+class Intake:
+    """Lives on the listener's thread. `numbers` count the questions, `clock` tells monotonic seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        admissions: Admissions,
+        numbers: Iterator[int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._admissions = admissions
+        self._numbers = numbers
+        self._clock = clock
+        self._person_window = RateWindow(1, 1)
+        self._server_window = RateWindow(1, 1)
+        self._command_window = RateWindow(COMMANDS, COMMANDS_IN)
+        self.adopt(settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """Use these settings from now on; from any thread."""
+        self._settings = settings
+        person, server = settings.rate_limits.user, settings.rate_limits.server
+        self._most_open = person.most_open
+        self._person_window.adopt(person.questions, person.per_seconds)
+        self._server_window.adopt(server.questions, server.per_seconds)
+
+    def take(self, origin: Origin, draft: QuestionDraft) -> Question | Refuse:
+        """A question that is taken has been admitted: it must be released."""
+        person = draft.person or origin.person
+        if reason := self._malformed(draft) or self._unavailable(draft) or self._too_many(origin):
+            return Refuse(reason)
+        if denial := self._admissions.admit(person.id):
+            return Refuse(self._words(denial))
+        try:
+            self._count(origin)
+            return self._question(origin, draft, person)
+        except Exception:
+            self._admissions.take_back(person.id)
+            raise
+
+    def _question(self, origin: Origin, draft: QuestionDraft, person: Person) -> Question:
+        return Question(
+            number=next(self._numbers),
+            text=draft.text.strip(),
+            person=person,
+            place=origin.place,
+            provider=draft.provider or self._settings.provider_of(draft.model),
+            search=draft.search,
+            model=draft.model,
+            attachments=draft.attachments,
+            in_thread=draft.in_thread,
+            address=address_of(origin, private=draft.private, message_id=draft.message_id),
+        )
+
+    def count_command(self, origin: Origin) -> Refuse | None:
+        """Count a handled command, unless it is one too many of this person just now."""
+        if wait := self._command_window.take(origin.person.id, self._clock()):
+            return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.")
+        return None
+
+    def _malformed(self, draft: QuestionDraft) -> str | None:
+        if all(unicodedata.category(character) in _INVISIBLE for character in draft.text):
+            return EMPTY
+        return TOO_LONG if draft.typed and len(draft.text) > LONGEST_PROMPT else None
+
+    def _unavailable(self, draft: QuestionDraft) -> str | None:
+        """Why what was asked for cannot be had on this bot."""
+        provider, configured = draft.provider, self._settings.configured
+        if provider is not None and all(known.name != provider for known in configured):
+            return NOT_SET_UP
+        if draft.search and not any(known.searches for known in configured):
+            return NO_SEARCH
+        if not draft.model:
+            return None
+        owner = self._settings.provider_of(draft.model)
+        if owner is None:
+            return "I don't have that model. `/ask` offers those that I have while you type."
+        if provider is not None and owner != provider:
+            label = self._settings.record(provider).label
+            return f"{draft.model} is not one of {label}'s models. Leave one of the two out."
+        return None
+
+    def _too_many(self, origin: Origin) -> str | None:
+        """Both windows are asked before either counts, so that a refused question costs nothing."""
+        now, guild_id = self._clock(), origin.place.guild_id
+        if wait := self._person_window.wait(origin.person.id, now):
+            return f"That's a lot of questions. Please wait {in_seconds(wait)}."
+        if guild_id is not None and (wait := self._server_window.wait(guild_id, now)):
+            return f"This server asks a lot of questions. Please wait {in_seconds(wait)}."
+        return None
+
+    def _count(self, origin: Origin) -> None:
+        now = self._clock()
+        self._person_window.take(origin.person.id, now)
+        if origin.place.guild_id is not None:
+            self._server_window.take(origin.place.guild_id, now)
+
+    def _words(self, denial: Denial) -> str:
+        if denial is Denial.OWN_LINE_FULL:
+            return OWN_LINE_FULL.format(most=self._most_open)
+        return STOPPING if denial is Denial.STOPPING else BUSY
+
+
+def address_of(origin: Origin, *, private: bool, message_id: int | None = None) -> ReplyAddress:
+    """Where the answer to this goes; from this moment on, as far as Discord's time is concerned."""
+    return ReplyAddress(
+        application_id=origin.application_id,
+        interaction_id=origin.interaction_id,
+        token=origin.token,
+        channel_id=origin.place.channel_id,
+        private=private,
+        acknowledged_at=time.time(),
+        message_id=message_id,
+        as_member=origin.as_member,
+    )

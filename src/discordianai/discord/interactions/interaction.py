@@ -1,0 +1,218 @@
+"""What Discord says about one thing that a person did, as frozen records. Pure parsing, no I/O."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from discordianai.discord.interactions.payload import (
+    Payload,
+    Value,
+    name,
+    number,
+    optional_snowflake,
+    record,
+    records,
+    snowflake,
+    snowflakes,
+    text,
+    value,
+)
+from discordianai.records import Attachment, Person, Place
+
+APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
+SLASH, MESSAGE_MENU = 1, 3
+THREADS = {10, 11, 12}
+"""Discord's numbers for interactions, commands, and channels that are threads."""
+
+EPHEMERAL = 64
+"""The flag of a message that one person sees."""
+
+ADMINISTRATOR, MANAGE_CHANNELS, MANAGE_MESSAGES = 1 << 3, 1 << 4, 1 << 13
+
+SERVER_INSTALL = "0"
+"""The key of `authorizing_integration_owners` where the bot itself is in the server."""
+
+WITH_THE_BOT = 1
+"""The context of an interaction in direct messages with the bot; those of others have another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who does something where, and how to answer. `permissions` are those of the person in the channel.
+
+    `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
+    message with the person; otherwise somebody uses it as an app of their own. `arrived_at` is in monotonic
+    seconds: Discord waits three for the acknowledgement.
+    """
+
+    interaction_id: int
+    application_id: int
+    token: str = field(repr=False)  # lets its holder write as the bot
+    person: Person
+    place: Place
+    role_ids: frozenset[int] = frozenset()
+    permissions: int = 0
+    locale: str = "en-US"
+    as_member: bool = True
+    arrived_at: float = field(default_factory=time.monotonic, compare=False)
+
+    def may(self, permission: int) -> bool:
+        """Whether Discord gives this person that permission here."""
+        return bool(self.permissions & (permission | ADMINISTRATOR))
+
+
+@dataclass(frozen=True, slots=True)
+class CommandInteraction:
+    """One use of a slash command."""
+
+    origin: Origin
+    name: str
+    options: Mapping[str, Value] = field(default_factory=dict, repr=False)  # a person's words
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCommandInteraction:
+    """One use of a command in the menu of a message, which says `text`."""
+
+    origin: Origin
+    name: str
+    text: str = field(repr=False)
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentInteraction:
+    """A button is pressed, under a message that answers `asker`, and is shown to nobody else if `private`."""
+
+    origin: Origin
+    custom_id: str
+    asker: Person | None
+    private: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AutocompleteInteraction:
+    """A person fills in the option `focused` of a command, and has typed `text`."""
+
+    origin: Origin
+    name: str
+    focused: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModalInteraction:
+    """A modal is submitted; its only field says `text`."""
+
+    origin: Origin
+    custom_id: str
+    text: str = field(repr=False)
+
+
+Interaction = (
+    CommandInteraction
+    | MessageCommandInteraction
+    | ComponentInteraction
+    | AutocompleteInteraction
+    | ModalInteraction
+)
+
+
+def parse(payload: Payload) -> Interaction | None:
+    """Read an INTERACTION_CREATE; None when it is nothing that this bot knows. Raises `Malformed`."""
+    match number(payload, "type"):
+        case 2 if number(data := record(payload, "data"), "type", SLASH) == MESSAGE_MENU:
+            return _message_command(payload, data)
+        case 2:
+            return _command(payload, record(payload, "data"))
+        case 3:
+            return _component(payload, record(payload, "data"))
+        case 4:
+            return _autocomplete(payload, record(payload, "data"))
+        case 5:
+            return _modal(payload, record(payload, "data"))
+    return None
+
+
+def _message_command(payload: Payload, data: Payload) -> MessageCommandInteraction:
+    messages = record(record(data, "resolved"), "messages")
+    message = record(messages, text(data, "target_id"))
+    return MessageCommandInteraction(
+        _origin(payload), name(data, "name"), text(message, "content"), attachments_of(message)
+    )
+
+
+def _command(payload: Payload, data: Payload) -> CommandInteraction:
+    options = {name(option, "name"): value(option, "value") for option in records(data, "options")}
+    files = record(record(data, "resolved", optional=True), "attachments", optional=True)
+    sent = [chosen for chosen in options.values() if isinstance(chosen, str) and chosen in files]
+    said = {option: chosen for option, chosen in options.items() if chosen not in sent}
+    attachments = tuple(_attachment(record(files, chosen)) for chosen in sent)
+    return CommandInteraction(_origin(payload), name(data, "name"), said, attachments)
+
+
+def _component(payload: Payload, data: Payload) -> ComponentInteraction:
+    message = record(payload, "message")
+    asker = record(record(message, "interaction_metadata", optional=True), "user", optional=True)
+    private = bool(number(message, "flags", 0) & EPHEMERAL)
+    return ComponentInteraction(
+        _origin(payload), text(data, "custom_id"), person_of(asker) if asker else None, private
+    )
+
+
+def _autocomplete(payload: Payload, data: Payload) -> AutocompleteInteraction:
+    focused = next((option for option in records(data, "options") if option.get("focused")), None)
+    if focused is None:
+        return AutocompleteInteraction(_origin(payload), name(data, "name"), "", "")
+    return AutocompleteInteraction(
+        _origin(payload), name(data, "name"), name(focused, "name"), str(value(focused, "value"))
+    )
+
+
+def _modal(payload: Payload, data: Payload) -> ModalInteraction:
+    fields = [part for row in records(data, "components") for part in records(row, "components")]
+    return ModalInteraction(
+        _origin(payload), text(data, "custom_id"), text(fields[0], "value") if fields else ""
+    )
+
+
+def _origin(payload: Payload) -> Origin:
+    member = record(payload, "member", optional=True)
+    owners = payload.get("authorizing_integration_owners")
+    return Origin(
+        interaction_id=snowflake(payload, "id"),
+        application_id=snowflake(payload, "application_id"),
+        token=text(payload, "token"),
+        person=person_of(record(member or payload, "user")),
+        place=place_of(payload, record(payload, "channel", optional=True)),
+        role_ids=snowflakes(member, "roles"),
+        permissions=number(member, "permissions", 0),
+        locale=name(payload, "locale", "en-US"),
+        as_member=not isinstance(owners, Mapping)
+        or SERVER_INSTALL in owners
+        or payload.get("context") == WITH_THE_BOT,
+    )
+
+
+def place_of(event: Payload, channel: Payload) -> Place:
+    """Where something happened; of a thread also the channel that it belongs to."""
+    in_thread = number(channel, "type", 0) in THREADS
+    parent_id = optional_snowflake(channel, "parent_id") if in_thread else None
+    return Place(snowflake(event, "channel_id"), optional_snowflake(event, "guild_id"), parent_id)
+
+
+def person_of(user: Payload) -> Person:
+    """A user as a person."""
+    return Person(snowflake(user, "id"), name(user, "global_name", "") or name(user, "username"))
+
+
+def attachments_of(message: Payload) -> tuple[Attachment, ...]:
+    """The files of a message."""
+    return tuple(_attachment(file) for file in records(message, "attachments"))
+
+
+def _attachment(file: Payload) -> Attachment:
+    return Attachment(
+        name(file, "filename"), text(file, "url"), number(file, "size"), name(file, "content_type", "")
+    )

@@ -1,0 +1,28 @@
+"""A question as somebody wants it, before it is known whether it can be taken."""
+
+from dataclasses import dataclass
+
+from discordianai.records import Attachment, Person
+
+LONGEST_PROMPT = 6000
+"""Characters; Discord's own limit for a string option."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionDraft:
+    """`person` is whose conversation it continues, by default that of who asks.
+
+    `provider` is the name of who is to answer; with `search`, the live web is wanted.
+    What was not `typed` just now may be longer: it may have the text of a file in it.
+    """
+
+    text: str
+    person: Person | None = None
+    provider: str | None = None
+    search: bool = False
+    model: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    private: bool = False
+    in_thread: bool = False
+    message_id: int | None = None
+    typed: bool = True

@@ -1,0 +1,230 @@
+"""Routes interactions and messages: decides in memory, before the acknowledgement, what becomes of them.
+
+Discord wants the acknowledgement within three seconds, and a public one cannot become private later: so
+nothing here waits.
+"""
+
+import secrets
+from collections import OrderedDict
+from dataclasses import replace
+
+from discordianai.conversations.pending_questions import Said
+from discordianai.discord.commands.command import (
+    Command,
+    HandledCommand,
+    Invocation,
+    MessageCommand,
+    ModalCommand,
+    QuestionCommand,
+)
+from discordianai.discord.commands.registry import OfferedCommands
+from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.interactions import access
+from discordianai.discord.interactions.admission import Intake, address_of
+from discordianai.discord.interactions.interaction import (
+    AutocompleteInteraction,
+    CommandInteraction,
+    ComponentInteraction,
+    Interaction,
+    MessageCommandInteraction,
+    ModalInteraction,
+    Origin,
+)
+from discordianai.discord.interactions.message_event import Message
+from discordianai.discord.interactions.outcomes import (
+    CancelAnswer,
+    InteractionOutcome,
+    OpenModal,
+    Refuse,
+    Regenerate,
+    RunCommand,
+    SuggestChoices,
+)
+from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.messages import buttons
+from discordianai.discord.messages.buttons import Action, Button
+from discordianai.records import Person, Question
+from discordianai.settings import Settings
+
+GO_ON = "Go on where you stopped."
+UNKNOWN = "I don't know this command any more. Please try again in a few minutes."
+OLD_BUTTON = "This button is from an older version of me and no longer works."
+TOO_OLD = "That is too long ago: I don't remember the question any more."
+OLD_MODAL = "This form has been open for too long. Please choose the command again."
+NOTHING_SAID = "There is no text in that message."
+LOOK_AT_IT = "Look at this."
+ADMINS_ONLY = "This is for the bot's admins."
+
+MOST_MODALS = 1000
+"""Forms that are open; of the oldest ones the message is forgotten then."""
+
+_AGAIN = {Action.AGAIN, Action.SEARCH}
+
+
+class InteractionRouter:
+    """Lives on the listener's thread."""
+
+    def __init__(self, settings: Settings, commands: OfferedCommands, intake: Intake, atlas: Atlas) -> None:
+        self._rules = settings.discord
+        self._commands = commands
+        self._intake = intake
+        self._atlas = atlas
+        self._modals: OrderedDict[str, tuple[ModalCommand, MessageCommandInteraction]] = OrderedDict()
+
+    def adopt(self, settings: Settings) -> None:
+        """Decide by these settings from now on, as far as they can change while the bot runs; any thread."""
+        self._rules = settings.discord
+        self._intake.adopt(settings)
+
+    def route(self, interaction: Interaction) -> InteractionOutcome:
+        """What becomes of it. A question that is taken has been admitted: it must be released."""
+        if isinstance(interaction, AutocompleteInteraction):
+            focused, typed = interaction.focused, interaction.text
+            return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
+        place = interaction.origin.place
+        lineage = self._atlas.lineage(place.channel_id, place.parent_id)
+        if reason := access.refusal(interaction.origin, self._rules, lineage):
+            return Refuse(reason)
+        match interaction:
+            case CommandInteraction():
+                return self._command(interaction)
+            case MessageCommandInteraction():
+                return self._message_command(interaction)
+            case ComponentInteraction():
+                return self._component(interaction)
+            case ModalInteraction():
+                return self._modal(interaction)
+
+    def route_message(self, message: Message, bot_id: int) -> Question | Refuse | None:
+        """What becomes of a message in a channel; None where it is not for the bot, or not from people.
+
+        Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone.
+        """
+        place = message.origin.place
+        addressed = (
+            message.mentions_bot
+            or message.replies_to_bot
+            or place.guild_id is None
+            or self._atlas.owner_of(place.channel_id) == bot_id
+        )
+        if message.author_is_bot or not addressed or not (message.text or message.attachments):
+            return None
+        parent_id = self._atlas.parent_of(place.channel_id)
+        lineage = self._atlas.lineage(place.channel_id, parent_id)
+        if reason := access.refusal(message.origin, self._rules, lineage):
+            if place.guild_id is None and self._intake.count_command(message.origin) is None:
+                return Refuse(reason)
+            return None
+        if self._atlas.owner_of(place.channel_id) is not None:  # only threads have one
+            place = replace(place, parent_id=parent_id)
+        draft = QuestionDraft(
+            message.text or LOOK_AT_IT,
+            attachments=message.attachments,
+            message_id=message.origin.interaction_id,
+        )
+        return self._intake.take(replace(message.origin, place=place), draft)
+
+    def _command(self, interaction: CommandInteraction) -> InteractionOutcome:
+        command, origin = self._commands.find(interaction.name), interaction.origin
+        if isinstance(command, HandledCommand) and (refuse := self._intake.count_command(origin)):
+            return refuse
+        if command is not None and not self._may_use(command, origin):
+            return Refuse(ADMINS_ONLY)
+        match command:
+            case QuestionCommand():
+                return self._intake.take(origin, command.draft(interaction))
+            case HandledCommand():
+                admin = access.is_admin(origin, self._rules)
+                invocation = Invocation(origin, interaction.options, admin=admin)
+                address = address_of(origin, private=True)
+                return RunCommand(command.name, command.handle, invocation, address)
+        return Refuse(UNKNOWN)
+
+    def _may_use(self, command: Command, origin: Origin) -> bool:
+        return not command.admins_only or access.is_admin(origin, self._rules)
+
+    def _message_command(self, interaction: MessageCommandInteraction) -> InteractionOutcome:
+        command = self._commands.find(interaction.name)
+        if not isinstance(command, MessageCommand | ModalCommand):
+            return Refuse(UNKNOWN)
+        if not self._may_use(command, interaction.origin):
+            return Refuse(ADMINS_ONLY)
+        if not interaction.text.strip() and not interaction.attachments:
+            return Refuse(NOTHING_SAID)
+        if isinstance(command, ModalCommand):
+            return self._open_modal(command, interaction)
+        return self._intake.take(interaction.origin, command.draft(interaction))
+
+    def _open_modal(self, command: ModalCommand, interaction: MessageCommandInteraction) -> OpenModal:
+        custom_id = f"about:{secrets.token_urlsafe(12)}"
+        self._modals[custom_id] = (command, interaction)
+        if len(self._modals) > MOST_MODALS:
+            self._modals.popitem(last=False)
+        return OpenModal(custom_id, command.modal)
+
+    def _modal(self, interaction: ModalInteraction) -> InteractionOutcome:
+        opened = self._modals.pop(interaction.custom_id, None)
+        if opened is None:
+            return Refuse(OLD_MODAL)
+        command, about = opened
+        return self._intake.take(interaction.origin, command.draft(about, interaction.text))
+
+    def _component(self, press: ComponentInteraction) -> InteractionOutcome:
+        """A command's button counts as a command. Stop is free, and the others become questions."""
+        button = buttons.read(press.custom_id)
+        component = self._commands.component(button.action) if button else None
+        if component and (refuse := self._intake.count_command(press.origin)):
+            return refuse
+        if button is None or (component is None and button.action not in set(Action)):
+            return Refuse(OLD_BUTTON)
+        if not access.may_press(press.origin, button, self._rules):
+            return Refuse(access.NOT_YOURS)
+        if component is None:
+            return self._under_an_answer(press, button)
+        command, handler = component
+        if not self._may_use(command, press.origin):
+            return Refuse(ADMINS_ONLY)
+        admin = access.is_admin(press.origin, self._rules)
+        invocation = Invocation(press.origin, button=button, admin=admin)
+        return RunCommand(
+            command.name, handler, invocation, address_of(press.origin, private=True), in_place=True
+        )
+
+    def _under_an_answer(self, press: ComponentInteraction, button: Button) -> InteractionOutcome:
+        if button.action in _AGAIN:
+            if (turn := buttons.turn(button)) is None:
+                return Refuse(OLD_BUTTON)
+            return Regenerate(press, button.person_id, turn, search=button.action == Action.SEARCH)
+        if button.action == Action.STOP:
+            interaction_id = buttons.number(button)
+            return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
+        draft = QuestionDraft(GO_ON, person=_asker(press, button), private=press.private)
+        return self._intake.take(press.origin, draft)
+
+    def regenerate(self, wanted: Regenerate, said: Said | None) -> Question | Refuse:
+        """The question of a `Regenerate`, with what the store knows of it."""
+        place = wanted.press.origin.place
+        # What was said elsewhere, or in private, is not repeated here, whatever a custom id says.
+        if (
+            said is None
+            or said.person_id != wanted.person_id
+            or said.guild_id != place.guild_id
+            or said.key.private is not wanted.press.private
+            or said.key.channel_id not in {0, place.channel_id}
+        ):
+            return Refuse(TOO_OLD)
+        button = Button(Action.AGAIN, wanted.person_id)
+        asker = _asker(wanted.press, button)
+        text = said.text.removeprefix(said.key.spoken(asker, ""))
+        private = wanted.press.private
+        draft = QuestionDraft(text, person=asker, search=wanted.search, private=private, typed=False)
+        return self._intake.take(wanted.press.origin, draft)
+
+
+def _asker(press: ComponentInteraction, button: Button) -> Person:
+    """Whose conversation goes on: that of who asked, whoever presses."""
+    if press.asker is not None and press.asker.id == button.person_id:
+        return press.asker
+    if press.origin.person.id == button.person_id:
+        return press.origin.person
+    return Person(button.person_id, "")

@@ -1,0 +1,95 @@
+"""The buttons under a message. All that one means is in its custom id: it works after a restart, too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from discordianai.conversations.pending_questions import TurnId
+
+ACTION_ROW, BUTTON = 1, 2
+PRIMARY, SECONDARY, DANGER = 1, 2, 4
+"""Discord's numbers for components and for the looks of a button."""
+
+
+class Action(StrEnum):
+    """What a button under an answer does. `Button.subject` is what it does that to."""
+
+    STOP = "stop"
+    """The question of this interaction."""
+    GO_ON = "go-on"
+    AGAIN = "again"
+    """The question in this turn."""
+    SEARCH = "search"
+    """The same, on the web."""
+
+
+LABELS: Mapping[str, str] = {
+    Action.STOP: "Stop",
+    Action.GO_ON: "Go on",
+    Action.AGAIN: "Again",
+    Action.SEARCH: "Search the web",
+}
+STYLES: Mapping[str, int] = {Action.GO_ON: PRIMARY}
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`person_id` is who asked what it stands under. `action` is one of `Action`, or a command's own, which
+    has a `label` and a `style` then."""
+
+    action: str
+    person_id: int
+    subject: str = ""
+    label: str = ""
+    style: int = SECONDARY
+
+    @property
+    def custom_id(self) -> str:
+        """What Discord gives back when it is pressed: at most 100 characters."""
+        return f"{self.action}:{self.person_id}:{self.subject}"
+
+
+def read(custom_id: str) -> Button | None:
+    """The button of that id; None where it is none of ours. Its action may be of another version."""
+    action, _, rest = custom_id.partition(":")
+    person_id, colon, subject = rest.partition(":")
+    if not action or not colon or not _is_number(person_id):
+        return None
+    return Button(action, int(person_id), subject)
+
+
+def number(button: Button) -> int | None:
+    """The subject, where it is a number."""
+    return int(button.subject) if _is_number(button.subject) else None
+
+
+def about_turn(action: Action, person_id: int, turn: TurnId) -> Button:
+    """A button for what was said in that turn."""
+    return Button(action, person_id, f"{turn.number}.{turn.second}")
+
+
+def turn(button: Button) -> TurnId | None:
+    """The turn that it is about."""
+    first, _, second = button.subject.partition(".")
+    return TurnId(int(first), int(second)) if _is_number(first) and _is_number(second) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
+
+
+def row(buttons: Sequence[Button]) -> list[dict[str, Any]]:
+    """The components of a message, as Discord's API writes them; none takes those away that were there."""
+    if not buttons:
+        return []
+    return [{"type": ACTION_ROW, "components": [_component(button) for button in buttons]}]
+
+
+def _component(button: Button) -> dict[str, Any]:
+    return {
+        "type": BUTTON,
+        "style": STYLES.get(button.action, button.style),
+        "label": button.label or LABELS[button.action],
+        "custom_id": button.custom_id,
+    }

@@ -1,0 +1,85 @@
+"""Writes in a channel as the bot itself: answers to messages, and what comes when an interaction is over."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from discordianai.discord.messages.port import Body, File, MessageError, MessagesClosed
+from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
+
+
+async def _nobody(message_id: int) -> None:
+    """Needs not be told."""
+
+
+class ChannelMessages:
+    """`Messages` in a channel. The original one is written with the first edit, as a reply to `reply_to`.
+
+    `original` is its id where it is there already; `noted` is told the id when it is not.
+    """
+
+    def __init__(
+        self,
+        api: DiscordApi,
+        channel_id: int,
+        *,
+        reply_to: int | None = None,
+        original: int | None = None,
+        noted: Callable[[int], Awaitable[None]] = _nobody,
+    ) -> None:
+        path, bucket = f"/channels/{channel_id}", api.channels.of(channel_id)
+        self._endpoint = Endpoint(api, path, bucket, as_bot=True, channel=channel_id)
+        self._reply_to = reply_to
+        self._original = original
+        self._noted = noted
+
+    @property
+    def free_at(self) -> float:
+        """See `Messages.free_at`."""
+        return self._endpoint.free_at
+
+    async def try_edit(self, message_id: int | None, body: Body) -> None:
+        """See `Messages.try_edit`. The first edit of the original has to arrive: others follow it."""
+        known = message_id or self._original
+        if known is None:
+            await self._write_original(body, ())
+        else:
+            await self._endpoint.request("PATCH", f"/messages/{known}", body)
+
+    async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
+        """See `Messages.edit`."""
+        known = message_id or self._original
+        if known is None:
+            await self._write_original(body, files)
+        else:
+            await self._endpoint.insist("PATCH", f"/messages/{known}", body, files)
+
+    async def _write_original(self, body: Body, files: Sequence[File]) -> None:
+        if self._reply_to is not None:
+            body = {**body, "message_reference": {"message_id": self._reply_to, "fail_if_not_exists": False}}
+        message = await self._endpoint.insist("POST", "/messages", body, files)
+        self._original = id_of(message)
+        await self._noted(self._original)
+
+    async def create(self, body: Body) -> int:
+        """See `Messages.create`."""
+        message = await self._endpoint.insist("POST", "/messages", body)
+        return id_of(message)
+
+    async def delete(self, message_id: int) -> None:
+        """See `Messages.delete`."""
+        with suppress(MessagesClosed):
+            await self._endpoint.insist("DELETE", f"/messages/{message_id}")
+
+    async def show_typing(self) -> None:
+        """Let people see that the bot is writing, for about ten seconds, where that can be done."""
+        with suppress(MessageError):
+            await self._endpoint.request("POST", "/typing")
+
+    async def open_thread(self, name: str) -> int:
+        """Open a public thread and return its id. Raises `MessageError`."""
+        thread = await self._endpoint.insist("POST", "/threads", {"name": name, "type": PUBLIC_THREAD})
+        return id_of(thread)
+
+
+PUBLIC_THREAD = 11
+"""Discord's number for it."""

@@ -1,0 +1,65 @@
+"""Tells a person that a bug has ended what they asked for, where all that shows answers may be what failed.
+
+Plain requests with constant words: no rate-limit bucket, no splitting, nothing of the answer.
+"""
+
+import httpx
+import structlog
+import trio
+
+from discordianai.discord.interactions.interaction import EPHEMERAL
+from discordianai.discord.messages.port import Body
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.records import ReplyAddress
+
+ATTEMPTS, PAUSE = 3, 1.0
+"""Tries, and seconds between them."""
+
+WITHIN = 20.0
+"""Seconds for all of it."""
+
+
+async def say(
+    api: DiscordApi, address: ReplyAddress, words: str, *, shown: bool = False, newest: int | None = None
+) -> bool:
+    """Write `words`; whether Discord took them.
+
+    Where a part of an answer is `shown`, it stays, and they come as a further message; the `newest` message
+    of that answer, the original one by default, loses its buttons.
+    """
+    token, channel = f"/webhooks/{address.application_id}/{address.token}", f"/channels/{address.channel_id}"
+    body = {"content": f"-# {words}", "components": [], "allowed_mentions": {"parse": []}}
+    private = {"flags": EPHEMERAL} if address.private else {}
+    with trio.move_on_after(WITHIN):
+        if address.message_id is not None:
+            reference = {"message_id": address.message_id, "fail_if_not_exists": False}
+            return await _send(api, "POST", f"{channel}/messages", body | {"message_reference": reference})
+        if not shown and await _send(api, "PATCH", f"{token}/messages/@original", body):
+            return True
+        if shown and await _send(api, "POST", f"{token}?wait=true", body | private):
+            await _send(api, "PATCH", f"{token}/messages/{newest or '@original'}", {"components": []})
+            return True
+        if address.as_member and not address.private:
+            return await _send(api, "POST", f"{channel}/messages", body)
+    return False
+
+
+async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
+    """Whether it was taken; what Discord refuses is not tried again."""
+    log = structlog.get_logger("discordianai.discord.messages.failure_notice")
+    as_bot = {"Authorization": f"Bot {api.token}"} if path.startswith("/channels/") else {}
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            response = await api.client.request(method, api.url + path, headers=as_bot, json=body)
+        except httpx.HTTPError as error:
+            reason, again = type(error).__name__, True  # its text may carry the address, and so a token
+        else:
+            if response.is_success:
+                return True
+            reason = f"Discord answered {response.status_code}"
+            again = response.status_code == 429 or response.status_code >= 500
+        log.warning("last words were not taken", reason=reason, attempt=attempt)
+        if not again:
+            return False
+        await trio.sleep(PAUSE)
+    return False

@@ -1,0 +1,341 @@
+"""Shows an answer in Discord as it is written.
+
+One task does all the writing: it edits the newest message at a bounded pace, always with the newest text, and
+opens a further message when one is full. What an earlier message shows never moves again. The buttons stand
+under the newest message.
+
+An answer that a former process had begun is shown in the messages that it left: they are edited in order, and
+those that are too many are removed. An answer that is too long for messages comes as a file. Where the place
+can take nothing more, because the interaction's time is over, the rest goes to the channel.
+"""
+
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.conversations.pending_questions import TurnId
+from discordianai.discord.interactions.interaction import EPHEMERAL
+from discordianai.discord.messages import buttons
+from discordianai.discord.messages.buttons import Action, Button
+from discordianai.discord.messages.pace import Pace
+from discordianai.discord.messages.port import (
+    Body,
+    File,
+    MessageError,
+    Messages,
+    MessagesBusy,
+    MessagesClosed,
+    MessagesExpired,
+)
+from discordianai.discord.rendering.source_list import References, sources
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled, units
+from discordianai.guard import Guard
+from discordianai.records import Citations, Question
+from discordianai.surrogates import well_formed
+
+SUPPRESS_EMBEDS = 4
+
+TEXT_OF_NOTHING = "…"
+"""Discord refuses a message without a visible character."""
+
+NOTE_TIMEOUT = 2.0
+"""Seconds to store the id of a further message; the store answers in milliseconds."""
+
+IN_THE_FILE = "The whole answer is in the file."
+
+
+async def _nowhere(message_id: int, text: str) -> None:
+    """For replies that nobody takes up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """`pace` is shared by all replies; an answer of more than `max_messages` comes as a file.
+
+    `note_part` is told the id of each further message, and all that was written so far. `left` are the ids of
+    those that a former process has written, in order. `rest` takes what the place does not take any more.
+    """
+
+    pace: Pace
+    max_messages: int = 5
+    note_part: Callable[[int, str], Awaitable[None]] = _nowhere
+    left: tuple[int, ...] = ()
+    rest: Messages | None = None
+    can_search: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """All that a message shows."""
+
+    text: str = ""
+    buttons: tuple[Button, ...] = ()
+
+
+class ReplyBroken(Exception):
+    """A bug has ended the showing of an answer, and is in the log."""
+
+
+class DiscordReply:
+    """The answer to one question; made by `open_reply`."""
+
+    def __init__(self, messages: Messages, question: Question, options: ReplyOptions) -> None:
+        self._messages = messages
+        self._question = question
+        self._options = options
+        self._rest = options.rest
+        self._left = deque(options.left)  # further messages of a former process
+        self._further: list[int] = []  # messages beside the original one
+        self._references = References()
+        self._citations: Citations = ()
+        self._written = ""
+        self._closing = Closing()
+        self._small_print = ""
+        self._below = ""  # the sources and the small print, once the answer is closed
+        self._tail = ""  # what follows the messages that are full
+        self._status = ""  # what is shown while there is no text
+        self._shown = _Look()  # what the newest message shows
+        self._next_edit = -math.inf  # of the newest message
+        self._too_long = False
+        self._news = trio.Event()
+        self._writing = trio.Lock()
+        self._gone: MessagesClosed | None = None
+        self._broken = False
+        interaction_id = str(question.address.interaction_id)
+        self._stop = Button(Action.STOP, question.person.id, interaction_id)
+        self.visible = False
+        """Whether anything was shown yet."""
+
+    def write(self, text: str) -> None:
+        """See `Reply.write`."""
+        self._check()
+        self._add(self._references.feed(text))
+
+    @property
+    def shows_text(self) -> bool:
+        """Whether the person sees a part of the answer already."""
+        return self.visible and bool(self._written)
+
+    @property
+    def newest(self) -> int | None:
+        """The message that goes on; None for the original one."""
+        return self._further[-1] if self._further else None
+
+    def _add(self, text: str) -> None:
+        if text:
+            self._written += text
+            self._tail += text
+            self._news.set()
+
+    def cite(self, citations: Citations) -> None:
+        """See `Reply.cite`."""
+        self._citations = citations
+        self._references.know(citations)
+
+    def say(self, status: str) -> None:
+        """See `Reply.say`."""
+        self._check()
+        self._status = f"-# {status}"
+        self._news.set()
+
+    def close(self, closing: Closing) -> str:
+        """See `Reply.close`."""
+        self._add(self._references.end())
+        self._closing = closing
+        self._small_print = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
+        listed = sources(self._citations, self._references.used)
+        self._below = "\n\n".join(filter(None, (listed, self._small_print)))
+        return _paragraphs(self._written, self._below)
+
+    async def finish(self, turn: TurnId | None = None) -> None:
+        """See `Reply.finish`."""
+        self._check()
+        try:
+            async with self._writing:
+                # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
+                self._tail, self._below = _paragraphs(self._tail, self._below), ""
+                await self._end(self._last_buttons(turn))
+        except MessageError as error:
+            raise ReplyFailed(str(error)) from error
+
+    async def _end(self, last: tuple[Button, ...]) -> None:
+        try:
+            await self._show_full_messages(ended=True)
+            if self._too_long:
+                await self._end_with_a_file(last)
+            else:
+                await self._show(_Look(cut(self._tail)[0], last), until_taken=True)
+            while self._left:
+                await self._messages.delete(self._left[0])
+                self._left.popleft()
+        except MessagesExpired:
+            self._go_elsewhere()
+            await self._end(last)
+
+    async def run(self) -> None:
+        """Show what is written, until cancelled. A failed edit is made good by the next one.
+
+        After a bug nothing more is shown; whoever writes learns of it.
+        """
+        log = structlog.get_logger("discordianai.discord.messages.reply")
+        guard = Guard(log, "a bug stopped an answer from being shown", error=self._question.number)
+        with guard:
+            await self._show_what_comes(log)
+        self._broken = guard.failed
+
+    async def _show_what_comes(self, log: FilteringBoundLogger) -> None:
+        pace = self._options.pace
+        while True:
+            await self._news.wait()
+            await trio.sleep_until(max(self._next_edit, self._messages.free_at, pace.free_at))
+            self._news = trio.Event()
+            try:
+                async with self._writing:
+                    await self._show_full_messages(ended=False)
+                    await self._show_newest()
+            except MessagesExpired as error:
+                if self._rest is None:
+                    self._gone = error
+                    return
+                self._go_elsewhere()
+            except MessagesClosed as error:
+                self._gone = error
+                return
+            except MessagesBusy as error:
+                pace.hold(min(error.wait, 1.0))
+                self._news.set()
+            except MessageError as error:
+                log.debug("an edit was not taken", reason=str(error))
+                self._news.set()
+
+    def _check(self) -> None:
+        if self._broken:
+            raise ReplyBroken("its task met a bug")
+        if self._gone is not None:
+            raise ReplyFailed(str(self._gone)) from self._gone
+
+    def _go_elsewhere(self) -> None:
+        """Write what is not yet shown whole where the rest goes. Raises `MessagesExpired` if there is no such
+        place."""
+        if self._rest is None:
+            raise MessagesExpired("there is no other place for it")
+        self._messages, self._rest = self._rest, None
+        self._further, self._shown, self._next_edit = [], _Look(), -math.inf
+        self._left.clear()
+        self._news.set()
+
+    async def _show_full_messages(self, *, ended: bool) -> None:
+        """Complete the newest message and open the next, while there is more than one holds."""
+        while not self._too_long and (full := _full(self._tail, ended=ended)):
+            tail, (part, rest) = self._tail, full
+            await self._show(_Look(part), until_taken=True)
+            if len(self._further) + 1 == self._options.max_messages:
+                self._too_long = True
+                return
+            tail, rest = self._tail, rest + self._tail[len(tail) :]  # with what was written meanwhile
+            following = _full(rest, ended=ended)
+            look = _Look(following[0]) if following else _Look(cut(rest)[0], (self._stop,))
+            message_id = await self._open_next(look)
+            # These change together, after the awaits: a cancel leaves all of them or none.
+            self._tail = rest + self._tail[len(tail) :]
+            self._further.append(message_id)
+            self._shown = look
+            self._next_edit = trio.current_time() + self._options.pace.interval
+
+    async def _show_newest(self) -> None:
+        """Edit the newest message, if it may be edited now; else later, with what is the newest text then."""
+        if trio.current_time() < self._next_edit:  # it was opened a moment ago
+            self._news.set()
+            return
+        text = cut(self._tail)[0] or self._status
+        if text and not self._too_long:
+            await self._show(_Look(text, (self._stop,)), until_taken=False)
+
+    async def _open_next(self, look: _Look) -> int:
+        """The id of the message that goes on; it is stored before anything else is sent."""
+        while self._left:
+            try:
+                await self._messages.edit(self._left[0], self._body(look))
+                return self._left.popleft()
+            except MessagesExpired:
+                raise
+            except MessagesClosed:
+                self._left.popleft()  # somebody has removed it
+        message_id = await self._messages.create(self._body(look))
+        # It is there, so that it has to be known, even if this answer is being cancelled.
+        with trio.move_on_after(NOTE_TIMEOUT, shield=True):
+            await self._options.note_part(message_id, self._written)
+        return message_id
+
+    async def _show(self, look: _Look, *, until_taken: bool) -> None:
+        """Make the newest message look so, at the pace that people can read and Discord allows."""
+        if look == self._shown:
+            return
+        await trio.sleep_until(self._next_edit)
+        self._next_edit = trio.current_time() + self._options.pace.interval
+        edit = self._messages.edit if until_taken else self._messages.try_edit
+        await edit(self.newest, self._body(look))
+        self._shown, self.visible = look, True
+
+    async def _end_with_a_file(self, last: tuple[Button, ...]) -> None:
+        """The first message keeps the beginning, and gets all of it as a file; the others go."""
+        small = "\n".join((f"-# {IN_THE_FILE}", self._small_print)).strip()
+        room = MESSAGE_LIMIT - units(small) - 2
+        beginning = cut(self._written.strip("\n"), room)[0]
+        whole = _paragraphs(self._written, sources(self._citations, self._references.used))
+        file = File("answer.md", well_formed(whole).encode())
+        await self._messages.edit(None, self._body(_Look(f"{beginning}\n\n{small}", last)), (file,))
+        self._shown = _Look()
+        while self._further:
+            await self._messages.delete(self._further[-1])
+            self._further.pop()
+
+    def _last_buttons(self, turn: TurnId | None) -> tuple[Button, ...]:
+        person_id, closing = self._question.person.id, self._closing
+        last = [Button(Action.GO_ON, person_id)] if closing.unfinished else []
+        if turn is not None:
+            last.append(buttons.about_turn(Action.AGAIN, person_id, turn))
+            if self._options.can_search and not closing.searched:
+                last.append(buttons.about_turn(Action.SEARCH, person_id, turn))
+        return tuple(last)
+
+    def _body(self, look: _Look) -> Body:
+        """Nothing that a model writes may ping anybody."""
+        return {
+            "content": well_formed(look.text),
+            "components": buttons.row(look.buttons),
+            "allowed_mentions": {"parse": []},
+            "flags": SUPPRESS_EMBEDS | (EPHEMERAL if self._question.address.private else 0),
+        }
+
+
+def _full(tail: str, *, ended: bool) -> tuple[str, str] | None:
+    """The first message of `tail` and the rest, where there is more than one and the cut is final."""
+    if not (ended or settled(tail)):
+        return None
+    part, rest = cut(tail)
+    return (part, rest) if rest.strip() else None
+
+
+def _paragraphs(text: str, below: str) -> str:
+    return "\n\n".join(filter(str.strip, (closed(text.strip("\n")), below))) or TEXT_OF_NOTHING
+
+
+@asynccontextmanager
+async def open_reply(
+    messages: Messages, question: Question, options: ReplyOptions
+) -> AsyncIterator[DiscordReply]:
+    """A reply whose text appears while the block runs."""
+    reply = DiscordReply(messages, question, options)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reply.run)
+        with options.pace.streaming():
+            yield reply
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,150 @@
+"""Discord's REST interface, by httpx on the trio thread: an address with its rate-limit bucket."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import structlog
+import trio
+
+from discordianai.discord.interactions.payload import Malformed, snowflake
+from discordianai.discord.messages.bucket import Bucket, ChannelBuckets
+from discordianai.discord.messages.port import (
+    Body,
+    File,
+    MessageError,
+    MessagesBusy,
+    MessagesClosed,
+    MessagesExpired,
+)
+
+ATTEMPTS = 6
+"""Tries of a request that has to arrive: with their pauses, about half a minute of an ill Discord."""
+
+LONGEST_PAUSE = 15.0
+"""Seconds; Discord's webhook buckets refill within five."""
+
+UNKNOWN_CHANNEL = 10003
+UNKNOWN_MESSAGE = 10008
+UNKNOWN_WEBHOOK = 10015
+INVALID_WEBHOOK_TOKEN = 50027
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordApi:
+    """Where Discord's REST interface is, the client that speaks to it, and the bot's token."""
+
+    client: httpx.AsyncClient
+    url: str
+    token: str = field(default="", repr=False)
+    channels: ChannelBuckets = field(default_factory=ChannelBuckets, repr=False)
+
+
+class Endpoint:
+    """What lies under one address, and shares `bucket`. `as_bot` sends the bot's token along."""
+
+    def __init__(self, api: DiscordApi, path: str, bucket: Bucket, *, as_bot: bool, **names: int) -> None:
+        self._client = api.client
+        self._base = f"{api.url}{path}"
+        self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
+        self._log = structlog.get_logger("discordianai.discord.messages.rest").bind(**names)
+        self._bucket = bucket
+
+    @property
+    def free_at(self) -> float:
+        """When, on trio's clock, the bucket has room again."""
+        return self._bucket.free_at
+
+    async def insist(
+        self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
+    ) -> Body:
+        """Send a request, again and again while that may help. Raises `MessageError`."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._bucket.turn():
+                    return await self._send(method, path, body, files)
+            except MessagesBusy as error:
+                if attempt == ATTEMPTS:
+                    raise
+                self._log.debug("trying again", reason=str(error), attempt=attempt)
+                await trio.sleep(max(error.wait, 0.25 * 2**attempt))
+        raise AssertionError("the loop returns or raises")
+
+    async def request(self, method: str, path: str, body: Body | None = None) -> Body:
+        """Send a request once, now or not at all. Raises `MessagesBusy` when a later try may do, else
+        `MessageError`."""
+        if not self._bucket.is_free:
+            raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
+        async with self._bucket.turn():
+            return await self._send(method, path, body, ())
+
+    async def _send(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Body:
+        content = _multipart(body or {}, files) if files else {"json": body}
+        try:
+            response = await self._client.request(method, self._base + path, headers=self._headers, **content)
+        except httpx.HTTPError as error:
+            # The error's text may carry the address, and so a token.
+            raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None
+        self._learn(response)
+        if response.is_success:
+            return _json(response)
+        raise _error(response)
+
+    def _learn(self, response: httpx.Response) -> None:
+        """Let the next request wait for the bucket, instead of being refused."""
+        if response.headers.get("x-ratelimit-remaining") == "0":
+            self._bucket.close_for(_seconds(response.headers.get("x-ratelimit-reset-after")))
+
+
+def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
+    """The same with files, as httpx is to send it."""
+    attachments = [{"id": number, "filename": file.name} for number, file in enumerate(files)]
+    return {
+        "data": {"payload_json": json.dumps({**body, "attachments": attachments})},
+        "files": {f"files[{number}]": (file.name, file.content) for number, file in enumerate(files)},
+    }
+
+
+def _error(response: httpx.Response) -> MessageError:
+    body = _json(response)
+    code = body.get("code", 0)
+    if not isinstance(code, int):
+        code = 0
+    reason = f"Discord answered {response.status_code}, code {code}"
+    if response.status_code == 429:
+        return MessagesBusy(reason, _seconds(body.get("retry_after")))
+    if response.status_code >= 500:
+        return MessagesBusy(reason, 0.0)
+    if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
+        return MessagesExpired(reason)
+    if code in {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}:
+        return MessagesClosed(reason)
+    return MessageError(reason)
+
+
+def _json(response: httpx.Response) -> Body:
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def id_of(message: Body) -> int:
+    """The id of what Discord says it has made. Raises `MessageError`."""
+    try:
+        return snowflake(message, "id")
+    except Malformed as error:
+        raise MessageError(f"Discord's answer is malformed: {error}") from None
+
+
+def _seconds(text: object) -> float:
+    """A wait that Discord named, within reason."""
+    try:
+        seconds = float(str(text))
+    except ValueError:
+        return 1.0
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else 1.0

@@ -1,0 +1,1 @@
+"""From an answer's text to what Discord shows: pure functions of text."""

@@ -1,0 +1,111 @@
+"""Turns the references of an answer into links, and lists what they refer to, in Discord's Markdown."""
+
+import re
+from collections.abc import Collection, Sequence
+
+from discordianai import addresses
+from discordianai.discord.rendering.characters import first_visible
+from discordianai.records import Citation
+
+LONGEST_TITLE = 80
+MOST_UNUSED = 10
+"""Sources that are listed where the text refers to none."""
+
+LONGEST_LINK = 300
+"""Characters of an address that is worth its place in the text; a longer one is in the list only."""
+
+LONGEST_LISTED = 1000
+"""Characters of an address in the list: half of what a message holds."""
+
+LONGEST_READ = 4 * LONGEST_TITLE
+"""Characters of a title that are looked at."""
+
+NAMELESS = "a page without a title"
+
+_HARMLESS = str.maketrans("[]`|*~<>\\", "()'¦∗∼‹›∖")
+"""What Discord's Markdown would take for its own; a pair may reach over lines."""
+
+_MARKS = re.compile(r"`+|\[(\d{1,3})\]")
+_UNFINISHED = re.compile(r"(?:`+|\[\d{0,3}\]?)\Z")
+
+
+class References:
+    """Makes links of the references in a text that comes in pieces: `[1]`, but not in code.
+
+    What has been given out never changes: a reference whose source is not known yet stays as it is.
+    """
+
+    def __init__(self) -> None:
+        self._citations: Sequence[Citation | None] = ()
+        self._held = ""
+        self._code = ""  # the backticks that opened it
+        self.used: set[int] = set()
+
+    def know(self, citations: Sequence[Citation | None]) -> None:
+        """These are the sources, by number from 1."""
+        self._citations = citations
+
+    def feed(self, text: str) -> str:
+        """The next piece, as it is to be shown; what may be half a reference waits for the next one."""
+        text = self._held + text
+        unfinished = _UNFINISHED.search(text)
+        end = unfinished.start() if unfinished else len(text)
+        self._held = text[end:]
+        return _MARKS.sub(self._mark, text[:end])
+
+    def end(self) -> str:
+        """What waited for more."""
+        held, self._held = self._held, ""
+        return _MARKS.sub(self._mark, held)
+
+    def _mark(self, mark: re.Match[str]) -> str:
+        if mark[1] is None:
+            if not self._code:
+                self._code = mark[0]
+            elif mark[0].startswith(self._code):
+                self._code = ""
+            return mark[0]
+        number = int(mark[1])
+        if self._code or not number >= 1:
+            return mark[0]
+        self.used.add(number)
+        citation = self._citations[number - 1] if number <= len(self._citations) else None
+        address = addresses.read(citation.url) if citation is not None else None
+        if address is None or len(address.url) > LONGEST_LINK:
+            return mark[0]
+        return f"[[{number}]](<{address.url}>)"
+
+
+def sources(citations: Sequence[Citation | None], used: Collection[int] = ()) -> str:
+    """One line a source, with the number that the text uses, its title and its site; each source once.
+
+    Those that the text uses, or where it uses none, the first ones. Angle brackets keep previews from
+    unfolding.
+    """
+    known = {number: citation for number, citation in enumerate(citations, 1) if citation is not None}
+    numbers = [number for number in known if number in used] or list(known)[:MOST_UNUSED]
+    by_address: dict[str, list[int]] = {}
+    for number in numbers:
+        by_address.setdefault(known[number].url, []).append(number)
+    lines = [
+        f"{''.join(f'[{number}]' for number in same)} {_listed(known[same[0]])}"
+        for same in by_address.values()
+    ]
+    return "\n".join(("**Sources**", *lines)) if lines else ""
+
+
+def _listed(citation: Citation) -> str:
+    address, title = addresses.read(citation.url), _plain(citation.title)
+    if address is None or len(address.url) > LONGEST_LISTED:
+        return title or _plain(citation.url) or NAMELESS
+    site = address.host.removeprefix("www.")
+    return f"[{title}](<{address.url}>) · {site}" if title else f"[{site}](<{address.url}>)"
+
+
+def _plain(title: str) -> str:
+    """A title cannot end its own link, nor break its line; empty where there is nothing to see."""
+    shown = "".join(c if c.isprintable() else " " for c in title[:LONGEST_READ].translate(_HARMLESS))
+    words = " ".join(shown.split())
+    if first_visible(words, 0) == len(words):
+        return ""
+    return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1] + "…"

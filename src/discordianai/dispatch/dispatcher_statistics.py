@@ -1,0 +1,214 @@
+"""What a dispatcher tells about itself."""
+
+import math
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated
+
+from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.refusals import DeadlinePassed
+from discordianai.latencies import Latencies, Latency
+from discordianai.metric import By, Metric
+from discordianai.providers.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionLost,
+    Overloaded,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    TimedOut,
+)
+from discordianai.records import Usage
+
+MINUTES = 5
+"""For which `DispatchStatistics.busiest` is told: longer than most pauses between two looks at it."""
+
+MOST_MODELS = 50
+"""That are counted apart. A channel's model is an admin's free text, and each one counted stays in memory."""
+
+OTHER_MODELS = "other"
+
+
+class Outcome(StrEnum):
+    """What became of one request to a provider."""
+
+    ANSWERED = "answered"
+    CUT = "cut"
+    """It broke off after text was shown, for whatever reason."""
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    TIMED_OUT = "timed_out"
+    CONNECTION_LOST = "connection_lost"
+    AUTHENTICATION = "authentication"
+    QUOTA = "quota"
+    BAD_REQUEST = "bad_request"
+    STOPPED = "stopped"
+    """Nobody wanted it any more."""
+    FAILED = "failed"
+    """Anything else, bugs included."""
+
+
+_OUTCOMES: Mapping[type[ProviderError], Outcome] = {
+    RateLimited: Outcome.RATE_LIMITED,
+    Overloaded: Outcome.OVERLOADED,
+    TimedOut: Outcome.TIMED_OUT,
+    DeadlinePassed: Outcome.TIMED_OUT,
+    ConnectionLost: Outcome.CONNECTION_LOST,
+    AuthenticationFailed: Outcome.AUTHENTICATION,
+    QuotaExhausted: Outcome.QUOTA,
+    BadRequest: Outcome.BAD_REQUEST,
+}
+
+
+def outcome_of(error: ProviderError) -> Outcome:
+    """Of a request that failed before anything was shown."""
+    return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), Outcome.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """Totals of one model: requests that have ended, and the tokens that the provider has counted."""
+
+    outcomes: Annotated[
+        Mapping[Outcome, int],
+        Metric("requests_total", "Requests that have ended, by outcome", ("outcome",)),
+    ] = field(default_factory=dict)
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def tokens(
+        self,
+    ) -> Annotated[
+        Mapping[str, int], Metric("tokens_total", "Tokens counted by the provider", ("direction",))
+    ]:
+        """By where they went."""
+        return {"input": self.input_tokens, "output": self.output_tokens}
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchStatistics:
+    """One moment of a dispatcher. What is left of the budget, and its limits, are a minute's; totals are
+    since the start. Of those `refused`, `line_full` met a full line, and the others an open breaker.
+    """
+
+    in_flight: Annotated[int, Metric("requests_in_flight", "Requests in flight")] = 0
+    waiting: Annotated[int, Metric("queue_depth", "Questions waiting for a slot or for budget")] = 0
+    limit: Annotated[
+        int, Metric("requests_in_flight_limit", "Requests that may be in flight at the moment")
+    ] = 0
+    requests_left: Annotated[
+        float, Metric("budget_requests_left", "Requests left in this minute's budget")
+    ] = math.inf
+    tokens_left: Annotated[float, Metric("budget_tokens_left", "Tokens left in this minute's budget")] = (
+        math.inf
+    )
+    breaker: BreakerState = BreakerState.CLOSED
+    waited: Annotated[
+        Latency, Metric("queue_wait_seconds", "Time in the queue before a request was sent")
+    ] = field(default_factory=Latency)
+    first_chunk: Annotated[
+        Latency, Metric("first_chunk_seconds", "Time from sending a request to the first chunk of its answer")
+    ] = field(default_factory=Latency)
+    last_chunk: Annotated[
+        Latency, Metric("last_chunk_seconds", "Time from sending a request to the last chunk of its answer")
+    ] = field(default_factory=Latency)
+    requests: Annotated[int, Metric("requests_sent_total", "Requests sent")] = 0
+    rate_limited: Annotated[int, Metric("rate_limited_total", "Requests answered with 429")] = 0
+    retries: Annotated[int, Metric("retries_total", "Requests sent again")] = 0
+    refused: Annotated[
+        int,
+        Metric(
+            "queue_refused_total",
+            "Questions refused because the queue was full or the breaker open",
+            notable=True,
+        ),
+    ] = 0
+    line_full: Annotated[int, Metric("queue_full_total", "Questions refused because the queue was full")] = 0
+    busiest: Annotated[
+        int,
+        Metric("requests_in_flight_peak", f"Most requests in flight at once in the last {MINUTES} minutes"),
+    ] = 0
+    requests_limit: Annotated[float, Metric("budget_requests", "Requests allowed per minute")] = math.inf
+    tokens_limit: Annotated[float, Metric("budget_tokens", "Tokens allowed per minute")] = math.inf
+    models: Annotated[Mapping[str, ModelFigures], By("model")] = field(default_factory=dict)
+
+    @property
+    def breaker_states(
+        self,
+    ) -> Annotated[
+        Mapping[str, bool],
+        Metric("breaker_state", "1 for the current state of the circuit breaker", ("state",)),
+    ]:
+        """Whether it is in each of them."""
+        return {state.name.lower(): self.breaker is state for state in BreakerState}
+
+
+@dataclass(slots=True)
+class _Model:
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts as it happens. Times are on the caller's clock, in seconds."""
+
+    requests: int = 0
+    rate_limited: int = 0
+    retries: int = 0
+    breaker_open: int = 0
+    line_full: int = 0
+    waited: Latencies = field(default_factory=Latencies)
+    first_chunk: Latencies = field(default_factory=Latencies)
+    last_chunk: Latencies = field(default_factory=Latencies)
+    _models: dict[str, _Model] = field(default_factory=dict)
+    _busy: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MINUTES))
+
+    def sent(self, in_flight: int, now: float) -> None:
+        """One more request goes out: so many are in flight with it."""
+        self.requests += 1
+        minute = int(now // 60)
+        if not self._busy or self._busy[-1][0] != minute:
+            self._busy.append((minute, in_flight))
+        elif in_flight > self._busy[-1][1]:
+            self._busy[-1] = (minute, in_flight)
+
+    def ended(self, model: str, outcome: Outcome) -> None:
+        """This became of a request."""
+        self._of(model).outcomes[outcome] += 1
+
+    def used(self, model: str, usage: Usage) -> None:
+        """The provider has counted what a request took."""
+        figures = self._of(model)
+        figures.input_tokens += usage.input_tokens
+        figures.output_tokens += usage.output_tokens
+
+    def _of(self, model: str) -> _Model:
+        figures = self._models.get(model)
+        if figures is None:
+            model = model if len(self._models) < MOST_MODELS else OTHER_MODELS
+            figures = self._models.setdefault(model, _Model())
+        return figures
+
+    def statistics(self, now: float) -> DispatchStatistics:
+        """What was counted so far, and nothing else."""
+        return DispatchStatistics(
+            waited=self.waited.now(),
+            first_chunk=self.first_chunk.now(),
+            last_chunk=self.last_chunk.now(),
+            requests=self.requests,
+            rate_limited=self.rate_limited,
+            retries=self.retries,
+            refused=self.line_full + self.breaker_open,
+            line_full=self.line_full,
+            busiest=max((most for minute, most in self._busy if minute > now // 60 - MINUTES), default=0),
+            models={
+                name: ModelFigures(dict(model.outcomes), model.input_tokens, model.output_tokens)
+                for name, model in self._models.items()
+            },
+        )

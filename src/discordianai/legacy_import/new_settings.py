@@ -1,0 +1,78 @@
+"""The new settings while they are being filled in: always a document that can be used."""
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from discordianai.legacy_import.legacy_keys import Rule, Value
+from discordianai.settings import Settings
+from discordianai.settings_complaints import complaints
+from discordianai.settings_file import Document
+
+
+class Sheet:
+    """Takes one key after the other; what cannot be used is a remark, and the default stays."""
+
+    def __init__(self) -> None:
+        self.remarks: list[str] = []
+        self._document: Document = {}
+        self._origins: dict[str, str] = {}
+
+    def take(self, key: str, rule: Rule, text: str) -> None:
+        """Take over `key`, whose text is `text`."""
+        try:
+            value = rule.read(text)
+        except ValueError as error:
+            self.remarks.append(f"{key}: {error}; the default stays")
+            return
+        if value is None:
+            return
+        for target in rule.targets:
+            if problem := self._set(target, value):
+                self.remarks.append(f"{key}: the default stays: {one_line(problem)}")
+            else:
+                self._origins[target] = key
+
+    def _set(self, target: str, value: Value) -> str | None:
+        """Set the key, unless it could then not be used: what is wrong with it."""
+        document = copy.deepcopy(self._document)
+        *tables, key = target.split(".")
+        table = document
+        for name in tables:
+            table = table.setdefault(name, {})
+        table[key] = sorted({*table.get(key, ()), *value}) if isinstance(value, list) else value
+        try:
+            Settings.model_validate(document)
+        except ValidationError as error:
+            return "; ".join(complaints(error))
+        self._document = document
+        return None
+
+    def text(self, head: Iterable[str]) -> str:
+        """The file, with the lines of `head` as its first comment."""
+        comment = [f"# {one_line(line)}".rstrip() for line in head]
+        return "\n".join([*comment, *self._lines(self._document, ())]) + "\n"
+
+    def _lines(self, table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+        """A table: its own keys, then the tables in it."""
+        keys = [key for key, value in table.items() if not isinstance(value, dict)]
+        if keys:
+            yield from ("", f"[{'.'.join(path)}]")
+        for key in keys:
+            yield f"{key} = {_toml(table[key])}  # {self._origins['.'.join((*path, key))]}"
+        for key, value in table.items():
+            if isinstance(value, dict):
+                yield from self._lines(value, (*path, key))
+
+
+def _toml(value: Value) -> str:
+    """JSON's strings, numbers and lists are TOML's too, but for one character that TOML wants escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def one_line(text: str) -> str:
+    """For a comment or a message: nothing that would end it, or that a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,174 @@
+"""Discord: whether it knows the bot, which intents it grants, and how often the bot may still start."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import httpx
+import trio
+
+from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
+from discordianai.discord.gateway.session_limit import RESERVE
+from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
+from discordianai.operations.checks.online_check import Ask, Means, Tell, Witness, bounded
+from discordianai.operations.checks.reach import Unreachable, address, reach
+from discordianai.settings import Settings
+from discordianai.transport.clients import build_client
+from discordianai.transport.pool_events import PoolOptions
+
+READ_TIMEOUT = 15.0
+FEW_STARTS = 200
+"""Of about a thousand a day: with fewer, something restarts too often."""
+
+PRIVILEGED = {"presence": (12, 13), "server members": (14, 15), MESSAGE_CONTENT: (18, 19)}
+"""The bits of an application's flags that grant an intent: for every bot, and for one in under 100 servers.
+https://discord.com/developers/docs/resources/application#application-object-application-flags"""
+
+Json = Mapping[str, Any]
+"""Discord's JSON: its shape is Discord's, and read here only."""
+
+
+class Failed(Exception):
+    """A question to Discord got no answer that is one; `finding` tells it."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.found)
+        self.finding = finding
+
+
+class Discord:
+    """Asks it as the bot."""
+
+    name = "discord"
+
+    def __init__(self, settings: Settings, means: Means) -> None:
+        self._url = settings.discord.api_url
+        token = settings.discord.token
+        self._token = token.get_secret_value() if token else ""
+        self._needed = privileged(settings.discord)
+        self._means = means
+
+    async def connect(self, tell: Tell) -> None:
+        """Past a proxy of the environment: so go the gateway and the acknowledgements."""
+        await self._reach("discord connection", self._url, tell)
+
+    async def ask(self, seconds: float, tell: Tell) -> None:
+        """Ask everything at once, each for so many seconds."""
+        questions: dict[str, Ask] = {}
+        if self._token:
+            questions = {"bot": self._identity, "intents": self._intents, "gateway": self._gateway}
+        told: dict[str, list[Finding]] = {name: [] for name in questions}
+        async with trio.open_nursery() as nursery:
+            for name, question in questions.items():
+                answered = partial(self._answered, question)
+                nursery.start_soon(bounded, f"discord {name}", seconds, answered, told[name].append)
+        for findings in told.values():
+            for finding in findings:
+                tell(finding)
+
+    async def _answered(self, question: Ask, tell: Tell) -> None:
+        try:
+            await question(tell)
+        except Failed as failed:
+            tell(failed.finding)
+
+    async def _identity(self, tell: Tell) -> None:
+        user = await self.get("/users/@me")
+        tell(ok("discord bot", f"it is {user['username']}", id=str(user["id"])))
+
+    async def _intents(self, tell: Tell) -> None:
+        flags = int((await self.get("/applications/@me")).get("flags") or 0)
+        tell(judge_intents(flags, self._needed))
+
+    async def _gateway(self, tell: Tell) -> None:
+        gateway = await self.get("/gateway/bot")
+        tell(judge_starts(gateway["session_start_limit"]))
+        shards = int(gateway["shards"])
+        if shards > 1:
+            advice = "this bot has one, which Discord takes up to 2500 servers"
+            tell(warning("discord shards", f"Discord recommends {shards} shards", advice, shards=shards))
+        await self._reach("discord gateway", str(gateway["url"]), tell)
+
+    async def get(self, path: str) -> Json:
+        """What Discord has under that path. Raises `Failed`."""
+        pool = PoolOptions(max_connections=1)
+        client = build_client("discord", pool, READ_TIMEOUT, http2=self._means.http2)
+        witness = Witness(client.http)
+        try:
+            async with client.http:
+                response = await client.http.get(
+                    self._url + path, headers={"Authorization": f"Bot {self._token}"}
+                )
+        except httpx.HTTPError as error:
+            raise Failed(_unreachable(error)) from None
+        if witness.sample is not None:
+            self._means.samples["discord"] = witness.sample
+        if response.status_code == 401:
+            advice = "set DISCORD_TOKEN to a valid one: developer portal, page Bot, Reset Token"
+            raise Failed(fatal("discord", "Discord rejects the bot's token", advice))
+        if not response.is_success:
+            advice = (
+                "try again later" if response.status_code in {429, *range(500, 600)} else "look at api_url"
+            )
+            raise Failed(problem("discord", f"Discord answers {response.status_code} to {path}", advice))
+        return _object(response)
+
+    async def _reach(self, subject: str, url: str, tell: Tell) -> None:
+        try:
+            reached = await reach(url, self._means.context)
+        except Unreachable as error:
+            tell(problem(subject, str(error), error.advice))
+            return
+        found = f"{address(url)} takes a connection in {reached.seconds * 1000:.0f} ms"
+        tell(ok(subject, f"{found}, {reached.tls or 'without TLS'}", seconds=round(reached.seconds, 4)))
+
+
+def _object(response: httpx.Response) -> Json:
+    """Raises `Failed` for what is none: something else than Discord has answered."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Failed(problem("discord", "what answers is not Discord", "look at api_url"))
+    return body
+
+
+def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
+    """What an application's flags grant, beside what the settings need."""
+    subject = "discord intents"
+    granted = {name for name, bits in PRIVILEGED.items() if any(flags >> bit & 1 for bit in bits)}
+    figures = {name.replace(" ", "_"): name in granted for name in PRIVILEGED}
+    if missing := sorted(needed - granted):
+        return fatal(
+            subject,
+            f"the settings need the intent {' and '.join(missing)}, which is switched off",
+            GRANT_IT,
+        )
+    words = [
+        f"{name} is switched on{'' if name in needed else ' and not needed'}" for name in sorted(granted)
+    ]
+    if needed and any(not flags >> PRIVILEGED[name][0] & 1 for name in needed):
+        words.append("for a bot in less than 100 servers")
+    return ok(subject, ", ".join(words) or "no privileged one is switched on, none is needed", **figures)
+
+
+def judge_starts(limit: Json) -> Finding:
+    """How often the bot may still identify."""
+    remaining, total = int(limit["remaining"]), int(limit["total"])
+    subject, found = "discord starts", f"{remaining} of {total} are left today"
+    if remaining <= RESERVE:
+        hours = float(limit["reset_after"]) / 3_600_000
+        advice = f"find out what restarts the bot; it waits for {hours:.1f} hours now"
+        return problem(subject, found, advice, remaining=remaining, total=total)
+    if remaining < FEW_STARTS:
+        advice = "find out what restarts the bot"
+        return warning(subject, found, advice, remaining=remaining, total=total)
+    return ok(subject, found, remaining=remaining, total=total)
+
+
+def _unreachable(error: httpx.HTTPError) -> Finding:
+    """Without the error's text, which may carry an address with a password."""
+    return problem(
+        "discord", f"Discord cannot be asked: {type(error).__name__}", "look at what else was found"
+    )

@@ -1,0 +1,143 @@
+"""How the bot is, as `/status` tells its admins: one message of Discord's, from one snapshot."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from discordianai.latencies import Latency
+from discordianai.operations.advice import advise, as_markdown
+from discordianai.operations.health import judge
+from discordianai.operations.metrics import notable
+from discordianai.operations.snapshot import ProviderFigures, Snapshot
+from discordianai.transport.pool_events import Statistics
+
+LONGEST = 2000
+"""Characters of a message."""
+
+ADVICE = 262
+"""Of them, what is left to the advice and its heading."""
+
+LONGEST_NAME = 40
+"""Characters of a model's name, which is the operator's free text, and of no bound."""
+
+LONGEST_REASON = 150
+"""Characters of why the bot is not ready."""
+
+HEADING = "**Advice**"
+
+CELLS = 10
+"""Of a bar."""
+
+
+def describe(snapshot: Snapshot) -> str:
+    """In Markdown, at most `LONGEST` characters: the figures, and in what room they leave, the advice.
+
+    Counters that are declared as notable have a line of their own where they are not 0.
+    """
+    names = [*snapshot.providers]
+    figures = _figures(snapshot, names)
+    while len(names) > 1 and len(figures) > LONGEST - ADVICE:
+        del names[-1]
+        figures = _figures(snapshot, names)
+    figures = "\n".join([figures, *_notable(snapshot, LONGEST - ADVICE - len(figures)), HEADING])
+    return "\n".join([figures, *as_markdown(advise(snapshot), LONGEST - len(figures))])
+
+
+def _notable(snapshot: Snapshot, room: int) -> Iterator[str]:
+    """A line of those counters that are notable, as many as there is room for."""
+    line = ""
+    for told in notable(snapshot):
+        longer = f"{line} · {told}" if line else f"-# {told}"
+        if len(longer) + len("\n") > room:
+            break
+        line = longer
+    if line:
+        yield line
+
+
+def _figures(snapshot: Snapshot, names: Sequence[str]) -> str:
+    """Those of the whole, and of these providers."""
+    left_out = len(snapshot.providers) - len(names)
+    return "\n".join(
+        [
+            *_whole(snapshot),
+            *(line for name in names for line in _provider(snapshot.providers[name])),
+            *([f"-# and {left_out} more providers: the status page has all"] if left_out else []),
+            *_pools({name: pool for name, pool in snapshot.pools.items() if name in {*names, "discord"}}),
+        ]
+    )
+
+
+def _whole(snapshot: Snapshot) -> Iterator[str]:
+    verdict = judge(snapshot)
+    state = "Ready" if verdict.ready else f"Not ready: {'; '.join(verdict.reasons)[:LONGEST_REASON]}"
+    questions, process = snapshot.questions, snapshot.process
+    yield (
+        f"**{state}** · started <t:{int(process.started_at)}:R> · version {process.version}"
+        f" · {process.memory_bytes / 2**20:.0f} MiB of memory"
+    )
+    yield f"Questions: {questions.open} open, {questions.answered:,} answered"
+    yield (
+        f"Acknowledged in {_latency(snapshot.discord.acknowledged)}"
+        f" · stored in {_latency(snapshot.store.writes)}"
+        f" · loops late by {_latency(process.lag)} and {_latency(snapshot.discord.lag)}"
+    )
+
+
+def _provider(provider: ProviderFigures) -> Iterator[str]:
+    dispatch = provider.dispatch
+    slots = _slots(provider)
+    yield f"**{provider.label}** · {provider.model[:LONGEST_NAME]} · breaker {dispatch.breaker.value}"
+    yield (
+        f"{_bar(dispatch.in_flight, slots)} {dispatch.in_flight} of {slots:,} slots"
+        f" (most lately {dispatch.busiest:,}), {dispatch.waiting:,} waiting"
+    )
+    yield (
+        f"Left this minute: {_left(dispatch.requests_left, dispatch.requests_limit)} requests,"
+        f" {_left(dispatch.tokens_left, dispatch.tokens_limit)} tokens · {dispatch.rate_limited:,} × 429"
+    )
+    yield (
+        f"Waited {_latency(dispatch.waited)} · first words {_latency(dispatch.first_chunk)}"
+        f" · whole answer {_latency(dispatch.last_chunk)}"
+    )
+
+
+def _slots(provider: ProviderFigures) -> int:
+    """As they are set; what the dispatcher allows now may be less."""
+    return provider.pool.max_connections if provider.pool else provider.dispatch.limit
+
+
+def _pools(pools: Mapping[str, Statistics]) -> Iterator[str]:
+    yield "**Connection pools**"
+    for name, pool in pools.items():
+        yield f"{_bar(pool.requests_in_flight, pool.max_connections)} {name}: {_pool(pool)}"
+
+
+def _pool(pool: Statistics) -> str:
+    return (
+        f"{_counted(pool.requests_in_flight, 'request')} on {_counted(pool.open_connections, 'connection')}"
+        f" ({pool.idle_connections:,} idle) of {pool.max_connections:,}, {pool.requests_waiting:,} waiting,"
+        f" {pool.connections_lost:,} of {pool.connections_opened:,} lost"
+    )
+
+
+def _bar(part: float, whole: float) -> str:
+    """Whatever is not nothing shows; over HTTP/2 there may be more requests than connections."""
+    full = min(math.ceil(CELLS * part / whole), CELLS) if whole > 0 else 0
+    return f"`{'█' * full}{'░' * (CELLS - full)}`"
+
+
+def _left(left: float, limit: float) -> str:
+    return f"{max(left, 0):,.0f} of {limit:,.0f}" if math.isfinite(limit) else "any number of"
+
+
+def _latency(latency: Latency) -> str:
+    """The half, and all but one in a hundred."""
+    return f"{_seconds(latency.p50)}/{_seconds(latency.p99)}" if latency.count else "–"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"

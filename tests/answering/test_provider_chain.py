@@ -1,0 +1,331 @@
+"""Who is asked, when the web is searched, and who answers where one fails."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import pytest
+import trio
+import trio.testing
+
+from discordianai.answering.provider_chain import HELD_BACK, AnswerEvent, Asked, Asking
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
+from discordianai.dispatch.retry import RetryOptions
+from discordianai.dispatch.routing import RULES, TOOL, WEB_SEARCH, Inquiry, Router
+from discordianai.providers.errors import (
+    BadRequest,
+    ConnectionLost,
+    ContextTooLong,
+    ImageRefused,
+    Overloaded,
+    ProviderError,
+    ToolsRefused,
+)
+from discordianai.providers.events import End, TextDelta, UsageReport
+from discordianai.providers.fake import FakeProvider, Step
+from discordianai.records import (
+    ChatRequest,
+    FinishReason,
+    Provider,
+    Role,
+    Route,
+    SearchMode,
+    ToolCall,
+    Turn,
+    Usage,
+)
+from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
+
+CALL = ToolCall(WEB_SEARCH.name, "llama prices")
+HISTORY = (Turn(Role.USER, "hello"), Turn(Role.ASSISTANT, "hi"))
+
+
+class Scene:
+    """Both providers, each with what it answers to each of its requests."""
+
+    def __init__(
+        self,
+        openai: list[list[Step]],
+        perplexity: list[list[Step]] | None = None,
+        strategy: str = TOOL,
+        attempts: int = 1,
+    ) -> None:
+        self.openai = FakeProvider(*openai, provider=OPENAI, model="o")
+        self.perplexity = FakeProvider(*(perplexity or [["found"]]), provider=PERPLEXITY, model="p")
+        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=attempts))
+        both = (self.openai, self.perplexity)
+        dispatchers = {each.provider.name: Dispatcher(each, options) for each in both}
+        self.asking = Asking(dispatchers, Router([each.provider for each in both], strategy))
+        self.texts: list[str] = []
+        self.routes: list[Route] = []
+        self.reserved: list[tuple[Provider, str]] = []
+        self.spent = False
+
+    async def ask(
+        self, text: str = "why?", wanted: Provider | None = None, *, search: bool = False, files: bool = False
+    ) -> str:
+        """What is shown in the end."""
+        async for event in self.events(text, wanted, search=search, files=files):
+            match event:
+                case TextDelta(words):
+                    self.texts.append(words)
+                case Route():
+                    self.routes.append(event)
+        return "".join(self.texts)
+
+    def events(
+        self, text: str, wanted: Provider | None = None, *, search: bool = False, files: bool = False
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        def request(_provider: Provider, model: str) -> ChatRequest:
+            return ChatRequest(model, (*HISTORY, Turn(Role.USER, text)))
+
+        async def reserve(provider: Provider, model: str, most: Usage) -> None:
+            self.reserved.append((provider, model))
+            if self.spent:
+                raise AllowanceSpent(provider, "as much as may be")
+
+        name = wanted.name if wanted else None
+        inquiry = Inquiry(text, HISTORY, "a conversation", name, search=search, files=files)
+        return self.asking.events(Asked(inquiry, request, reserve, trio.current_time() + 300, 1))
+
+
+async def test_openai_answers_by_itself_where_it_calls_for_nothing() -> None:
+    scene = Scene([["an ", "answer"]])
+    assert await scene.ask() == "an answer"
+    assert scene.openai.requests[0].tools == (WEB_SEARCH,)
+    assert scene.perplexity.requests == []
+    assert scene.routes == [Route(OPENAI, "o", "no search needed")]
+
+
+async def test_where_the_model_calls_perplexity_answers_with_its_query_and_the_conversation() -> None:
+    scene = Scene([[CALL]])
+    assert await scene.ask("what do they cost?") == "found"
+    sent = scene.perplexity.requests[0]
+    assert sent.turns[:2] == HISTORY
+    assert "what do they cost?" in sent.turns[-1].text
+    assert "llama prices" in sent.turns[-1].text
+    assert sent.tools == ()
+    assert scene.routes[-1] == Route(PERPLEXITY, "p", "needs the web")
+
+
+async def test_what_the_model_says_before_it_calls_is_not_shown() -> None:
+    scene = Scene([["Let me ", "look.", CALL]])
+    assert await scene.ask() == "found"
+
+
+async def test_what_is_found_follows_what_was_shown_before_the_call() -> None:
+    """A long announcement of a search is no answer; what is left of it after the call is none, either."""
+    long = "x" * (HELD_BACK + 1)
+    scene = Scene([[long, " and more", CALL, " and more"]])
+    assert await scene.ask() == f"{long} and more\n\nfound"
+    assert scene.routes[-1] == Route(PERPLEXITY, "p", "needs the web")
+
+
+async def test_a_call_is_followed_at_once_however_its_stream_goes_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Neither a stall nor an error behind it is waited for, or asked again: all that was wanted has come."""
+    for behind in (300.0, Overloaded(OPENAI, "500"), ConnectionLost(OPENAI, "gone")):
+        scene = Scene([[CALL, behind]], attempts=3)
+        before = trio.current_time()
+        assert await scene.ask() == "found"
+        assert trio.current_time() - before <= 1.5
+        assert len(scene.openai.requests) == 1
+        assert scene.routes[-1] == Route(PERPLEXITY, "p", "needs the web")
+
+
+async def test_text_waits_for_a_few_characters_and_no_longer(autojump_clock: trio.testing.MockClock) -> None:
+    scene = Scene([["x" * 50, 1.0, "y" * 20, 5.0, "z"]])
+    shown = [trio.current_time() async for event in scene.events("why?") if isinstance(event, TextDelta)]
+    assert shown == [pytest.approx(1.0), pytest.approx(6.0)]
+
+
+async def test_a_short_answer_appears_when_the_model_has_ended_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    scene = Scene([["42.", End(FinishReason.STOP), 5.0]])
+    (shown,) = [trio.current_time() async for event in scene.events("why?") if isinstance(event, TextDelta)]
+    assert shown == pytest.approx(0.0)
+
+
+async def test_the_usage_of_the_call_is_told_too() -> None:
+    scene = Scene([[CALL, UsageReport(Usage(90, 12))]])
+    assert UsageReport(Usage(90, 12)) in [event async for event in scene.events("why?")]
+
+
+async def test_a_tool_that_is_not_ours_is_no_call() -> None:
+    scene = Scene([["an answer", ToolCall("delete_everything", "now")]])
+    assert await scene.ask() == "an answer"
+
+
+async def test_where_perplexity_fails_after_the_call_openai_answers_without_tools() -> None:
+    scene = Scene([[CALL], ["from memory"]], [[Overloaded(PERPLEXITY, "503")]])
+    assert await scene.ask() == "from memory"
+    assert scene.openai.requests[1].tools == ()
+    assert scene.routes[-1].note == "Perplexity could not answer, so OpenAI did."
+
+
+async def test_where_both_fail_the_last_error_is_told() -> None:
+    scene = Scene([[CALL], [ConnectionLost(OPENAI, "gone")]], [[Overloaded(PERPLEXITY, "503")]])
+    with pytest.raises(ConnectionLost):
+        await scene.ask()
+    assert (len(scene.openai.requests), len(scene.perplexity.requests)) == (2, 1)
+
+
+@pytest.mark.parametrize("second", [BadRequest(PERPLEXITY, "400"), ToolsRefused(PERPLEXITY, "400")])
+async def test_where_the_last_one_gives_no_reason_an_earlier_ones_is_told(second: ProviderError) -> None:
+    """A person can shorten a question, and do nothing with one that was merely refused."""
+    scene = Scene([[ContextTooLong(OPENAI, "400")]], [[second]])
+    with pytest.raises(ContextTooLong):
+        await scene.ask()
+    scene = Scene([[BadRequest(OPENAI, "400")]], [[ImageRefused(PERPLEXITY, "400")]])
+    with pytest.raises(ImageRefused):
+        await scene.ask()
+    scene = Scene([[Overloaded(OPENAI, "503")]], [[second]])
+    with pytest.raises(type(second)):
+        await scene.ask()
+
+
+async def test_an_endpoint_without_tools_is_noticed_once_and_then_rules_decide() -> None:
+    scene = Scene([[ToolsRefused(OPENAI, "400")], ["by rules"], ["again"]])
+    assert await scene.ask() == "by rules"
+    await scene.ask("again")
+    assert [request.tools for request in scene.openai.requests] == [(WEB_SEARCH,), (), ()]
+    await scene.ask("the weather in Paris today")
+    assert len(scene.perplexity.requests) == 1
+    assert scene.routes[-1].why == "about current things"
+
+
+async def test_a_refusal_without_tools_in_the_request_is_told_as_it_is() -> None:
+    scene = Scene([[ToolsRefused(OPENAI, "400")]], strategy="openai")
+    with pytest.raises(BadRequest):
+        await scene.ask(wanted=OPENAI)
+
+
+async def test_while_a_breaker_is_open_the_other_provider_answers_with_a_note() -> None:
+    scene = Scene([[Overloaded(OPENAI, "503")]], [["found"]])
+    for _ in range(10):
+        await scene.ask()
+    scene.texts.clear()
+    assert await scene.ask() == "found"
+    assert len(scene.openai.requests) == 10
+    assert scene.routes[-1].note == "OpenAI could not answer, so Perplexity did."
+    with pytest.raises(BreakerOpen, match="breaker"):
+        await scene.ask(wanted=OPENAI)
+
+
+async def test_what_each_provider_may_cost_is_reserved_before_it_is_asked() -> None:
+    scene = Scene([[CALL]])
+    await scene.ask()
+    assert scene.reserved == [(OPENAI, "o"), (PERPLEXITY, "p")]
+
+
+async def test_who_has_spent_the_days_allowance_asks_nobody() -> None:
+    scene = Scene([["an answer"]])
+    scene.spent = True
+    with pytest.raises(AllowanceSpent):
+        await scene.ask()
+    assert (scene.openai.requests, scene.perplexity.requests) == ([], [])
+
+
+async def test_by_rules_a_follow_up_stays_with_who_answered_last() -> None:
+    scene = Scene([["o"]], strategy=RULES)
+    await scene.ask("news from Rome")
+    await scene.ask("and what about it?")
+    await scene.ask("write a haiku")
+    assert [route.provider for route in scene.routes] == [PERPLEXITY, PERPLEXITY, OPENAI]
+    assert scene.routes[1].why == "as just before"
+
+
+@pytest.mark.parametrize(("fixed", "other"), [(OPENAI, PERPLEXITY), (PERPLEXITY, OPENAI)])
+async def test_the_operator_may_fix_the_provider_and_a_person_may_ask_for_another(
+    fixed: Provider, other: Provider
+) -> None:
+    scene = Scene([["o"]], strategy=fixed.name)
+    await scene.ask("news from Rome")
+    await scene.ask("news from Rome", wanted=other)
+    assert [route.provider for route in scene.routes] == [fixed, other]
+    assert scene.openai.requests[0].tools == ()
+
+
+async def test_why_is_said_in_three_words() -> None:
+    for strategy in (TOOL, RULES, "openai", "perplexity"):
+        scene = Scene([["o"], ["o"], [CALL], [Overloaded(OPENAI, "503")]], strategy=strategy)
+        for text in ("why?", "news from Rome", "why?", "why?"):
+            await scene.ask(text)
+        await scene.ask("why?", wanted=PERPLEXITY)
+        assert all(len(route.why.split()) == 3 for route in scene.routes)
+
+
+async def test_leaving_in_the_middle_leaves_the_provider(autojump_clock: trio.testing.MockClock) -> None:
+    scene = Scene([["x" * 100, 1000.0]])
+    events = scene.events("why?")
+    with trio.move_on_after(1):
+        async for _ in events:
+            pass
+    await events.aclose()
+    assert (scene.openai.in_flight, scene.openai.left_early) == (0, 1)
+
+
+async def test_a_question_keeps_its_time_when_it_was_said() -> None:
+    scene = Scene([[CALL]])
+    await scene.ask()
+    assert replace(scene.perplexity.requests[0].turns[-1], text="") == Turn(Role.USER, "", 0.0)
+
+
+def routing(
+    *available: Provider, strategy: str = TOOL, search: bool = False, images: bool = False
+) -> tuple[str, SearchMode, int]:
+    """Who is asked first, whether it is to search, and how many tools it is offered."""
+    choice = Router(available, strategy).choose(
+        Inquiry("why?", HISTORY, "a conversation", search=search, images=images)
+    )
+    return choice.provider.name, choice.search, len(choice.tools)
+
+
+def test_where_only_one_provider_is_set_up_it_answers_all_and_searches_if_it_can() -> None:
+    """OpenAI's hosted search stands in where nobody else searches; Perplexity always searches."""
+    assert routing(OPENAI) == ("openai", SearchMode.OFFERED, 0)
+    assert routing(OPENAI, search=True) == ("openai", SearchMode.REQUIRED, 0)
+    assert routing(PERPLEXITY) == ("perplexity", SearchMode.OFF, 0)
+    assert routing(PERPLEXITY, search=True) == ("perplexity", SearchMode.REQUIRED, 0)
+    assert routing(FOREIGN, search=True) == ("foreign", SearchMode.OFF, 0)
+
+
+def test_who_asked_for_the_web_gets_the_provider_that_is_made_for_it() -> None:
+    """Whatever the strategy says."""
+    for strategy in (TOOL, RULES, "openai"):
+        assert routing(OPENAI, PERPLEXITY, strategy=strategy, search=True)[0] == "perplexity"
+    assert routing(FOREIGN, OPENAI, search=True) == ("openai", SearchMode.REQUIRED, 0)
+
+
+def test_a_third_provider_calls_the_tool_as_openai_does() -> None:
+    """Routing goes by what a provider can do, not by who it is."""
+    assert routing(FOREIGN, PERPLEXITY) == ("foreign", SearchMode.OFF, 1)
+    deaf = replace(FOREIGN, tools=False)
+    assert routing(deaf, PERPLEXITY) == ("foreign", SearchMode.OFF, 0)
+
+
+def test_pictures_go_to_a_provider_that_takes_them() -> None:
+    """Where one does; the first one gets them otherwise."""
+    blind = replace(OPENAI, images=False)
+    assert routing(blind, FOREIGN, PERPLEXITY, images=True)[0] == "foreign"
+    assert routing(blind, PERPLEXITY, images=True)[0] == "perplexity"
+    assert routing(blind, replace(PERPLEXITY, images=False), images=True)[0] == "openai"
+
+
+async def test_what_a_provider_cannot_take_is_said() -> None:
+    """The answer says that it was given without the file."""
+    scene = Scene([["an answer"]])
+    await scene.ask("why?", wanted=PERPLEXITY, files=True)
+    assert scene.routes[-1].note == "Perplexity takes no files, so it answered without."
+
+
+async def test_where_the_search_fails_the_other_one_searches() -> None:
+    """`/search` falls back to a provider that can search, and to no other."""
+    scene = Scene([["found, too"]], [[Overloaded(PERPLEXITY, "503")]])
+    assert await scene.ask("llamas", search=True) == "found, too"
+    assert scene.openai.requests[0].search is SearchMode.REQUIRED
+    router = Router([FOREIGN, PERPLEXITY])
+    choice = router.choose(Inquiry("llamas", HISTORY, "a conversation", search=True))
+    assert router.instead(choice, {"perplexity"}) is None

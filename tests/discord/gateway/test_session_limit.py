@@ -1,0 +1,119 @@
+"""What Discord says of the day's identifies is checked, believed within reason, and counted on with."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from discordianai.discord.gateway.session_limit import (
+    GatewayUnavailable,
+    ListenerRefused,
+    SessionEnded,
+    SessionStarts,
+    StartLimit,
+    ask_discord,
+)
+from discordianai.discord.messages.rest import DiscordApi
+
+WRONG: tuple[object, ...] = ("5", None, 1.5, True, [])
+
+
+def document(**limit: object) -> dict[str, Any]:
+    return {"url": "wss://x", "shards": 1, "session_start_limit": {"total": 1000, **limit}}
+
+
+async def asked(status: int, body: bytes, headers: dict[str, str] | None = None) -> StartLimit:
+    """What comes of this answer."""
+    transport = httpx.MockTransport(lambda _request: httpx.Response(status, content=body, headers=headers))
+    async with httpx.AsyncClient(transport=transport) as client:
+        return await ask_discord(DiscordApi(client, "https://discord.test", "token"))
+
+
+@pytest.mark.parametrize(("remaining", "wait"), [(1000, 0.0), (51, 0.0), (50, 7.0), (0, 7.0)])
+def test_the_last_fifty_identifies_are_left_alone(remaining: int, wait: float) -> None:
+    """With 50 left, one more would use one of the 50."""
+    assert SessionStarts().allow(StartLimit(remaining, 7.0)) == wait
+
+
+def test_each_try_counts_also_where_discord_says_the_same_again() -> None:
+    """An answer that is old does not give back what has been used, until the limit is reset."""
+    now = 0.0
+    starts = SessionStarts(clock=lambda: now)
+    for left in range(52, 50, -1):
+        assert starts.allow(StartLimit(52, 100.0)) == 0.0
+        assert starts.left == left
+        starts.identify()
+    assert starts.allow(StartLimit(52, 100.0)) == 100.0
+    now = 101.0
+    assert starts.allow(StartLimit(1000, 100.0)) == 0.0
+    assert starts.left == 1000
+
+
+def test_a_limit_that_resets_at_once_is_asked_for_again_only_after_a_while() -> None:
+    """Else the question would be a storm."""
+    assert SessionStarts().allow(StartLimit(3, 0.0)) >= 5.0
+
+
+async def test_a_good_answer_is_read() -> None:
+    """Milliseconds become seconds."""
+    body = json.dumps(document(remaining=999, reset_after=14_400_000)).encode()
+    assert await asked(200, body) == StartLimit(999, 14_400.0)
+
+
+@pytest.mark.parametrize("reset_after", [None, "soon", -1, 1e300, float("nan"), [], {}, 10**400])
+async def test_a_time_that_cannot_be_is_not_waited_for(reset_after: object) -> None:
+    """No answer holds the bot for longer than a day."""
+    body = json.dumps(document(remaining=3, reset_after=reset_after)).encode()
+    assert (await asked(200, body)).resets_in == 0.0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>busy</html>",
+        b"",
+        b"null",
+        b"[]",
+        b"7",
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b"{}",
+        json.dumps({"session_start_limit": None}).encode(),
+        json.dumps(document()).encode(),
+        *(json.dumps(document(remaining=wrong)).encode() for wrong in WRONG),
+    ],
+)
+async def test_nonsense_is_no_leave_to_identify(body: bytes) -> None:
+    """Whatever comes, it is a named error that is tried again later."""
+    with pytest.raises(GatewayUnavailable):
+        await asked(200, body)
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7200", 7200.0), ("-1", 0.0), ("1e9", 0.0), ("x", 0.0)])
+async def test_a_retry_after_is_kept_within_a_day(header: str, seconds: float) -> None:
+    """Discord may ask for hours; what is longer than its longest limit is not believed."""
+    with pytest.raises(GatewayUnavailable, match="429") as refused:
+        await asked(429, b"<html>1015</html>", {"Retry-After": header})
+    starts = SessionStarts(clock=lambda: 0.0)
+    starts.backoff.begin()
+    starts.lose(refused.value)
+    assert starts.backoff.wait() == pytest.approx(max(seconds, 5.6), abs=0.7)
+
+
+async def test_a_wrong_token_is_for_the_operator() -> None:
+    """No later try helps."""
+    with pytest.raises(ListenerRefused, match="DISCORD_TOKEN"):
+        await asked(401, b"{}")
+
+
+def test_after_op_9_one_to_five_seconds_are_added() -> None:
+    """And not always the same."""
+    waits = set()
+    for _ in range(50):
+        starts = SessionStarts(clock=lambda: 0.0)
+        starts.identify()
+        starts.lose(SessionEnded("invalid", invalid=True))
+        waits.add(starts.backoff.wait())
+    assert all(6.0 <= wait <= 11.25 for wait in waits)
+    assert len(waits) > 40

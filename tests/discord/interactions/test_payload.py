@@ -1,0 +1,207 @@
+"""Whatever the gateway's JSON holds, a record of known shape comes of it, or `Malformed`."""
+
+import copy
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.interactions import interaction, message_event
+from discordianai.discord.interactions.payload import LARGEST_ID, Malformed, number, snowflake, text, value
+
+USER = {"id": "200", "username": "ann", "global_name": "Ann"}
+FILE = {
+    "id": "5",
+    "filename": "a.txt",
+    "url": "https://cdn.discordapp.com/a",
+    "size": 3,
+    "content_type": "text/plain",
+}
+COMMON: dict[str, Any] = {
+    "id": "1",
+    "application_id": "2",
+    "token": "token",
+    "channel_id": "10",
+    "channel": {"id": "10", "type": 11, "parent_id": "9"},
+    "guild_id": "7",
+    "member": {"user": USER, "roles": ["70"], "permissions": "2048"},
+    "locale": "en-US",
+    "authorizing_integration_owners": {"0": "7"},
+    "context": 0,
+}
+SPOKEN = {"id": "3", "content": "words", "attachments": [FILE], "author": USER, "channel_id": "10"}
+EVENTS: dict[str, dict[str, Any]] = {
+    "command": {
+        **COMMON,
+        "type": 2,
+        "data": {
+            "name": "ask",
+            "type": 1,
+            "options": [{"name": "prompt", "value": "why?"}, {"name": "file", "value": "5"}],
+            "resolved": {"attachments": {"5": FILE}},
+        },
+    },
+    "menu": {
+        **COMMON,
+        "type": 2,
+        "data": {"name": "Explain", "type": 3, "target_id": "3", "resolved": {"messages": {"3": SPOKEN}}},
+    },
+    "press": {
+        **COMMON,
+        "type": 3,
+        "data": {"custom_id": "stop:200:1"},
+        "message": {"flags": 64, "interaction_metadata": {"user": USER}},
+    },
+    "typing": {
+        **COMMON,
+        "type": 4,
+        "data": {"name": "ask", "options": [{"name": "model", "value": "gp", "focused": True}]},
+    },
+    "form": {
+        **COMMON,
+        "type": 5,
+        "data": {"custom_id": "about:x", "components": [{"components": [{"value": "and?"}]}]},
+    },
+    "message": {
+        "id": "3",
+        "type": 19,
+        "channel_id": "10",
+        "guild_id": "7",
+        "author": USER,
+        "member": {"roles": ["70"]},
+        "content": "<@99> why?",
+        "attachments": [FILE],
+        "mentions": [{"id": "99"}],
+        "referenced_message": {"author": {"id": "99"}},
+    },
+}
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.just(-(10**400))
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["\ud83d", "9" * 400, "-1", "1_000", "²", "٣", "NaN", "0x10", " 1", "1e3"])
+)
+ANY_JSON = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=5), SCALARS, max_size=3)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in items:
+        yield (*path, key)
+        yield from places(below, (*path, key))
+
+
+MISSING = object()
+PLACES = [(name, path) for name, event in EVENTS.items() for path in places(event)]
+
+
+def mutated(name: str, path: tuple[Any, ...], other: Any) -> dict[str, Any]:
+    event = copy.deepcopy(EVENTS[name])
+    parent: Any = event
+    for key in path[:-1]:
+        parent = parent[key]
+    if other is MISSING:
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = other
+    return event
+
+
+def leaves(record: Any) -> Iterator[Any]:
+    """Everything that a record holds."""
+    if dataclasses.is_dataclass(record):
+        for field in dataclasses.fields(record):
+            yield from leaves(getattr(record, field.name))
+    elif isinstance(record, dict):
+        yield from (leaf for pair in record.items() for part in pair for leaf in leaves(part))
+    elif isinstance(record, tuple | frozenset):
+        yield from (leaf for part in record for leaf in leaves(part))
+    else:
+        yield record
+
+
+def parsed(name: str, event: dict[str, Any]) -> Any:
+    return message_event.parse(event, 99) if name == "message" else interaction.parse(event)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_what_discord_sends_is_read(name: str) -> None:
+    """Or the property below would show nothing."""
+    assert parsed(name, EVENTS[name]) is not None
+
+
+@given(st.sampled_from(PLACES), st.just(MISSING) | ANY_JSON)
+def test_whatever_stands_in_whatever_place_it_is_read_or_named(
+    place: tuple[str, tuple[Any, ...]], other: Any
+) -> None:
+    """All texts can be sent and stored, all ids fit into the database."""
+    name, path = place
+    try:
+        record = parsed(name, mutated(name, path, other))
+    except Malformed:
+        return
+    for leaf in leaves(record):
+        if isinstance(leaf, str):
+            leaf.encode()
+    if record is not None:
+        ids = (record.origin.interaction_id, record.origin.person.id, record.origin.place.channel_id)
+        assert all(0 < id_ <= LARGEST_ID for id_ in ids)
+
+
+@pytest.mark.parametrize("other", ["\ud83d", 10**400, math.nan, MISSING])
+@pytest.mark.parametrize(("name", "path"), PLACES)
+def test_in_each_place_the_worst_is_read_or_named(name: str, path: tuple[Any, ...], other: object) -> None:
+    """The property above tries some of them; these are all."""
+    try:
+        record = parsed(name, mutated(name, path, other))
+    except Malformed:
+        return
+    for leaf in leaves(record):
+        if isinstance(leaf, str):
+            leaf.encode()
+
+
+@pytest.mark.parametrize(
+    "bad", [None, True, -1, 0, 2**63, 10**400, 1.0, math.nan, "", "x", "9" * 400, [], {}]
+)
+def test_an_id_is_a_number_that_the_database_takes(bad: object) -> None:
+    with pytest.raises(Malformed):
+        snowflake({"id": bad}, "id")
+    assert snowflake({"id": "1300000000000000100"}, "id") == 1300000000000000100
+
+
+def test_half_a_pair_is_replaced_and_a_pair_whose_halves_came_apart_is_joined() -> None:
+    payload = json.loads('{"a": "\\ud83d!", "b": "\\ud83d\\ude00"}')
+    assert text(payload, "a") == "\ufffd!"
+    assert value(payload, "b") == "😀"
+
+
+@pytest.mark.parametrize("read", [number, text, value, snowflake])
+def test_what_is_missing_is_malformed(read: Callable[[dict[str, Any], str], object]) -> None:
+    with pytest.raises(Malformed):
+        read({}, "key")
+
+
+@given(ANY_JSON)
+def test_a_malformed_channel_does_not_hide_the_others_of_its_server(other: Any) -> None:
+    """The rest of the list is learned all the same."""
+    atlas = Atlas()
+    channels = [
+        {"id": other, "parent_id": "9"},
+        {"id": "10", "parent_id": other},
+        {"id": "11", "parent_id": "9"},
+    ]
+    atlas.hear("GUILD_CREATE", {"id": "7", "channels": channels})
+    assert atlas.parent_of(11) == 9
+    assert atlas.guild_ids == {7}

@@ -1,0 +1,421 @@
+"""What is taken and what is refused before the acknowledgement."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+
+import pytest
+import trio
+from pydantic import SecretStr
+
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.discord.commands import history
+from discordianai.discord.commands.command import (
+    Command,
+    CommandReply,
+    HandledCommand,
+    Invocation,
+    MessageCommand,
+    QuestionCommand,
+)
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
+from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.interactions import admission
+from discordianai.discord.interactions import router as routing
+from discordianai.discord.interactions.access import NOT_YOURS
+from discordianai.discord.interactions.admission import Intake
+from discordianai.discord.interactions.interaction import (
+    AutocompleteInteraction,
+    MessageCommandInteraction,
+    ModalInteraction,
+)
+from discordianai.discord.interactions.message_event import Message
+from discordianai.discord.interactions.open_questions import Admissions
+from discordianai.discord.interactions.outcomes import (
+    CancelAnswer,
+    OpenModal,
+    Refuse,
+    Regenerate,
+    RunCommand,
+    SuggestChoices,
+)
+from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.buttons import Action, Button, about_turn
+from discordianai.options import offer
+from discordianai.records import Person, Question
+from discordianai.settings import DiscordSettings, RateLimitSettings, ServerRateSettings, UserRateSettings
+from discordianai.settings_providers import OpenAISettings, ProvidersSettings
+from tests.discord.builders import ANN, command, origin, press, settings
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def make_router(
+    capacity: int = 100,
+    clock: Clock | None = None,
+    *,
+    each: int = 100,
+    limits: RateLimitSettings | None = None,
+    perplexity: bool = False,
+    searching: bool | None = None,
+    discord: DiscordSettings | None = None,
+    atlas: Atlas | None = None,
+    commands: Sequence[Command] = COMMANDS,
+) -> tuple[InteractionRouter, Admissions]:
+    admissions = Admissions(capacity, each, trio.lowlevel.current_trio_token())
+    made = settings(discord, limits, perplexity=perplexity, searching=searching)
+    taking = Intake(made, admissions, count(1), clock or Clock())
+    offered = OfferedCommands(commands, offer(made))
+    return InteractionRouter(made, offered, taking, atlas or Atlas()), admissions
+
+
+async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None:
+    router, admissions = await make_router()
+    question = router.route(command({"prompt": "  why? @everyone  ", "private": True}))
+    assert isinstance(question, Question)
+    assert question.text == "why? @everyone"
+    assert question.address.private
+    assert admissions.open == 1
+
+
+@pytest.mark.parametrize("prompt", ["", "   \n\t", "\u200b\u200d\u2060", "\u202e\u200f", "\u3000"])
+async def test_a_question_that_shows_nothing_is_refused(prompt: str) -> None:
+    router, admissions = await make_router(perplexity=True)
+    for name, option in (("ask", "prompt"), ("search", "query")):
+        assert router.route(command({option: prompt}, name)) == Refuse(admission.EMPTY)
+    assert admissions.open == 0
+
+
+async def test_what_discord_lets_through_is_taken_and_more_is_refused() -> None:
+    router, _ = await make_router()
+    assert isinstance(router.route(command({"prompt": "x" * 6000})), Question)
+    assert router.route(command({"prompt": "x" * 6001})) == Refuse(admission.TOO_LONG)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, None), ({"provider": "auto"}, None), ({"provider": "openai"}, "openai")],
+)
+async def test_the_provider_is_the_one_asked_for(options: Mapping[str, str], expected: str | None) -> None:
+    router, _ = await make_router()
+    question = router.route(command({"prompt": "why?", **options}))
+    assert isinstance(question, Question)
+    assert question.provider == expected
+
+
+async def test_a_provider_that_is_not_set_up_is_refused() -> None:
+    router, _ = await make_router()
+    refused = router.route(command({"prompt": "why?", "provider": "perplexity"}))
+    assert isinstance(refused, Refuse)
+    assert "not set up" in refused.reason
+
+
+async def test_who_asks_too_often_reads_how_long_to_wait_and_others_go_on() -> None:
+    clock = Clock()
+    router, admissions = await make_router(clock=clock)
+    for _ in range(10):
+        assert isinstance(router.route(command()), Question)
+    clock.now = 18.5
+    assert router.route(command()) == Refuse("That's a lot of questions. Please wait 42 seconds.")
+    assert isinstance(router.route(command(person=Person(11, "Bob"))), Question)
+    clock.now = 60.0
+    assert isinstance(router.route(command()), Question)
+    assert admissions.open == 12
+
+
+async def test_a_whole_server_has_a_limit_too_and_other_places_go_on() -> None:
+    clock = Clock()
+    limits = RateLimitSettings(server=ServerRateSettings(questions=2))
+    router, admissions = await make_router(clock=clock, limits=limits)
+    for number in range(2):
+        assert isinstance(router.route(command(person=Person(number, "x"))), Question)
+    clock.now = 20.0
+    refused = router.route(command(person=Person(3, "x")))
+    assert refused == Refuse("This server asks a lot of questions. Please wait 40 seconds.")
+    assert isinstance(router.route(command(person=Person(3, "x"), guild_id=6)), Question)
+    assert isinstance(router.route(command(person=Person(3, "x"), guild_id=None)), Question)
+    assert admissions.open == 4
+
+
+async def test_who_has_a_full_line_of_their_own_is_told_and_it_counts_as_no_question() -> None:
+    limits = RateLimitSettings(user=UserRateSettings(questions=6))
+    router, admissions = await make_router(each=5, limits=limits)
+    for _ in range(5):
+        assert isinstance(router.route(command()), Question)
+    for _ in range(10):
+        assert router.route(command()) == Refuse(admission.OWN_LINE_FULL.format(most=5))
+    assert isinstance(router.route(command(person=Person(11, "Bob"))), Question)
+    admissions.release(ANN.id)
+    assert isinstance(router.route(command()), Question)
+
+
+async def test_a_search_is_taken_where_anybody_searches() -> None:
+    """Who that is, the routing decides."""
+    router, _ = await make_router(perplexity=True)
+    question = router.route(command({"query": "llamas", "private": True}, "search"))
+    assert isinstance(question, Question)
+    assert (question.text, question.provider, question.search) == ("llamas", None, True)
+    assert question.address.private
+    router, _ = await make_router(searching=False)
+    assert router.route(command({"query": "llamas"}, "search")) == Refuse(routing.UNKNOWN)
+
+
+async def test_a_search_is_refused_in_words_where_nobody_searches() -> None:
+    """The button stands below answers of a time when somebody did."""
+    router, _ = await make_router(searching=False)
+    wanted = router.route(press(SEARCH))
+    assert isinstance(wanted, Regenerate)
+    assert router.regenerate(wanted, SAID) == Refuse(admission.NO_SEARCH)
+
+
+BOB = Person(11, "Bob")
+STOP, GO_ON = Button(Action.STOP, ANN.id, "77").custom_id, Button(Action.GO_ON, ANN.id).custom_id
+
+
+async def test_stop_withdraws_the_question_it_stands_under() -> None:
+    router, admissions = await make_router()
+    stopped = router.route(press(STOP))
+    assert isinstance(stopped, CancelAnswer)
+    assert stopped.interaction_id == 77
+    assert admissions.open == 0
+
+
+async def test_going_on_is_a_question_of_who_asked_and_as_private_as_the_answer() -> None:
+    router, admissions = await make_router(each=1)
+    question = router.route(press(GO_ON, person=BOB, permissions=1 << 13, private=True))
+    assert isinstance(question, Question)
+    assert question.person == ANN
+    assert question.address.private
+    assert router.route(press(GO_ON)) == Refuse(admission.OWN_LINE_FULL.format(most=5))
+    admissions.release(ANN.id)
+
+
+@pytest.mark.parametrize("custom_id", [STOP, GO_ON])
+async def test_a_stranger_presses_in_vain(custom_id: str) -> None:
+    router, admissions = await make_router()
+    assert router.route(press(custom_id, person=BOB)) == Refuse(NOT_YOURS)
+    assert admissions.open == 0
+
+
+OLD_BUTTONS = (
+    *("", "stop", "stop:10", "stop:x:1", "stop:10:x", "stop:10:", "stop:²:1"),
+    *("dance:10:2", "again:10:7"),
+)
+
+
+@pytest.mark.parametrize("custom_id", OLD_BUTTONS)
+async def test_a_button_of_another_version_says_so(custom_id: str) -> None:
+    router, _ = await make_router()
+    assert router.route(press(custom_id)) == Refuse(routing.OLD_BUTTON)
+
+
+async def test_a_blocked_person_uses_up_nothing() -> None:
+    router, admissions = await make_router(discord=DiscordSettings(blocked_user_ids=(10,)))
+    assert isinstance(router.route(command()), Refuse)
+    assert admissions.open == 0
+
+
+async def test_when_too_many_are_open_or_the_bot_stops_new_ones_are_told_which() -> None:
+    router, admissions = await make_router(capacity=1)
+    assert isinstance(router.route(command()), Question)
+    assert router.route(command()) == Refuse(admission.BUSY)
+    admissions.close()
+    assert router.route(command()) == Refuse(admission.STOPPING)
+
+
+async def test_a_command_of_an_older_version_is_refused_in_words() -> None:
+    router, _ = await make_router()
+    assert router.route(command(name="gone")) == Refuse(routing.UNKNOWN)
+
+
+TURN = TurnId(4_294_967_296, 1_700_000_000)
+AGAIN = about_turn(Action.AGAIN, ANN.id, TURN).custom_id
+SEARCH = about_turn(Action.SEARCH, ANN.id, TURN).custom_id
+SAID = Said("why?", ANN.id, 5, ConversationKey(1, ANN.id))
+
+
+async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
+    router, admissions = await make_router(perplexity=True)
+    for custom_id, search in ((AGAIN, False), (SEARCH, True)):
+        wanted = router.route(press(custom_id, person=BOB, permissions=1 << 13))
+        assert isinstance(wanted, Regenerate)
+        assert (wanted.turn, wanted.person_id) == (TURN, ANN.id)
+        assert admissions.open == 0
+        question = router.regenerate(wanted, SAID)
+        assert isinstance(question, Question)
+        assert (question.text, question.person, question.search) == ("why?", ANN, search)
+        assert question.provider is None
+        admissions.release(ANN.id)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        replace(SAID, person_id=BOB.id),
+        replace(SAID, guild_id=6),
+        replace(SAID, guild_id=None),
+        replace(SAID, key=ConversationKey(2, ANN.id)),
+        replace(SAID, key=ConversationKey(1, ANN.id, private=True)),
+    ],
+)
+async def test_what_is_forgotten_or_was_said_elsewhere_is_not_asked_again(said: Said | None) -> None:
+    router, admissions = await make_router()
+    wanted = router.route(press(AGAIN))
+    assert isinstance(wanted, Regenerate)
+    assert router.regenerate(wanted, said) == Refuse(routing.TOO_OLD)
+    assert admissions.open == 0
+
+
+async def test_of_a_shared_conversation_the_name_is_not_asked_along() -> None:
+    router, _ = await make_router()
+    wanted = router.route(press(AGAIN))
+    assert isinstance(wanted, Regenerate)
+    question = router.regenerate(wanted, replace(SAID, text="Ann: why?", key=ConversationKey(1, 0)))
+    assert isinstance(question, Question)
+    assert question.text == "why?"
+
+
+async def test_handled_commands_are_for_the_person_alone_and_have_a_limit_of_their_own() -> None:
+    router, admissions = await make_router()
+    for name in ("history", "forget", "help"):
+        run = router.route(command({}, name))
+        assert isinstance(run, RunCommand)
+        assert (run.name, run.address.private, run.invocation.admin) == (name, True, False)
+    decisions = [router.route(command({}, "help")) for _ in range(20)]
+    assert isinstance(decisions[-1], Refuse)
+    assert isinstance(router.route(command({}, "help", person=BOB)), RunCommand)
+    assert isinstance(router.route(command()), Question)
+    assert admissions.open == 1
+
+
+async def test_how_the_bot_is_only_admins_may_see() -> None:
+    router, _ = await make_router(discord=DiscordSettings(admin_user_ids=(BOB.id,)))
+    assert router.route(command({}, "status")) == Refuse(routing.ADMINS_ONLY)
+    run = router.route(command({}, "status", person=BOB))
+    assert isinstance(run, RunCommand)
+    assert run.invocation.admin
+
+
+async def nothing(_invocation: Invocation, _services: object) -> CommandReply:
+    return CommandReply("")
+
+
+SECRET = HandledCommand(name="secret", admins_only=True, handle=nothing, components={"more": nothing})
+SECRET_QUESTION = QuestionCommand(name="question", admins_only=True, draft=lambda _: QuestionDraft("why?"))
+SECRET_MENU = MessageCommand(name="Menu", admins_only=True, draft=lambda _: QuestionDraft("why?"))
+
+
+async def test_a_command_for_admins_is_for_them_whatever_its_kind() -> None:
+    """Its buttons are, too, under whoever's message they stand."""
+    rules = DiscordSettings(admin_user_ids=(BOB.id,))
+    router, _ = await make_router(discord=rules, commands=(SECRET, SECRET_QUESTION, SECRET_MENU))
+    for done in (
+        command({}, "secret"),
+        command({}, "question"),
+        MessageCommandInteraction(origin(), "Menu", "hello"),
+        press(Button("more", ANN.id).custom_id),
+    ):
+        assert router.route(done) == Refuse(routing.ADMINS_ONLY)
+        theirs = replace(done, origin=origin(person=BOB))
+        assert isinstance(router.route(theirs), RunCommand | Question)
+
+
+async def test_the_button_of_a_command_replaces_its_reply_and_counts_as_a_command() -> None:
+    """Whoever asked presses it, and nobody else."""
+    router, _ = await make_router()
+    older = Button(history.PAGE, ANN.id, "1").custom_id
+    assert router.route(press(older, person=BOB)) == Refuse(NOT_YOURS)
+    run = router.route(press(older))
+    assert isinstance(run, RunCommand)
+    assert (run.name, run.in_place, run.address.private) == ("history", True, True)
+    assert run.invocation.button == Button(history.PAGE, ANN.id, "1")
+    outcomes = [router.route(press(older)) for _ in range(20)]
+    assert isinstance(outcomes[-2], RunCommand)
+    assert outcomes[-1] == Refuse("That's a lot at once. Please wait 60 seconds.")
+
+
+async def test_a_command_is_found_only_by_its_own_kind_of_interaction() -> None:
+    """Discord sends no other; what does is refused in words."""
+    router, _ = await make_router()
+    assert router.route(command(name="Summarize")) == Refuse(routing.UNKNOWN)
+    assert router.route(MessageCommandInteraction(origin(), "ask", "hello")) == Refuse(routing.UNKNOWN)
+
+
+async def test_the_menu_of_a_message_asks_about_it_in_private() -> None:
+    router, _ = await make_router()
+    question = router.route(MessageCommandInteraction(origin(locale="de"), "Translate", "hello\nworld"))
+    assert isinstance(question, Question)
+    assert "German" in question.text
+    assert question.text.endswith("> hello\n> world")
+    assert question.address.private
+    assert router.route(MessageCommandInteraction(origin(), "Summarize", " ")) == Refuse(routing.NOTHING_SAID)
+
+
+async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> None:
+    router, _ = await make_router()
+    opened = router.route(MessageCommandInteraction(origin(), "Ask about this", "hello"))
+    assert isinstance(opened, OpenModal)
+    question = router.route(ModalInteraction(origin(), opened.custom_id, "who says that?"))
+    assert isinstance(question, Question)
+    assert question.text == "who says that?\n\n> hello"
+    assert router.route(ModalInteraction(origin(), opened.custom_id, "again?")) == Refuse(routing.OLD_MODAL)
+
+
+async def test_models_are_suggested_while_one_types() -> None:
+    models = OpenAISettings(api_key=SecretStr("key"), more_models=("gpt-5", "o9"))
+    made = settings().model_copy(update={"providers": ProvidersSettings(openai=models)})
+    taking = Intake(made, (await make_router())[1], count(1))
+    router = InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), taking, Atlas())
+    assert router.route(AutocompleteInteraction(origin(), "ask", "model", "5")) == SuggestChoices(("gpt-5",))
+    assert router.route(AutocompleteInteraction(origin(), "ask", "other", "5")) == SuggestChoices(())
+    question = router.route(command({"prompt": "why?", "model": "o9"}))
+    assert isinstance(question, Question)
+    assert (question.model, question.provider) == ("o9", "openai")
+    assert isinstance(router.route(command({"prompt": "why?", "model": "gpt-99"})), Refuse)
+
+
+BOT = 99
+
+
+def message(text: str = "why?", **more: object) -> Message:
+    made: Message = replace(Message(origin(), text), **more)  # type: ignore[arg-type]  # by name
+    return made
+
+
+async def test_messages_for_the_bot_are_questions_and_others_are_none() -> None:
+    atlas = Atlas()
+    thread = {"id": "30", "type": 11, "parent_id": "1", "owner_id": str(BOT)}
+    atlas.hear("GUILD_CREATE", {"id": "5", "channels": [{"id": "1"}], "threads": [thread]})
+    router, _ = await make_router(atlas=atlas)
+    for said in (
+        message(mentions_bot=True),
+        message(replies_to_bot=True),
+        message(origin=origin(guild_id=None)),
+        message(origin=origin(channel_id=30)),
+    ):
+        question = router.route_message(said, BOT)
+        assert isinstance(question, Question)
+        assert question.address.message_id == 100
+    assert isinstance(question, Question)
+    assert question.place.parent_id == 1
+    for said in (message(), message(mentions_bot=True, author_is_bot=True), message("", mentions_bot=True)):
+        assert router.route_message(said, BOT) is None
+
+
+async def test_who_may_not_ask_is_not_answered_in_the_channel_and_who_asks_too_much_is() -> None:
+    limits = RateLimitSettings(user=UserRateSettings(questions=1))
+    router, _ = await make_router(limits=limits, discord=DiscordSettings(blocked_user_ids=(BOB.id,)))
+    assert router.route_message(message(mentions_bot=True, origin=origin(person=BOB)), BOT) is None
+    assert isinstance(router.route_message(message(mentions_bot=True), BOT), Question)
+    refused = router.route_message(message(mentions_bot=True), BOT)
+    assert isinstance(refused, Refuse)

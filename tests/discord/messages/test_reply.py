@@ -1,0 +1,459 @@
+"""An answer is shown at a bounded pace, always the newest, and in the end the whole of it."""
+
+from collections import defaultdict
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.conversations.pending_questions import TurnId
+from discordianai.discord.messages.pace import Pace
+from discordianai.discord.messages.port import (
+    Body,
+    FakeMessages,
+    MessagesBusy,
+    MessagesClosed,
+    MessagesExpired,
+)
+from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, ReplyOptions, open_reply
+from discordianai.discord.rendering.splitting import split
+from discordianai.records import Citation
+from tests.discord.builders import question
+from tests.discord.markdown_texts import documents
+
+
+def options(**more: Any) -> ReplyOptions:
+    """One edit a second, and as many messages as it takes."""
+    return replace(ReplyOptions(Pace(1.0), max_messages=50), **more)
+
+
+async def end(reply: DiscordReply, closing: Closing | None = None) -> None:
+    reply.close(closing or Closing())
+    await reply.finish()
+
+
+async def test_the_first_words_appear_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        began = trio.current_time()
+        reply.write("first")
+        await trio.sleep(0.01)
+        assert messages.history == [(began, None, "first")]
+
+
+async def test_edits_are_a_second_apart_with_the_newest_text_and_the_last_has_all(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages(latency=0.3)
+    async with open_reply(messages, question(), options()) as reply:
+        for number in range(100):
+            reply.write(f"{number} ")
+            await trio.sleep(0.05)
+        await end(reply)
+    times = [time for time, _, _ in messages.history]
+    assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in pairwise(times))
+    assert len(times) in {6, 7}
+    assert messages.contents[None].split() == [str(number) for number in range(100)]
+    # Each edit showed what had come when it was sent, 0.3 s before it was taken.
+    for time, _, content in messages.history[1:-1]:
+        assert len(content.split()) == pytest.approx((time - times[0]) / 0.05, abs=8)
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.3])
+async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_change(
+    latency: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    messages = FakeMessages(latency)
+    words = [f"word{number}" for number in range(1500)]
+    async with open_reply(messages, question(), options()) as reply:
+        for word in words:
+            reply.write(word + " ")
+            await trio.sleep(0.01)
+        reply.cite((Citation("https://a.example", "A"),))
+        await end(reply, Closing("a note"))
+    shown = " ".join(messages.contents.values())
+    assert shown.split()[: len(words)] == words
+    assert shown.endswith("**Sources**\n[1] [A](<https://a.example>) · a.example\n\n-# a note")
+    assert all(len(content) <= 2000 for content in messages.contents.values())
+    by_message = defaultdict(list)
+    for _, message_id, content in messages.history:
+        by_message[message_id].append(content)
+    assert len(by_message) > 4
+    for contents in by_message.values():
+        assert all(later.startswith(earlier.rstrip()) for earlier, later in pairwise(contents))
+
+
+async def test_each_edit_has_the_newest_text_also_where_the_answer_goes_on_in_a_further_message(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, written = FakeMessages(latency=0.3), []
+    async with open_reply(messages, question(), options()) as reply:
+        for number in range(1000):
+            written.append(trio.current_time())
+            reply.write(f"{number:04} ")
+            await trio.sleep(0.033)
+        await end(reply)
+    assert len(messages.contents) == 3
+    shown, behind = 0, []
+    for time, _, content in messages.history:
+        if shown < len(written):
+            behind.append(time - written[shown])  # how old what was not yet to be seen had become
+        shown = max(shown, *(int(word) + 1 for word in content.split()))
+    assert max(behind) <= 1.0 + 3 * 0.3 + 0.1  # at a joint, one message is completed and another opened
+
+
+async def test_a_failed_edit_is_made_good(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    messages.failures = [MessagesBusy("429", 0.5), MessagesBusy("500", 0.0)]
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write("all of it")
+        await trio.sleep(5)
+        assert messages.contents == {None: "all of it"}
+
+
+async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    messages.failures = [MessagesClosed("15 minutes")]
+    async with open_reply(messages, question(), options()) as reply:
+        with pytest.raises(ReplyFailed, match="15 minutes"):
+            await end(reply, Closing(note="too late"))
+
+
+async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write("first")
+        await trio.sleep(0.1)
+        messages.failures = [MessagesClosed("Discord answered 404, code 10008")]
+        reply.write(" second")
+        await trio.sleep(2)
+        with pytest.raises(ReplyFailed, match="10008"):
+            reply.write(" third")
+
+
+async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.say("Waiting: number 3 in line.")
+        await trio.sleep(0.1)
+        assert messages.contents == {None: "-# Waiting: number 3 in line."}
+        reply.write("The answer.")
+        await trio.sleep(2)
+        assert messages.contents == {None: "The answer."}
+        reply.say("too late")
+        await end(reply)
+    assert messages.contents == {None: "The answer."}
+
+
+def labels(body: Body) -> list[str]:
+    return [button["label"] for row in body["components"] for button in row["components"]]
+
+
+async def test_only_the_newest_message_has_a_stop_button_and_the_end_has_none(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        for number in range(900):
+            reply.write(f"word{number} ")
+            await trio.sleep(0.01)
+        assert [labels(body) for body in messages.bodies].count(["Stop"]) > 5
+        await end(reply)
+    last = {message: body for (_, message, _), body in zip(messages.history, messages.bodies, strict=True)}
+    assert len(last) > 2
+    assert all(labels(body) == [] for body in last.values())
+
+
+async def test_what_is_unfinished_can_be_gone_on_with(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write("half an")
+        await end(reply, Closing(note="It breaks off.", footer="OpenAI", unfinished=True))
+    assert messages.contents == {None: "half an\n\n-# It breaks off.\n-# OpenAI"}
+    assert labels(messages.bodies[-1]) == ["Go on"]
+
+
+async def test_nothing_can_ping_and_private_stays_private(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(private=True), options()) as reply:
+        reply.write("@everyone " * 400)
+        await end(reply)
+    assert len(messages.bodies) > 1
+    for body in messages.bodies:
+        assert body["allowed_mentions"] == {"parse": []}
+        assert body["flags"] & 64
+
+
+async def test_an_answer_of_nothing_still_ends(autojump_clock: trio.testing.MockClock) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write(" \n")
+        await end(reply)
+    assert messages.contents[None].strip()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    pieces=st.lists(st.tuples(st.text(max_size=400), st.floats(0, 2)), max_size=30),
+    latency=st.floats(0, 3),
+)
+def test_whatever_comes_whenever_all_of_it_is_shown(pieces: list[tuple[str, float]], latency: float) -> None:
+    messages = FakeMessages(latency)
+
+    async def main() -> None:
+        async with open_reply(messages, question(), options()) as reply:
+            for text, pause in pieces:
+                reply.write(text.replace("`", "").replace("~", ""))
+                await trio.sleep(pause)
+            await end(reply)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    wanted = "".join("".join(text.replace("`", "").replace("~", "") for text, _ in pieces).split())
+    shown = "".join("".join(messages.contents.values()).split())
+    assert shown == wanted or (not wanted and shown == "…")
+
+
+async def test_each_further_message_is_noted_before_the_next_is_sent(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, noted = FakeMessages(0.1), list[tuple[int, str]]()
+    written = " ".join(f"word{number}" for number in range(1500))
+
+    async def note_part(message_id: int, text: str) -> None:
+        await trio.sleep(0.5)
+        noted.append((message_id, text))
+        assert list(messages.contents) == [None, *(known for known, _ in noted)]
+
+    async with open_reply(messages, question(), options(note_part=note_part)) as reply:
+        reply.write(written)
+        await end(reply)
+    assert len(noted) > 3
+    assert noted[-1][1] == written
+
+
+async def test_a_message_that_was_sent_is_noted_even_if_the_answer_is_cancelled(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, noted = FakeMessages(), list[int]()
+
+    async def note_part(message_id: int, text: str) -> None:
+        await trio.sleep(0.5)
+        noted.append(message_id)
+
+    with trio.move_on_after(1.2):  # the first message is full, the second has just been sent
+        async with open_reply(messages, question(), options(note_part=note_part)) as reply:
+            reply.write("word " * 900)
+            await trio.sleep(60)
+    assert noted == [known for known in messages.contents if known is not None]
+
+
+@pytest.mark.parametrize(("words", "kept"), [(1500, 4), (500, 2), (3, 1)])
+async def test_an_answer_that_was_left_is_shown_in_the_messages_that_are_there(
+    autojump_clock: trio.testing.MockClock, words: int, kept: int
+) -> None:
+    messages, noted = FakeMessages(), list[int]()
+    left = (71, 72, 73)
+    messages.contents = {None: "half", 71: "an", 72: "old", 73: "answer"}
+
+    async def note_part(message_id: int, text: str) -> None:
+        noted.append(message_id)
+
+    async with open_reply(messages, question(), options(note_part=note_part, left=left)) as reply:
+        for number in range(words):
+            reply.write(f"word{number} ")
+            await trio.sleep(0.01)
+        await end(reply)
+    assert list(messages.contents)[: len(left) + 1] == [None, *left][:kept]
+    assert " ".join(messages.contents.values()).split() == [f"word{number}" for number in range(words)]
+    assert len(messages.contents) == kept + len(noted)
+
+
+async def test_a_left_message_that_somebody_removed_is_replaced(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    messages.gone = {71}
+    async with open_reply(messages, question(), options(left=(71, 72))) as reply:
+        reply.write("word " * 500)
+        await end(reply)
+    assert list(messages.contents) == [None, 72]
+
+
+def test_what_is_stored_is_what_will_be_shown() -> None:
+    reply = DiscordReply(FakeMessages(), question(), options())
+    reply.cite((Citation("https://a.example", "A"),))
+    reply.write("an answer [1]\n")
+    text = reply.close(Closing("a note", "a footer"))
+    assert text == (
+        "an answer [[1]](<https://a.example>)"
+        "\n\n**Sources**\n[1] [A](<https://a.example>) · a.example\n\n-# a note\n-# a footer"
+    )
+
+
+@pytest.mark.parametrize("before", ["", "\n\n"])
+@pytest.mark.parametrize("after", ["", "\n\n\n\n"])
+@pytest.mark.parametrize("moment", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4])
+async def test_an_answer_loses_nothing_at_whatever_moment_it_ends(
+    before: str, after: str, moment: float, autojump_clock: trio.testing.MockClock
+) -> None:
+    messages = FakeMessages(latency=0.5)
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write(f"{before}word{' word' * 449}{after}")
+        await trio.sleep(moment)  # the first message is full, and the next one is being opened
+        stored = reply.close(Closing("a note"))
+        await reply.finish()
+    assert len(messages.contents) == 2
+    assert " ".join(messages.contents.values()).split() == stored.split()
+    assert list(messages.contents.values())[1].endswith("word\n\n-# a note")
+
+
+async def test_a_message_ends_before_a_link_that_came_in_pieces(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        for piece in ("word " * 399, "[a page](https://exam", "ple.org/a) and\n", "```py\nx = 1"):
+            reply.write(piece)
+            await trio.sleep(3)
+        reply.cite((Citation("https://a.example", "A"),))
+        await end(reply)
+    first, second = messages.contents.values()
+    assert first == ("word " * 399).strip()
+    assert second == (
+        "[a page](https://example.org/a) and\n```py\nx = 1\n```"
+        "\n\n**Sources**\n[1] [A](<https://a.example>) · a.example"
+    )
+
+
+async def test_half_a_character_does_not_keep_an_answer_from_being_sent(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write("\ud83d")
+        await trio.sleep(3)
+        reply.write("\ude00 and \ud83d")
+        await end(reply)
+    assert messages.contents == {None: "😀 and \ufffd"}
+
+
+@settings(max_examples=15, deadline=None)
+@given(text=st.lists(documents(), min_size=3, max_size=12).map("\n\n".join), size=st.integers(1, 300))
+def test_however_an_answer_comes_it_ends_as_the_messages_that_it_is_split_into(text: str, size: int) -> None:
+    messages = FakeMessages()
+
+    async def main() -> None:
+        async with open_reply(messages, question(), options()) as reply:
+            for start in range(0, len(text), size):
+                reply.write(text[start : start + size])
+                await trio.sleep(0.4)
+            await end(reply)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert list(messages.contents.values()) == split(text.strip("\n"))
+    places = [list(messages.contents).index(message_id) for _, message_id, _ in messages.history]
+    assert places == sorted(places)  # only the newest message is edited
+
+
+async def test_an_answer_of_more_messages_than_may_be_comes_as_a_file(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options(max_messages=3)) as reply:
+        for number in range(2000):
+            reply.write(f"word{number} ")
+            await trio.sleep(0.01)
+        shown = list(messages.contents.values())
+        await end(reply, Closing(footer="OpenAI"))
+    assert len(shown) == 3
+    assert list(messages.contents) == [None]  # the further ones are removed
+    content = messages.contents[None]
+    assert content.startswith("word0 word1 ")
+    assert content.endswith(f"-# {IN_THE_FILE}\n-# OpenAI")
+    assert len(content) <= 2000
+    (file,) = messages.files[None]
+    assert file.name == "answer.md"
+    assert file.content.decode().split() == [f"word{number}" for number in range(2000)]
+
+
+async def test_what_an_ended_interaction_does_not_take_goes_to_the_channel(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, channel = FakeMessages(), FakeMessages()
+    async with open_reply(messages, question(), options(rest=channel)) as reply:
+        reply.write("the beginning")
+        await trio.sleep(5)
+        messages.failures = [MessagesExpired("15 minutes")] * 9
+        reply.write(" and the end")
+        await trio.sleep(5)
+        await end(reply)
+    assert messages.contents == {None: "the beginning"}
+    assert channel.contents == {None: "the beginning and the end"}
+
+
+async def test_the_last_edit_of_an_ended_interaction_goes_to_the_channel_too(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, channel = FakeMessages(), FakeMessages()
+    messages.failures = [MessagesExpired("15 minutes")] * 9
+    async with open_reply(messages, question(), options(rest=channel)) as reply:
+        reply.write("all of it")
+        await end(reply)
+    assert channel.contents == {None: "all of it"}
+
+
+async def test_without_another_place_an_ended_interaction_ends_the_answer(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages = FakeMessages()
+    messages.failures = [MessagesExpired("15 minutes")] * 9
+    async with open_reply(messages, question(private=True), options()) as reply:
+        reply.write("a secret")
+        await trio.sleep(2)
+        with pytest.raises(ReplyFailed):
+            reply.write("more")
+
+
+async def test_an_answer_that_is_remembered_can_be_asked_again_and_searched(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    for closing, turn, can_search, expected in (
+        (Closing(), TurnId(7, 8), True, ["Again", "Search the web"]),
+        (Closing(searched=True), TurnId(7, 8), True, ["Again"]),
+        (Closing(), TurnId(7, 8), False, ["Again"]),
+        (Closing(unfinished=True), TurnId(7, 8), True, ["Go on", "Again", "Search the web"]),
+        (Closing(), None, True, []),
+    ):
+        messages = FakeMessages()
+        async with open_reply(messages, question(), options(can_search=can_search)) as reply:
+            reply.write("text")
+            reply.close(closing)
+            await reply.finish(turn)
+        assert labels(messages.bodies[-1]) == expected
+
+
+async def test_the_more_answers_stream_the_slower_each_is_edited(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    pace = Pace(1.0)
+    all_messages = [FakeMessages(0.05) for _ in range(200)]
+
+    async def stream(messages: FakeMessages) -> None:
+        async with open_reply(messages, question(), options(pace=pace)) as reply:
+            for number in range(60):
+                reply.write(f"{number} ")
+                await trio.sleep(0.5)
+            await end(reply)
+
+    async with trio.open_nursery() as nursery:
+        for messages in all_messages:
+            nursery.start_soon(stream, messages)
+    edits = sum(len(messages.history) for messages in all_messages)
+    assert edits / 30 <= 60
+    assert all(messages.contents[None].split()[-1] == "59" for messages in all_messages)

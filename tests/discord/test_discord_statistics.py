@@ -1,0 +1,84 @@
+"""What the front door tells of itself, on loops and threads as they are."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from discordianai.discord import discord_statistics
+from discordianai.discord.discord_statistics import DiscordFigures, Unacknowledged
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discord_statistics, "BEAT", 0.02)
+
+
+def test_a_gateway_that_is_lost_is_noticed_before_the_library_says_so() -> None:
+    told, gateway = DiscordFigures(), {"open": True}
+
+    async def listen() -> None:
+        watching = asyncio.create_task(told.watch(lambda: gateway["open"]))
+        told.identified()
+        await asyncio.sleep(0.1)
+        assert told.now().connected_since == pytest.approx(time.time(), abs=5)
+        gateway["open"] = False
+        await asyncio.sleep(0.1)
+        assert (told.now().connected_since, told.now().losses) == (None, 1)
+        gateway["open"] = True
+        told.resumed()
+        await asyncio.sleep(0.1)
+        assert told.now().connected_since is not None
+        watching.cancel()
+
+    asyncio.run(listen())
+    assert (told.now().identifies, told.now().resumes, told.now().losses) == (1, 1, 2)
+    assert told.now().connected_since is None  # no listener, no gateway
+
+
+def test_a_gateway_that_was_lost_and_found_between_two_looks_counts_as_lost() -> None:
+    told = DiscordFigures()
+    told.identified()
+    told.resumed()
+    assert (told.now().losses, told.now().connected_since is not None) == (1, True)
+
+
+def test_a_blocked_loop_is_overdue_now_and_late_afterwards() -> None:
+    told = DiscordFigures()
+    seen = []
+
+    async def listen() -> None:
+        watching = asyncio.create_task(told.watch(lambda: True))
+        await asyncio.sleep(0.1)
+        assert told.now().overdue < 0.1
+        other = threading.Timer(0.3, lambda: seen.append(told.now().overdue))
+        other.start()
+        time.sleep(0.5)  # noqa: ASYNC251  # that is what must not be
+        other.join()
+        await asyncio.sleep(0.1)
+        watching.cancel()
+
+    asyncio.run(listen())
+    assert 0.2 < seen[0] < 0.5
+    assert told.now().lag.longest > 0.4
+    assert told.now().overdue == 0  # there is no loop
+
+
+def test_acknowledgements_and_decisions_are_counted_from_any_thread() -> None:
+    told = DiscordFigures()
+
+    def many() -> None:
+        for _ in range(500):
+            told.acknowledged(0.2)
+            told.decided("question")
+            told.refused(Unacknowledged.LATE)
+
+    threads = [threading.Thread(target=many) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    now = told.now()
+    assert (now.acknowledged.count, now.acknowledged.p50) == (2000, 0.2)
+    assert (now.interactions, now.unacknowledged) == ({"question": 2000}, {"late": 2000})

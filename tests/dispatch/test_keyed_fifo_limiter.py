@@ -1,0 +1,91 @@
+"""Questions of one conversation wait for each other, and for nobody else."""
+
+import trio
+import trio.testing
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from discordianai.dispatch.keyed_fifo_limiter import Spot, Turnstile
+
+
+async def test_one_at_a_time_in_the_order_of_lining_up(autojump_clock: trio.testing.MockClock) -> None:
+    turnstile = Turnstile()
+    done: list[int] = []
+
+    async def visit(number: int, spot: Spot) -> None:
+        with spot:
+            await spot.let_in.wait()
+            assert len(done) == number
+            await trio.sleep(10 - number)  # the later ones are faster and must wait all the same
+            done.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(10):
+            nursery.start_soon(visit, number, turnstile.line_up("a"))
+    assert done == list(range(10))
+    assert len(turnstile) == 0
+
+
+async def test_other_keys_do_not_wait(autojump_clock: trio.testing.MockClock) -> None:
+    turnstile = Turnstile()
+    with turnstile.line_up("a"), turnstile.line_up("b") as other, trio.fail_after(1):
+        await other.let_in.wait()
+
+
+async def test_one_that_gives_up_waiting_lets_nobody_past_those_before_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    turnstile = Turnstile()
+    first, second, third = (turnstile.line_up("a") for _ in range(3))
+    entered: list[str] = []
+
+    async def visit_third() -> None:
+        with third:
+            await third.let_in.wait()
+            entered.append("third")
+
+    async with trio.open_nursery() as nursery:
+        with first:
+            with trio.move_on_after(1), second:
+                await second.let_in.wait()
+                raise AssertionError("it was not its turn")
+            nursery.start_soon(visit_third)
+            await trio.testing.wait_all_tasks_blocked()
+            assert entered == []
+    assert entered == ["third"]
+    assert len(turnstile) == 0
+
+
+visits = st.lists(
+    st.tuples(st.sampled_from("ab"), st.floats(0, 3), st.floats(0.01, 4), st.floats(0.01, 6)), max_size=15
+)
+"""Of each: whose line, the pause before it comes, how long it takes, and when it gives up."""
+
+
+@given(visits, st.integers(1, 3))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_however_they_come_and_go_they_enter_in_order_and_never_too_many(
+    autojump_clock: trio.testing.MockClock, script: list[tuple[str, float, float, float]], width: int
+) -> None:
+    turnstile = Turnstile(width)
+    entered: dict[str, list[int]] = {"a": [], "b": []}
+    inside = {"a": 0, "b": 0}
+
+    async def visit(number: int, key: str, spot: Spot, seconds: float, patience: float) -> None:
+        with trio.move_on_after(patience):
+            with spot:
+                await spot.let_in.wait()
+                entered[key].append(number)
+                inside[key] += 1
+                try:
+                    assert inside[key] <= width
+                    await trio.sleep(seconds)
+                finally:
+                    inside[key] -= 1
+
+    async with trio.open_nursery() as nursery:
+        for number, (key, pause, seconds, patience) in enumerate(script):
+            await trio.sleep(pause)
+            nursery.start_soon(visit, number, key, turnstile.line_up(key), seconds, patience)
+    assert all(numbers == sorted(numbers) for numbers in entered.values())
+    assert len(turnstile) == 0

@@ -1,0 +1,67 @@
+"""What /status tells the bot's admins."""
+
+from dataclasses import replace
+
+import pytest
+
+from discordianai.conversations.store import Health
+from discordianai.dispatch.breaker import BreakerState
+from discordianai.operations.status_message import describe
+from discordianai.transport.pool_events import Statistics
+from tests.operations.builders import latency, provider, well
+
+
+def test_a_bot_that_is_well_is_told_in_figures_and_nothing_is_advised() -> None:
+    text = describe(well())
+    assert text.startswith("**Ready** · started <t:1800000000:R>")
+    assert "MiB of memory" in text
+    assert "**OpenAI** · gpt-5-mini · breaker closed" in text
+    assert "`█░░░░░░░░░` 2 of 50 slots (most lately 8), 0 waiting" in text
+    assert "`░░░░░░░░░░` discord: 0 requests on 1 connection (1 idle) of 20" in text
+    assert text.endswith("**Advice**\nNothing needs to change.")
+
+
+def test_counters_that_are_notable_are_told_where_they_are_not_0() -> None:
+    worse = replace(well(), questions=replace(well().questions, unprotected=1200))
+    assert "\n-# Acknowledgements that Discord did not accept (late): 1\n**Advice**" in describe(well())
+    assert "which a crash would have lost: 1,200" in describe(worse)
+    quiet = replace(well(), discord=replace(well().discord, unacknowledged={}))
+    assert "-# " not in describe(quiet)
+
+
+def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
+    openai = provider()
+    ill = replace(openai, dispatch=replace(openai.dispatch, rate_limited=20, breaker=BreakerState.OPEN))
+    text = describe(
+        replace(well(), providers={"openai": ill}, health=Health(writable=False, reason="disk full"))
+    )
+    assert text.startswith("**Not ready: disk full; the circuit breaker of every provider is open**")
+    assert "breaker open" in text
+    assert "`rate_limits.openai.requests_per_minute`: 500 → 400" in text
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice(count: int) -> None:
+    """However many providers there are: those that find no room are counted."""
+    many = 10**7
+    pool = Statistics(1000, many, many, many, many, many, many, many, many)
+    slow = latency({100.0: many})
+    busy = provider("L" * 40, "m" * 300)
+    dispatch = replace(
+        busy.dispatch, in_flight=many, waiting=many, busiest=many, rate_limited=many,
+        requests_left=many, requests_limit=many, tokens_left=many, tokens_limit=many,
+        waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN, refused=many,
+    )  # fmt: skip
+    names = [f"{number:040}" for number in range(count)]
+    snapshot = replace(
+        well(),
+        providers=dict.fromkeys(names, replace(busy, dispatch=dispatch, pool=pool)),
+        discord_pool=pool,
+        health=Health(writable=False, reason="because " * 100, lost=many),
+        questions=replace(well().questions, unprotected=many),
+    )
+    text = describe(snapshot)
+    assert len(text) <= 2000
+    assert "\n- **" in text.partition("**Advice**")[2]
+    assert text.endswith("more: `discordianai advise` tells")
+    assert ("more providers" in text) is (count > 2)
