@@ -32,7 +32,7 @@ async def served(snapshot: Callable[[], Snapshot]) -> AsyncIterator[str]:
 
 
 async def run(*arguments: str) -> int:
-    return await trio.to_thread.run_sync(main.main, ["advise", *arguments])
+    return await trio.to_thread.run_sync(main, ["advise", *arguments])
 
 
 async def test_the_running_bot_is_asked(capsys: pytest.CaptureFixture[str]) -> None:

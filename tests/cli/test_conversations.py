@@ -229,7 +229,7 @@ def test_the_database_is_found_by_the_settings_without_any_secret(
 
 def test_the_commands_do_without_the_discord_library(database: Path) -> None:
     script = (
-        "import sys; from discordianai.cli import main; main(sys.argv[1:]);"
+        "import sys; from discordianai.cli.main import main; main(sys.argv[1:]);"
         " print({'interactions', 'aiohttp', 'trio', 'structlog'} & set(sys.modules))"
     )
     done = subprocess.run(  # noqa: S603  # our own
