@@ -18,7 +18,7 @@ from discordianai.conversations.accounting import Charge, Spent, day_of
 from discordianai.conversations.connections import connect, transaction
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.migrations import migrate
-from discordianai.conversations.pending_questions import Answer, Exchange
+from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
@@ -49,7 +49,7 @@ class Bare:
 
         await trio.to_thread.run_sync(run, limiter=self._one_write)
 
-    async def fill(self, exchange: Exchange) -> None:
+    async def fill(self, exchange: AnsweredTurn) -> None:
         await self._write(lambda c: turns_table.append(c, exchange, WINDOW))
 
     async def recent(self, number: int) -> None:
@@ -92,7 +92,7 @@ class Ours:
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
 
-    async def fill(self, exchange: Exchange) -> None:
+    async def fill(self, exchange: AnsweredTurn) -> None:
         await self._store.append(exchange.key, exchange.turns, guild_id=exchange.guild_id)
 
     async def recent(self, number: int) -> None:
@@ -105,7 +105,7 @@ class Ours:
         await self._store.accept(question(number))
 
     async def answered(self, number: int) -> None:
-        await self._store.answered(number, Answer("x" * 400, said(number), (charge(number),)))
+        await self._store.answered(number, FinishedAnswer("x" * 400, said(number), (charge(number),)))
 
     async def finish(self, number: int) -> None:
         await self._store.finish(number)
@@ -122,10 +122,10 @@ def of(number: int) -> ConversationKey:
     return key(1 + number % PEOPLE)
 
 
-def said(number: int, exchanges: int = 1) -> Exchange:
+def said(number: int, exchanges: int = 1) -> AnsweredTurn:
     """Questions and answers of one of the people."""
     turns = [turn for more in range(exchanges) for turn in exchange(number + more, time.time())]
-    return Exchange(of(number), tuple(turns), of(number).person_id, 1 + number % 50)
+    return AnsweredTurn(of(number), tuple(turns), of(number).person_id, 1 + number % 50)
 
 
 def question(number: int) -> Question:

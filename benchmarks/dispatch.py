@@ -25,7 +25,7 @@ from benchmarks.percentiles import percentile
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
-from discordianai.dispatch.keyed_fifo_limiter import Spot, Turnstile
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.fake import FakeProvider
@@ -68,7 +68,7 @@ class Simulation:
             self.provider, DispatchOptions(slots=50, budget=budget), random.Random(seed + 2)
         )
         self.window = RateWindow(10, 60.0)
-        self.own_lines = Turnstile(width=IN_WORK)
+        self.own_lines = KeyedFifoLimiter(width=IN_WORK)
         self.open: Counter[str] = Counter()
         self.outcomes = {"modest": Outcome(), "insistent": Outcome()}
         self.reasons: Counter[str] = Counter()
@@ -98,13 +98,13 @@ class Simulation:
             else:
                 self._number += 1
                 self.open[name] += 1
-                spot = self.own_lines.line_up(name)
+                spot = self.own_lines.enqueue(name)
                 questions.start_soon(self._ask, name, kind, self._number, spot)
 
-    async def _ask(self, name: str, kind: str, number: int, spot: Spot) -> None:
+    async def _ask(self, name: str, kind: str, number: int, spot: Ticket) -> None:
         asked_at = trio.current_time()
         with spot:
-            await spot.let_in.wait()
+            await spot.admitted.wait()
             await self._ask_in_turn(name, kind, number, asked_at)
         self.open[name] -= 1
 

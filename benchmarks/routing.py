@@ -14,7 +14,7 @@ import structlog
 import trio
 from pydantic import SecretStr
 
-from discordianai.answering.provider_chain import Asked, Asking
+from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
 from discordianai.dispatch.token_estimator import TokenEstimator
@@ -40,7 +40,7 @@ async def open_dispatcher(client: httpx.AsyncClient, service: ProviderService) -
     yield Dispatcher(make_provider(client, options), DispatchOptions(slots=10))
 
 
-async def first_words(asking: Asking, *, search: bool) -> float:
+async def first_words(provider_chain: ProviderChain, *, search: bool) -> float:
     """Seconds until some."""
     question = (Turn(Role.USER, "what happened today?"),)
 
@@ -52,8 +52,10 @@ async def first_words(asking: Asking, *, search: bool) -> float:
     async def reserve(provider: Provider, model: str, most: Usage) -> None:
         """Money is no object."""
 
-    asked = Asked(Inquiry(question[0].text, (), "here", search=search), request, reserve, began + 60, 1)
-    async with aclosing(asking.events(asked)) as events:
+    asked = ChainRequest(
+        Inquiry(question[0].text, (), "here", search=search), request, reserve, began + 60, 1
+    )
+    async with aclosing(provider_chain.events(asked)) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 return trio.current_time() - began
@@ -74,10 +76,12 @@ async def measure() -> dict[str, list[float]]:
         open_dispatcher(client, sandbox.perplexity) as second,
     ):
         both = (first, second)
-        asking = Asking({one.name: one for one in both}, Router([one.provider for one in both]))
+        provider_chain = ProviderChain(
+            {one.name: one for one in both}, Router([one.provider for one in both])
+        )
         for _ in range(ROUNDS):
-            seconds["direct"].append(await first_words(asking, search=True))
-            seconds["by the tool"].append(await first_words(asking, search=False))
+            seconds["direct"].append(await first_words(provider_chain, search=True))
+            seconds["by the tool"].append(await first_words(provider_chain, search=False))
     return seconds
 
 

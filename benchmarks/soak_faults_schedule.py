@@ -79,7 +79,7 @@ def troubles(sandbox: Sandbox, weather: Weather) -> list[Trouble]:
             service, trouble = chance.choice(both), make(chance)
             service.misbehave(trouble)
             await trio.sleep(OFFERED_FOR)
-            return not service.withdraw(trouble)
+            return not service.cancel_answer(trouble)
 
         return strike
 

@@ -12,22 +12,22 @@ from time import time
 
 import trio
 
-from discordianai.answering.context import Contexts
-from discordianai.answering.delivery import Answering
-from discordianai.answering.provider_chain import Asking
+from discordianai.answering.context import ContextBuilder
+from discordianai.answering.delivery import Delivery
+from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.question_counter import QuestionCounter
-from discordianai.answering.recovery import Resuming
-from discordianai.answering.service import Assistant
+from discordianai.answering.recovery import Recovery
+from discordianai.answering.service import AnswerService
 from discordianai.bot import Bot, Parts
-from discordianai.conversations.channel_settings_cache import ChannelBook
-from discordianai.conversations.guild_retention import ServerBook
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
+from discordianai.conversations.guild_retention import GuildRetention
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
-from discordianai.discord.discord_statistics import DiscordFigures
-from discordianai.discord.interactions.open_questions import Admissions
+from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.discord.messages.attachments import AttachmentReader
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher
@@ -57,7 +57,7 @@ from discordianai.options import (
     store_options,
 )
 from discordianai.providers.factory import make_provider
-from discordianai.reloading import Adopt, Reloading, reloading_on_sighup
+from discordianai.reloading import Reconfigure, Reloading, reloading_on_sighup
 from discordianai.settings import Settings
 from discordianai.transport.clients import PooledClient, build_client, http2_available
 from discordianai.transport.pool_events import PoolOptions
@@ -107,19 +107,21 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             dispatchers=dispatchers,
             store=store,
             ledger=Ledger(store, accounting_options(settings), time),
-            figures=DiscordFigures(),
-            admissions=_admissions(settings),
+            figures=DiscordCounter(),
+            open_questions=_open_questions(settings),
             counts=QuestionCounter(),
             lag=lag,
         )
         page.shows(instruments.read)
-        channels = ChannelBook(store)
+        channels = ChannelSettingsCache(store)
         await channels.open()
-        contexts = Contexts(store, channels, context_rules(settings), estimator, await store.identifier_key())
-        bot, adopters = _make_bot(settings, instruments, channels, contexts, notifier)
+        contexts = ContextBuilder(
+            store, channels, context_rules(settings), estimator, await store.identifier_key()
+        )
+        bot, reconfigured = _make_bot(settings, instruments, channels, contexts, notifier)
         async with (
             report_usage(instruments.read),
-            reloading_on_sighup(Reloading(settings, load, notifier), adopters),
+            reloading_on_sighup(Reloading(settings, load, notifier), reconfigured),
             attended(
                 notifier,
                 probes(instruments.read, notifier.watchdog_seconds),
@@ -132,18 +134,20 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
 def _make_bot(
     settings: Settings,
     instruments: Instruments,
-    channels: ChannelBook,
-    contexts: Contexts,
+    channels: ChannelSettingsCache,
+    contexts: ContextBuilder,
     notifier: Notifier,
-) -> tuple[Bot, Sequence[Adopt]]:
+) -> tuple[Bot, Sequence[Reconfigure]]:
     """The bot around the parts that are open, and who has to learn of new settings, in this order."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
     token = settings.discord.token
     api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
-    asking = Asking(instruments.dispatchers, Router(settings.configured, settings.routing.strategy))
-    assistant = Assistant(asking, contexts, store, ledger, assistant_options(settings))
+    provider_chain = ProviderChain(
+        instruments.dispatchers, Router(settings.configured, settings.routing.strategy)
+    )
+    answer_service = AnswerService(provider_chain, contexts, store, ledger, assistant_options(settings))
     reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
-    answering = Answering(settings, assistant, store, api, reader)
+    delivery = Delivery(settings, answer_service, store, api, reader)
     offered = OfferedCommands(COMMANDS, offer(settings))
     services = BotServices(
         store,
@@ -154,16 +158,16 @@ def _make_bot(
         handler_options(settings),
     )
     parts = Parts(
-        assistant=assistant,
-        answering=answering,
+        answer_service=answer_service,
+        delivery=delivery,
         store=store,
-        resuming=Resuming(store, api, answering.reply_options),
+        recovery=Recovery(store, api, delivery.reply_options),
         offered=offered,
         runner=CommandRunner(services, api),
         channels=channels,
-        servers=ServerBook(store, channels, settings.conversations.grace_days),
+        servers=GuildRetention(store, channels, settings.conversations.grace_days),
         discord=api,
-        admissions=instruments.admissions,
+        open_questions=instruments.open_questions,
         counts=instruments.counts,
         figures=instruments.figures,
         notifier=notifier,
@@ -171,26 +175,26 @@ def _make_bot(
     bot = Bot(settings, parts)
     return bot, (
         lambda new: logs.configure(new.logging),
-        instruments.adopt,
-        bot.adopt,
-        lambda new: contexts.adopt(context_rules(new)),
-        lambda new: ledger.adopt(accounting_options(new)),
-        lambda new: assistant.adopt(assistant_options(new)),
-        lambda new: services.adopt(handler_options(new)),
-        lambda new: reader.adopt(attachment_limits(new)),
-        partial(_adopt_pools, instruments.clients, instruments.dispatchers),
+        instruments.reconfigure,
+        bot.reconfigure,
+        lambda new: contexts.reconfigure(context_rules(new)),
+        lambda new: ledger.reconfigure(accounting_options(new)),
+        lambda new: answer_service.reconfigure(assistant_options(new)),
+        lambda new: services.reconfigure(handler_options(new)),
+        lambda new: reader.reconfigure(attachment_limits(new)),
+        partial(_reconfigure_pools, instruments.clients, instruments.dispatchers),
     )
 
 
-def _adopt_pools(
+def _reconfigure_pools(
     clients: Mapping[str, PooledClient],
     dispatchers: Mapping[str, Dispatcher],
     settings: Settings,
 ) -> None:
     """The pool first: a request that is let through must find a place in it."""
     for name, client in clients.items():
-        client.adopt(pool_options(settings, name))
-        dispatchers[name].adopt(dispatch_options(settings, name))
+        client.reconfigure(pool_options(settings, name))
+        dispatchers[name].reconfigure(dispatch_options(settings, name))
 
 
 def _build_clients(settings: Settings, http2: bool) -> dict[str, PooledClient]:
@@ -217,9 +221,9 @@ def _dispatcher(settings: Settings, name: str, client: PooledClient, estimator: 
     return Dispatcher(provider, dispatch_options(settings, name), estimator=estimator)
 
 
-def _admissions(settings: Settings) -> Admissions:
+def _open_questions(settings: Settings) -> OpenQuestions:
     token = trio.lowlevel.current_trio_token()
-    return Admissions(MOST_OPEN_QUESTIONS, settings.rate_limits.user.most_open, token)
+    return OpenQuestions(MOST_OPEN_QUESTIONS, settings.rate_limits.user.most_open, token)
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

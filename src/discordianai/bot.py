@@ -13,25 +13,25 @@ import structlog
 import trio
 from structlog.contextvars import bind_contextvars
 
-from discordianai.answering.delivery import Answering, Progress
-from discordianai.answering.journal import Protecting
+from discordianai.answering.delivery import Delivery, Progress
+from discordianai.answering.journal import Journal
 from discordianai.answering.question_counter import QuestionCounter
-from discordianai.answering.recovery import Resuming
-from discordianai.answering.service import Assistant, Standing
-from discordianai.conversations.channel_settings_cache import ChannelBook
-from discordianai.conversations.guild_retention import ServerBook
-from discordianai.conversations.pending_questions import Unfinished
+from discordianai.answering.recovery import Recovery
+from discordianai.answering.service import AnswerService, QuestionTicket
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
+from discordianai.conversations.guild_retention import GuildRetention
+from discordianai.conversations.pending_questions import PendingQuestion
 from discordianai.conversations.store import Store
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
-from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway import session_limit
 from discordianai.discord.gateway.bridge import TrioCaller
-from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.gateway.supervisor import keep_listening
-from discordianai.discord.interactions.admission import Intake
-from discordianai.discord.interactions.backend import HandedOver, Servers, TrioSide
-from discordianai.discord.interactions.open_questions import Admissions
+from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.backend import Accepted, Backend, CurrentGuilds
+from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.channel import ChannelMessages
@@ -54,18 +54,18 @@ MOST_OTHER_WORK = 200
 class Parts:
     """What a bot works with, made and opened by `app`."""
 
-    assistant: Assistant
-    answering: Answering
+    answer_service: AnswerService
+    delivery: Delivery
     store: Store
-    resuming: Resuming
+    recovery: Recovery
     offered: OfferedCommands
     runner: CommandRunner
-    channels: ChannelBook
-    servers: ServerBook
+    channels: ChannelSettingsCache
+    servers: GuildRetention
     discord: DiscordApi
-    admissions: Admissions
+    open_questions: OpenQuestions
     counts: QuestionCounter
-    figures: DiscordFigures
+    figures: DiscordCounter
     notifier: Notifier
 
 
@@ -88,20 +88,23 @@ class Bot:
         self._settings = settings
         self._parts = parts
         self._log = structlog.get_logger("discordianai.bot")
-        self._admissions = parts.admissions
+        self._open_questions = parts.open_questions
         self._numbers = count(1)
-        self._atlas = Atlas()
+        self._guild_cache = GuildCache()
         self._router = InteractionRouter(
-            settings, parts.offered, Intake(settings, self._admissions, self._numbers), self._atlas
+            settings,
+            parts.offered,
+            Admission(settings, self._open_questions, self._numbers),
+            self._guild_cache,
         )
         self._ready = trio.Event()
-        self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
+        self._tickets: dict[int, QuestionTicket] = {}  # of questions that are about to be acknowledged
         self._other_work = 0
 
-    def adopt(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Let people in by these settings from now on."""
-        self._admissions.adopt(settings.rate_limits.user.most_open)
-        self._router.adopt(settings)
+        self._open_questions.reconfigure(settings.rate_limits.user.most_open)
+        self._router.reconfigure(settings)
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -111,54 +114,54 @@ class Bot:
             running.start_soon(self._parts.channels.run)
             running.start_soon(self._parts.servers.run)
             async with trio.open_nursery() as answers:
-                left = await self._parts.resuming.left()  # before there are questions of this process
+                left = await self._parts.recovery.left()  # before there are questions of this process
                 answers.start_soon(self._resume, left)
                 running.start_soon(self._listen, answers, running)
                 await stop.wait()
                 await self._drain(answers)
             running.cancel_scope.cancel()
 
-    async def _resume(self, left: Sequence[Unfinished]) -> None:
+    async def _resume(self, left: Sequence[PendingQuestion]) -> None:
         """Take up what a former process has left, once the bot hears new questions: one that ends the process
         must not keep it from all others."""
         await self._ready.wait()
         with Guard(self._log, "a bug stopped what was left from being taken up"):
-            await self._parts.resuming.take_up(
-                left, self._numbers, self._answer_again, lambda: self._admissions.closed
+            await self._parts.recovery.take_up(
+                left, self._numbers, self._answer_again, lambda: self._open_questions.closed
             )
 
     async def _answer_again(self, question: Question, ids: tuple[int, ...]) -> None:
-        self._admissions.readmit(question.person.id)
-        standing = None if question.in_thread else self._parts.assistant.line_up(question)
-        await self._answer(question, standing, ids)
+        self._open_questions.readmit(question.person.id)
+        ticket = None if question.in_thread else self._parts.answer_service.enqueue(question)
+        await self._answer(question, ticket, ids)
 
     def _line_up(self, question: Question) -> None:
         """The order of the calls is the order of the answers. One for a thread of its own lines up there."""
         if not question.in_thread:
-            self._standings[question.number] = self._parts.assistant.line_up(question)
+            self._tickets[question.number] = self._parts.answer_service.enqueue(question)
 
     def _give_up(self, question: Question) -> None:
         """It was not acknowledged."""
-        self._admissions.settle()
+        self._open_questions.settle()
         self._drop(question)
 
     def _drop(self, question: Question) -> None:
-        standing = self._standings.pop(question.number, None)
+        ticket = self._tickets.pop(question.number, None)
         with ExitStack() as cleanup:
-            cleanup.callback(self._admissions.release, question.person.id)
-            if standing is not None:
-                standing.close()
+            cleanup.callback(self._open_questions.release, question.person.id)
+            if ticket is not None:
+                ticket.close()
 
     async def _listen(self, answers: trio.Nursery, running: trio.Nursery) -> None:
         caller = TrioCaller(running)
-        protecting = Protecting(self._parts.store, caller, self._parts.counts)
+        journal = Journal(self._parts.store, caller, self._parts.counts)
         take = partial(self._take, answers, running)
-        side = TrioSide(
+        side = Backend(
             announce=partial(caller.post, self._line_up),
-            protect=protecting.protect,
-            forget=protecting.forget,
-            withdraw=partial(caller.call, self._withdraw),
-            recall=protecting.recall,
+            protect=journal.protect,
+            forget=journal.forget,
+            cancel_answer=partial(caller.call, self._cancel_answer),
+            recall=journal.recall,
             hand_over=partial(caller.post, take),
             release=partial(caller.post, self._give_up),
         )
@@ -168,17 +171,17 @@ class Bot:
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             listener = _listener()(
-                self._settings, self._parts.offered, self._router, self._atlas, side, figures, starts
+                self._settings, self._parts.offered, self._router, self._guild_cache, side, figures, starts
             )
             await listener.run()
 
         ask = partial(session_limit.ask_discord, self._parts.discord)
         await keep_listening(listen, ask, starts, figures)
 
-    async def _withdraw(self, interaction_id: int) -> bool:
-        return self._parts.assistant.stop(interaction_id)
+    async def _cancel_answer(self, interaction_id: int) -> bool:
+        return self._parts.answer_service.stop(interaction_id)
 
-    def _take(self, answers: trio.Nursery, running: trio.Nursery, thing: HandedOver) -> None:
+    def _take(self, answers: trio.Nursery, running: trio.Nursery, thing: Accepted) -> None:
         """Begin what the listener has handed over; who cannot be served is told."""
         guard = Guard(self._log, "a bug kept something from being begun", kind=type(thing).__name__)
         with guard:
@@ -187,15 +190,15 @@ class Bot:
             with guard:
                 self._drop(thing)
             with guard:
-                running.start_soon(self._parts.answering.tell_of_bug, thing, Progress())
+                running.start_soon(self._parts.delivery.tell_of_bug, thing, Progress())
 
-    def _begin_with(self, answers: trio.Nursery, running: trio.Nursery, thing: HandedOver) -> None:
+    def _begin_with(self, answers: trio.Nursery, running: trio.Nursery, thing: Accepted) -> None:
         """Questions are bounded by the admissions, the rest here."""
         match thing:
             case Question():
-                self._admissions.settle()
+                self._open_questions.settle()
                 self._begin(thing, answers)
-            case Servers():
+            case CurrentGuilds():
                 self._ready.set()
                 if self._parts.notifier.starting:
                     self._parts.notifier.ready()
@@ -207,37 +210,37 @@ class Bot:
                 running.start_soon(self._do_other_work, thing)
 
     def _begin(self, question: Question, answers: trio.Nursery) -> None:
-        standing = self._standings.get(question.number)
+        ticket = self._tickets.get(question.number)
         try:
-            answers.start_soon(self._answer, question, standing, ())
+            answers.start_soon(self._answer, question, ticket, ())
         except RuntimeError:  # the nursery has ended: the bot is stopping
             self._log.warning("a question came after the end", question=question.number)
             self._drop(question)
         else:
-            self._standings.pop(question.number, None)
+            self._tickets.pop(question.number, None)
 
-    async def _answer(self, question: Question, standing: Standing | None, ids: tuple[int, ...]) -> None:
+    async def _answer(self, question: Question, ticket: QuestionTicket | None, ids: tuple[int, ...]) -> None:
         bind_contextvars(question=question.number)  # in all that this task logs
-        answering, progress = self._parts.answering, Progress()
+        delivery, progress = self._parts.delivery, Progress()
         guard = Guard(self._log, "a bug stopped an answer", error=question.number)
         beside = Guard(self._log, "a bug beside an answer", error=question.number)
         with beside, ExitStack() as cleanup:
-            cleanup.callback(self._admissions.release, question.person.id)
-            if standing is not None:
-                cleanup.callback(standing.close)
+            cleanup.callback(self._open_questions.release, question.person.id)
+            if ticket is not None:
+                cleanup.callback(ticket.close)
             try:
                 with guard:
-                    await self._admissions.give_way()
-                    await answering.answer(question, standing, ids, progress)
+                    await self._open_questions.give_way()
+                    await delivery.answer(question, ticket, ids, progress)
             except BaseException:  # cancelled
-                await answering.take_back_start(question)
+                await delivery.take_back_start(question)
                 raise
             if guard.failed:
-                await answering.tell_of_bug(question, progress)
+                await delivery.tell_of_bug(question, progress)
             self._parts.counts.answered()
             if question.address.message_id is None:
                 webhook = InteractionWebhook(self._parts.discord, question.address)
-                await self._parts.resuming.tell_late(question.person.id, webhook)
+                await self._parts.recovery.tell_late(question.person.id, webhook)
 
     async def _do_other_work(self, thing: RunCommand | RefuseMessage) -> None:
         try:
@@ -261,13 +264,13 @@ class Bot:
     async def _drain(self, answers: trio.Nursery) -> None:
         """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""
         self._parts.notifier.stopping()
-        self._admissions.close()
+        self._open_questions.close()
         seconds = self._settings.discord.drain_seconds
-        self._log.info("stopping", answers_in_flight=self._admissions.open, seconds=seconds)
+        self._log.info("stopping", answers_in_flight=self._open_questions.open, seconds=seconds)
         with trio.move_on_after(seconds):
-            await self._admissions.wait_idle()
-        if self._admissions.open:
-            self._log.warning("answers cut short by the shutdown", answers=self._admissions.open)
+            await self._open_questions.wait_idle()
+        if self._open_questions.open:
+            self._log.warning("answers cut short by the shutdown", answers=self._open_questions.open)
         answers.cancel_scope.cancel()
 
     async def _watch_signals(self, stop: trio.Event, everything: trio.CancelScope) -> None:

@@ -1,7 +1,7 @@
 """From the settings to the options of each room, for the start and for whenever the settings change."""
 
 from discordianai.answering.context import ContextRules
-from discordianai.answering.service import AssistantOptions
+from discordianai.answering.service import AnswerOptions
 from discordianai.conversations.accounting import Limit, Price
 from discordianai.conversations.conversation_key import Scope
 from discordianai.conversations.ledger import AccountingOptions
@@ -56,9 +56,9 @@ def dispatch_options(settings: Settings, name: str) -> DispatchOptions:
     )
 
 
-def assistant_options(settings: Settings) -> AssistantOptions:
+def assistant_options(settings: Settings) -> AnswerOptions:
     """How long a question may take, and how many of one person are worked on."""
-    return AssistantOptions(
+    return AnswerOptions(
         deadline_seconds=settings.dispatch.deadline_seconds, in_flight=settings.rate_limits.user.in_flight
     )
 

@@ -32,7 +32,7 @@ LIVE = (
 )
 """Keys, or patterns of keys. Server ids are not among them: commands are registered by them at the start."""
 
-Adopt = Callable[[Settings], object]
+Reconfigure = Callable[[Settings], object]
 """Takes over the settings; on the trio thread, at once, without an error."""
 
 
@@ -50,7 +50,7 @@ class Reloading:
         self._notifier = notifier
         self._log = structlog.get_logger("discordianai.reloading")
 
-    async def run(self, adopters: Sequence[Adopt]) -> None:
+    async def run(self, reconfigured: Sequence[Reconfigure]) -> None:
         """Listen to SIGHUP, until cancelled. Signals that come while the file is read count as one."""
         guard = Guard(self._log, "a bug kept settings from being taken over")
         with trio.open_signal_receiver(signal.SIGHUP) as signals:
@@ -59,7 +59,7 @@ class Reloading:
                 if started:
                     self._notifier.reloading()
                 with guard:
-                    await self._reload(adopters)
+                    await self._reload(reconfigured)
                 if started:
                     self._notifier.ready()
 
@@ -71,7 +71,7 @@ class Reloading:
     def _known(self) -> set[str]:
         return {"user", "server", *self._settings.providers.by_name}
 
-    async def _reload(self, adopters: Sequence[Adopt]) -> None:
+    async def _reload(self, reconfigured: Sequence[Reconfigure]) -> None:
         try:
             wanted = await trio.to_thread.run_sync(self._load)
         except SettingsError as error:
@@ -82,18 +82,20 @@ class Reloading:
         taken = [key for key in changed if self._live(key)]
         if taken:
             self._settings = with_live_keys(self._settings, wanted, self._live)
-            for adopt in adopters:
-                adopt(self._settings)
+            for reconfigure in reconfigured:
+                reconfigure(self._settings)
         if later:
             self._log.warning("some settings need a restart", keys=later)
         self._log.info("settings read again", taken_over=taken)
 
 
 @asynccontextmanager
-async def reloading_on_sighup(reloading: Reloading, adopters: Sequence[Adopt]) -> AsyncIterator[None]:
+async def reloading_on_sighup(
+    reloading: Reloading, reconfigured: Sequence[Reconfigure]
+) -> AsyncIterator[None]:
     """Reload at each SIGHUP while the block runs."""
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(reloading.run, adopters)
+        nursery.start_soon(reloading.run, reconfigured)
         yield
         nursery.cancel_scope.cancel()
 

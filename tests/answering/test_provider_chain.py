@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.answering.provider_chain import HELD_BACK, AnswerEvent, Asked, Asking
+from discordianai.answering.provider_chain import HELD_BACK, AnswerEvent, ChainRequest, ProviderChain
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
 from discordianai.dispatch.retry import RetryOptions
@@ -55,7 +55,7 @@ class Scene:
         options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=attempts))
         both = (self.openai, self.perplexity)
         dispatchers = {each.provider.name: Dispatcher(each, options) for each in both}
-        self.asking = Asking(dispatchers, Router([each.provider for each in both], strategy))
+        self.provider_chain = ProviderChain(dispatchers, Router([each.provider for each in both], strategy))
         self.texts: list[str] = []
         self.routes: list[Route] = []
         self.reserved: list[tuple[Provider, str]] = []
@@ -86,7 +86,9 @@ class Scene:
 
         name = wanted.name if wanted else None
         inquiry = Inquiry(text, HISTORY, "a conversation", name, search=search, files=files)
-        return self.asking.events(Asked(inquiry, request, reserve, trio.current_time() + 300, 1))
+        return self.provider_chain.events(
+            ChainRequest(inquiry, request, reserve, trio.current_time() + 300, 1)
+        )
 
 
 async def test_openai_answers_by_itself_where_it_calls_for_nothing() -> None:

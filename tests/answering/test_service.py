@@ -19,17 +19,17 @@ from discordianai.answering.answer import (
     STOPPED,
     TOO_LATE,
 )
-from discordianai.answering.context import ContextRules, Contexts
-from discordianai.answering.provider_chain import Asking
+from discordianai.answering.context import ContextBuilder, ContextRules
+from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.reply import Closing, FakeReply, ReplyFailed
-from discordianai.answering.service import EARLIER_FIRST, Assistant, AssistantOptions
+from discordianai.answering.service import EARLIER_FIRST, AnswerOptions, AnswerService
 from discordianai.conversations.accounting import Limit, Price
 from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.pending_questions import TurnId, Unfinished
+from discordianai.conversations.pending_questions import PendingQuestion, TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.conversations.window import ContextOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
@@ -72,10 +72,12 @@ class Scene:
         options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
         providers = [self.provider, *others]
         self.dispatchers = {each.provider.name: Dispatcher(each, options) for each in providers}
-        asking = Asking(self.dispatchers, Router([each.provider for each in providers], strategy))
-        self.channels = ChannelBook(self.store)
+        provider_chain = ProviderChain(
+            self.dispatchers, Router([each.provider for each in providers], strategy)
+        )
+        self.channels = ChannelSettingsCache(self.store)
         self.estimator = TokenEstimator()
-        contexts = Contexts(
+        contexts = ContextBuilder(
             self.store,
             self.channels,
             rules or ContextRules("be brief", max_turns=10),
@@ -83,7 +85,7 @@ class Scene:
             b"a key of this bot's",
         )
         ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
-        self.assistant = Assistant(asking, contexts, self.store, ledger, AssistantOptions())
+        self.answer_service = AnswerService(provider_chain, contexts, self.store, ledger, AnswerOptions())
         self._number = 0
 
     def question(self, text: str = "why?", person: Person = ANN) -> Question:
@@ -93,7 +95,7 @@ class Scene:
 
     async def ask(self, question: Question | None = None, reply: FakeReply | None = None) -> FakeReply:
         question, reply = question or self.question(), reply or FakeReply()
-        await self.assistant.answer(question, self.assistant.line_up(question), reply)
+        await self.answer_service.answer(question, self.answer_service.enqueue(question), reply)
         return reply
 
     async def remembered(self, question: Question) -> list[str]:
@@ -228,10 +230,10 @@ async def test_questions_of_one_conversation_are_answered_in_the_order_they_came
 ) -> None:
     scene = Scene([2.0, "slow"], ["quick"])
     questions = [scene.question("one?"), scene.question("two?")]
-    standings = [scene.assistant.line_up(question) for question in questions]
+    tickets = [scene.answer_service.enqueue(question) for question in questions]
     async with trio.open_nursery() as nursery:
-        for question, standing in reversed(list(zip(questions, standings, strict=True))):
-            nursery.start_soon(scene.assistant.answer, question, standing, FakeReply())
+        for question, ticket in reversed(list(zip(questions, tickets, strict=True))):
+            nursery.start_soon(scene.answer_service.answer, question, ticket, FakeReply())
     assert [request.turns[-1].text for request in scene.provider.requests] == ["one?", "two?"]
     assert scene.provider.most_in_flight == 1
 
@@ -317,13 +319,13 @@ async def test_a_stopped_question_keeps_its_part_and_the_provider_stops_at_once(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question, reply)
         await trio.sleep(1)
-        assert scene.assistant.stop(question.address.interaction_id)
+        assert scene.answer_service.stop(question.address.interaction_id)
     assert trio.current_time() == pytest.approx(1.0)
     assert (reply.text, reply.note) == ("beginning", STOPPED)
     assert (scene.provider.in_flight, scene.provider.left_early) == (0, 1)
     assert scene.dispatchers["openai"].statistics().in_flight == 0
     assert await scene.remembered(question) == ["why?", "beginning"]
-    assert not scene.assistant.stop(question.address.interaction_id)
+    assert not scene.answer_service.stop(question.address.interaction_id)
 
 
 async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
@@ -331,14 +333,14 @@ async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
 ) -> None:
     scene = Scene([5.0, "slow"])
     first, second = scene.question("one?"), scene.question("two?")
-    standings = [scene.assistant.line_up(question) for question in (first, second)]
+    tickets = [scene.answer_service.enqueue(question) for question in (first, second)]
     reply = FakeReply()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(scene.assistant.answer, first, standings[0], FakeReply())
-        nursery.start_soon(scene.assistant.answer, second, standings[1], reply)
+        nursery.start_soon(scene.answer_service.answer, first, tickets[0], FakeReply())
+        nursery.start_soon(scene.answer_service.answer, second, tickets[1], reply)
         await trio.sleep(3)
         assert reply.statuses == [EARLIER_FIRST]
-        assert scene.assistant.stop(second.address.interaction_id)
+        assert scene.answer_service.stop(second.address.interaction_id)
     assert reply.note == STOPPED
     assert len(scene.provider.requests) == 1
 
@@ -366,7 +368,7 @@ async def test_one_person_has_two_questions_in_work_and_others_go_on(
     async with trio.open_nursery() as nursery:
         for question in questions:
             nursery.start_soon(
-                scene.assistant.answer, question, scene.assistant.line_up(question), FakeReply()
+                scene.answer_service.answer, question, scene.answer_service.enqueue(question), FakeReply()
             )
         await trio.sleep(1)
         assert {request.number for request in scene.provider.requests} == {1, 2, 5}
@@ -426,7 +428,7 @@ async def test_the_answer_is_stored_whole_before_its_last_edit() -> None:
             seen.extend(await scene.store.unfinished())
             await super().finish(turn)
 
-    seen: list[Unfinished] = []
+    seen: list[PendingQuestion] = []
     scene = Scene(["text"])
     question = scene.question()
     await scene.store.accept(question)
@@ -535,7 +537,7 @@ async def asked_and_stopped(scene: Scene) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question)
         await trio.sleep(1)
-        scene.assistant.stop(question.address.interaction_id)
+        scene.answer_service.stop(question.address.interaction_id)
 
 
 async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:
@@ -604,5 +606,5 @@ async def test_pictures_go_along_once_and_are_not_remembered() -> None:
 async def test_a_note_from_before_stands_below_the_answer() -> None:
     scene = Scene(["text"])
     question, reply = scene.question(), FakeReply()
-    await scene.assistant.answer(question, scene.assistant.line_up(question), reply, "No thread.")
+    await scene.answer_service.answer(question, scene.answer_service.enqueue(question), reply, "No thread.")
     assert reply.note == "No thread."

@@ -7,7 +7,7 @@ import trio
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import Answer
+from discordianai.conversations.pending_questions import FinishedAnswer
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store
 from discordianai.records import Usage
@@ -22,7 +22,7 @@ async def fill(store: Store) -> None:
             await store.append(ConversationKey(channel_id, person_id), exchange(number), guild_id=guild_id)
     await store.accept(question(1, "nobody else may read this"))
     charge = Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(NOW), 3_000_000)
-    await store.answered(2, Answer(charges=(charge,)))
+    await store.answered(2, FinishedAnswer(charges=(charge,)))
 
 
 @pytest.fixture

@@ -8,17 +8,17 @@ from discordianai.conversations import turns_table, usage_table
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.connections import connect
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.maintenance import Pace
+from discordianai.conversations.maintenance import MaintenanceSchedule
 from discordianai.conversations.migrations import APPLICATION_ID, STEPS
-from discordianai.conversations.pending_questions import Answer, Exchange
+from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
 from discordianai.records import Person, Place, Question, ReplyAddress, Role, Turn, Usage
 
 ANN = ConversationKey(channel_id=1, person_id=10)
 BOB = ConversationKey(channel_id=1, person_id=11)
 
 NOW = time.time()
-QUICK = Pace(tick=0.02, retention=0.05, step=0.001)
-SLOW = Pace(tick=60, retention=60, step=60)
+QUICK = MaintenanceSchedule(tick=0.02, retention=0.05, step=0.001)
+SLOW = MaintenanceSchedule(tick=60, retention=60, step=60)
 """The upkeep does nothing that a test does not ask for, but for its first round."""
 
 DATABASE = "turns.sqlite3"
@@ -45,9 +45,9 @@ def question(
     )
 
 
-def answer(number: int, key: ConversationKey = ANN) -> Answer:
+def answer(number: int, key: ConversationKey = ANN) -> FinishedAnswer:
     """An answer to remember, without a charge."""
-    return Answer(f"answer {number}", Exchange(key, exchange(number), key.person_id, 7))
+    return FinishedAnswer(f"answer {number}", AnsweredTurn(key, exchange(number), key.person_id, 7))
 
 
 def bytes_on_disk(folder: Path) -> bytes:
@@ -67,7 +67,7 @@ def older_database(path: Path, schema: int) -> None:
     try:
         for step in STEPS[:schema]:
             connection.executescript(step)
-        turns_table.append(connection, Exchange(ANN, exchange(1), ANN.person_id, 7), 50)
+        turns_table.append(connection, AnsweredTurn(ANN, exchange(1), ANN.person_id, 7), 50)
         usage_table.add(connection, Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(NOW), 3_000_000))
         connection.execute(
             "INSERT INTO questions (interaction_id, state, person_id, person_name, guild_id, channel_id,"

@@ -9,7 +9,7 @@ import trio
 
 from discordianai.conversations import backup, writer
 from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.operator_access import visit
 from discordianai.conversations.purge import Purge
@@ -68,7 +68,7 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         await store.append(ANN, exchange(1), guild_id=7)
         await store.append(BOB, exchange(2), guild_id=7)
         await store.accept(question(1, "what Ann is asking", person_id=ANN.person_id))
-        channels = ChannelBook(store)
+        channels = ChannelSettingsCache(store)
         await channels.set(Place(5), ANN.person_id, ChannelSettings("what Ann has set"))
         assert await store.recent(ANN, 50) == exchange(1)
         assert await store.recent(BOB, 50) == exchange(2)

@@ -13,7 +13,7 @@ from discordianai.conversations import questions_table, removal, turns_table
 from discordianai.conversations.connections import open_connections, transaction
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
 from discordianai.conversations.lock import DatabaseLock, lock_path
-from discordianai.conversations.pending_questions import Exchange
+from discordianai.conversations.pending_questions import AnsweredTurn
 from discordianai.conversations.selection import Selection
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 
@@ -34,7 +34,7 @@ def fill(connection: sqlite3.Connection) -> None:
         for channel_id in range(1, CHANNELS + 1):
             key = ConversationKey(channel_id, EVERYBODY)
             for person_id in range(1, PEOPLE + 1):
-                said = Exchange(key, exchange(person_id), person_id, 7 + channel_id % 2)
+                said = AnsweredTurn(key, exchange(person_id), person_id, 7 + channel_id % 2)
                 turns_table.append(connection, said, MAX_TURNS)
 
 
@@ -123,7 +123,7 @@ def test_a_conversation_that_got_the_number_of_a_removed_one_is_left_alone(
 ) -> None:
     """As when the bot begins another while a purge of channel 1 goes on."""
     key = ConversationKey(2, 10)
-    turns_table.append(connection, Exchange(key, exchange(1), 10, 7), MAX_TURNS)
+    turns_table.append(connection, AnsweredTurn(key, exchange(1), 10, 7), MAX_TURNS)
     conversations = deque(Selection(channel_id=2).conversations(connection))
     assert turns_table.remove_of_channel(connection, 1, conversations).turns == 0
     assert not conversations

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
-from discordianai.conversations.maintenance import Pace
+from discordianai.conversations.maintenance import MaintenanceSchedule
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.pending_questions import Answer, Exchange
+from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Role, Turn, Usage
@@ -31,7 +31,7 @@ DAY = 86_400.0
 OPTIONS = StoreOptions(max_turns=5, ttl_days=2, cache_bytes=1200)
 """Small enough for turns to roll out, and for conversations to leave the cache."""
 
-UNHURRIED = Pace(tick=60, retention=600, step=0)
+UNHURRIED = MaintenanceSchedule(tick=60, retention=600, step=0)
 """Retention comes when a script asks for it."""
 
 
@@ -65,8 +65,10 @@ def turns(number: int, at: float) -> tuple[Turn, ...]:
     return tuple(Turn(role, f"{role} {number}", at) for role in roles)
 
 
-def exchange(key: ConversationKey, person_id: int, guild_id: int | None, number: int, at: float) -> Exchange:
-    return Exchange(key, turns(number, at), person_id, guild_id)
+def exchange(
+    key: ConversationKey, person_id: int, guild_id: int | None, number: int, at: float
+) -> AnsweredTurn:
+    return AnsweredTurn(key, turns(number, at), person_id, guild_id)
 
 
 people, guilds, keys = st.sampled_from(PEOPLE), st.sampled_from(GUILDS), st.sampled_from(KEYS)
@@ -109,7 +111,7 @@ async def answered(
     usage = Usage(number, 2 * number)
     charge = Charge(person_id, guild_id, "openai", "gpt", usage, day_of(clock()), number or None)
     charges = (charge,) * (number % 3)
-    await store.answered(interaction_id, Answer(f"all of {number}", said, charges))
+    await store.answered(interaction_id, FinishedAnswer(f"all of {number}", said, charges))
 
 
 async def spent(store: Store, clock: Clock, person_id: int, guild_id: int | None) -> object:

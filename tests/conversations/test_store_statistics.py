@@ -7,7 +7,7 @@ import trio
 
 from discordianai.conversations.accounting import Price, Spent
 from discordianai.conversations.ledger import AccountingOptions, Ledger
-from discordianai.conversations.maintenance import Pace
+from discordianai.conversations.maintenance import MaintenanceSchedule
 from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.operator_access import visit
 from discordianai.conversations.purge import Purge
@@ -37,7 +37,7 @@ async def test_conversations_are_counted_as_they_come_and_go(tmp_path: Path) -> 
 
 async def test_conversations_that_an_operator_removes_are_no_longer_counted(tmp_path: Path) -> None:
     database = tmp_path / DATABASE
-    async with open_store(database, pace=Pace(tick=0.02, retention=60, step=60)) as store:
+    async with open_store(database, pace=MaintenanceSchedule(tick=0.02, retention=60, step=60)) as store:
         await store.append(ANN, exchange(1))
         await until(lambda: store.figures.conversations == 1)
         with visit(database, write=True) as connection:

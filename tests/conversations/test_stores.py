@@ -12,7 +12,7 @@ import trio
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.pending_questions import Answer, Exchange, Said, TurnId
+from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Said, TurnId
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Attachment, Role, Turn
@@ -170,7 +170,7 @@ async def test_a_question_is_unfinished_until_it_is_finished(store: Store) -> No
     await store.note_part(1, 502, "first part, second part")
     (left,) = await store.unfinished()
     assert (left.message_ids, left.text, left.complete) == ((501, 502), "first part, second part", False)
-    await store.answered(1, Answer("all of it"))
+    await store.answered(1, FinishedAnswer("all of it"))
     (left,) = await store.unfinished()
     assert (left.message_ids, left.text, left.complete) == ((501, 502), "all of it", True)
     await store.finish(1)
@@ -261,7 +261,7 @@ async def test_many_at_once_keep_their_own_order(store: Store) -> None:
 
 
 async def test_an_exchange_without_anything_to_remember_changes_nothing(store: Store) -> None:
-    await store.answered(1, Answer("a note", Exchange(ANN, (), 10)))
+    await store.answered(1, FinishedAnswer("a note", AnsweredTurn(ANN, (), 10)))
     assert await store.recent(ANN, 50) == ()
 
 
@@ -283,7 +283,7 @@ async def test_a_persons_turn_can_be_looked_up_until_it_is_forgotten(store: Stor
 
 async def test_what_added_no_turn_names_none(store: Store) -> None:
     await store.accept(question(1))
-    assert await store.answered(1, Answer("an error")) is None
+    assert await store.answered(1, FinishedAnswer("an error")) is None
     await store.accept(question(2))
     assert await store.answered(2, answer(2)) is not None
     assert await store.answered(2, answer(2)) is None

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from discordianai.discord.interactions.interaction import CommandInteraction, ComponentInteraction, Origin
+from discordianai.discord.interactions.interaction import (
+    CommandInteraction,
+    ComponentInteraction,
+    EventOrigin,
+)
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.settings import DiscordSettings, RateLimitSettings, Settings
 from discordianai.settings_providers import OpenAISettings, PerplexitySettings, ProvidersSettings
@@ -20,8 +24,8 @@ def origin(
     role_ids: frozenset[int] = frozenset(),
     permissions: int = 0,
     locale: str = "en-US",
-) -> Origin:
-    return Origin(
+) -> EventOrigin:
+    return EventOrigin(
         interaction_id=100,
         application_id=200,
         token="interaction-token",

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from discordianai.discord import discord_statistics
-from discordianai.discord.discord_statistics import DiscordFigures, Unacknowledged
+from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_gateway_that_is_lost_is_noticed_before_the_library_says_so() -> None:
-    told, gateway = DiscordFigures(), {"open": True}
+    told, gateway = DiscordCounter(), {"open": True}
 
     async def listen() -> None:
         watching = asyncio.create_task(told.watch(lambda: gateway["open"]))
@@ -38,14 +38,14 @@ def test_a_gateway_that_is_lost_is_noticed_before_the_library_says_so() -> None:
 
 
 def test_a_gateway_that_was_lost_and_found_between_two_looks_counts_as_lost() -> None:
-    told = DiscordFigures()
+    told = DiscordCounter()
     told.identified()
     told.resumed()
     assert (told.now().losses, told.now().connected_since is not None) == (1, True)
 
 
 def test_a_blocked_loop_is_overdue_now_and_late_afterwards() -> None:
-    told = DiscordFigures()
+    told = DiscordCounter()
     seen = []
 
     async def listen() -> None:
@@ -66,7 +66,7 @@ def test_a_blocked_loop_is_overdue_now_and_late_afterwards() -> None:
 
 
 def test_acknowledgements_and_decisions_are_counted_from_any_thread() -> None:
-    told = DiscordFigures()
+    told = DiscordCounter()
 
     def many() -> None:
         for _ in range(500):

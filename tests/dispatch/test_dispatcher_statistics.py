@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.dispatch.dispatcher_statistics import MINUTES, MOST_MODELS, OTHER_MODELS, Outcome
+from discordianai.dispatch.dispatcher_statistics import MINUTES, MOST_MODELS, OTHER_MODELS, RequestOutcome
 from discordianai.dispatch.refusals import QueueFull
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.providers.errors import (
@@ -43,32 +43,32 @@ async def ask(asked: Dispatcher, request: ChatRequest = REQUEST, seconds: float 
                 pass
 
 
-ENDS: list[tuple[list[Step], Outcome]] = [
-    (["text"], Outcome.ANSWERED),
-    (["text", ConnectionLost(OPENAI, "cut")], Outcome.CUT),
-    (["text", 1000.0], Outcome.CUT),
-    ([RateLimited(OPENAI, "429")], Outcome.RATE_LIMITED),
-    ([Overloaded(OPENAI, "503")], Outcome.OVERLOADED),
-    ([TimedOut(OPENAI, "first")], Outcome.TIMED_OUT),
-    ([1000.0], Outcome.TIMED_OUT),
-    ([ConnectionLost(OPENAI, "reset")], Outcome.CONNECTION_LOST),
-    ([AuthenticationFailed(OPENAI, "401")], Outcome.AUTHENTICATION),
-    ([QuotaExhausted(OPENAI, "429")], Outcome.QUOTA),
-    ([ToolsRefused(OPENAI, "400")], Outcome.BAD_REQUEST),
-    ([ProviderError(OPENAI, "?")], Outcome.FAILED),
+ENDS: list[tuple[list[Step], RequestOutcome]] = [
+    (["text"], RequestOutcome.ANSWERED),
+    (["text", ConnectionLost(OPENAI, "cut")], RequestOutcome.CUT),
+    (["text", 1000.0], RequestOutcome.CUT),
+    ([RateLimited(OPENAI, "429")], RequestOutcome.RATE_LIMITED),
+    ([Overloaded(OPENAI, "503")], RequestOutcome.OVERLOADED),
+    ([TimedOut(OPENAI, "first")], RequestOutcome.TIMED_OUT),
+    ([1000.0], RequestOutcome.TIMED_OUT),
+    ([ConnectionLost(OPENAI, "reset")], RequestOutcome.CONNECTION_LOST),
+    ([AuthenticationFailed(OPENAI, "401")], RequestOutcome.AUTHENTICATION),
+    ([QuotaExhausted(OPENAI, "429")], RequestOutcome.QUOTA),
+    ([ToolsRefused(OPENAI, "400")], RequestOutcome.BAD_REQUEST),
+    ([ProviderError(OPENAI, "?")], RequestOutcome.FAILED),
 ]
 
 
 @pytest.mark.parametrize(("script", "outcome"), ENDS, ids=[f"{o}-{n}" for n, (_, o) in enumerate(ENDS)])
 async def test_a_request_is_counted_once_by_its_end(
-    autojump_clock: MockClock, script: list[Step], outcome: Outcome
+    autojump_clock: MockClock, script: list[Step], outcome: RequestOutcome
 ) -> None:
     asked = dispatcher(script)
     await ask(asked, seconds=50.0)
     figures = asked.statistics()
     assert figures.models["gpt"].outcomes == {outcome: 1}
     assert figures.requests == 1
-    assert figures.rate_limited == (outcome is Outcome.RATE_LIMITED)
+    assert figures.rate_limited == (outcome is RequestOutcome.RATE_LIMITED)
 
 
 async def test_who_leaves_has_stopped_it(autojump_clock: MockClock) -> None:
@@ -77,7 +77,7 @@ async def test_who_leaves_has_stopped_it(autojump_clock: MockClock) -> None:
         await anext(chunks)
     with trio.move_on_after(5):
         await ask(asked)
-    assert asked.statistics().models["gpt"].outcomes == {Outcome.STOPPED: 2}
+    assert asked.statistics().models["gpt"].outcomes == {RequestOutcome.STOPPED: 2}
 
 
 async def test_a_bug_is_told_from_a_provider_that_fails() -> None:
@@ -90,7 +90,7 @@ async def test_a_bug_is_told_from_a_provider_that_fails() -> None:
     asked = Dispatcher(Broken(), DispatchOptions(slots=1))
     with pytest.raises(ZeroDivisionError):
         await ask(asked)
-    assert asked.statistics().models["gpt"].outcomes == {Outcome.FAILED: 1}
+    assert asked.statistics().models["gpt"].outcomes == {RequestOutcome.FAILED: 1}
 
 
 async def test_tokens_are_counted_by_model_as_the_provider_counts_them(autojump_clock: MockClock) -> None:
@@ -100,7 +100,7 @@ async def test_tokens_are_counted_by_model_as_the_provider_counts_them(autojump_
     await ask(asked, replace(REQUEST, model="other"))
     models = asked.statistics().models
     assert (models["gpt"].input_tokens, models["gpt"].output_tokens) == (20, 40)
-    assert models["other"].outcomes == {Outcome.ANSWERED: 1}
+    assert models["other"].outcomes == {RequestOutcome.ANSWERED: 1}
 
 
 async def test_names_of_models_without_end_do_not_stay_in_memory() -> None:
@@ -109,7 +109,7 @@ async def test_names_of_models_without_end_do_not_stay_in_memory() -> None:
         await ask(asked, replace(REQUEST, model=f"model {number}"))
     models = asked.statistics().models
     assert len(models) == MOST_MODELS + 1
-    assert models[OTHER_MODELS].outcomes == {Outcome.ANSWERED: 20}
+    assert models[OTHER_MODELS].outcomes == {RequestOutcome.ANSWERED: 20}
 
 
 async def test_times_in_the_line_and_to_both_ends_are_told_apart(autojump_clock: MockClock) -> None:

@@ -5,55 +5,55 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from discordianai.dispatch.keyed_fifo_limiter import Spot, Turnstile
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 
 
 async def test_one_at_a_time_in_the_order_of_lining_up(autojump_clock: trio.testing.MockClock) -> None:
-    turnstile = Turnstile()
+    limiter = KeyedFifoLimiter()
     done: list[int] = []
 
-    async def visit(number: int, spot: Spot) -> None:
+    async def visit(number: int, spot: Ticket) -> None:
         with spot:
-            await spot.let_in.wait()
+            await spot.admitted.wait()
             assert len(done) == number
             await trio.sleep(10 - number)  # the later ones are faster and must wait all the same
             done.append(number)
 
     async with trio.open_nursery() as nursery:
         for number in range(10):
-            nursery.start_soon(visit, number, turnstile.line_up("a"))
+            nursery.start_soon(visit, number, limiter.enqueue("a"))
     assert done == list(range(10))
-    assert len(turnstile) == 0
+    assert len(limiter) == 0
 
 
 async def test_other_keys_do_not_wait(autojump_clock: trio.testing.MockClock) -> None:
-    turnstile = Turnstile()
-    with turnstile.line_up("a"), turnstile.line_up("b") as other, trio.fail_after(1):
-        await other.let_in.wait()
+    limiter = KeyedFifoLimiter()
+    with limiter.enqueue("a"), limiter.enqueue("b") as other, trio.fail_after(1):
+        await other.admitted.wait()
 
 
 async def test_one_that_gives_up_waiting_lets_nobody_past_those_before_it(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    turnstile = Turnstile()
-    first, second, third = (turnstile.line_up("a") for _ in range(3))
+    limiter = KeyedFifoLimiter()
+    first, second, third = (limiter.enqueue("a") for _ in range(3))
     entered: list[str] = []
 
     async def visit_third() -> None:
         with third:
-            await third.let_in.wait()
+            await third.admitted.wait()
             entered.append("third")
 
     async with trio.open_nursery() as nursery:
         with first:
             with trio.move_on_after(1), second:
-                await second.let_in.wait()
+                await second.admitted.wait()
                 raise AssertionError("it was not its turn")
             nursery.start_soon(visit_third)
             await trio.testing.wait_all_tasks_blocked()
             assert entered == []
     assert entered == ["third"]
-    assert len(turnstile) == 0
+    assert len(limiter) == 0
 
 
 visits = st.lists(
@@ -67,14 +67,14 @@ visits = st.lists(
 async def test_however_they_come_and_go_they_enter_in_order_and_never_too_many(
     autojump_clock: trio.testing.MockClock, script: list[tuple[str, float, float, float]], width: int
 ) -> None:
-    turnstile = Turnstile(width)
+    limiter = KeyedFifoLimiter(width)
     entered: dict[str, list[int]] = {"a": [], "b": []}
     inside = {"a": 0, "b": 0}
 
-    async def visit(number: int, key: str, spot: Spot, seconds: float, patience: float) -> None:
+    async def visit(number: int, key: str, spot: Ticket, seconds: float, patience: float) -> None:
         with trio.move_on_after(patience):
             with spot:
-                await spot.let_in.wait()
+                await spot.admitted.wait()
                 entered[key].append(number)
                 inside[key] += 1
                 try:
@@ -86,6 +86,6 @@ async def test_however_they_come_and_go_they_enter_in_order_and_never_too_many(
     async with trio.open_nursery() as nursery:
         for number, (key, pause, seconds, patience) in enumerate(script):
             await trio.sleep(pause)
-            nursery.start_soon(visit, number, key, turnstile.line_up(key), seconds, patience)
+            nursery.start_soon(visit, number, key, limiter.enqueue(key), seconds, patience)
     assert all(numbers == sorted(numbers) for numbers in entered.values())
-    assert len(turnstile) == 0
+    assert len(limiter) == 0

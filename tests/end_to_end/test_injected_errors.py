@@ -40,9 +40,9 @@ AT_ONCE = 4
 
 SHARED = {
     "bot.py:Bot._answer": "it is the guard",
-    "discord/interactions/handler.py:Reception.interaction": "it is the guard",
-    "discord/interactions/handler.py:Reception.message": "it is the guard",
-    "discord/interactions/open_questions.py:Admissions.release": "what nobody gives back stays taken",
+    "discord/interactions/handler.py:InteractionHandler.interaction": "it is the guard",
+    "discord/interactions/handler.py:InteractionHandler.message": "it is the guard",
+    "discord/interactions/open_questions.py:OpenQuestions.release": "what nobody gives back stays taken",
 }
 """Functions that are left out, each with its reason."""
 
@@ -107,20 +107,20 @@ OTHER_TEXTS = (Way("a longer one", _in_private), Way("another", _in_private), Wa
 SAMPLE = {
     "bot.py:Bot._begin": _ask,
     "bot.py:Bot._line_up": _ask,
-    "answering/delivery.py:Answering._open_thread": _in_a_thread,
+    "answering/delivery.py:Delivery._open_thread": _in_a_thread,
     "conversations/ledger.py:Ledger.reserve": _ask,
     "conversations/questions_table.py:insert": _ask,
     "discord/messages/attachments.py:_decoded": _with_a_file,
     "discord/interactions/router.py:InteractionRouter.route_message": _mention,
     "discord/interactions/admission.py:address_of": _ask,
-    "discord/interactions/handler.py:Reception._respond": _ask,
+    "discord/interactions/handler.py:InteractionHandler._respond": _ask,
     "discord/messages/reply.py:DiscordReply._show_what_comes": _ask,
     "discord/messages/reply.py:DiscordReply.close": _ask,
     "discord/messages/rest.py:Endpoint._send": _ask,
     "discord/rendering/source_list.py:sources": _search,
     "discord/rendering/splitting.py:cut": _in_private,
     "dispatch/attempt.py:Attempt.close": _ask,
-    "dispatch/fair_queue.py:FairLine.serve": _ask,
+    "dispatch/fair_queue.py:FairQueue.serve": _ask,
 }
 
 

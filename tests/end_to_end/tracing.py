@@ -33,8 +33,8 @@ NONE = -1
 
 TASK = "bot.py:Bot._answer"
 EVENTS = {
-    "discord/interactions/handler.py:Reception.interaction",
-    "discord/interactions/handler.py:Reception.message",
+    "discord/interactions/handler.py:InteractionHandler.interaction",
+    "discord/interactions/handler.py:InteractionHandler.message",
 }
 """Where a question begins: on trio, and on the listener's loop."""
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from discordianai.answering.question_counter import QuestionStatistics
 from discordianai.conversations.accounting import NANO, Spent
-from discordianai.conversations.store_statistics import StoreFigures
+from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelFigures, Outcome
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
 from discordianai.latencies import BOUNDS, Latency, from_buckets
-from discordianai.operations.snapshot import ProcessFigures, ProviderFigures, Snapshot, numbers
+from discordianai.operations.snapshot import ProcessStatistics, ProviderSnapshot, Snapshot, numbers
 from discordianai.settings import Settings
 from discordianai.transport.pool_events import Statistics
 
@@ -26,7 +26,7 @@ def latency(of: Mapping[float, int]) -> Latency:
     return from_buckets(tuple(counts), sum(seconds * count for seconds, count in of.items()))
 
 
-def provider(label: str = "OpenAI", model: str = "gpt-5-mini", connections: int = 50) -> ProviderFigures:
+def provider(label: str = "OpenAI", model: str = "gpt-5-mini", connections: int = 50) -> ProviderSnapshot:
     """An hour of 1000 questions, all of them answered."""
     dispatch = DispatchStatistics(
         in_flight=2,
@@ -43,19 +43,23 @@ def provider(label: str = "OpenAI", model: str = "gpt-5-mini", connections: int 
         busiest=8,
         requests_limit=500,
         tokens_limit=200_000,
-        models={model: ModelFigures({Outcome.ANSWERED: 998, Outcome.STOPPED: 2}, 500_000, 300_000)},
+        models={
+            model: ModelStatistics(
+                {RequestOutcome.ANSWERED: 998, RequestOutcome.STOPPED: 2}, 500_000, 300_000
+            )
+        },
     )
     pool = Statistics(
         connections, open_connections=2, idle_connections=1, streams_in_use=2, connections_opened=60
     )
-    return ProviderFigures(label, model, dispatch, pool, {model: Spent(998, 500_000, 300_000, 2 * NANO, 0)})
+    return ProviderSnapshot(label, model, dispatch, pool, {model: Spent(998, 500_000, 300_000, 2 * NANO, 0)})
 
 
 def well(**changes: object) -> Snapshot:
     """A bot with which nothing is wrong, an hour after its start."""
     openai, perplexity = provider(), provider("Perplexity", "fast", 30)
     snapshot = Snapshot(
-        process=ProcessFigures(
+        process=ProcessStatistics(
             version="0.1.0",
             started_at=STARTED,
             taken_at=STARTED + HOUR,
@@ -75,7 +79,7 @@ def well(**changes: object) -> Snapshot:
             interactions={"question": 2000, "refusal": 10, "withdrawal": 2},
         ),
         discord_pool=Statistics(20, open_connections=1, idle_connections=1, connections_opened=9),
-        store=StoreFigures(
+        store=StoreStatistics(
             conversations=321,
             reads=latency({0.0008: 3000}),
             writes=latency({0.004: 6000}),

@@ -16,14 +16,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from discordianai.conversations.store import Health
 from discordianai.discord.discord_statistics import DiscordStatistics
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.operations.http_server import CannotServe, Shows, serving, serving_on
-from discordianai.operations.snapshot import ProviderFigures, Snapshot, from_json
+from discordianai.operations.http_server import CannotServe, SnapshotReader, serving, serving_on
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_json
 from discordianai.settings import OperationsSettings
 from tests.operations.builders import provider, well
 
 
 @asynccontextmanager
-async def served(host: str = "127.0.0.1") -> AsyncIterator[tuple[httpx.AsyncClient, Shows]]:
+async def served(host: str = "127.0.0.1") -> AsyncIterator[tuple[httpx.AsyncClient, SnapshotReader]]:
     listeners = await trio.open_tcp_listeners(0, host=host)
     address, port = listeners[0].socket.getsockname()[:2]
     base = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
@@ -31,7 +31,7 @@ async def served(host: str = "127.0.0.1") -> AsyncIterator[tuple[httpx.AsyncClie
         yield client, pages
 
 
-def ill(breaker: BreakerState) -> ProviderFigures:
+def ill(breaker: BreakerState) -> ProviderSnapshot:
     return replace(provider(), dispatch=replace(provider().dispatch, breaker=breaker))
 
 

@@ -5,8 +5,8 @@ import threading
 import time
 from dataclasses import replace
 
-from discordianai.conversations.store_statistics import StoreFigures
-from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.conversations.store_statistics import StoreStatistics
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.operations.probes import probes
 from discordianai.operations.snapshot import Snapshot
 from discordianai.operations.watchdog import unanswered
@@ -18,7 +18,7 @@ async def silent(snapshot: Snapshot, watchdog: float | None = 3.0) -> dict[str, 
 
 
 async def test_a_blocked_discord_loop_is_noticed_and_a_listener_that_is_gone_is_none() -> None:
-    figures, blocked, over = DiscordFigures(), threading.Event(), threading.Event()
+    figures, blocked, over = DiscordCounter(), threading.Event(), threading.Event()
 
     async def listen() -> None:
         watching = asyncio.create_task(figures.watch(lambda: True))
@@ -40,5 +40,5 @@ async def test_a_blocked_discord_loop_is_noticed_and_a_listener_that_is_gone_is_
 
 
 async def test_a_transaction_that_does_not_end_is_noticed() -> None:
-    assert list(await silent(replace(well(), store=StoreFigures(committing=31)))) == ["the store"]
-    assert await silent(replace(well(), store=StoreFigures(committing=29))) == {}
+    assert list(await silent(replace(well(), store=StoreStatistics(committing=31)))) == ["the store"]
+    assert await silent(replace(well(), store=StoreStatistics(committing=29))) == {}

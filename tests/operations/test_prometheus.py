@@ -11,10 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.conversations.accounting import NANO
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.dispatcher_statistics import Outcome
+from discordianai.dispatch.dispatcher_statistics import RequestOutcome
 from discordianai.latencies import BOUNDS, Latency
 from discordianai.operations.prometheus import make_registry
-from discordianai.operations.snapshot import ProviderFigures, Snapshot
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 from discordianai.transport.pool_events import Statistics
 from tests.operations.builders import well
 from tests.operations.strategies import snapshots
@@ -60,7 +60,7 @@ def expected(snapshot: Snapshot) -> Iterator[tuple[tuple[object, ...], float]]:
     yield from of_pool("discord", snapshot.discord_pool)
 
 
-def of_provider(name: str, provider: ProviderFigures) -> Iterator[tuple[tuple[object, ...], float]]:
+def of_provider(name: str, provider: ProviderSnapshot) -> Iterator[tuple[tuple[object, ...], float]]:
     dispatch = provider.dispatch
     yield ("provider_info", provider.label, provider.model, name), 1
     yield ("requests_in_flight", name), dispatch.in_flight
@@ -72,7 +72,7 @@ def of_provider(name: str, provider: ProviderFigures) -> Iterator[tuple[tuple[ob
     for model, figures in dispatch.models.items():
         yield ("tokens_total", "input", model, name), figures.input_tokens
         yield ("tokens_total", "output", model, name), figures.output_tokens
-        for outcome in Outcome:
+        for outcome in RequestOutcome:
             yield ("requests_total", model, outcome.value, name), figures.outcomes.get(outcome, 0)
     for model, spent in provider.spent.items():
         yield ("cost_total", model, name), spent.cost / NANO

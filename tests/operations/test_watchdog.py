@@ -11,7 +11,7 @@ import trio
 from structlog.testing import capture_logs
 
 from discordianai.operations.systemd import Notifier
-from discordianai.operations.watchdog import Probe, Stuck, attended, unanswered
+from discordianai.operations.watchdog import NotAnswering, Probe, attended, unanswered
 from tests.operations.managers import Manager, open_manager
 
 WATCHDOG = 0.6
@@ -89,7 +89,7 @@ async def test_a_part_that_says_it_is_stuck_starves_it_and_its_reason_is_logged_
 
     async def answer() -> None:
         if stuck:
-            raise Stuck("the store has written nothing for 60 s")
+            raise NotAnswering("the store has written nothing for 60 s")
 
     with capture_logs() as lines:
         async with attended(Notifier(manager.watching(0.3)), [Probe("the store", answer)], lambda: "fine"):
@@ -111,7 +111,7 @@ async def test_a_start_that_lasts_is_given_more_time_only_while_everything_answe
 
     async def answer() -> None:
         if not well:
-            raise Stuck("no")
+            raise NotAnswering("no")
 
     notifier = Notifier(manager.watching(0.3))
     async with attended(notifier, [Probe("p", answer)], lambda: "waiting for Discord"):

@@ -24,7 +24,7 @@ TOO_LATE = f"{DeadlinePassed.sentence} {DeadlinePassed.advice}"
 
 
 @dataclass(slots=True)
-class Spending:
+class ProviderUsage:
     """What asking one provider has taken; `usage` is its own count, None until it has told."""
 
     route: Route
@@ -38,7 +38,7 @@ class AnswerSoFar:
     finish_reason: FinishReason | None = None
     has_sources: bool = False
     route: Route | None = None
-    spent: list[Spending] = field(default_factory=list)
+    spent: list[ProviderUsage] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
 
     @property
@@ -74,11 +74,11 @@ class AnswerSoFar:
             case _:
                 assert_never(event)
 
-    def _heard(self) -> Spending:
+    def _heard(self) -> ProviderUsage:
         """Something has come from whoever answers now."""
         assert self.route is not None  # noqa: S101  # for mypy: every provider is announced by its route
         if not self.spent or self.spent[-1].route is not self.route:
-            self.spent.append(Spending(self.route))
+            self.spent.append(ProviderUsage(self.route))
         return self.spent[-1]
 
     def ended(self, question: Question) -> Closing:

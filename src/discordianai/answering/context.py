@@ -8,9 +8,9 @@ from dataclasses import astuple, dataclass, field
 from types import MappingProxyType
 
 from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.pending_questions import Exchange
+from discordianai.conversations.pending_questions import AnsweredTurn
 from discordianai.conversations.store import ConversationStore
 from discordianai.conversations.window import ContextOptions, fitting
 from discordianai.dispatch.refusals import TooLong
@@ -49,7 +49,7 @@ class ContextRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class QuestionContext:
     """One question in its conversation, as it was when its turn came."""
 
     question: Question
@@ -110,21 +110,21 @@ class Context:
         asked = self.estimator.estimate(model, self.request(route.provider, model).texts)
         return Usage(asked, self.estimator.estimate(model, [answer]) if answer else 0)
 
-    def exchange(self, answer: str) -> Exchange:
+    def exchange(self, answer: str) -> AnsweredTurn:
         """What is remembered of it."""
         now = time.time()
         said = self.key.spoken(self.question.person, self.question.remembered or self.question.text)
         turns = (Turn(Role.USER, said, now), Turn(Role.ASSISTANT, answer, now))
-        return Exchange(self.key, turns, self.question.person.id, self.question.place.guild_id)
+        return AnsweredTurn(self.key, turns, self.question.person.id, self.question.place.guild_id)
 
 
-class Contexts:
+class ContextBuilder:
     """Looks up what was said before."""
 
     def __init__(
         self,
         store: ConversationStore,
-        channels: ChannelBook,
+        channels: ChannelSettingsCache,
         rules: ContextRules,
         estimator: TokenEstimator,
         identifier_key: bytes,
@@ -135,7 +135,7 @@ class Contexts:
         self._estimator = estimator
         self._identifiers = Identifiers(identifier_key)
 
-    def adopt(self, rules: ContextRules) -> None:
+    def reconfigure(self, rules: ContextRules) -> None:
         """Use these for the questions whose turn comes from now on."""
         self._rules = rules
 
@@ -151,12 +151,14 @@ class Contexts:
         """The name of the one that offers that model."""
         return self._rules.provider_of(model)
 
-    async def of(self, question: Question) -> Context:
+    async def of(self, question: Question) -> QuestionContext:
         """What there is at this moment."""
         key = self.key(question)
         history = await self._store.recent(key, self._rules.max_turns)
         channel = self._channels.of(question.place)
-        return Context(question, key, history, channel, self._rules, self._estimator, self._identifiers)
+        return QuestionContext(
+            question, key, history, channel, self._rules, self._estimator, self._identifiers
+        )
 
 
 class Identifiers:

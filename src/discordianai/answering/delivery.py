@@ -9,13 +9,13 @@ import trio
 
 from discordianai.answering.answer import INTERNAL_ERROR, numbered
 from discordianai.answering.reply import Closing, ReplyFailed
-from discordianai.answering.service import Assistant, Standing
+from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.store import Store, StoreError
 from discordianai.discord.messages import destination, failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.channel import ChannelMessages
 from discordianai.discord.messages.destination import Destination
-from discordianai.discord.messages.pace import Pace
+from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import MessageError
 from discordianai.discord.messages.reply import DiscordReply, ReplyOptions, open_reply
 from discordianai.discord.messages.rest import DiscordApi
@@ -50,27 +50,27 @@ class Progress:
     ended: bool = False
 
 
-class Answering:
+class Delivery:
     """Knows Discord and the assistant."""
 
     def __init__(
         self,
         settings: Settings,
-        assistant: Assistant,
+        answer_service: AnswerService,
         store: Store,
         discord: DiscordApi,
         reader: AttachmentReader,
     ) -> None:
         self._settings = settings
-        self._assistant = assistant
+        self._answer_service = answer_service
         self._store = store
         self._discord = discord
         self._reader = reader
-        self._pace = Pace(settings.discord.edit_interval)
+        self._pace = EditPace(settings.discord.edit_interval)
         self._log = structlog.get_logger("discordianai.answering.delivery")
 
     async def answer(
-        self, question: Question, standing: Standing | None, ids: tuple[int, ...], progress: Progress
+        self, question: Question, ticket: QuestionTicket | None, ids: tuple[int, ...], progress: Progress
     ) -> None:
         """Answer a question that has lined up, or will, once its thread is open; `ids` were stored of it.
 
@@ -81,15 +81,15 @@ class Answering:
             question, ids, note = await self._open_thread(question)
         elif question.in_thread:
             question = destination.in_thread(question, ids[0])
-        standing = standing or self._assistant.line_up(question)
-        with closing(standing):
+        ticket = ticket or self._answer_service.enqueue(question)
+        with closing(ticket):
             where = destination.of(self._discord, question, ids, partial(self._note_part, question, text=""))
             async with trio.open_nursery() as nursery:
                 async with open_reply(where.messages, question, self.reply_options(question, where)) as reply:
                     progress.reply = reply
                     if where.channel is not None:
                         nursery.start_soon(_show_typing, where.channel, reply)
-                    await self._read_and_answer(question, standing, reply, note)
+                    await self._read_and_answer(question, ticket, reply, note)
                     progress.ended = True
                 nursery.cancel_scope.cancel()
 
@@ -106,16 +106,16 @@ class Answering:
         )
 
     async def _read_and_answer(
-        self, question: Question, standing: Standing, reply: DiscordReply, note: str
+        self, question: Question, ticket: QuestionTicket, reply: DiscordReply, note: str
     ) -> None:
         try:
             if question.attachments:
                 question = await self._reader.read(question)
         except Unreadable as error:
-            standing.close()
+            ticket.close()
             await self._refuse(question, reply, str(error))
             return
-        await self._assistant.answer(question, standing, reply, note)
+        await self._answer_service.answer(question, ticket, reply, note)
 
     async def _refuse(self, question: Question, reply: DiscordReply, reason: str) -> None:
         reply.close(Closing(note=reason))
@@ -172,9 +172,8 @@ class Answering:
 
 async def _show_typing(channel: ChannelMessages, reply: DiscordReply) -> None:
     """Until there is something to be seen."""
-    with Guard(
-        structlog.get_logger("discordianai.answering.delivery"), "a bug stopped the typing from being shown"
-    ):
+    log = structlog.get_logger("discordianai.answering.delivery")
+    with Guard(log, "a bug stopped the typing from being shown"):
         while not reply.visible:
             await channel.show_typing()
             await trio.sleep(TYPING_EVERY)

@@ -9,7 +9,7 @@ from discordianai.answering.question_counter import QuestionCounter
 from discordianai.conversations.pending_questions import Said, TurnId
 from discordianai.conversations.store import Store, StoreError
 from discordianai.discord.gateway.bridge import Stopping, TrioCaller
-from discordianai.discord.interactions.backend import Protection
+from discordianai.discord.interactions.backend import JournalResult
 from discordianai.guard import Guard
 from discordianai.records import Question
 
@@ -17,7 +17,7 @@ PROTECT_WITHIN = 0.5
 """Seconds that an acknowledgement waits for the store. Discord waits three."""
 
 
-class Protecting:
+class Journal:
     """Made on trio; its methods are awaited on asyncio."""
 
     def __init__(self, store: Store, caller: TrioCaller, counts: QuestionCounter) -> None:
@@ -26,7 +26,7 @@ class Protecting:
         self._counts = counts
         self._log = structlog.get_logger("discordianai.answering.journal")
 
-    async def protect(self, question: Question) -> Protection:
+    async def protect(self, question: Question) -> JournalResult:
         """Have the question stored, if that is soon done."""
         try:
             async with asyncio.timeout(PROTECT_WITHIN):
@@ -37,11 +37,11 @@ class Protecting:
             self._counts.unprotected()
             reason = type(error).__name__
             self._log.warning("a question is not protected", question=question.number, reason=reason)
-            return Protection.NONE
+            return JournalResult.NONE
         if accepted:
-            return Protection.STORED
+            return JournalResult.STORED
         self._counts.replayed()
-        return Protection.REPLAYED
+        return JournalResult.REPLAYED
 
     async def forget(self, question: Question) -> None:
         """Discord did not take the acknowledgement, so that there will be no answer."""

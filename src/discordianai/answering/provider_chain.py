@@ -30,7 +30,7 @@ AnswerEvent = Event | QueuePosition | Route
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChainRequest:
     """A question as the providers are asked it; `request` makes the request for a provider.
 
     `reserve` sets aside what a request may cost, and raises `AllowanceSpent` where there is not so much.
@@ -44,7 +44,7 @@ class Asked:
     number: int
 
 
-class Asking:
+class ProviderChain:
     """Knows every dispatcher, by its provider's name."""
 
     def __init__(self, dispatchers: Mapping[str, Dispatcher], router: Router) -> None:
@@ -52,7 +52,7 @@ class Asking:
         self._router = router
         self._log = structlog.get_logger("discordianai.answering.provider_chain")
 
-    async def events(self, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+    async def events(self, asked: ChainRequest) -> AsyncGenerator[AnswerEvent, None]:
         """The answer's events, those of each provider behind a `Route`.
 
         What is found on the web is a paragraph of its own behind what the model said before it called for it.
@@ -85,7 +85,7 @@ class Asking:
         error: ProviderError,
         choice: Choice,
         failed: dict[str, ProviderError],
-        asked: Asked,
+        asked: ChainRequest,
         *,
         shown: bool,
     ) -> tuple[Choice, str]:
@@ -107,7 +107,7 @@ class Asking:
         return instead, f"{choice.provider.label} could not answer, so {instead.provider.label} did."
 
     async def _try(
-        self, choice: Choice, call: ToolCall | None, note: str, asked: Asked
+        self, choice: Choice, call: ToolCall | None, note: str, asked: ChainRequest
     ) -> AsyncGenerator[AnswerEvent, None]:
         provider = choice.provider
         dispatcher = self._dispatchers[provider.name]

@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars
 
 from discordianai.answering.answer import numbered
 from discordianai.answering.reply import Closing, ReplyFailed
-from discordianai.conversations.pending_questions import PendingQuestions, Unfinished
+from discordianai.conversations.pending_questions import PendingQuestion, PendingQuestions
 from discordianai.conversations.store import StoreError
 from discordianai.discord.interactions.interaction import EPHEMERAL
 from discordianai.discord.messages import destination, failure_notice
@@ -56,7 +56,7 @@ AnswerAgain = Callable[[Question, tuple[int, ...]], Awaitable[None]]
 """Answers a question; the ids are those of the messages that it has already."""
 
 
-class Resuming:
+class Recovery:
     """Knows who is still owed a word."""
 
     def __init__(
@@ -68,10 +68,10 @@ class Resuming:
         self._store = store
         self._discord = discord
         self._reply_options = reply_options  # those of every other answer
-        self._owed: dict[int, list[Unfinished]] = {}
+        self._owed: dict[int, list[PendingQuestion]] = {}
         self._log = structlog.get_logger("discordianai.answering.recovery")
 
-    async def left(self) -> tuple[Unfinished, ...]:
+    async def left(self) -> tuple[PendingQuestion, ...]:
         """What a former process has left; to be called before this one takes questions."""
         try:
             return await self._store.unfinished()
@@ -81,7 +81,7 @@ class Resuming:
 
     async def take_up(
         self,
-        left: Sequence[Unfinished],
+        left: Sequence[PendingQuestion],
         numbers: Iterator[int],
         answer: AnswerAgain,
         stopping: Callable[[], bool],
@@ -94,7 +94,7 @@ class Resuming:
             self._log.info("taking up what was left", questions=len(left))
         at_once = trio.Semaphore(AT_ONCE)
 
-        async def take(entry: Unfinished) -> None:
+        async def take(entry: PendingQuestion) -> None:
             try:
                 with Guard(self._log, "a bug stopped what was left", error=entry.question.number):
                     await self._take(entry, answer)
@@ -110,7 +110,7 @@ class Resuming:
                 question = replace(entry.question, number=next(numbers), protected=True)
                 nursery.start_soon(take, replace(entry, question=question))
 
-    async def _take(self, entry: Unfinished, answer: AnswerAgain) -> None:
+    async def _take(self, entry: PendingQuestion, answer: AnswerAgain) -> None:
         bind_contextvars(question=entry.question.number)
         if entry.starts >= MOST_STARTS:
             await self._give_up(entry)
@@ -129,7 +129,7 @@ class Resuming:
         else:
             await answer(entry.question, entry.message_ids)
 
-    async def _give_up(self, entry: Unfinished) -> None:
+    async def _give_up(self, entry: PendingQuestion) -> None:
         """It has ended two processes, or was there: say so, and do nothing else with it."""
         question = entry.question
         self._log.error("a question was left that the bot stopped at twice", error=question.number)
@@ -142,7 +142,7 @@ class Resuming:
         await failure_notice.say(self._discord, question.address, words, shown=shown, newest=newest)
         await self._finish(entry)
 
-    async def _is_closed(self, entry: Unfinished) -> bool:
+    async def _is_closed(self, entry: PendingQuestion) -> bool:
         """Whether its interaction takes nothing more: it is too old, or was never acknowledged."""
         address = entry.question.address
         if address.message_id is not None:  # a channel takes messages at any time
@@ -154,7 +154,7 @@ class Resuming:
         except MessageError:  # Discord is ill: it will be tried
             return False
 
-    async def _show(self, entry: Unfinished) -> None:
+    async def _show(self, entry: PendingQuestion) -> None:
         """The answer was whole and stored: show all of it, where it belongs."""
         question, ids = entry.question, entry.message_ids
 
@@ -164,7 +164,7 @@ class Resuming:
         await self._deliver(entry, destination.of(self._discord, question, ids, noted))
         await self._finish(entry)
 
-    async def _deliver(self, entry: Unfinished, where: Destination) -> None:
+    async def _deliver(self, entry: PendingQuestion, where: Destination) -> None:
         """Show a whole answer there, as a live one would have been: in messages, or as a file."""
         options = self._reply_options(entry.question, where)
         async with open_reply(where.messages, entry.question, options) as reply:
@@ -175,14 +175,14 @@ class Resuming:
             except ReplyFailed as error:
                 self._log.warning("an answer that was left could not be shown", reason=str(error))
 
-    async def _settle_late(self, entry: Unfinished) -> None:
+    async def _settle_late(self, entry: PendingQuestion) -> None:
         """The interaction is over: say it in the channel, or owe it."""
         if _age(entry) > LATEST:
             await self._finish(entry)
         elif entry.question.address.private or not await self._say_in_channel(entry):
             self._owed.setdefault(entry.question.person.id, []).append(entry)
 
-    async def _say_in_channel(self, entry: Unfinished) -> bool:
+    async def _say_in_channel(self, entry: PendingQuestion) -> bool:
         person = entry.question.person.id
         first = LATE if entry.complete else MISSED
         them = {"parse": [], "users": [str(person)]}
@@ -209,12 +209,12 @@ class Resuming:
                 return
             await self._finish(entry)
 
-    async def _finish(self, entry: Unfinished) -> None:
+    async def _finish(self, entry: PendingQuestion) -> None:
         with suppress(StoreError):  # it comes up again at the next start
             await self._store.finish(entry.question.address.interaction_id)
 
 
-def _age(entry: Unfinished) -> float:
+def _age(entry: PendingQuestion) -> float:
     """Seconds since it was asked."""
     return time.time() - entry.question.address.acknowledged_at
 

@@ -9,15 +9,15 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.answering.answer import COMING_BACK, RESTARTING, TOO_LATE, AnswerSoFar, numbered
-from discordianai.answering.context import Context, Contexts
-from discordianai.answering.provider_chain import Asked, Asking
+from discordianai.answering.context import ContextBuilder, QuestionContext
+from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.answering.reply import Closing, Reply, ReplyFailed
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import Ledger, LimitReached
-from discordianai.conversations.pending_questions import Answer, PendingQuestions, TurnId
+from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
-from discordianai.dispatch.keyed_fifo_limiter import Spot, Turnstile
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
@@ -35,7 +35,7 @@ EARLIER_FIRST = "Waiting for the questions before this one."
 
 
 @dataclass(frozen=True, slots=True)
-class AssistantOptions:
+class AnswerOptions:
     """`in_flight` questions of one person are worked on at once; each has `deadline_seconds`."""
 
     deadline_seconds: float = 300.0
@@ -43,53 +43,53 @@ class AssistantOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuestionTicket:
     """What a question has from the moment it came: its places in two lines, and its end on trio's clock."""
 
-    spots: tuple[Spot, Spot]
+    tickets: tuple[Ticket, Ticket]
     deadline: float
 
     def close(self) -> None:
         """It is answered, or will not be; only the first call counts."""
         with ExitStack() as places:
-            for spot in self.spots:
+            for spot in self.tickets:
                 places.callback(spot.leave)
 
 
-class Assistant:
+class AnswerService:
     """Asks the providers; `pending` has the questions until they are answered."""
 
     def __init__(
         self,
-        asking: Asking,
-        contexts: Contexts,
+        provider_chain: ProviderChain,
+        contexts: ContextBuilder,
         pending: PendingQuestions,
         ledger: Ledger,
-        options: AssistantOptions,
+        options: AnswerOptions,
     ) -> None:
-        self._asking = asking
+        self._provider_chain = provider_chain
         self._contexts = contexts
         self._pending = pending
         self._ledger = ledger
         self._options = options
-        self._people = Turnstile(options.in_flight)
-        self._conversations = Turnstile()
+        self._people = KeyedFifoLimiter(options.in_flight)
+        self._conversations = KeyedFifoLimiter()
         self._running: dict[int, trio.CancelScope] = {}
 
-    def line_up(self, question: Question) -> Standing:
+    def enqueue(self, question: Question) -> QuestionTicket:
         """Take this question's places, in the order of the calls; for `answer`."""
-        return Standing(
-            spots=(
-                self._people.line_up(question.person.id),
-                self._conversations.line_up(self._contexts.key(question)),
+        return QuestionTicket(
+            tickets=(
+                self._people.enqueue(question.person.id),
+                self._conversations.enqueue(self._contexts.key(question)),
             ),
             deadline=trio.current_time() + self._options.deadline_seconds,
         )
 
-    def adopt(self, options: AssistantOptions) -> None:
+    def reconfigure(self, options: AnswerOptions) -> None:
         """Answer by these from now on."""
         self._options = options
-        self._people.adopt(options.in_flight)
+        self._people.reconfigure(options.in_flight)
 
     def stop(self, interaction_id: int) -> bool:
         """Withdraw the question of that interaction, if it is here and not yet answered."""
@@ -98,7 +98,7 @@ class Assistant:
             scope.cancel()
         return scope is not None
 
-    async def answer(self, question: Question, standing: Standing, reply: Reply, note: str = "") -> None:
+    async def answer(self, question: Question, ticket: QuestionTicket, reply: Reply, note: str = "") -> None:
         """Answer `question` into `reply` when its turn has come; `note` is to be said below.
 
         A bug leaves as it came, and the caller tells the person; of all else they have been told. A protected
@@ -106,8 +106,8 @@ class Assistant:
         """
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
-            with closing(standing):
-                await self._converse(question, standing, reply, note, log)
+            with closing(ticket):
+                await self._converse(question, ticket, reply, note, log)
         except ReplyFailed as error:
             log.warning("the answer could not be shown", reason=str(error))
             await self._done(question, log)
@@ -120,13 +120,13 @@ class Assistant:
             raise
 
     async def _converse(
-        self, question: Question, standing: Standing, reply: Reply, note: str, log: FilteringBoundLogger
+        self, question: Question, ticket: QuestionTicket, reply: Reply, note: str, log: FilteringBoundLogger
     ) -> None:
         answer = AnswerSoFar()
         # What is reserved is held until it is charged, so that no other answer is counted on it meanwhile.
         async with AsyncExitStack() as reserved:
             try:
-                context, closing = await self._stream(question, standing, reply, answer, reserved)
+                context, closing = await self._stream(question, ticket, reply, answer, reserved)
             except _NotInTime:
                 log.warning("the question's time was over before its turn came", error=question.number)
                 context, closing = None, Closing(note=numbered(TOO_LATE, question))
@@ -142,19 +142,19 @@ class Assistant:
     async def _stream(
         self,
         question: Question,
-        standing: Standing,
+        ticket: QuestionTicket,
         reply: Reply,
         answer: AnswerSoFar,
         reserved: AsyncExitStack,
-    ) -> tuple[Context | None, Closing]:
+    ) -> tuple[QuestionContext | None, Closing]:
         """Ask and show; in what it was asked, if it was, and what is to stand below. Raises `_NotInTime`."""
-        context: Context | None = None
+        context: QuestionContext | None = None
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
             with self._stoppable(question) as scope:
-                await _wait_for_turn(standing, reply)
+                await _wait_for_turn(ticket, reply)
                 context = await self._contexts.of(question)
-                await self._ask(context, standing.deadline, reply, answer, reserved)
+                await self._ask(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("the provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
@@ -173,7 +173,7 @@ class Assistant:
 
     async def _ask(
         self,
-        context: Context,
+        context: QuestionContext,
         deadline: float,
         reply: Reply,
         answer: AnswerSoFar,
@@ -198,8 +198,8 @@ class Assistant:
             images=bool(question.images),
             files=bool(question.files),
         )
-        asked = Asked(inquiry, context.fitting_request, reserve, deadline, question.number)
-        async with aclosing(self._asking.events(asked)) as events:
+        asked = ChainRequest(inquiry, context.fitting_request, reserve, deadline, question.number)
+        async with aclosing(self._provider_chain.events(asked)) as events:
             async for event in events:
                 answer.add(event)
                 match event:
@@ -216,7 +216,7 @@ class Assistant:
         self,
         question: Question,
         answer: AnswerSoFar,
-        context: Context | None,
+        context: QuestionContext | None,
         shown: str,
         log: FilteringBoundLogger,
     ) -> TurnId | None:
@@ -225,12 +225,12 @@ class Assistant:
         charges = self._charges(answer, context) if context else ()
         try:
             interaction_id = question.address.interaction_id
-            return await self._pending.answered(interaction_id, Answer(shown, exchange, charges))
+            return await self._pending.answered(interaction_id, FinishedAnswer(shown, exchange, charges))
         except StoreError as error:
             log.error("this turn is not stored", reason=str(error))
             return None
 
-    def _charges(self, answer: AnswerSoFar, context: Context) -> tuple[Charge, ...]:
+    def _charges(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
         """What each provider that was asked is owed, by its own count or else by ours."""
         person_id, guild_id = context.question.person.id, context.question.place.guild_id
         charges = []
@@ -253,20 +253,20 @@ class _NotInTime(Exception):
     """The question's time was over before its turn came."""
 
 
-async def _wait_for_turn(standing: Standing, reply: Reply) -> None:
+async def _wait_for_turn(ticket: QuestionTicket, reply: Reply) -> None:
     """Raises `_NotInTime`."""
-    patience = min(trio.current_time() + PATIENCE, standing.deadline)
-    for spot in standing.spots:
+    patience = min(trio.current_time() + PATIENCE, ticket.deadline)
+    for spot in ticket.tickets:
         if await _let_in(spot, patience):
             continue
         reply.say(EARLIER_FIRST)
-        if not await _let_in(spot, standing.deadline):
+        if not await _let_in(spot, ticket.deadline):
             raise _NotInTime
 
 
-async def _let_in(spot: Spot, until: float) -> bool:
+async def _let_in(spot: Ticket, until: float) -> bool:
     with trio.move_on_at(until):
-        await spot.let_in.wait()
+        await spot.admitted.wait()
         return True
     return False
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from discordianai.cli import EX_CONFIG
 from discordianai.cli.common import say
-from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.privileges import acting_as_owner
 from discordianai.safe_files import located
 
@@ -90,7 +90,7 @@ def _ask(settings: "Settings", timeout: float) -> Sequence[Finding]:
 
 def exit_status(findings: Sequence[Finding]) -> int:
     """What the worst finding makes of it; warnings make nothing of it."""
-    problems = [finding for finding in findings if finding.verdict is Verdict.PROBLEM]
+    problems = [finding for finding in findings if finding.verdict is CheckStatus.PROBLEM]
     if any(finding.fatal for finding in problems):
         return EX_CONFIG
     return 1 if problems else 0

@@ -40,12 +40,12 @@ def _invite(options: argparse.Namespace) -> int:
 
     from discordianai.discord.commands.invitation import link
     from discordianai.operations import logs
-    from discordianai.operations.checks.discord_check import Failed
+    from discordianai.operations.checks.discord_check import DiscordCheckFailed
 
     logs.configure(settings.logging.model_copy(update={"level": "ERROR"}))  # what matters is said here
     try:
         application_id = trio.run(_application_id, settings)
-    except Failed as failed:
+    except DiscordCheckFailed as failed:
         say(f"{failed.finding.found}; {failed.finding.advice}")
         return EX_CONFIG if failed.finding.fatal else 1
     except trio.TooSlowError:
@@ -67,12 +67,12 @@ def _settings(path: Path | None) -> "Settings":
 
 
 async def _application_id(settings: "Settings") -> int:
-    """Raises `Failed`, or `trio.TooSlowError`."""
+    """Raises `DiscordCheckFailed`, or `trio.TooSlowError`."""
     import trio
 
-    from discordianai.operations.checks.discord_check import Discord
-    from discordianai.operations.checks.online_check import Means
+    from discordianai.operations.checks.discord_check import DiscordCheck
+    from discordianai.operations.checks.online_check import CheckContext
 
     with trio.fail_after(TIMEOUT):
-        means = Means(http2=False, context=ssl.create_default_context())
-        return int((await Discord(settings, means).get("/applications/@me"))["id"])
+        means = CheckContext(http2=False, context=ssl.create_default_context())
+        return int((await DiscordCheck(settings, means).get("/applications/@me"))["id"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, unit_files
 from discordianai.operations.units.installation import find_installation
-from discordianai.operations.units.locations import SYSTEM, Bot, places_of_user
+from discordianai.operations.units.locations import SYSTEM, BotService, places_of_user
 from discordianai.operations.units.readiness import Found, doubts, look, obstacles
 from discordianai.operations.units.writing import remove, write
 
@@ -72,11 +72,11 @@ def _uninstall(options: argparse.Namespace) -> int:
     return 0
 
 
-def _bot(options: argparse.Namespace) -> Bot:
-    return Bot(places_of_user() if options.user else SYSTEM, options.name)
+def _bot(options: argparse.Namespace) -> BotService:
+    return BotService(places_of_user() if options.user else SYSTEM, options.name)
 
 
-def _what_is_left(bot: Bot, found: Found) -> Iterator[str]:
+def _what_is_left(bot: BotService, found: Found) -> Iterator[str]:
     owner, sudo = ("you", "") if bot.places.of_user else ("root", "sudo ")
     yield f"Settings: {found.settings_file}"
     yield f"Data: {_data(bot)}"
@@ -93,7 +93,7 @@ def _what_is_left(bot: Bot, found: Found) -> Iterator[str]:
         yield "  loginctl enable-linger    # or the bot ends when you log out"
 
 
-def _data(bot: Bot) -> str:
+def _data(bot: BotService) -> str:
     if bot.places.of_user:
         return f"~/.local/state/{bot.state}, or ~/.config/{bot.state} before systemd 254"
     return f"/var/lib/{bot.state}"

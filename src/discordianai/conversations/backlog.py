@@ -15,7 +15,7 @@ OVERHEAD = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PendingWrite:
     """One change of the database.
 
     `applied` is called with the result once it is on disk, `failed` when it never will be. `packed` are the
@@ -38,14 +38,14 @@ class Backlog:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
-        self._changes: deque[Change] = deque()
+        self._changes: deque[PendingWrite] = deque()
         self._size = 0
         self.lost = 0
 
     def __len__(self) -> int:
         return len(self._changes)
 
-    def add(self, change: Change) -> None:
+    def add(self, change: PendingWrite) -> None:
         """Keep a change, dropping the oldest ones where it does not fit."""
         self._changes.append(change)
         self._size += _size(change)
@@ -54,11 +54,11 @@ class Backlog:
             self.lost += 1
 
     @property
-    def first(self) -> Change:
+    def first(self) -> PendingWrite:
         """The oldest change."""
         return self._changes[0]
 
-    def remove_first(self) -> Change:
+    def remove_first(self) -> PendingWrite:
         """Take the oldest change out."""
         change = self._changes.popleft()
         self._size -= _size(change)
@@ -73,5 +73,5 @@ class Backlog:
         return any(change.question == interaction_id for change in self._changes)
 
 
-def _size(change: Change) -> int:
+def _size(change: PendingWrite) -> int:
     return OVERHEAD + len(change.packed) + change.size

@@ -1,7 +1,7 @@
 """The hot set: recently used conversations, packed, within a bound in bytes.
 
 A conversation that was read from the database may have changed by the time the read comes back. So a read
-takes a ticket, and a write to the conversation voids it: a stale read is given to its caller, and not kept.
+takes a permit, and a write to the conversation voids it: a stale read is given to its caller, and not kept.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ OVERHEAD = 400
 table. Measured with `tracemalloc` over 100,000 entries: 391."""
 
 
-class Ticket:
+class FillPermit:
     """Permission to fill in one conversation, until somebody writes to it."""
 
     __slots__ = ("key",)
@@ -30,7 +30,7 @@ class Cache:
         self._most = most_bytes
         self._max_turns = max_turns
         self._packed: OrderedDict[ConversationKey, bytes] = OrderedDict()
-        self._reads: dict[ConversationKey, Ticket] = {}
+        self._reads: dict[ConversationKey, FillPermit] = {}
         self._writes: dict[ConversationKey, int] = {}
         self.size = 0
         self.hits = 0
@@ -49,23 +49,23 @@ class Cache:
             self._packed.move_to_end(key)
         return packed
 
-    def reading(self, key: ConversationKey) -> Ticket:
-        """A read of `key` begins; give the ticket back with `fill` or `discard`."""
-        ticket = Ticket(key)
+    def reading(self, key: ConversationKey) -> FillPermit:
+        """A read of `key` begins; give the permit back with `fill` or `discard`."""
+        permit = FillPermit(key)
         if key not in self._writes:
-            self._reads[key] = ticket
-        return ticket
+            self._reads[key] = permit
+        return permit
 
-    def fill(self, ticket: Ticket, packed: bytes) -> None:
+    def fill(self, permit: FillPermit, packed: bytes) -> None:
         """The read came back. It is kept if nobody wrote meanwhile."""
-        if self._reads.get(ticket.key) is ticket:
-            self._put(ticket.key, packed)
-        self.discard(ticket)
+        if self._reads.get(permit.key) is permit:
+            self._put(permit.key, packed)
+        self.discard(permit)
 
-    def discard(self, ticket: Ticket) -> None:
+    def discard(self, permit: FillPermit) -> None:
         """The read is over, with or without a result."""
-        if self._reads.get(ticket.key) is ticket:
-            del self._reads[ticket.key]
+        if self._reads.get(permit.key) is permit:
+            del self._reads[permit.key]
 
     def writing(self, key: ConversationKey) -> None:
         """A write to `key` begins; `wrote` or `failed` must follow, in the order of the commits."""

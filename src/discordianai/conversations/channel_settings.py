@@ -16,7 +16,7 @@ class ChannelSettings:
         return bool(self.persona or self.model)
 
 
-class Places(Protocol):
+class GuildRepository(Protocol):
     """Every call raises `StoreError`."""
 
     async def channels(self) -> Mapping[int, ChannelSettings]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 import structlog
 import trio
 
-from discordianai.conversations.channel_settings import ChannelSettings, Places
+from discordianai.conversations.channel_settings import ChannelSettings, GuildRepository
 from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard
 from discordianai.records import Place
@@ -14,10 +14,10 @@ AFTER_A_BUG = 1.0
 """Seconds."""
 
 
-class ChannelBook:
+class ChannelSettingsCache:
     """Read once at the start; written through. Few channels have anything set."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: GuildRepository) -> None:
         self._places = places
         self._settings: dict[int, ChannelSettings] = {}
 

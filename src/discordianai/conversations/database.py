@@ -16,7 +16,7 @@ import structlog
 import trio
 
 from discordianai.conversations import database_files, repair, sqlite_errors
-from discordianai.conversations.backlog import Backlog, Change
+from discordianai.conversations.backlog import Backlog, PendingWrite
 from discordianai.conversations.checkpoints import Checkpointer
 from discordianai.conversations.connections import Connections, is_foreign
 from discordianai.conversations.lock import DatabaseLock, lock_path
@@ -24,7 +24,7 @@ from discordianai.conversations.migration_log import logged_migration
 from discordianai.conversations.readers import Readers
 from discordianai.conversations.sqlite_errors import Trouble
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
-from discordianai.conversations.writer import Outcome, Write, Writer
+from discordianai.conversations.writer import Write, WriteOutcome, Writer
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies, Latency
 from discordianai.safe_files import UnsafeFile, located
@@ -50,7 +50,7 @@ class Database:
         self._readers = Readers()
         self._writer = Writer(lambda: self._connections.writer if self._connections else None)
         self._checkpointer = Checkpointer(
-            self._writer, lambda: self.write(Change(repair.touch, keepable=False))
+            self._writer, lambda: self.write(PendingWrite(repair.touch, keepable=False))
         )
         self._thread = trio.CapacityLimiter(1)
         self._log = structlog.get_logger("discordianai.conversations")
@@ -124,33 +124,33 @@ class Database:
         finally:
             self._read_waits.note(trio.current_time() - began)
 
-    async def write(self, change: Change) -> Any:  # what the change's call returns
+    async def write(self, change: PendingWrite) -> Any:  # what the change's call returns
         """Commit a change. Raises `StoreError`; `KeptInMemory` where it will be written later.
 
         Cancelled, it may be written or not; `applied` or `failed` is called in any case.
         """
         done = trio.Event()
-        outcome = Outcome()
+        outcome = WriteOutcome()
 
-        def settle(settled: Outcome) -> None:
+        def settle(settled: WriteOutcome) -> None:
             nonlocal outcome
             try:
                 outcome = self._settle(change, settled)
             except Exception as bug:
-                outcome = Outcome(error=bug)
+                outcome = WriteOutcome(error=bug)
             done.set()
 
         if self._health.writable:
             await self._submit(Write(change.call, settle), change)
             await done.wait()
         else:
-            outcome = Outcome(error=self._keep(change))
+            outcome = WriteOutcome(error=self._keep(change))
             await trio.lowlevel.checkpoint()
         if outcome.error is not None:
             raise outcome.error
         return outcome.value
 
-    async def _submit(self, write: Write, change: Change) -> None:
+    async def _submit(self, write: Write, change: PendingWrite) -> None:
         try:
             await self._writer.submit(write)
         except trio.ClosedResourceError:
@@ -160,20 +160,20 @@ class Database:
             change.failed()
             raise
 
-    def _settle(self, change: Change, outcome: Outcome) -> Outcome:
+    def _settle(self, change: PendingWrite, outcome: WriteOutcome) -> WriteOutcome:
         """Tell the change how it went; the outcome for its caller."""
         if outcome.error is None:
             change.applied(outcome.value)
             return outcome
         self._meet(outcome.error)
         if not self._health.writable:
-            return Outcome(error=self._keep(change))
+            return WriteOutcome(error=self._keep(change))
         change.failed()
         error = StoreError(f"the database refused it: {outcome.error}")
         error.__cause__ = outcome.error
-        return Outcome(error=error)
+        return WriteOutcome(error=error)
 
-    def _keep(self, change: Change) -> StoreError:
+    def _keep(self, change: PendingWrite) -> StoreError:
         if not change.keepable:
             change.failed()
             return StoreError(self._health.reason)
@@ -265,9 +265,9 @@ class Database:
         while len(self.backlog):
             change = self.backlog.first
             done = trio.Event()
-            outcome = Outcome()
+            outcome = WriteOutcome()
 
-            def settle(settled: Outcome, done: trio.Event = done) -> None:
+            def settle(settled: WriteOutcome, done: trio.Event = done) -> None:
                 nonlocal outcome
                 outcome = settled
                 done.set()

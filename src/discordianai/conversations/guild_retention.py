@@ -5,29 +5,29 @@ import time
 import structlog
 import trio
 
-from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.store import Store, StoreError
-from discordianai.discord.interactions.backend import Servers
+from discordianai.discord.interactions.backend import CurrentGuilds
 from discordianai.guard import Guard
 
 LOOK_EVERY = 3600.0
 DAY = 86_400.0
 
 
-class ServerBook:
+class GuildRetention:
     """On the trio thread.
 
     A server counts as left only if the bot was known to be in it: people also use it where it has never been.
     """
 
-    def __init__(self, store: Store, channels: ChannelBook, grace_days: float) -> None:
+    def __init__(self, store: Store, channels: ChannelSettingsCache, grace_days: float) -> None:
         self._store = store
         self._channels = channels
         self._grace = grace_days * DAY
         self._log = structlog.get_logger("discordianai.conversations.guild_retention")
-        self._news, self._heard = trio.open_memory_channel[Servers](100)
+        self._news, self._heard = trio.open_memory_channel[CurrentGuilds](100)
 
-    def hear(self, servers: Servers) -> None:
+    def hear(self, servers: CurrentGuilds) -> None:
         """The gateway has told of the bot's servers."""
         try:
             self._news.send_nowait(servers)
@@ -43,14 +43,14 @@ class ServerBook:
                 with guard:
                     await self._take_in(servers)
 
-    async def _take_in(self, servers: Servers) -> None:
+    async def _take_in(self, servers: CurrentGuilds) -> None:
         try:
             if await self._learn(servers):
                 await self._drop_left()  # where there is no grace, nobody waits for the next look
         except StoreError as error:
             self._log.warning("what came of the bot's servers is not stored", reason=str(error))
 
-    async def _learn(self, servers: Servers) -> bool:
+    async def _learn(self, servers: CurrentGuilds) -> bool:
         """Note it; whether a server was left."""
         known = await self._store.present()
         for guild_id in servers.ids - known:

@@ -44,7 +44,7 @@ class Ledger:
         self._cost: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._charged: dict[tuple[str, str], Spent] = {}
 
-    def adopt(self, options: AccountingOptions) -> None:
+    def reconfigure(self, options: AccountingOptions) -> None:
         """Price and limit by these from now on."""
         self._options = options
 

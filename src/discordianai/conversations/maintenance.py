@@ -13,7 +13,7 @@ import trio
 
 from discordianai.conversations import questions_table, turns_table, usage_table
 from discordianai.conversations.accounting import day_of
-from discordianai.conversations.backlog import Change
+from discordianai.conversations.backlog import PendingWrite
 from discordianai.conversations.database import Database
 from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard
@@ -33,7 +33,7 @@ COUNTING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class MaintenanceSchedule:
     """Seconds between checkpoints and looks at the file, between retention's rounds, between its steps."""
 
     tick: float = 1.0
@@ -41,7 +41,7 @@ class Pace:
     step: float = 0.05
 
 
-class Upkeep:
+class Maintenance:
     """Made by the store; `run` is its task. `changed` is called when an operator removed something, or put
     another file there."""
 
@@ -50,7 +50,7 @@ class Upkeep:
         database: Database,
         ttl_days: float,
         changed: Callable[[], None],
-        pace: Pace,
+        pace: MaintenanceSchedule,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
@@ -134,7 +134,7 @@ class Upkeep:
             for step, size in self._steps():
                 done = size
                 while done >= size:
-                    done = await self._database.write(Change(step, keepable=False))
+                    done = await self._database.write(PendingWrite(step, keepable=False))
                     removed += done
                     await trio.sleep(self._pace.step)
         except StoreError:

@@ -14,7 +14,13 @@ from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.export import newest_lines
 from discordianai.conversations.maintenance import DAY
-from discordianai.conversations.pending_questions import Answer, Exchange, Said, TurnId, Unfinished
+from discordianai.conversations.pending_questions import (
+    AnsweredTurn,
+    FinishedAnswer,
+    PendingQuestion,
+    Said,
+    TurnId,
+)
 from discordianai.conversations.questions_table import REPLAYS_END
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.records import Question, Role, Turn
@@ -26,9 +32,9 @@ class MemoryStore:
     def __init__(self, options: StoreOptions | None = None, clock: Callable[[], float] = time.time) -> None:
         self._options = options or StoreOptions()
         self._clock = clock
-        self._exchanges: defaultdict[ConversationKey, list[tuple[Exchange, Turn]]] = defaultdict(list)
-        self._named: list[tuple[Exchange, Turn]] = []
-        self._open: dict[int, Unfinished] = {}
+        self._exchanges: defaultdict[ConversationKey, list[tuple[AnsweredTurn, Turn]]] = defaultdict(list)
+        self._named: list[tuple[AnsweredTurn, Turn]] = []
+        self._open: dict[int, PendingQuestion] = {}
         self._done: dict[int, float] = {}  # nothing but the id is left, and when that was
         self._forgotten: set[int] = set()
         self._charges: list[Charge] = []
@@ -69,9 +75,11 @@ class MemoryStore:
     ) -> None:
         """See `ConversationStore.append`."""
         await self._enter()
-        self._append(Exchange(key, tuple(turns), key.person_id if person_id is None else person_id, guild_id))
+        self._append(
+            AnsweredTurn(key, tuple(turns), key.person_id if person_id is None else person_id, guild_id)
+        )
 
-    def _append(self, exchange: Exchange) -> TurnId | None:
+    def _append(self, exchange: AnsweredTurn) -> TurnId | None:
         turns = self._exchanges[exchange.key]
         added = [(exchange, turn) for turn in exchange.turns]
         turns.extend(added)
@@ -143,7 +151,7 @@ class MemoryStore:
         self._open.pop(interaction_id, None)
         self._done.setdefault(interaction_id, self._clock())
 
-    def _remove(self, which: Callable[[Exchange, Turn], bool]) -> int:
+    def _remove(self, which: Callable[[AnsweredTurn, Turn], bool]) -> int:
         before = sum(map(len, self._exchanges.values()))
         for key, turns in list(self._exchanges.items()):
             self._exchanges[key] = [(exchange, turn) for exchange, turn in turns if not which(exchange, turn)]
@@ -155,7 +163,7 @@ class MemoryStore:
         interaction_id = question.address.interaction_id
         if interaction_id in self._open or interaction_id in self._done:
             return False
-        self._open[interaction_id] = Unfinished(replace(question, number=0))
+        self._open[interaction_id] = PendingQuestion(replace(question, number=0))
         return True
 
     async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
@@ -166,7 +174,7 @@ class MemoryStore:
             parts = (*entry.message_ids, message_id)
             self._open[interaction_id] = replace(entry, message_ids=parts, text=text)
 
-    async def answered(self, interaction_id: int, answer: Answer) -> TurnId | None:
+    async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """See `PendingQuestions.answered`."""
         await self._enter()
         entry = self._open.get(interaction_id)
@@ -203,7 +211,7 @@ class MemoryStore:
             self._open[interaction_id] = replace(entry, starts=entry.starts + count)
         return entry is not None
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[PendingQuestion, ...]:
         """See `PendingQuestions.unfinished`."""
         await self._enter()
         return tuple(
@@ -235,14 +243,14 @@ class MemoryStore:
         return tuple(SpentOn(*line, _sum(charges)) for line, charges in sorted(lines.items()))
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
-        """See `Places.channels`."""
+        """See `UnitLocations.channels`."""
         await self._enter()
         return {channel_id: settings for channel_id, (*_, settings) in self._channels.items()}
 
     async def set_channel(
         self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
     ) -> None:
-        """See `Places.set_channel`."""
+        """See `UnitLocations.set_channel`."""
         await self._enter()
         self._channels[channel_id] = (guild_id, person_id, settings)
         if not settings:
@@ -254,27 +262,27 @@ class MemoryStore:
         return self._identifier_key
 
     async def changed_elsewhere(self) -> None:
-        """See `Places.changed_elsewhere`: nobody else can."""
+        """See `UnitLocations.changed_elsewhere`: nobody else can."""
         await trio.sleep_forever()
 
     async def joined(self, guild_id: int) -> None:
-        """See `Places.joined`."""
+        """See `UnitLocations.joined`."""
         await self._enter()
         self._guilds[guild_id] = None
 
     async def left(self, guild_id: int) -> None:
-        """See `Places.left`."""
+        """See `UnitLocations.left`."""
         await self._enter()
         if self._guilds.get(guild_id) is None:
             self._guilds[guild_id] = self._clock()
 
     async def present(self) -> frozenset[int]:
-        """See `Places.present`."""
+        """See `UnitLocations.present`."""
         await self._enter()
         return frozenset(guild_id for guild_id, left_at in self._guilds.items() if left_at is None)
 
     async def left_before(self, at: float) -> tuple[int, ...]:
-        """See `Places.left_before`."""
+        """See `UnitLocations.left_before`."""
         await self._enter()
         left = self._guilds.items()
         return tuple(sorted(guild_id for guild_id, left_at in left if left_at is not None and left_at < at))

@@ -23,7 +23,7 @@ from discordianai.records import Question, Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class AnsweredTurn:
     """A question and its answer as they will be remembered: the words of `person_id`, said in `guild_id`."""
 
     key: ConversationKey
@@ -51,19 +51,19 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FinishedAnswer:
     """How a question ended. `text` is all that is to be shown, notes and sources included.
 
     `exchange` is None where nothing is to be remembered; there is a charge for each provider that was asked.
     """
 
     text: str = field(default="", repr=False)
-    exchange: Exchange | None = None
+    exchange: AnsweredTurn | None = None
     charges: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class PendingQuestion:
     """A question that a former process left.
 
     Its `question.number` is 0: the new process numbers it. `message_ids` are the further messages in order,
@@ -91,7 +91,7 @@ class PendingQuestions(Protocol):
     async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
         """A further message was sent; `text` is the answer as far as all messages show it."""
 
-    async def answered(self, interaction_id: int, answer: Answer) -> TurnId | None:
+    async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """Remember the exchange and its cost in one transaction, once for an interaction.
 
         What names the person's turn; None where nothing was added.
@@ -109,5 +109,5 @@ class PendingQuestions(Protocol):
     async def take_back_start(self, interaction_id: int) -> None:
         """This process leaves it to the next one, in good order."""
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[PendingQuestion, ...]:
         """What a former process accepted and did not finish, oldest first."""

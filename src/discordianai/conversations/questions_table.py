@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from discordianai.conversations.pending_questions import Unfinished
+from discordianai.conversations.pending_questions import PendingQuestion
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.surrogates import well_formed
 
@@ -161,7 +161,7 @@ def remove_done(connection: sqlite3.Connection, now: float) -> int:
     ).rowcount
 
 
-def unfinished(connection: sqlite3.Connection) -> tuple[Unfinished, ...]:
+def unfinished(connection: sqlite3.Connection) -> tuple[PendingQuestion, ...]:
     """The open questions, oldest first."""
     rows = connection.execute(
         "SELECT interaction_id, state, person_id, person_name, guild_id, channel_id, application_id, token,"
@@ -188,7 +188,7 @@ def _unfinished(
     message_ids: str,
     more: str,
     starts: int,
-) -> Unfinished:
+) -> PendingQuestion:
     rest = json.loads(more)
     address = ReplyAddress(
         application_id,
@@ -212,4 +212,4 @@ def _unfinished(
         attachments=tuple(Attachment(*fields) for fields in rest.get("attachments", ())),
         in_thread=rest.get("in_thread", False),
     )
-    return Unfinished(question, tuple(map(int, message_ids.split())), text, state == ANSWERED, starts)
+    return PendingQuestion(question, tuple(map(int, message_ids.split())), text, state == ANSWERED, starts)

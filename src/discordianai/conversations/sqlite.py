@@ -20,18 +20,24 @@ from discordianai.conversations import (
     window,
 )
 from discordianai.conversations.accounting import Charge, Spent, SpentOn
-from discordianai.conversations.backlog import Change
+from discordianai.conversations.backlog import PendingWrite
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.database import Database, open_database
 from discordianai.conversations.export import exported, newest_lines
-from discordianai.conversations.maintenance import DAY, Pace, Upkeep
-from discordianai.conversations.pending_questions import Answer, Exchange, Said, TurnId, Unfinished
+from discordianai.conversations.maintenance import DAY, Maintenance, MaintenanceSchedule
+from discordianai.conversations.pending_questions import (
+    AnsweredTurn,
+    FinishedAnswer,
+    PendingQuestion,
+    Said,
+    TurnId,
+)
 from discordianai.conversations.removal import Step
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.store import Health, StoreError, StoreOptions
-from discordianai.conversations.store_statistics import StoreFigures
+from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.conversations.turns_table import Removed
 from discordianai.records import Question, Turn
 
@@ -44,7 +50,7 @@ class SqliteStore:
     """See `Store`; made by `open_store`."""
 
     def __init__(
-        self, database: Database, options: StoreOptions, pace: Pace, clock: Callable[[], float]
+        self, database: Database, options: StoreOptions, pace: MaintenanceSchedule, clock: Callable[[], float]
     ) -> None:
         self._database = database
         self._options = options
@@ -52,7 +58,7 @@ class SqliteStore:
         self._cache = Cache(options.cache_bytes, options.max_turns)
         self._fresh_key = identifiers.fresh_key()
         self._note_change, self._changes = trio.open_memory_channel[None](1)
-        self.upkeep = Upkeep(database, options.ttl_days, self._changed, pace, clock)
+        self.upkeep = Maintenance(database, options.ttl_days, self._changed, pace, clock)
 
     def _changed(self) -> None:
         self._cache.clear()
@@ -65,10 +71,10 @@ class SqliteStore:
         return self._database.health
 
     @property
-    def figures(self) -> StoreFigures:
+    def figures(self) -> StoreStatistics:
         """What the store does, in numbers."""
         reads, writes = self._database.waits
-        return StoreFigures(
+        return StoreStatistics(
             conversations=self.upkeep.conversations,
             reads=reads,
             writes=writes,
@@ -96,7 +102,7 @@ class SqliteStore:
         return window.newest(packing.unpack(packed, limit), limit, not_before)
 
     async def _load(self, key: ConversationKey) -> bytes:
-        ticket = self._cache.reading(key)
+        permit = self._cache.reading(key)
         max_turns = self._options.max_turns
         try:
             packed = await self._database.read(lambda c: turns_table.read(c, key, max_turns))
@@ -105,10 +111,10 @@ class SqliteStore:
         else:
             # A copy that this thread makes: threads allocate in heaps of their own, where objects that stay
             # keep what was around them. That took up to 20 MB more.
-            self._cache.fill(ticket, bytes(memoryview(packed)))
+            self._cache.fill(permit, bytes(memoryview(packed)))
             return packed
         finally:
-            self._cache.discard(ticket)
+            self._cache.discard(permit)
 
     async def append(
         self,
@@ -120,13 +126,13 @@ class SqliteStore:
     ) -> None:
         """See `ConversationStore.append`."""
         whose = key.person_id if person_id is None else person_id
-        exchange = Exchange(key, tuple(turns), whose, guild_id)
+        exchange = AnsweredTurn(key, tuple(turns), whose, guild_id)
         max_turns = self._options.max_turns
         await self._database.write(
             self._remembering(exchange, lambda c: turns_table.append(c, exchange, max_turns))
         )
 
-    def _remembering(self, exchange: Exchange, call: Callable[[Connection], object]) -> Change:
+    def _remembering(self, exchange: AnsweredTurn, call: Callable[[Connection], object]) -> PendingWrite:
         """The change that `call` makes, which adds an exchange, and what the cache learns of it.
 
         `call` returns None where it added nothing, because the interaction had been answered before.
@@ -137,7 +143,7 @@ class SqliteStore:
         def applied(added: object) -> None:
             self._cache.wrote(key, b"" if added is None else packed)
 
-        return Change(call, applied, partial(self._cache.failed, key), key=key, packed=packed)
+        return PendingWrite(call, applied, partial(self._cache.failed, key), key=key, packed=packed)
 
     async def said(self, turn: TurnId) -> Said | None:
         """See `ConversationStore.said`."""
@@ -154,7 +160,7 @@ class SqliteStore:
 
     async def reset(self, key: ConversationKey) -> int:
         """See `ConversationStore.reset`."""
-        change = Change(
+        change = PendingWrite(
             lambda connection: turns_table.remove(connection, key),
             lambda _: self._cache.remove(key),
             keepable=False,
@@ -175,7 +181,7 @@ class SqliteStore:
         """Take each step until nothing is left, and wait until it is gone from the log, too."""
         turns = 0
         for step in steps:
-            change = Change(step, lambda _: self._cache.clear(), keepable=False)
+            change = PendingWrite(step, lambda _: self._cache.clear(), keepable=False)
             more = True
             while more:
                 removed: Removed = await self._database.write(change)
@@ -191,7 +197,7 @@ class SqliteStore:
         interaction_id = question.address.interaction_id
         if self._database.backlog.accepts(interaction_id):
             return False
-        change = Change(
+        change = PendingWrite(
             lambda connection: questions_table.insert(connection, question),
             question=interaction_id,
             size=4 * len(question.text),
@@ -205,9 +211,9 @@ class SqliteStore:
         def call(connection: Connection) -> None:
             questions_table.add_part(connection, interaction_id, message_id, text)
 
-        await self._database.write(Change(call, size=4 * len(text)))
+        await self._database.write(PendingWrite(call, size=4 * len(text)))
 
-    async def answered(self, interaction_id: int, answer: Answer) -> TurnId | None:
+    async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """See `PendingQuestions.answered`."""
         max_turns = self._options.max_turns
         now = self._clock()
@@ -222,7 +228,7 @@ class SqliteStore:
             return turns_table.append(connection, answer.exchange, max_turns)
 
         if answer.exchange is None:
-            change = Change(call, size=4 * len(answer.text))
+            change = PendingWrite(call, size=4 * len(answer.text))
         else:
             change = self._remembering(answer.exchange, call)
         turn: TurnId | None = await self._database.write(change)
@@ -231,25 +237,25 @@ class SqliteStore:
     async def finish(self, interaction_id: int) -> None:
         """See `PendingQuestions.finish`."""
         now = self._clock()
-        await self._database.write(Change(lambda c: questions_table.erase(c, interaction_id, now)))
+        await self._database.write(PendingWrite(lambda c: questions_table.erase(c, interaction_id, now)))
 
     async def count_start(self, interaction_id: int) -> bool:
         """See `PendingQuestions.count_start`."""
-        change = Change(lambda c: questions_table.add_starts(c, interaction_id, 1), keepable=False)
+        change = PendingWrite(lambda c: questions_table.add_starts(c, interaction_id, 1), keepable=False)
         still_open: bool = await self._database.write(change)
         return still_open
 
     async def take_back_start(self, interaction_id: int) -> None:
         """See `PendingQuestions.take_back_start`."""
-        await self._database.write(Change(lambda c: questions_table.add_starts(c, interaction_id, -1)))
+        await self._database.write(PendingWrite(lambda c: questions_table.add_starts(c, interaction_id, -1)))
 
-    async def unfinished(self) -> tuple[Unfinished, ...]:
+    async def unfinished(self) -> tuple[PendingQuestion, ...]:
         """See `PendingQuestions.unfinished`."""
         return await self._database.read(questions_table.unfinished)
 
     async def charge(self, charge: Charge) -> None:
         """See `Accounts.charge`."""
-        await self._database.write(Change(lambda connection: usage_table.add(connection, charge)))
+        await self._database.write(PendingWrite(lambda connection: usage_table.add(connection, charge)))
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """See `Accounts.spent`."""
@@ -262,18 +268,18 @@ class SqliteStore:
         return await self._database.read(lambda c: usage_table.spending(c, first_day, person_id, guild_id))
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
-        """See `Places.channels`."""
+        """See `UnitLocations.channels`."""
         return await self._database.read(channels_table.channels)
 
     async def set_channel(
         self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
     ) -> None:
-        """See `Places.set_channel`."""
+        """See `UnitLocations.set_channel`."""
 
         def call(connection: Connection) -> None:
             channels_table.set_channel(connection, channel_id, guild_id, person_id, settings)
 
-        await self._database.write(Change(call, size=4 * len(settings.persona)))
+        await self._database.write(PendingWrite(call, size=4 * len(settings.persona)))
 
     async def identifier_key(self) -> bytes:
         """See `Store.identifier_key`."""
@@ -281,30 +287,30 @@ class SqliteStore:
         try:
             kept = await self._database.read(identifiers.read_key)
             if kept is None:
-                kept = await self._database.write(Change(lambda c: identifiers.keep_key(c, fresh)))
+                kept = await self._database.write(PendingWrite(lambda c: identifiers.keep_key(c, fresh)))
         except StoreError:
             return fresh  # `health` tells; kept in memory, it will be the database's
         return kept
 
     async def changed_elsewhere(self) -> None:
-        """See `Places.changed_elsewhere`."""
+        """See `UnitLocations.changed_elsewhere`."""
         await self._changes.receive()
 
     async def joined(self, guild_id: int) -> None:
-        """See `Places.joined`."""
-        await self._database.write(Change(lambda c: channels_table.joined(c, guild_id)))
+        """See `UnitLocations.joined`."""
+        await self._database.write(PendingWrite(lambda c: channels_table.joined(c, guild_id)))
 
     async def left(self, guild_id: int) -> None:
-        """See `Places.left`."""
+        """See `UnitLocations.left`."""
         now = self._clock()
-        await self._database.write(Change(lambda c: channels_table.left(c, guild_id, now)))
+        await self._database.write(PendingWrite(lambda c: channels_table.left(c, guild_id, now)))
 
     async def present(self) -> frozenset[int]:
-        """See `Places.present`."""
+        """See `UnitLocations.present`."""
         return await self._database.read(channels_table.present)
 
     async def left_before(self, at: float) -> tuple[int, ...]:
-        """See `Places.left_before`."""
+        """See `UnitLocations.left_before`."""
         return await self._database.read(lambda c: channels_table.left_before(c, at))
 
 
@@ -313,7 +319,7 @@ async def open_store(
     path: Path,
     options: StoreOptions | None = None,
     *,
-    pace: Pace | None = None,
+    pace: MaintenanceSchedule | None = None,
     clock: Callable[[], float] = time.time,
     ask_for_time: Callable[[], object] = lambda: None,
 ) -> AsyncIterator[SqliteStore]:
@@ -325,7 +331,7 @@ async def open_store(
     database = await open_database(path, ask_for_time)
     error: BaseException | None = None
     try:
-        store = SqliteStore(database, options or StoreOptions(), pace or Pace(), clock)
+        store = SqliteStore(database, options or StoreOptions(), pace or MaintenanceSchedule(), clock)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)
             nursery.start_soon(store.upkeep.run)

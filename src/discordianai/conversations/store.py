@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from discordianai.conversations.accounting import Accounts
-from discordianai.conversations.channel_settings import Places
+from discordianai.conversations.channel_settings import GuildRepository
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.pending_questions import PendingQuestions, Said, TurnId
 from discordianai.metric import Metric
@@ -111,7 +111,7 @@ class ConversationStore(Protocol):
         """Forget all that was said and set in a server; how many turns it was. Its costs stay."""
 
 
-class Store(ConversationStore, PendingQuestions, Accounts, Places, Protocol):
+class Store(ConversationStore, PendingQuestions, Accounts, GuildRepository, Protocol):
     """All that the bot keeps."""
 
     @property

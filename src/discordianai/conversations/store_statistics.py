@@ -8,7 +8,7 @@ from discordianai.metric import Metric
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFigures:
+class StoreStatistics:
     """One moment of it. `committing` is the seconds that the present transaction has taken so far."""
 
     conversations: Annotated[int, Metric("conversations", "Conversations in the database")] = 0

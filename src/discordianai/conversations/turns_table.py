@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from discordianai.conversations import packing
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import Exchange, Said, TurnId
+from discordianai.conversations.pending_questions import AnsweredTurn, Said, TurnId
 from discordianai.records import Role, Turn
 from discordianai.surrogates import well_formed
 
@@ -22,7 +22,7 @@ _FIND = "SELECT id FROM conversations WHERE person_id = ? AND channel_id = ? AND
 _OLD = "SELECT id FROM turns WHERE at < ? ORDER BY at LIMIT ?"
 
 
-class Garbled(sqlite3.DatabaseError):
+class CorruptTurns(sqlite3.DatabaseError):
     """A row that nobody wrote: SQLite looks at the frame of a page only."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Removed:
 
 
 def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> bytes:
-    """The newest `limit` turns of a conversation, packed, oldest first. Raises `Garbled`."""
+    """The newest `limit` turns of a conversation, packed, oldest first. Raises `CorruptTurns`."""
     conversation = _find(connection, key)
     if conversation is None:
         return b""
@@ -50,10 +50,10 @@ def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> by
     try:
         return packing.pack(Turn(Role(role), text, at) for role, text, at in reversed(rows))
     except (ValueError, TypeError, AttributeError, struct.error):
-        raise Garbled from None  # the chained text would quote it
+        raise CorruptTurns from None  # the chained text would quote it
 
 
-def append(connection: sqlite3.Connection, exchange: Exchange, max_turns: int) -> TurnId | None:
+def append(connection: sqlite3.Connection, exchange: AnsweredTurn, max_turns: int) -> TurnId | None:
     """Add the turns, and remove what has rolled out; which turn is the first."""
     if not (turns := exchange.turns[-max_turns:] if max_turns else ()):
         return None

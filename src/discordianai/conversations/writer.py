@@ -37,7 +37,7 @@ Call = Callable[[sqlite3.Connection], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WriteOutcome:
     """What a call returned, or what stopped it."""
 
     value: Any = None
@@ -49,7 +49,7 @@ class Write:
     """A call, and who is told its outcome: on the trio thread, in the order of the commits."""
 
     call: Call
-    settle: Callable[[Outcome], None]
+    settle: Callable[[WriteOutcome], None]
     since: float = field(default_factory=trio.current_time)
 
 
@@ -118,7 +118,9 @@ class Writer:
     async def _commit(self, writes: list[Write]) -> None:
         connection = self._connection()
         if connection is None:
-            outcomes = [Outcome(error=sqlite3.OperationalError("the database is not open"))] * len(writes)
+            outcomes = [WriteOutcome(error=sqlite3.OperationalError("the database is not open"))] * len(
+                writes
+            )
         else:
             calls = [write.call for write in writes]
             self._began = trio.current_time()
@@ -135,37 +137,37 @@ class Writer:
                 write.settle(outcome)
 
 
-def commit(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[Outcome]:
+def commit(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[WriteOutcome]:
     """Run all calls, in one transaction where that is possible."""
     try:
         return _together(connection, calls)
     except sqlite3.Error as error:
         if len(calls) == 1:
-            return [Outcome(error=error)]
-    outcomes: list[Outcome] = []
+            return [WriteOutcome(error=error)]
+    outcomes: list[WriteOutcome] = []
     for call in calls:
         try:
             outcomes += _together(connection, [call])
         except sqlite3.Error as error:
-            outcomes.append(Outcome(error=error))
+            outcomes.append(WriteOutcome(error=error))
             if not _worth_going_on(error):
-                return outcomes + [Outcome(error=error)] * (len(calls) - len(outcomes))
+                return outcomes + [WriteOutcome(error=error)] * (len(calls) - len(outcomes))
     return outcomes
 
 
-def _together(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[Outcome]:
+def _together(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[WriteOutcome]:
     """Raises `sqlite3.Error` where the transaction is lost, and nothing of it is written."""
     outcomes = []
     with transaction(connection):
         for call in calls:
             connection.execute("SAVEPOINT one")
             try:
-                outcomes.append(Outcome(call(connection)))
+                outcomes.append(WriteOutcome(call(connection)))
             except Exception as error:
                 if not connection.in_transaction:
                     raise  # SQLite has rolled back everything: a full disk, an I/O error
                 connection.execute("ROLLBACK TO one")
-                outcomes.append(Outcome(error=error))
+                outcomes.append(WriteOutcome(error=error))
             connection.execute("RELEASE one")
     return outcomes
 

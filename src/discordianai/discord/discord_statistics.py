@@ -89,7 +89,7 @@ class DiscordStatistics:
         return self.connected_since is not None
 
 
-class DiscordFigures:
+class DiscordCounter:
     """Outlives the listeners, which come and go."""
 
     def __init__(self) -> None:

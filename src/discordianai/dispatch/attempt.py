@@ -4,9 +4,9 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.dispatch.budget import Budget
-from discordianai.dispatch.dispatcher_statistics import Outcome, Tally, outcome_of
+from discordianai.dispatch.dispatcher_statistics import DispatchCounter, RequestOutcome, outcome_of
 from discordianai.dispatch.estimate import TokenEstimate
-from discordianai.dispatch.fair_queue import Place
+from discordianai.dispatch.fair_queue import FairQueueEntry
 from discordianai.providers.errors import ProviderError, RateLimited
 from discordianai.providers.events import Event, LimitsReport, TextDelta, UsageReport
 from discordianai.records import ChatRequest, ToolCall
@@ -19,8 +19,8 @@ class Attempt:
         self,
         budget: Budget,
         estimate: TokenEstimate,
-        tally: Tally,
-        place: Place,
+        tally: DispatchCounter,
+        place: FairQueueEntry,
         request: ChatRequest,
         log: FilteringBoundLogger,
     ) -> None:
@@ -33,7 +33,7 @@ class Attempt:
         self._began = trio.current_time()
         self._texts: list[str] = []
         self._heard = self._settled = self._called = False
-        self._outcome = Outcome.STOPPED
+        self._outcome = RequestOutcome.STOPPED
 
     @property
     def shown(self) -> bool:
@@ -62,7 +62,7 @@ class Attempt:
 
     def end(self) -> None:
         """The answer came whole."""
-        self._outcome = Outcome.ANSWERED
+        self._outcome = RequestOutcome.ANSWERED
         seconds = trio.current_time() - self._began
         self._tally.last_chunk.note(seconds)
         self._log.debug("complete", seconds=round(seconds, 3))
@@ -70,9 +70,9 @@ class Attempt:
     def fail(self, error: Exception) -> None:
         """It did not come, or not whole."""
         if not isinstance(error, ProviderError):
-            self._outcome = Outcome.FAILED
+            self._outcome = RequestOutcome.FAILED
             return
-        self._outcome = Outcome.CUT if self._texts else outcome_of(error)
+        self._outcome = RequestOutcome.CUT if self._texts else outcome_of(error)
         if isinstance(error, RateLimited):
             self._settle(0)
         self._log.debug("failed", reason=error.for_log)

@@ -38,7 +38,7 @@ class BudgetOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class BudgetReservation:
     """What one request has reserved."""
 
     request: Reservation
@@ -54,9 +54,9 @@ class Budget:
         self._paused_until = -math.inf
         self._last = -math.inf
         self._told_a_second = False
-        self.adopt(options)
+        self.reconfigure(options)
 
-    def adopt(self, options: BudgetOptions) -> None:
+    def reconfigure(self, options: BudgetOptions) -> None:
         """Allow this much from now on, on top of what was spent; until the provider says otherwise."""
         self._requests.limit = options.requests_per_minute or math.inf
         self._tokens.limit = options.tokens_per_minute or math.inf
@@ -80,20 +80,20 @@ class Budget:
         pace = max(self._requests.pace(1, now, LEFT), self._tokens.pace(tokens, now, LEFT))
         return max(wait, self._last + pace - now)
 
-    def reserve(self, tokens: float, now: float) -> Spending:
+    def reserve(self, tokens: float, now: float) -> BudgetReservation:
         """Count a request that is sent now."""
         self._last = now
-        return Spending(
+        return BudgetReservation(
             request=self._requests.reserve(1, now),
             burst=self._burst.reserve(1, now),
             tokens=self._tokens.reserve(MARGIN * tokens, now),
         )
 
-    def settle(self, spending: Spending, tokens: float, now: float) -> None:
+    def settle(self, spending: BudgetReservation, tokens: float, now: float) -> None:
         """It took so many tokens in fact."""
         self._tokens.settle(spending.tokens, tokens, now)
 
-    def give_back(self, spending: Spending, now: float) -> None:
+    def give_back(self, spending: BudgetReservation, now: float) -> None:
         """It was not sent after all."""
         self._requests.settle(spending.request, 0, now)
         self._burst.settle(spending.burst, 0, now)

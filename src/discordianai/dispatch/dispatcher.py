@@ -16,9 +16,9 @@ from discordianai.dispatch.adaptive_limit import AdaptiveLimit
 from discordianai.dispatch.attempt import Attempt
 from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
-from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, Tally
+from discordianai.dispatch.dispatcher_statistics import DispatchCounter, DispatchStatistics
 from discordianai.dispatch.estimate import TokenEstimate
-from discordianai.dispatch.fair_queue import FairLine, LineFull, Place
+from discordianai.dispatch.fair_queue import FairQueue, FairQueueEntry, FairQueueFull
 from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.token_estimator import TokenEstimator
@@ -68,11 +68,11 @@ class Dispatcher:
         self._limiter = trio.CapacityLimiter(options.slots)
         self._limit = AdaptiveLimit(options.slots)
         self._budget = Budget(options.budget)
-        self._line = FairLine(self._limiter, self._limit, self._budget, options.queue_size)
+        self._line = FairQueue(self._limiter, self._limit, self._budget, options.queue_size)
         self._breaker = Breaker(options.breaker)
         self._retries = RetryBudget(options.retry.extra_load)
         self._estimate = TokenEstimate(estimator or TokenEstimator())
-        self._tally = Tally()
+        self._tally = DispatchCounter()
         self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name)
 
     @property
@@ -90,12 +90,12 @@ class Dispatcher:
         """The model that answers unless a request names another."""
         return self._provider.model
 
-    def adopt(self, options: DispatchOptions) -> None:
+    def reconfigure(self, options: DispatchOptions) -> None:
         """Let through by these slots and this budget from now on; what is in flight goes on."""
         self._limiter.total_tokens = options.slots
-        self._limit.adopt(options.slots)
+        self._limit.reconfigure(options.slots)
         if options.budget != self._options.budget:
-            self._budget.adopt(options.budget)
+            self._budget.reconfigure(options.budget)
         self._options = options
         self._line.serve()
 
@@ -190,12 +190,12 @@ class Dispatcher:
 
         return next_event
 
-    async def _admitted(self, place: Place, deadline: float, patience: float) -> bool:
+    async def _admitted(self, place: FairQueueEntry, deadline: float, patience: float) -> bool:
         """Wait in the line, but no longer than the person should without a word."""
         try:
             if await self._line.admitted(place, min(trio.current_time() + patience, deadline)):
                 return True
-        except LineFull:
+        except FairQueueFull:
             self._tally.line_full += 1
             raise QueueFull(self.provider, "as many questions wait as may") from None
         if trio.current_time() >= deadline:
@@ -203,7 +203,9 @@ class Dispatcher:
         return False
 
     @contextmanager
-    def _watched(self, place: Place, request: ChatRequest, log: FilteringBoundLogger) -> Iterator[Attempt]:
+    def _watched(
+        self, place: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger
+    ) -> Iterator[Attempt]:
         """One request, from whose end the breaker, the limit and the budget learn."""
         probe, failed = self._breaker.enter(), None
         try:

@@ -32,7 +32,7 @@ MOST_MODELS = 50
 OTHER_MODELS = "other"
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """What became of one request to a provider."""
 
     ANSWERED = "answered"
@@ -51,29 +51,31 @@ class Outcome(StrEnum):
     """Anything else, bugs included."""
 
 
-_OUTCOMES: Mapping[type[ProviderError], Outcome] = {
-    RateLimited: Outcome.RATE_LIMITED,
-    Overloaded: Outcome.OVERLOADED,
-    TimedOut: Outcome.TIMED_OUT,
-    DeadlinePassed: Outcome.TIMED_OUT,
-    ConnectionLost: Outcome.CONNECTION_LOST,
-    AuthenticationFailed: Outcome.AUTHENTICATION,
-    QuotaExhausted: Outcome.QUOTA,
-    BadRequest: Outcome.BAD_REQUEST,
+_OUTCOMES: Mapping[type[ProviderError], RequestOutcome] = {
+    RateLimited: RequestOutcome.RATE_LIMITED,
+    Overloaded: RequestOutcome.OVERLOADED,
+    TimedOut: RequestOutcome.TIMED_OUT,
+    DeadlinePassed: RequestOutcome.TIMED_OUT,
+    ConnectionLost: RequestOutcome.CONNECTION_LOST,
+    AuthenticationFailed: RequestOutcome.AUTHENTICATION,
+    QuotaExhausted: RequestOutcome.QUOTA,
+    BadRequest: RequestOutcome.BAD_REQUEST,
 }
 
 
-def outcome_of(error: ProviderError) -> Outcome:
+def outcome_of(error: ProviderError) -> RequestOutcome:
     """Of a request that failed before anything was shown."""
-    return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), Outcome.FAILED)
+    return next(
+        (outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), RequestOutcome.FAILED
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFigures:
+class ModelStatistics:
     """Totals of one model: requests that have ended, and the tokens that the provider has counted."""
 
     outcomes: Annotated[
-        Mapping[Outcome, int],
+        Mapping[RequestOutcome, int],
         Metric("requests_total", "Requests that have ended, by outcome", ("outcome",)),
     ] = field(default_factory=dict)
     input_tokens: int = 0
@@ -134,7 +136,7 @@ class DispatchStatistics:
     ] = 0
     requests_limit: Annotated[float, Metric("budget_requests", "Requests allowed per minute")] = math.inf
     tokens_limit: Annotated[float, Metric("budget_tokens", "Tokens allowed per minute")] = math.inf
-    models: Annotated[Mapping[str, ModelFigures], By("model")] = field(default_factory=dict)
+    models: Annotated[Mapping[str, ModelStatistics], By("model")] = field(default_factory=dict)
 
     @property
     def breaker_states(
@@ -149,13 +151,13 @@ class DispatchStatistics:
 
 @dataclass(slots=True)
 class _Model:
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    outcomes: Counter[RequestOutcome] = field(default_factory=Counter)
     input_tokens: int = 0
     output_tokens: int = 0
 
 
 @dataclass(slots=True)
-class Tally:
+class DispatchCounter:
     """Counts as it happens. Times are on the caller's clock, in seconds."""
 
     requests: int = 0
@@ -178,7 +180,7 @@ class Tally:
         elif in_flight > self._busy[-1][1]:
             self._busy[-1] = (minute, in_flight)
 
-    def ended(self, model: str, outcome: Outcome) -> None:
+    def ended(self, model: str, outcome: RequestOutcome) -> None:
         """This became of a request."""
         self._of(model).outcomes[outcome] += 1
 
@@ -208,7 +210,7 @@ class Tally:
             line_full=self.line_full,
             busiest=max((most for minute, most in self._busy if minute > now // 60 - MINUTES), default=0),
             models={
-                name: ModelFigures(dict(model.outcomes), model.input_tokens, model.output_tokens)
+                name: ModelStatistics(dict(model.outcomes), model.input_tokens, model.output_tokens)
                 for name, model in self._models.items()
             },
         )

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 import trio
 
 from discordianai.dispatch.adaptive_limit import AdaptiveLimit
-from discordianai.dispatch.budget import Budget, Spending
+from discordianai.dispatch.budget import Budget, BudgetReservation
 
 REMEMBERED = 60.0
 """Seconds that a served question counts."""
 
 
-class LineFull(Exception):
+class FairQueueFull(Exception):
     """This one was put out of the line, because too many wait."""
 
 
 @dataclass(eq=False)
-class Place:
+class FairQueueEntry:
     """One question in the line, and what it got: a slot and `spending`, or a refusal."""
 
     person: str
@@ -35,12 +35,12 @@ class Place:
     """Ends the wait, while there is one."""
     due: float = math.inf
     """When there is budget for it, while it is the first."""
-    spending: Spending | None = None
+    spending: BudgetReservation | None = None
     sent: bool = False
     """Set by the holder when the provider is asked: from then on the budget is spent."""
 
 
-class FairLine:
+class FairQueue:
     """`limiter` has as many tokens as the pool has connections; `limit` may allow less for a while."""
 
     def __init__(
@@ -50,10 +50,10 @@ class FairLine:
         self._limit = limit
         self._budget = budget
         self._queue_size = queue_size
-        self._waiting: list[Place] = []
+        self._waiting: list[FairQueueEntry] = []
         self._sorted = True
         self._served: Counter[str] = Counter()
-        self._asking: Counter[str] = Counter()
+        self._provider_chain: Counter[str] = Counter()
         self._services: deque[tuple[float, str]] = deque()
         self._arrivals = 0
 
@@ -63,12 +63,12 @@ class FairLine:
         return len(self._waiting)
 
     @contextmanager
-    def place(self, person: str, tokens: float) -> Iterator[Place]:
+    def place(self, person: str, tokens: float) -> Iterator[FairQueueEntry]:
         """A place in the line while the block runs, and what comes of it: see `admitted`."""
         self._arrivals += 1
-        place = Place(person, tokens, self._arrivals)
+        place = FairQueueEntry(person, tokens, self._arrivals)
         self._waiting.append(place)
-        self._asking[person] += 1
+        self._provider_chain[person] += 1
         self._sorted = False
         try:
             self._bound()
@@ -77,8 +77,11 @@ class FairLine:
         finally:
             self._leave(place)
 
-    async def admitted(self, place: Place, until: float = math.inf) -> bool:
-        """Wait for a slot and budget; False when it is `until`, on trio's clock, first. Raises `LineFull`."""
+    async def admitted(self, place: FairQueueEntry, until: float = math.inf) -> bool:
+        """Wait for a slot and budget; False when it is `until`, on trio's clock, first.
+
+        Raises `FairQueueFull`.
+        """
         while not place.called.is_set():
             if (now := trio.current_time()) >= until:
                 return False
@@ -88,10 +91,10 @@ class FairLine:
             with trio.CancelScope(deadline=min(until, place.due)) as place.alarm:
                 await place.called.wait()
         if place.spending is None:
-            raise LineFull
+            raise FairQueueFull
         return True
 
-    def position(self, place: Place) -> int:
+    def position(self, place: FairQueueEntry) -> int:
         """Its place in the line, counted from 1."""
         return self._in_order().index(place) + 1
 
@@ -116,7 +119,7 @@ class FairLine:
             self._services.append((now, first.person))
             first.called.set()
 
-    def _wait(self, place: Place, now: float) -> float:
+    def _wait(self, place: FairQueueEntry, now: float) -> float:
         """Seconds that the budget makes this one wait."""
         if self._served[place.person]:
             return self._budget.wait_evenly(place.tokens, now)
@@ -126,13 +129,13 @@ class FairLine:
         """Put out the newest question of whoever has most in line."""
         if len(self._waiting) <= self._queue_size:
             return
-        most = max(self._asking.values())
-        theirs = (place for place in self._waiting if self._asking[place.person] == most)
+        most = max(self._provider_chain.values())
+        theirs = (place for place in self._waiting if self._provider_chain[place.person] == most)
         newest = max(theirs, key=lambda place: place.number)
         self._take_out(newest)
         newest.called.set()
 
-    def _leave(self, place: Place) -> None:
+    def _leave(self, place: FairQueueEntry) -> None:
         """What this one waited for, or had, is for others."""
         try:
             if place.spending is not None:
@@ -144,23 +147,23 @@ class FairLine:
         finally:
             self.serve()
 
-    def _in_order(self) -> list[Place]:
+    def _in_order(self) -> list[FairQueueEntry]:
         """Those who wait, the next one first."""
         if not self._sorted:
             self._waiting.sort(key=self._rank)
             self._sorted = True
         return self._waiting
 
-    def _rank(self, place: Place) -> tuple[int, int]:
+    def _rank(self, place: FairQueueEntry) -> tuple[int, int]:
         """What a person was given and still asks for, then arrival: the lowest goes first."""
-        return self._served[place.person] + self._asking[place.person], place.number
+        return self._served[place.person] + self._provider_chain[place.person], place.number
 
-    def _take_out(self, place: Place) -> None:
+    def _take_out(self, place: FairQueueEntry) -> None:
         self._waiting.remove(place)
         self._sorted = False
-        self._asking[place.person] -= 1
-        if not self._asking[place.person]:
-            del self._asking[place.person]
+        self._provider_chain[place.person] -= 1
+        if not self._provider_chain[place.person]:
+            del self._provider_chain[place.person]
 
     def _forget_old(self, now: float) -> None:
         while self._services and self._services[0][0] <= now - REMEMBERED:

@@ -9,7 +9,7 @@ from typing import Self
 import trio
 
 
-class Turnstile:
+class KeyedFifoLimiter:
     """A line for each key, of which the first `width` are let in; kept only while somebody stands in it.
 
     Joining is synchronous: trio starts tasks in no particular order, so a lock that each task takes for
@@ -18,23 +18,23 @@ class Turnstile:
 
     def __init__(self, width: int = 1) -> None:
         self._width = width
-        self._lines: dict[Hashable, deque[Spot]] = {}
+        self._lines: dict[Hashable, deque[Ticket]] = {}
 
-    def line_up(self, key: Hashable) -> "Spot":
+    def enqueue(self, key: Hashable) -> "Ticket":
         """Join the line of `key`. The caller uses the spot as a context manager, whatever happens."""
         line = self._lines.setdefault(key, deque())
-        spot = Spot(self, key)
+        spot = Ticket(self, key)
         line.append(spot)
         self._let_in(line)
         return spot
 
-    def adopt(self, width: int) -> None:
+    def reconfigure(self, width: int) -> None:
         """Let in so many of each key from now on; who is in stays."""
         self._width = width
         for line in self._lines.values():
             self._let_in(line)
 
-    def leave(self, spot: "Spot") -> None:
+    def leave(self, spot: "Ticket") -> None:
         """Let the next one in, or close the gap if this one had not been let in; once for each spot."""
         line = self._lines.get(spot.key, deque())
         if spot not in line:
@@ -45,22 +45,22 @@ class Turnstile:
         else:
             del self._lines[spot.key]
 
-    def _let_in(self, line: "deque[Spot]") -> None:
+    def _let_in(self, line: "deque[Ticket]") -> None:
         for spot in islice(line, self._width):
-            spot.let_in.set()
+            spot.admitted.set()
 
     def __len__(self) -> int:
         """How many keys are in use."""
         return len(self._lines)
 
 
-class Spot:
-    """A place in a line, held for as long as the block runs; `let_in` is set when it is this one's turn."""
+class Ticket:
+    """A place in a line, held for as long as the block runs; `admitted` is set when it is this one's turn."""
 
-    def __init__(self, turnstile: Turnstile, key: Hashable) -> None:
+    def __init__(self, limiter: KeyedFifoLimiter, key: Hashable) -> None:
         self.key = key
-        self.let_in = trio.Event()
-        self._turnstile = turnstile
+        self.admitted = trio.Event()
+        self._turnstile = limiter
 
     def leave(self) -> None:
         """Give the place up without having used it."""

@@ -21,7 +21,7 @@ class RateWindow:
         """How many keys are remembered."""
         return len(self._windows)
 
-    def adopt(self, limit: int, period: float) -> None:
+    def reconfigure(self, limit: int, period: float) -> None:
         """Allow so many from now on, on top of what has been counted; from any thread."""
         self._limit, self._period = limit, period
 

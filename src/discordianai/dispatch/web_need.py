@@ -66,24 +66,24 @@ _APART = str.maketrans(dict.fromkeys('.,;:!?()[]{}<>"“”„«»*_~`|/\\—–
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class WebNeed:
     """Whether the web is needed, and why in three words."""
 
     web: bool
     why: str
 
 
-def judge(text: str) -> Verdict:
+def judge(text: str) -> WebNeed:
     """What the text of a question says about where it is answered best."""
     lowered = text.lower()
     if any(link in lowered for link in LINKS):
-        return Verdict(web=True, why="contains a link")
+        return WebNeed(web=True, why="contains a link")
     words = f" {' '.join(lowered.translate(_APART).split())} "
     if any(f" {wish} " in words for wish in WISHES):
-        return Verdict(web=True, why="you want search")
+        return WebNeed(web=True, why="you want search")
     if any(f" {time} " in words for time in TIMES) or any(word in lowered for word in UNSPACED):
-        return Verdict(web=True, why="about current things")
-    return Verdict(web=False, why="no search needed")
+        return WebNeed(web=True, why="about current things")
+    return WebNeed(web=False, why="no search needed")
 
 
 def is_follow_up(text: str, history: tuple[Turn, ...]) -> bool:

@@ -15,7 +15,7 @@ from discordianai.legacy_import.legacy_keys import (
     names,
     word,
 )
-from discordianai.legacy_import.new_settings import Sheet, one_line
+from discordianai.legacy_import.new_settings import NewSettings, one_line
 from discordianai.legacy_import.reading import read
 from discordianai.settings import Settings
 from discordianai.settings_file import Secret, secrets_of
@@ -37,7 +37,7 @@ class Migration:
 def migrate(path: Path, *, with_secrets: bool = False) -> Migration:
     """Convert the config.ini at `path`. Raises `SettingsError` when it cannot be read as one."""
     found = read(path)
-    sheet = Sheet()
+    sheet = NewSettings()
     about_secrets = list(_secrets(found, sheet if with_secrets else None))
     for key, rule in RULES.items():
         if text := found.get(key):
@@ -57,7 +57,7 @@ def _head(path: Path, channels: list[str]) -> Iterator[str]:
         yield from (f"  {channel}" for channel in channels)
 
 
-def _secrets(found: Mapping[str, str], sheet: Sheet | None) -> Iterator[str]:
+def _secrets(found: Mapping[str, str], sheet: NewSettings | None) -> Iterator[str]:
     """Copy the secrets to `sheet`, or say of each where it belongs."""
     for secret in secrets_of():
         name = _present(secret, found)

@@ -13,7 +13,7 @@ from discordianai.settings_complaints import complaints
 from discordianai.settings_file import Document
 
 
-class Sheet:
+class NewSettings:
     """Takes one key after the other; what cannot be used is a remark, and the default stays."""
 
     def __init__(self) -> None:

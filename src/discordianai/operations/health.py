@@ -14,7 +14,7 @@ LONGEST_SILENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HealthVerdict:
     """Not `live`: only a restart helps. `ready`: it can answer now. `reasons` say why not, `remarks` what is
     not as it should be all the same."""
 
@@ -24,14 +24,14 @@ class Verdict:
     remarks: tuple[str, ...] = ()
 
 
-STARTING = Verdict(live=True, ready=False, reasons=("the bot is starting",))
+STARTING = HealthVerdict(live=True, ready=False, reasons=("the bot is starting",))
 
 
-def judge(snapshot: Snapshot) -> Verdict:
+def judge(snapshot: Snapshot) -> HealthVerdict:
     """What the figures say."""
     dead = tuple(_why_dead(snapshot))
     reasons = (*dead, *_why_not_ready(snapshot))
-    return Verdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)))
+    return HealthVerdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)))
 
 
 def _why_dead(snapshot: Snapshot) -> Iterator[str]:

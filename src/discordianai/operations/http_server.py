@@ -27,25 +27,25 @@ class CannotServe(Exception):
     """The port cannot be had; the text says which key to change."""
 
 
-class Shows(Protocol):
+class SnapshotReader(Protocol):
     """Whoever shows figures."""
 
     def shows(self, snapshot: Callable[[], Snapshot]) -> None:
         """These are the figures from now on."""
 
 
-class ShowsNothing:
+class NoPages:
     """With port 0."""
 
     def shows(self, snapshot: Callable[[], Snapshot]) -> None:
-        """See `Shows`."""
+        """See `SnapshotReader`."""
 
 
 @asynccontextmanager
-async def serving(settings: OperationsSettings) -> AsyncIterator[Shows]:
+async def serving(settings: OperationsSettings) -> AsyncIterator[SnapshotReader]:
     """Serve while the block runs, from its first moment on. Raises `CannotServe`."""
     if not settings.port:
-        yield ShowsNothing()
+        yield NoPages()
         return
     listeners = await _listen(settings.host, settings.port)
     async with serving_on(listeners, settings.host) as pages:
@@ -53,7 +53,7 @@ async def serving(settings: OperationsSettings) -> AsyncIterator[Shows]:
 
 
 @asynccontextmanager
-async def serving_on(listeners: Sequence[trio.SocketListener], host: str) -> AsyncIterator[Shows]:
+async def serving_on(listeners: Sequence[trio.SocketListener], host: str) -> AsyncIterator[SnapshotReader]:
     """Serve on these sockets, which are closed at the end."""
     from discordianai.operations.pages import Pages  # with all that it needs, 0.1 s that port 0 need not pay
 

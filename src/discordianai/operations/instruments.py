@@ -7,11 +7,11 @@ from time import time
 from discordianai.answering.question_counter import QuestionCounter
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import SqliteStore
-from discordianai.discord.discord_statistics import DiscordFigures
-from discordianai.discord.interactions.open_questions import Admissions
+from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
-from discordianai.operations.snapshot import ProviderFigures, Snapshot, numbers, process_figures
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, numbers, process_figures
 from discordianai.settings import Settings
 from discordianai.transport.clients import PooledClient
 
@@ -26,32 +26,32 @@ class Instruments:
     dispatchers: Mapping[str, Dispatcher]
     store: SqliteStore
     ledger: Ledger
-    figures: DiscordFigures
-    admissions: Admissions
+    figures: DiscordCounter
+    open_questions: OpenQuestions
     counts: QuestionCounter
     lag: Latencies
     started_at: float = field(default_factory=time)
 
-    def adopt(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """These are the settings from now on."""
         self.settings = numbers(settings)
 
     def read(self) -> Snapshot:
         """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
         return Snapshot(
-            process=process_figures(self.started_at, self.lag.now(), stopping=self.admissions.closed),
+            process=process_figures(self.started_at, self.lag.now(), stopping=self.open_questions.closed),
             providers={name: self._provider(name) for name in self.dispatchers},
             discord=self.figures.now(),
             discord_pool=self.discord.statistics(),
             health=self.store.health,
             store=self.store.figures,
-            questions=self.counts.now(self.admissions.open),
+            questions=self.counts.now(self.open_questions.open),
             settings=self.settings,
         )
 
-    def _provider(self, name: str) -> ProviderFigures:
+    def _provider(self, name: str) -> ProviderSnapshot:
         dispatcher = self.dispatchers[name]
-        return ProviderFigures(
+        return ProviderSnapshot(
             label=dispatcher.provider.label,
             model=dispatcher.model,
             dispatch=dispatcher.statistics(),

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from discordianai.latencies import Latency
 from discordianai.metric import Kind, Row, Series, Unit, series_of
-from discordianai.operations.health import Verdict, judge
+from discordianai.operations.health import HealthVerdict, judge
 from discordianai.operations.snapshot import Snapshot
 
 PREFIX = "discordianai_"
@@ -16,14 +16,14 @@ PREFIX = "discordianai_"
 
 def declared() -> tuple[Series, ...]:
     """All of them, in the order of the snapshot."""
-    return series_of(Snapshot) + series_of(Verdict)
+    return series_of(Snapshot) + series_of(HealthVerdict)
 
 
 def read(snapshot: Snapshot) -> Iterator[tuple[Series, Iterator[Row]]]:
     """Each metric with its figures, of which there may be none."""
     verdict = judge(snapshot)
     yield from ((series, series.read(snapshot)) for series in series_of(Snapshot))
-    yield from ((series, series.read(verdict)) for series in series_of(Verdict))
+    yield from ((series, series.read(verdict)) for series in series_of(HealthVerdict))
 
 
 def notable(now: Snapshot, before: Snapshot | None = None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from discordianai.operations import metrics
-from discordianai.operations.health import STARTING, Verdict, judge
+from discordianai.operations.health import STARTING, HealthVerdict, judge
 from discordianai.operations.prometheus import make_registry
 from discordianai.operations.snapshot import Snapshot, to_json
 from discordianai.operations.status_page import read_page
@@ -62,7 +62,7 @@ class Pages:
     def _now(self) -> Snapshot | None:
         return self._snapshot() if self._snapshot is not None else None
 
-    def _verdict(self) -> Verdict:
+    def _verdict(self) -> HealthVerdict:
         snapshot = self._now()
         return judge(snapshot) if snapshot is not None else STARTING
 

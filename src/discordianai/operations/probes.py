@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from discordianai.operations.snapshot import Snapshot
-from discordianai.operations.watchdog import LONGEST_PAUSE, Probe, Stuck
+from discordianai.operations.watchdog import LONGEST_PAUSE, NotAnswering, Probe
 
 LONGEST_COMMIT = 30.0
 """Seconds. A slow disk takes one for a transaction; another program may hold the file for some."""
@@ -15,10 +15,10 @@ def probes(read: Callable[[], Snapshot], watchdog_seconds: float | None) -> tupl
 
     async def discord_loop() -> None:
         if (overdue := read().discord.overdue) > longest_silence:
-            raise Stuck(f"its turn is {overdue:.1f} s late")
+            raise NotAnswering(f"its turn is {overdue:.1f} s late")
 
     async def writer() -> None:
         if (seconds := read().store.committing) > LONGEST_COMMIT:
-            raise Stuck(f"it has been writing for {seconds:.0f} s")
+            raise NotAnswering(f"it has been writing for {seconds:.0f} s")
 
     return Probe("the Discord loop", discord_loop), Probe("the store", writer)

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from discordianai.answering.question_counter import QuestionStatistics
 from discordianai.conversations.accounting import Spent
 from discordianai.conversations.store import Health
-from discordianai.conversations.store_statistics import StoreFigures
+from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.latencies import Latency
@@ -31,7 +31,7 @@ class NotASnapshot(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessFigures:
+class ProcessStatistics:
     """The process; `lag` is how late trio's loop was."""
 
     version: Annotated[str, Metric("info", "Always 1; the label has the version", ("version",))]
@@ -49,7 +49,7 @@ class ProcessFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderFigures:
+class ProviderSnapshot:
     """One provider, which people know by its `label`.
 
     `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start,
@@ -84,12 +84,12 @@ class Snapshot:
     # JSON knows no infinity, which a budget without a limit has left.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings")
 
-    process: ProcessFigures
-    providers: Annotated[Mapping[str, ProviderFigures], By("provider")] = field(default_factory=dict)
+    process: ProcessStatistics
+    providers: Annotated[Mapping[str, ProviderSnapshot], By("provider")] = field(default_factory=dict)
     discord: DiscordStatistics = field(default_factory=DiscordStatistics)
     discord_pool: Statistics | None = None
     health: Health = field(default_factory=Health)
-    store: StoreFigures = field(default_factory=StoreFigures)
+    store: StoreStatistics = field(default_factory=StoreStatistics)
     questions: QuestionStatistics = field(default_factory=QuestionStatistics)
     settings: Annotated[
         Mapping[str, float], Metric("setting", "A number in settings.toml, by its key", ("key",))
@@ -117,9 +117,9 @@ class Snapshot:
         return max(self.process.taken_at - self.process.started_at, 0.0)
 
 
-def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> ProcessFigures:
+def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> ProcessStatistics:
     """This process, now."""
-    return ProcessFigures(
+    return ProcessStatistics(
         version=_version(),
         started_at=started_at,
         taken_at=time.time(),

@@ -7,7 +7,7 @@ from discordianai.latencies import Latency
 from discordianai.operations.advice import advise, as_markdown
 from discordianai.operations.health import judge
 from discordianai.operations.metrics import notable
-from discordianai.operations.snapshot import ProviderFigures, Snapshot
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 from discordianai.transport.pool_events import Statistics
 
 LONGEST = 2000
@@ -83,7 +83,7 @@ def _whole(snapshot: Snapshot) -> Iterator[str]:
     )
 
 
-def _provider(provider: ProviderFigures) -> Iterator[str]:
+def _provider(provider: ProviderSnapshot) -> Iterator[str]:
     dispatch = provider.dispatch
     slots = _slots(provider)
     yield f"**{provider.label}** · {provider.model[:LONGEST_NAME]} · breaker {dispatch.breaker.value}"
@@ -101,7 +101,7 @@ def _provider(provider: ProviderFigures) -> Iterator[str]:
     )
 
 
-def _slots(provider: ProviderFigures) -> int:
+def _slots(provider: ProviderSnapshot) -> int:
     """As they are set; what the dispatcher allows now may be less."""
     return provider.pool.max_connections if provider.pool else provider.dispatch.limit
 

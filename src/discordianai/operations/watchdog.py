@@ -27,7 +27,7 @@ MORE_TIME = 45.0
 """Seconds asked for in each round of a start: two rounds at their longest take 40."""
 
 
-class Stuck(Exception):
+class NotAnswering(Exception):
     """A probe's answer: the part is not well. The text says why, and is logged."""
 
 
@@ -35,8 +35,8 @@ class Stuck(Exception):
 class Probe:
     """One part that can be asked whether it is alive.
 
-    `answer` returns when it is, and hangs or raises `Stuck` when not; it takes a cancellation. `deadline` is
-    in seconds; a round has no longer one than a third of the watchdog's time.
+    `answer` returns when it is, and hangs or raises `NotAnswering` when not; it takes a cancellation.
+    `deadline` is in seconds; a round has no longer one than a third of the watchdog's time.
     """
 
     name: str
@@ -93,7 +93,7 @@ async def _ask(probe: Probe, deadline: float, silent: dict[str, str]) -> None:
     with trio.move_on_after(deadline) as patience:
         try:
             await probe.answer()
-        except Stuck as stuck:
+        except NotAnswering as stuck:
             silent[probe.name] = str(stuck)
         except Exception as error:
             # Whatever it is, it must not end the watching. Its text may carry anything.

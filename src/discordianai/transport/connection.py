@@ -45,7 +45,7 @@ BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.E
 """What a socket or its TLS raises when it is of no more use; `ssl.SSLError` is an `OSError`."""
 
 
-class State(Enum):
+class ConnectionState(Enum):
     """The life of a connection, in its order."""
 
     OPENING = auto()
@@ -92,7 +92,7 @@ class Connection:
 
     def __init__(self, origin: Origin, dial: Dial, options: PoolOptions, owner: Owner) -> None:
         self.origin = origin
-        self.state = State.OPENING
+        self.state = ConnectionState.OPENING
         self.idle_since = 0.0
         self.attempt = 0
         """See `openings.Openings`."""
@@ -118,7 +118,7 @@ class Connection:
     @property
     def free(self) -> int:
         """How many more requests it takes."""
-        if self.state is not State.OPEN or self._streams.draining:
+        if self.state is not ConnectionState.OPEN or self._streams.draining:
             return 0
         if self._congested or (self._alone and self.load):
             return 0
@@ -127,7 +127,7 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Whether it could be closed without harm."""
-        return self.state is State.OPEN and not self.load
+        return self.state is ConnectionState.OPEN and not self.load
 
     @property
     def capacity(self) -> int:
@@ -185,7 +185,7 @@ class Connection:
             if stream is not None:
                 await anyio.aclose_forcefully(stream)
             raise
-        if self.state is State.OPENING:
+        if self.state is ConnectionState.OPENING:
             return stream
         if stream is not None:
             await anyio.aclose_forcefully(stream)
@@ -193,11 +193,11 @@ class Connection:
 
     async def _greet(self, stream: ByteStream) -> None:
         await stream.send(self._streams.collect())
-        while not self._streams.greeted and self.state is State.OPENING:
+        while not self._streams.greeted and self.state is ConnectionState.OPENING:
             await self._receive(stream)
 
     async def _live(self, stream: ByteStream) -> None:
-        self.state = State.OPEN
+        self.state = ConnectionState.OPEN
         self.idle_since = self._opened_at = self._heard_at = anyio.current_time()
         try:
             self._owner.tell(ConnectionOpened(self.origin, self._streams.capacity))
@@ -314,30 +314,30 @@ class Connection:
         code: ErrorCodes = ErrorCodes.NO_ERROR,
     ) -> None:
         """It is over, for the first reason given; the tasks are cancelled, its requests told."""
-        if self.state is State.CLOSED:
+        if self.state is ConnectionState.CLOSED:
             return
-        if self.state is not State.OPENING:
+        if self.state is not ConnectionState.OPENING:
             self._owner.tell(ConnectionClosed(self.origin, why, lost))
             if (lost or self._left) and not self._answered:
                 self.was_useless |= anyio.current_time() - self._opened_at < AT_ONCE
-        self.state = State.CLOSED
+        self.state = ConnectionState.CLOSED
         self._farewell = self._streams.end(kind, why, code)
         self._scope.cancel()
 
     # What the multiplexer tells
 
     def wake(self) -> None:
-        """See `multiplexer.Listener`."""
+        """See `multiplexer.ConnectionEvents`."""
         self._output.set()
 
     def progress(self) -> None:
-        """See `multiplexer.Listener`."""
+        """See `multiplexer.ConnectionEvents`."""
         self._answered = True
         self._owner.progress()
 
     def room(self) -> None:
-        """See `multiplexer.Listener`."""
-        if self.state is State.CLOSED:
+        """See `multiplexer.ConnectionEvents`."""
+        if self.state is ConnectionState.CLOSED:
             return
         if not self.load:
             self._alone = False
@@ -345,25 +345,25 @@ class Connection:
             if self._streams.draining:
                 self.close("drained")
                 return
-        if self.state is not State.OPENING:
+        if self.state is not ConnectionState.OPENING:
             self._owner.room(self)
         if self.is_idle and self._options.keepalive_expiry == 0:
             self.close("idle")
 
     def goaway(self, last_stream_id: int, code: int) -> None:
-        """See `multiplexer.Listener`."""
+        """See `multiplexer.ConnectionEvents`."""
         if code == ErrorCodes.HTTP_1_1_REQUIRED:
             self._owner.speaks_http1("the server wants HTTP/1.1")
-        if self.state is State.OPENING:
+        if self.state is ConnectionState.OPENING:
             self._owner.turned_away(self, "the server went away at once")
             self._end(httpx.ConnectError, "the server went away at once")
             return
         self._left = True
-        self.state = State.DRAINING
+        self.state = ConnectionState.DRAINING
         self._owner.tell(GoawayReceived(self.origin, last_stream_id, code))
 
     def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
-        """See `multiplexer.Listener`."""
+        """See `multiplexer.ConnectionEvents`."""
         self._owner.give_back(exchange, why, self, sent=sent)
 
 

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 WHY = "a bug in the connection pool"
 
 
-class Keeper(Protocol):
+class RequestHolder(Protocol):
     """Keeps requests that wait."""
 
     def fail_waiting(self, why: str) -> None:
         """Fail all of them."""
 
 
-K = TypeVar("K", bound=Keeper)
+K = TypeVar("K", bound=RequestHolder)
 P = ParamSpec("P")
 
 

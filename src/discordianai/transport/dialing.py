@@ -12,7 +12,7 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.proxy_rules import Proxies, Proxy
-from discordianai.transport.tracing import Openings
+from discordianai.transport.tracing import OpeningTraces
 from discordianai.transport.tunnel import open_tunnel, unreachable
 
 PROTOCOLS = ("h2", "http/1.1")
@@ -37,11 +37,11 @@ class TlsDial:
     """Dials over TCP and TLS, through a proxy where one is; sets the offer of protocols of `context`."""
 
     def __init__(
-        self, context: ssl.SSLContext, proxies: Proxies | None = None, openings: Openings | None = None
+        self, context: ssl.SSLContext, proxies: Proxies | None = None, openings: OpeningTraces | None = None
     ) -> None:
         self._context = context
         self._proxies = proxies or Proxies()
-        self._openings = openings or Openings()
+        self._openings = openings or OpeningTraces()
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
         """See `Dial`."""

@@ -15,7 +15,7 @@ from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.pool import Pool
 from discordianai.transport.pool_events import EventListener, Origin, PoolOptions
 from discordianai.transport.timekeeper import Timekeeper
-from discordianai.transport.tracing import Narrator, Openings, TracedExchange
+from discordianai.transport.tracing import OpeningTraces, TracedExchange, TraceReporter
 from discordianai.transport.translation import headers_of
 from discordianai.transport.uploads import StreamedBody, body_of
 
@@ -31,12 +31,12 @@ class Http2:
         dial: Dial,
         tasks: anyio.abc.TaskGroup,
         on_event: EventListener,
-        openings: Openings | None = None,
+        openings: OpeningTraces | None = None,
     ) -> None:
         self._tasks = tasks
         self._loop = current_loop()
         self._empty = anyio.Event()
-        self._openings = openings or Openings()
+        self._openings = openings or OpeningTraces()
         self._timekeeper = Timekeeper()
         self._watching = anyio.CancelScope()
         tasks.start_soon(self._watch)
@@ -48,7 +48,7 @@ class Http2:
         Raises `httpx.TransportError`, and what the caller's own body raises.
         """
         headers, body = headers_of(request), await body_of(request)
-        narrator = Narrator(request) if request.extensions.get("trace") is not None else None
+        narrator = TraceReporter(request) if request.extensions.get("trace") is not None else None
         kind = Exchange if narrator is None else TracedExchange
         exchange = kind(origin, headers, body, Timeouts.of(request.extensions), self._timekeeper)
         if isinstance(body, StreamedBody):
@@ -77,7 +77,7 @@ class Http2:
         self.pool.submit(exchange)
         await exchange.response()
 
-    async def _traced(self, exchange: Exchange, narrator: Narrator) -> None:
+    async def _traced(self, exchange: Exchange, narrator: TraceReporter) -> None:
         assert isinstance(exchange, TracedExchange)  # noqa: S101  # for mypy
         exchange.narrator = narrator
         with self._openings.heard_by(narrator, exchange.origin):

@@ -15,7 +15,7 @@ from discordianai.transport.dialing import TlsDial
 from discordianai.transport.http1 import Http1Fallback
 from discordianai.transport.pool_events import EventListener, Origin, PoolEvent, PoolOptions, Statistics
 from discordianai.transport.proxy_rules import Proxies
-from discordianai.transport.tracing import Openings
+from discordianai.transport.tracing import OpeningTraces
 
 if TYPE_CHECKING:
     from discordianai.transport.http2 import Http2
@@ -81,7 +81,7 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         else:
             from discordianai.transport.http2 import Http2  # it needs h2, without which all else works
 
-            openings = Openings()
+            openings = OpeningTraces()
             dial = TlsDial(self._make_context(), self._proxies, openings)
             self._http2 = Http2(self._options, dial, tasks, self._tell, openings)
         return self
@@ -124,12 +124,12 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
             self._http1.remember(origin)
         return await self._http1.send(request)
 
-    def adopt(self, options: PoolOptions) -> None:
+    def reconfigure(self, options: PoolOptions) -> None:
         """Keep to these from now on; what is in flight goes on."""
         self._options = options
-        self._http1.adopt(options)
+        self._http1.reconfigure(options)
         if self._http2 is not None:
-            self._http2.pool.adopt(options)
+            self._http2.pool.reconfigure(options)
 
     def statistics(self) -> Statistics:
         """The pool at this moment."""

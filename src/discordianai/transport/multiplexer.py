@@ -30,7 +30,7 @@ STREAM_WINDOW = 262_144
 LAST_STREAM_ID = 2**31 - 1
 
 
-class Listener(Protocol):
+class ConnectionEvents(Protocol):
     """Who is told what the multiplexer cannot settle by itself. No method waits."""
 
     def wake(self) -> None:
@@ -52,7 +52,7 @@ class Listener(Protocol):
 class Multiplexer:
     """Every exchange of a connection, from its submission to its end."""
 
-    def __init__(self, max_streams: int, listener: Listener) -> None:
+    def __init__(self, max_streams: int, listener: ConnectionEvents) -> None:
         self._listener = listener
         self._max_streams = max_streams
         self._peer = Peer()

@@ -5,12 +5,12 @@ from typing import Protocol
 
 import httpx
 
-from discordianai.transport.connection import Connection, State
+from discordianai.transport.connection import Connection, ConnectionState
 from discordianai.transport.containment import contained
 from discordianai.transport.exchange import Exchange, Phase
 from discordianai.transport.openings import Openings
 from discordianai.transport.pool_events import Origin, PoolEvent, PoolOptions, Replayed, SpeaksHttp1
-from discordianai.transport.replays import LOST_CONNECTIONS, Pause, Replays, pause_before
+from discordianai.transport.replays import LOST_CONNECTIONS, ReplayPause, Replays, pause_before
 from discordianai.transport.request_queue import Line
 from discordianai.transport.timekeeper import Timekeeper
 
@@ -21,7 +21,7 @@ LONGEST_CONNECT = 60.0
 """Seconds for an attempt to connect that no request bounds."""
 
 
-class House(Protocol):
+class PoolLimits(Protocol):
     """The pool of all origins. No method waits."""
 
     @property
@@ -47,7 +47,7 @@ class House(Protocol):
 class OriginPool:
     """Owns connections (see `connection.Owner`), holds the exchanges in its line (see `exchange.Holder`)."""
 
-    def __init__(self, origin: Origin, house: House, timekeeper: Timekeeper) -> None:
+    def __init__(self, origin: Origin, house: PoolLimits, timekeeper: Timekeeper) -> None:
         self.origin = origin
         self.connections: list[Connection] = []
         self.capacity: int | None = None
@@ -58,7 +58,7 @@ class OriginPool:
         self._alone: deque[Exchange] = deque()
         """Those that wait for a connection of their own."""
         self._reserved: dict[Connection, Exchange] = {}
-        self._pauses: set[Pause] = set()
+        self._pauses: set[ReplayPause] = set()
         self._openings = Openings(timekeeper, self.serve)
         self._replays = Replays()
         self._closed = False
@@ -159,7 +159,7 @@ class OriginPool:
         return best
 
     def _opening(self) -> int:
-        return sum(connection.state is State.OPENING for connection in self.connections)
+        return sum(connection.state is ConnectionState.OPENING for connection in self.connections)
 
     def _expected(self) -> int:
         """How many of the line the connections that are being opened will take."""
@@ -226,7 +226,7 @@ class OriginPool:
         elif not sent:
             self._join(exchange, front=True)
         elif self._replays.allow(tries):
-            tries.lost_connections += connection.state is not State.OPEN
+            tries.lost_connections += connection.state is not ConnectionState.OPEN
             self._replay(exchange, why)
         else:
             exchange.failed(httpx.RemoteProtocolError, f"{why}; it was tried {tries.replays + 1} times")
@@ -234,11 +234,11 @@ class OriginPool:
     def _replay(self, exchange: Exchange, why: str) -> None:
         self._house.tell(Replayed(exchange.origin, why))
         if pause := pause_before(exchange.tries):
-            self._pauses.add(Pause(exchange, pause, self._timekeeper, self._pause_over))
+            self._pauses.add(ReplayPause(exchange, pause, self._timekeeper, self._pause_over))
         else:
             self._again(exchange)
 
-    def _pause_over(self, pause: Pause, due: bool) -> None:
+    def _pause_over(self, pause: ReplayPause, due: bool) -> None:
         self._pauses.discard(pause)
         if due:
             self._again(pause.exchange)

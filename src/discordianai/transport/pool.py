@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import httpx
 
-from discordianai.transport.connection import Connection, State
+from discordianai.transport.connection import Connection, ConnectionState
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
 from discordianai.transport.origin_pool import OriginPool
@@ -53,8 +53,10 @@ class Pool:
         spoken_to = [str(origin) for origin, pool in self._origins.items() if pool.capacity is not None]
         return Statistics(
             self.options.max_connections,
-            open_connections=sum(c.state in {State.OPEN, State.DRAINING} for c in connections),
-            opening_connections=sum(c.state is State.OPENING for c in connections),
+            open_connections=sum(
+                c.state in {ConnectionState.OPEN, ConnectionState.DRAINING} for c in connections
+            ),
+            opening_connections=sum(c.state is ConnectionState.OPENING for c in connections),
             idle_connections=sum(c.is_idle for c in connections),
             streams_in_use=sum(c.load for c in connections),
             requests_waiting=sum(pool.waiting for pool in self._origins.values()),
@@ -64,7 +66,7 @@ class Pool:
             protocols=dict.fromkeys(spoken_to, "HTTP/2"),
         )
 
-    def adopt(self, options: PoolOptions) -> None:
+    def reconfigure(self, options: PoolOptions) -> None:
         """Keep to these from now on; connections that are open keep to those they were opened with."""
         self.options = options
         self.idle()
@@ -86,27 +88,27 @@ class Pool:
         for pool in self._origins.values():
             pool.close(why)
 
-    # What the pools of the origins ask; see `origin_pool.House`
+    # What the pools of the origins ask; see `origin_pool.PoolLimits`
 
     def has_place(self, origin: Origin) -> bool:
-        """See `origin_pool.House`."""
+        """See `origin_pool.PoolLimits`."""
         if self._count < self.options.max_connections:
             return True
         # Another origin's idle connection gives way; its place is free once its socket is closed.
         idle = [c for c in self.connections if c.is_idle and c.origin != origin]
-        if idle and not any(c.state is State.CLOSED for c in self.connections):
+        if idle and not any(c.state is ConnectionState.CLOSED for c in self.connections):
             min(idle, key=lambda connection: connection.idle_since).close("its place is needed")
         return False
 
     def open(self, origin_pool: OriginPool, timeout: float) -> Connection:
-        """See `origin_pool.House`."""
+        """See `origin_pool.PoolLimits`."""
         connection = Connection(origin_pool.origin, self._dial, self.options, origin_pool)
         self._count += 1
         self._start(connection, timeout)
         return connection
 
     def idle(self) -> None:
-        """See `origin_pool.House`: the longest idle ones beyond those that may be kept are closed."""
+        """See `origin_pool.PoolLimits`: the longest idle ones beyond those that may be kept are closed."""
         idle = sorted(
             (c for c in self.connections if c.is_idle), key=lambda connection: connection.idle_since
         )
@@ -114,14 +116,14 @@ class Pool:
             connection.close("more idle connections than max_keepalive")
 
     def gone(self) -> None:
-        """See `origin_pool.House`."""
+        """See `origin_pool.PoolLimits`."""
         self._count = len(self.connections)
         for pool in list(self._origins.values()):
             if pool.waiting:
                 pool.serve()
 
     def tell(self, event: PoolEvent) -> None:
-        """See `origin_pool.House`."""
+        """See `origin_pool.PoolLimits`."""
         self._opened += isinstance(event, ConnectionOpened)
         self._replays += isinstance(event, Replayed)
         if isinstance(event, ConnectionClosed):

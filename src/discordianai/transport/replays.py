@@ -58,7 +58,7 @@ def pause_before(tries: Tries) -> float:
     return pause * random.uniform(0.5, 1)  # noqa: S311  # jitter is no secret
 
 
-class Pause:
+class ReplayPause:
     """Holds an exchange until its time has come; `over` is told whether it has, and not been left before."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Pause:
         exchange: Exchange,
         seconds: float,
         timekeeper: Timekeeper,
-        over: Callable[["Pause", bool], None],
+        over: Callable[["ReplayPause", bool], None],
     ) -> None:
         self.exchange = exchange
         self.deadline = anyio.current_time() + seconds

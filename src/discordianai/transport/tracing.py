@@ -27,7 +27,7 @@ HEADERS, BODY = "http2.send_request_headers", "http2.send_request_body"
 RESPONSE = "http2.receive_response_headers"
 
 
-class Narrator:
+class TraceReporter:
     """Tells one request's tracer of it, from the request's side; the methods that tell never wait."""
 
     def __init__(self, request: httpx.Request) -> None:
@@ -115,7 +115,7 @@ class Narrator:
 class TracedExchange(Exchange):
     """An exchange of which `narrator` tells; set before it is submitted."""
 
-    narrator: Narrator
+    narrator: TraceReporter
 
     def enter(self, phase: Phase) -> None:
         """See `Exchange`."""
@@ -164,14 +164,14 @@ class TracedStream(httpx.AsyncByteStream):
             await self._trace("http2.response_closed.complete", {"return_value": None})
 
 
-class Openings:
+class OpeningTraces:
     """Who wants to hear of the connections that are being opened, by their origins."""
 
     def __init__(self) -> None:
-        self._narrators: defaultdict[Origin, list[Narrator]] = defaultdict(list)
+        self._narrators: defaultdict[Origin, list[TraceReporter]] = defaultdict(list)
 
     @contextmanager
-    def heard_by(self, narrator: Narrator, origin: Origin) -> Iterator[None]:
+    def heard_by(self, narrator: TraceReporter, origin: Origin) -> Iterator[None]:
         """As long as the block runs."""
         self._narrators[origin].append(narrator)
         try:

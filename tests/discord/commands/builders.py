@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from discordianai.answering.context import ContextRules, Contexts
+from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.conversations.accounting import Limit
-from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
@@ -38,8 +38,8 @@ async def open_services(
     options: HandlerOptions = OPTIONS,
 ) -> AsyncIterator[tuple[BotServices, SqliteStore]]:
     async with open_store(folder / "conversations.sqlite3") as store:
-        channels = ChannelBook(store)
-        contexts = Contexts(store, channels, ContextRules("", scope), TokenEstimator(), b"key")
+        channels = ChannelSettingsCache(store)
+        contexts = ContextBuilder(store, channels, ContextRules("", scope), TokenEstimator(), b"key")
         offered = OfferedCommands(COMMANDS, offer)
         yield BotServices(store, contexts, channels, lambda: "**Ready**", offered, options), store
 

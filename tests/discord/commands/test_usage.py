@@ -44,5 +44,5 @@ async def test_who_has_used_nothing_reads_that(tmp_path: Path) -> None:
 async def test_a_new_limit_is_told_as_soon_as_it_holds(tmp_path: Path) -> None:
     """Settings are read again while the bot runs."""
     async with open_services(tmp_path) as (services, _):
-        services.adopt(replace(OPTIONS, daily_limit=Limit(tokens=7)))
+        services.reconfigure(replace(OPTIONS, daily_limit=Limit(tokens=7)))
         assert services.daily_limit == Limit(tokens=7)

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import trio
 
-from discordianai.discord.gateway.entry_queue import Mailbox
+from discordianai.discord.gateway.entry_queue import EntryQueue
 
 
 def test_a_burst_wakes_the_loop_once_and_keeps_its_order() -> None:
     woken: list[Callable[[], None]] = []
     seen: list[int] = []
-    box = Mailbox(woken.append)
+    box = EntryQueue(woken.append)
     for number in range(5):
         box.post(lambda number=number: seen.append(number))  # type: ignore[misc]  # a default binds it
     assert len(woken) == 1
@@ -22,7 +22,7 @@ def test_a_burst_wakes_the_loop_once_and_keeps_its_order() -> None:
 def test_what_is_posted_while_the_box_is_emptied_is_called_too() -> None:
     woken: list[Callable[[], None]] = []
     seen: list[str] = []
-    box = Mailbox(woken.append)
+    box = EntryQueue(woken.append)
     box.post(lambda: box.post(lambda: seen.append("later")))
     while woken:
         woken.pop()()
@@ -31,7 +31,7 @@ def test_what_is_posted_while_the_box_is_emptied_is_called_too() -> None:
 
 async def test_nothing_is_lost_between_threads() -> None:
     seen: list[int] = []
-    box = Mailbox(trio.lowlevel.current_trio_token().run_sync_soon)
+    box = EntryQueue(trio.lowlevel.current_trio_token().run_sync_soon)
 
     def post() -> None:
         for _ in range(2000):

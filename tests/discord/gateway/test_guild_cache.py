@@ -1,6 +1,6 @@
 """What belongs to what in Discord, as the gateway tells."""
 
-from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.gateway.guild_cache import GuildCache
 
 GUILD = {
     "id": "5",
@@ -9,25 +9,25 @@ GUILD = {
 }
 
 
-def atlas() -> Atlas:
-    made = Atlas()
+def guild_cache() -> GuildCache:
+    made = GuildCache()
     made.hear("GUILD_CREATE", GUILD)
     return made
 
 
 def test_a_thread_belongs_to_its_channel_and_that_to_its_category() -> None:
-    assert atlas().lineage(30) == (30, 1, 20)
-    assert atlas().owner_of(30) == 99
-    assert atlas().owner_of(1) is None
+    assert guild_cache().lineage(30) == (30, 1, 20)
+    assert guild_cache().owner_of(30) == 99
+    assert guild_cache().owner_of(1) is None
 
 
 def test_what_is_not_known_goes_by_what_discord_says_of_it() -> None:
-    assert atlas().lineage(31, parent_id=1) == (31, 1, 20)
-    assert atlas().lineage(77) == (77,)
+    assert guild_cache().lineage(31, parent_id=1) == (31, 1, 20)
+    assert guild_cache().lineage(77) == (77,)
 
 
 def test_what_is_new_moved_or_gone_is_noticed() -> None:
-    known = atlas()
+    known = guild_cache()
     known.hear("THREAD_CREATE", {"id": "31", "guild_id": "5", "parent_id": "1", "owner_id": "99"})
     known.hear("CHANNEL_UPDATE", {"id": "1", "guild_id": "5", "parent_id": None})
     assert known.lineage(31) == (31, 1)
@@ -37,7 +37,7 @@ def test_what_is_new_moved_or_gone_is_noticed() -> None:
 
 
 def test_a_server_that_is_left_takes_its_channels_along_and_one_that_is_away_comes_back() -> None:
-    known = atlas()
+    known = guild_cache()
     known.hear("GUILD_DELETE", {"id": "5", "unavailable": True})
     assert known.guild_ids == {5}
     known.hear("GUILD_CREATE", GUILD)
@@ -46,14 +46,14 @@ def test_a_server_that_is_left_takes_its_channels_along_and_one_that_is_away_com
 
 
 def test_at_the_start_all_servers_are_known_at_once_and_not_one_by_one() -> None:
-    known = Atlas()
+    known = GuildCache()
     known.hear("READY", {"guilds": [{"id": "5", "unavailable": True}, {"id": "6", "unavailable": True}]})
     known.hear("GUILD_CREATE", GUILD)
     assert known.guild_ids == {5, 6}
 
 
 def test_channels_that_belong_to_each_other_end() -> None:
-    known = Atlas()
+    known = GuildCache()
     known.hear(
         "GUILD_CREATE",
         {"id": "5", "channels": [{"id": "1", "parent_id": "2"}, {"id": "2", "parent_id": "1"}]},

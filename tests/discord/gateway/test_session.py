@@ -17,10 +17,10 @@ from interactions import Client, Intents
 from interactions.api.http.route import Route
 from interactions.client.errors import WebSocketClosed
 
-from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway import http_client, session
 from discordianai.discord.gateway.http_client import ExemptingHTTPClient
-from discordianai.discord.gateway.session import Session
+from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import SessionEnded, SessionStarts
 
 pytestmark = pytest.mark.filterwarnings(
@@ -84,13 +84,13 @@ async def serving(server: Server) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def a_session(server: Server, url: str = "", route_base: str = "") -> AsyncIterator[Session]:
+async def a_session(server: Server, url: str = "", route_base: str = "") -> AsyncIterator[GatewaySession]:
     """The library's connection, not begun yet."""
     client = Client(intents=Intents.GUILDS, sync_interactions=False)
     client.http = ExemptingHTTPClient()
     await client.http.login("token")
-    session = Session(client, Intents.GUILDS, 0)
-    session.starts, session.figures = SessionStarts(), DiscordFigures()
+    session = GatewaySession(client, Intents.GUILDS, 0)
+    session.starts, session.figures = SessionStarts(), DiscordCounter()
     session.gateway_url = url or f"ws://{server.url}/gateway"
     client._connection_state = session
     try:
@@ -271,14 +271,14 @@ def test_resumes_without_an_answer_are_six_and_no_identify() -> None:
     """At once at first, then ever later, and the session is given up."""
     server = Server()
 
-    async def let_in(response: web.WebSocketResponse) -> None:
+    async def admitted(response: web.WebSocketResponse) -> None:
         await response.send_json(HELLO)
         await server.hear(response, 2)
         await response.send_json(ready(f"ws://{server.url}/gateway"))
         await asyncio.sleep(0.1)
         await response.close(code=4000)
 
-    server.scripts = [let_in, answers(server, 6, close=4000)]
+    server.scripts = [admitted, answers(server, 6, close=4000)]
     began = time.monotonic()
     assert play(server) == "the connection was closed with 4000"
     assert server.opcodes == [2, *[6] * session.RESUMES_UNANSWERED]
@@ -289,7 +289,7 @@ def test_op_7_in_a_loop_is_followed_ever_more_slowly_and_costs_no_identify() -> 
     """RESUMED comes each time, and does not last."""
     server = Server()
 
-    async def let_in(response: web.WebSocketResponse) -> None:
+    async def admitted(response: web.WebSocketResponse) -> None:
         await response.send_json(HELLO)
         await server.hear(response, 2)
         await response.send_json(ready(f"ws://{server.url}/gateway"))
@@ -297,7 +297,7 @@ def test_op_7_in_a_loop_is_followed_ever_more_slowly_and_costs_no_identify() -> 
         await server.hear(response, 99)
 
     resumed = {"op": 0, "t": "RESUMED", "s": 2, "d": {}}
-    server.scripts = [let_in, answers(server, 6, resumed, {"op": 7, "d": None})]
+    server.scripts = [admitted, answers(server, 6, resumed, {"op": 7, "d": None})]
 
     async def run() -> None:
         async with serving(server):

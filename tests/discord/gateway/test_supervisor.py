@@ -8,7 +8,7 @@ import structlog
 import trio
 import trio.testing
 
-from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway import supervisor
 from discordianai.discord.gateway.session_limit import (
     GatewayUnavailable,
@@ -42,7 +42,7 @@ class Failing:
     def __init__(self, error: Exception | None = None, healthy: float = 0.0) -> None:
         self.identifies: list[float] = []
         self.starts = SessionStarts(clock=trio.current_time)
-        self.figures = DiscordFigures()
+        self.figures = DiscordCounter()
         self._error = error
         self._healthy = healthy
 

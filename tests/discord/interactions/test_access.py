@@ -12,7 +12,7 @@ from discordianai.discord.interactions.access import (
     may_press,
     refusal,
 )
-from discordianai.discord.interactions.interaction import ADMINISTRATOR, MANAGE_MESSAGES, Origin
+from discordianai.discord.interactions.interaction import ADMINISTRATOR, MANAGE_MESSAGES, EventOrigin
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.records import Person
 from discordianai.settings import DiscordSettings
@@ -62,7 +62,7 @@ def rules(**settings: object) -> DiscordSettings:
         ),
     ],
 )
-def test_who_may_ask_where(settings: DiscordSettings, who: Origin, expected: str | None) -> None:
+def test_who_may_ask_where(settings: DiscordSettings, who: EventOrigin, expected: str | None) -> None:
     above = {CHANNEL: (CHANNEL, CATEGORY), THREAD: (THREAD, CHANNEL, CATEGORY)}
     lineage = above.get(who.place.channel_id, (who.place.channel_id,))
     assert refusal(who, settings, lineage) == expected
@@ -79,5 +79,5 @@ def test_who_may_ask_where(settings: DiscordSettings, who: Origin, expected: str
         (origin(person=ADMIN), True),
     ],
 )
-def test_a_button_is_for_who_asked_and_for_those_who_keep_order(who: Origin, expected: bool) -> None:
+def test_a_button_is_for_who_asked_and_for_those_who_keep_order(who: EventOrigin, expected: bool) -> None:
     assert may_press(who, Button(Action.STOP, ANN.id, "1"), rules(admin_user_ids=(ADMIN.id,))) is expected

@@ -6,15 +6,15 @@ from functools import partial
 import pytest
 import trio
 
-from discordianai.discord.interactions.open_questions import CROWD, GIVE_WAY, Admissions, Denial
+from discordianai.discord.interactions.open_questions import CROWD, GIVE_WAY, AdmissionDenied, OpenQuestions
 
 
-def admissions(capacity: int = 10, each: int = 10) -> Admissions:
-    return Admissions(capacity, each, trio.lowlevel.current_trio_token())
+def open_questions(capacity: int = 10, each: int = 10) -> OpenQuestions:
+    return OpenQuestions(capacity, each, trio.lowlevel.current_trio_token())
 
 
 async def test_after_closing_the_last_release_on_any_thread_ends_the_wait() -> None:
-    counted = admissions()
+    counted = open_questions()
     assert counted.admit(1) is None
     assert counted.admit(1) is None
     counted.close()
@@ -29,24 +29,24 @@ async def test_after_closing_the_last_release_on_any_thread_ends_the_wait() -> N
 
 
 async def test_with_nothing_open_closing_is_enough() -> None:
-    counted = admissions()
+    counted = open_questions()
     counted.close()
     with trio.fail_after(1):
         await counted.wait_idle()
-    assert counted.admit(1) is Denial.STOPPING
+    assert counted.admit(1) is AdmissionDenied.STOPPING
 
 
 async def test_one_person_cannot_take_the_room_of_all() -> None:
-    counted = admissions(capacity=5, each=2)
-    assert [counted.admit(1) for _ in range(3)] == [None, None, Denial.OWN_LINE_FULL]
-    assert [counted.admit(person) for person in (2, 3, 4, 5)] == [None, None, None, Denial.FULL]
+    counted = open_questions(capacity=5, each=2)
+    assert [counted.admit(1) for _ in range(3)] == [None, None, AdmissionDenied.OWN_LINE_FULL]
+    assert [counted.admit(person) for person in (2, 3, 4, 5)] == [None, None, None, AdmissionDenied.FULL]
     counted.release(1)
     assert counted.admit(1) is None
 
 
 async def test_two_threads_never_admit_more_than_there_is_room_for() -> None:
-    counted = admissions(capacity=1000, each=400)
-    admitted: list[Denial | None] = []
+    counted = open_questions(capacity=1000, each=400)
+    admitted: list[AdmissionDenied | None] = []
 
     def hammer(person: int) -> None:
         admitted.extend(counted.admit(person) for _ in range(1000))
@@ -60,7 +60,7 @@ async def test_two_threads_never_admit_more_than_there_is_room_for() -> None:
 
 
 async def test_answers_give_way_to_a_crowd_that_is_not_yet_acknowledged(autojump_clock: object) -> None:
-    counted = admissions(capacity=100, each=100)
+    counted = open_questions(capacity=100, each=100)
     for _ in range(CROWD + 2):
         counted.admit(1)
     began = trio.current_time()
@@ -79,7 +79,7 @@ async def test_answers_give_way_to_a_crowd_that_is_not_yet_acknowledged(autojump
 
 
 async def test_no_answer_gives_way_for_long(autojump_clock: object) -> None:
-    counted = admissions(capacity=100, each=100)
+    counted = open_questions(capacity=100, each=100)
     for _ in range(CROWD + 1):
         counted.admit(1)
     began = trio.current_time()

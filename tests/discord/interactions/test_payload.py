@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import interaction, message_event
 from discordianai.discord.interactions.payload import LARGEST_ID, Malformed, number, snowflake, text, value
 
@@ -196,12 +196,12 @@ def test_what_is_missing_is_malformed(read: Callable[[dict[str, Any], str], obje
 @given(ANY_JSON)
 def test_a_malformed_channel_does_not_hide_the_others_of_its_server(other: Any) -> None:
     """The rest of the list is learned all the same."""
-    atlas = Atlas()
+    guild_cache = GuildCache()
     channels = [
         {"id": other, "parent_id": "9"},
         {"id": "10", "parent_id": other},
         {"id": "11", "parent_id": "9"},
     ]
-    atlas.hear("GUILD_CREATE", {"id": "7", "channels": channels})
-    assert atlas.parent_of(11) == 9
-    assert atlas.guild_ids == {7}
+    guild_cache.hear("GUILD_CREATE", {"id": "7", "channels": channels})
+    assert guild_cache.parent_of(11) == 9
+    assert guild_cache.guild_ids == {7}

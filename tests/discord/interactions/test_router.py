@@ -20,18 +20,18 @@ from discordianai.discord.commands.command import (
     QuestionCommand,
 )
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import admission
 from discordianai.discord.interactions import router as routing
 from discordianai.discord.interactions.access import NOT_YOURS
-from discordianai.discord.interactions.admission import Intake
+from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.interaction import (
     AutocompleteInteraction,
     MessageCommandInteraction,
     ModalInteraction,
 )
-from discordianai.discord.interactions.message_event import Message
-from discordianai.discord.interactions.open_questions import Admissions
+from discordianai.discord.interactions.message_event import IncomingMessage
+from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.discord.interactions.outcomes import (
     CancelAnswer,
     OpenModal,
@@ -68,31 +68,31 @@ async def make_router(
     perplexity: bool = False,
     searching: bool | None = None,
     discord: DiscordSettings | None = None,
-    atlas: Atlas | None = None,
+    guild_cache: GuildCache | None = None,
     commands: Sequence[Command] = COMMANDS,
-) -> tuple[InteractionRouter, Admissions]:
-    admissions = Admissions(capacity, each, trio.lowlevel.current_trio_token())
+) -> tuple[InteractionRouter, OpenQuestions]:
+    open_questions = OpenQuestions(capacity, each, trio.lowlevel.current_trio_token())
     made = settings(discord, limits, perplexity=perplexity, searching=searching)
-    taking = Intake(made, admissions, count(1), clock or Clock())
+    taking = Admission(made, open_questions, count(1), clock or Clock())
     offered = OfferedCommands(commands, offer(made))
-    return InteractionRouter(made, offered, taking, atlas or Atlas()), admissions
+    return InteractionRouter(made, offered, taking, guild_cache or GuildCache()), open_questions
 
 
 async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None:
-    router, admissions = await make_router()
+    router, open_questions = await make_router()
     question = router.route(command({"prompt": "  why? @everyone  ", "private": True}))
     assert isinstance(question, Question)
     assert question.text == "why? @everyone"
     assert question.address.private
-    assert admissions.open == 1
+    assert open_questions.open == 1
 
 
 @pytest.mark.parametrize("prompt", ["", "   \n\t", "\u200b\u200d\u2060", "\u202e\u200f", "\u3000"])
 async def test_a_question_that_shows_nothing_is_refused(prompt: str) -> None:
-    router, admissions = await make_router(perplexity=True)
+    router, open_questions = await make_router(perplexity=True)
     for name, option in (("ask", "prompt"), ("search", "query")):
         assert router.route(command({option: prompt}, name)) == Refuse(admission.EMPTY)
-    assert admissions.open == 0
+    assert open_questions.open == 0
 
 
 async def test_what_discord_lets_through_is_taken_and_more_is_refused() -> None:
@@ -121,7 +121,7 @@ async def test_a_provider_that_is_not_set_up_is_refused() -> None:
 
 async def test_who_asks_too_often_reads_how_long_to_wait_and_others_go_on() -> None:
     clock = Clock()
-    router, admissions = await make_router(clock=clock)
+    router, open_questions = await make_router(clock=clock)
     for _ in range(10):
         assert isinstance(router.route(command()), Question)
     clock.now = 18.5
@@ -129,13 +129,13 @@ async def test_who_asks_too_often_reads_how_long_to_wait_and_others_go_on() -> N
     assert isinstance(router.route(command(person=Person(11, "Bob"))), Question)
     clock.now = 60.0
     assert isinstance(router.route(command()), Question)
-    assert admissions.open == 12
+    assert open_questions.open == 12
 
 
 async def test_a_whole_server_has_a_limit_too_and_other_places_go_on() -> None:
     clock = Clock()
     limits = RateLimitSettings(server=ServerRateSettings(questions=2))
-    router, admissions = await make_router(clock=clock, limits=limits)
+    router, open_questions = await make_router(clock=clock, limits=limits)
     for number in range(2):
         assert isinstance(router.route(command(person=Person(number, "x"))), Question)
     clock.now = 20.0
@@ -143,18 +143,18 @@ async def test_a_whole_server_has_a_limit_too_and_other_places_go_on() -> None:
     assert refused == Refuse("This server asks a lot of questions. Please wait 40 seconds.")
     assert isinstance(router.route(command(person=Person(3, "x"), guild_id=6)), Question)
     assert isinstance(router.route(command(person=Person(3, "x"), guild_id=None)), Question)
-    assert admissions.open == 4
+    assert open_questions.open == 4
 
 
 async def test_who_has_a_full_line_of_their_own_is_told_and_it_counts_as_no_question() -> None:
     limits = RateLimitSettings(user=UserRateSettings(questions=6))
-    router, admissions = await make_router(each=5, limits=limits)
+    router, open_questions = await make_router(each=5, limits=limits)
     for _ in range(5):
         assert isinstance(router.route(command()), Question)
     for _ in range(10):
         assert router.route(command()) == Refuse(admission.OWN_LINE_FULL.format(most=5))
     assert isinstance(router.route(command(person=Person(11, "Bob"))), Question)
-    admissions.release(ANN.id)
+    open_questions.release(ANN.id)
     assert isinstance(router.route(command()), Question)
 
 
@@ -182,28 +182,28 @@ STOP, GO_ON = Button(Action.STOP, ANN.id, "77").custom_id, Button(Action.GO_ON, 
 
 
 async def test_stop_withdraws_the_question_it_stands_under() -> None:
-    router, admissions = await make_router()
+    router, open_questions = await make_router()
     stopped = router.route(press(STOP))
     assert isinstance(stopped, CancelAnswer)
     assert stopped.interaction_id == 77
-    assert admissions.open == 0
+    assert open_questions.open == 0
 
 
 async def test_going_on_is_a_question_of_who_asked_and_as_private_as_the_answer() -> None:
-    router, admissions = await make_router(each=1)
+    router, open_questions = await make_router(each=1)
     question = router.route(press(GO_ON, person=BOB, permissions=1 << 13, private=True))
     assert isinstance(question, Question)
     assert question.person == ANN
     assert question.address.private
     assert router.route(press(GO_ON)) == Refuse(admission.OWN_LINE_FULL.format(most=5))
-    admissions.release(ANN.id)
+    open_questions.release(ANN.id)
 
 
 @pytest.mark.parametrize("custom_id", [STOP, GO_ON])
 async def test_a_stranger_presses_in_vain(custom_id: str) -> None:
-    router, admissions = await make_router()
+    router, open_questions = await make_router()
     assert router.route(press(custom_id, person=BOB)) == Refuse(NOT_YOURS)
-    assert admissions.open == 0
+    assert open_questions.open == 0
 
 
 OLD_BUTTONS = (
@@ -219,16 +219,16 @@ async def test_a_button_of_another_version_says_so(custom_id: str) -> None:
 
 
 async def test_a_blocked_person_uses_up_nothing() -> None:
-    router, admissions = await make_router(discord=DiscordSettings(blocked_user_ids=(10,)))
+    router, open_questions = await make_router(discord=DiscordSettings(blocked_user_ids=(10,)))
     assert isinstance(router.route(command()), Refuse)
-    assert admissions.open == 0
+    assert open_questions.open == 0
 
 
 async def test_when_too_many_are_open_or_the_bot_stops_new_ones_are_told_which() -> None:
-    router, admissions = await make_router(capacity=1)
+    router, open_questions = await make_router(capacity=1)
     assert isinstance(router.route(command()), Question)
     assert router.route(command()) == Refuse(admission.BUSY)
-    admissions.close()
+    open_questions.close()
     assert router.route(command()) == Refuse(admission.STOPPING)
 
 
@@ -244,17 +244,17 @@ SAID = Said("why?", ANN.id, 5, ConversationKey(1, ANN.id))
 
 
 async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
-    router, admissions = await make_router(perplexity=True)
+    router, open_questions = await make_router(perplexity=True)
     for custom_id, search in ((AGAIN, False), (SEARCH, True)):
         wanted = router.route(press(custom_id, person=BOB, permissions=1 << 13))
         assert isinstance(wanted, Regenerate)
         assert (wanted.turn, wanted.person_id) == (TURN, ANN.id)
-        assert admissions.open == 0
+        assert open_questions.open == 0
         question = router.regenerate(wanted, SAID)
         assert isinstance(question, Question)
         assert (question.text, question.person, question.search) == ("why?", ANN, search)
         assert question.provider is None
-        admissions.release(ANN.id)
+        open_questions.release(ANN.id)
 
 
 @pytest.mark.parametrize(
@@ -269,11 +269,11 @@ async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
     ],
 )
 async def test_what_is_forgotten_or_was_said_elsewhere_is_not_asked_again(said: Said | None) -> None:
-    router, admissions = await make_router()
+    router, open_questions = await make_router()
     wanted = router.route(press(AGAIN))
     assert isinstance(wanted, Regenerate)
     assert router.regenerate(wanted, said) == Refuse(routing.TOO_OLD)
-    assert admissions.open == 0
+    assert open_questions.open == 0
 
 
 async def test_of_a_shared_conversation_the_name_is_not_asked_along() -> None:
@@ -286,7 +286,7 @@ async def test_of_a_shared_conversation_the_name_is_not_asked_along() -> None:
 
 
 async def test_handled_commands_are_for_the_person_alone_and_have_a_limit_of_their_own() -> None:
-    router, admissions = await make_router()
+    router, open_questions = await make_router()
     for name in ("history", "forget", "help"):
         run = router.route(command({}, name))
         assert isinstance(run, RunCommand)
@@ -295,7 +295,7 @@ async def test_handled_commands_are_for_the_person_alone_and_have_a_limit_of_the
     assert isinstance(decisions[-1], Refuse)
     assert isinstance(router.route(command({}, "help", person=BOB)), RunCommand)
     assert isinstance(router.route(command()), Question)
-    assert admissions.open == 1
+    assert open_questions.open == 1
 
 
 async def test_how_the_bot_is_only_admins_may_see() -> None:
@@ -374,8 +374,8 @@ async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> N
 async def test_models_are_suggested_while_one_types() -> None:
     models = OpenAISettings(api_key=SecretStr("key"), more_models=("gpt-5", "o9"))
     made = settings().model_copy(update={"providers": ProvidersSettings(openai=models)})
-    taking = Intake(made, (await make_router())[1], count(1))
-    router = InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), taking, Atlas())
+    taking = Admission(made, (await make_router())[1], count(1))
+    router = InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), taking, GuildCache())
     assert router.route(AutocompleteInteraction(origin(), "ask", "model", "5")) == SuggestChoices(("gpt-5",))
     assert router.route(AutocompleteInteraction(origin(), "ask", "other", "5")) == SuggestChoices(())
     question = router.route(command({"prompt": "why?", "model": "o9"}))
@@ -387,16 +387,16 @@ async def test_models_are_suggested_while_one_types() -> None:
 BOT = 99
 
 
-def message(text: str = "why?", **more: object) -> Message:
-    made: Message = replace(Message(origin(), text), **more)  # type: ignore[arg-type]  # by name
+def message(text: str = "why?", **more: object) -> IncomingMessage:
+    made: IncomingMessage = replace(IncomingMessage(origin(), text), **more)  # type: ignore[arg-type]  # by name
     return made
 
 
 async def test_messages_for_the_bot_are_questions_and_others_are_none() -> None:
-    atlas = Atlas()
+    guild_cache = GuildCache()
     thread = {"id": "30", "type": 11, "parent_id": "1", "owner_id": str(BOT)}
-    atlas.hear("GUILD_CREATE", {"id": "5", "channels": [{"id": "1"}], "threads": [thread]})
-    router, _ = await make_router(atlas=atlas)
+    guild_cache.hear("GUILD_CREATE", {"id": "5", "channels": [{"id": "1"}], "threads": [thread]})
+    router, _ = await make_router(guild_cache=guild_cache)
     for said in (
         message(mentions_bot=True),
         message(replies_to_bot=True),

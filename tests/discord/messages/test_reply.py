@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.messages.pace import Pace
+from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import (
     Body,
     FakeMessages,
@@ -25,12 +25,12 @@ from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, Reply
 from discordianai.discord.rendering.splitting import split
 from discordianai.records import Citation
 from tests.discord.builders import question
-from tests.discord.markdown_texts import documents
+from tests.discord.rendering.markdown_texts import documents
 
 
 def options(**more: Any) -> ReplyOptions:
     """One edit a second, and as many messages as it takes."""
-    return replace(ReplyOptions(Pace(1.0), max_messages=50), **more)
+    return replace(ReplyOptions(EditPace(1.0), max_messages=50), **more)
 
 
 async def end(reply: DiscordReply, closing: Closing | None = None) -> None:
@@ -441,7 +441,7 @@ async def test_an_answer_that_is_remembered_can_be_asked_again_and_searched(
 async def test_the_more_answers_stream_the_slower_each_is_edited(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    pace = Pace(1.0)
+    pace = EditPace(1.0)
     all_messages = [FakeMessages(0.05) for _ in range(200)]
 
     async def stream(messages: FakeMessages) -> None:

@@ -17,7 +17,7 @@ from discordianai.discord.rendering.characters import (
     units,
 )
 from discordianai.surrogates import well_formed
-from tests.discord.markdown_texts import CLUSTERS, ODDITIES, texts
+from tests.discord.rendering.markdown_texts import CLUSTERS, ODDITIES, texts
 
 clusters = st.lists(
     st.one_of(

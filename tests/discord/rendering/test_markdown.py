@@ -11,7 +11,7 @@ from discordianai.discord.rendering.markdown import (
     may_open,
     whole_spans,
 )
-from tests.discord.markdown_texts import CITATIONS, LINKS
+from tests.discord.rendering.markdown_texts import CITATIONS, LINKS
 
 OPEN_BLOCKS = {
     "```python\ncode": ("```python", "```"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks.splitting import PIECES, sized
 from discordianai.discord.rendering.splitting import closed, cut, settled, split, units
-from tests.discord.markdown_texts import (
+from tests.discord.rendering.markdown_texts import (
     CITATIONS,
     LINKS,
     documents,

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from discordianai.conversations.store import Health
 from discordianai.discord.discord_statistics import Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelFigures, Outcome
-from discordianai.operations.advice import Change, advise, as_markdown, as_text, period
+from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
+from discordianai.operations.advice import SettingChange, advise, as_markdown, as_text, period
 from discordianai.operations.advice.bot_rules import BOT_RULES
 from discordianai.operations.advice.provider_rules import PROVIDER_RULES
 from discordianai.operations.advice.recommendation import Use
-from discordianai.operations.snapshot import ProviderFigures, Snapshot, from_document, from_json, to_json
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_document, from_json, to_json
 from tests.operations.builders import HOUR, STARTED, latency, provider, well
 
 OPENAI = "openai"
@@ -29,13 +29,13 @@ def with_dispatch(**changes: object) -> Snapshot:
 
 
 def with_provider(**changes: object) -> Snapshot:
-    figures: ProviderFigures = replace(provider(), **changes)  # type: ignore[arg-type]  # by name
+    figures: ProviderSnapshot = replace(provider(), **changes)  # type: ignore[arg-type]  # by name
     return well(providers={**well().providers, OPENAI: figures})
 
 
 def with_outcomes(**counts: int) -> Snapshot:
-    outcomes = {Outcome(name): count for name, count in counts.items()}
-    return with_dispatch(models={"gpt-5-mini": ModelFigures(outcomes)}, requests=sum(counts.values()))
+    outcomes = {RequestOutcome(name): count for name, count in counts.items()}
+    return with_dispatch(models={"gpt-5-mini": ModelStatistics(outcomes)}, requests=sum(counts.values()))
 
 
 def with_settings(snapshot: Snapshot, **changes: float | None) -> Snapshot:
@@ -69,19 +69,19 @@ WAITS = latency({0.5: 900, 4.0: 100})
 CALM = latency({0.0005: 1000})
 FULL_AT_THE_BUDGET = {"last_chunk": latency({4.0: 1000}), "busiest": 45, "in_flight": 45}
 
-TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
+TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
     (
         "the pool is full",
         with_dispatch(busiest=47, last_chunk=latency({9.0: 1000})),
         "pool of OpenAI is nearly full",
-        (Change(KEY + "max_connections", "50", "75"),),
+        (SettingChange(KEY + "max_connections", "50", "75"),),
         with_dispatch(busiest=40),
     ),
     (
         "the pool is full, and the budget carries little more",
         with_dispatch(busiest=48, last_chunk=latency({6.6: 1000})),
         "pool of OpenAI is nearly full",
-        (Change(KEY + "max_connections", "50", "55"),),
+        (SettingChange(KEY + "max_connections", "50", "55"),),
         # It carries 500 a minute, of 4 s each: 33 at once.
         with_dispatch(busiest=48, last_chunk=latency({4.0: 1000})),
     ),
@@ -89,14 +89,14 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "questions wait, the pool is not full, the budget hardly used",
         with_dispatch(waited=WAITS, requests_left=450),
         "wait for OpenAI, although its budget is hardly used",
-        (Change("rate_limits.openai.requests_per_minute", "500", "1000"),),
+        (SettingChange("rate_limits.openai.requests_per_minute", "500", "1000"),),
         with_dispatch(waited=CALM, requests_left=450),
     ),
     (
         "questions wait for the budget of tokens",
         with_dispatch(waited=WAITS, tokens_left=1_000),
         "wait for the budget of OpenAI",
-        (Change("rate_limits.openai.tokens_per_minute", "200000", "400000"),),
+        (SettingChange("rate_limits.openai.tokens_per_minute", "200000", "400000"),),
         with_dispatch(waited=latency({4.0: 19}), tokens_left=1_000),
     ),
     (
@@ -110,21 +110,21 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "the slots are full because the budget carries no more",
         with_dispatch(waited=WAITS, requests_left=3, **FULL_AT_THE_BUDGET),
         "wait for the budget of OpenAI",
-        (Change("rate_limits.openai.requests_per_minute", "500", "1000"),),
+        (SettingChange("rate_limits.openai.requests_per_minute", "500", "1000"),),
         with_dispatch(waited=CALM, requests_left=3, **FULL_AT_THE_BUDGET),
     ),
     (
         "429s, by the settings",
         with_dispatch(rate_limited=20),
         "OpenAI refuses requests as too many",
-        (Change("rate_limits.openai.requests_per_minute", "500", "400"),),
+        (SettingChange("rate_limits.openai.requests_per_minute", "500", "400"),),
         with_dispatch(rate_limited=4),
     ),
     (
         "429s, although the provider's own limit is kept",
         with_dispatch(rate_limited=20, requests_limit=3000),
         "OpenAI refuses requests as too many",
-        (Change("rate_limits.openai.burst", "not set", "300"),),
+        (SettingChange("rate_limits.openai.burst", "not set", "300"),),
         with_dispatch(rate_limited=2, requests_limit=3000),
     ),
     (
@@ -133,7 +133,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
             with_dispatch(rate_limited=20, requests_limit=3000, busiest=30), rate_limits__openai__burst=50
         ),
         "OpenAI refuses requests as too many",
-        (Change(KEY + "max_connections", "50", "25"),),
+        (SettingChange(KEY + "max_connections", "50", "25"),),
         well(),
     ),
     (
@@ -150,42 +150,44 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
                     provider(),
                     dispatch=replace(
                         provider().dispatch,
-                        models={"m": ModelFigures({Outcome.ANSWERED: 900, Outcome.TIMED_OUT: 40})},
+                        models={
+                            "m": ModelStatistics({RequestOutcome.ANSWERED: 900, RequestOutcome.TIMED_OUT: 40})
+                        },
                         first_chunk=latency({1.0: 900, 11.0: 40}),
                     ),
                 )
             },
         ),
         "OpenAI is often too slow",
-        (Change("providers.openai.first_token_timeout", "20", "30"),),
+        (SettingChange("providers.openai.first_token_timeout", "20", "30"),),
         with_outcomes(answered=980, timed_out=10),
     ),
     (
         "requests time out in the midst",
         with_outcomes(answered=900, timed_out=40),
         "OpenAI is often too slow",
-        (Change("providers.openai.read_timeout", "45", "70"),),
+        (SettingChange("providers.openai.read_timeout", "45", "70"),),
         with_outcomes(answered=900, timed_out=2),
     ),
     (
         "connections are lost",
         with_outcomes(answered=900, connection_lost=20, cut=20),
         "Connections to OpenAI are often lost",
-        (Change(KEY + "ping_interval", "15", "5"),),
+        (SettingChange(KEY + "ping_interval", "15", "5"),),
         with_outcomes(answered=980, connection_lost=10),
     ),
     (
         "connections are opened again and again, as few are kept",
         with_settings(with_pool(busiest=40, opened=800), connection_pool__openai__max_keepalive=2),
         "opened again and again",
-        (Change(KEY + "max_keepalive", "2", "4"),),
+        (SettingChange(KEY + "max_keepalive", "2", "4"),),
         with_pool(busiest=40, opened=100),
     ),
     (
         "connections are opened again and again, as they are not kept for long",
         with_pool(busiest=1, requests=40, opened=36),
         "opened again and again",
-        (Change(KEY + "keepalive_expiry", "60", "270"),),
+        (SettingChange(KEY + "keepalive_expiry", "60", "270"),),
         # So few questions that no connection is worth keeping.
         with_pool(busiest=1, requests=40, opened=36, seconds=40 * HOUR),
     ),
@@ -200,14 +202,14 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "the line was full",
         with_dispatch(refused=5, line_full=5),
         "The line of OpenAI was full",
-        (Change("dispatch.queue_size", "200", "400"),),
+        (SettingChange("dispatch.queue_size", "200", "400"),),
         with_dispatch(refused=5),
     ),
     (
         "the key is wrong",
         with_outcomes(authentication=1),
         "OpenAI does not accept the key",
-        (Change("providers.openai.api_key", "the one that is set", "one that is valid"),),
+        (SettingChange("providers.openai.api_key", "the one that is set", "one that is valid"),),
         with_outcomes(answered=1),
     ),
     ("the account is used up", with_outcomes(quota=1), "account at OpenAI is used up", (), well()),
@@ -215,21 +217,21 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "requests are refused as wrong",
         with_outcomes(answered=50, bad_request=10),
         "OpenAI refuses requests as wrong",
-        (Change("providers.openai.model", "gpt-5-mini", "one that the account may use"),),
+        (SettingChange("providers.openai.model", "gpt-5-mini", "one that the account may use"),),
         with_outcomes(answered=500, bad_request=10),
     ),
     (
         "questions are not protected",
         well(questions=replace(well().questions, unprotected=30)),
         "not protected against a crash",
-        (Change("conversations.database", "where it is", "a path on a faster disk"),),
+        (SettingChange("conversations.database", "where it is", "a path on a faster disk"),),
         well(questions=replace(well().questions, unprotected=2)),
     ),
     (
         "the store is slow",
         with_store(writes=latency({0.004: 900, 0.3: 100})),
         "The database is slow",
-        (Change("conversations.database", "where it is", "a path on a faster disk"),),
+        (SettingChange("conversations.database", "where it is", "a path on a faster disk"),),
         with_store(writes=latency({0.004: 900, 0.09: 100})),
     ),
     (
@@ -244,7 +246,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
         "the cache is too small",
         with_store(cached_bytes=16 * 2**20, cache_hits=1000, cache_misses=4000),
         "The cache of conversations is too small",
-        (Change("conversations.cache_megabytes", "16", "32"),),
+        (SettingChange("conversations.cache_megabytes", "16", "32"),),
         with_store(cached_bytes=2**20, cache_hits=1000, cache_misses=4000),
     ),
     (
@@ -257,7 +259,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
             conversations__cache_megabytes=400.0,
         ),
         "The bot takes much memory",
-        (Change("conversations.cache_megabytes", "400", "200"),),
+        (SettingChange("conversations.cache_megabytes", "400", "200"),),
         well(process=replace(well().process, memory_bytes=500 * 2**20)),
     ),
     (
@@ -304,7 +306,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[Change, ...], Snapshot]] = [
     ids=[row[0] for row in TABLE],
 )
 def test_a_finding_comes_when_it_should_and_not_otherwise(
-    ill: Snapshot, title: str, changes: tuple[Change, ...], not_quite: Snapshot
+    ill: Snapshot, title: str, changes: tuple[SettingChange, ...], not_quite: Snapshot
 ) -> None:
     found = [finding for finding in advise(ill) if title in finding.title]
     assert [finding.changes for finding in found] == [changes]
@@ -362,7 +364,7 @@ def test_over_http_1_there_is_advice_without_figures_of_a_pool() -> None:
         pool=None, dispatch=replace(provider().dispatch, busiest=50, last_chunk=latency({9.0: 1000}))
     )
     (finding,) = advise(snapshot)
-    assert finding.changes == (Change(KEY + "max_connections", "50", "75"),)
+    assert finding.changes == (SettingChange(KEY + "max_connections", "50", "75"),)
 
 
 ODD = (0, -1, 1, 10**20, 0.0, -1.5, 1e308, 5e-324, math.inf, -math.inf, math.nan)
@@ -411,7 +413,7 @@ def everything() -> Snapshot:
         breaker=BreakerState.OPEN,
         line_full=5,
         rate_limited=100,
-        models={"m": ModelFigures(dict.fromkeys(Outcome, 100))},
+        models={"m": ModelStatistics(dict.fromkeys(RequestOutcome, 100))},
     )
     both = dict.fromkeys((OPENAI, "perplexity"), worst.providers[OPENAI])
     return replace(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.operations.checks.findings import CheckStatus, Finding
 
 
 def about(findings: Iterable[Finding], subject: str) -> Finding:
@@ -12,7 +12,7 @@ def about(findings: Iterable[Finding], subject: str) -> Finding:
     return found[0]
 
 
-def subjects(findings: Iterable[Finding], *verdicts: Verdict) -> set[str]:
+def subjects(findings: Iterable[Finding], *verdicts: CheckStatus) -> set[str]:
     """What was found to be like that."""
     return {finding.subject for finding in findings if finding.verdict in verdicts}
 

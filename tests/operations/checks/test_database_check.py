@@ -12,7 +12,7 @@ import trio
 from discordianai.conversations.lock import DatabaseLock
 from discordianai.conversations.sqlite import open_store
 from discordianai.operations.checks import database_check
-from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.operations.checks.findings import CheckStatus, Finding
 from tests.conversations.builders import SLOW
 from tests.operations.checks.builders import about, everything, subjects
 
@@ -37,20 +37,20 @@ def look(path: Path) -> list[Finding]:
 def test_a_sound_database_is_in_order_and_looking_at_it_leaves_nothing_behind(made: Path) -> None:
     before = sorted(made.parent.iterdir())
     findings = look(made)
-    assert subjects(findings, Verdict.WARNING, Verdict.PROBLEM) == set()
+    assert subjects(findings, CheckStatus.WARNING, CheckStatus.PROBLEM) == set()
     assert "is readable, and has schema" in about(findings, "database").found
     assert sorted(made.parent.iterdir()) == before
 
 
 def test_a_database_that_is_not_there_yet_is_in_order(tmp_path: Path) -> None:
     findings = look(tmp_path / "new.sqlite3")
-    assert about(findings, "database").verdict is Verdict.OK
+    assert about(findings, "database").verdict is CheckStatus.OK
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     (finding,) = look(tmp_path / "no-such-folder" / "bot.sqlite3")
-    assert finding.verdict is Verdict.PROBLEM
+    assert finding.verdict is CheckStatus.PROBLEM
     assert f"mkdir -p {tmp_path}/no-such-folder" in finding.advice
 
 
@@ -59,7 +59,7 @@ def test_a_file_that_is_open_to_others_is_a_problem(made: Path, suffix: str) -> 
     file = made.with_name(made.name + suffix)
     file.touch()
     file.chmod(0o640)
-    problems = [finding for finding in look(made) if finding.verdict is Verdict.PROBLEM]
+    problems = [finding for finding in look(made) if finding.verdict is CheckStatus.PROBLEM]
     assert [finding.advice for finding in problems] == [f"chmod 600 {file}"]
 
 
@@ -71,7 +71,7 @@ def test_a_running_bot_is_told_and_its_database_read_beside_it(made: Path) -> No
         findings = look(made)
     lock.release()
     assert about(findings, "bot").figures == {"running": True}
-    assert about(findings, "database").verdict is Verdict.OK
+    assert about(findings, "database").verdict is CheckStatus.OK
 
 
 def test_an_older_schema_is_in_order_and_a_newer_one_is_not(made: Path) -> None:
@@ -82,7 +82,7 @@ def test_an_older_schema_is_in_order_and_a_newer_one_is_not(made: Path) -> None:
     with closing(sqlite3.connect(made)) as connection:
         connection.execute("PRAGMA user_version = 1000")
     assert "newer version of this program" in about(look(made), "database").found
-    assert about(look(made), "database").verdict is Verdict.PROBLEM
+    assert about(look(made), "database").verdict is CheckStatus.PROBLEM
 
 
 def test_another_program_s_database_is_a_problem(tmp_path: Path) -> None:
@@ -91,22 +91,22 @@ def test_another_program_s_database_is_a_problem(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE t (x)")
     path.chmod(0o600)
     finding = about(look(path), "database")
-    assert finding.verdict is Verdict.PROBLEM
+    assert finding.verdict is CheckStatus.PROBLEM
     assert "another program's database" in finding.found
 
 
 def test_a_damaged_file_is_a_problem_and_nothing_of_it_is_repeated(made: Path) -> None:
     made.write_bytes(b"SQLite format 3\x00" + b"a person's words" * 500)
     findings = look(made)
-    assert about(findings, "database").verdict is Verdict.PROBLEM
+    assert about(findings, "database").verdict is CheckStatus.PROBLEM
     assert "person" not in everything(findings)
 
 
 @pytest.mark.parametrize(
-    ("free", "verdict"), [(10, Verdict.PROBLEM), (300, Verdict.WARNING), (5_000, Verdict.OK)]
+    ("free", "verdict"), [(10, CheckStatus.PROBLEM), (300, CheckStatus.WARNING), (5_000, CheckStatus.OK)]
 )
 def test_a_disk_that_is_nearly_full_is_told(
-    made: Path, monkeypatch: pytest.MonkeyPatch, free: int, verdict: Verdict
+    made: Path, monkeypatch: pytest.MonkeyPatch, free: int, verdict: CheckStatus
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=free, f_frsize=2**20))
     assert about(look(made), "free disk").verdict is verdict
@@ -116,7 +116,7 @@ def test_a_file_and_a_folder_of_somebody_else_are_told(made: Path, monkeypatch: 
     monkeypatch.setattr(os, "geteuid", lambda: 54_321)
     monkeypatch.setattr(os, "access", lambda _path, mode, **_: mode == os.F_OK)
     findings = look(made)
-    told = [finding.found for finding in findings if finding.verdict is not Verdict.OK]
+    told = [finding.found for finding in findings if finding.verdict is not CheckStatus.OK]
     assert any("user 54321 may not write in" in found for found in told)
     assert any("and this is user 54321" in found for found in told)
-    assert about(findings, "bot").verdict is Verdict.WARNING  # whose lock cannot be looked at
+    assert about(findings, "bot").verdict is CheckStatus.WARNING  # whose lock cannot be looked at

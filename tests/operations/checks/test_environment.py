@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.operations.checks import environment
-from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.sandbox.certificates import Authority
 from tests.operations.checks.builders import about, everything
 
@@ -36,7 +36,7 @@ def test_the_authorities_of_ssl_cert_file_are_counted(
     authority.write_ca(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     finding = about(look(), "certificates")
-    assert finding.verdict is Verdict.OK
+    assert finding.verdict is CheckStatus.OK
     assert finding.figures["authorities"] == 1
 
 
@@ -49,13 +49,13 @@ def test_certificates_that_are_not_there_are_a_problem(
         file.write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    assert about(look(), "certificates").verdict is Verdict.PROBLEM
+    assert about(look(), "certificates").verdict is CheckStatus.PROBLEM
 
 
 def test_a_proxy_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example:3128/path")
     finding = about(look(), "proxies")
-    assert finding.verdict is Verdict.OK
+    assert finding.verdict is CheckStatus.OK
     assert finding.figures == {"proxy": "http://proxy.example:3128"}
     assert "secret" not in everything(look())
 
@@ -71,10 +71,10 @@ def test_a_proxy_with_which_the_bot_would_not_start_is_a_problem(
 
 
 def test_without_the_package_h2_it_is_told_how_to_get_http2(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert about(look(), "http2").verdict is Verdict.OK
+    assert about(look(), "http2").verdict is CheckStatus.OK
     monkeypatch.setattr(
         environment, "find_spec", lambda name: None if name == "h2" else importlib.util.find_spec(name)
     )
     finding = about(look(), "http2")
-    assert finding.verdict is Verdict.WARNING
+    assert finding.verdict is CheckStatus.WARNING
     assert "pip install" in finding.advice

@@ -10,7 +10,7 @@ import trio
 
 from discordianai import settings_file
 from discordianai.operations.checks.discord_check import judge_intents, judge_starts
-from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online import ask_all
 from discordianai.sandbox.bot import Sandbox, open_sandbox
 from discordianai.sandbox.certificates import Authority, make_authority
@@ -23,7 +23,7 @@ from tests.transport.connect_proxy import ConnectProxy, open_proxy
 
 FAST = ServiceOptions(first_token=0.01, between_tokens=0.001)
 SECRETS = ("sandbox-token", "sandbox-key")
-BAD = (Verdict.WARNING, Verdict.PROBLEM)
+BAD = (CheckStatus.WARNING, CheckStatus.PROBLEM)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ async def test_where_all_is_well_everything_is_told(stage: Stage) -> None:
     assert subjects(findings, *BAD) == set()
     assert about(findings, "discord bot").found == "it is discordianai"
     assert about(findings, "discord starts").figures == {"remaining": 1000, "total": 1000}
-    assert {"discord connection", "discord gateway", "clock"} <= subjects(findings, Verdict.OK)
+    assert {"discord connection", "discord gateway", "clock"} <= subjects(findings, CheckStatus.OK)
     for name, model in (("openai", "gpt-6-luna"), ("perplexity", "fast")):
         assert about(findings, f"{name} connection").figures["protocol"] == "HTTP/2"
         answer = about(findings, f"{name} answer")
@@ -99,32 +99,32 @@ async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stag
     assert about(findings, "discord").fatal
     assert "Reset Token" in about(findings, "discord").advice
     assert "another-token" not in everything(findings)
-    assert about(findings, "openai answer").verdict is Verdict.OK
+    assert about(findings, "openai answer").verdict is CheckStatus.OK
 
 
 @pytest.mark.parametrize(
     ("fault", "verdict", "said", "advice"),
     [
-        (Fault.wrong_key(), Verdict.PROBLEM, "the key is rejected", "put a valid key where"),
-        (Fault.quota(), Verdict.PROBLEM, "the account is used up", "top it up at OpenAI"),
-        (Fault.rate_limited(), Verdict.WARNING, "at its limit right now", "[rate_limits.openai]"),
+        (Fault.wrong_key(), CheckStatus.PROBLEM, "the key is rejected", "put a valid key where"),
+        (Fault.quota(), CheckStatus.PROBLEM, "the account is used up", "top it up at OpenAI"),
+        (Fault.rate_limited(), CheckStatus.WARNING, "at its limit right now", "[rate_limits.openai]"),
         (
             Fault(Kind.STATUS, status=503),
-            Verdict.PROBLEM,
+            CheckStatus.PROBLEM,
             "OpenAI is having trouble right now",
             "status page",
         ),
         (
             Fault(Kind.STATUS, status=400, param="reasoning_effort"),
-            Verdict.PROBLEM,
+            CheckStatus.PROBLEM,
             "reasoning_effort",
             "[providers.openai]",
         ),
-        (Fault(Kind.CUT), Verdict.PROBLEM, "The connection to OpenAI was lost", "try again"),
+        (Fault(Kind.CUT), CheckStatus.PROBLEM, "The connection to OpenAI was lost", "try again"),
     ],
 )
 async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
-    stage: Stage, fault: Fault, verdict: Verdict, said: str, advice: str
+    stage: Stage, fault: Fault, verdict: CheckStatus, said: str, advice: str
 ) -> None:
     async with stage() as scene:
         scene.sandbox.openai.misbehave(fault)
@@ -133,8 +133,8 @@ async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
     assert finding.verdict is verdict
     assert said in finding.found
     assert advice in finding.advice
-    assert about(findings, "perplexity answer").verdict is Verdict.OK
-    assert about(findings, "openai connection").verdict is Verdict.OK
+    assert about(findings, "perplexity answer").verdict is CheckStatus.OK
+    assert about(findings, "openai connection").verdict is CheckStatus.OK
 
 
 async def test_a_wrong_key_is_rejected_by_the_provider_itself(stage: Stage) -> None:
@@ -148,14 +148,14 @@ async def test_a_model_that_is_not_known_is_told_by_its_name(stage: Stage) -> No
     async with stage() as scene:
         findings = await scene.ask({"providers.openai": {"model": "gpt-unheard-of"}})
     assert "the model gpt-unheard-of is not known" in about(findings, "openai answer").found
-    assert about(findings, "openai answer").verdict is Verdict.PROBLEM
+    assert about(findings, "openai answer").verdict is CheckStatus.PROBLEM
 
 
 async def test_a_server_without_http2_is_told_with_the_reason(stage: Stage) -> None:
     async with stage(server=ServerOptions(alpn=("http/1.1",))) as scene:
         findings = await scene.ask()
     finding = about(findings, "openai connection")
-    assert finding.verdict is Verdict.OK
+    assert finding.verdict is CheckStatus.OK
     assert finding.found.endswith("HTTP/1.1, as the server does not offer HTTP/2")
     assert about(findings, "openai answer").figures["protocol"] == "HTTP/1.1"
 
@@ -164,7 +164,7 @@ async def test_settings_beyond_what_the_account_allows_are_told(stage: Stage) ->
     async with stage(providers=ServiceOptions(first_token=0.01, requests_per_minute=60)) as scene:
         findings = await scene.ask()
     told = [finding for finding in findings if finding.subject == "openai limits"]
-    assert [finding.verdict for finding in told] == [Verdict.WARNING, Verdict.OK]
+    assert [finding.verdict for finding in told] == [CheckStatus.WARNING, CheckStatus.OK]
     assert told[0].found == "requests_per_minute is 500, and the account allows 60"
     assert told[0].advice == "requests_per_minute = 60 in [rate_limits.openai]"
 
@@ -175,9 +175,9 @@ async def test_a_burst_beyond_what_an_account_allows_in_a_second_is_told(stage: 
         fitting = await scene.ask()
         beyond = await scene.ask({"rate_limits.perplexity": {"requests_per_minute": 50, "burst": 5}})
     found = about(fitting, "perplexity limits")
-    assert (found.verdict, found.figures["allowed"]) == (Verdict.OK, 1)
+    assert (found.verdict, found.figures["allowed"]) == (CheckStatus.OK, 1)
     found = about(beyond, "perplexity limits")
-    assert (found.verdict, found.advice) == (Verdict.WARNING, "burst = 1 in [rate_limits.perplexity]")
+    assert (found.verdict, found.advice) == (CheckStatus.WARNING, "burst = 1 in [rate_limits.perplexity]")
 
 
 async def test_an_interface_that_is_not_there_is_told_with_the_keys_that_name_it(stage: Stage) -> None:
@@ -185,7 +185,7 @@ async def test_an_interface_that_is_not_there_is_told_with_the_keys_that_name_it
     async with stage() as scene:
         findings = await scene.ask({"providers.openai": {"dialect": "agent", "model": "perplexity/sonar"}})
     finding = about(findings, "openai answer")
-    assert finding.verdict is Verdict.PROBLEM
+    assert finding.verdict is CheckStatus.PROBLEM
     assert finding.advice == "look at base_url and dialect in [providers.openai]"
 
 
@@ -196,10 +196,10 @@ async def test_a_model_that_will_end_is_told_with_its_day(stage: Stage) -> None:
         findings = await scene.ask({"providers.openai": both, **scene.sandbox.with_foreign})
         wrong = await scene.ask({"providers.openai": {"model": "gpt-none"}})
     (finding,) = [one for one in findings if one.subject.endswith(" model")]
-    assert (finding.subject, finding.verdict) == ("openai model", Verdict.WARNING)
+    assert (finding.subject, finding.verdict) == ("openai model", CheckStatus.WARNING)
     assert finding.found == "gpt-5-mini is shut down on 2026-12-11"
     assert finding.advice == "choose another model in [providers.openai]"
-    assert about(findings, "openai answer").verdict is Verdict.OK
+    assert about(findings, "openai answer").verdict is CheckStatus.OK
     assert not [one for one in wrong if one.subject.endswith(" model")]
 
 
@@ -207,8 +207,8 @@ async def test_a_third_provider_is_asked_as_the_others_are(stage: Stage) -> None
     """By its table alone."""
     async with stage() as scene:
         findings = await scene.ask(scene.sandbox.with_foreign)
-    assert about(findings, "foreign connection").verdict is Verdict.OK
-    assert about(findings, "foreign answer").verdict is Verdict.OK
+    assert about(findings, "foreign connection").verdict is CheckStatus.OK
+    assert about(findings, "foreign answer").verdict is CheckStatus.OK
     assert about(findings, "foreign answer").figures["model"] == "local-model"
 
 
@@ -226,9 +226,9 @@ async def test_one_that_hangs_is_told_in_time_and_hides_no_other(stage: Stage) -
 async def test_a_server_that_never_finishes_the_handshake_hides_no_other(stage: Stage) -> None:
     async with stage(server=ServerOptions(handshake_delay=30)) as scene:
         findings = await scene.ask(seconds=1.0)
-    assert about(findings, "openai connection").verdict is Verdict.PROBLEM
-    assert about(findings, "perplexity connection").verdict is Verdict.PROBLEM
-    assert about(findings, "discord bot").verdict is Verdict.OK
+    assert about(findings, "openai connection").verdict is CheckStatus.PROBLEM
+    assert about(findings, "perplexity connection").verdict is CheckStatus.PROBLEM
+    assert about(findings, "discord bot").verdict is CheckStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ async def test_a_discord_that_cannot_be_reached_is_told_with_the_reason(
         findings = await scene.ask({"discord": {"api_url": address}})
     assert about(findings, "discord connection").found == said
     assert about(findings, "discord").found == "Discord cannot be asked: ConnectError"
-    assert about(findings, "openai answer").verdict is Verdict.OK
+    assert about(findings, "openai answer").verdict is CheckStatus.OK
 
 
 async def test_a_discord_that_is_ill_is_told_for_what_it_did_not_answer(stage: Stage) -> None:
@@ -253,7 +253,7 @@ async def test_a_discord_that_is_ill_is_told_for_what_it_did_not_answer(stage: S
         scene.sandbox.discord.fail_next("/gateway/bot", 500)
         findings = await scene.ask()
     assert about(findings, "discord").found == "Discord answers 500 to /gateway/bot"
-    assert about(findings, "discord bot").verdict is Verdict.OK
+    assert about(findings, "discord bot").verdict is CheckStatus.OK
 
 
 async def test_an_authority_that_is_not_trusted_is_told(
@@ -265,7 +265,7 @@ async def test_an_authority_that_is_not_trusted_is_told(
         findings = await scene.ask()
     assert "is not trusted" in about(findings, "openai connection").found
     assert "SSL_CERT_FILE" in about(findings, "openai connection").advice
-    assert "openai answer" not in subjects(findings, *Verdict)
+    assert "openai answer" not in subjects(findings, *CheckStatus)
 
 
 async def test_a_provider_is_reached_through_the_proxy_as_the_bot_does(
@@ -302,7 +302,7 @@ async def test_a_clock_that_is_wrong_is_told(stage: Stage) -> None:
         scene.sandbox.discord.advance(300)
         findings = await scene.ask()
     clock = about(findings, "clock")
-    assert clock.verdict is Verdict.PROBLEM
+    assert clock.verdict is CheckStatus.PROBLEM
     assert clock.found == "300 s behind discord, openai, perplexity"
 
 
@@ -314,7 +314,7 @@ async def test_what_has_no_secret_is_not_asked(stage: Stage, tmp_path: Path) -> 
             update={"discord": reading.settings.discord.model_copy(update={"token": None})}
         )
         findings = await ask_all(without, 10.0)
-    told = subjects(findings, *Verdict)
+    told = subjects(findings, *CheckStatus)
     assert {subject for subject in told if subject.startswith("discord")} == {"discord connection"}
     assert scene.sandbox.discord.counters.refused == []
 
@@ -322,7 +322,7 @@ async def test_what_has_no_secret_is_not_asked(stage: Stage, tmp_path: Path) -> 
 async def test_intents_that_are_granted_are_told(stage: Stage) -> None:
     async with stage(discord=DiscordOptions(application_flags=1 << 19 | 1 << 14)) as scene:
         finding = about(await scene.ask(), "discord intents")
-    assert finding.verdict is Verdict.OK
+    assert finding.verdict is CheckStatus.OK
     assert finding.figures == {"presence": False, "server_members": True, "message_content": True}
 
 
@@ -350,7 +350,7 @@ def test_an_intent_that_the_settings_need_has_to_be_granted(flags: int, fatal: b
 
 
 @pytest.mark.parametrize(
-    ("left", "verdict"), [(1000, Verdict.OK), (150, Verdict.WARNING), (49, Verdict.PROBLEM)]
+    ("left", "verdict"), [(1000, CheckStatus.OK), (150, CheckStatus.WARNING), (49, CheckStatus.PROBLEM)]
 )
-def test_few_starts_that_are_left_are_told(left: int, verdict: Verdict) -> None:
+def test_few_starts_that_are_left_are_told(left: int, verdict: CheckStatus) -> None:
     assert judge_starts({"remaining": left, "total": 1000, "reset_after": 3_600_000}).verdict is verdict

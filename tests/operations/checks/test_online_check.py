@@ -3,7 +3,7 @@
 import trio
 import trio.testing
 
-from discordianai.operations.checks.findings import Finding, Verdict, ok
+from discordianai.operations.checks.findings import CheckStatus, Finding, ok
 from discordianai.operations.checks.online_check import Tell, bounded
 
 
@@ -17,7 +17,7 @@ async def test_what_hangs_is_told_after_its_time_and_what_was_told_before_stays(
     findings: list[Finding] = []
     await bounded("it", 7.0, hang, findings.append)
     assert trio.current_time() == 7.0
-    assert [finding.verdict for finding in findings] == [Verdict.OK, Verdict.PROBLEM]
+    assert [finding.verdict for finding in findings] == [CheckStatus.OK, CheckStatus.PROBLEM]
     assert findings[1].found == "no answer within 7 s"
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.operations.checks.findings import Verdict
-from discordianai.operations.checks.settings_check import Looked, look
+from discordianai.operations.checks.findings import CheckStatus
+from discordianai.operations.checks.settings_check import SettingsCheck, look
 from tests.operations.checks.builders import about, everything
 
 KEYS = {"DISCORD_TOKEN": "a-token", "OPENAI_API_KEY": "a-key"}
@@ -14,7 +14,7 @@ WITH_SECRET = '[providers.openai]\napi_key = "a-secret-in-the-file"'
 
 def looked(
     folder: Path, text: str = "", mode: int = 0o600, environment: dict[str, str] | None = None
-) -> Looked:
+) -> SettingsCheck:
     path = folder / "settings.toml"
     path.write_text(text)
     path.chmod(mode)
@@ -23,7 +23,7 @@ def looked(
 
 def test_a_valid_file_is_told_with_where_each_secret_is_from_and_none_is_shown(tmp_path: Path) -> None:
     all_well = looked(tmp_path)
-    assert {finding.verdict for finding in all_well.findings} == {Verdict.OK}
+    assert {finding.verdict for finding in all_well.findings} == {CheckStatus.OK}
     assert about(all_well.findings, "discord.token").found == "from the environment DISCORD_TOKEN"
     assert about(all_well.findings, "providers.perplexity.api_key").found == "not set: Perplexity is not used"
     assert "a-token" not in everything(all_well.findings)
@@ -39,7 +39,7 @@ def test_a_provider_that_wants_no_key_is_told_to_have_none(tmp_path: Path) -> No
     assert "providers.local-llm.base_url" not in [finding.subject for finding in findings]
     findings = looked(tmp_path, text, environment={**KEYS, "LOCAL_LLM_API_KEY": "k"}).findings
     assert about(findings, "providers.local-llm.api_key").found == "from the environment LOCAL_LLM_API_KEY"
-    assert about(findings, "providers.local-llm.base_url").verdict is Verdict.WARNING
+    assert about(findings, "providers.local-llm.base_url").verdict is CheckStatus.WARNING
 
 
 def test_a_credential_is_told_by_its_name(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_credential_is_told_by_its_name(tmp_path: Path) -> None:
     assert about(told, "discord.token").found == (
         "from the systemd credential discord-token; another one in the environment DISCORD_TOKEN is not used"
     )
-    assert about(told, "discord.token").verdict is Verdict.WARNING
+    assert about(told, "discord.token").verdict is CheckStatus.WARNING
 
 
 def test_every_mistake_is_told_and_the_other_things_too(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_every_mistake_is_told_and_the_other_things_too(tmp_path: Path) -> None:
         "dispatch.queue_size",
         "dispatch.no_such_key",
     ]
-    assert all(finding.fatal and finding.verdict is Verdict.PROBLEM for finding in mistakes)
-    assert about(findings, "settings file").verdict is Verdict.OK
+    assert all(finding.fatal and finding.verdict is CheckStatus.PROBLEM for finding in mistakes)
+    assert about(findings, "settings file").verdict is CheckStatus.OK
 
 
 def test_a_missing_secret_is_a_mistake_and_leaves_the_settings_for_other_checks(tmp_path: Path) -> None:
@@ -88,15 +88,15 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mode", "text", "verdict", "said"),
     [
-        (0o600, WITH_SECRET, Verdict.OK, "mode 600, with providers.openai.api_key in it"),
-        (0o644, "", Verdict.OK, "mode 644, with no secret in it"),
-        (0o640, WITH_SECRET, Verdict.WARNING, "its group may read it"),
-        (0o644, WITH_SECRET, Verdict.PROBLEM, "everybody may read it"),
-        (0o602, "", Verdict.PROBLEM, "everybody may write it"),
+        (0o600, WITH_SECRET, CheckStatus.OK, "mode 600, with providers.openai.api_key in it"),
+        (0o644, "", CheckStatus.OK, "mode 644, with no secret in it"),
+        (0o640, WITH_SECRET, CheckStatus.WARNING, "its group may read it"),
+        (0o644, WITH_SECRET, CheckStatus.PROBLEM, "everybody may read it"),
+        (0o602, "", CheckStatus.PROBLEM, "everybody may write it"),
     ],
 )
 def test_who_may_read_and_write_the_file_is_judged_by_what_is_in_it(
-    tmp_path: Path, mode: int, text: str, verdict: Verdict, said: str
+    tmp_path: Path, mode: int, text: str, verdict: CheckStatus, said: str
 ) -> None:
     environment = {**KEYS, "OPENAI_API_KEY": "", "PERPLEXITY_API_KEY": "a-key"}
     findings = looked(tmp_path, text, mode, environment).findings
@@ -104,7 +104,7 @@ def test_who_may_read_and_write_the_file_is_judged_by_what_is_in_it(
     assert finding.verdict is verdict
     assert finding.found.startswith(said)
     assert "a-secret-in-the-file" not in everything(findings)
-    if verdict is not Verdict.OK:
+    if verdict is not CheckStatus.OK:
         assert finding.advice == f"chmod 600 {tmp_path / 'settings.toml'}"
 
 

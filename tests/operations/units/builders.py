@@ -13,7 +13,7 @@ import pytest
 
 from discordianai.operations.units.files import UnitFile
 from discordianai.operations.units.installation import Installation
-from discordianai.operations.units.locations import Places
+from discordianai.operations.units.locations import UnitLocations
 from discordianai.operations.units.writing import write
 
 NOBODY = 61184
@@ -77,9 +77,9 @@ def exposure(folder: Path, unit: str) -> float:
     return float(match[1])
 
 
-def places(folder: Path, *, of_user: bool = False) -> Places:
+def places(folder: Path, *, of_user: bool = False) -> UnitLocations:
     """A manager's folders in `folder`."""
-    return Places(folder / "units", folder / "configuration", of_user)
+    return UnitLocations(folder / "units", folder / "configuration", of_user)
 
 
 def put(files: Sequence[UnitFile]) -> Path:

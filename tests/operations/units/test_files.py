@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.operations.units.files import Needs, unit_files
-from discordianai.operations.units.locations import Bot
+from discordianai.operations.units.locations import BotService
 from tests.operations.units.builders import INSTALLATION, exposure, places, put, read, words
 
 NEEDS = Needs(
@@ -17,7 +17,7 @@ NEEDS = Needs(
 
 
 def install(folder: Path, name: str | None, *, of_user: bool = False, needs: Needs = NEEDS) -> Path:
-    return put(unit_files(Bot(places(folder, of_user=of_user), name), INSTALLATION, needs))
+    return put(unit_files(BotService(places(folder, of_user=of_user), name), INSTALLATION, needs))
 
 
 @pytest.mark.parametrize("of_user", [False, True])

@@ -11,7 +11,7 @@ import discordianai
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, unit_files
 from discordianai.operations.units.installation import closed_to_others, find_installation, outermost
-from discordianai.operations.units.locations import Bot
+from discordianai.operations.units.locations import BotService
 from tests.operations.units.builders import places, put, read, run_enclosed
 
 SOURCE = Path(discordianai.__file__).parent.parent
@@ -42,7 +42,7 @@ def test_a_bot_runs_from_a_home_of_which_it_sees_nothing_else(tmp_path: Path) ->
     settings.parent.mkdir()
     settings.write_text("[discord]\nguild_ids = [0]\n")
     files = unit_files(
-        Bot(places(tmp_path), None), find_installation(str(python)), Needs(settings, 20.0, 16.0, {})
+        BotService(places(tmp_path), None), find_installation(str(python)), Needs(settings, 20.0, 16.0, {})
     )
     unit = read(put(files), "discordianai.service")
     assert unit.complaints == ""

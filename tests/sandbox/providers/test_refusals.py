@@ -36,7 +36,7 @@ def said(*parts: Json, role: str = "user") -> Json:
 
 
 @asynccontextmanager
-async def asking(
+async def provider_chain(
     service: ProviderService, authority: Authority
 ) -> AsyncIterator[Callable[[str, object], Awaitable[httpx.Response]]]:
     """A function that sends a body to a path, with the right key."""
@@ -134,7 +134,7 @@ OPENAI: list[tuple[Json, str | None, str]] = [
 
 async def test_openai_refuses(authority: Authority) -> None:
     """400, with the code and the path that OpenAI gives."""
-    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
+    async with open_providers(authority, FAST) as services, provider_chain(services.openai, authority) as ask:
         for change, code, param in OPENAI:
             body = {"model": "gpt-6-luna", "input": "why?", **change}
             error = (await ask("/v1/responses", body)).json()["error"]
@@ -148,7 +148,7 @@ async def test_openai_refuses(authority: Authority) -> None:
 
 async def test_openai_words_an_unknown_parameter_with_its_path(authority: Authority) -> None:
     """The whole body, once."""
-    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
+    async with open_providers(authority, FAST) as services, provider_chain(services.openai, authority) as ask:
         messages = [{"role": "user", "content": "a"}] * 3 + [
             {"role": "user", "content": "a", "created_by": "b"}
         ]
@@ -187,7 +187,7 @@ OPENAI_CHAT: list[tuple[Json, int, str | None, str]] = [
 
 async def test_openais_chat_refuses(authority: Authority) -> None:
     """Today's models take no function tools there, unless they are told not to reason."""
-    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
+    async with open_providers(authority, FAST) as services, provider_chain(services.openai, authority) as ask:
         for change, status, code, param in OPENAI_CHAT:
             body = {"model": "gpt-6-luna", "messages": [MESSAGE], **change}
             answer = await ask("/v1/chat/completions", body)
@@ -213,7 +213,7 @@ async def test_openais_chat_refuses(authority: Authority) -> None:
 )
 async def test_openais_chat_takes(authority: Authority, change: Json) -> None:
     """What is still allowed."""
-    async with open_providers(authority, FAST) as services, asking(services.openai, authority) as ask:
+    async with open_providers(authority, FAST) as services, provider_chain(services.openai, authority) as ask:
         body = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "why?"}], **change}
         answer = await ask("/v1/chat/completions", body)
         assert answer.status_code == 200
@@ -286,7 +286,10 @@ PERPLEXITY: list[tuple[Json, str, str]] = [
 
 async def test_perplexity_refuses(authority: Authority) -> None:
     """400, with the type and the bare key that Perplexity gives; the code is the status."""
-    async with open_providers(authority, FAST) as services, asking(services.perplexity, authority) as ask:
+    async with (
+        open_providers(authority, FAST) as services,
+        provider_chain(services.perplexity, authority) as ask,
+    ):
         for change, kind, param in PERPLEXITY:
             body = {"preset": "fast", "input": "why?", **change}
             error = (await ask("/v1/agent", body)).json()["error"]
@@ -299,7 +302,10 @@ async def test_perplexity_refuses(authority: Authority) -> None:
 
 async def test_perplexity_words_an_unknown_field_as_its_decoder_does(authority: Authority) -> None:
     """The whole body, once."""
-    async with open_providers(authority, FAST) as services, asking(services.perplexity, authority) as ask:
+    async with (
+        open_providers(authority, FAST) as services,
+        provider_chain(services.perplexity, authority) as ask,
+    ):
         body = {"preset": "fast", "input": "why?", "safety_identifier": "h"}
         answer = await ask("/v1/responses", body)
     message = 'invalid request body: json: unknown field "safety_identifier"'
@@ -343,7 +349,10 @@ FOREIGN: list[tuple[Json, str]] = [
 
 async def test_the_foreign_service_refuses(authority: Authority) -> None:
     """400, naming the parameter."""
-    async with open_providers(authority, FAST) as services, asking(services.foreign, authority) as ask:
+    async with (
+        open_providers(authority, FAST) as services,
+        provider_chain(services.foreign, authority) as ask,
+    ):
         for change, param in FOREIGN:
             answer = await ask(
                 "/v1/chat/completions", {"model": "local-model", "messages": [MESSAGE], **change}
@@ -363,7 +372,7 @@ async def test_what_is_not_there_is_not_found(authority: Authority) -> None:
             (services.openai, "/chat/completions"),
             (services.perplexity, "/v1/models"),
         ]:
-            async with asking(service, authority) as ask:
+            async with provider_chain(service, authority) as ask:
                 answer = await ask(path, {"model": "local-model", "input": "why?"})
             assert answer.status_code == 404, path
             assert [rejection.status for rejection in service.rejected][-1] == 404
@@ -378,7 +387,7 @@ async def test_a_wrong_key_and_a_body_that_is_no_object_are_the_clients_mistakes
     async with open_providers(authority, FAST) as services:
         service: ProviderService = getattr(services, name)
         assert service.name == name
-        async with asking(service, authority) as ask:
+        async with provider_chain(service, authority) as ask:
             answer = await ask(path, ["why?"])
         assert answer.status_code == 400
         assert service.server is not None

@@ -14,8 +14,8 @@ from discordianai.discord.commands.declaration import CommandKind, Declaration
 from discordianai.discord.commands.services import Services
 from discordianai.discord.interactions.interaction import (
     CommandInteraction,
+    EventOrigin,
     MessageCommandInteraction,
-    Origin,
 )
 from discordianai.discord.interactions.payload import Value
 from discordianai.discord.interactions.question_draft import QuestionDraft
@@ -27,7 +27,7 @@ from discordianai.discord.messages.port import File
 class Invocation:
     """One use of a handled command, or of a `button` under its reply. An `admin` is named by the operator."""
 
-    origin: Origin
+    origin: EventOrigin
     options: Mapping[str, Value] = field(default_factory=dict, repr=False)
     button: Button | None = None
     admin: bool = False

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from discordianai.answering.context import Contexts
+from discordianai.answering.context import ContextBuilder
 from discordianai.conversations.accounting import Limit, SpentOn
 from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelBook
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.store import Store
 from discordianai.discord.commands.declaration import Declaration, Offer
@@ -99,8 +99,8 @@ class BotServices:
     def __init__(
         self,
         store: Store,
-        contexts: Contexts,
-        channels: ChannelBook,
+        contexts: ContextBuilder,
+        channels: ChannelSettingsCache,
         describe: Callable[[], str],
         offered: Offered,
         options: HandlerOptions,
@@ -113,7 +113,7 @@ class BotServices:
         self.commands = offered.commands
         self.offer = offered.offer
 
-    def adopt(self, options: HandlerOptions) -> None:
+    def reconfigure(self, options: HandlerOptions) -> None:
         """Go by these options from now on."""
         self._options = options
 

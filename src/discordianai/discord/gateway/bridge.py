@@ -17,7 +17,7 @@ import anyio
 import outcome
 import trio
 
-from discordianai.discord.gateway.entry_queue import Mailbox
+from discordianai.discord.gateway.entry_queue import EntryQueue
 
 STOP_TIMEOUT = 10.0
 """Seconds that cancelled asyncio code may take to close; after that its thread is left behind."""
@@ -101,8 +101,8 @@ class TrioCaller:
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
-        self._trio = Mailbox(trio.lowlevel.current_trio_token().run_sync_soon)
-        self._asyncio: tuple[asyncio.AbstractEventLoop, Mailbox] | None = None
+        self._trio = EntryQueue(trio.lowlevel.current_trio_token().run_sync_soon)
+        self._asyncio: tuple[asyncio.AbstractEventLoop, EntryQueue] | None = None
 
     def post(self, function: Callable[..., object], *arguments: object) -> None:
         """Have a function called on trio, in the order of the calls; from any thread. Errors are logged."""
@@ -144,8 +144,8 @@ class TrioCaller:
         self._trio.post(start)
         return await future
 
-    def _way_back(self, loop: asyncio.AbstractEventLoop) -> Mailbox:
+    def _way_back(self, loop: asyncio.AbstractEventLoop) -> EntryQueue:
         """The one of that loop; a new run of the library has a new loop."""
         if self._asyncio is None or self._asyncio[0] is not loop:
-            self._asyncio = loop, Mailbox(loop.call_soon_threadsafe)
+            self._asyncio = loop, EntryQueue(loop.call_soon_threadsafe)
         return self._asyncio[1]

@@ -12,7 +12,7 @@ import structlog
 from discordianai.guard import Guard
 
 
-class Mailbox:
+class EntryQueue:
     """Many threads post, one loop takes. `wake` is that loop's way to have a function called soon."""
 
     def __init__(self, wake: Callable[[Callable[[], None]], object]) -> None:

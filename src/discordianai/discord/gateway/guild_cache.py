@@ -18,7 +18,7 @@ TOLD_SINGLY = {"CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDA
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class ChannelInfo:
     """A channel or a thread: its server, the category or channel above it, and who opened it."""
 
     guild_id: int
@@ -26,11 +26,11 @@ class Spot:
     owner_id: int | None
 
 
-class Atlas:
+class GuildCache:
     """Lives on the listener's thread."""
 
     def __init__(self) -> None:
-        self._spots: dict[int, Spot] = {}
+        self._spots: dict[int, ChannelInfo] = {}
         self.guild_ids: set[int] = set()
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class Atlas:
         """One that is malformed is passed over: the others of its server are known all the same."""
         with suppress(Malformed):
             parent, owner = (optional_snowflake(channel, key) for key in ("parent_id", "owner_id"))
-            self._spots[snowflake(channel, "id")] = Spot(guild_id, parent, owner)
+            self._spots[snowflake(channel, "id")] = ChannelInfo(guild_id, parent, owner)
 
     def _drop_guild(self, guild_id: int, *, gone: bool) -> None:
         """A server that is only unavailable comes back with all its channels."""

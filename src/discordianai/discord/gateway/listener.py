@@ -19,14 +19,14 @@ from interactions.models.internal.listener import Listener as EventListener
 
 from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import OfferedCommands
-from discordianai.discord.discord_statistics import DiscordFigures
-from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.gateway.http_client import ExemptingHTTPClient
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
-from discordianai.discord.gateway.session import Session
+from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
-from discordianai.discord.interactions.backend import Servers, TrioSide
-from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, Reception
+from discordianai.discord.interactions.backend import Backend, CurrentGuilds
+from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, InteractionHandler
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.guard import Guard
 from discordianai.settings import DiscordSettings, Settings
@@ -54,21 +54,21 @@ class Listener:
         settings: Settings,
         commands: OfferedCommands,
         router: InteractionRouter,
-        atlas: Atlas,
-        trio_side: TrioSide,
-        figures: DiscordFigures,
+        guild_cache: GuildCache,
+        backend: Backend,
+        figures: DiscordCounter,
         starts: SessionStarts,
     ) -> None:
         self._settings = settings
         self._commands = commands
-        self._atlas = atlas
-        self._trio = trio_side
+        self._guild_cache = guild_cache
+        self._trio = backend
         self._figures = figures
         self._log = structlog.get_logger("discordianai.discord.gateway.listener")
         self._started = time.monotonic()
         self._client = self._make_client()
         self._session = self._make_session(starts)
-        self._reception = Reception(self._client.http, router, trio_side, figures)
+        self._handler = InteractionHandler(self._client.http, router, backend, figures)
         self._receiving: set[asyncio.Task[None]] = set()
         self._bot_id = 0
         self._session_socket: object = None
@@ -119,8 +119,8 @@ class Listener:
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
 
-    def _make_session(self, starts: SessionStarts) -> Session:
-        session = Session(self._client, _intents(self._settings.discord), 0)
+    def _make_session(self, starts: SessionStarts) -> GatewaySession:
+        session = GatewaySession(self._client, _intents(self._settings.discord), 0)
         session.starts, session.figures = starts, self._figures
         self._client._connection_state = session
         return session
@@ -155,8 +155,8 @@ class Listener:
         self._bot_id = int(event.data["user"]["id"])
         seconds = round(time.monotonic() - self._started, 3)
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
-        self._atlas.hear("READY", event.data)
-        self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
+        self._guild_cache.hear("READY", event.data)
+        self._trio.hand_over(CurrentGuilds(frozenset(self._guild_cache.guild_ids)))
 
     async def _on_resume(self, _event: Resume) -> None:
         self._remember_connection()
@@ -164,12 +164,12 @@ class Listener:
 
     async def _on_interaction(self, event: RawGatewayEvent) -> None:
         self._note_receiving()
-        await self._reception.interaction(event.data)
+        await self._handler.interaction(event.data)
 
     async def _on_message(self, event: RawGatewayEvent) -> None:
         if self._settings.discord.respond_to == "mentions":
             self._note_receiving()
-            await self._reception.message(event.data, self._bot_id)
+            await self._handler.message(event.data, self._bot_id)
 
     def _note_receiving(self) -> None:
         """The library runs each event in a task of its own."""
@@ -179,11 +179,11 @@ class Listener:
             task.add_done_callback(self._receiving.discard)
 
     async def _on_places(self, event: RawGatewayEvent) -> None:
-        name, known = event.resolved_name.removeprefix("raw_").upper(), self._atlas.guild_ids.copy()
+        name, known = event.resolved_name.removeprefix("raw_").upper(), self._guild_cache.guild_ids.copy()
         with Guard(self._log, "an event of the gateway could not be read", name=name):
-            self._atlas.hear(name, event.data)
-        if self._atlas.guild_ids != known:
-            self._trio.hand_over(Servers(frozenset(self._atlas.guild_ids)))
+            self._guild_cache.hear(name, event.data)
+        if self._guild_cache.guild_ids != known:
+            self._trio.hand_over(CurrentGuilds(frozenset(self._guild_cache.guild_ids)))
 
 
 def _intents(settings: DiscordSettings) -> Intents:

@@ -19,7 +19,7 @@ from interactions.api.gateway.state import ConnectionState
 from interactions.client.const import MISSING
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
-from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.backoff import Backoff
 from discordianai.discord.gateway.session_limit import INVALID_SESSION_PAUSE, SessionEnded, SessionStarts
 
@@ -52,10 +52,10 @@ Message = dict[str, Any]
 """As the gateway sends it."""
 
 
-class Gateway(GatewayClient):
+class GatewaySocket(GatewayClient):
     """Every IDENTIFY, RESUME and wait of the library goes through here."""
 
-    def __init__(self, state: "Session") -> None:
+    def __init__(self, state: "GatewaySession") -> None:
         super().__init__(state, (state.shard_id, state.client.total_shards))
         self.ending: SessionEnded | None = None
         self._starts = state.starts
@@ -220,15 +220,15 @@ class Gateway(GatewayClient):
                     await socket.close(code=code)
 
 
-class Session(ConnectionState):
+class GatewaySession(ConnectionState):
     """The library's connection to the gateway, for one session."""
 
     starts: SessionStarts
-    figures: DiscordFigures
+    figures: DiscordCounter
 
     async def _ws_connect(self) -> None:
         """Raises `SessionEnded`, or `WebSocketClosed` with a code that no retry gets over."""
-        async with Gateway(self) as gateway:
+        async with GatewaySocket(self) as gateway:
             self.gateway = gateway
             await gateway.run()
         if gateway.ending is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 import trio
 
-from discordianai.discord.discord_statistics import DiscordFigures
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.bridge import run_asyncio
 from discordianai.discord.gateway.session_limit import (
     RESERVE,
@@ -24,7 +24,7 @@ USED_UP = f"the day's identifies are used up, but for the last {RESERVE}, which 
 class _Outage:
     """Tells what keeps the gateway away: in the figures each time, in the log once for each reason."""
 
-    figures: DiscordFigures
+    figures: DiscordCounter
     log: structlog.stdlib.BoundLogger
     told: set[str] = field(default_factory=set)
 
@@ -44,7 +44,7 @@ async def keep_listening(
     listen: Callable[[], Awaitable[None]],
     ask: Callable[[], Awaitable[StartLimit]],
     starts: SessionStarts,
-    figures: DiscordFigures,
+    figures: DiscordCounter,
 ) -> None:
     """Run `listen`, which begins one session, again and again, at a pace that Discord allows.
 

@@ -4,8 +4,8 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 
-from discordianai.discord.interactions.interaction import Origin
-from discordianai.discord.interactions.open_questions import Admissions, Denial
+from discordianai.discord.interactions.interaction import EventOrigin
+from discordianai.discord.interactions.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.dispatch.rate_window import RateWindow
@@ -29,47 +29,47 @@ _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 """Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
 
 
-class Intake:
+class Admission:
     """Lives on the listener's thread. `numbers` count the questions, `clock` tells monotonic seconds."""
 
     def __init__(
         self,
         settings: Settings,
-        admissions: Admissions,
+        open_questions: OpenQuestions,
         numbers: Iterator[int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._admissions = admissions
+        self._open_questions = open_questions
         self._numbers = numbers
         self._clock = clock
         self._person_window = RateWindow(1, 1)
         self._server_window = RateWindow(1, 1)
         self._command_window = RateWindow(COMMANDS, COMMANDS_IN)
-        self.adopt(settings)
+        self.reconfigure(settings)
 
-    def adopt(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Use these settings from now on; from any thread."""
         self._settings = settings
         person, server = settings.rate_limits.user, settings.rate_limits.server
         self._most_open = person.most_open
-        self._person_window.adopt(person.questions, person.per_seconds)
-        self._server_window.adopt(server.questions, server.per_seconds)
+        self._person_window.reconfigure(person.questions, person.per_seconds)
+        self._server_window.reconfigure(server.questions, server.per_seconds)
 
-    def take(self, origin: Origin, draft: QuestionDraft) -> Question | Refuse:
+    def take(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
         """A question that is taken has been admitted: it must be released."""
         person = draft.person or origin.person
         if reason := self._malformed(draft) or self._unavailable(draft) or self._too_many(origin):
             return Refuse(reason)
-        if denial := self._admissions.admit(person.id):
+        if denial := self._open_questions.admit(person.id):
             return Refuse(self._words(denial))
         try:
             self._count(origin)
             return self._question(origin, draft, person)
         except Exception:
-            self._admissions.take_back(person.id)
+            self._open_questions.take_back(person.id)
             raise
 
-    def _question(self, origin: Origin, draft: QuestionDraft, person: Person) -> Question:
+    def _question(self, origin: EventOrigin, draft: QuestionDraft, person: Person) -> Question:
         return Question(
             number=next(self._numbers),
             text=draft.text.strip(),
@@ -83,7 +83,7 @@ class Intake:
             address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )
 
-    def count_command(self, origin: Origin) -> Refuse | None:
+    def count_command(self, origin: EventOrigin) -> Refuse | None:
         """Count a handled command, unless it is one too many of this person just now."""
         if wait := self._command_window.take(origin.person.id, self._clock()):
             return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.")
@@ -111,7 +111,7 @@ class Intake:
             return f"{draft.model} is not one of {label}'s models. Leave one of the two out."
         return None
 
-    def _too_many(self, origin: Origin) -> str | None:
+    def _too_many(self, origin: EventOrigin) -> str | None:
         """Both windows are asked before either counts, so that a refused question costs nothing."""
         now, guild_id = self._clock(), origin.place.guild_id
         if wait := self._person_window.wait(origin.person.id, now):
@@ -120,19 +120,19 @@ class Intake:
             return f"This server asks a lot of questions. Please wait {in_seconds(wait)}."
         return None
 
-    def _count(self, origin: Origin) -> None:
+    def _count(self, origin: EventOrigin) -> None:
         now = self._clock()
         self._person_window.take(origin.person.id, now)
         if origin.place.guild_id is not None:
             self._server_window.take(origin.place.guild_id, now)
 
-    def _words(self, denial: Denial) -> str:
-        if denial is Denial.OWN_LINE_FULL:
+    def _words(self, denial: AdmissionDenied) -> str:
+        if denial is AdmissionDenied.OWN_LINE_FULL:
             return OWN_LINE_FULL.format(most=self._most_open)
-        return STOPPING if denial is Denial.STOPPING else BUSY
+        return STOPPING if denial is AdmissionDenied.STOPPING else BUSY
 
 
-def address_of(origin: Origin, *, private: bool, message_id: int | None = None) -> ReplyAddress:
+def address_of(origin: EventOrigin, *, private: bool, message_id: int | None = None) -> ReplyAddress:
     """Where the answer to this goes; from this moment on, as far as Discord's time is concerned."""
     return ReplyAddress(
         application_id=origin.application_id,

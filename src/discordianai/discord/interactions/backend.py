@@ -10,16 +10,16 @@ from discordianai.records import Question
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
+class CurrentGuilds:
     """The servers that the bot is in now."""
 
     ids: frozenset[int]
 
 
-HandedOver = Question | RunCommand | RefuseMessage | Servers
+Accepted = Question | RunCommand | RefuseMessage | CurrentGuilds
 
 
-class Protection(Enum):
+class JournalResult(Enum):
     """Whether a question outlives the process that has accepted it."""
 
     STORED = "stored"
@@ -28,19 +28,19 @@ class Protection(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class TrioSide:
+class Backend:
     """Each of these may be used on the listener's thread; the awaitable ones on its asyncio loop.
 
     `announce` takes a question's place in its lines, in the order of the calls; then `protect` has it stored,
     `forget` undoes that, and `hand_over` gives it on to be answered, or `release` says that it will not be.
-    `withdraw` stops the answer to an interaction, and tells whether there was one to stop.
+    `cancel_answer` stops the answer to an interaction, and tells whether there was one to stop.
     `recall` looks up what was said in a turn, and raises `LookupError` where that cannot be told now.
     """
 
     announce: Callable[[Question], object]
-    protect: Callable[[Question], Awaitable[Protection]]
+    protect: Callable[[Question], Awaitable[JournalResult]]
     forget: Callable[[Question], Awaitable[None]]
-    withdraw: Callable[[int], Awaitable[bool]]
+    cancel_answer: Callable[[int], Awaitable[bool]]
     recall: Callable[[TurnId], Awaitable[Said | None]]
-    hand_over: Callable[[HandedOver], object]
+    hand_over: Callable[[Accepted], object]
     release: Callable[[Question], object]

@@ -12,11 +12,11 @@ from interactions.api.http.http_client import HTTPClient
 from interactions.client.errors import HTTPException
 from structlog.contextvars import bind_contextvars
 
-from discordianai.discord.discord_statistics import DiscordFigures, Unacknowledged
+from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
 from discordianai.discord.gateway.bridge import Stopping
 from discordianai.discord.interactions import interaction, message_event
-from discordianai.discord.interactions.backend import Protection, TrioSide
-from discordianai.discord.interactions.interaction import EPHEMERAL, Origin
+from discordianai.discord.interactions.backend import Backend, JournalResult
+from discordianai.discord.interactions.interaction import EPHEMERAL, EventOrigin
 from discordianai.discord.interactions.outcomes import (
     FAILED,
     CancelAnswer,
@@ -56,15 +56,15 @@ Data = Mapping[str, Any]
 """Something as Discord's API writes it."""
 
 
-class Reception:
+class InteractionHandler:
     """Answers each interaction once, within Discord's three seconds."""
 
     def __init__(
-        self, http: HTTPClient, router: InteractionRouter, trio_side: TrioSide, figures: DiscordFigures
+        self, http: HTTPClient, router: InteractionRouter, backend: Backend, figures: DiscordCounter
     ) -> None:
         self._http = http
         self._router = router
-        self._trio = trio_side
+        self._trio = backend
         self._figures = figures
         self._handed_over: set[int] = set()  # numbers of questions, while their events are dealt with
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
@@ -151,7 +151,7 @@ class Reception:
         self._trio.hand_over(question)
         self._handed_over.add(question.number)
 
-    async def _act(self, origin: Origin, outcome: InteractionOutcome) -> None:
+    async def _act(self, origin: EventOrigin, outcome: InteractionOutcome) -> None:
         self._figures.decided(label(outcome))
         match outcome:
             case Refuse():
@@ -179,11 +179,11 @@ class Reception:
         """Whether there was something to stop; also where that is not told in time: it will be then."""
         try:
             async with asyncio.timeout(CANCEL_WITHIN):
-                return await self._trio.withdraw(cancel.interaction_id)
+                return await self._trio.cancel_answer(cancel.interaction_id)
         except (TimeoutError, Stopping):
             return True
 
-    async def _regenerate(self, origin: Origin, wanted: Regenerate) -> None:
+    async def _regenerate(self, origin: EventOrigin, wanted: Regenerate) -> None:
         try:
             said = await self._trio.recall(wanted.turn)
         except LookupError:
@@ -195,15 +195,15 @@ class Reception:
             finally:
                 self._release_unless_handed_over(outcome)
 
-    async def _take_question(self, origin: Origin, question: Question) -> None:
+    async def _take_question(self, origin: EventOrigin, question: Question) -> None:
         """First stored, then acknowledged, then handed over."""
         bind_contextvars(question=question.number)  # each event has a task of its own
         self._trio.announce(question)  # before anything is waited for: the next one may overtake this
         try:
             protection = await self._trio.protect(question)
-            if protection is Protection.REPLAYED:
+            if protection is JournalResult.REPLAYED:
                 return
-            question = replace(question, protected=protection is Protection.STORED)
+            question = replace(question, protected=protection is JournalResult.STORED)
             flags = EPHEMERAL if question.address.private else 0
             if await self._respond(origin, DEFERRED_CHANNEL_MESSAGE, flags):
                 self._hand_over(question)
@@ -219,13 +219,13 @@ class Reception:
         self._trio.announce(question)
         try:
             protection = await self._trio.protect(question)
-            if protection is not Protection.REPLAYED:
-                self._hand_over(replace(question, protected=protection is Protection.STORED))
+            if protection is not JournalResult.REPLAYED:
+                self._hand_over(replace(question, protected=protection is JournalResult.STORED))
         except Exception:
             await self._trio.forget(question)
             raise
 
-    async def _respond(self, origin: Origin, kind: int, flags: int = 0, **data: object) -> bool:
+    async def _respond(self, origin: EventOrigin, kind: int, flags: int = 0, **data: object) -> bool:
         """Answer the interaction itself; False where Discord has refused that for good.
 
         Where it is not known whether the answer arrived, it may have: the person sees the bot think then, and

@@ -37,7 +37,7 @@ WITH_THE_BOT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class EventOrigin:
     """Who does something where, and how to answer. `permissions` are those of the person in the channel.
 
     `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
@@ -65,7 +65,7 @@ class Origin:
 class CommandInteraction:
     """One use of a slash command."""
 
-    origin: Origin
+    origin: EventOrigin
     name: str
     options: Mapping[str, Value] = field(default_factory=dict, repr=False)  # a person's words
     attachments: tuple[Attachment, ...] = ()
@@ -75,7 +75,7 @@ class CommandInteraction:
 class MessageCommandInteraction:
     """One use of a command in the menu of a message, which says `text`."""
 
-    origin: Origin
+    origin: EventOrigin
     name: str
     text: str = field(repr=False)
     attachments: tuple[Attachment, ...] = ()
@@ -85,7 +85,7 @@ class MessageCommandInteraction:
 class ComponentInteraction:
     """A button is pressed, under a message that answers `asker`, and is shown to nobody else if `private`."""
 
-    origin: Origin
+    origin: EventOrigin
     custom_id: str
     asker: Person | None
     private: bool
@@ -95,7 +95,7 @@ class ComponentInteraction:
 class AutocompleteInteraction:
     """A person fills in the option `focused` of a command, and has typed `text`."""
 
-    origin: Origin
+    origin: EventOrigin
     name: str
     focused: str
     text: str = field(repr=False)
@@ -105,7 +105,7 @@ class AutocompleteInteraction:
 class ModalInteraction:
     """A modal is submitted; its only field says `text`."""
 
-    origin: Origin
+    origin: EventOrigin
     custom_id: str
     text: str = field(repr=False)
 
@@ -177,10 +177,10 @@ def _modal(payload: Payload, data: Payload) -> ModalInteraction:
     )
 
 
-def _origin(payload: Payload) -> Origin:
+def _origin(payload: Payload) -> EventOrigin:
     member = record(payload, "member", optional=True)
     owners = payload.get("authorizing_integration_owners")
-    return Origin(
+    return EventOrigin(
         interaction_id=snowflake(payload, "id"),
         application_id=snowflake(payload, "application_id"),
         token=text(payload, "token"),

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from discordianai.discord.interactions.interaction import Origin, attachments_of, person_of, place_of
+from discordianai.discord.interactions.interaction import EventOrigin, attachments_of, person_of, place_of
 from discordianai.discord.interactions.payload import (
     Payload,
     number,
@@ -21,10 +21,10 @@ ORDINARY, REPLY = 0, 19
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class IncomingMessage:
     """Something that was written; `text` is without the mention of the bot."""
 
-    origin: Origin
+    origin: EventOrigin
     text: str = field(repr=False)
     attachments: tuple[Attachment, ...] = ()
     mentions_bot: bool = False
@@ -32,13 +32,13 @@ class Message:
     author_is_bot: bool = False
 
 
-def parse(payload: Payload, bot_id: int) -> Message | None:
+def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
     """Read a MESSAGE_CREATE; None when it is not what somebody has written. Raises `Malformed`."""
     if number(payload, "type") not in {ORDINARY, REPLY}:
         return None
     author, member = record(payload, "author"), record(payload, "member", optional=True)
     replied_to = record(payload, "referenced_message", optional=True)
-    origin = Origin(
+    origin = EventOrigin(
         interaction_id=snowflake(payload, "id"),
         application_id=bot_id,
         token="",  # a message has none
@@ -46,7 +46,7 @@ def parse(payload: Payload, bot_id: int) -> Message | None:
         place=place_of(payload, {}),
         role_ids=snowflakes(member, "roles"),
     )
-    return Message(
+    return IncomingMessage(
         origin,
         text=re.sub(rf"<@!?{bot_id}>", "", text(payload, "content", "")).strip(),
         attachments=attachments_of(payload),

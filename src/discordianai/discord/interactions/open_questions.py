@@ -13,7 +13,7 @@ GIVE_WAY = 2.0
 """Seconds that answers let a crowd be acknowledged first. Discord forgets who was not after three."""
 
 
-class Denial(Enum):
+class AdmissionDenied(Enum):
     """Why a question is not admitted."""
 
     STOPPING = "the bot is stopping"
@@ -21,7 +21,7 @@ class Denial(Enum):
     OWN_LINE_FULL = "this person has as many open as one may"
 
 
-class Admissions:
+class OpenQuestions:
     """Admits at most `capacity` questions at once, `each` of one person, and none after `close`.
 
     The listener's thread admits before it acknowledges, so that nobody is acknowledged and then forgotten: a
@@ -50,19 +50,19 @@ class Admissions:
         """Whether no more are admitted, because the bot is stopping."""
         return self._closed
 
-    def adopt(self, each: int) -> None:
+    def reconfigure(self, each: int) -> None:
         """Admit so many of one person from now on."""
         self._each = each
 
-    def admit(self, person_id: int) -> Denial | None:
+    def admit(self, person_id: int) -> AdmissionDenied | None:
         """Open one question of this person, from any thread; or say why not."""
         with self._lock:
             if self._closed:
-                return Denial.STOPPING
+                return AdmissionDenied.STOPPING
             if self._open[person_id] >= self._each:
-                return Denial.OWN_LINE_FULL
+                return AdmissionDenied.OWN_LINE_FULL
             if self._total >= self._capacity:
-                return Denial.FULL
+                return AdmissionDenied.FULL
             self._open[person_id] += 1
             self._total += 1
             self._unacknowledged += 1

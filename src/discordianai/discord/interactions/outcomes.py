@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.commands.command import Handler, Invocation, Modal
-from discordianai.discord.interactions.interaction import ComponentInteraction, Origin
+from discordianai.discord.interactions.interaction import ComponentInteraction, EventOrigin
 from discordianai.records import Question, ReplyAddress
 
 FAILED = "Something went wrong inside the bot. Please try again."
@@ -71,7 +71,7 @@ class OpenModal:
 class RefuseMessage:
     """A message in a channel cannot be answered now; `reason` is written there, as a reply."""
 
-    origin: Origin
+    origin: EventOrigin
     reason: str
 
 

@@ -18,19 +18,19 @@ from discordianai.discord.commands.command import (
     QuestionCommand,
 )
 from discordianai.discord.commands.registry import OfferedCommands
-from discordianai.discord.gateway.guild_cache import Atlas
+from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import access
-from discordianai.discord.interactions.admission import Intake, address_of
+from discordianai.discord.interactions.admission import Admission, address_of
 from discordianai.discord.interactions.interaction import (
     AutocompleteInteraction,
     CommandInteraction,
     ComponentInteraction,
+    EventOrigin,
     Interaction,
     MessageCommandInteraction,
     ModalInteraction,
-    Origin,
 )
-from discordianai.discord.interactions.message_event import Message
+from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
     CancelAnswer,
     InteractionOutcome,
@@ -64,17 +64,19 @@ _AGAIN = {Action.AGAIN, Action.SEARCH}
 class InteractionRouter:
     """Lives on the listener's thread."""
 
-    def __init__(self, settings: Settings, commands: OfferedCommands, intake: Intake, atlas: Atlas) -> None:
+    def __init__(
+        self, settings: Settings, commands: OfferedCommands, admission: Admission, guild_cache: GuildCache
+    ) -> None:
         self._rules = settings.discord
         self._commands = commands
-        self._intake = intake
-        self._atlas = atlas
+        self._admission = admission
+        self._guild_cache = guild_cache
         self._modals: OrderedDict[str, tuple[ModalCommand, MessageCommandInteraction]] = OrderedDict()
 
-    def adopt(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Decide by these settings from now on, as far as they can change while the bot runs; any thread."""
         self._rules = settings.discord
-        self._intake.adopt(settings)
+        self._admission.reconfigure(settings)
 
     def route(self, interaction: Interaction) -> InteractionOutcome:
         """What becomes of it. A question that is taken has been admitted: it must be released."""
@@ -82,7 +84,7 @@ class InteractionRouter:
             focused, typed = interaction.focused, interaction.text
             return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
         place = interaction.origin.place
-        lineage = self._atlas.lineage(place.channel_id, place.parent_id)
+        lineage = self._guild_cache.lineage(place.channel_id, place.parent_id)
         if reason := access.refusal(interaction.origin, self._rules, lineage):
             return Refuse(reason)
         match interaction:
@@ -95,7 +97,7 @@ class InteractionRouter:
             case ModalInteraction():
                 return self._modal(interaction)
 
-    def route_message(self, message: Message, bot_id: int) -> Question | Refuse | None:
+    def route_message(self, message: IncomingMessage, bot_id: int) -> Question | Refuse | None:
         """What becomes of a message in a channel; None where it is not for the bot, or not from people.
 
         Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone.
@@ -105,34 +107,34 @@ class InteractionRouter:
             message.mentions_bot
             or message.replies_to_bot
             or place.guild_id is None
-            or self._atlas.owner_of(place.channel_id) == bot_id
+            or self._guild_cache.owner_of(place.channel_id) == bot_id
         )
         if message.author_is_bot or not addressed or not (message.text or message.attachments):
             return None
-        parent_id = self._atlas.parent_of(place.channel_id)
-        lineage = self._atlas.lineage(place.channel_id, parent_id)
+        parent_id = self._guild_cache.parent_of(place.channel_id)
+        lineage = self._guild_cache.lineage(place.channel_id, parent_id)
         if reason := access.refusal(message.origin, self._rules, lineage):
-            if place.guild_id is None and self._intake.count_command(message.origin) is None:
+            if place.guild_id is None and self._admission.count_command(message.origin) is None:
                 return Refuse(reason)
             return None
-        if self._atlas.owner_of(place.channel_id) is not None:  # only threads have one
+        if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=parent_id)
         draft = QuestionDraft(
             message.text or LOOK_AT_IT,
             attachments=message.attachments,
             message_id=message.origin.interaction_id,
         )
-        return self._intake.take(replace(message.origin, place=place), draft)
+        return self._admission.take(replace(message.origin, place=place), draft)
 
     def _command(self, interaction: CommandInteraction) -> InteractionOutcome:
         command, origin = self._commands.find(interaction.name), interaction.origin
-        if isinstance(command, HandledCommand) and (refuse := self._intake.count_command(origin)):
+        if isinstance(command, HandledCommand) and (refuse := self._admission.count_command(origin)):
             return refuse
         if command is not None and not self._may_use(command, origin):
             return Refuse(ADMINS_ONLY)
         match command:
             case QuestionCommand():
-                return self._intake.take(origin, command.draft(interaction))
+                return self._admission.take(origin, command.draft(interaction))
             case HandledCommand():
                 admin = access.is_admin(origin, self._rules)
                 invocation = Invocation(origin, interaction.options, admin=admin)
@@ -140,7 +142,7 @@ class InteractionRouter:
                 return RunCommand(command.name, command.handle, invocation, address)
         return Refuse(UNKNOWN)
 
-    def _may_use(self, command: Command, origin: Origin) -> bool:
+    def _may_use(self, command: Command, origin: EventOrigin) -> bool:
         return not command.admins_only or access.is_admin(origin, self._rules)
 
     def _message_command(self, interaction: MessageCommandInteraction) -> InteractionOutcome:
@@ -153,7 +155,7 @@ class InteractionRouter:
             return Refuse(NOTHING_SAID)
         if isinstance(command, ModalCommand):
             return self._open_modal(command, interaction)
-        return self._intake.take(interaction.origin, command.draft(interaction))
+        return self._admission.take(interaction.origin, command.draft(interaction))
 
     def _open_modal(self, command: ModalCommand, interaction: MessageCommandInteraction) -> OpenModal:
         custom_id = f"about:{secrets.token_urlsafe(12)}"
@@ -167,13 +169,13 @@ class InteractionRouter:
         if opened is None:
             return Refuse(OLD_MODAL)
         command, about = opened
-        return self._intake.take(interaction.origin, command.draft(about, interaction.text))
+        return self._admission.take(interaction.origin, command.draft(about, interaction.text))
 
     def _component(self, press: ComponentInteraction) -> InteractionOutcome:
         """A command's button counts as a command. Stop is free, and the others become questions."""
         button = buttons.read(press.custom_id)
         component = self._commands.component(button.action) if button else None
-        if component and (refuse := self._intake.count_command(press.origin)):
+        if component and (refuse := self._admission.count_command(press.origin)):
             return refuse
         if button is None or (component is None and button.action not in set(Action)):
             return Refuse(OLD_BUTTON)
@@ -199,7 +201,7 @@ class InteractionRouter:
             interaction_id = buttons.number(button)
             return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
         draft = QuestionDraft(GO_ON, person=_asker(press, button), private=press.private)
-        return self._intake.take(press.origin, draft)
+        return self._admission.take(press.origin, draft)
 
     def regenerate(self, wanted: Regenerate, said: Said | None) -> Question | Refuse:
         """The question of a `Regenerate`, with what the store knows of it."""
@@ -218,7 +220,7 @@ class InteractionRouter:
         text = said.text.removeprefix(said.key.spoken(asker, ""))
         private = wanted.press.private
         draft = QuestionDraft(text, person=asker, search=wanted.search, private=private, typed=False)
-        return self._intake.take(wanted.press.origin, draft)
+        return self._admission.take(wanted.press.origin, draft)
 
 
 def _asker(press: ComponentInteraction, button: Button) -> Person:

@@ -73,7 +73,7 @@ class AttachmentReader:
         self._own = addresses.read(api_url)
         self._limits = limits
 
-    def adopt(self, limits: Limits) -> None:
+    def reconfigure(self, limits: Limits) -> None:
         """Take files within these limits from now on."""
         self._limits = limits
 

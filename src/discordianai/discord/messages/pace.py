@@ -10,7 +10,7 @@ EDITS_PER_SECOND = 50.0
 not the machine from the work: a hundred answers are edited every two seconds."""
 
 
-class Pace:
+class EditPace:
     """Shared by all replies."""
 
     def __init__(self, interval: float) -> None:

@@ -24,7 +24,7 @@ from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.interactions.interaction import EPHEMERAL
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
-from discordianai.discord.messages.pace import Pace
+from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import (
     Body,
     File,
@@ -63,7 +63,7 @@ class ReplyOptions:
     those that a former process has written, in order. `rest` takes what the place does not take any more.
     """
 
-    pace: Pace
+    pace: EditPace
     max_messages: int = 5
     note_part: Callable[[int, str], Awaitable[None]] = _nowhere
     left: tuple[int, ...] = ()

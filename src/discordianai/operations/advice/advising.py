@@ -2,11 +2,11 @@
 
 from discordianai.operations.advice.bot_rules import BOT_RULES
 from discordianai.operations.advice.provider_rules import PROVIDER_RULES
-from discordianai.operations.advice.recommendation import Finding, Use, period
+from discordianai.operations.advice.recommendation import Recommendation, Use, period
 from discordianai.operations.snapshot import Snapshot
 
 
-def advise(now: Snapshot, before: Snapshot | None = None) -> tuple[Finding, ...]:
+def advise(now: Snapshot, before: Snapshot | None = None) -> tuple[Recommendation, ...]:
     """What should change, the urgent first; nothing where all is well.
 
     Rates are those since `before`, or since the bot's start. Never raises.

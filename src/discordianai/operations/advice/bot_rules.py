@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
-from discordianai.operations.advice.recommendation import Change, Finding, Period, percent
+from discordianai.operations.advice.recommendation import Period, Recommendation, SettingChange, percent
 
-Rule = Callable[[Period], Iterator[Finding]]
+Rule = Callable[[Period], Iterator[Recommendation]]
 
 MUCH_MEMORY = 512 * 2**20
 """Bytes. The bot takes about 100 MiB, and what its cache may take."""
@@ -19,34 +19,34 @@ FEW = 3
 """Mishaps that may be accidents."""
 
 MEBIBYTE = 2**20
-FASTER_DISK = Change("conversations.database", "where it is", "a path on a faster disk")
+FASTER_DISK = SettingChange("conversations.database", "where it is", "a path on a faster disk")
 
 
-def gateway(period: Period) -> Iterator[Finding]:
+def gateway(period: Period) -> Iterator[Recommendation]:
     """Without it the bot hears nothing; one that is lost often is deaf in between."""
     discord = period.now.discord
     losses, hours = period.grown(lambda snapshot: snapshot.discord.losses), period.seconds / 3600
     if discord.connected_since is None and not period.now.process.stopping:
-        yield Finding(
+        yield Recommendation(
             "The Discord gateway is not connected",
             f"{discord.losses} losses, {discord.identifies} identifies since the start.",
             "The bot hears no command. It tries again by itself; the log says why it failed.",
             urgent=True,
         )
     elif losses >= 10 and losses > 10 * hours:
-        yield Finding(
+        yield Recommendation(
             "The Discord gateway is lost again and again",
             f"{losses:.0f} times in {hours:.1f} h.",
             "Discord itself closes it every few hours at most: look at the network, and at the CPU.",
         )
 
 
-def acknowledgements(period: Period) -> Iterator[Finding]:
+def acknowledgements(period: Period) -> Iterator[Recommendation]:
     """Commands that people saw fail."""
     failed = period.grown(lambda snapshot: sum(snapshot.discord.unacknowledged.values()))
     taken = period.latency(lambda snapshot: snapshot.discord.acknowledged)
     if failed >= FEW and failed > 0.01 * taken.count:
-        yield Finding(
+        yield Recommendation(
             "Discord does not take every acknowledgement",
             f"{failed:.0f} of {failed + taken.count:.0f} were not taken; one in a hundred took "
             f"{taken.p99:.2f} s or longer, of the 3 s that Discord waits.",
@@ -55,12 +55,12 @@ def acknowledgements(period: Period) -> Iterator[Finding]:
         )
 
 
-def unprotected(period: Period) -> Iterator[Finding]:
+def unprotected(period: Period) -> Iterator[Recommendation]:
     """Questions that were acknowledged before they were stored."""
     open_to_loss = period.grown(lambda snapshot: snapshot.questions.unprotected)
     answered = period.grown(lambda snapshot: snapshot.questions.answered)
     if open_to_loss >= FEW and open_to_loss > 0.01 * answered:
-        yield Finding(
+        yield Recommendation(
             "Questions are not protected against a crash",
             f"{open_to_loss:.0f} of {answered:.0f}; one write in a hundred took {_writes_p99(period):.2f} s "
             "or longer.",
@@ -69,11 +69,11 @@ def unprotected(period: Period) -> Iterator[Finding]:
         )
 
 
-def store(period: Period) -> Iterator[Finding]:
+def store(period: Period) -> Iterator[Recommendation]:
     """The database takes nothing, or takes long."""
     health = period.now.health
     if not health.writable or health.lost:
-        yield Finding(
+        yield Recommendation(
             "The database takes no writes" if not health.writable else "Changes to the database were lost",
             f"{health.kept} changes wait in memory, {health.lost} did not fit there.",
             "The log, and /health, say why: a full disk, permissions, another program. A crash loses what "
@@ -82,7 +82,7 @@ def store(period: Period) -> Iterator[Finding]:
         )
     writes = period.latency(lambda snapshot: snapshot.store.writes)
     if writes.count >= 100 and writes.p99 > SLOW_STORE:
-        yield Finding(
+        yield Recommendation(
             "The database is slow",
             f"One write in a hundred took {writes.p99:.2f} s or longer, of {writes.count}.",
             "Every question and every answer waits for it.",
@@ -90,7 +90,7 @@ def store(period: Period) -> Iterator[Finding]:
         )
 
 
-def cache(period: Period) -> Iterator[Finding]:
+def cache(period: Period) -> Iterator[Recommendation]:
     """Conversations are read again and again, because they do not fit."""
     megabytes = period.setting("conversations.cache_megabytes")
     hits = period.grown(lambda snapshot: snapshot.store.cache_hits)
@@ -98,7 +98,7 @@ def cache(period: Period) -> Iterator[Finding]:
     if not megabytes or period.now.store.cached_bytes < 0.9 * megabytes * MEBIBYTE:
         return
     if misses >= 1000 and misses > hits:
-        yield Finding(
+        yield Recommendation(
             "The cache of conversations is too small",
             f"{percent(misses, hits + misses)} of {hits + misses:.0f} reads went to the disk, and its "
             f"{megabytes:g} MiB are full.",
@@ -107,14 +107,14 @@ def cache(period: Period) -> Iterator[Finding]:
         )
 
 
-def memory(period: Period) -> Iterator[Finding]:
+def memory(period: Period) -> Iterator[Recommendation]:
     """More of it than the bot should need."""
     resident, cached = period.now.process.memory_bytes, period.now.store.cached_bytes
     if resident <= MUCH_MEMORY:
         return
     megabytes = period.setting("conversations.cache_megabytes")
     large = megabytes is not None and megabytes > 32 and cached > resident / 4
-    yield Finding(
+    yield Recommendation(
         "The bot takes much memory",
         f"{resident / MEBIBYTE:.0f} MiB, of which the cache of conversations is {cached / MEBIBYTE:.0f}; "
         f"{period.now.questions.open} questions are open.",
@@ -125,7 +125,7 @@ def memory(period: Period) -> Iterator[Finding]:
     )
 
 
-def loops(period: Period) -> Iterator[Finding]:
+def loops(period: Period) -> Iterator[Recommendation]:
     """The machine is too slow for what is asked of it."""
     lags = {
         "trio": period.latency(lambda snapshot: snapshot.process.lag),
@@ -135,7 +135,7 @@ def loops(period: Period) -> Iterator[Finding]:
     if late:
         seconds = period.seconds
         busy = period.grown(lambda snapshot: snapshot.process.cpu_seconds)
-        yield Finding(
+        yield Recommendation(
             "The machine is too slow",
             "; ".join(
                 f"one turn in a hundred of {name} came {lag:.2f} s late or later"
@@ -150,8 +150,8 @@ def _writes_p99(period: Period) -> float:
     return period.latency(lambda snapshot: snapshot.store.writes).p99
 
 
-def _megabytes(now: float, to: float) -> Change:
-    return Change("conversations.cache_megabytes", f"{now:g}", f"{to:g}")
+def _megabytes(now: float, to: float) -> SettingChange:
+    return SettingChange("conversations.cache_megabytes", f"{now:g}", f"{to:g}")
 
 
 BOT_RULES: tuple[Rule, ...] = (gateway, acknowledgements, unprotected, store, cache, memory, loops)

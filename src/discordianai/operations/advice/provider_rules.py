@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterator
 
 from discordianai.dispatch.breaker import BreakerState
-from discordianai.dispatch.dispatcher_statistics import Outcome
-from discordianai.operations.advice.recommendation import Change, Finding, Use, percent, rounded
-from discordianai.operations.snapshot import ProviderFigures
+from discordianai.dispatch.dispatcher_statistics import RequestOutcome
+from discordianai.operations.advice.recommendation import Recommendation, SettingChange, Use, percent, rounded
+from discordianai.operations.snapshot import ProviderSnapshot
 
-Rule = Callable[[Use], Iterator[Finding]]
+Rule = Callable[[Use], Iterator[Recommendation]]
 
 FULL = 0.8
 """Of the slots: above it, a burst has no room."""
@@ -23,12 +23,17 @@ MOST_CONNECTIONS = 1000
 LONGEST_TIMEOUT = 600.0
 
 
-def breaker(use: Use) -> Iterator[Finding]:
+def breaker(use: Use) -> Iterator[Recommendation]:
     """The provider is, or was, so ill that it is left alone."""
     state = use.figures.dispatch.breaker
     if state is not BreakerState.CLOSED:
-        ill = use.ended(Outcome.OVERLOADED, Outcome.TIMED_OUT, Outcome.CONNECTION_LOST, Outcome.CUT)
-        yield Finding(
+        ill = use.ended(
+            RequestOutcome.OVERLOADED,
+            RequestOutcome.TIMED_OUT,
+            RequestOutcome.CONNECTION_LOST,
+            RequestOutcome.CUT,
+        )
+        yield Recommendation(
             f"The circuit breaker of {use.label} is {state.value}",
             f"{ill:.0f} of {use.ended():.0f} requests failed.",
             "No setting helps while the provider is ill; its status page may tell. The other provider, if "
@@ -37,29 +42,29 @@ def breaker(use: Use) -> Iterator[Finding]:
         )
 
 
-def refused_for_good(use: Use) -> Iterator[Finding]:
+def refused_for_good(use: Use) -> Iterator[Recommendation]:
     """What waiting does not help."""
     label = use.label
-    if refused := use.ended(Outcome.AUTHENTICATION):
-        key = Change(use.key("", "api_key"), "the one that is set", "one that is valid")
-        yield Finding(
+    if refused := use.ended(RequestOutcome.AUTHENTICATION):
+        key = SettingChange(use.key("", "api_key"), "the one that is set", "one that is valid")
+        yield Recommendation(
             f"{label} does not accept the key",
             f"{refused:.0f} requests were refused for it.",
             "Nobody gets an answer from there until the key is another one.",
             (key,),
             urgent=True,
         )
-    if refused := use.ended(Outcome.QUOTA):
-        yield Finding(
+    if refused := use.ended(RequestOutcome.QUOTA):
+        yield Recommendation(
             f"The account at {label} is used up",
             f"{refused:.0f} requests were refused for it.",
             "It has to be topped up on the provider's page.",
             urgent=True,
         )
-    refused = use.ended(Outcome.BAD_REQUEST)
+    refused = use.ended(RequestOutcome.BAD_REQUEST)
     if _often(refused, use, 0.05):
-        model = Change(use.key("", "model"), use.figures.model, "one that the account may use")
-        yield Finding(
+        model = SettingChange(use.key("", "model"), use.figures.model, "one that the account may use")
+        yield Recommendation(
             f"{label} refuses requests as wrong",
             f"{refused:.0f} of {use.ended():.0f} requests ({percent(refused, use.ended())}).",
             "The model may not be there for this account, or its context may be smaller than context_tokens.",
@@ -67,7 +72,7 @@ def refused_for_good(use: Use) -> Iterator[Finding]:
         )
 
 
-def rate_limited(use: Use) -> Iterator[Finding]:
+def rate_limited(use: Use) -> Iterator[Recommendation]:
     """429s: more is sent than the account allows."""
     refused = use.grown(lambda figures: figures.dispatch.rate_limited)
     if not _often(refused, use, 0.005):
@@ -86,7 +91,7 @@ def rate_limited(use: Use) -> Iterator[Finding]:
         change = use.change("connection_pool", "max_connections", fewer)
         why = "Fewer requests at once are the simplest brake."
     sent = use.grown(_requests)
-    yield Finding(
+    yield Recommendation(
         f"{use.label} refuses requests as too many",
         f"{refused:.0f} of {sent:.0f} requests got a 429 ({percent(refused, sent)}).",
         why,
@@ -94,7 +99,7 @@ def rate_limited(use: Use) -> Iterator[Finding]:
     )
 
 
-def pool_full(use: Use) -> Iterator[Finding]:
+def pool_full(use: Use) -> Iterator[Recommendation]:
     """As many requests are in flight as may be, and the account allows more."""
     if not _is_full(use) or use.grown(lambda figures: figures.dispatch.rate_limited) > 0:
         return
@@ -104,7 +109,7 @@ def pool_full(use: Use) -> Iterator[Finding]:
     least = use.slots + 1
     more = rounded(min(1.5 * use.busiest, use.carried), least, max(MOST_CONNECTIONS, least))
     carried = "" if math.isinf(use.carried) else f"; the minute's budget carries about {use.carried:.0f}"
-    yield Finding(
+    yield Recommendation(
         f"The pool of {use.label} is nearly full",
         f"{use.busiest} of {use.slots:g} requests in flight at once "
         f"({percent(use.busiest, use.slots)}); one in a hundred waited {wait:.1f} s or longer{carried}.",
@@ -113,7 +118,7 @@ def pool_full(use: Use) -> Iterator[Finding]:
     )
 
 
-def waiting(use: Use) -> Iterator[Finding]:
+def waiting(use: Use) -> Iterator[Recommendation]:
     """Questions wait, and not for a slot: for the budget, which may be a guess that is too careful."""
     dispatch = use.figures.dispatch
     waited = use.latency(lambda figures: figures.dispatch.waited)
@@ -131,7 +136,7 @@ def waiting(use: Use) -> Iterator[Finding]:
     hardly = _share(left, limit) > 0.5
     set_to = use.setting("rate_limits", key)
     changes = (use.change("rate_limits", key, 2 * limit),) if set_to == limit else ()
-    yield Finding(
+    yield Recommendation(
         f"Questions wait for {use.label}, although its budget is hardly used"
         if hardly
         else f"Questions wait for the budget of {use.label}",
@@ -145,13 +150,13 @@ def waiting(use: Use) -> Iterator[Finding]:
     )
 
 
-def line_full(use: Use) -> Iterator[Finding]:
+def line_full(use: Use) -> Iterator[Recommendation]:
     """Questions were refused, because too many waited."""
     refused = use.grown(lambda figures: figures.dispatch.line_full)
     size = use.period.setting("dispatch.queue_size")
     if refused > 0 and size is not None:
-        change = Change("dispatch.queue_size", f"{size:g}", f"{rounded(2 * size, 1, 10_000):g}")
-        yield Finding(
+        change = SettingChange("dispatch.queue_size", f"{size:g}", f"{rounded(2 * size, 1, 10_000):g}")
+        yield Recommendation(
             f"The line of {use.label} was full",
             f"{refused:.0f} questions were refused; {use.figures.dispatch.waiting} wait now, {size:g} may.",
             "A longer line refuses fewer, and lets them wait longer. More slots, or more budget, help in "
@@ -161,9 +166,9 @@ def line_full(use: Use) -> Iterator[Finding]:
         )
 
 
-def timeouts(use: Use) -> Iterator[Finding]:
+def timeouts(use: Use) -> Iterator[Recommendation]:
     """Requests that took too long."""
-    late = use.ended(Outcome.TIMED_OUT)
+    late = use.ended(RequestOutcome.TIMED_OUT)
     if not _often(late, use, 0.02):
         return
     first = use.latency(lambda figures: figures.dispatch.first_chunk).p99
@@ -173,7 +178,7 @@ def timeouts(use: Use) -> Iterator[Finding]:
         key, now = "first_token_timeout", limit
     more = rounded(1.5 * now, 1, LONGEST_TIMEOUT) if now is not None else None
     changes = (use.change("", key, more),) if more is not None and now is not None and more > now else ()
-    yield Finding(
+    yield Recommendation(
         f"{use.label} is often too slow",
         f"{late:.0f} of {use.ended():.0f} requests timed out ({percent(late, use.ended())}); the first piece "
         f"of an answer took up to {first:.1f} s.",
@@ -184,16 +189,16 @@ def timeouts(use: Use) -> Iterator[Finding]:
     )
 
 
-def connections_lost(use: Use) -> Iterator[Finding]:
+def connections_lost(use: Use) -> Iterator[Recommendation]:
     """The network, or something on the way, ends connections."""
-    lost = use.ended(Outcome.CONNECTION_LOST, Outcome.CUT)
+    lost = use.ended(RequestOutcome.CONNECTION_LOST, RequestOutcome.CUT)
     if not _often(lost, use, 0.02):
         return
     interval = use.setting("connection_pool", "ping_interval")
     changes = (
         (use.change("connection_pool", "ping_interval", 5),) if interval is not None and interval > 5 else ()
     )
-    yield Finding(
+    yield Recommendation(
         f"Connections to {use.label} are often lost",
         f"{lost:.0f} of {use.ended():.0f} requests ({percent(lost, use.ended())}) broke off, or found none.",
         "Signs of life at shorter intervals keep a NAT or a balancer on the way from forgetting a quiet "
@@ -204,7 +209,7 @@ def connections_lost(use: Use) -> Iterator[Finding]:
     )
 
 
-def churn(use: Use) -> Iterator[Finding]:
+def churn(use: Use) -> Iterator[Recommendation]:
     """Connections are opened for hardly more than one request each."""
     pool, requests = use.figures.pool, use.grown(_requests)
     opened = use.grown(lambda figures: figures.pool.connections_opened if figures.pool else 0)
@@ -225,7 +230,7 @@ def churn(use: Use) -> Iterator[Finding]:
         change = use.change("connection_pool", "keepalive_expiry", rounded(max(3 * gap, 2 * expiry), 1, 3600))
     else:
         return  # so few requests that no connection is worth keeping
-    yield Finding(
+    yield Recommendation(
         f"Connections to {use.label} are opened again and again",
         f"{opened:.0f} were opened for {requests:.0f} requests.",
         "Each costs two round trips before its first request.",
@@ -233,7 +238,7 @@ def churn(use: Use) -> Iterator[Finding]:
     )
 
 
-def _requests(figures: ProviderFigures) -> int:
+def _requests(figures: ProviderSnapshot) -> int:
     return figures.dispatch.requests
 
 

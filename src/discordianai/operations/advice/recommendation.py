@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from discordianai.dispatch.dispatcher_statistics import Outcome
+from discordianai.dispatch.dispatcher_statistics import RequestOutcome
 from discordianai.latencies import Latency
-from discordianai.operations.snapshot import ProviderFigures, Snapshot
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SettingChange:
     """A key of settings.toml, what it is, and what it should be."""
 
     key: str
@@ -19,7 +19,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Recommendation:
     """`title` says what is the matter, `figures` by what that is seen, `why` what the changes do about it.
 
     Without `changes` no setting helps. What is `urgent` costs answers now.
@@ -28,7 +28,7 @@ class Finding:
     title: str
     figures: str
     why: str
-    changes: tuple[Change, ...] = ()
+    changes: tuple[SettingChange, ...] = ()
     urgent: bool = False
 
 
@@ -77,8 +77,8 @@ class Use:
 
     period: Period
     name: str
-    figures: ProviderFigures
-    _before: ProviderFigures | None = field(default=None, repr=False)
+    figures: ProviderSnapshot
+    _before: ProviderSnapshot | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:
@@ -91,17 +91,17 @@ class Use:
         before = period.before.providers.get(name) if period.before is not None else None
         return cls(period, name, period.now.providers[name], before)
 
-    def grown(self, total: Callable[[ProviderFigures], float]) -> float:
+    def grown(self, total: Callable[[ProviderSnapshot], float]) -> float:
         """What a total grew by."""
         return total(self.figures) - (total(self._before) if self._before is not None else 0)
 
-    def latency(self, of: Callable[[ProviderFigures], Latency]) -> Latency:
+    def latency(self, of: Callable[[ProviderSnapshot], Latency]) -> Latency:
         """How long something took."""
         return of(self.figures).since(of(self._before)) if self._before is not None else of(self.figures)
 
-    def ended(self, *outcomes: Outcome) -> float:
+    def ended(self, *outcomes: RequestOutcome) -> float:
         """How many requests ended so; without outcomes, in any way."""
-        wanted = outcomes or tuple(Outcome)
+        wanted = outcomes or tuple(RequestOutcome)
         return self.grown(
             lambda figures: sum(
                 model.outcomes.get(outcome, 0)
@@ -143,10 +143,10 @@ class Use:
         """What is set there."""
         return self.period.setting(self.key(table, key))
 
-    def change(self, table: str, key: str, to: float) -> Change:
+    def change(self, table: str, key: str, to: float) -> SettingChange:
         """Of a number to another."""
         now = self.setting(table, key)
-        return Change(self.key(table, key), "not set" if now is None else f"{now:g}", f"{to:g}")
+        return SettingChange(self.key(table, key), "not set" if now is None else f"{now:g}", f"{to:g}")
 
 
 def percent(part: float, whole: float) -> str:

@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 
-from discordianai.operations.advice.recommendation import Change, Finding, Period, percent
+from discordianai.operations.advice.recommendation import Period, Recommendation, SettingChange, percent
 from discordianai.operations.metrics import notable
-from discordianai.operations.snapshot import ProviderFigures
+from discordianai.operations.snapshot import ProviderSnapshot
 
 WIDTH = 88
 """Characters of a line on the terminal."""
@@ -13,7 +13,7 @@ WIDTH = 88
 NOTHING = "Nothing needs to change."
 
 
-def as_text(findings: Sequence[Finding], period: Period) -> str:
+def as_text(findings: Sequence[Recommendation], period: Period) -> str:
     """A page for the terminal; it ends with a line break."""
     parts = [_looked_at(period)]
     if not findings:
@@ -29,7 +29,7 @@ def as_text(findings: Sequence[Finding], period: Period) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_markdown(findings: Sequence[Finding], longest: int) -> tuple[str, ...]:
+def as_markdown(findings: Sequence[Recommendation], longest: int) -> tuple[str, ...]:
     """Lines for a Discord message, at most `longest` characters together with their line breaks.
 
     What does not fit is counted, which takes 60.
@@ -46,7 +46,7 @@ def as_markdown(findings: Sequence[Finding], longest: int) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _markdown(change: Change) -> str:
+def _markdown(change: SettingChange) -> str:
     return f"  - `{change.key}`: {change.now} → {change.to}"
 
 
@@ -70,7 +70,7 @@ def _providers(period: Period) -> list[str]:
     ]
 
 
-def _slots(figures: ProviderFigures) -> str:
+def _slots(figures: ProviderSnapshot) -> str:
     slots = figures.pool.max_connections if figures.pool else 0
     busiest = figures.dispatch.busiest
     return (

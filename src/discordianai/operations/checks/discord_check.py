@@ -10,7 +10,7 @@ import trio
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session_limit import RESERVE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
-from discordianai.operations.checks.online_check import Ask, Means, Tell, Witness, bounded
+from discordianai.operations.checks.online_check import Ask, CheckContext, ResponseObserver, Tell, bounded
 from discordianai.operations.checks.reach import Unreachable, address, reach
 from discordianai.settings import Settings
 from discordianai.transport.clients import build_client
@@ -28,7 +28,7 @@ Json = Mapping[str, Any]
 """Discord's JSON: its shape is Discord's, and read here only."""
 
 
-class Failed(Exception):
+class DiscordCheckFailed(Exception):
     """A question to Discord got no answer that is one; `finding` tells it."""
 
     def __init__(self, finding: Finding) -> None:
@@ -36,12 +36,12 @@ class Failed(Exception):
         self.finding = finding
 
 
-class Discord:
+class DiscordCheck:
     """Asks it as the bot."""
 
     name = "discord"
 
-    def __init__(self, settings: Settings, means: Means) -> None:
+    def __init__(self, settings: Settings, means: CheckContext) -> None:
         self._url = settings.discord.api_url
         token = settings.discord.token
         self._token = token.get_secret_value() if token else ""
@@ -69,7 +69,7 @@ class Discord:
     async def _answered(self, question: Ask, tell: Tell) -> None:
         try:
             await question(tell)
-        except Failed as failed:
+        except DiscordCheckFailed as failed:
             tell(failed.finding)
 
     async def _identity(self, tell: Tell) -> None:
@@ -90,27 +90,29 @@ class Discord:
         await self._reach("discord gateway", str(gateway["url"]), tell)
 
     async def get(self, path: str) -> Json:
-        """What Discord has under that path. Raises `Failed`."""
+        """What Discord has under that path. Raises `DiscordCheckFailed`."""
         pool = PoolOptions(max_connections=1)
         client = build_client("discord", pool, READ_TIMEOUT, http2=self._means.http2)
-        witness = Witness(client.http)
+        witness = ResponseObserver(client.http)
         try:
             async with client.http:
                 response = await client.http.get(
                     self._url + path, headers={"Authorization": f"Bot {self._token}"}
                 )
         except httpx.HTTPError as error:
-            raise Failed(_unreachable(error)) from None
+            raise DiscordCheckFailed(_unreachable(error)) from None
         if witness.sample is not None:
             self._means.samples["discord"] = witness.sample
         if response.status_code == 401:
             advice = "set DISCORD_TOKEN to a valid one: developer portal, page Bot, Reset Token"
-            raise Failed(fatal("discord", "Discord rejects the bot's token", advice))
+            raise DiscordCheckFailed(fatal("discord", "Discord rejects the bot's token", advice))
         if not response.is_success:
             advice = (
                 "try again later" if response.status_code in {429, *range(500, 600)} else "look at api_url"
             )
-            raise Failed(problem("discord", f"Discord answers {response.status_code} to {path}", advice))
+            raise DiscordCheckFailed(
+                problem("discord", f"Discord answers {response.status_code} to {path}", advice)
+            )
         return _object(response)
 
     async def _reach(self, subject: str, url: str, tell: Tell) -> None:
@@ -124,13 +126,13 @@ class Discord:
 
 
 def _object(response: httpx.Response) -> Json:
-    """Raises `Failed` for what is none: something else than Discord has answered."""
+    """Raises `DiscordCheckFailed` for what is none: something else than Discord has answered."""
     try:
         body = response.json()
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise Failed(problem("discord", "what answers is not Discord", "look at api_url"))
+        raise DiscordCheckFailed(problem("discord", "what answers is not DiscordCheck", "look at api_url"))
     return body
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 Figure = str | int | float | bool | None
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How bad it is: a warning lets the bot run, a problem keeps it from what it is for."""
 
     OK = "ok"
@@ -24,7 +24,7 @@ class Finding:
     """
 
     subject: str
-    verdict: Verdict
+    verdict: CheckStatus
     found: str
     advice: str = ""
     figures: Mapping[str, Figure] = field(default_factory=dict)
@@ -33,19 +33,19 @@ class Finding:
 
 def ok(subject: str, found: str, **figures: Figure) -> Finding:
     """All is well."""
-    return Finding(subject, Verdict.OK, found, figures=figures)
+    return Finding(subject, CheckStatus.OK, found, figures=figures)
 
 
 def warning(subject: str, found: str, advice: str, **figures: Figure) -> Finding:
     """It works, but may not be meant."""
-    return Finding(subject, Verdict.WARNING, found, advice, figures)
+    return Finding(subject, CheckStatus.WARNING, found, advice, figures)
 
 
 def problem(subject: str, found: str, advice: str, **figures: Figure) -> Finding:
     """It does not work, or endangers somebody."""
-    return Finding(subject, Verdict.PROBLEM, found, advice, figures)
+    return Finding(subject, CheckStatus.PROBLEM, found, advice, figures)
 
 
 def fatal(subject: str, found: str, advice: str = "") -> Finding:
     """The bot would not start."""
-    return Finding(subject, Verdict.PROBLEM, found, advice, fatal=True)
+    return Finding(subject, CheckStatus.PROBLEM, found, advice, fatal=True)

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 import trio
 
 from discordianai.operations.checks import clock
-from discordianai.operations.checks.discord_check import Discord
+from discordianai.operations.checks.discord_check import DiscordCheck
 from discordianai.operations.checks.findings import Finding
-from discordianai.operations.checks.online_check import Means, Service, bounded
-from discordianai.operations.checks.provider_check import Answerer
+from discordianai.operations.checks.online_check import CheckContext, OnlineCheck, bounded
+from discordianai.operations.checks.provider_check import ProviderCheck
 from discordianai.settings import Settings
 
 
@@ -20,9 +20,9 @@ def ask(settings: Settings, seconds: float) -> list[Finding]:
 
 async def ask_all(settings: Settings, seconds: float) -> list[Finding]:
     """See `ask`. The findings of a service stand together, whoever was first."""
-    means = Means(http2=find_spec("h2") is not None, context=ssl.create_default_context())
-    services: list[Service] = [Discord(settings, means)]
-    services += [Answerer(provider, settings, means) for provider in settings.configured]
+    means = CheckContext(http2=find_spec("h2") is not None, context=ssl.create_default_context())
+    services: list[OnlineCheck] = [DiscordCheck(settings, means)]
+    services += [ProviderCheck(provider, settings, means) for provider in settings.configured]
     told: dict[str, list[Finding]] = {service.name: [] for service in services}
     # First, and by themselves: to open a client takes this process a while, which would be in their times.
     async with trio.open_nursery() as nursery:

@@ -14,7 +14,7 @@ from discordianai.operations.checks.findings import Finding, problem
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class CheckContext:
     """What everybody asks with, and `samples`, which takes the clock of each server."""
 
     http2: bool
@@ -26,7 +26,7 @@ Tell = Callable[[Finding], None]
 Ask = Callable[[Tell], Awaitable[None]]
 
 
-class Service(Protocol):
+class OnlineCheck(Protocol):
     """Somebody to be asked. What is found is told as it is found."""
 
     name: str
@@ -51,7 +51,7 @@ async def bounded(subject: str, seconds: float, ask: Ask, tell: Tell) -> None:
         tell(problem(subject, f"no answer within {seconds:g} s", "try again, with a longer --timeout"))
 
 
-class Witness:
+class ResponseObserver:
     """Listens at a client that sends one request at a time: its last response, and the clock behind it."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:

@@ -6,8 +6,8 @@ import trio
 
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
 from discordianai.operations.checks.model_ends import tell_of_ends
-from discordianai.operations.checks.online_check import Means, Tell, Witness, bounded
-from discordianai.operations.checks.reach import Reached, Unreachable, address, reach
+from discordianai.operations.checks.online_check import CheckContext, ResponseObserver, Tell, bounded
+from discordianai.operations.checks.reach import Connected, Unreachable, address, reach
 from discordianai.options import provider_options
 from discordianai.providers.endpoint import ProviderEndpoint
 from discordianai.providers.errors import (
@@ -36,17 +36,17 @@ from discordianai.transport.proxy_rules import Proxies, Proxy
 QUESTION = "Say: ok"
 
 
-class Answerer:
+class ProviderCheck:
     """Asks one of them."""
 
-    def __init__(self, provider: Provider, settings: Settings, means: Means) -> None:
+    def __init__(self, provider: Provider, settings: Settings, means: CheckContext) -> None:
         self.name = provider.name
         self._settings = settings
         self._means = means
         self._connected = False
 
     async def connect(self, tell: Tell) -> None:
-        """See `Service.connect`."""
+        """See `OnlineCheck.connect`."""
         url = self._settings.provider(self.name).base_url
         proxies = Proxies.of_environment()
         try:
@@ -70,7 +70,7 @@ class Answerer:
         table = self._settings.provider(self.name)
         model = table.usual_model
         client = build_client(self.name, options, table.read_timeout, http2=self._means.http2)
-        witness = Witness(client.http)
+        witness = ResponseObserver(client.http)
         told = provider_options(self._settings, self.name)
         async with client.http:
             began = trio.current_time()
@@ -100,7 +100,7 @@ async def _first_token(provider: ChatProvider) -> None:
                 return
 
 
-def _connection(name: str, url: str, proxy: Proxy | None, reached: Reached, *, http2: bool) -> Finding:
+def _connection(name: str, url: str, proxy: Proxy | None, reached: Connected, *, http2: bool) -> Finding:
     """Which protocol it will be, and why."""
     if url.startswith("http://"):
         protocol = "HTTP/1.1, as the address begins with http://"
@@ -156,7 +156,7 @@ def _refusal(error: ProviderError, model: str) -> Finding:
     )
 
 
-def _limits(name: str, witness: Witness, ours: ProviderRateSettings) -> list[Finding]:
+def _limits(name: str, witness: ResponseObserver, ours: ProviderRateSettings) -> list[Finding]:
     """What the headers say of the account, beside the settings."""
     told = rate_limits(witness.headers)
     if told is None:

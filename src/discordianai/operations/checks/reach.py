@@ -26,7 +26,7 @@ PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class Connected:
     """A connection that could be made, in so many seconds. Over plain TCP, `tls` and `protocol` are None."""
 
     seconds: float
@@ -42,7 +42,7 @@ class Unreachable(Exception):
         self.advice = advice
 
 
-async def reach(url: str, context: ssl.SSLContext, proxies: Proxies | None = None) -> Reached:
+async def reach(url: str, context: ssl.SSLContext, proxies: Proxies | None = None) -> Connected:
     """Connect to where `url` leads, and leave: to the proxy, where plain http goes through one.
 
     Raises `Unreachable`.
@@ -67,7 +67,7 @@ async def reach(url: str, context: ssl.SSLContext, proxies: Proxies | None = Non
     except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
         raise _unreachable(origin, next(_leaves(error))) from None
     try:
-        return Reached(seconds, _tls_version(stream), protocol)
+        return Connected(seconds, _tls_version(stream), protocol)
     finally:
         await anyio.aclose_forcefully(stream)
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
-from discordianai.operations.checks.findings import Finding, Verdict
+from discordianai.operations.checks.findings import CheckStatus, Finding
 
-STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "bold red"}
-WORDS = {Verdict.OK: "OK", Verdict.WARNING: "warning", Verdict.PROBLEM: "PROBLEM"}
+STYLES = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.PROBLEM: "bold red"}
+WORDS = {CheckStatus.OK: "OK", CheckStatus.WARNING: "warning", CheckStatus.PROBLEM: "PROBLEM"}
 
 
 def show(findings: Sequence[Finding], out: TextIO) -> None:
@@ -49,8 +49,8 @@ def _draw(findings: Sequence[Finding], out: TextIO) -> None:
 
 def _summary(findings: Sequence[Finding]) -> str:
     count = Counter(finding.verdict for finding in findings)
-    parts = [_amount(count[verdict], verdict.value) for verdict in (Verdict.PROBLEM, Verdict.WARNING)]
-    return f"{', '.join(parts)}, {count[Verdict.OK]} in order"
+    parts = [_amount(count[verdict], verdict.value) for verdict in (CheckStatus.PROBLEM, CheckStatus.WARNING)]
+    return f"{', '.join(parts)}, {count[CheckStatus.OK]} in order"
 
 
 def _amount(number: int, what: str) -> str:

@@ -15,19 +15,19 @@ from discordianai.settings_file import Origin, Reading, Secret, SettingsError, s
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class SettingsCheck:
     """What there is to say; `settings` where the file leaves any, for the checks that go on from there."""
 
     findings: tuple[Finding, ...]
     settings: Settings | None
 
 
-def look(named: Path | None, environment: Mapping[str, str]) -> Looked:
+def look(named: Path | None, environment: Mapping[str, str]) -> SettingsCheck:
     """Read the file as `discordianai run` would, and go on where that would end."""
     try:
         path = settings_file.find(named)
     except SettingsError as error:
-        return Looked(tuple(map(_mistake, error.problems)), None)
+        return SettingsCheck(tuple(map(_mistake, error.problems)), None)
     try:
         reading = settings_file.examine(path, environment)
     except SettingsError as error:
@@ -39,7 +39,7 @@ def look(named: Path | None, environment: Mapping[str, str]) -> Looked:
     findings += _readers(path, [s.path for s, origins in reading.origins.items() if Origin.FILE in origins])
     if reading.settings is not None:
         findings += _unencrypted(reading.settings)
-    return Looked(tuple(findings), reading.settings)
+    return SettingsCheck(tuple(findings), reading.settings)
 
 
 def _mistake(sentence: str) -> Finding:

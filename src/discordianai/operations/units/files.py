@@ -14,7 +14,7 @@ from pathlib import Path
 
 from discordianai.operations.units.escaping import bare, program, quoted
 from discordianai.operations.units.installation import FLAGS, Installation, outermost
-from discordianai.operations.units.locations import Bot, Places
+from discordianai.operations.units.locations import BotService, UnitLocations
 
 MARK = "# Written by `discordianai service install"
 """How a file of ours begins: another one is never overwritten or removed."""
@@ -53,7 +53,7 @@ class Needs:
     credentials: Mapping[str, Path]
 
 
-def unit_files(bot: Bot, installation: Installation, needs: Needs) -> tuple[UnitFile, ...]:
+def unit_files(bot: BotService, installation: Installation, needs: Needs) -> tuple[UnitFile, ...]:
     """What the service manager has to read. Raises `UnitError` for a path that no unit can name."""
     own = {
         "EXEC_START": _exec_start(installation, quoted(needs.settings)),
@@ -82,7 +82,7 @@ def unit_files(bot: Bot, installation: Installation, needs: Needs) -> tuple[Unit
     return _shared(bot.places, installation), drop_in
 
 
-def _shared(places: Places, installation: Installation) -> UnitFile:
+def _shared(places: UnitLocations, installation: Installation) -> UnitFile:
     """The unit of all bots that have names."""
     folder = quoted(places.configuration).removesuffix('"')
     values = {
@@ -115,7 +115,7 @@ def _lines(lines: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def _template(places: Places) -> str:
+def _template(places: UnitLocations) -> str:
     return "discordianai-user.service.in" if places.of_user else "discordianai.service.in"
 
 

@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class UnitLocations:
     """The folders of one service manager: the machine's, or a user's own."""
 
     units: Path
@@ -28,20 +28,20 @@ class Places:
         return "systemctl --user" if self.of_user else "systemctl"
 
 
-SYSTEM = Places(Path("/etc/systemd/system"), Path("/etc/discordianai"), of_user=False)
+SYSTEM = UnitLocations(Path("/etc/systemd/system"), Path("/etc/discordianai"), of_user=False)
 
 
-def places_of_user(environment: Mapping[str, str] = os.environ) -> Places:
+def places_of_user(environment: Mapping[str, str] = os.environ) -> UnitLocations:
     """Those of the user who asks."""
     base = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return Places(base / "systemd" / "user", base / "discordianai", of_user=True)
+    return UnitLocations(base / "systemd" / "user", base / "discordianai", of_user=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Bot:
+class BotService:
     """One bot on this machine: the only one, or one of several that have names. Raises `UnitError`."""
 
-    places: Places
+    places: UnitLocations
     name: str | None
 
     def __post_init__(self) -> None:

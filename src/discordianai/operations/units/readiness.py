@@ -9,7 +9,7 @@ from pathlib import Path
 from discordianai import settings_file
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.installation import Installation, closed_to_others
-from discordianai.operations.units.locations import Bot
+from discordianai.operations.units.locations import BotService
 from discordianai.settings import Settings
 from discordianai.settings_file import SettingsError, secrets_of
 
@@ -26,7 +26,7 @@ class Found:
     missing: tuple[str, ...]
 
 
-def look(bot: Bot, named: Path | None) -> Found:
+def look(bot: BotService, named: Path | None) -> Found:
     """Read what the service would read; of the secrets only whether they are there.
 
     `named` is the settings' file where the operator named one. Raises `SettingsError` or `UnitError`.
@@ -44,7 +44,7 @@ def look(bot: Bot, named: Path | None) -> Found:
     return Found(path, settings, secrets, ())
 
 
-def obstacles(bot: Bot, installation: Installation, found: Found) -> Iterator[str]:
+def obstacles(bot: BotService, installation: Installation, found: Found) -> Iterator[str]:
     """What would keep the service from starting, with what helps. A user's own service has none of these."""
     if bot.places.of_user:
         return
@@ -63,7 +63,7 @@ def obstacles(bot: Bot, installation: Installation, found: Found) -> Iterator[st
             )
 
 
-def doubts(bot: Bot, found: Found) -> Iterator[str]:
+def doubts(bot: BotService, found: Found) -> Iterator[str]:
     """What the operator should know, though the service may start."""
     for problem in found.missing:
         yield f"{problem} (for this service: a file in {bot.folder}, see below)"
@@ -78,7 +78,7 @@ def doubts(bot: Bot, found: Found) -> Iterator[str]:
         )
 
 
-def _settings_file(bot: Bot, named: Path | None) -> Path:
+def _settings_file(bot: BotService, named: Path | None) -> Path:
     candidates = (
         [bot.folder / "settings.toml"] if bot.name else [Path("settings.toml"), bot.folder / "settings.toml"]
     )

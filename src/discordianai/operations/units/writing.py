@@ -8,7 +8,7 @@ from pathlib import Path
 from discordianai import safe_files
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import MARK, SHARED_UNIT, UnitFile
-from discordianai.operations.units.locations import Bot
+from discordianai.operations.units.locations import BotService
 
 
 def write(files: Iterable[UnitFile]) -> dict[Path, bool]:
@@ -19,7 +19,7 @@ def write(files: Iterable[UnitFile]) -> dict[Path, bool]:
     return {file.path: _write(file) for file in files}
 
 
-def remove(bot: Bot) -> list[Path]:
+def remove(bot: BotService) -> list[Path]:
     """Remove what `write` wrote for `bot`; the shared unit goes with the last of its bots.
 
     Returns what is gone. Raises `UnitError`, also where the unit is still enabled.

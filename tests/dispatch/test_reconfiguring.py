@@ -8,7 +8,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.dispatch.keyed_fifo_limiter import Turnstile
+from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.providers.fake import FakeProvider, Step
 from discordianai.records import ChatRequest, Role, Turn
@@ -35,7 +35,7 @@ async def test_more_slots_serve_those_who_wait_and_fewer_end_no_answer(
             nursery.start_soon(ask, asked, person)
         await trio.sleep(1)
         assert provider.in_flight == 2
-        asked.adopt(replace(options, slots=slots))
+        asked.reconfigure(replace(options, slots=slots))
         await trio.sleep(1)
         assert provider.in_flight == most
         await trio.sleep(60)
@@ -54,25 +54,25 @@ async def test_a_larger_budget_lets_through_at_once_and_what_was_spent_still_cou
             nursery.start_soon(ask, asked, person)
         await trio.sleep(1)
         assert len(provider.requests) == 2
-        asked.adopt(replace(options, budget=BudgetOptions(requests_per_minute=5)))
+        asked.reconfigure(replace(options, budget=BudgetOptions(requests_per_minute=5)))
         await trio.sleep(1)
         assert len(provider.requests) == 5
-        asked.adopt(replace(options, budget=BudgetOptions()))
+        asked.reconfigure(replace(options, budget=BudgetOptions()))
     assert len(provider.requests) == 10
 
 
 async def test_a_person_may_have_more_in_work_at_once() -> None:
-    turnstile = Turnstile()
-    spots = [turnstile.line_up("ann") for _ in range(3)]
-    turnstile.adopt(2)
+    limiter = KeyedFifoLimiter()
+    tickets = [limiter.enqueue("ann") for _ in range(3)]
+    limiter.reconfigure(2)
     await wait_all_tasks_blocked()
-    assert [spot.let_in.is_set() for spot in spots] == [True, True, False]
+    assert [spot.admitted.is_set() for spot in tickets] == [True, True, False]
 
 
 def test_a_rate_that_changes_counts_what_there_was() -> None:
     window = RateWindow(2, 60.0)
     assert [window.take("ann", 0.0) for _ in range(3)] == [0, 0, 60]
-    window.adopt(3, 60.0)
+    window.reconfigure(3, 60.0)
     assert [window.take("ann", 1.0) for _ in range(2)] == [0, 59]
-    window.adopt(1, 10.0)
+    window.reconfigure(1, 10.0)
     assert window.take("ann", 11.5) == 0
