@@ -28,6 +28,7 @@ from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.open_questions import OpenQuestions
+from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher
@@ -108,6 +109,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             store=store,
             ledger=Ledger(store, accounting_options(settings), time),
             figures=DiscordCounter(),
+            limits=ApplicationLimits(),
             open_questions=_open_questions(settings),
             counts=QuestionCounter(),
             lag=lag,
@@ -141,7 +143,12 @@ def _make_bot(
     """The bot around the parts that are open, and who has to learn of new settings, in this order."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
     token = settings.discord.token
-    api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
+    api = DiscordApi(
+        discord.http,
+        settings.discord.api_url,
+        token.get_secret_value() if token else "",
+        limits=instruments.limits,
+    )
     provider_chain = ProviderChain(
         instruments.dispatchers, Router(settings.configured, settings.routing.strategy)
     )

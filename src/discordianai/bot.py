@@ -166,17 +166,24 @@ class Bot:
             release=partial(caller.post, self._give_up),
         )
 
-        starts, figures = session_limit.SessionStarts(), self._parts.figures
+        starts, parts = session_limit.SessionStarts(), self._parts
 
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             listener = _listener()(
-                self._settings, self._parts.offered, self._router, self._guild_cache, side, figures, starts
+                self._settings,
+                parts.offered,
+                self._router,
+                self._guild_cache,
+                side,
+                parts.figures,
+                starts,
+                parts.discord.limits,
             )
             await listener.run()
 
-        ask = partial(session_limit.ask_discord, self._parts.discord)
-        await keep_listening(listen, ask, starts, figures)
+        ask = partial(session_limit.ask_discord, parts.discord)
+        await keep_listening(listen, ask, starts, parts.figures)
 
     async def _cancel_answer(self, interaction_id: int) -> bool:
         return self._parts.answer_service.stop(interaction_id)

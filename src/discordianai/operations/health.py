@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+from discordianai.discord.messages.application_limits import SLOW_ABOVE
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.metric import Metric
 from discordianai.operations.snapshot import Snapshot
@@ -45,6 +46,8 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
         yield "the bot is stopping"
     if snapshot.discord.connected_since is None:
         yield _why_no_gateway(snapshot)
+    if hold := snapshot.application.hold:
+        yield f"{hold}; the next try is at {_utc(snapshot.application.held_until)}"
     if not snapshot.health.writable:
         yield snapshot.health.reason or "the store cannot be written"
     if all(provider.dispatch.breaker is BreakerState.OPEN for provider in snapshot.providers.values()):
@@ -69,6 +72,9 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
     for provider in snapshot.providers.values():
         if provider.dispatch.breaker is not BreakerState.CLOSED:
             yield f"the circuit breaker of {provider.label} is {provider.dispatch.breaker.value}"
+    refused = snapshot.application.invalid_recently
+    if refused > SLOW_ABOVE:
+        yield f"Discord refused {refused} requests in ten minutes, so messages are sent slowly"
     health = snapshot.health
     if health.kept:
         yield f"{health.kept} changes wait in memory for the database"

@@ -9,6 +9,7 @@ from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import SqliteStore
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.open_questions import OpenQuestions
+from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, numbers, process_figures
@@ -27,6 +28,7 @@ class Instruments:
     store: SqliteStore
     ledger: Ledger
     figures: DiscordCounter
+    limits: ApplicationLimits
     open_questions: OpenQuestions
     counts: QuestionCounter
     lag: Latencies
@@ -42,6 +44,7 @@ class Instruments:
             process=process_figures(self.started_at, self.lag.now(), stopping=self.open_questions.closed),
             providers={name: self._provider(name) for name in self.dispatchers},
             discord=self.figures.now(),
+            application=self.limits.statistics(),
             discord_pool=self.discord.statistics(),
             health=self.store.health,
             store=self.store.figures,

@@ -18,6 +18,7 @@ from discordianai.conversations.accounting import Spent
 from discordianai.conversations.store import Health
 from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics
+from discordianai.discord.messages.application_limits import ApplicationStatistics
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.latencies import Latency
 from discordianai.metric import By, Metric
@@ -87,6 +88,7 @@ class Snapshot:
     process: ProcessStatistics
     providers: Annotated[Mapping[str, ProviderSnapshot], By("provider")] = field(default_factory=dict)
     discord: DiscordStatistics = field(default_factory=DiscordStatistics)
+    application: ApplicationStatistics = field(default_factory=ApplicationStatistics)
     discord_pool: Statistics | None = None
     health: Health = field(default_factory=Health)
     store: StoreStatistics = field(default_factory=StoreStatistics)

@@ -19,9 +19,10 @@ from interactions.client.errors import WebSocketClosed
 
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway import http_client, session
-from discordianai.discord.gateway.http_client import ExemptingHTTPClient
+from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import SessionEnded, SessionStarts
+from discordianai.discord.messages.application_limits import ApplicationLimits
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:parameter 'timeout' of type 'float':DeprecationWarning"  # so the library opens its WebSocket
@@ -87,7 +88,7 @@ async def serving(server: Server) -> AsyncIterator[None]:
 async def a_session(server: Server, url: str = "", route_base: str = "") -> AsyncIterator[GatewaySession]:
     """The library's connection, not begun yet."""
     client = Client(intents=Intents.GUILDS, sync_interactions=False)
-    client.http = ExemptingHTTPClient()
+    client.http = ListenerHTTPClient(ApplicationLimits())
     await client.http.login("token")
     session = GatewaySession(client, Intents.GUILDS, 0)
     session.starts, session.figures = SessionStarts(), DiscordCounter()

@@ -17,7 +17,9 @@ from discordianai.sandbox.discord import (
     DiscordOptions,
     Interaction,
     LocalDiscord,
+    direct_messages,
     open_local_discord,
+    person,
 )
 from discordianai.sandbox.discord.world import BOT_ID
 
@@ -144,3 +146,40 @@ async def test_where_the_interaction_is_over_the_bot_writes_in_the_channel_itsel
     assert [message.content for message in scene.discord.channel_messages][-1] == "late 6"
     with pytest.raises(MessageError, match="403"):
         await ChannelMessages(api, 12345).create({"content": "nowhere"})
+
+
+async def test_a_ban_is_waited_for_and_asked_about_once(scene: Scene) -> None:
+    """Twenty answers that are being written when Cloudflare bans the address are all shown after it."""
+    answers = [(await scene.interaction())[0] for _ in range(20)]
+    api = DiscordApi(scene.client, scene.discord.api_url, "sandbox-token")
+    scene.discord.ban(1.5)
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            for interaction in answers:
+                address = ReplyAddress(BOT_ID, interaction.id, interaction.token, 1, False, 0.0)
+                webhook = InteractionWebhook(api, address)
+                nursery.start_soon(webhook.edit, None, {"content": "whole"})
+    assert [interaction.text for interaction in answers] == ["whole"] * 20
+    assert len(scene.discord.counters.while_banned) <= 20  # those that were under way
+
+
+async def test_a_burst_in_two_hundred_channels_keeps_the_bots_limit(scene: Scene) -> None:
+    """The local Discord counts the bot's requests of each second, as Discord does."""
+    channels = [direct_messages(person(1000 + number)) for number in range(200)]
+    scene.discord.direct_channels += channels
+    api = DiscordApi(scene.client, scene.discord.api_url, "sandbox-token")
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            for channel in channels:
+                nursery.start_soon(ChannelMessages(api, channel.id).edit, None, {"content": "here"})
+    assert len(scene.discord.channel_messages) == 200
+    assert scene.discord.counters.rate_limited == 0
+
+
+async def test_where_the_bot_may_not_write_it_does_not_try_again_and_again(scene: Scene) -> None:
+    api = DiscordApi(scene.client, scene.discord.api_url, "sandbox-token")
+    scene.discord.closed_channels.add(CHANNELS[0].id)
+    for _ in range(5):
+        with pytest.raises(MessageError):
+            await ChannelMessages(api, CHANNELS[0].id).edit(None, {"content": "here"})
+    assert len([each for each in scene.discord.counters.refused if "403" in each]) == 1

@@ -21,13 +21,15 @@ from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.gateway.http_client import ExemptingHTTPClient
+from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
 from discordianai.discord.interactions.backend import Backend, CurrentGuilds
 from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, InteractionHandler
+from discordianai.discord.interactions.payload import snowflake
 from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.guard import Guard
 from discordianai.settings import DiscordSettings, Settings
 
@@ -58,8 +60,10 @@ class Listener:
         backend: Backend,
         figures: DiscordCounter,
         starts: SessionStarts,
+        limits: ApplicationLimits,
     ) -> None:
         self._settings = settings
+        self._limits = limits
         self._commands = commands
         self._guild_cache = guild_cache
         self._trio = backend
@@ -110,7 +114,7 @@ class Listener:
             send_not_ready_messages=False,
             logger=logger,
         )
-        client.http = ExemptingHTTPClient(logger=logger)
+        client.http = ListenerHTTPClient(self._limits, logger=logger)
         client.add_event_processor("raw_interaction_create")(self._on_interaction)
         client.add_event_processor("raw_message_create")(self._on_message)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
@@ -182,6 +186,8 @@ class Listener:
         name, known = event.resolved_name.removeprefix("raw_").upper(), self._guild_cache.guild_ids.copy()
         with Guard(self._log, "an event of the gateway could not be read", name=name):
             self._guild_cache.hear(name, event.data)
+            if name == "CHANNEL_UPDATE":  # its permissions may be others now
+                self._limits.forget_refusals(snowflake(event.data, "id"))
         if self._guild_cache.guild_ids != known:
             self._trio.hand_over(CurrentGuilds(frozenset(self._guild_cache.guild_ids)))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 
 from discordianai.discord.gateway.backoff import Backoff
-from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.messages.rest import DiscordApi, json_of
 
 RESERVE = 50
 """Identifies that are never used."""
@@ -122,9 +122,12 @@ class SessionStarts:
 
 async def ask_discord(api: DiscordApi) -> StartLimit:
     """What `GET /gateway/bot` says. Raises `ListenerRefused` or `GatewayUnavailable`."""
+    if wait := api.limits.held_for:
+        raise GatewayUnavailable("Discord takes no requests from this bot for now", wait)
     try:
         headers = {"Authorization": f"Bot {api.token}"}
         response = await api.client.get(f"{api.url}/gateway/bot", headers=headers)
+        api.limits.note(response.status_code, response.headers, json_of(response))
         if response.status_code == 401:
             raise ListenerRefused(WRONG_TOKEN)
         if not response.is_success:

@@ -8,8 +8,9 @@ import structlog
 import trio
 
 from discordianai.discord.interactions.interaction import EPHEMERAL
-from discordianai.discord.messages.port import Body
-from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.messages.application_limits import Call
+from discordianai.discord.messages.port import Body, MessagesBusy
+from discordianai.discord.messages.rest import DiscordApi, json_of
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -50,7 +51,11 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
     as_bot = {"Authorization": f"Bot {api.token}"} if path.startswith("/channels/") else {}
     for attempt in range(1, ATTEMPTS + 1):
         try:
+            await api.limits.enter(Call(f"{method} notice", as_bot=bool(as_bot)), WITHIN)
             response = await api.client.request(method, api.url + path, headers=as_bot, json=body)
+            api.limits.note(response.status_code, response.headers, json_of(response))
+        except MessagesBusy as error:
+            reason, again = str(error), False
         except httpx.HTTPError as error:
             reason, again = type(error).__name__, True  # its text may carry the address, and so a token
         else:

@@ -1,7 +1,7 @@
 """Discord's REST interface, by httpx on the trio thread: an address with its rate-limit bucket."""
 
 import json
-import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,13 @@ import structlog
 import trio
 
 from discordianai.discord.interactions.payload import Malformed, snowflake
+from discordianai.discord.messages.application_limits import (
+    LONGEST_WAIT,
+    ApplicationHeld,
+    ApplicationLimits,
+    Call,
+    seconds,
+)
 from discordianai.discord.messages.bucket import Bucket, ChannelBuckets
 from discordianai.discord.messages.port import (
     Body,
@@ -25,22 +32,25 @@ ATTEMPTS = 6
 """Tries of a request that has to arrive: with their pauses, about half a minute of an ill Discord."""
 
 LONGEST_PAUSE = 15.0
-"""Seconds; Discord's webhook buckets refill within five."""
+"""Seconds; Discord's buckets refill within five."""
 
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 INVALID_WEBHOOK_TOKEN = 50027
 
+_ID = re.compile(r"\d{5,}|@original")
+
 
 @dataclass(frozen=True, slots=True)
 class DiscordApi:
-    """Where Discord's REST interface is, the client that speaks to it, and the bot's token."""
+    """Where Discord's REST interface is, the client that speaks to it, the bot's token, and the limits."""
 
     client: httpx.AsyncClient
     url: str
     token: str = field(default="", repr=False)
     channels: ChannelBuckets = field(default_factory=ChannelBuckets, repr=False)
+    limits: ApplicationLimits = field(default_factory=ApplicationLimits, repr=False)
 
 
 class Endpoint:
@@ -48,6 +58,9 @@ class Endpoint:
 
     def __init__(self, api: DiscordApi, path: str, bucket: Bucket, *, as_bot: bool, **names: int) -> None:
         self._client = api.client
+        self._limits = api.limits
+        self._as_bot = as_bot
+        self._channel_id = names.get("channel")
         self._base = f"{api.url}{path}"
         self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
         self._log = structlog.get_logger("discordianai.discord.messages.rest").bind(**names)
@@ -61,27 +74,50 @@ class Endpoint:
     async def insist(
         self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
     ) -> Body:
-        """Send a request, again and again while that may help. Raises `MessageError`."""
-        for attempt in range(1, ATTEMPTS + 1):
+        """Send a request, again and again while that may help. Raises `MessageError`.
+
+        What holds back the whole application is waited for, and is none of the tries.
+        """
+        call = self._call(method, path, body, files)
+        attempt, end = 0, trio.current_time() + LONGEST_WAIT
+        while True:
             try:
                 async with self._bucket.turn():
-                    return await self._send(method, path, body, files)
+                    # Only now: what waits for its bucket is not sent in this second.
+                    await self._limits.enter(call, end - trio.current_time())
+                    return await self._send(call, method, path, body, files)
+            except ApplicationHeld as error:
+                if trio.current_time() + error.wait >= end:
+                    raise
             except MessagesBusy as error:
+                attempt += 1
                 if attempt == ATTEMPTS:
                     raise
                 self._log.debug("trying again", reason=str(error), attempt=attempt)
                 await trio.sleep(max(error.wait, 0.25 * 2**attempt))
-        raise AssertionError("the loop returns or raises")
 
     async def request(self, method: str, path: str, body: Body | None = None) -> Body:
         """Send a request once, now or not at all. Raises `MessagesBusy` when a later try may do, else
         `MessageError`."""
         if not self._bucket.is_free:
             raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
+        call = self._call(method, path, body, ())
         async with self._bucket.turn():
-            return await self._send(method, path, body, ())
+            await self._limits.enter(call)
+            return await self._send(call, method, path, body, ())
 
-    async def _send(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Body:
+    def _call(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Call:
+        """What this request needs permissions for: not for its words, nor for the one message of many."""
+        needs = [method, _ID.sub("ID", path)]
+        if files:
+            needs.append("files")
+        if body and "message_reference" in body:
+            needs.append("reference")
+        return Call(" ".join(needs), self._channel_id, as_bot=self._as_bot)
+
+    async def _send(
+        self, call: Call, method: str, path: str, body: Body | None, files: Sequence[File]
+    ) -> Body:
         content = _multipart(body or {}, files) if files else {"json": body}
         try:
             response = await self._client.request(method, self._base + path, headers=self._headers, **content)
@@ -89,14 +125,18 @@ class Endpoint:
             # The error's text may carry the address, and so a token.
             raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None
         self._learn(response)
+        answer = json_of(response)
+        self._limits.note(response.status_code, response.headers, answer, call)
         if response.is_success:
-            return _json(response)
-        raise _error(response)
+            return answer or {}
+        if response.status_code == 429 and (wait := self._limits.held_for):
+            raise ApplicationHeld("Discord answered 429, for the whole application", wait)
+        raise _error(response, answer or {})
 
     def _learn(self, response: httpx.Response) -> None:
         """Let the next request wait for the bucket, instead of being refused."""
         if response.headers.get("x-ratelimit-remaining") == "0":
-            self._bucket.close_for(_seconds(response.headers.get("x-ratelimit-reset-after")))
+            self._bucket.close_for(_pause(response.headers.get("x-ratelimit-reset-after")))
 
 
 def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
@@ -108,14 +148,13 @@ def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
     }
 
 
-def _error(response: httpx.Response) -> MessageError:
-    body = _json(response)
+def _error(response: httpx.Response, body: Body) -> MessageError:
     code = body.get("code", 0)
     if not isinstance(code, int):
         code = 0
     reason = f"Discord answered {response.status_code}, code {code}"
     if response.status_code == 429:
-        return MessagesBusy(reason, _seconds(body.get("retry_after")))
+        return MessagesBusy(reason, _pause(body.get("retry_after")))
     if response.status_code >= 500:
         return MessagesBusy(reason, 0.0)
     if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
@@ -125,12 +164,13 @@ def _error(response: httpx.Response) -> MessageError:
     return MessageError(reason)
 
 
-def _json(response: httpx.Response) -> Body:
+def json_of(response: httpx.Response) -> Body | None:
+    """The JSON object in it; None where there is none."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def id_of(message: Body) -> int:
@@ -141,10 +181,6 @@ def id_of(message: Body) -> int:
         raise MessageError(f"Discord's answer is malformed: {error}") from None
 
 
-def _seconds(text: object) -> float:
-    """A wait that Discord named, within reason."""
-    try:
-        seconds = float(str(text))
-    except ValueError:
-        return 1.0
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else 1.0
+def _pause(text: object) -> float:
+    """A wait for one bucket that Discord named, within reason."""
+    return min(seconds(text, 1.0), LONGEST_PAUSE)

@@ -1,12 +1,14 @@
 """The REST side: what a bot asks for, its commands, its answers to interactions."""
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
 
+import trio
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from discordianai.sandbox.discord.commands import checked
@@ -69,6 +71,10 @@ class Rest:
 
     async def _answer(self, request: Request, endpoint: Endpoint, authorized: bool) -> Response:
         headers: dict[str, str] = {}
+        if (left := self._discord.banned_until - trio.current_time()) > 0:
+            self._discord.counters.while_banned.append(trio.current_time())
+            page = "<!DOCTYPE html><title>Access denied | discord.com</title><p>Error 1015</p>"
+            return HTMLResponse(page, 429, {"Retry-After": str(math.ceil(left))})
         try:
             headers = self._enter(request, authorized)
             status, body = await endpoint(self, request)

@@ -88,6 +88,8 @@ class Counters:
     refused: list[str] = field(default_factory=list)
     """Every other error response, as `PATCH /webhooks/... 400 50035`; the last thousand."""
     commands_written: int = 0
+    while_banned: list[float] = field(default_factory=list)
+    """On trio's clock, every request that came while the address was banned."""
 
 
 class LocalDiscord:
@@ -111,6 +113,8 @@ class LocalDiscord:
         self.webhook_buckets = Buckets(options.webhook_requests, options.webhook_period, "webhook0bucket")
         self.channel_buckets = Buckets(5, 5.0, "channel0bucket")
         self.global_bucket = Buckets(50, 1.0, "global")
+        self.banned_until = -float("inf")
+        """On trio's clock: until then, Cloudflare answers every request with a page."""
         self._failures: deque[tuple[str, int]] = deque()
         self._offset = 0.0
         self._identified_at = -float("inf")
@@ -154,6 +158,10 @@ class LocalDiscord:
     def now(self) -> float:
         """Seconds since the epoch, as this Discord sees them."""
         return time.time() + self._offset
+
+    def ban(self, seconds: float) -> None:
+        """Have Cloudflare ban the bot's address for so long."""
+        self.banned_until = trio.current_time() + seconds
 
     def advance(self, seconds: float) -> None:
         """Let its rules see that much time go by."""

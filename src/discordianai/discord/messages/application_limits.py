@@ -1,0 +1,272 @@
+"""What Discord allows the application as a whole: one gate for every request that writes messages.
+
+A rate-limit bucket belongs to a channel or an interaction (`bucket.py`). Three limits belong to nobody in
+particular, and are kept here once, so that no request has to meet them again:
+
+- 50 requests a second with the bot's token. Interaction webhooks don't count.
+- a global 429, and Cloudflare's ban of this address (a 429 with a page instead of JSON): nothing is sent
+  until the named time is over, then one request tries whether it is.
+- 10,000 answers of 401, 403 and 429 in ten minutes, for which Discord bans the address. 429s of a resource
+  that others share don't count. Long before, message traffic slows down, then stops.
+
+Acknowledgements don't wait here: they have three seconds, and a limit of their own. What they are answered is
+counted all the same, on the listener's thread.
+"""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import structlog
+import trio
+
+from discordianai.discord.messages.port import MessageError, MessagesBusy
+from discordianai.metric import Metric
+
+REQUESTS_PER_SECOND = 45
+"""With the bot's token. Discord allows 50; the library keeps the listener's own below that, too."""
+
+LONGEST_HOLD = 86_400.0
+"""Seconds; a longer hold is not believed, and is tried again after so long."""
+
+UNNAMED_HOLD = 60.0
+"""Seconds, where a ban does not say how long it lasts."""
+
+PROBE_EVERY = 60.0
+"""Seconds between two requests that try whether a ban is over."""
+
+PROBE_WITHIN = 30.0
+"""Seconds after which a probe of which nothing was heard counts as lost, and another one is sent."""
+
+COUNTED_FOR = 600.0
+SLOW_ABOVE, STOP_ABOVE = 1_000, 5_000
+"""Invalid requests in ten minutes; Discord bans at 10,000."""
+
+SLOW_GAP = 1.0
+"""Seconds between two requests while message traffic is slow: at most 600 more in ten minutes."""
+
+REFUSED_FOR = 300.0
+"""Seconds for which a 403 is remembered, for a channel and a kind of call; permissions are seldom changed."""
+
+MOST_REFUSALS = 1_000
+
+LONGEST_WAIT = 3_600.0
+"""Seconds that a message waits here: an hour after, nobody expects an answer any more."""
+
+SHORTEST_WAIT = 0.001
+"""Seconds; less may not move the clock on at all."""
+
+INVALID_STATUSES = frozenset({401, 403, 429})
+
+
+class HoldReason(StrEnum):
+    """Why nothing is sent at the moment."""
+
+    GLOBAL = "Discord's global rate limit is reached"
+    BANNED = "Discord's edge refuses all requests from this address"
+    INVALID = "too many of the bot's requests were refused in the last ten minutes"
+
+
+class ApplicationHeld(MessagesBusy):
+    """Nothing may be sent for `wait` seconds, whoever asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationStatistics:
+    """One moment of the gate. `held_until` is in seconds since the epoch, 0 while requests may be sent."""
+
+    hold: str = ""
+    held_until: Annotated[
+        float,
+        Metric("discord_held_until_seconds", "When Discord may be asked again, in seconds since the epoch"),
+    ] = 0.0
+    invalid_recently: Annotated[
+        int,
+        Metric(
+            "discord_invalid_requests", "Requests answered 401, 403 or 429 in ten minutes; 10000 mean a ban"
+        ),
+    ] = 0
+    holds: Annotated[
+        int,
+        Metric(
+            "discord_holds_total", "Times that all message traffic was held back by a limit", notable=True
+        ),
+    ] = 0
+    refused_from_memory: Annotated[
+        int,
+        Metric("discord_requests_spared_total", "Requests not sent because a 403 for them is remembered"),
+    ] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kind of request: `kind` in one channel is refused as a whole. None where no channel is involved."""
+
+    kind: str
+    channel_id: int | None = None
+    as_bot: bool = True
+
+
+class ApplicationLimits:
+    """`note` may be called on any thread; the rest is for trio's. `clock` is in seconds and never jumps."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._log = structlog.get_logger("discordianai.discord.messages")
+        self._sent: deque[float] = deque([-math.inf] * REQUESTS_PER_SECOND, REQUESTS_PER_SECOND)
+        self._next_slow = -math.inf
+        self._invalid: deque[float] = deque(maxlen=STOP_ABOVE * 2)
+        self._held_until = -math.inf
+        self._reason: HoldReason | None = None
+        self._probe_sent = -math.inf
+        self._refusals: dict[tuple[str, int], tuple[float, str]] = {}
+        self._holds = 0
+        self._spared = 0
+
+    async def enter(self, call: Call, within: float = 0.0) -> None:
+        """Return when this request may be sent, which is then counted as sent.
+
+        Raises `ApplicationHeld` where that takes more than `within` seconds, and `MessageError` where it is
+        known to be refused.
+        """
+        self._check_refusals(call)
+        latest = self._clock() + within
+        while wait := self._wait(call):
+            if self._clock() + wait > latest:
+                raise ApplicationHeld(self._reason or "the bot's requests of this second are used up", wait)
+            await trio.sleep(max(wait, SHORTEST_WAIT))
+            self._check_refusals(call)
+
+    def _wait(self, call: Call) -> float:
+        """Seconds until it may be tried again; 0 takes the request's place."""
+        now = self._clock()
+        with self._lock:
+            self._forget_old(now)
+            if wait := self._hold(now):
+                return wait
+            gap = self._sent[0] + 1.0 if call.as_bot else -math.inf
+            if len(self._invalid) > SLOW_ABOVE:
+                gap = max(gap, self._next_slow)
+            if gap > now:
+                return gap - now
+            if call.as_bot:
+                self._sent.append(now)
+            self._next_slow = now + SLOW_GAP
+            return 0.0
+
+    def _hold(self, now: float) -> float:
+        """Seconds for which nothing may be sent; 0 lets a request pass, as a probe where there is a hold."""
+        if len(self._invalid) > STOP_ABOVE:
+            self._begin_hold(HoldReason.INVALID, self._invalid[-STOP_ABOVE] + COUNTED_FOR, now)
+        if self._reason is None:
+            return 0.0
+        if now < self._held_until:
+            return self._held_until - now
+        if self._reason is HoldReason.INVALID:
+            self._end_hold()
+            return 0.0
+        if now < self._probe_sent + PROBE_WITHIN:  # its answer tells
+            return min(self._probe_sent + PROBE_WITHIN - now, 0.25)
+        self._probe_sent = now
+        return 0.0
+
+    def note(self, status: int, headers: Mapping[str, str], body: object, call: Call | None = None) -> None:
+        """Learn from an answer of Discord's; `body` is None where it is not JSON."""
+        now = self._clock()
+        with self._lock:
+            if status in INVALID_STATUSES and headers.get("x-ratelimit-scope") != "shared":
+                self._invalid.append(now)
+            if status == 429:
+                self._note_429(headers, body, now)
+            elif self._reason in {HoldReason.GLOBAL, HoldReason.BANNED} and now >= self._held_until:
+                self._end_hold()
+            if status == 403 and call is not None and call.channel_id is not None:
+                self._remember(call, body, now)
+
+    def _note_429(self, headers: Mapping[str, str], body: object, now: float) -> None:
+        if not isinstance(body, Mapping) and "x-ratelimit-scope" not in headers:  # a page of Cloudflare's
+            named = seconds(headers.get("retry-after"), UNNAMED_HOLD)
+            probed = self._reason is HoldReason.BANNED and now >= self._held_until
+            self._begin_hold(HoldReason.BANNED, now + max(named, PROBE_EVERY if probed else 0.0), now)
+            return
+        told = body if isinstance(body, Mapping) else {}
+        if told.get("global") is True or "x-ratelimit-global" in headers:
+            named = seconds(told.get("retry_after"), seconds(headers.get("retry-after"), 1.0))
+            self._begin_hold(HoldReason.GLOBAL, now + named, now)
+
+    def _begin_hold(self, reason: HoldReason, until: float, now: float) -> None:
+        new = self._reason is None
+        if new or until > self._held_until:
+            self._held_until, self._reason = until, reason
+        self._probe_sent = -math.inf
+        if new:
+            self._holds += 1
+            self._log.warning(
+                "no messages are sent for now", reason=str(reason), seconds=round(until - now, 1)
+            )
+
+    def _end_hold(self) -> None:
+        self._log.info("messages are sent again", reason=str(self._reason))
+        self._reason, self._probe_sent = None, -math.inf
+
+    def _remember(self, call: Call, body: object, now: float) -> None:
+        code = body.get("code") if isinstance(body, Mapping) else None
+        if len(self._refusals) >= MOST_REFUSALS:
+            self._refusals = {key: kept for key, kept in self._refusals.items() if kept[0] > now}
+        while len(self._refusals) >= MOST_REFUSALS:
+            self._refusals.pop(next(iter(self._refusals)))
+        code = code if isinstance(code, int) else 0
+        assert call.channel_id is not None  # noqa: S101  # for mypy: the caller has looked
+        self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, f"Discord answered 403, code {code}"
+
+    def _check_refusals(self, call: Call) -> None:
+        if call.channel_id is None:
+            return
+        until, reason = self._refusals.get((call.kind, call.channel_id), (-math.inf, ""))
+        if self._clock() < until:
+            self._spared += 1
+            raise MessageError(f"{reason}, a short while ago")
+
+    def forget_refusals(self, channel_id: int) -> None:
+        """What may be done in this channel has changed."""
+        with self._lock:
+            self._refusals = {key: kept for key, kept in self._refusals.items() if key[1] != channel_id}
+
+    def _forget_old(self, now: float) -> None:
+        while self._invalid and self._invalid[0] <= now - COUNTED_FOR:
+            self._invalid.popleft()
+
+    @property
+    def held_for(self) -> float:
+        """Seconds for which nothing may be sent at all; also for those that don't write messages."""
+        return max(self._held_until - self._clock(), 0.0) if self._reason is not None else 0.0
+
+    def statistics(self) -> ApplicationStatistics:
+        """This moment."""
+        now = self._clock()
+        with self._lock:
+            self._forget_old(now)
+            reason = self._reason
+            until = time.time() + max(self._held_until - now, 0.0) if reason is not None else 0.0
+            return ApplicationStatistics(
+                hold=str(reason or ""),
+                held_until=until,
+                invalid_recently=len(self._invalid),
+                holds=self._holds,
+                refused_from_memory=self._spared,
+            )
+
+
+def seconds(text: object, default: float) -> float:
+    """A wait that Discord named; `default` where it is none, at most `LONGEST_HOLD`."""
+    try:
+        named = float(str(text))
+    except ValueError:
+        return default
+    return min(named, LONGEST_HOLD) if named >= 0.0 else default  # NaN is not

@@ -1,0 +1,49 @@
+"""A Discord that refuses everything for a while: no answer is lost, and it is not asked again and again."""
+
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.discord import CHANNELS, person
+from tests.end_to_end.conftest import Scene, said
+from tests.end_to_end.sharing import SharedScene, played, shared_scene
+
+pytestmark = pytest.mark.xdist_group("discord-limits")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("limits"), authority, {})
+
+
+@played
+async def test_answers_wait_for_the_end_of_a_ban_and_are_whole_then(scene: Scene) -> None:
+    """Cloudflare bans the address while ten answers are being written."""
+    discord, count = scene.sandbox.discord, scene.answered()
+    prompt = {"prompt": "Tell me a story."}
+    asked = [await discord.invoke("ask", prompt, user=person(700 + number)) for number in range(10)]
+    with trio.fail_after(10):
+        while not all(one.messages and one.text for one in asked):  # noqa: ASYNC110  # no event tells
+            await trio.sleep(0.01)
+    discord.counters.while_banned.clear()
+    discord.ban(3.0)
+    await scene.wait_answered(count + 10, timeout=60.0)
+    assert all("-# " in one.text for one in asked)  # the small print comes last
+    # One request of each that was under way, and then nobody's until the ban was over.
+    assert len(discord.counters.while_banned) <= 10
+
+
+@played
+async def test_who_could_not_be_acknowledged_finds_the_answer_in_the_channel(scene: Scene) -> None:
+    """A page of Cloudflare's is what an acknowledgement is answered, and the library takes it for JSON."""
+    discord, count = scene.sandbox.discord, scene.answered()
+    discord.ban(2.0)
+    asked = discord.invoke_now("ask", {"prompt": "Are you there?"}, user=person(750), channel=CHANNELS[1])
+    await scene.wait_answered(count + 1, timeout=60.0)
+    assert not asked.messages
+    last = [message for message in discord.channel_messages if message.channel_id == CHANNELS[1].id][-1]
+    assert "-# " in last.content
+    again = await scene.ask("And now?", user=person(751))
+    assert said(again)
