@@ -50,10 +50,10 @@ async def memory(report: Report, folder: Path, people: int) -> None:
     figures = await in_a_process("hold", folder / "memory", people)
     more, most = (figures[part] - figures["empty"] for part in ("held", "most"))
     report.table(f"{people:,} people x {MESSAGES} messages of 400 characters", "measured", "required")
-    report.row("memory of an empty store", f"{figures['empty']:.1f} MB")
+    report.figure("memory of an empty store", figures["empty"], "{:.1f} MB")
     cached = f"more with all of them, {figures['cached']:.1f} MB of it cached"
-    report.row(cached, f"{more:.1f} MB", required="<= 32 MB", measured=more)
-    report.row("more at its most", f"{most:.1f} MB")
+    report.figure(cached, more, "{:.1f} MB", "<= 32 MB")
+    report.figure("more at its most", most, "{:.1f} MB")
 
 
 @dataclass(slots=True)
@@ -138,17 +138,17 @@ async def large_file(report: Report, folder: Path, people: int) -> None:
     size = f"{database.stat().st_size / 2**30:.1f} GB"
     report.table(f"{people:,} people x {FEW} messages, {size}", "measured", "required")
     more = figures["held"] - figures["empty"]
-    report.row("memory more than an empty store", f"{more:.1f} MB", required="<= 32 MB", measured=more)
+    report.figure("memory more than an empty store", more, "{:.1f} MB", "<= 32 MB")
     for what, name, required in (
         ("read", "a window, of people at random", "< 2 ms"),
         ("append", "an append, with fsync", "< 10 ms"),
     ):
-        p50, p99, most = (figures[f"{what} {part}"] for part in ("p50", "p99", "max"))
-        report.row(f"{name}, p99", f"{p99:.2f} ms", required=required, measured=p99)
+        report.figure(f"{name}, p99", figures[f"{what} p99"], "{:.2f} ms", required)
+        p50, most = figures[f"{what} p50"], figures[f"{what} max"]
         report.row(f"{name}, p50 and maximum", f"{p50:.2f} and {most:.1f} ms")
     for path in (empty, database):
         started = median(one["started"] for one in starts[path.name])
-        report.row(f"start with the {path.name} file, median of 5", f"{started:.1f} ms")
+        report.figure(f"start with the {path.name} file, median of 5", started, "{:.1f} ms")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

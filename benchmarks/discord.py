@@ -100,33 +100,24 @@ async def ask(people: int, settings: Settings, providers: ServiceOptions) -> Cro
 def show(report: Report, people: int, runs: Sequence[Crowd], *, all_answered: bool) -> None:
     """The rows of one table, with the sums of all rounds."""
     total = people * len(runs)
+    answered = sum(run.answered for run in runs)
+    told = sum((run.told for run in runs), Counter[str]())
     for part, name, required in ((0.5, "p50", ""), (0.99, "p99", "< 1.5 s"), (1.0, "max", "")):
         wait = median(percentile(run.waits, part) for run in runs)
-        report.row(f"acknowledged, {name}", _seconds(wait), required=required, measured=wait)
+        report.figure(f"acknowledged, {name}", wait, "{:.2f} s", required)
     worst = max(percentile(run.waits, 0.99) for run in runs)
-    report.row("acknowledged, p99 of the worst round", _seconds(worst))
-    missed = sum(run.waits.count(math.inf) for run in runs)
-    report.row("not acknowledged", missed, required="0", measured=missed)
-    answered = sum(run.answered for run in runs)
-    required = f"{total}" if all_answered else ""
-    report.row("answered whole, and once", answered, required=required, measured=answered)
-    report.row("of which by another provider", sum(run.by_the_other for run in runs))
-    told = sum((run.told for run in runs), Counter[str]())
+    report.figure("acknowledged, p99 of the worst round", worst, "{:.2f} s")
+    report.figure("not acknowledged", sum(run.waits.count(math.inf) for run in runs), required="0")
+    report.figure("answered whole, and once", answered, required=f"{total}" if all_answered else "")
+    report.figure("of which by another provider", sum(run.by_the_other for run in runs))
     for words, count in told.most_common():
-        report.row(f"told: {words}", count)
-    known = answered + told.total()
-    report.row("answered or told", known, required=f"{total}", measured=known)
-    silent = sum(run.silent for run in runs)
-    report.row("acknowledged, then silent", silent, required="0", measured=silent)
-    unfinished = sum(run.unfinished for run in runs)
-    report.row("never finished", unfinished, required="0", measured=unfinished)
-    report.row("unprotected against a crash", sum(run.unprotected for run in runs))
-    report.row("until all are answered", f"{median(run.seconds for run in runs):.1f} s")
-    report.row("CPU of the bot's process", f"{median(run.cpu for run in runs):.1f} s")
-
-
-def _seconds(wait: float) -> str:
-    return "never" if wait == math.inf else f"{wait:.2f} s"
+        report.figure(f"told: {words}", count)
+    report.figure("answered or told", answered + told.total(), required=f"{total}")
+    report.figure("acknowledged, then silent", sum(run.silent for run in runs), required="0")
+    report.figure("never finished", sum(run.unfinished for run in runs), required="0")
+    report.figure("unprotected against a crash", sum(run.unprotected for run in runs))
+    report.figure("until all are answered", median(run.seconds for run in runs), "{:.1f} s")
+    report.figure("CPU of the bot's process", median(run.cpu for run in runs), "{:.1f} s")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -123,14 +123,12 @@ def show_streams(report: Report, answers: int, seconds: float) -> None:
         run = trio.run(stream, Path(folder), answers, int(seconds * TOKENS_PER_SECOND))
     pace = f"{TOKENS_PER_SECOND:.0f} tokens/s for {seconds:.0f} s"
     report.table(f"{answers} answers at {pace}", "measured", "required")
-    report.row("429s of Discord", run.rate_limited, required="0", measured=run.rate_limited)
-    report.row("shown whole", run.complete, required=f"{answers}", measured=run.complete)
+    report.figure("429s of Discord", run.rate_limited, required="0")
+    report.figure("shown whole", run.complete, required=f"{answers}")
     for part, name, required in ((0.5, "p50", ""), (0.99, "p99", ""), (1, "max", "<= 3 s")):
-        late = percentile(run.behind, part)
-        report.row(f"the screen is behind, {name}", f"{late:.2f} s", required=required, measured=late)
-    cores = run.cpu / run.seconds
-    report.row("CPU of the bot's process", f"{cores:.2f} cores", required="< 1.2 cores", measured=cores)
-    report.row("of which the thread that runs trio", f"{run.cpu_first_thread / run.cpu:.0%}")
-    report.row("CPU per token", f"{run.cpu / run.tokens * 1000:.3f} ms")
-    report.row("messages written and edited per second", f"{run.edits / run.seconds:.1f}")
-    report.row("the provider behind its own pace, max", f"{run.provider_late:.2f} s")
+        report.figure(f"the screen is behind, {name}", percentile(run.behind, part), "{:.2f} s", required)
+    report.figure("CPU of the bot's process", run.cpu / run.seconds, "{:.2f} cores", "< 1.2 cores")
+    report.figure("of which the thread that runs trio", run.cpu_first_thread / run.cpu, "{:.0%}")
+    report.figure("CPU per token", run.cpu / run.tokens * 1000, "{:.3f} ms")
+    report.figure("messages written and edited per second", run.edits / run.seconds, "{:.1f}")
+    report.figure("the provider behind its own pace, max", run.provider_late, "{:.2f} s")

@@ -168,20 +168,18 @@ async def overhead(questions: int, rounds: int) -> float:
 def show(report: Report, simulation: Simulation, statistics: DispatchStatistics, cpu: float) -> None:
     """Print the table."""
     modest, insistent, provider = simulation.modest, simulation.insistent, simulation.provider
-    lost = modest.lost + insistent.lost
-    wait = percentile(modest.waits, 0.99)
-    refused = 100 * (modest.refused - modest.refused_in_outages) / modest.asked
-    retries = 100 * statistics.retries / (statistics.requests - statistics.retries)
+    first_tries = statistics.requests - statistics.retries
+    refused = modest.refused - modest.refused_in_outages
     report.table("figure", "measured", "required")
     report.row("questions asked, modest and insistent", f"{modest.asked} and {insistent.asked}")
-    report.row("lost without an answer or a refusal", lost, required="0", measured=lost)
-    report.row("429s of the budget", provider.refused, required="0", measured=provider.refused)
-    report.row("wait of the modest, p50", f"{percentile(modest.waits, 0.5):.2f} s")
-    report.row("wait of the modest, p99", f"{wait:.2f} s", required="< 5 s", measured=wait)
-    report.row("modest refused outside the outages", f"{refused:.2f} %", required="< 1 %", measured=refused)
-    report.row("wait of the insistent, p99", f"{percentile(insistent.waits, 0.99):.2f} s")
-    report.row("extra load by retries", f"{retries:.2f} %", required="< 10 %", measured=retries)
-    report.row("CPU of the dispatcher per request", f"{cpu:.3f} ms", required="< 0.15 ms", measured=cpu)
+    report.figure("lost without an answer or a refusal", modest.lost + insistent.lost, required="0")
+    report.figure("429s of the budget", provider.refused, required="0")
+    report.figure("wait of the modest, p50", percentile(modest.waits, 0.5), "{:.2f} s")
+    report.figure("wait of the modest, p99", percentile(modest.waits, 0.99), "{:.2f} s", "< 5 s")
+    report.figure("modest refused outside the outages", 100 * refused / modest.asked, "{:.2f} %", "< 1 %")
+    report.figure("wait of the insistent, p99", percentile(insistent.waits, 0.99), "{:.2f} s")
+    report.figure("extra load by retries", 100 * statistics.retries / first_tries, "{:.2f} %", "< 10 %")
+    report.figure("CPU of the dispatcher per request", cpu, "{:.3f} ms", "< 0.15 ms")
     report.note(f"Refusals: {dict(simulation.refusals)}")
 
 

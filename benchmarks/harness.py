@@ -110,6 +110,10 @@ class Report:
             shown.append(required)
         print(_line(shown), flush=True)
 
+    def figure(self, name: str, value: float, form: str = "{}", required: str = "") -> None:
+        """A row of a table that has one figure and what is required of it."""
+        self.row(name, form.format(value), required=required, measured=value)
+
     def note(self, text: str) -> None:
         """A line below a table."""
         print(f"\n{text}", flush=True)

@@ -163,12 +163,9 @@ def soak(report: Report, requests: int) -> None:
     with open_server(nginx(limits), authority) as server:
         trio.run(run, server.url + "/echo")
     report.table("over the run", "measured", "required")
-    growth = memory[-1] / memory[0]
-    report.row(
-        "memory, the end beside the first tenth", f"{growth:.2f} x", required="<= 1.05 x", measured=growth
-    )
-    report.row("errors", load.errors, required="0", measured=load.errors)
-    report.row("requests per second", f"{load.per_second:.0f}")
+    report.figure("memory, the end beside the first tenth", memory[-1] / memory[0], "{:.2f} x", "<= 1.05 x")
+    report.figure("errors", load.errors, required="0")
+    report.figure("requests per second", load.per_second, "{:.0f}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
