@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run sandbox test test-all test-long test-servers lint audit docs format clean
-.PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-routing bench-conversations bench-splitting
+.PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
 help: ## list the targets
@@ -53,7 +53,7 @@ docs: $(STAMP) ## build the pages into site/
 	@$(BIN)/python docs/settings_reference.py
 	@NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
 
-bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; two minutes)
+bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; a minute)
 	@$(BIN)/python -m benchmarks.transport
 
 bench-floods: $(STAMP) ## what floods of HTTP/2 frames cost the pool (four minutes)
@@ -64,9 +64,6 @@ bench-servers: $(STAMP) ## our pool beside httpx's own, under the load of ten re
 
 bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (two minutes)
 	@$(BIN)/python -m benchmarks.dispatch
-
-bench-routing: $(STAMP) ## what it costs to let the model decide who answers (ten seconds)
-	@$(BIN)/python -m benchmarks.routing
 
 bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three minutes, 3 GB on the disk)
 	@$(BIN)/python -m benchmarks.conversations --million
@@ -81,13 +78,13 @@ bench-start: $(STAMP) ## from the bot's start until it is ready, and `check` (a 
 	@$(BIN)/python -m benchmarks.start
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
-	@$(BIN)/python -m benchmarks.soak_transport
+	@$(BIN)/python -m benchmarks.transport --soak
 
 soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost (fifteen minutes)
-	@$(BIN)/python -m benchmarks.soak_kill
+	@$(BIN)/python -m benchmarks.soak --kills 200
 
 soak: $(STAMP) ## half an hour under load, with faults all the time (35 minutes)
-	@$(BIN)/python -m benchmarks.soak_faults
+	@$(BIN)/python -m benchmarks.soak
 
 format: $(STAMP) ## let ruff write the layout
 	@$(BIN)/python -m ruff format .

@@ -1,20 +1,20 @@
-"""Each operation of the store beside the same SQLite calls through `trio.to_thread`, in turn: a part of
-`make bench-conversations`."""
+"""Each operation of the store beside the same SQLite calls: a part of `conversations`."""
 
 import sqlite3
-import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from itertools import count, islice
 from pathlib import Path
+from statistics import median
+from typing import TypeVar
 
 import trio
 
-from benchmarks.conversations_memory import exchange, key
+from benchmarks.conversations_process import MESSAGES, exchange, key
+from benchmarks.harness import Report, alternate
 from discordianai.conversations import packing, questions_table, turns_table, usage_table, window
-from discordianai.conversations.accounting import Charge, Spent, day_of
+from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.connections import connect, transaction
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.migrations import migrate
@@ -23,201 +23,162 @@ from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
 
-PEOPLE, WINDOW = 2000, 50
-"""Each of the people is asked for once by each operation."""
+PEOPLE = 2000
+"""Each is asked for once by each operation in five rounds."""
 
+CALLS, AT_ONCE = 200, 50
+"""Of an operation in each round, and of them in the second half of the table."""
+
+MAX_RATIO = 1.5
 DAY = day_of(time.time())
+
+Operation = Callable[[int], Awaitable[object]]
+"""Takes a number; each operation gets the same ones, so that what has to be accepted before has been."""
+
+T = TypeVar("T")
 
 
 class Bare:
-    """The same tables and statements, each operation in a thread and, if it writes, in a transaction."""
+    """The calls of SQLite, each in a thread and, if it writes, in a transaction."""
 
     def __init__(self, database: Path) -> None:
         self._writer = connect(database, cache_kib=2048)
         migrate(self._writer)
         self._reader = connect(database, cache_kib=1024)
-        self._one_write = trio.CapacityLimiter(1)
-        self._one_read = trio.CapacityLimiter(1)
+        self._one_writer, self._one_reader = trio.CapacityLimiter(1), trio.CapacityLimiter(1)
 
-    async def _read(self, call: Callable[[sqlite3.Connection], object]) -> object:
-        return await trio.to_thread.run_sync(call, self._reader, limiter=self._one_read)
+    async def read(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a read."""
+        return await trio.to_thread.run_sync(call, self._reader, limiter=self._one_reader)
 
-    async def _write(self, call: Callable[[sqlite3.Connection], object]) -> None:
+    async def write(self, call: Callable[[sqlite3.Connection], object]) -> None:
+        """Run a write."""
+
         def run() -> None:
             with transaction(self._writer):
                 call(self._writer)
 
-        await trio.to_thread.run_sync(run, limiter=self._one_write)
-
-    async def fill(self, exchange: AnsweredTurn) -> None:
-        await self._write(lambda c: turns_table.append(c, exchange, WINDOW))
+        await trio.to_thread.run_sync(run, limiter=self._one_writer)
 
     async def recent(self, number: int) -> None:
-        packed = await self._read(lambda c: turns_table.read(c, of(number), WINDOW))
-        assert isinstance(packed, bytes)
-        window.newest(packing.unpack(packed, WINDOW), WINDOW)
-
-    async def append(self, number: int) -> None:
-        await self._write(lambda c: turns_table.append(c, said(number), WINDOW))
-
-    async def accept(self, number: int) -> None:
-        await self._write(lambda c: questions_table.insert(c, question(number)))
+        """A window, as turns."""
+        packed = await self.read(lambda c: turns_table.read(c, _key(number), MESSAGES))
+        window.newest(packing.unpack(packed, MESSAGES), MESSAGES)
 
     async def answered(self, number: int) -> None:
+        """Three writes in one transaction."""
+
         def call(connection: sqlite3.Connection) -> None:
             questions_table.mark_answered(connection, number, "x" * 400, time.time())
-            usage_table.add(connection, charge(number))
-            turns_table.append(connection, said(number), WINDOW)
+            usage_table.add(connection, _charge(number))
+            turns_table.append(connection, _said(number), MESSAGES)
 
-        await self._write(call)
-
-    async def finish(self, number: int) -> None:
-        await self._write(lambda c: questions_table.erase(c, number, time.time()))
-
-    async def spent(self, number: int) -> None:
-        spent = await self._read(lambda c: usage_table.spent(c, DAY, number % PEOPLE, None))
-        assert isinstance(spent, Spent)
-
-    async def reset(self, number: int) -> None:
-        await self._write(lambda c: turns_table.remove(c, of(number)))
+        await self.write(call)
 
     def close(self) -> None:
+        """Close the file."""
         self._reader.close()
         self._writer.close()
 
 
-class Ours:
-    """The store, under the same names."""
+def operations(
+    bare: Bare, cached: SqliteStore, uncached: SqliteStore
+) -> dict[str, tuple[Operation, Operation]]:
+    """By name, each as bare calls and as the store has it. The order matters: each goes on from the last."""
+    return {
+        "recent, cached": (bare.recent, lambda n: cached.recent(_key(n), MESSAGES)),
+        "recent, not cached": (bare.recent, lambda n: uncached.recent(_key(n), MESSAGES)),
+        "append": (
+            lambda n: bare.write(lambda c: turns_table.append(c, _said(n), MESSAGES)),
+            lambda n: _append(cached, _said(n)),
+        ),
+        "accept": (
+            lambda n: bare.write(lambda c: questions_table.insert(c, _question(n))),
+            lambda n: cached.accept(_question(n)),
+        ),
+        "answered": (
+            bare.answered,
+            lambda n: cached.answered(n, FinishedAnswer("x" * 400, _said(n), (_charge(n),))),
+        ),
+        "finish": (
+            lambda n: bare.write(lambda c: questions_table.erase(c, n, time.time())),
+            cached.finish,
+        ),
+        "spent": (
+            lambda n: bare.read(lambda c: usage_table.spent(c, DAY, n % PEOPLE, None)),
+            lambda n: cached.spent(DAY, person_id=n % PEOPLE),
+        ),
+        "reset": (
+            lambda n: bare.write(lambda c: turns_table.remove(c, _key(n))),
+            lambda n: cached.reset(_key(n)),
+        ),
+    }
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
 
-    async def fill(self, exchange: AnsweredTurn) -> None:
-        await self._store.append(exchange.key, exchange.turns, guild_id=exchange.guild_id)
-
-    async def recent(self, number: int) -> None:
-        await self._store.recent(of(number), WINDOW)
-
-    async def append(self, number: int) -> None:
-        await self.fill(said(number))
-
-    async def accept(self, number: int) -> None:
-        await self._store.accept(question(number))
-
-    async def answered(self, number: int) -> None:
-        await self._store.answered(number, FinishedAnswer("x" * 400, said(number), (charge(number),)))
-
-    async def finish(self, number: int) -> None:
-        await self._store.finish(number)
-
-    async def spent(self, number: int) -> None:
-        await self._store.spent(DAY, person_id=number % PEOPLE)
-
-    async def reset(self, number: int) -> None:
-        await self._store.reset(of(number))
+async def _append(store: SqliteStore, said: AnsweredTurn) -> None:
+    await store.append(said.key, said.turns, guild_id=said.guild_id)
 
 
-def of(number: int) -> ConversationKey:
-    """The conversation of one of the people."""
+def _key(number: int) -> ConversationKey:
     return key(1 + number % PEOPLE)
 
 
-def said(number: int, exchanges: int = 1) -> AnsweredTurn:
-    """Questions and answers of one of the people."""
+def _said(number: int, exchanges: int = 1) -> AnsweredTurn:
     turns = [turn for more in range(exchanges) for turn in exchange(number + more, time.time())]
-    return AnsweredTurn(of(number), tuple(turns), of(number).person_id, 1 + number % 50)
+    return AnsweredTurn(_key(number), tuple(turns), _key(number).person_id, 1 + number % 50)
 
 
-def question(number: int) -> Question:
-    """Of 400 characters."""
+def _question(number: int) -> Question:
     person_id = 1 + number % PEOPLE
     address = ReplyAddress(1, number, "t" * 200, key(person_id).channel_id, False, time.time())
     return Question(0, "x" * 400, Person(person_id, "somebody"), Place(address.channel_id, 1), address)
 
 
-def charge(number: int) -> Charge:
-    """What it cost."""
+def _charge(number: int) -> Charge:
     return Charge(1 + number % PEOPLE, 1, "openai", "gpt", Usage(500, 300), DAY, 100_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An operation: milliseconds for one at a time, and for each of fifty at a time."""
-
-    name: str
-    bare: tuple[float, float]
-    ours: tuple[float, float]
-
-
-@asynccontextmanager
-async def _opened(folder: Path, name: str, cache_bytes: int) -> AsyncIterator[Ours]:
-    async with open_store(folder / name, StoreOptions(cache_bytes=cache_bytes)) as store:
-        yield Ours(store)
-
-
-async def measure(folder: Path, rounds: int = 5, times: int = 200) -> list[Line]:
-    """Every operation, the two in turn; the median of the rounds."""
+async def compare_operations(report: Report, folder: Path, rounds: int) -> None:
+    """Print the table: medians, in ms, of an operation at a time, and of each of fifty at a time."""
     bare = Bare(folder / "bare")
-    lines = []
     async with (
-        _opened(folder, "cached", 2**26) as cached,
-        _opened(folder, "uncached", 0) as uncached,
+        open_store(folder / "cached", StoreOptions(cache_bytes=2**26)) as cached,
+        open_store(folder / "uncached", StoreOptions(cache_bytes=0)) as uncached,
     ):
         for number in range(PEOPLE):
-            for way in (bare, cached, uncached):
-                await way.fill(said(number, WINDOW // 2))
-            await cached.recent(number)
-        lines.append(await _compare("recent, cached", bare.recent, cached.recent, rounds, times))
-        lines.append(await _compare("recent, not cached", bare.recent, uncached.recent, rounds, times))
-        for name in ("append", "accept", "answered", "finish", "spent", "reset"):
-            lines.append(  # noqa: PERF401  # it waits
-                await _compare(name, getattr(bare, name), getattr(cached, name), rounds, times)
-            )
+            said = _said(number, MESSAGES // 2)
+            await bare.write(partial(turns_table.append, exchange=said, max_turns=MESSAGES))
+            await _append(cached, said)
+            await _append(uncached, said)
+            await cached.recent(_key(number), MESSAGES)
+        report.table("operation", "bare", "ours", "ratio", f"bare, {AT_ONCE} at once, each", "ours", "ratio")
+        for name, (calls, ours) in operations(bare, cached, uncached).items():
+            await _compare(report, name, rounds, calls, ours)
     bare.close()
-    return lines
 
 
-Operation = Callable[[int], Awaitable[None]]
+async def _compare(report: Report, name: str, rounds: int, bare: Operation, ours: Operation) -> None:
+    candidates = {"bare": partial(_measure, bare, count(1)), "ours": partial(_measure, ours, count(1))}
+    found = await alternate(rounds, candidates)
+    cells = []
+    for at_once in (0, 1):
+        times = [median(both[at_once] for both in found[who]) for who in ("bare", "ours")]
+        ratio = times[1] / times[0]
+        cells += [f"{times[0]:.3f} ms", f"{times[1]:.3f} ms", f"{ratio:.2f} x"]
+        if ratio > MAX_RATIO:
+            report.miss(f"{name}: {ratio:.2f} times as long, required <= {MAX_RATIO}")
+    report.row(name, *cells)
 
 
-async def _compare(name: str, bare: Operation, ours: Operation, rounds: int, times: int) -> Line:
-    """Both get the same numbers, so that what must have been accepted before has been."""
-    figures: dict[str, list[tuple[float, float]]] = {"bare": [], "ours": []}
-    for turn in range(rounds):
-        first = 1 + turn * 2 * times
-        for way, call in (("bare", bare), ("ours", ours)):
-            alone = await _one_at_a_time(call, first, times)
-            together = await _fifty_at_a_time(call, first + times, times)
-            figures[way].append((alone, together))
-    medians = {
-        way: tuple(statistics.median(column) for column in zip(*runs, strict=True))
-        for way, runs in figures.items()
-    }
-    return Line(name, medians["bare"], medians["ours"])
-
-
-async def _one_at_a_time(call: Operation, first: int, times: int) -> float:
+async def _measure(call: Operation, numbers: Iterator[int]) -> tuple[float, float]:
+    """Milliseconds of a call, one at a time, and then many at once."""
     began = time.perf_counter()
-    for number in range(first, first + times):
+    for number in islice(numbers, CALLS):
         await call(number)
-    return (time.perf_counter() - began) * 1000 / times
-
-
-async def _fifty_at_a_time(call: Operation, first: int, times: int) -> float:
+    alone = time.perf_counter() - began
     began = time.perf_counter()
-    for start in range(first, first + times, 50):
+    for _ in range(CALLS // AT_ONCE):
         async with trio.open_nursery() as nursery:
-            for number in range(start, start + 50):
-                nursery.start_soon(partial(call, number))
-    return (time.perf_counter() - began) * 1000 / times
-
-
-def table(lines: list[Line]) -> None:
-    """Print it."""
-    print("| operation | bare, one at a time | ours | ratio | bare, 50 at a time, each | ours | ratio |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for line in lines:
-        cells = [line.name]
-        for bare, ours in zip(line.bare, line.ours, strict=True):
-            cells += [f"{bare:.3f} ms", f"{ours:.3f} ms", f"{ours / bare:.2f} x"]
-        print(f"| {' | '.join(cells)} |")
+            for number in islice(numbers, AT_ONCE):
+                nursery.start_soon(call, number)
+    return alone * 1000 / CALLS, (time.perf_counter() - began) * 1000 / CALLS

@@ -1,50 +1,47 @@
-"""Floods of frames that bring no answer, each for 20 s: `make bench-floods`.
+"""What do floods of HTTP/2 frames that need no answer cost the pool?  `make bench-floods`
 
-A server of its own process floods every connection of one client, which keeps asking; another client of the
-same process asks an honest server. Printed are the CPU and the memory that the flood costs, and how the other
-fared.
+A server in a process of its own floods every connection of one client for 20 s, which keeps asking; another
+client of the same process asks a well-behaved server.
+Compared to: the same process without a flood.
+Required: at most 0.3 cores and 20 MB more, and no failure of the other client.
 """
 
-import argparse
-import ssl
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import httpx
 import trio
 
-from benchmarks.flooding_server import FLOODS
-from benchmarks.process_figures import resident_mb
+from benchmarks.harness import Report, command_line, parse, percentile
+from benchmarks.http_server import FLOODS, open_servers
+from benchmarks.processes import resident_mb
 from discordianai.transport import MultiplexedTransport
 
 PAUSE = 0.05
-"""Seconds between two requests of each asker."""
+"""Seconds between two requests of a worker."""
 
-ASKERS = 5
+WORKERS = 5
+"""Of each client."""
+
+MAX_CORES, MAX_MB = 0.3, 20.0
 
 
-@contextmanager
-def servers() -> Iterator[tuple[str, str, ssl.SSLContext]]:
-    """The honest and the flooding server, each in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.flooding_server", folder]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            honest, flooding = process.stdout.readline().split()
-            try:
-                yield honest, flooding, ssl.create_default_context(cafile=str(Path(folder) / "ca.pem"))
-            finally:
-                process.terminate()
+@dataclass(slots=True)
+class Figures:
+    """What a flood costs. Times are in seconds, those of the client that is not flooded."""
+
+    cores: float = 0.0
+    megabytes: float = 0.0
+    times: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    connections: int = 0
+    """Opened to the flooding server."""
 
 
 async def ask(client: httpx.AsyncClient, url: str, times: list[float], failures: list[str]) -> None:
-    """Ask again and again."""
+    """Ask again and again, until cancelled."""
     while True:
         began = time.perf_counter()
         try:
@@ -55,49 +52,51 @@ async def ask(client: httpx.AsyncClient, url: str, times: list[float], failures:
         await trio.sleep(PAUSE)
 
 
-async def run(kind: str | None, seconds: float) -> tuple[float, float, list[float], list[str], int]:
-    """Cores, megabytes more, the honest server's times, its failures, connections to the flooding one."""
-    with servers() as (honest, flooding, context):
-        pools = [MultiplexedTransport(ssl_context=context) for _ in range(2)]
-        times: list[float] = []
-        failures: list[str] = []
+async def measure(kind: str | None, seconds: float) -> Figures:
+    """Let it flood for so long; None is no flood."""
+    figures = Figures()
+    async with open_servers() as servers:
+        pools = [MultiplexedTransport(ssl_context=servers.context) for _ in range(2)]
         async with (
-            httpx.AsyncClient(transport=pools[0], timeout=10) as good,
-            httpx.AsyncClient(transport=pools[1], timeout=10) as bad,
+            httpx.AsyncClient(transport=pools[0], timeout=10) as bystander,
+            httpx.AsyncClient(transport=pools[1], timeout=10) as flooded,
             trio.open_nursery() as nursery,
         ):
-            for _ in range(ASKERS):
-                nursery.start_soon(ask, good, honest, times, failures)
+            for _ in range(WORKERS):
+                nursery.start_soon(ask, bystander, servers.honest, figures.times, figures.failures)
             await trio.sleep(1)
-            times.clear()
+            figures.times.clear()
             memory, cpu = resident_mb(), time.process_time()
-            for _ in range(ASKERS if kind else 0):
-                nursery.start_soon(ask, bad, f"{flooding}/{kind}", [], [])
+            for _ in range(WORKERS if kind else 0):
+                nursery.start_soon(ask, flooded, f"{servers.flooding}/{kind}", [], [])
             await trio.sleep(seconds)
-            cores = (time.process_time() - cpu) / seconds
-            more = resident_mb() - memory
-            opened = pools[1].statistics().connections_opened
+            figures.cores = (time.process_time() - cpu) / seconds
+            figures.megabytes = resident_mb() - memory
+            figures.connections = pools[1].statistics().connections_opened
             nursery.cancel_scope.cancel()
-    return cores, more, times, failures, opened
+    return figures
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("kinds", nargs="*", default=list(FLOODS))
-    options = parser.parse_args()
-    print("| flood | cores more | MB more | others: answered, failed, p99 | connections |")
-    print("| --- | --- | --- | --- | --- |")
-    quiet = 0.0
-    for kind in (None, *options.kinds):
-        cores, more, times, failures, opened = trio.run(run, kind, options.seconds)
-        if kind is None:
-            quiet = cores
-        slowest = statistics.quantiles(times, n=100)[98] * 1000
-        told = f"{len(times)}, {len(failures)}, {slowest:.0f} ms"
-        print(f"| {kind or 'none'} | {cores - quiet:.2f} | {more:.1f} | {told} | {opened} |", flush=True)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table, and return the exit status."""
+    parser = command_line(__doc__)
+    parser.add_argument("--seconds", type=float, help="of each flood (20)")
+    parser.add_argument("kinds", nargs="*", help=f"some of {', '.join(FLOODS)}; all of them without any")
+    options = parse(parser, arguments)
+    seconds = options.seconds or (1.0 if options.quick else 20.0)
+    kinds = options.kinds or list(FLOODS)
+    report = Report()
+    report.table("flood", "cores more", "MB more", "others: answered, failed, p99", "connections")
+    quiet = trio.run(measure, None, seconds).cores
+    for kind in kinds:
+        figures = trio.run(measure, kind, seconds)
+        cores, failed = figures.cores - quiet, len(figures.failures)
+        others = f"{len(figures.times)}, {failed}, {percentile(figures.times, 0.99) * 1000:.0f} ms"
+        report.row(kind, f"{cores:.2f}", f"{figures.megabytes:.1f}", others, figures.connections)
+        if cores > MAX_CORES or figures.megabytes > MAX_MB or failed:
+            report.miss(f"{kind}: {cores:.2f} cores, {figures.megabytes:.1f} MB, {failed} failures")
+    return report.finish()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,7 +14,7 @@ from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, Meter
 from discordianai.records import ChatRequest, Role, Turn
 
 MINUTES = 12
-"""`make bench-dispatch` takes an hour of it."""
+"""docs/benchmarks.md has the figures of an hour."""
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ async def cancelled_after(steps: int, here: Scene) -> bool:
             finally:
                 trio.lowlevel.remove_instrument(instrument)
         nursery.cancel_scope.cancel()
-    here.service.cancel_answer(stall)
+    here.service.withdraw(stall)
     return not settled
 
 

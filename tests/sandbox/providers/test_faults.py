@@ -358,8 +358,8 @@ async def test_a_fault_that_nobody_met_can_be_taken_back(authority: Authority) -
     async with open_providers(authority, FAST) as services:
         fault = Fault.quota()
         services.openai.misbehave(fault)
-        assert services.openai.cancel_answer(fault)
-        assert not services.openai.cancel_answer(fault)
+        assert services.openai.withdraw(fault)
+        assert not services.openai.withdraw(fault)
         response = await post(services, "openai", authority, question("openai"))
     assert (
         response.json()["output"][-1]["content"][0]["text"]

@@ -92,7 +92,7 @@ class ProviderService(ABC):
         """Answer the next questions with these faults, one each."""
         self._faults.extend(told)
 
-    def cancel_answer(self, fault: Fault) -> bool:
+    def withdraw(self, fault: Fault) -> bool:
         """Take back a fault of `misbehave`; whether no question has met it yet."""
         waiting = fault in self._faults
         if waiting:
