@@ -25,7 +25,7 @@ from typing import Annotated
 import structlog
 import trio
 
-from discordianai.discord.messages.port import MessageError, MessagesBusy
+from discordianai.discord.messages.port import MessageRefused, MessagesBusy
 from discordianai.metric import Metric
 
 REQUESTS_PER_SECOND = 45
@@ -132,7 +132,7 @@ class ApplicationLimits:
     async def enter(self, call: Call, within: float = 0.0) -> None:
         """Return when this request may be sent, which is then counted as sent.
 
-        Raises `ApplicationHeld` where that takes more than `within` seconds, and `MessageError` where it is
+        Raises `ApplicationHeld` where that takes more than `within` seconds, and `MessageRefused` where it is
         known to be refused.
         """
         self._check_refusals(call)
@@ -231,7 +231,7 @@ class ApplicationLimits:
         until, reason = self._refusals.get((call.kind, call.channel_id), (-math.inf, ""))
         if self._clock() < until:
             self._spared += 1
-            raise MessageError(f"{reason}, a short while ago")
+            raise MessageRefused(f"{reason}, a short while ago")
 
     def forget_refusals(self, channel_id: int) -> None:
         """What may be done in this channel has changed."""

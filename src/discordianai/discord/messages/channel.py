@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from discordianai.discord.messages.port import Body, File, MessageError, MessagesClosed
+from discordianai.discord.messages.port import Body, File, MessageError, MessageRefused, MessagesClosed
 from discordianai.discord.messages.rest import DiscordApi, Endpoint, id_of
 
 
@@ -54,11 +54,20 @@ class ChannelMessages:
             await self._endpoint.insist("PATCH", f"/messages/{known}", body, files)
 
     async def _write_original(self, body: Body, files: Sequence[File]) -> None:
-        if self._reply_to is not None:
-            body = {**body, "message_reference": {"message_id": self._reply_to, "fail_if_not_exists": False}}
-        message = await self._endpoint.insist("POST", "/messages", body, files)
+        message = await self._reply(body, files)
         self._original = id_of(message)
         await self._noted(self._original)
+
+    async def _reply(self, body: Body, files: Sequence[File]) -> Body:
+        """As a reply, or else as a plain message: the bot may not be allowed to see what it replies to."""
+        if self._reply_to is not None:
+            reference = {"message_id": self._reply_to, "fail_if_not_exists": False}
+            try:
+                replying = {**body, "message_reference": reference}
+                return await self._endpoint.insist("POST", "/messages", replying, files)
+            except MessageRefused:
+                self._reply_to = None
+        return await self._endpoint.insist("POST", "/messages", body, files)
 
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""

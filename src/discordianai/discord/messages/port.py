@@ -22,6 +22,10 @@ class MessageError(Exception):
     """Discord did not take a message. The text has status and code, never content or token."""
 
 
+class MessageRefused(MessageError):
+    """Discord does not take this message there, however often it is tried; another one it may."""
+
+
 class MessagesClosed(MessageError):
     """The message, or its channel, is gone: nobody can read it any more."""
 

@@ -23,6 +23,7 @@ from discordianai.discord.messages.port import (
     Body,
     File,
     MessageError,
+    MessageRefused,
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
@@ -38,6 +39,25 @@ UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 INVALID_WEBHOOK_TOKEN = 50027
+
+CAUSES = {
+    UNKNOWN_CHANNEL: "the channel was deleted",
+    UNKNOWN_MESSAGE: "the message was deleted",
+    UNKNOWN_WEBHOOK: "the interaction is over",
+    INVALID_WEBHOOK_TOKEN: "the interaction is over",
+    40005: "the file is too large",
+    50001: "the bot cannot see the channel",
+    50007: "this person takes no direct messages from the bot",
+    50013: "the bot lacks a permission there",
+    50035: "Discord calls the message malformed",
+    50083: "the thread is archived",
+    160002: "the bot may not reply to messages there",
+    160005: "the thread is locked",
+    200000: "AutoMod blocked it",
+    200001: "AutoMod blocked a title in it",
+    240000: "Discord calls a link in it harmful",
+}
+"""What Discord's error codes say, for the log."""
 
 _ID = re.compile(r"\d{5,}|@original")
 
@@ -152,7 +172,8 @@ def _error(response: httpx.Response, body: Body) -> MessageError:
     code = body.get("code", 0)
     if not isinstance(code, int):
         code = 0
-    reason = f"Discord answered {response.status_code}, code {code}"
+    cause = f" ({CAUSES[code]})" if code in CAUSES else ""
+    reason = f"Discord answered {response.status_code}, code {code}{cause}"
     if response.status_code == 429:
         return MessagesBusy(reason, _pause(body.get("retry_after")))
     if response.status_code >= 500:
@@ -161,7 +182,7 @@ def _error(response: httpx.Response, body: Body) -> MessageError:
         return MessagesExpired(reason)
     if code in {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}:
         return MessagesClosed(reason)
-    return MessageError(reason)
+    return MessageRefused(reason)
 
 
 def json_of(response: httpx.Response) -> Body | None:
