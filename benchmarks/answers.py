@@ -2,7 +2,7 @@
 
 import re
 
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.scripted_answers import compose
 
 _SOURCES = re.compile(r"One page says so \[.*?\]+(?:\(<?[^)\s]*\))?\.")
 _FENCE = re.compile(r"^```\w*$", re.MULTILINE)

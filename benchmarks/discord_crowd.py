@@ -15,9 +15,9 @@ import trio
 
 from benchmarks.answers import is_whole
 from benchmarks.discord_measuring import Cpu, Settings
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 
 UNBOUND = ServiceOptions(requests_per_minute=10**6, tokens_per_minute=10**9, perplexity_rates=())

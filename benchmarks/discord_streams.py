@@ -11,9 +11,9 @@ import trio
 from benchmarks.discord_crowd import settled
 from benchmarks.discord_measuring import Cpu, Settings
 from benchmarks.discord_talker import Notes, open_talker
-from discordianai.sandbox.bot import open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
+from discordianai.sandbox.launcher import open_bot, open_sandbox
 
 WARM_UP = 2.0
 """Seconds from when the commands are known until people ask."""

@@ -10,7 +10,7 @@ import trio
 
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.http import Exchange, PeerGone, open_server
-from discordianai.sandbox.http.http2 import Http2Exchange
+from discordianai.sandbox.http.http2_server import Http2Exchange
 
 AT_ONCE = 200
 """Frames in one write."""

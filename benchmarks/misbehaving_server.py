@@ -13,7 +13,7 @@ import trio
 
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.http import Exchange, PeerGone, Server, ServerOptions, open_server
-from discordianai.sandbox.http.http2 import Http2Connection
+from discordianai.sandbox.http.http2_server import Http2Connection
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":" word"}}],"model":"m","id":"chatcmpl-1"}\n\n'
 EVENTS = 500

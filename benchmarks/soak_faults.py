@@ -22,10 +22,10 @@ from benchmarks.process_figures import Samples, Trend, processor_seconds, trend
 from benchmarks.soak_faults_log import EXPECTED, Warnings
 from benchmarks.soak_faults_outcomes import LOST, Outcomes
 from benchmarks.soak_faults_schedule import Weather, keep_striking, troubles
-from discordianai.sandbox.bot import BotProcess, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.discord import CHANNELS, direct_messages, person
+from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.scripted_answers import compose
 
 PEOPLE = 500
 QUESTIONS_PER_SECOND = 20.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from benchmarks.answers import is_whole
 from benchmarks.soak_faults_schedule import Gap
 from discordianai.sandbox.discord import Interaction, LocalDiscord
-from discordianai.sandbox.discord.interaction import ACKNOWLEDGE_WITHIN
+from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
 
 IN_FLIGHT = 0.5
 """Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import trio
 
-from discordianai.sandbox.bot import Sandbox
 from discordianai.sandbox.discord import LocalDiscord
+from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers import Fault, ProviderService
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
 
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 4.0, 10.0
 """Seconds."""

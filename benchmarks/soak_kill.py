@@ -17,9 +17,9 @@ from pathlib import Path
 import trio
 
 from benchmarks.answers import is_whole
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, Interaction, person
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 
 PEOPLE = 100

@@ -8,11 +8,11 @@ import pytest
 import trio
 
 from benchmarks.answers import is_whole
-from discordianai.sandbox.bot import Sandbox, open_bot
 from discordianai.sandbox.discord import CHANNELS, Interaction, person
+from discordianai.sandbox.launcher import Sandbox, open_bot
 from discordianai.sandbox.providers import Fault, ServiceOptions
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage, said
 from tests.end_to_end.test_asking import LONG, squeezed
 

@@ -8,7 +8,7 @@ import pytest
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
 from tests.end_to_end.conftest import Scene, Stage
 from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 import trio
 
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, person
 from discordianai.sandbox.discord.gateway_faults import FAULTS, Moment
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.conftest import FAST, Stage
 

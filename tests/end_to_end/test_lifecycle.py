@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai.sandbox.bot import open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, person
+from discordianai.sandbox.launcher import open_bot, open_sandbox
 from discordianai.sandbox.providers import Fault, ServiceOptions
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
 from tests.end_to_end.conftest import FAST, RESTARTED, Stage
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)

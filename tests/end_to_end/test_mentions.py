@@ -8,10 +8,10 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, Message, User, direct_messages, person
-from discordianai.sandbox.discord.people import MESSAGE_CONTENT, say, upload
-from discordianai.sandbox.discord.world import BOT
+from discordianai.sandbox.discord.api_objects import BOT
+from discordianai.sandbox.discord.user_actions import MESSAGE_CONTENT, say, upload
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 

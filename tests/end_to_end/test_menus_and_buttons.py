@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from discordianai.sandbox.bot import open_bot
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, direct_messages, moderator, person
-from discordianai.sandbox.discord.people import submit, use_menu
+from discordianai.sandbox.discord.user_actions import submit, use_menu
+from discordianai.sandbox.launcher import open_bot
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
 from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, labels, played, shared_scene
 

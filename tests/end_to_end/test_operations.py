@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.operations.snapshot import from_json
 from discordianai.sandbox.discord import person
-from discordianai.sandbox.discord.gateway import Gateway
+from discordianai.sandbox.discord.gateway_server import Gateway
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
 from tests.end_to_end import documented
 from tests.end_to_end.conftest import Scene, Stage
 

@@ -8,8 +8,8 @@ import trio
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Channel, direct_messages, person
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 

@@ -16,7 +16,7 @@ from discordianai.providers.port import ProviderOptions
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.providers import Fault, PerplexityService, ServiceOptions, open_providers
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import Kind
 from discordianai.transport import MultiplexedTransport
 from tests.known_providers import PERPLEXITY
 

@@ -29,9 +29,9 @@ from discordianai.providers.port import ChatProvider, ProviderOptions
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, open_server
 from discordianai.sandbox.providers import Fault, ProviderService, ServiceOptions, open_providers
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind, Shape
 from discordianai.sandbox.providers.options import Rate
+from discordianai.sandbox.providers.provider_faults import Kind, Shape
+from discordianai.sandbox.providers.scripted_answers import compose
 from discordianai.transport import MultiplexedTransport
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 

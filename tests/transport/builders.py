@@ -10,7 +10,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, Handler, PeerGone, Server, ServerOptions, open_server
-from discordianai.sandbox.http.http2 import Http2Connection, Http2Exchange
+from discordianai.sandbox.http.http2_server import Http2Connection, Http2Exchange
 from discordianai.transport import MultiplexedTransport, PoolEvent
 
 TIMEOUT = httpx.Timeout(5.0)

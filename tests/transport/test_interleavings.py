@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, ServerOptions
-from discordianai.sandbox.http.http2 import Http2Connection
+from discordianai.sandbox.http.http2_server import Http2Connection
 from discordianai.transport import ConnectionClosed
 from tests.transport.builders import Scene, http2, scene
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import trio
 
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.discord import Interaction
-from discordianai.sandbox.discord.world import Json
-from discordianai.sandbox.providers.faults import MARKERS
+from discordianai.sandbox.discord.api_objects import Json
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.providers.provider_faults import MARKERS
 
 QUIET = 1.6
 """Seconds after the last edit, with no request in flight, until an answer counts as complete.

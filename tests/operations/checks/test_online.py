@@ -12,12 +12,12 @@ from discordianai import settings_file
 from discordianai.operations.checks.discord import judge_intents, judge_starts
 from discordianai.operations.checks.findings import Finding, Verdict
 from discordianai.operations.checks.online import ask_all
-from discordianai.sandbox.bot import Sandbox, open_sandbox
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.discord import DiscordOptions
 from discordianai.sandbox.http import ServerOptions
+from discordianai.sandbox.launcher import Sandbox, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
-from discordianai.sandbox.providers.faults import Fault, Kind
+from discordianai.sandbox.providers.provider_faults import Fault, Kind
 from tests.operations.checks.builders import about, everything, subjects
 from tests.transport.connect_proxy import ConnectProxy, open_proxy
 

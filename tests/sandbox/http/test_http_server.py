@@ -8,7 +8,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Exchange, PeerGone, ServerOptions, open_server
-from discordianai.sandbox.http.http2 import Http2Exchange
+from discordianai.sandbox.http.http2_server import Http2Exchange
 
 
 async def echo(exchange: Exchange) -> None:

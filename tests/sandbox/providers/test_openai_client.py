@@ -15,8 +15,8 @@ from openai.types.responses import (
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, ServiceOptions, open_providers
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind, Shape
+from discordianai.sandbox.providers.provider_faults import Kind, Shape
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.sandbox.providers.clients import FAST, checked, strange, with_openai
 
 ROUTER = {

@@ -9,9 +9,9 @@ from perplexity.generated import api
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, open_providers
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.errors import Rejection
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.api_errors import Rejection
+from discordianai.sandbox.providers.provider_faults import Kind
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.sandbox.providers.clients import FAST, checked, strange, with_perplexity
 
 ORDER = [

@@ -3,8 +3,8 @@
 ASGI can neither cut an answer, nor reset a stream, nor say GOAWAY; here a handler can.
 """
 
-from discordianai.sandbox.http.exchange import Exchange, Handler, Headers, PeerGone
-from discordianai.sandbox.http.server import Connection, Server, ServerOptions, open_server
+from discordianai.sandbox.http.server_interface import Exchange, Handler, Headers, PeerGone
+from discordianai.sandbox.http.socket_server import Connection, Server, ServerOptions, open_server
 
 __all__ = [
     "Connection",

@@ -1,9 +1,9 @@
 """Chat completions at OpenAI: still there, but today's models take no function tools on it."""
 
-from discordianai.sandbox.providers.chat.requests import OpenAIChatRequest
-from discordianai.sandbox.providers.errors import ApiError
-from discordianai.sandbox.providers.models import OPENAI, ChatTools, OpenAIModel
-from discordianai.sandbox.providers.openai import rules
+from discordianai.sandbox.providers.api_errors import ApiError
+from discordianai.sandbox.providers.chat.chat_request import OpenAIChatRequest
+from discordianai.sandbox.providers.model_catalog import OPENAI, ChatTools, OpenAIModel
+from discordianai.sandbox.providers.openai import openai_rules
 
 
 def check_chat(request: OpenAIChatRequest) -> None:
@@ -14,18 +14,22 @@ def check_chat(request: OpenAIChatRequest) -> None:
     model = OPENAI[request.model]
     if request.max_tokens is not None:
         said = "Unsupported parameter: 'max_tokens' is not supported with this model."
-        raise rules.bad("unsupported_parameter", "max_tokens", f"{said} Use 'max_completion_tokens' instead.")
+        raise openai_rules.bad(
+            "unsupported_parameter", "max_tokens", f"{said} Use 'max_completion_tokens' instead."
+        )
     for name in ("temperature", "top_p"):
         if getattr(request, name) not in (None, 1):
             said = f"Unsupported value: '{name}' does not support this value with this model."
-            raise rules.bad("unsupported_value", name, f"{said} Only the default (1) value is supported.")
-    rules.check_effort(request.reasoning_effort, model, "reasoning_effort")
+            raise openai_rules.bad(
+                "unsupported_value", name, f"{said} Only the default (1) value is supported."
+            )
+    openai_rules.check_effort(request.reasoning_effort, model, "reasoning_effort")
     if request.tools and _refuses_tools(request.reasoning_effort, model):
         said = (
             f"Function tools with reasoning_effort are not supported for {model.id} in /v1/chat/completions."
         )
         advice = "To use function tools, use /v1/responses or set reasoning_effort to 'none'."
-        raise rules.bad(None, "reasoning_effort", f"{said} {advice}")
+        raise openai_rules.bad(None, "reasoning_effort", f"{said} {advice}")
 
 
 def _refuses_tools(effort: str | None, model: OpenAIModel) -> bool:

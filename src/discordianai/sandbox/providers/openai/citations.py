@@ -2,8 +2,8 @@
 
 import re
 
-from discordianai.sandbox.providers.answers import Answer
-from discordianai.sandbox.providers.script import Json
+from discordianai.sandbox.providers.scripted_answers import Answer
+from discordianai.sandbox.providers.scripted_stream import Json
 
 _CITED = re.compile(r"\[(\d+)\]")
 

@@ -2,7 +2,7 @@
 
 import json
 
-from discordianai.sandbox.providers.script import Framing, Json
+from discordianai.sandbox.providers.scripted_stream import Framing, Json
 
 _MISSING = (2, 17, 19)
 """Numbers that the recorded streams lack, of each twenty."""

@@ -1,0 +1,224 @@
+"""What OpenAI asks of a request beyond its types; each rule is a function that raises `ApiError`."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from discordianai.sandbox.providers.api_errors import ApiError
+from discordianai.sandbox.providers.model_catalog import OPENAI, OpenAIModel
+from discordianai.sandbox.providers.openai.responses_request import (
+    ChosenFunction,
+    FunctionCall,
+    FunctionCallOutput,
+    InputFile,
+    InputImage,
+    Message,
+    ResponsesRequest,
+)
+from discordianai.sandbox.providers.strict_schema import Mistake, Wrong, type_of
+
+_IMAGE = re.compile(r"https?://\S+|data:image/(png|jpe?g|webp|gif);base64,(?P<data>.*)", re.DOTALL)
+_FILE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,(?P<data>.*)", re.DOTALL)
+
+
+def refusal(mistake: Mistake) -> ApiError:
+    """How OpenAI words what breaks its types."""
+    path, wanted, value = mistake.path, mistake.wanted, mistake.value
+    match mistake.wrong:
+        case Wrong.UNKNOWN:
+            return bad("unknown_parameter", path, f"Unknown parameter: '{path}'.")
+        case Wrong.MISSING:
+            return bad("missing_required_parameter", path, f"Missing required parameter: '{path}'.")
+        case Wrong.TYPE:
+            got = type_of(value)
+            said = f"Invalid type for '{path}': expected {wanted}, but got {got} instead."
+            return bad("invalid_type", path, said)
+        case Wrong.VALUE:
+            said = f"Invalid value: '{value}'. Supported values are: {wanted}."
+            return bad("invalid_value", path, said)
+        case Wrong.SMALL:
+            said = (
+                f"Invalid '{path}': integer below minimum value. Expected a value >= {wanted}, got {value}."
+            )
+            return bad("integer_below_min_value", path, said)
+        case Wrong.LARGE:
+            said = f"Invalid '{path}': above maximum value. Expected a value <= {wanted}, got {value}."
+            return bad("decimal_above_max_value", path, said)
+        case Wrong.LONG:
+            said = f"Invalid '{path}': too long. Expected a maximum length of {wanted}."
+            return bad("string_above_max_length", path, said)
+
+
+def bad(code: str | None, param: str | None, message: str) -> ApiError:
+    """A 400."""
+    return ApiError(400, code, param, message)
+
+
+def model_of(model: str) -> OpenAIModel:
+    """The model with this name. Raises `ApiError`: on this path, an unknown one is a 400."""
+    if model not in OPENAI:
+        said = f"The requested model '{model}' does not exist."
+        raise bad("model_not_found", "model", said)
+    return OPENAI[model]
+
+
+def check(request: ResponsesRequest, tokens: int) -> None:
+    """Apply every rule; `tokens` is the size of the input."""
+    model = model_of(request.model)
+    for rule in RULES:
+        rule(request, model)
+    if tokens > model.context:
+        said = "Your input exceeds the context window of this model. Please adjust your input and try again."
+        raise bad("context_length_exceeded", "input", said)
+
+
+def _has_input(request: ResponsesRequest, _: OpenAIModel) -> None:
+    if not request.input:
+        said = (
+            "One of \"input\" or \"previous_response_id\" or 'prompt' or 'conversation_id' must be provided."
+        )
+        raise bad("missing_required_parameter", "input", said)
+
+
+def _no_sampling(request: ResponsesRequest, _: OpenAIModel) -> None:
+    for name in ("temperature", "top_p", "top_logprobs"):
+        if getattr(request, name) is not None:
+            raise bad(None, name, f"Unsupported parameter: '{name}' is not supported with this model.")
+
+
+def _known_effort(request: ResponsesRequest, model: OpenAIModel) -> None:
+    check_effort(request.reasoning.effort if request.reasoning else None, model, "reasoning.effort")
+
+
+def check_effort(effort: str | None, model: OpenAIModel, param: str) -> None:
+    """Raise `ApiError` where the model does not know this effort."""
+    if effort is not None and effort not in model.efforts:
+        known = ", ".join(f"'{known}'" for known in model.efforts)
+        said = f"Unsupported value: '{effort}' is not supported with the '{model.id}' model."
+        raise bad("unsupported_value", param, f"{said} Supported values are: {known}.")
+
+
+def _stream_options_go_with_a_stream(request: ResponsesRequest, _: OpenAIModel) -> None:
+    if request.stream_options is not None and not request.stream:
+        said = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise bad("invalid_value", "stream_options", said)
+
+
+def _nothing_is_continued(request: ResponsesRequest, _: OpenAIModel) -> None:
+    if request.previous_response_id is not None:
+        said = f"Previous response with id '{request.previous_response_id}' not found."
+        raise bad("previous_response_not_found", "previous_response_id", said)
+
+
+def _calls_have_outputs(request: ResponsesRequest, _: OpenAIModel) -> None:
+    calls = [item.call_id for item in request.items if isinstance(item, FunctionCall)]
+    outputs = [item.call_id for item in request.items if isinstance(item, FunctionCallOutput)]
+    for call in calls:
+        if call not in outputs:
+            raise bad(None, "input", f"No tool output found for function call {call}.")
+    for output in outputs:
+        if output not in calls:
+            raise bad(None, "input", f"No tool call found for function call output with call_id {output}.")
+
+
+def _pictures_and_files(request: ResponsesRequest, _: OpenAIModel) -> None:
+    for at, item in enumerate(request.items):
+        if isinstance(item, Message) and not isinstance(item.content, str):
+            for number, part in enumerate(item.content):
+                path = f"input[{at}].content[{number}]"
+                if isinstance(part, InputImage):
+                    _picture(part, path)
+                elif isinstance(part, InputFile):
+                    _file(part, path)
+
+
+def _picture(part: InputImage, path: str) -> None:
+    if part.file_id is not None:
+        raise bad("file_not_found", f"{path}.file_id", "The file could not be found.")
+    if part.image_url is None:
+        raise bad("missing_required_parameter", path, f"Missing required parameter: '{path}.image_url'.")
+    found = _IMAGE.fullmatch(part.image_url)
+    if not found:
+        said = f"Invalid '{path}.image_url'. Expected a valid URL, but got a value with an invalid format."
+        raise bad("invalid_value", f"{path}.image_url", said)
+    if not is_base64(found["data"]):
+        said = "Invalid base64 image_url."
+        raise bad("invalid_base64_image", f"{path}.image_url", said)
+
+
+def _file(part: InputFile, path: str) -> None:
+    if part.file_id is not None:
+        raise bad("file_not_found", f"{path}.file_id", "The file could not be found.")
+    if part.file_url is None and part.file_data is None:
+        raise bad("missing_required_parameter", path, f"Missing required parameter: '{path}.file_data'.")
+    if part.file_data is None:
+        return
+    if not part.filename:
+        said = f"Missing required parameter: '{path}.filename'."
+        raise bad("missing_required_parameter", f"{path}.filename", said)
+    found = _FILE.fullmatch(part.file_data)
+    if not found or not is_base64(found["data"]):
+        said = f"Invalid '{path}.file_data'. Expected a base64-encoded data URL with a MIME type."
+        raise bad("invalid_value", f"{path}.file_data", said)
+
+
+def is_base64(data: str | None) -> bool:
+    """Whether it is; nothing at all is, too."""
+    try:
+        base64.b64decode(data or "", validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _functions_are_strict(request: ResponsesRequest, _: OpenAIModel) -> None:
+    for at, tool in enumerate(request.tools or ()):
+        if tool.type == "function" and tool.strict is not False and (wrong := _loose(tool.parameters or {})):
+            said = f"Invalid schema for function '{tool.name}': In context=(), {wrong}."
+            raise bad("invalid_function_parameters", f"tools[{at}].parameters", said)
+
+
+def _loose(schema: dict[str, Any]) -> str | None:
+    """What keeps a schema from being a strict one."""
+    if schema.get("additionalProperties") is not False:
+        return "'additionalProperties' is required to be supplied and to be false"
+    if set(schema.get("required", ())) != set(schema.get("properties", ())):
+        return "'required' is required to be supplied and to be an array including every key in properties"
+    return None
+
+
+def _the_chosen_tool_is_offered(request: ResponsesRequest, _: OpenAIModel) -> None:
+    choice = request.tool_choice
+    if isinstance(choice, ChosenFunction) and choice.name not in {tool.name for tool in request.functions}:
+        raise bad(None, "tool_choice", f"Tool choice '{choice.name}' not found in 'tools' parameter.")
+    if getattr(choice, "type", None) == "web_search" and not request.searches:
+        raise bad(None, "tool_choice", "Tool choice 'web_search' not found in 'tools' parameter.")
+
+
+def _no_search_without_thought(request: ResponsesRequest, _: OpenAIModel) -> None:
+    if request.searches and request.reasoning and request.reasoning.effort == "minimal":
+        said = "The following tools cannot be used with reasoning.effort 'minimal': web_search."
+        raise bad(None, "tools", said)
+
+
+RULES: tuple[Callable[[ResponsesRequest, OpenAIModel], None], ...] = (
+    _has_input,
+    _no_sampling,
+    _known_effort,
+    _stream_options_go_with_a_stream,
+    _nothing_is_continued,
+    _calls_have_outputs,
+    _pictures_and_files,
+    _functions_are_strict,
+    _the_chosen_tool_is_offered,
+    _no_search_without_thought,
+)
+
+
+def tokens_of(said: object) -> int:
+    """Four characters are a token here; a picture's or a file's bytes are not read as text."""
+    text = re.sub(r"base64,[A-Za-z0-9+/=]*", "", json.dumps(said))
+    return len(text) // 4

@@ -1,0 +1,290 @@
+"""What OpenAI's `POST /v1/responses` takes: every field that it has, and no other."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from discordianai.sandbox.providers.strict_schema import Strict, Text, by_type, form, string_or
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Status = Literal["in_progress", "completed", "incomplete"]
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+
+
+class InputText(Strict):
+    type: Literal["input_text"]
+    text: str
+
+
+class InputImage(Strict):
+    type: Literal["input_image"]
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: Literal["low", "high", "auto", "original"] | None = None
+
+
+class InputFile(Strict):
+    type: Literal["input_file"]
+    filename: str | None = None
+    file_data: str | None = None
+    file_id: str | None = None
+    file_url: str | None = None
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class OutputText(Strict):
+    type: Literal["output_text"]
+    text: str
+    annotations: list[dict[str, Any]] | None = None
+    logprobs: list[dict[str, Any]] | None = None
+
+
+class Refusal(Strict):
+    type: Literal["refusal"]
+    refusal: str
+
+
+InputPart = Annotated[
+    Annotated[InputText, form("input_text")]
+    | Annotated[InputImage, form("input_image")]
+    | Annotated[InputFile, form("input_file")],
+    by_type(),
+]
+OutputPart = Annotated[
+    Annotated[OutputText, form("output_text")] | Annotated[Refusal, form("refusal")], by_type()
+]
+
+
+class Message(Strict):
+    """What a person or the operator says."""
+
+    type: Literal["message"] | None = None
+    role: Literal["user", "system", "developer"]
+    content: Annotated[Text | Annotated[list[InputPart], form("parts")], string_or("parts")]
+    status: Status | None = None
+    id: str | None = None
+
+
+class AssistantMessage(Strict):
+    """What the model said before."""
+
+    type: Literal["message"] | None = None
+    role: Literal["assistant"]
+    content: Annotated[Text | Annotated[list[OutputPart], form("parts")], string_or("parts")]
+    phase: Literal["commentary", "final_answer"] | None = None
+    status: Status | None = None
+    id: str | None = None
+
+
+class FunctionCall(Strict):
+    type: Literal["function_call"]
+    call_id: str
+    name: Name
+    arguments: str
+    id: str | None = None
+    status: Status | None = None
+
+
+class FunctionCallOutput(Strict):
+    type: Literal["function_call_output"]
+    call_id: str
+    output: Annotated[Text | Annotated[list[InputPart], form("parts")], string_or("parts")]
+    id: str | None = None
+    status: Status | None = None
+
+
+class SummaryText(Strict):
+    type: Literal["summary_text"]
+    text: str
+
+
+class Reasoning(Strict):
+    type: Literal["reasoning"]
+    id: str
+    summary: list[SummaryText]
+    encrypted_content: str | None = None
+    status: Status | None = None
+
+
+class ItemReference(Strict):
+    type: Literal["item_reference"]
+    id: str
+
+
+def _message(item: dict[str, Any]) -> str | None:
+    """The form of a message, which may leave out its `type`."""
+    if item.get("role") == "assistant":
+        return "assistant"
+    return "message" if "role" in item or "content" in item else None
+
+
+InputItem = Annotated[
+    Annotated[Message, form("message")]
+    | Annotated[AssistantMessage, form("assistant")]
+    | Annotated[FunctionCall, form("function_call")]
+    | Annotated[FunctionCallOutput, form("function_call_output")]
+    | Annotated[Reasoning, form("reasoning")]
+    | Annotated[ItemReference, form("item_reference")],
+    by_type(_message),
+]
+
+
+class Function(Strict):
+    type: Literal["function"]
+    name: Name
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Filters(Strict):
+    allowed_domains: list[str] | None = None
+
+
+class Location(Strict):
+    type: Literal["approximate"]
+    country: str | None = None
+    city: str | None = None
+    region: str | None = None
+    timezone: str | None = None
+
+
+class WebSearch(Strict):
+    """The search that OpenAI does itself."""
+
+    type: Literal["web_search"]
+    search_context_size: Literal["low", "medium", "high"] | None = None
+    user_location: Location | None = None
+    filters: Filters | None = None
+    external_web_access: bool | None = None
+
+
+Tool = Annotated[Annotated[Function, form("function")] | Annotated[WebSearch, form("web_search")], by_type()]
+
+
+class ChosenFunction(Strict):
+    type: Literal["function"]
+    name: Name
+
+
+class ChosenSearch(Strict):
+    type: Literal["web_search"]
+
+
+class AllowedTools(Strict):
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: list[dict[str, Any]]
+
+
+Chosen = Annotated[
+    Annotated[ChosenFunction, form("function")]
+    | Annotated[ChosenSearch, form("web_search")]
+    | Annotated[AllowedTools, form("allowed_tools")],
+    by_type(),
+]
+ToolChoice = Annotated[
+    Annotated[Literal["auto", "none", "required"], form("string")] | Annotated[Chosen, form("chosen")],
+    string_or("chosen"),
+]
+
+
+class ReasoningOptions(Strict):
+    effort: Effort | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    mode: Literal["standard", "pro"] | None = None
+    context: Literal["auto", "current_turn", "all_turns"] | None = None
+
+
+class TextFormat(Strict):
+    type: Literal["text", "json_schema", "json_object"]
+    name: str | None = None
+    description: str | None = None
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    strict: bool | None = None
+
+
+class TextOptions(Strict):
+    format: TextFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class StreamOptions(Strict):
+    include_obfuscation: bool | None = None
+
+
+class CacheOptions(Strict):
+    mode: Literal["implicit", "explicit"] | None = None
+    ttl: Literal["30m", "12h"] | None = None
+
+
+Include = Literal[
+    "web_search_call.action.sources",
+    "web_search_call.results",
+    "reasoning.encrypted_content",
+    "message.output_text.logprobs",
+    "file_search_call.results",
+    "code_interpreter_call.outputs",
+    "message.input_image.image_url",
+    "computer_call_output.output.image_url",
+]
+
+
+class ResponsesRequest(Strict):
+    """The body of `POST /v1/responses`.
+
+    Of `background`, `conversation` and `prompt`, which the sandbox does not imitate, it takes what changes
+    nothing.
+    """
+
+    model: str
+    input: Annotated[Text | Annotated[list[InputItem], form("items")], string_or("items")] | None = None
+    instructions: str | None = None
+    max_output_tokens: Annotated[int, Field(ge=16)] | None = None
+    reasoning: ReasoningOptions | None = None
+    text: TextOptions | None = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    include: list[Include] | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: CacheOptions | None = None
+    safety_identifier: Annotated[str, Field(max_length=128)] | None = None
+    user: str | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    metadata: (
+        Annotated[
+            dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+            Field(max_length=16),
+        ]
+        | None
+    ) = None
+    previous_response_id: str | None = None
+    conversation: None = None
+    prompt: None = None
+    background: Literal[False] | None = None
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+
+    @property
+    def items(self) -> list[Any]:
+        """The input's items; a string is one message of a person's."""
+        if isinstance(self.input, str):
+            return [Message(role="user", content=self.input)]
+        return self.input or []
+
+    @property
+    def functions(self) -> list[Function]:
+        """The functions that are offered."""
+        return [tool for tool in self.tools or () if isinstance(tool, Function)]
+
+    @property
+    def searches(self) -> bool:
+        """Whether the hosted search is offered."""
+        return any(isinstance(tool, WebSearch) for tool in self.tools or ())

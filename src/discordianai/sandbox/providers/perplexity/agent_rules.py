@@ -1,0 +1,180 @@
+"""What Perplexity asks of a request beyond its types; each rule is a function that raises `ApiError`."""
+
+import re
+from collections.abc import Callable
+
+from discordianai.sandbox.providers.api_errors import ApiError
+from discordianai.sandbox.providers.model_catalog import BLIND, OLD_PRESETS, PERPLEXITY, PRESETS
+from discordianai.sandbox.providers.openai.openai_rules import is_base64
+from discordianai.sandbox.providers.perplexity.agent_request import (
+    AgentRequest,
+    Chosen,
+    FunctionCall,
+    FunctionCallOutput,
+    InputFile,
+    InputImage,
+    Message,
+    WebSearch,
+)
+from discordianai.sandbox.providers.provider_faults import NO_IMAGES
+from discordianai.sandbox.providers.strict_schema import Mistake, Wrong, type_of
+
+RESERVED = frozenset(
+    {
+        "web_search",
+        "search_web",
+        "people_search",
+        "search_people",
+        "fetch_url",
+        "finance_search",
+        "image_search",
+        "sandbox",
+    }
+)
+"""Names of Perplexity's own tools: no function may have one."""
+
+# The sandbox's own Discord serves its files without TLS, on this machine alone.
+_ADDRESS = r"(?:https://|http://127\.0\.0\.1:)\S{1,2020}"
+_IMAGE = re.compile(rf"data:image/(png|jpe?g|webp|gif);base64,(?P<data>.+)|{_ADDRESS}", re.DOTALL)
+_DOMAIN = re.compile(r"-?[\w-]+(\.[\w-]+)+")
+_DATE = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
+_GO_TYPES = {"a string": "string", "an integer": "int", "a decimal": "float64", "a boolean": "bool"}
+_JSON_TYPES = {"a string": "string", "an integer": "number", "a decimal": "number", "a boolean": "bool"}
+
+
+def refusal(mistake: Mistake) -> ApiError:
+    """How Perplexity words what breaks its types: as the decoder of its language does."""
+    name = mistake.name
+    match mistake.wrong:
+        case Wrong.UNKNOWN:
+            return bad("invalid_request", name, f'invalid request body: json: unknown field "{name}"')
+        case Wrong.TYPE:
+            got = _JSON_TYPES.get(type_of(mistake.value), type_of(mistake.value).split()[-1])
+            wanted = _GO_TYPES.get(mistake.wanted, mistake.wanted.split()[-1])
+            said = f"json: cannot unmarshal {got} into Go struct field {mistake.path} of type {wanted}"
+            return bad("invalid_request", name, f"invalid request body: {said}")
+        case Wrong.MISSING:
+            return bad("invalid_request", name, f"{mistake.path} is required")
+        case _:
+            return bad("invalid_parameter", name, f"{mistake.path} must be {mistake.wanted}")
+
+
+def bad(kind: str, param: str | None, message: str) -> ApiError:
+    """A 400."""
+    return ApiError(400, None, param, message, kind=kind)
+
+
+def check(request: AgentRequest) -> None:
+    """Apply every rule."""
+    for rule in RULES:
+        rule(request)
+
+
+def _asks_somebody(request: AgentRequest) -> None:
+    if not (request.model or request.models or request.chosen_preset or request.profile):
+        raise bad("invalid_request", "model", "one of model, models, preset, effort or profile is required")
+
+
+def _known_models(request: AgentRequest) -> None:
+    for param, model in [("model", request.model)] + [("models", model) for model in request.models or ()]:
+        if model is not None and model not in PERPLEXITY:
+            raise bad("invalid_model", param, f"Invalid model '{model}'.")
+
+
+def _known_preset(request: AgentRequest) -> None:
+    for param in ("effort", "preset"):
+        preset = getattr(request, param)
+        if preset is not None and preset not in PRESETS and preset not in OLD_PRESETS:
+            raise bad("invalid_request", param, f"unknown {param} '{preset}'")
+
+
+def _has_input(request: AgentRequest) -> None:
+    if not request.input:
+        raise bad("invalid_request", "input", "input must not be empty")
+
+
+def _no_reserved_names(request: AgentRequest) -> None:
+    for function in request.functions:
+        if function.name in RESERVED:
+            said = f"function name '{function.name}' is reserved"
+            raise bad("invalid_request", "tools", said)
+
+
+def _the_chosen_tool_is_offered(request: AgentRequest) -> None:
+    choice = request.tool_choice
+    if isinstance(choice, Chosen) and not _is_offered(request, choice):
+        raise bad("invalid_request", "tool_choice", "tool_choice names a tool that is not in tools")
+
+
+def _is_offered(request: AgentRequest, choice: Chosen) -> bool:
+    preset = request.chosen_preset is not None and choice.type == "web_search"
+    return preset or any(
+        tool.type == choice.type and (choice.name is None or getattr(tool, "name", None) == choice.name)
+        for tool in request.tools or ()
+    )
+
+
+def _calls_have_outputs(request: AgentRequest) -> None:
+    calls = {item.call_id for item in request.items if isinstance(item, FunctionCall)}
+    outputs = {item.call_id for item in request.items if isinstance(item, FunctionCallOutput)}
+    for lonely in sorted(calls ^ outputs):
+        said = f"no tool call found for call_id {lonely}"
+        if lonely in calls:
+            said = f"no tool output found for function call {lonely}"
+        raise bad("invalid_request", "input", said)
+
+
+def _needs_a_limit(request: AgentRequest) -> None:
+    if (request.model or "").startswith("anthropic/") and request.max_output_tokens is None:
+        raise bad("invalid_request", "max_output_tokens", "max_output_tokens is required for this model")
+
+
+def _pictures_and_files(request: AgentRequest) -> None:
+    for item in request.items:
+        if isinstance(item, Message) and not isinstance(item.content, str):
+            for part in item.content:
+                if isinstance(part, InputImage):
+                    _picture(part, request.model)
+                elif isinstance(part, InputFile):
+                    _file(part)
+
+
+def _picture(part: InputImage, model: str | None) -> None:
+    if model in BLIND:
+        raise bad("invalid_request", "image_url", NO_IMAGES)
+    found = _IMAGE.fullmatch(part.image_url)
+    if not found or not is_base64(found["data"]):
+        raise bad("invalid_request", "image_url", "image_url must be an https URL or a data URI")
+
+
+def _file(part: InputFile) -> None:
+    if (part.file_data is None) == (part.file_url is None):
+        raise bad("invalid_request", "input_file", "exactly one of file_data and file_url is required")
+
+
+def _search_filters(request: AgentRequest) -> None:
+    for tool in request.tools or ():
+        if not isinstance(tool, WebSearch) or tool.filters is None:
+            continue
+        for domain in tool.filters.search_domain_filter or ():
+            if not _DOMAIN.fullmatch(domain):
+                said = f"Invalid domain '{domain}'."
+                raise bad("invalid_search_domain_filter", "search_domain_filter", said)
+        for name in ("search_after_date_filter", "search_before_date_filter"):
+            date = getattr(tool.filters, name)
+            if date is not None and not _DATE.fullmatch(date):
+                raise bad("invalid_date_format", name, "Dates are written as MM/DD/YYYY.")
+
+
+RULES: tuple[Callable[[AgentRequest], None], ...] = (
+    _asks_somebody,
+    _known_models,
+    _known_preset,
+    _has_input,
+    _no_reserved_names,
+    _the_chosen_tool_is_offered,
+    _calls_have_outputs,
+    _needs_a_limit,
+    _pictures_and_files,
+    _search_filters,
+)

@@ -1,0 +1,193 @@
+"""The sandbox's Perplexity: the Agent interface under both its paths, cancelling, and the models."""
+
+import re
+import time
+
+from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
+from discordianai.sandbox.providers.model_catalog import PERPLEXITY
+from discordianai.sandbox.providers.openai.openai_rules import tokens_of
+from discordianai.sandbox.providers.options import Rate, ServiceOptions
+from discordianai.sandbox.providers.perplexity import agent_rules
+from discordianai.sandbox.providers.perplexity.agent_reply import AgentReply
+from discordianai.sandbox.providers.perplexity.agent_request import AgentRequest, InputText, Message
+from discordianai.sandbox.providers.perplexity.agent_runs import Run, Runs, State, new_id
+from discordianai.sandbox.providers.perplexity.framing import framing
+from discordianai.sandbox.providers.provider_faults import Fault, Kind
+from discordianai.sandbox.providers.provider_service import Headers, ProviderService, streams
+from discordianai.sandbox.providers.scripted_stream import Json, Pause, Question
+from discordianai.sandbox.providers.strict_schema import parse
+
+_ASKED = ("/v1/agent", "/v1/responses")
+_CANCEL = re.compile(r"/v1/(?:agent|responses)/([^/]+)/cancel")
+BREAKS = frozenset({Kind.CUT, Kind.ABORT, Kind.END, Kind.HALF_CHARACTER})
+"""What breaks the stream, while the run goes on."""
+
+_ENDED = ("/chat/completions", "/v1/sonar", "/v1/chat/completions")
+
+KINDS = {
+    400: "invalid_request",
+    401: "invalid_api_key",
+    403: "forbidden",
+    404: "not_found",
+    413: "payload_too_large",
+    424: "external_connector_error",
+    429: "request_rate_limit_exceeded",
+    502: "bad_gateway",
+    504: "gateway_timeout",
+}
+"""The `type` that goes with a status."""
+
+
+class PerplexityService(ProviderService):
+    """See the module."""
+
+    name = "perplexity"
+    label = "Perplexity"
+    body_limit = 32 * 2**20
+
+    def __init__(self, options: ServiceOptions) -> None:
+        super().__init__(options)
+        self.runs = Runs()
+        self.cancelled: list[str] = []
+        """The ids of runs that were cancelled while they ran, in order; `runs[id].cancelled_at` is when."""
+
+    @property
+    def runs_billed(self) -> int:
+        """How many runs went on to their end, with a reader or without."""
+        return self.runs.billed
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """See `ProviderService.rates`."""
+        return self.options.perplexity_rates
+
+    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
+        """See `ProviderService.route`."""
+        if (exchange.method, path) == ("GET", "/v1/models"):  # needs no key
+            listed = [
+                {"id": model, "object": "model", "created": 0, "owned_by": model.partition("/")[0]}
+                for model in PERPLEXITY
+            ]
+            await self.json(exchange, 200, {"object": "list", "data": listed})
+            return
+        self.authenticate(exchange)
+        cancel = _CANCEL.fullmatch(path)
+        if exchange.method == "POST" and cancel:
+            await self._cancel(exchange, cancel[1])
+        elif exchange.method == "POST" and path in _ASKED:
+            await self._run(exchange, path, self.json_body(exchange, data))
+        else:
+            ended = path in _ENDED
+            said = "This endpoint has been discontinued. Use the Agent API." if ended else "Not found"
+            raise ApiError(404, message=said)
+
+    async def _run(self, exchange: Exchange, path: str, body: Json) -> None:
+        """Answer a question: as a run, which goes on when its reader leaves, until it is cancelled."""
+        request = parse(AgentRequest, body, agent_rules.refusal, unknown_first=True)
+        agent_rules.check(request)
+        tokens = tokens_of([body.get("instructions"), body.get("input")])
+        framed = framing(event_lines=self.options.event_lines)
+        question = Question(said_by_people(request), bool(request.stream), tokens, framed)
+        fault = self.admit(path, body, question)
+        if fault and fault.kind is Kind.RAW:
+            await self.send_raw(exchange, fault)
+        else:
+            script = AgentReply(new_id(), request, body, question, fault)
+            copy = AgentReply(script.id, request, body, question, fault)
+            run = self.runs.begin(script.id, self._length(copy, question, fault))
+            await self._follow(exchange, question, run, script, fault)
+        self.answered += 1
+
+    async def _follow(
+        self, exchange: Exchange, question: Question, run: Run, script: AgentReply, fault: Fault | None
+    ) -> None:
+        """Send a run to its reader."""
+        headers = self.headers(run.id.removeprefix("resp_"))
+        player = self.player(exchange, question.framing, fault)
+        player.stopped = run.stopped
+        try:
+            if streams(question, fault):
+                if not await player.play(script, headers):
+                    await player.send(script.cancelled())
+                    await player.finish()
+            else:
+                await player.rest(run.length)
+                cancelled = run.stopped.is_set()
+                body = script.cancelled_whole() if cancelled else self.object_of(script, fault)
+                await self.json(exchange, 200, body, headers)
+            if fault is None or fault.kind not in BREAKS:
+                run.finished = time.monotonic()
+        finally:
+            if run.state is State.RUNNING:
+                run.dropped_at = time.monotonic()
+
+    async def _cancel(self, exchange: Exchange, response_id: str) -> None:
+        run = self.runs.get(response_id)
+        if run is None:
+            raise ApiError(404, message=f"Response with id '{response_id}' not found.")
+        if run.state is not State.RUNNING:
+            said = f"Response with id '{response_id}' is already in a terminal state."
+            # Not the client's mistake: it may have ended while the cancellation was on its way.
+            raise ApiError(400, message=said, kind="invalid_request", provoked=True)
+        run.cancel()
+        self.cancelled.append(response_id)
+        await self.json(exchange, 200, {"response_id": response_id, "status": "cancelling"})
+
+    def _length(self, script: AgentReply, question: Question, fault: Fault | None) -> float:
+        """How many seconds the run takes, with or without a reader."""
+        if fault is not None and fault.kind is Kind.STALL:
+            return float("inf")
+        if not question.stream:
+            return self.options.first_token
+        pace = self.pace.under(fault)
+        waits = {Pause.FIRST: pace.first, Pause.PIECE: pace.between, Pause.NONE: 0.0}
+        return sum(waits[step.pause] for step in script.steps())
+
+    def error_body(self, error: ApiError) -> Json:
+        """See `ProviderService.error_body`: the type tells what it is, the code repeats the status."""
+        kind = error.kind or ("insufficient_quota" if error.code in QUOTA_CODES else None)
+        kind = kind or {"model_not_found": "invalid_model"}.get(error.code or "")
+        kind = kind or KINDS.get(error.status, "internal_error")
+        body: Json = {"message": error.message, "type": kind, "code": error.status}
+        return {"error": body | ({"param": error.param} if error.param else {})}
+
+    def told(self, fault: Fault) -> ApiError:
+        """See `ProviderService.told`: without money, a key is not accepted here."""
+        error = super().told(fault)
+        error.param = error.param and error.param.rpartition(".")[2]
+        if fault.kind is Kind.QUOTA:
+            error.status = 401
+        return error
+
+    def too_many(self, wait: float) -> ApiError:  # noqa: ARG002  # headers tell it
+        """See `ProviderService.too_many`: when to come again is told by the other headers alone."""
+        said = "Request rate limit exceeded, please try again later."
+        return ApiError(429, message=said, kind="request_rate_limit_exceeded", provoked=True)
+
+    def limit_headers(self) -> Headers:
+        """See `ProviderService.limit_headers`: of the window that is one second long."""
+        rate = next((rate for rate in self.rates if rate.aligned), None)
+        if rate is None:
+            return []
+        used = self.budget.used(rate)
+        return [
+            ("x-ratelimit-limit", str(rate.count)),
+            ("x-ratelimit-remaining", str(max(0, rate.count - used))),
+            ("x-ratelimit-reset", str(self.budget.reset_at(rate))),
+            ("x-ratelimit-used", str(used)),
+        ]
+
+
+def said_by_people(request: AgentRequest) -> tuple[str, ...]:
+    """What people said, message by message; of what has pictures and files in it, the first text."""
+    said = []
+    for item in request.items:
+        if isinstance(item, Message) and item.role == "user":
+            texts = (
+                [item.content]
+                if isinstance(item.content, str)
+                else [part.text for part in item.content if isinstance(part, InputText)]
+            )
+            said.append(texts[0] if texts else "")
+    return tuple(said)

@@ -1,0 +1,229 @@
+"""How a service can be told to misbehave, for one request each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from discordianai.sandbox.providers.api_errors import LEAKY
+
+Json = dict[str, Any]
+
+
+class Kind(Enum):
+    """What goes wrong, or is out of the ordinary."""
+
+    STATUS = auto()
+    """An error response instead of an answer."""
+    QUOTA = auto()
+    """The money is gone: a 429 at OpenAI, a 401 at Perplexity."""
+    STALL = auto()
+    """Nothing more comes, and the connection stays open."""
+    CUT = auto()
+    """The stream is reset; in HTTP/1.1 the connection is cut."""
+    ABORT = auto()
+    """The connection is cut, with every stream on it."""
+    GOAWAY = auto()
+    """GOAWAY comes in the middle, and the answer goes on."""
+    END = auto()
+    """The stream ends neatly, but early: without its terminal event."""
+    EVENT = auto()
+    """An error comes as an event in the stream, in the form that `shape` names."""
+    FAILED = auto()
+    """HTTP 200 with a JSON object whose status is `failed`, even where a stream was asked for."""
+    HALF_CHARACTER = auto()
+    """The stream is cut in the middle of a UTF-8 character."""
+    EMPTY = auto()
+    """An answer without any text."""
+    LENGTH = auto()
+    """The answer ends because it is too long."""
+    LENGTH_UNTOLD = auto()
+    """So does this one, but its status is `completed`: only the counted tokens tell."""
+    THOUGHT_ONLY = auto()
+    """Reasoning has used up the budget of tokens: no message comes at all."""
+    FILTER = auto()
+    """The answer is broken off by the content filter."""
+    REFUSAL = auto()
+    """The model declines, in words."""
+    TWO_MESSAGES = auto()
+    """A commentary comes before the answer, as a message of its own."""
+    REASONING = auto()
+    """The model thinks aloud first: summaries, progress or `reasoning_content`, as the dialect has it."""
+    SEARCHES = auto()
+    """The model searches twice."""
+    CLASHING_IDS = auto()
+    """It searches twice, and the second search's results have the numbers of the first's."""
+    UNCITED = auto()
+    """It searches, and its text cites nothing."""
+    NO_SOURCES = auto()
+    """It does not search, although it was told to."""
+    SLOW = auto()
+    """The tokens come slowly."""
+    RAW = auto()
+    """These bytes come, whatever they are."""
+
+
+class Shape(Enum):
+    """The forms of an error inside a stream."""
+
+    USUAL = auto()
+    """OpenAI: NESTED, then FAILED. Perplexity: FAILED, with the error at the top level."""
+    NESTED = auto()
+    """`error`, with its fields in an object of the same name; nothing after it."""
+    FLAT = auto()
+    """`error`, with its fields beside `type`; nothing after it."""
+    FAILED = auto()
+    """`response.failed` alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One misbehaviour. `after` counts pieces of text; `seconds` are between pieces, or of Retry-After."""
+
+    kind: Kind
+    after: int = 0
+    status: int = 500
+    code: str | None = None
+    param: str | None = None
+    seconds: float | None = None
+    message: str = LEAKY
+    shape: Shape = Shape.USUAL
+    body: bytes = b""
+    times: int | None = 1
+    content_type: str = "text/event-stream"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def rate_limited(cls, retry_after: float = 1.0) -> Fault:
+        """429, with a wait."""
+        return cls(Kind.STATUS, status=429, code="rate_limit_exceeded", seconds=retry_after)
+
+    @classmethod
+    def slow_down(cls, retry_after: float | None = None) -> Fault:
+        """429: the traffic grew too fast, although it is within the limits."""
+        return cls(Kind.STATUS, status=429, code="slow_down", seconds=retry_after)
+
+    @classmethod
+    def overloaded(cls) -> Fault:
+        """503: the model has too many questions."""
+        return cls(Kind.STATUS, status=503, code="server_is_overloaded")
+
+    @classmethod
+    def quota(cls, code: str = "insufficient_quota") -> Fault:
+        """The money is gone: 429 at OpenAI, 401 at Perplexity."""
+        return cls(Kind.QUOTA, code=code)
+
+    @classmethod
+    def wrong_key(cls) -> Fault:
+        """401."""
+        return cls(Kind.STATUS, status=401, code="invalid_api_key")
+
+    @classmethod
+    def too_long(cls) -> Fault:
+        """400: the conversation does not fit into the model's context."""
+        return cls(Kind.STATUS, status=400, code="context_length_exceeded", param="input")
+
+    @classmethod
+    def invalid_prompt(cls) -> Fault:
+        """400: the question was refused by policy."""
+        return cls(Kind.STATUS, status=400, code="invalid_prompt")
+
+    @classmethod
+    def no_tools(cls) -> Fault:
+        """400: this model knows no tools."""
+        return cls(Kind.STATUS, status=400, code="unsupported_parameter", param="tools")
+
+    @classmethod
+    def no_images(cls) -> Fault:
+        """400: this model sees no pictures."""
+        param = "input[0].content[1].image_url"
+        return cls(Kind.STATUS, status=400, code="invalid_value", param=param, message=NO_IMAGES)
+
+    @classmethod
+    def no_files(cls) -> Fault:
+        """400: this model reads no files."""
+        param = "input[0].content[1].file_data"
+        return cls(Kind.STATUS, status=400, code="invalid_value", param=param, message=NO_FILES)
+
+    @classmethod
+    def no_streaming(cls) -> Fault:
+        """400: this organisation may not stream."""
+        return cls(Kind.STATUS, status=400, code="unsupported_value", param="stream")
+
+    @classmethod
+    def in_stream(cls, code: str, after: int = 0, shape: Shape = Shape.USUAL) -> Fault:
+        """An error with this code inside a stream that began with 200."""
+        return cls(Kind.EVENT, after=after, code=code, shape=shape)
+
+    @classmethod
+    def raw(
+        cls,
+        body: bytes,
+        *,
+        content_type: str = "text/event-stream",
+        status: int = 200,
+        headers: tuple[tuple[str, str], ...] = (),
+        times: int | None = 1,
+    ) -> Fault:
+        """These bytes instead of an answer, `times` times over; without end if that is None."""
+        return cls(
+            Kind.RAW, status=status, body=body, times=times, content_type=content_type, headers=headers
+        )
+
+
+NO_IMAGES = "Invalid content type. image_url is only supported by certain models."
+NO_FILES = "Invalid content type. input_file is not supported by this model."
+
+MARKERS = {
+    "!429": Fault.rate_limited(5),
+    "!quota": Fault.quota(),
+    "!401": Fault.wrong_key(),
+    "!500": Fault(Kind.STATUS),
+    "!503": Fault.overloaded(),
+    "!slowdown": Fault.slow_down(),
+    "!toolong": Fault.too_long(),
+    "!policy": Fault.invalid_prompt(),
+    "!stall": Fault(Kind.STALL, after=10),
+    "!cut": Fault(Kind.CUT, after=20),
+    "!abort": Fault(Kind.ABORT, after=20),
+    "!error": Fault(Kind.EVENT, after=10),
+    "!quotastream": Fault.in_stream("insufficient_quota"),
+    "!failed": Fault(Kind.FAILED),
+    "!empty": Fault(Kind.EMPTY),
+    "!length": Fault(Kind.LENGTH),
+    "!thoughtonly": Fault(Kind.THOUGHT_ONLY),
+    "!filter": Fault(Kind.FILTER),
+    "!refusal": Fault(Kind.REFUSAL),
+    "!two": Fault(Kind.TWO_MESSAGES),
+    "!reasoning": Fault(Kind.REASONING),
+    "!searches": Fault(Kind.SEARCHES),
+    "!clash": Fault(Kind.CLASHING_IDS),
+    "!uncited": Fault(Kind.UNCITED),
+    "!nosources": Fault(Kind.NO_SOURCES),
+    "!notools": Fault.no_tools(),
+    "!noimages": Fault.no_images(),
+    "!nofiles": Fault.no_files(),
+    "!slow": Fault(Kind.SLOW, seconds=0.5),
+}
+"""What a question may contain to be answered badly, for trying it at the terminal."""
+
+
+_REFUSED = {"!notools": ("tools",), "!noimages": ("image_url",), "!nofiles": ("file_data", "file_url")}
+"""Fields without which a request has nothing in it that these markers would have refused."""
+
+
+def in_request(text: str, body: Json) -> Fault | None:
+    """The fault that the question in a request asks for."""
+    words = text.split()
+    for marker, fault in MARKERS.items():
+        if marker in words and (marker not in _REFUSED or _has(body, _REFUSED[marker])):
+            return fault
+    return None
+
+
+def _has(value: object, fields: tuple[str, ...]) -> bool:
+    """Whether one of these fields is anywhere in it."""
+    if isinstance(value, dict):
+        return any(field in fields or _has(inner, fields) for field, inner in value.items())
+    return isinstance(value, list) and any(_has(inner, fields) for inner in value)

@@ -1,0 +1,228 @@
+"""One provider's service: authentication, validation, limits, answers, and misbehaviour on request."""
+
+import json
+import math
+import time
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from email.utils import formatdate
+from typing import ClassVar
+
+import trio
+
+from discordianai.sandbox.http import Exchange, PeerGone, Server
+from discordianai.sandbox.providers import provider_faults
+from discordianai.sandbox.providers.api_errors import ApiError, Rejection
+from discordianai.sandbox.providers.options import Rate, ServiceOptions
+from discordianai.sandbox.providers.provider_faults import Fault, Kind
+from discordianai.sandbox.providers.request_budget import Budget
+from discordianai.sandbox.providers.scripted_stream import Framing, Json, Question, Script
+from discordianai.sandbox.providers.stream_sender import Pace, Player
+
+Headers = list[tuple[str, str]]
+
+
+def streams(question: Question, fault: Fault | None) -> bool:
+    """Whether the answer comes as a stream."""
+    return question.stream and (fault is None or fault.kind is not Kind.FAILED)
+
+
+class ProviderService(ABC):
+    """A running service, and what it has seen."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    body_limit: ClassVar[int | None] = None
+    """Bytes that a request may have."""
+
+    def __init__(self, options: ServiceOptions) -> None:
+        self.options = options
+        self.url = ""
+        """What the bot's settings name as `base_url`."""
+        self.server: Server | None = None
+        self.requests: deque[Json] = deque(maxlen=1000)
+        """The bodies of the last thousand questions that were well asked."""
+        self.paths: Counter[str] = Counter()
+        """How many of them came on which path."""
+        self.answered = 0
+        self.cut_by_client = 0
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.rate_limited = 0
+        """429s of the budget, not those that were asked for."""
+        self.rejected: list[Rejection] = []
+        """Requests that were refused because they were wrong: neither by a fault nor by the budget."""
+        self.outage: Fault | None = None
+        """While it is set, every question is answered with it."""
+        self.budget = Budget(options.clock_ahead)
+        self._faults: deque[Fault] = deque()
+        self._numbered = 0
+
+    @abstractmethod
+    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
+        """Answer one exchange, whose body is `data`. Raises `ApiError`."""
+
+    @abstractmethod
+    def error_body(self, error: ApiError) -> Json:
+        """The error as this service writes it."""
+
+    @property
+    @abstractmethod
+    def rates(self) -> tuple[Rate, ...]:
+        """How many requests are allowed."""
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """How many tokens are allowed, where that is limited."""
+        return None
+
+    def limit_headers(self) -> Headers:
+        """What is left of the budget."""
+        return []
+
+    def retry_headers(self, error: ApiError) -> Headers:
+        """When to come again, where the error says so."""
+        return [] if error.retry_after is None else [("retry-after", f"{error.retry_after:g}")]
+
+    def too_many(self, wait: float) -> ApiError:
+        """The refusal of a request that is over the budget, for `wait` seconds."""
+        return ApiError(429, "rate_limit_exceeded", retry_after=wait, provoked=True)
+
+    def misbehave(self, *told: Fault) -> None:
+        """Answer the next questions with these faults, one each."""
+        self._faults.extend(told)
+
+    def withdraw(self, fault: Fault) -> bool:
+        """Take back a fault of `misbehave`; whether no question has met it yet."""
+        waiting = fault in self._faults
+        if waiting:
+            self._faults.remove(fault)
+        return waiting
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Answer one exchange."""
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        finished = False
+        path = exchange.path.partition("?")[0]
+        try:
+            # Read in any case: over HTTP/1.1, the next request comes after it.
+            await self.route(exchange, path, await exchange.body())
+            finished = True
+        except ApiError as error:
+            if not error.provoked:
+                body = self.error_body(error)["error"]
+                said = body.get("code") if isinstance(body.get("code"), str) else body.get("type")
+                self.rejected.append(Rejection(path, error.status, error.code or said, error.param))
+            await self._refuse(exchange, error)
+            finished = True
+        except PeerGone:
+            pass
+        finally:
+            self.in_flight -= 1
+            self.cut_by_client += not finished
+
+    def authenticate(self, exchange: Exchange) -> None:
+        """Raise `ApiError` where the key is not this service's."""
+        if exchange.headers.get("authorization") != f"Bearer {self.options.api_key}":
+            raise ApiError(401, "invalid_api_key", message="Incorrect API key provided.")
+
+    def json_body(self, exchange: Exchange, data: bytes) -> Json:
+        """The request's body. Raises `ApiError` where it is no JSON object."""
+        if self.body_limit is not None and len(data) > self.body_limit:
+            raise ApiError(413, message="The request's body is too large.")
+        kind = exchange.headers.get("content-type", "").partition(";")[0].strip()
+        if kind != "application/json":
+            said = f"Unsupported content type: '{kind}'. This API method only accepts 'application/json'."
+            raise ApiError(400, "unsupported_content_type", message=said)
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            said = "We could not parse the JSON body of your request."
+            raise ApiError(400, "invalid_json", message=said)
+        return body
+
+    def admit(self, path: str, body: Json, question: Question) -> Fault | None:
+        """Count a question that was well asked; the fault that it meets.
+
+        Raises `ApiError` where that fault is an error response, or the budget is used up.
+        """
+        self.requests.append(body)
+        self.paths[path] += 1
+        asked = question.newest
+        fault = self.outage or (
+            self._faults.popleft() if self._faults else provider_faults.in_request(asked, body)
+        )
+        if fault and fault.kind in (Kind.STATUS, Kind.QUOTA):
+            raise self.told(fault)
+        if wait := self.budget.wait(self.rates, self.tokens_per_minute, question.tokens):
+            self.rate_limited += 1
+            raise self.too_many(wait)
+        self.budget.admit(question.tokens)
+        return fault
+
+    async def send(self, exchange: Exchange, question: Question, script: Script, fault: Fault | None) -> None:
+        """Send the answer, as its fault has it."""
+        if fault and fault.kind is Kind.RAW:
+            await self.send_raw(exchange, fault)
+        elif streams(question, fault):
+            await self.player(exchange, question.framing, fault).play(script, self.headers())
+        else:
+            stalls = fault is not None and fault.kind is Kind.STALL
+            await trio.sleep(math.inf if stalls else self.options.first_token)
+            await self.json(exchange, 200, self.object_of(script, fault))
+        self.answered += 1
+
+    def object_of(self, script: Script, fault: Fault | None) -> Json:
+        """The answer as one object."""
+        fails = fault is not None and fault.kind in (Kind.FAILED, Kind.EVENT)
+        return script.failed(fault) if fails and fault else script.whole()
+
+    def player(self, exchange: Exchange, framing: Framing, fault: Fault | None) -> Player:
+        """What sends a stream, at this service's pace."""
+        return Player(exchange, framing, self.pace, fault)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast the models are here."""
+        options = self.options
+        return Pace(options.first_token, options.between_tokens, options.keep_alive)
+
+    def told(self, fault: Fault) -> ApiError:
+        """The error response that a fault asks for."""
+        status = 429 if fault.kind is Kind.QUOTA else fault.status
+        return ApiError(
+            status, fault.code, fault.param, fault.message, retry_after=fault.seconds, provoked=True
+        )
+
+    def headers(self, request_id: str | None = None) -> Headers:
+        """What every answer has."""
+        self._numbered += 1
+        return [
+            ("date", formatdate(time.time() + self.options.clock_ahead, usegmt=True)),
+            ("x-request-id", request_id or f"req_{self._numbered:06}"),
+            *self.limit_headers(),
+        ]
+
+    async def json(
+        self, exchange: Exchange, status: int, body: object, headers: Headers | None = None
+    ) -> None:
+        """Send one object."""
+        told = [("content-type", "application/json"), *(self.headers() if headers is None else headers)]
+        await exchange.respond(status, told, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+
+    async def _refuse(self, exchange: Exchange, error: ApiError) -> None:
+        headers = [*self.headers(), *self.retry_headers(error)]
+        await self.json(exchange, error.status, self.error_body(error), headers)
+
+    async def send_raw(self, exchange: Exchange, fault: Fault) -> None:
+        """Send a fault's bytes."""
+        await exchange.start(fault.status, [("content-type", fault.content_type), *fault.headers])
+        sent = 0
+        while fault.times is None or sent < fault.times:
+            await exchange.send(fault.body)
+            await trio.lowlevel.checkpoint()
+            sent += 1
+        await exchange.finish()

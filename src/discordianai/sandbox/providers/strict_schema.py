@@ -1,0 +1,159 @@
+"""Request bodies as declared types, and where one breaks its declaration.
+
+A service's request is a tree of `Strict` models: no field that is not declared, no value of another type.
+Where a value may have several forms, a discriminator picks one, so that an error names the field in the form
+that was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from discordianai.sandbox.providers.api_errors import ApiError
+
+Request = TypeVar("Request", bound=BaseModel)
+
+_MARK = "~"
+"""Begins the tags of unions, which are no part of a field's path."""
+
+
+class Strict(BaseModel):
+    """An object with these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+
+
+def form(name: str) -> Tag:
+    """Names one form of a union."""
+    return Tag(_MARK + name)
+
+
+def string_or(other: str) -> Discriminator:
+    """A string has the form `string`, everything else the form `other`."""
+    return Discriminator(lambda value: _MARK + ("string" if isinstance(value, str) else other))
+
+
+def by_type(otherwise: Callable[[dict[str, Any]], str | None] = lambda _: None) -> Discriminator:
+    """The form is what the object's `type` says; `otherwise` tells it for a message, and for one without."""
+
+    def tag(value: object) -> str | None:
+        if not isinstance(value, dict):
+            return None
+        named = value.get("type")
+        name = otherwise(value) if named in (None, "message") else named
+        return None if name is None else f"{_MARK}{name}"
+
+    return Discriminator(tag)
+
+
+Text = Annotated[str, form("string")]
+
+
+class Wrong(Enum):
+    """The kinds of mistakes."""
+
+    UNKNOWN = auto()
+    MISSING = auto()
+    TYPE = auto()
+    VALUE = auto()
+    SMALL = auto()
+    LARGE = auto()
+    LONG = auto()
+
+
+_KINDS = {
+    "extra_forbidden": Wrong.UNKNOWN,
+    "missing": Wrong.MISSING,
+    "union_tag_invalid": Wrong.VALUE,
+    "literal_error": Wrong.VALUE,
+    "string_pattern_mismatch": Wrong.VALUE,
+    "greater_than_equal": Wrong.SMALL,
+    "less_than_equal": Wrong.LARGE,
+    "string_too_long": Wrong.LONG,
+    "too_long": Wrong.LONG,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Where a body breaks its declaration: `path` as in `input[3].created_by`, `name` as in `created_by`."""
+
+    wrong: Wrong
+    path: str
+    name: str
+    value: object
+    wanted: str
+    """What stands there otherwise, in words or as a number."""
+
+
+def parse(
+    declared: type[Request],
+    body: object,
+    refusal: Callable[[Mistake], ApiError],
+    *,
+    unknown_first: bool = False,
+) -> Request:
+    """The body as what was declared.
+
+    Raises `refusal` of its first mistake; with `unknown_first`, an unknown field comes before the others.
+    """
+    try:
+        return declared.model_validate(body)
+    except ValidationError as error:
+        mistakes = [_mistake(detail) for detail in error.errors(include_url=False)]
+    if unknown_first:
+        mistakes.sort(key=lambda mistake: mistake.wrong is not Wrong.UNKNOWN)
+    raise refusal(mistakes[0])
+
+
+def _mistake(detail: ErrorDetails) -> Mistake:
+    location = [part for part in detail["loc"] if not str(part).startswith(_MARK)]
+    kind, value = detail["type"], detail["input"]
+    context = detail.get("ctx", {})
+    wanted = context.get("expected") or context.get("expected_tags")
+    for limit in ("ge", "le", "max_length", "pattern"):
+        wanted = context.get(limit, wanted)
+    if kind == "union_tag_not_found":
+        found_object = isinstance(value, dict)
+        wrong = Wrong.MISSING if found_object else Wrong.TYPE
+        wanted = wanted or "an object"
+        location += ["type"] * found_object
+    else:
+        wrong = _KINDS.get(kind, Wrong.TYPE)
+        location += ["type"] * (kind == "union_tag_invalid")
+    if kind == "union_tag_invalid":
+        value = context.get("tag", value)
+    wanted = str(wanted or _TYPES.get(kind.removesuffix("_type"), kind)).replace(_MARK, "")
+    value = value.removeprefix(_MARK) if isinstance(value, str) else value
+    return Mistake(wrong, _path(location), str(location[-1]) if location else "", value, wanted)
+
+
+_TYPES = {
+    "string": "a string",
+    "int": "an integer",
+    "float": "a decimal",
+    "bool": "a boolean",
+    "list": "an array",
+    "dict": "an object",
+    "model": "an object",
+    "model_attributes": "an object",
+}
+
+
+def type_of(value: object) -> str:
+    """What JSON calls it, with its article."""
+    names = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array"}
+    return "null" if value is None else names.get(type(value), "an object")
+
+
+def _path(location: list[int | str]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".")
