@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from discordianai.sandbox.certificates import make_authority
-from discordianai.sandbox.http import Exchange, open_server
+from discordianai.sandbox.http import ServerExchange, open_server
 
 CERTIFICATES, NOTES = "ca.pem", "talker.json"
 """Files in the folder."""
@@ -51,7 +51,7 @@ class Talker:
         self._complete = 0
         self._another = trio.Event()
 
-    async def handle(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: ServerExchange) -> None:
         """Answer one request."""
         body = json.loads(await exchange.body())
         sent = self.sent[body["messages"][-1]["content"]]

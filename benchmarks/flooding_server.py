@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from discordianai.sandbox.certificates import make_authority
-from discordianai.sandbox.http import Exchange, PeerGone, open_server
+from discordianai.sandbox.http import PeerGone, ServerExchange, open_server
 from discordianai.sandbox.http.http2_server import Http2Exchange
 
 AT_ONCE = 200
@@ -40,7 +40,7 @@ FLOODS = {
 """Whether a frame is of the stream, its header without the stream, its payload."""
 
 
-async def flood(exchange: Exchange) -> None:
+async def flood(exchange: ServerExchange) -> None:
     """Answer the headers, and then say the frame of this path for as long as the client listens."""
     assert isinstance(exchange, Http2Exchange)
     kind = exchange.path[1:]
@@ -66,7 +66,7 @@ async def flood(exchange: Exchange) -> None:
         await trio.sleep_forever()  # another request of this connection floods it
 
 
-async def answer(exchange: Exchange) -> None:
+async def answer(exchange: ServerExchange) -> None:
     """Say something."""
     await exchange.respond(200, body=b"x" * 2000)
 

@@ -12,21 +12,21 @@ from pathlib import Path
 import trio
 
 from discordianai.sandbox.certificates import make_authority
-from discordianai.sandbox.http import Exchange, PeerGone, Server, ServerOptions, open_server
+from discordianai.sandbox.http import PeerGone, Server, ServerExchange, ServerOptions, open_server
 from discordianai.sandbox.http.http2_server import Http2Connection
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":" word"}}],"model":"m","id":"chatcmpl-1"}\n\n'
 EVENTS = 500
 
 
-async def slow(exchange: Exchange) -> None:
+async def slow(exchange: ServerExchange) -> None:
     """Answers after a second."""
     await exchange.body()
     await trio.sleep(1)
     await exchange.respond(200, body=b"done")
 
 
-async def events(exchange: Exchange) -> None:
+async def events(exchange: ServerExchange) -> None:
     """An event stream at the pace of a fast model; those of several askers are not in step."""
     await exchange.body()
     pace = random.Random()
@@ -37,14 +37,14 @@ async def events(exchange: Exchange) -> None:
     await exchange.finish()
 
 
-async def stall(exchange: Exchange) -> None:
+async def stall(exchange: ServerExchange) -> None:
     """Begins an answer and says no more."""
     await exchange.start(200)
     await exchange.send(b"x")
     await trio.sleep_forever()
 
 
-async def busy(exchange: Exchange) -> None:
+async def busy(exchange: ServerExchange) -> None:
     """Says something every 50 ms for seven seconds."""
     await exchange.start(200)
     for _ in range(140):
@@ -53,14 +53,14 @@ async def busy(exchange: Exchange) -> None:
     await exchange.finish()
 
 
-async def quick(exchange: Exchange) -> None:
+async def quick(exchange: ServerExchange) -> None:
     """Answers 2 KB after 20 ms."""
     await exchange.body()
     await trio.sleep(0.02)
     await exchange.respond(200, body=b"y" * 2048)
 
 
-PATHS: dict[str, Callable[[Exchange], Awaitable[None]]] = {
+PATHS: dict[str, Callable[[ServerExchange], Awaitable[None]]] = {
     "/slow": slow,
     "/events": events,
     "/stall": stall,
@@ -75,7 +75,7 @@ class Handler:
     def __init__(self) -> None:
         self.server: Server | None = None
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ServerExchange) -> None:
         """See `Handler` of the sandbox."""
         if exchange.path == "/silence":
             for connection in self._others(exchange):
@@ -92,7 +92,7 @@ class Handler:
             except PeerGone:
                 return
 
-    def _others(self, exchange: Exchange) -> list[Http2Connection]:
+    def _others(self, exchange: ServerExchange) -> list[Http2Connection]:
         history = self.server.history if self.server else []
         mine = getattr(exchange, "connection", None)
         return [c for c in history if isinstance(c, Http2Connection) and c is not mine]

@@ -11,7 +11,7 @@ import trio
 from discordianai.sandbox.discord import LocalDiscord
 from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers import Fault, ProviderService
-from discordianai.sandbox.providers.provider_faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 
 SHORTEST_OUTAGE, LONGEST_OUTAGE = 4.0, 10.0
 """Seconds."""
@@ -83,7 +83,7 @@ def troubles(sandbox: Sandbox, weather: Weather) -> list[Trouble]:
 
         return strike
 
-    def kind(wanted: Kind) -> Strike:
+    def kind(wanted: FaultKind) -> Strike:
         return fault(lambda chance: Fault(wanted, after=chance.randrange(30)))
 
     def failing(path: str, status: int, most: int) -> Strike:
@@ -95,7 +95,7 @@ def troubles(sandbox: Sandbox, weather: Weather) -> list[Trouble]:
 
     def outage(service: ProviderService) -> Strike:
         async def strike(chance: random.Random) -> bool:
-            with _out(service, chance.choice([Fault(Kind.STATUS, status=503), Fault(Kind.ABORT)])):
+            with _out(service, chance.choice([Fault(FaultKind.STATUS, status=503), Fault(FaultKind.ABORT)])):
                 await cut_connections(service)
                 await trio.sleep(chance.uniform(SHORTEST_OUTAGE, LONGEST_OUTAGE))
             return True
@@ -113,14 +113,14 @@ def troubles(sandbox: Sandbox, weather: Weather) -> list[Trouble]:
         Trouble("gateway dropped, resumed", 45, drop(resumable=True)),
         Trouble("gateway dropped, session invalid", 150, drop(resumable=False)),
         Trouble("429 with Retry-After", 45, fault(lambda c: Fault.rate_limited(c.choice([0.5, 1, 2])))),
-        Trouble("5xx", 10, fault(lambda c: Fault(Kind.STATUS, status=c.choice([500, 502, 503])))),
-        Trouble("stream reset", 8, kind(Kind.CUT)),
-        Trouble("stream cut inside a character", 30, kind(Kind.HALF_CHARACTER)),
-        Trouble("stream ended early", 20, kind(Kind.END)),
-        Trouble("stream with an error event", 20, kind(Kind.EVENT)),
-        Trouble("stream fallen silent", 30, kind(Kind.STALL)),
-        Trouble("connection cut", 30, kind(Kind.ABORT)),
-        Trouble("GOAWAY", 10, kind(Kind.GOAWAY)),
+        Trouble("5xx", 10, fault(lambda c: Fault(FaultKind.STATUS, status=c.choice([500, 502, 503])))),
+        Trouble("stream reset", 8, kind(FaultKind.CUT)),
+        Trouble("stream cut inside a character", 30, kind(FaultKind.HALF_CHARACTER)),
+        Trouble("stream ended early", 20, kind(FaultKind.END)),
+        Trouble("stream with an error event", 20, kind(FaultKind.EVENT)),
+        Trouble("stream fallen silent", 30, kind(FaultKind.STALL)),
+        Trouble("connection cut", 30, kind(FaultKind.ABORT)),
+        Trouble("GOAWAY", 10, kind(FaultKind.GOAWAY)),
         Trouble("OpenAI out", 120, outage(sandbox.openai)),
         Trouble("Perplexity out", 180, outage(sandbox.perplexity)),
         Trouble("Discord 5xx for edits", 8, failing("/webhooks/", 502, 5)),

@@ -12,7 +12,7 @@ import trio
 from anyio.abc import ByteStream
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import GoawayReceived, MultiplexedTransport
 from discordianai.transport.dialing import TlsDial
 from discordianai.transport.records import Origin
@@ -192,7 +192,7 @@ async def test_connections_that_end_before_an_answer_are_opened_ever_more_seldom
     """Whoever keeps asking makes few connections, and is served as soon as the server is well."""
     well = False
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         connection = http2(exchange).connection
         if well:
             await echo(exchange)

@@ -13,7 +13,7 @@ import trio.testing
 
 from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
-from discordianai.sandbox.discord.gateway_faults import FAULTS, Deed, Moment
+from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultAction, FaultMoment
 
 IDENTIFY = {"op": 2, "d": {"token": "sandbox-token", "intents": 1}}
 
@@ -69,19 +69,21 @@ async def test_every_identify_counts_against_the_days_limit() -> None:
         assert (await answer_to(discord, IDENTIFY))[:2] == ("close", 4004)
 
 
-@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.moment is Moment.IDENTIFY])
+@pytest.mark.parametrize(
+    "name", [name for name, fault in FAULTS.items() if fault.moment is FaultMoment.IDENTIFY]
+)
 async def test_a_fault_is_what_its_name_says(name: str) -> None:
     """And it is over when the gateway is healed."""
     async with open_local_discord() as discord:
         discord.break_gateway(name)
         kind, said, _ = await answer_to(discord, IDENTIFY)
         expected = {
-            Deed.CLOSE: ("close", FAULTS[name].code),
-            Deed.INVALID: ("op", {"op": 9, "d": False}),
-            Deed.RESUMABLE: ("op", {"op": 9, "d": True}),
-            Deed.FREEZE: ("silence", None),
-            Deed.GARBAGE: ("bytes", None),
-            Deed.NONSENSE: ("nonsense", ["no", {"op": "message"}]),
+            FaultAction.CLOSE: ("close", FAULTS[name].code),
+            FaultAction.INVALID: ("op", {"op": 9, "d": False}),
+            FaultAction.RESUMABLE: ("op", {"op": 9, "d": True}),
+            FaultAction.FREEZE: ("silence", None),
+            FaultAction.GARBAGE: ("bytes", None),
+            FaultAction.NONSENSE: ("nonsense", ["no", {"op": "message"}]),
         }
         assert (kind, said) == expected[FAULTS[name].deed]
         discord.heal_gateway()

@@ -12,8 +12,8 @@ import trio.lowlevel
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, PerplexityService, open_providers
-from discordianai.sandbox.providers.perplexity.agent_runs import State
-from discordianai.sandbox.providers.provider_faults import Kind
+from discordianai.sandbox.providers.perplexity.agent_runs import RunState
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.transport import MultiplexedTransport
 from tests.sandbox.providers.clients import FAST, checked, until, with_perplexity
 
@@ -61,7 +61,7 @@ async def test_a_cancelled_run_ends_its_stream_and_is_not_billed(authority: Auth
 async def test_a_stalled_run_can_be_cancelled(authority: Authority) -> None:
     """Its stream ends then."""
     async with opened(authority) as (service, client):
-        service.misbehave(Fault(Kind.STALL, after=3))
+        service.misbehave(Fault(FaultKind.STALL, after=3))
         async with client.stream("POST", "/v1/agent", json=BODY) as stream:
             await client.post(f"/v1/agent/resp_{stream.headers['x-request-id']}/cancel")
             assert "response.cancelled" in (await stream.aread()).decode()
@@ -74,7 +74,7 @@ async def test_a_run_that_was_left_is_billed_at_its_end(authority: Authority) ->
             response_id = "resp_" + stream.headers["x-request-id"]
         run = service.runs[response_id]
         await until(lambda: run.dropped_at is not None)
-        assert run.state is State.RUNNING
+        assert run.state is RunState.RUNNING
         assert service.runs_billed == 0
         await until(lambda: service.runs_billed == 1)
         assert (await client.post(f"/v1/agent/{response_id}/cancel")).status_code == 400
@@ -84,7 +84,7 @@ async def test_a_run_that_was_left_is_billed_at_its_end(authority: Authority) ->
 async def test_a_run_that_was_left_can_be_cancelled(authority: Authority) -> None:
     """And is not billed, however long one waits."""
     async with opened(authority) as (service, client):
-        service.misbehave(Fault(Kind.STALL, after=3))
+        service.misbehave(Fault(FaultKind.STALL, after=3))
         async with client.stream("POST", "/v1/agent", json=BODY) as stream:
             response_id = "resp_" + stream.headers["x-request-id"]
         await until(lambda: service.runs[response_id].dropped_at is not None)
@@ -111,7 +111,7 @@ async def test_a_whole_answer_is_billed_and_an_unknown_run_is_not_found(authorit
 async def test_the_official_client_cancels(authority: Authority) -> None:
     """Its type of the answer is kept."""
     async with open_providers(authority, STEADY) as services:
-        services.perplexity.misbehave(Fault(Kind.STALL))
+        services.perplexity.misbehave(Fault(FaultKind.STALL))
 
         def use(client: perplexity.Perplexity) -> tuple[str, str]:
             events = iter(client.responses.create(preset="fast", input="why?", stream=True))

@@ -9,7 +9,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, ProviderService, ProviderServices, open_providers
-from discordianai.sandbox.providers.provider_faults import MARKERS, Kind, Shape
+from discordianai.sandbox.providers.provider_faults import MARKERS, ErrorShape, FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
 from discordianai.transport import MultiplexedTransport
 from tests.sandbox.providers.clients import FAST, until
@@ -89,9 +89,9 @@ def kinds(received: list[Json]) -> list[str]:
         ("openai", Fault.no_images(), 400, "invalid_request_error", "invalid_value", f"{PART}.image_url"),
         ("perplexity", Fault.no_images(), 400, "invalid_request", 400, "image_url"),
         ("foreign", Fault.too_long(), 400, "invalid_request_error", "context_length_exceeded", "messages"),
-        ("openai", Fault(Kind.STATUS), 500, "server_error", None, None),
-        ("perplexity", Fault(Kind.STATUS), 500, "internal_error", 500, None),
-        ("perplexity", Fault(Kind.STATUS, status=502), 502, "bad_gateway", 502, None),
+        ("openai", Fault(FaultKind.STATUS), 500, "server_error", None, None),
+        ("perplexity", Fault(FaultKind.STATUS), 500, "internal_error", 500, None),
+        ("perplexity", Fault(FaultKind.STATUS, status=502), 502, "bad_gateway", 502, None),
     ],
 )
 async def test_error_responses_are_written_as_each_service_writes_them(
@@ -111,9 +111,9 @@ async def test_error_responses_are_written_as_each_service_writes_them(
 
 
 @every_dialect
-@pytest.mark.parametrize("kind", [Kind.CUT, Kind.ABORT, Kind.HALF_CHARACTER])
+@pytest.mark.parametrize("kind", [FaultKind.CUT, FaultKind.ABORT, FaultKind.HALF_CHARACTER])
 @pytest.mark.parametrize("http2", [True, False])
-async def test_a_stream_breaks(authority: Authority, name: str, kind: Kind, http2: bool) -> None:
+async def test_a_stream_breaks(authority: Authority, name: str, kind: FaultKind, http2: bool) -> None:
     """The client learns it from the connection."""
     async with open_providers(authority, FAST) as services:
         getattr(services, name).misbehave(Fault(kind, after=5))
@@ -126,7 +126,7 @@ async def test_a_stream_stalls_until_its_reader_leaves(authority: Authority, nam
     """It is cut by the client, and no longer in flight."""
     async with open_providers(authority, FAST) as services:
         service: ProviderService = getattr(services, name)
-        service.misbehave(Fault(Kind.STALL, after=5))
+        service.misbehave(Fault(FaultKind.STALL, after=5))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(post, services, name, authority, question(name, stream=True))
             await until(lambda: bool(service.requests))
@@ -141,7 +141,7 @@ async def test_a_stream_stalls_until_its_reader_leaves(authority: Authority, nam
 async def test_a_stream_ends_without_its_end(authority: Authority, name: str) -> None:
     """Five pieces, no terminal event, no [DONE]."""
     async with open_providers(authority, FAST) as services:
-        getattr(services, name).misbehave(Fault(Kind.END, after=5))
+        getattr(services, name).misbehave(Fault(FaultKind.END, after=5))
         response = await post(services, name, authority, question(name, stream=True))
     received = events(response)
     assert "[DONE]" not in response.text
@@ -158,7 +158,7 @@ async def test_goaway_leaves_the_answer_whole(authority: Authority, name: str) -
     transport = MultiplexedTransport(ssl_context=authority.client_context())
     async with open_providers(authority, FAST) as services, httpx.AsyncClient(transport=transport) as client:
         service: ProviderService = getattr(services, name)
-        service.misbehave(Fault(Kind.GOAWAY, after=2))
+        service.misbehave(Fault(FaultKind.GOAWAY, after=2))
         assert service.server is not None
         headers = {"authorization": f"Bearer {service.options.api_key}"}
         body = question(name, stream=True)
@@ -169,16 +169,16 @@ async def test_goaway_leaves_the_answer_whole(authority: Authority, name: str) -
 @pytest.mark.parametrize(
     ("name", "shape", "wanted"),
     [
-        ("openai", Shape.USUAL, ["error", "failed"]),
-        ("openai", Shape.NESTED, ["error"]),
-        ("openai", Shape.FLAT, ["error"]),
-        ("openai", Shape.FAILED, ["failed"]),
-        ("perplexity", Shape.USUAL, ["failed"]),
-        ("perplexity", Shape.NESTED, ["error"]),
+        ("openai", ErrorShape.USUAL, ["error", "failed"]),
+        ("openai", ErrorShape.NESTED, ["error"]),
+        ("openai", ErrorShape.FLAT, ["error"]),
+        ("openai", ErrorShape.FAILED, ["failed"]),
+        ("perplexity", ErrorShape.USUAL, ["failed"]),
+        ("perplexity", ErrorShape.NESTED, ["error"]),
     ],
 )
 async def test_errors_inside_a_stream_have_their_shapes(
-    authority: Authority, name: str, shape: Shape, wanted: list[str]
+    authority: Authority, name: str, shape: ErrorShape, wanted: list[str]
 ) -> None:
     """OpenAI's `error` is nested or flat, its `failed` has a response; Perplexity's none."""
     received = await streamed(authority, name, Fault.in_stream("insufficient_quota", 5, shape))
@@ -186,7 +186,7 @@ async def test_errors_inside_a_stream_have_their_shapes(
     assert kinds(ended) == wanted
     assert kinds(received).count("output_text.delta") == 5
     for event in ended:
-        if event["type"] == "error" and shape is Shape.FLAT:
+        if event["type"] == "error" and shape is ErrorShape.FLAT:
             error = event
         elif event["type"] == "error" or name == "perplexity":
             error = event["error"]
@@ -198,7 +198,7 @@ async def test_errors_inside_a_stream_have_their_shapes(
 
 async def test_an_error_takes_the_place_of_a_chunk_in_chat(authority: Authority) -> None:
     """The last event, without choices."""
-    received = await streamed(authority, "foreign", Fault(Kind.EVENT, after=5))
+    received = await streamed(authority, "foreign", Fault(FaultKind.EVENT, after=5))
     assert received[-1]["error"]["type"] == "server_error"
 
 
@@ -207,7 +207,7 @@ async def test_an_error_takes_the_place_of_a_chunk_in_chat(authority: Authority)
 async def test_a_failure_may_come_with_200(authority: Authority, name: str, stream: bool) -> None:
     """One object instead of a stream."""
     async with open_providers(authority, FAST) as services:
-        getattr(services, name).misbehave(Fault(Kind.FAILED))
+        getattr(services, name).misbehave(Fault(FaultKind.FAILED))
         response = await post(services, name, authority, question(name, stream=stream))
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
@@ -218,14 +218,14 @@ async def test_a_failure_may_come_with_200(authority: Authority, name: str, stre
 @pytest.mark.parametrize(
     ("kind", "status", "reason"),
     [
-        (Kind.LENGTH, "incomplete", "max_output_tokens"),
-        (Kind.THOUGHT_ONLY, "incomplete", "max_output_tokens"),
-        (Kind.FILTER, "incomplete", "content_filter"),
+        (FaultKind.LENGTH, "incomplete", "max_output_tokens"),
+        (FaultKind.THOUGHT_ONLY, "incomplete", "max_output_tokens"),
+        (FaultKind.FILTER, "incomplete", "content_filter"),
     ],
 )
 @pytest.mark.parametrize("name", ["openai", "perplexity"])
 async def test_an_answer_is_incomplete(
-    authority: Authority, name: str, kind: Kind, status: str, reason: str
+    authority: Authority, name: str, kind: FaultKind, status: str, reason: str
 ) -> None:
     """The terminal event says why; after thought alone there is no message."""
     received = await streamed(authority, name, Fault(kind))
@@ -233,14 +233,14 @@ async def test_an_answer_is_incomplete(
     response = received[-1]["response"]
     assert (response["status"], response["incomplete_details"]) == (status, {"reason": reason})
     messages = [item for item in response["output"] if item["type"] == "message"]
-    assert len(messages) == (kind is not Kind.THOUGHT_ONLY)
+    assert len(messages) == (kind is not FaultKind.THOUGHT_ONLY)
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [(Kind.LENGTH, "length"), (Kind.FILTER, "content_filter"), (Kind.THOUGHT_ONLY, "length")],
+    [(FaultKind.LENGTH, "length"), (FaultKind.FILTER, "content_filter"), (FaultKind.THOUGHT_ONLY, "length")],
 )
-async def test_a_chat_answer_is_incomplete(authority: Authority, kind: Kind, reason: str) -> None:
+async def test_a_chat_answer_is_incomplete(authority: Authority, kind: FaultKind, reason: str) -> None:
     """Its finish_reason says why."""
     received = await streamed(authority, "foreign", Fault(kind))
     assert received[-1]["choices"][0]["finish_reason"] == reason
@@ -248,7 +248,7 @@ async def test_a_chat_answer_is_incomplete(authority: Authority, kind: Kind, rea
 
 async def test_perplexity_may_keep_quiet_about_a_cut(authority: Authority) -> None:
     """Completed, with as many tokens as were allowed."""
-    received = await streamed(authority, "perplexity", Fault(Kind.LENGTH_UNTOLD), max_output_tokens=20)
+    received = await streamed(authority, "perplexity", Fault(FaultKind.LENGTH_UNTOLD), max_output_tokens=20)
     response = received[-1]["response"]
     assert (response["status"], response["usage"]["output_tokens"]) == ("completed", 20)
 
@@ -271,7 +271,7 @@ async def test_no_answer_is_longer_than_allowed(authority: Authority, name: str)
 @pytest.mark.parametrize("name", ["openai", "perplexity"])
 async def test_there_can_be_two_messages(authority: Authority, name: str) -> None:
     """Each an item of its own; at OpenAI the first is a commentary."""
-    received = await streamed(authority, name, Fault(Kind.TWO_MESSAGES))
+    received = await streamed(authority, name, Fault(FaultKind.TWO_MESSAGES))
     messages = [item for item in received[-1]["response"]["output"] if item["type"] == "message"]
     assert len({item["id"] for item in messages}) == 2
     phases = [item.get("phase") for item in messages]
@@ -280,34 +280,36 @@ async def test_there_can_be_two_messages(authority: Authority, name: str) -> Non
 
 async def test_a_refusal_is_a_part_of_its_own_at_openai_alone(authority: Authority) -> None:
     """Elsewhere it is text, or chat's field."""
-    received = await streamed(authority, "openai", Fault(Kind.REFUSAL))
+    received = await streamed(authority, "openai", Fault(FaultKind.REFUSAL))
     (part,) = received[-1]["response"]["output"][-1]["content"]
     deltas = [event["delta"] for event in received if event["type"] == "response.refusal.delta"]
     assert part == {"type": "refusal", "refusal": "".join(deltas)}
-    received = await streamed(authority, "perplexity", Fault(Kind.REFUSAL))
+    received = await streamed(authority, "perplexity", Fault(FaultKind.REFUSAL))
     (part,) = received[-1]["response"]["output"][-1]["content"]
     assert part["type"] == "output_text"
-    received = await streamed(authority, "foreign", Fault(Kind.REFUSAL))
+    received = await streamed(authority, "foreign", Fault(FaultKind.REFUSAL))
     assert any(choice["delta"].get("refusal") for event in received for choice in event["choices"])
 
 
 async def test_thoughts_come_first_as_each_dialect_has_them(authority: Authority) -> None:
     """Summaries, progress, `reasoning_content` with `content: null`."""
-    assert "reasoning_summary_text.delta" in kinds(await streamed(authority, "openai", Fault(Kind.REASONING)))
-    told = kinds(await streamed(authority, "perplexity", Fault(Kind.REASONING)))
+    assert "reasoning_summary_text.delta" in kinds(
+        await streamed(authority, "openai", Fault(FaultKind.REASONING))
+    )
+    told = kinds(await streamed(authority, "perplexity", Fault(FaultKind.REASONING)))
     assert told.index("reasoning.started") < told.index("reasoning.stopped") < told.index("output_text.delta")
-    chunks = await streamed(authority, "foreign", Fault(Kind.REASONING))
+    chunks = await streamed(authority, "foreign", Fault(FaultKind.REASONING))
     thoughts = [event["choices"][0]["delta"] for event in chunks if event["choices"][0]["delta"]]
     assert any(thought.get("reasoning_content") and thought["content"] is None for thought in thoughts)
 
 
 async def test_a_search_may_be_left_uncited_or_undone(authority: Authority) -> None:
     """Results without a citation; neither, although it was told to search."""
-    received = await streamed(authority, "perplexity", Fault(Kind.UNCITED), preset="fast")
+    received = await streamed(authority, "perplexity", Fault(FaultKind.UNCITED), preset="fast")
     found, message = received[-1]["response"]["output"]
     assert found["results"]
     assert "[1]" not in message["content"][0]["text"]
-    received = await streamed(authority, "perplexity", Fault(Kind.NO_SOURCES), preset="fast")
+    received = await streamed(authority, "perplexity", Fault(FaultKind.NO_SOURCES), preset="fast")
     assert [item["type"] for item in received[-1]["response"]["output"]] == ["message"]
 
 
@@ -343,7 +345,7 @@ async def test_every_marker_leads_to_an_answer_of_some_kind(authority: Authority
     async with open_providers(authority, FAST) as services:
         service: ProviderService = getattr(services, name)
         for marker, fault in MARKERS.items():
-            if fault.kind is Kind.STALL:
+            if fault.kind is FaultKind.STALL:
                 continue
             response = await post(services, name, authority, question(name, f"why {marker}"))
             assert (marker, response.status_code) in {
@@ -370,7 +372,7 @@ async def test_a_fault_that_nobody_met_can_be_taken_back(authority: Authority) -
 async def test_an_outage_meets_every_question(authority: Authority) -> None:
     """While it lasts."""
     async with open_providers(authority, FAST) as services:
-        services.foreign.outage = Fault(Kind.STATUS, status=503)
+        services.foreign.outage = Fault(FaultKind.STATUS, status=503)
         for _ in range(2):
             assert (await post(services, "foreign", authority, question("foreign"))).status_code == 503
         services.foreign.outage = None

@@ -9,7 +9,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import ProviderService, Rate, ServiceOptions, open_providers
-from discordianai.sandbox.providers.request_budget import Budget, duration
+from discordianai.sandbox.providers.request_budget import RequestBudget, duration
 from tests.sandbox.providers.clients import FAST
 
 OPENAI = {"model": "gpt-6-luna", "input": "why?"}
@@ -97,7 +97,7 @@ async def test_the_foreign_service_has_no_limits_unless_it_is_given_some(authori
 
 def test_a_sliding_window_frees_its_places_one_by_one() -> None:
     """The wait is that of the oldest request that has to leave."""
-    budget = Budget()
+    budget = RequestBudget()
     rate = Rate(2, 0.2)
     budget.admit(1)
     time.sleep(0.1)

@@ -12,7 +12,7 @@ from discordianai.sandbox.discord.api_objects import (
 from discordianai.sandbox.discord.discord_server import open_local_discord
 from discordianai.sandbox.discord.local_discord import DiscordOptions, LocalDiscord
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
-from discordianai.sandbox.discord.sandbox_message import Message
+from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 
 __all__ = [
     "CHANNELS",
@@ -21,7 +21,7 @@ __all__ = [
     "DiscordOptions",
     "Interaction",
     "LocalDiscord",
-    "Message",
+    "SandboxMessage",
     "User",
     "direct_messages",
     "moderator",

@@ -4,14 +4,14 @@ import re
 from typing import Any
 
 from discordianai.sandbox.discord.api_objects import BOT, Json, Snowflakes
-from discordianai.sandbox.discord.sandbox_message import Refused
+from discordianai.sandbox.discord.sandbox_message import RestError
 
 MOST_COMMANDS = 100
 _NAME = re.compile(r"[-_'\w]{1,32}")
 
 
 def checked(commands: Any, ids: Snowflakes) -> list[Json]:
-    """The commands as Discord will list them. Raises `Refused`."""
+    """The commands as Discord will list them. Raises `RestError`."""
     if not isinstance(commands, list) or len(commands) > MOST_COMMANDS:
         raise _malformed("0", "name", "Must be a list of at most 100 commands.")
     return [_checked(str(index), command, ids) for index, command in enumerate(commands)]
@@ -63,6 +63,6 @@ def _stored(option: Json) -> Json:
     return {key: value for key, value in option.items() if value not in (None, [])}
 
 
-def _malformed(place: str, name: str, message: str) -> Refused:
+def _malformed(place: str, name: str, message: str) -> RestError:
     errors = {place: {name: {"_errors": [{"code": "BASE_TYPE_BAD_LENGTH", "message": message}]}}}
-    return Refused(400, 50035, "Invalid Form Body", errors)
+    return RestError(400, 50035, "Invalid Form Body", errors)

@@ -18,9 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from discordianai.sandbox.discord.gateway_server import Gateway
+from discordianai.sandbox.discord.gateway_server import GatewayServerConnection
 from discordianai.sandbox.discord.local_discord import DiscordOptions, LocalDiscord
-from discordianai.sandbox.discord.rest_server import Rest
+from discordianai.sandbox.discord.rest_server import RestServer
 
 CLOSE_TIMEOUT = 0.5
 
@@ -31,14 +31,14 @@ async def open_local_discord(options: DiscordOptions | None = None) -> AsyncIter
     discord = LocalDiscord(options or DiscordOptions())
 
     async def gateway(websocket: WebSocket) -> None:
-        await Gateway(discord, websocket).serve()
+        await GatewayServerConnection(discord, websocket).serve()
 
     async def upload(request: Request) -> Response:
         kind, content = discord.uploads.get(request.url.path, ("", b""))
         return Response(content, 200 if kind else 404, media_type=kind)
 
     routes = [WebSocketRoute("/gateway", gateway), Route("/attachments/{id}/{name}", upload)]
-    app = Starlette(routes=[*Rest(discord).routes(), *routes])
+    app = Starlette(routes=[*RestServer(discord).routes(), *routes])
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     discord.url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -10,8 +10,8 @@ import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from discordianai.sandbox.discord.api_objects import BOT, GUILD, Json
-from discordianai.sandbox.discord.gateway_faults import Deed, GatewayFault, Moment
-from discordianai.sandbox.discord.local_discord import LocalDiscord, Session
+from discordianai.sandbox.discord.gateway_faults import FaultAction, FaultMoment, GatewayFault
+from discordianai.sandbox.discord.local_discord import LocalDiscord, SandboxSession
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT = 0, 1, 2, 6, 7
 INVALID_SESSION, HELLO, HEARTBEAT_ACK = 9, 10, 11
@@ -25,7 +25,7 @@ OUTBOX = 10_000
 """Events that may wait for a slow client."""
 
 
-class Gateway:
+class GatewayServerConnection:
     """One WebSocket connection."""
 
     def __init__(self, discord: LocalDiscord, socket: WebSocket) -> None:
@@ -36,7 +36,7 @@ class Gateway:
 
     async def serve(self) -> None:
         """Serve until either side closes."""
-        if (fault := self._discord.fault_at(Moment.OPEN)) and fault.deed is Deed.REFUSE:
+        if (fault := self._discord.fault_at(FaultMoment.OPEN)) and fault.deed is FaultAction.REFUSE:
             await self._socket.close()  # before it is accepted, this is an HTTP 403
             return
         await self._socket.accept()
@@ -53,14 +53,14 @@ class Gateway:
         except (WebSocketDisconnect, trio.TooSlowError, json.JSONDecodeError):
             pass
 
-    async def _handshake(self) -> Session | None:
+    async def _handshake(self) -> SandboxSession | None:
         while True:
             message = await self._receive()
             if message["op"] == IDENTIFY:
                 return await self._identify(message["d"])
             if message["op"] == RESUME:
                 self._discord.counters.resume_times.append(trio.current_time())
-                if fault := self._discord.fault_at(Moment.RESUME):
+                if fault := self._discord.fault_at(FaultMoment.RESUME):
                     await self._misbehave(fault)
                     return None
                 session = self._discord.sessions.get(message["d"]["session_id"])
@@ -70,7 +70,7 @@ class Gateway:
             if message["op"] == HEARTBEAT:
                 await self._send({"op": HEARTBEAT_ACK})
 
-    async def _identify(self, data: Json) -> Session | None:
+    async def _identify(self, data: Json) -> SandboxSession | None:
         discord = self._discord
         if data["token"].removeprefix("Bot ") != discord.options.token or not discord.identifies_left:
             await self._socket.close(AUTHENTICATION_FAILED)
@@ -82,14 +82,14 @@ class Gateway:
         if data["intents"] & ~discord.options.allowed_intents:
             await self._socket.close(DISALLOWED_INTENTS)
             return None
-        if fault := discord.fault_at(Moment.IDENTIFY):
+        if fault := discord.fault_at(FaultMoment.IDENTIFY):
             await self._misbehave(fault)
             return None
         if not discord.may_identify():
             await self._send({"op": INVALID_SESSION, "d": False})
             return await self._handshake()
         discord.sessions.clear()  # one shard: a new session ends the old one
-        session = Session(secrets.token_hex(16))
+        session = SandboxSession(secrets.token_hex(16))
         self._attach(session)
         discord.sessions[session.id] = session
         session.dispatch(
@@ -109,7 +109,7 @@ class Gateway:
         session.dispatch("GUILD_CREATE", {**GUILD.json(BOT), "threads": threads})
         return session
 
-    def _resume(self, session: Session, sequence: int) -> Session:
+    def _resume(self, session: SandboxSession, sequence: int) -> SandboxSession:
         self._discord.counters.resumes += 1
         outbox = self._attach(session)
         for event in session.events:
@@ -118,16 +118,16 @@ class Gateway:
         session.dispatch("RESUMED", {})
         return session
 
-    def _attach(self, session: Session) -> trio.MemorySendChannel[Json]:
+    def _attach(self, session: SandboxSession) -> trio.MemorySendChannel[Json]:
         """From this moment on every event goes out here: none falls between those missed and the new ones."""
         self._outbox, self._events = trio.open_memory_channel[Json](OUTBOX)
         session.outbox = self._outbox
         return self._outbox
 
-    async def _run(self, session: Session) -> None:
+    async def _run(self, session: SandboxSession) -> None:
         try:
             await self._write_waiting()  # READY, too: only then is the client connected
-            if fault := self._discord.fault_at(Moment.SESSION):
+            if fault := self._discord.fault_at(FaultMoment.SESSION):
                 await self._misbehave(fault)
                 return
             drop = self._discord.connected(session)
@@ -144,20 +144,20 @@ class Gateway:
 
     async def _misbehave(self, fault: GatewayFault) -> None:
         match fault.deed:
-            case Deed.CLOSE:
+            case FaultAction.CLOSE:
                 await self._socket.close(fault.code)
                 return
-            case Deed.INVALID:
+            case FaultAction.INVALID:
                 await self._send({"op": INVALID_SESSION, "d": False})
-            case Deed.RESUMABLE:
+            case FaultAction.RESUMABLE:
                 await self._send({"op": INVALID_SESSION, "d": True})
-            case Deed.RECONNECT:
+            case FaultAction.RECONNECT:
                 await self._send({"op": RECONNECT, "d": None})
-            case Deed.GARBAGE:
+            case FaultAction.GARBAGE:
                 await self._socket.send_bytes(b"\x78\x9cno zlib at all\x00\x00\xff\xff")
-            case Deed.NONSENSE:
+            case FaultAction.NONSENSE:
                 await self._send(["no", {"op": "message"}])
-            case Deed.FREEZE | Deed.REFUSE:
+            case FaultAction.FREEZE | FaultAction.REFUSE:
                 await self._discord.wait_healed()
                 return
         await self._until_closed()

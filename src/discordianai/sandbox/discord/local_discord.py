@@ -23,10 +23,10 @@ from discordianai.sandbox.discord.api_objects import (
     member_json,
     person,
 )
-from discordianai.sandbox.discord.gateway_faults import FAULTS, GatewayFault, Moment
+from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultMoment, GatewayFault
 from discordianai.sandbox.discord.rate_limit_buckets import Buckets
 from discordianai.sandbox.discord.sandbox_interaction import Interaction, options_json
-from discordianai.sandbox.discord.sandbox_message import Message
+from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
 """Members, presences and message content."""
@@ -49,7 +49,7 @@ class DiscordOptions:
 
 
 @dataclass(eq=False)
-class Session:
+class SandboxSession:
     """A gateway session, which outlives its connection so that it can be resumed."""
 
     id: str
@@ -99,9 +99,9 @@ class LocalDiscord:
         self.ids = Snowflakes()
         self.commands: dict[str, Json] = {}
         self.interactions: dict[str, Interaction] = {}
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, SandboxSession] = {}
         self.counters = Counters()
-        self.channel_messages: list[Message] = []
+        self.channel_messages: list[SandboxMessage] = []
         self.threads: list[Channel] = []
         self.direct_channels: list[Channel] = []
         self.uploads: dict[str, tuple[str, bytes]] = {}
@@ -207,7 +207,7 @@ class LocalDiscord:
             more["context"] = 2  # somebody else's direct messages
         return self.interact(2, data, user, channel, **more)
 
-    def press(self, message: Message, button: str, user: User) -> Interaction:
+    def press(self, message: SandboxMessage, button: str, user: User) -> Interaction:
         """A person presses a button under a message; `button` is what stands on it, or its custom id."""
         source = next((found for found in self.interactions.values() if message in found.messages), None)
         components = [part for row in message.components for part in row["components"]]
@@ -322,7 +322,7 @@ class LocalDiscord:
                 return failure[1]
         return None
 
-    def fault_at(self, moment: Moment) -> GatewayFault | None:
+    def fault_at(self, moment: FaultMoment) -> GatewayFault | None:
         """What the gateway is to do wrong at this moment, if anything."""
         fault = self._gateway_fault
         return fault if fault is not None and fault.moment is moment else None
@@ -337,19 +337,19 @@ class LocalDiscord:
         before, self._identified_at = self._identified_at, now
         return now - before >= self.options.identify_interval
 
-    def connected(self, session: Session) -> trio.Event:
+    def connected(self, session: SandboxSession) -> trio.Event:
         """A bot has a connection for this session; the event is set when it is to be dropped."""
         self._drops[session.id] = trio.Event()
         self._connected.set()
         return self._drops[session.id]
 
-    def disconnected(self, session: Session) -> None:
+    def disconnected(self, session: SandboxSession) -> None:
         """The connection of this session has ended."""
         session.outbox = None
         self._drops.pop(session.id, None)
         if not self._drops and self._connected.is_set():  # whoever waits, waits on this one
             self._connected = trio.Event()
 
-    def message(self, channel_id: int, flags: int = 0) -> Message:
+    def message(self, channel_id: int, flags: int = 0) -> SandboxMessage:
         """A new message, with nothing in it yet."""
-        return Message(self.ids.next(), channel_id, flags)
+        return SandboxMessage(self.ids.next(), channel_id, flags)

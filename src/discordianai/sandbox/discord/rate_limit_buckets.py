@@ -13,7 +13,7 @@ class _Window:
     used: int = 0
 
 
-class RateLimited(Exception):
+class TooManyRequests(Exception):
     """The 429 that a request gets."""
 
     def __init__(self, retry_after: float, *, everywhere: bool, headers: dict[str, str]) -> None:
@@ -39,7 +39,7 @@ class Buckets:
         self._windows: dict[Hashable, _Window] = {}
 
     def take(self, key: Hashable, now: float, *, everywhere: bool = False) -> dict[str, str]:
-        """Count a request and return the headers that tell about the bucket. Raises `RateLimited`.
+        """Count a request and return the headers that tell about the bucket. Raises `TooManyRequests`.
 
         The name of the bucket is the same for every key, as Discord has it.
         """
@@ -50,7 +50,7 @@ class Buckets:
             window = self._windows[key] = _Window(now + self._period)
         if window.used >= self._limit:
             headers = self._headers(window, now)
-            raise RateLimited(window.ends - now, everywhere=everywhere, headers=headers)
+            raise TooManyRequests(window.ends - now, everywhere=everywhere, headers=headers)
         window.used += 1
         return self._headers(window, now)
 

@@ -12,18 +12,18 @@ from starlette.routing import Route
 from discordianai.sandbox.discord.api_objects import BOT, OWNER_ID, TEXT, Channel, Json, User
 from discordianai.sandbox.discord.command_validation import checked
 from discordianai.sandbox.discord.local_discord import LocalDiscord
-from discordianai.sandbox.discord.rate_limit_buckets import RateLimited
+from discordianai.sandbox.discord.rate_limit_buckets import TooManyRequests
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
-from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, Message, Refused
+from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, RestError, SandboxMessage
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
-Answer = tuple[int, Any]
+EndpointResult = tuple[int, Any]
 """A status and a body."""
-Endpoint = Callable[["Rest", Request], Awaitable[Answer]]
+Endpoint = Callable[["RestServer", Request], Awaitable[EndpointResult]]
 
 
-class Rest:
+class RestServer:
     """Every route, with the rules that stand before it."""
 
     def __init__(self, discord: LocalDiscord) -> None:
@@ -34,26 +34,26 @@ class Rest:
         app, guild = "/applications/{app}", "/applications/{app}/guilds/{guild}"
         message = "/webhooks/{app}/{token}/messages/{message}"
         return [
-            self._route("GET", "/users/@me", Rest.me),
-            self._route("GET", "/applications/@me", Rest.application),
-            self._route("GET", "/oauth2/applications/@me", Rest.application),
-            self._route("GET", "/gateway", Rest.gateway),
-            self._route("GET", "/gateway/bot", Rest.gateway_bot),
-            self._route("GET", f"{app}/commands", Rest.list_commands),
-            self._route("PUT", f"{app}/commands", Rest.write_commands),
-            self._route("GET", f"{guild}/commands", Rest.list_commands),
-            self._route("PUT", f"{guild}/commands", Rest.write_commands),
-            self._route("GET", "/channels/{channel}", Rest.channel),
-            self._route("POST", "/channels/{channel}/messages", Rest.say),
-            self._route("PATCH", "/channels/{channel}/messages/{message}", Rest.change),
-            self._route("DELETE", "/channels/{channel}/messages/{message}", Rest.remove),
-            self._route("POST", "/channels/{channel}/typing", Rest.type),
-            self._route("POST", "/channels/{channel}/threads", Rest.open_thread),
-            self._route("POST", "/interactions/{id}/{token}/callback", Rest.respond, authorized=False),
-            self._route("POST", "/webhooks/{app}/{token}", Rest.follow_up, authorized=False),
-            self._route("GET", message, Rest.read, authorized=False),
-            self._route("PATCH", message, Rest.edit, authorized=False),
-            self._route("DELETE", message, Rest.delete, authorized=False),
+            self._route("GET", "/users/@me", RestServer.me),
+            self._route("GET", "/applications/@me", RestServer.application),
+            self._route("GET", "/oauth2/applications/@me", RestServer.application),
+            self._route("GET", "/gateway", RestServer.gateway),
+            self._route("GET", "/gateway/bot", RestServer.gateway_bot),
+            self._route("GET", f"{app}/commands", RestServer.list_commands),
+            self._route("PUT", f"{app}/commands", RestServer.write_commands),
+            self._route("GET", f"{guild}/commands", RestServer.list_commands),
+            self._route("PUT", f"{guild}/commands", RestServer.write_commands),
+            self._route("GET", "/channels/{channel}", RestServer.channel),
+            self._route("POST", "/channels/{channel}/messages", RestServer.say),
+            self._route("PATCH", "/channels/{channel}/messages/{message}", RestServer.change),
+            self._route("DELETE", "/channels/{channel}/messages/{message}", RestServer.remove),
+            self._route("POST", "/channels/{channel}/typing", RestServer.type),
+            self._route("POST", "/channels/{channel}/threads", RestServer.open_thread),
+            self._route("POST", "/interactions/{id}/{token}/callback", RestServer.respond, authorized=False),
+            self._route("POST", "/webhooks/{app}/{token}", RestServer.follow_up, authorized=False),
+            self._route("GET", message, RestServer.read, authorized=False),
+            self._route("PATCH", message, RestServer.edit, authorized=False),
+            self._route("DELETE", message, RestServer.delete, authorized=False),
         ]
 
     def _route(self, method: str, path: str, endpoint: Endpoint, *, authorized: bool = True) -> Route:
@@ -72,10 +72,10 @@ class Rest:
         try:
             headers = self._enter(request, authorized)
             status, body = await endpoint(self, request)
-        except RateLimited as error:
+        except TooManyRequests as error:
             self._discord.counters.rate_limited += 1
             return _json(429, error.body, error.headers)
-        except Refused as error:
+        except RestError as error:
             self._note(request, error)
             return _json(error.status, error.body, headers)
         return Response(status_code=204, headers=headers) if body is None else _json(status, body, headers)
@@ -84,10 +84,10 @@ class Rest:
         """What is checked before any route: faults, the token, the rate limits."""
         discord, path, now = self._discord, request.url.path, self._discord.now()
         if (status := discord.failure_for(path)) is not None:
-            raise Refused(status, 0, f"{status}: as a test wants it")
+            raise RestError(status, 0, f"{status}: as a test wants it")
         if authorized:
             if request.headers.get("authorization", "").removeprefix("Bot ") != discord.options.token:
-                raise Refused(401, 0, "401: Unauthorized")
+                raise RestError(401, 0, "401: Unauthorized")
             discord.global_bucket.take("bot", now, everywhere=True)
         if "/webhooks/" in path:
             return discord.webhook_buckets.take(request.path_params["token"], now)
@@ -95,7 +95,7 @@ class Rest:
             return discord.channel_buckets.take(request.path_params["channel"], now)
         return {}
 
-    def _note(self, request: Request, error: Refused) -> None:
+    def _note(self, request: Request, error: RestError) -> None:
         counters = self._discord.counters
         counters.late_acknowledgements += error.body["code"] == 10062
         place = "/".join(request.url.path.split("/")[:4])
@@ -104,11 +104,11 @@ class Rest:
             f"{request.method} {place} {error.status} {error.body['code']}",
         ]
 
-    async def me(self, _request: Request) -> Answer:
+    async def me(self, _request: Request) -> EndpointResult:
         """The bot's user."""
         return 200, BOT.json()
 
-    async def application(self, _request: Request) -> Answer:
+    async def application(self, _request: Request) -> EndpointResult:
         """The bot's application."""
         return 200, {
             "id": str(BOT.id),
@@ -124,11 +124,11 @@ class Rest:
             "summary": "",
         }
 
-    async def gateway(self, _request: Request) -> Answer:
+    async def gateway(self, _request: Request) -> EndpointResult:
         """Where the WebSocket is."""
         return 200, {"url": self._discord.gateway_url}
 
-    async def gateway_bot(self, _request: Request) -> Answer:
+    async def gateway_bot(self, _request: Request) -> EndpointResult:
         """The same, with what is left of the day's identifies."""
         limit = {
             "total": 1000,
@@ -138,69 +138,69 @@ class Rest:
         }
         return 200, {"url": self._discord.gateway_url, "shards": 1, "session_start_limit": limit}
 
-    async def list_commands(self, _request: Request) -> Answer:
+    async def list_commands(self, _request: Request) -> EndpointResult:
         """The commands that are registered."""
         return 200, list(self._discord.commands.values())
 
-    async def write_commands(self, request: Request) -> Answer:
+    async def write_commands(self, request: Request) -> EndpointResult:
         """Replace the commands."""
         commands = checked(await request.json(), self._discord.ids)
         self._discord.commands = {command["name"]: command for command in commands}
         self._discord.counters.commands_written += 1
         return 200, commands
 
-    async def channel(self, request: Request) -> Answer:
+    async def channel(self, request: Request) -> EndpointResult:
         """A channel of the server."""
         return 200, self._channel(request).json()
 
     def _channel(self, request: Request) -> Channel:
         channel = self._discord.channel(int(request.path_params["channel"]))
         if channel is None or channel.id in self._discord.closed_channels:
-            raise Refused(403, 50001, "Missing Access")
+            raise RestError(403, 50001, "Missing Access")
         return channel
 
-    async def say(self, request: Request) -> Answer:
+    async def say(self, request: Request) -> EndpointResult:
         """A message of the bot's own, in a channel."""
         message = self._discord.message(self._channel(request).id)
         message.take(*await _message_body(request))
         self._discord.channel_messages.append(message)
         return 200, message.json()
 
-    def _own_message(self, request: Request) -> Message:
+    def _own_message(self, request: Request) -> SandboxMessage:
         channel_id = self._channel(request).id
         wanted = (request.path_params["message"], channel_id)
         for message in self._discord.channel_messages:
             if (str(message.id), message.channel_id) == wanted and not message.deleted:
                 return message
-        raise Refused(404, 10008, "Unknown Message")
+        raise RestError(404, 10008, "Unknown Message")
 
-    async def change(self, request: Request) -> Answer:
+    async def change(self, request: Request) -> EndpointResult:
         """Edit a message of the bot's own."""
         message = self._own_message(request)
         message.take(*await _message_body(request))
         return 200, message.json()
 
-    async def remove(self, request: Request) -> Answer:
+    async def remove(self, request: Request) -> EndpointResult:
         """Delete a message of the bot's own."""
         self._own_message(request).deleted = True
         return 204, None
 
-    async def type(self, request: Request) -> Answer:
+    async def type(self, request: Request) -> EndpointResult:
         """Show that the bot is writing."""
         self._discord.counters.typing.append(self._channel(request).id)
         return 204, None
 
-    async def open_thread(self, request: Request) -> Answer:
+    async def open_thread(self, request: Request) -> EndpointResult:
         """A thread in a channel, of the bot's."""
         parent, body = self._channel(request), await request.json()
         if parent.kind != TEXT or parent.guild_id is None:
-            raise Refused(400, 50024, "Cannot execute action on this channel type")
+            raise RestError(400, 50024, "Cannot execute action on this channel type")
         if not 1 <= len(body["name"]) <= 100:
-            raise Refused(400, 50035, "Invalid Form Body")
+            raise RestError(400, 50035, "Invalid Form Body")
         thread = self._discord.add_thread(parent, body["name"])
         return 201, thread.json()
 
-    async def respond(self, request: Request) -> Answer:
+    async def respond(self, request: Request) -> EndpointResult:
         """The initial response to an interaction."""
         interaction = self._interaction(request)
         body, files = await _message_body(request)
@@ -225,7 +225,7 @@ class Rest:
             return 200, _callback_response(interaction, kind, message)
         return 204, None
 
-    async def follow_up(self, request: Request) -> Answer:
+    async def follow_up(self, request: Request) -> EndpointResult:
         """A further message of an interaction; the first one after a deferral completes that."""
         interaction = self._interaction(request)
         interaction.check_token(self._discord.now())
@@ -243,18 +243,18 @@ class Rest:
         interaction.changed()
         return 200, message.json()
 
-    async def read(self, request: Request) -> Answer:
+    async def read(self, request: Request) -> EndpointResult:
         """One message of an interaction."""
         return 200, self._message(request)[1].json()
 
-    async def edit(self, request: Request) -> Answer:
+    async def edit(self, request: Request) -> EndpointResult:
         """Change a message of an interaction."""
         interaction, message = self._message(request)
         message.take(*await _message_body(request))
         interaction.changed()
         return 200, message.json()
 
-    async def delete(self, request: Request) -> Answer:
+    async def delete(self, request: Request) -> EndpointResult:
         """Remove a message of an interaction."""
         interaction, message = self._message(request)
         message.deleted = True
@@ -264,10 +264,10 @@ class Rest:
     def _interaction(self, request: Request) -> Interaction:
         interaction = self._discord.interactions.get(request.path_params["token"])
         if interaction is None:
-            raise Refused(404, 10015, "Unknown Webhook")
+            raise RestError(404, 10015, "Unknown Webhook")
         return interaction
 
-    def _message(self, request: Request) -> tuple[Interaction, Message]:
+    def _message(self, request: Request) -> tuple[Interaction, SandboxMessage]:
         interaction = self._interaction(request)
         interaction.check_token(self._discord.now())
         return interaction, interaction.find(request.path_params["message"])
@@ -279,13 +279,13 @@ async def _message_body(request: Request) -> tuple[Json, dict[str, bytes]]:
         try:
             return json.loads(await request.body()), {}
         except ValueError:
-            raise Refused(400, 50109, "The request body contains invalid JSON.") from None
+            raise RestError(400, 50109, "The request body contains invalid JSON.") from None
     async with request.form() as form:
         files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
         return json.loads(str(form["payload_json"])), files
 
 
-def _callback_response(interaction: Interaction, kind: int, message: Message) -> Json:
+def _callback_response(interaction: Interaction, kind: int, message: SandboxMessage) -> Json:
     about = {
         "id": str(interaction.id),
         "type": 2,

@@ -8,7 +8,7 @@ from typing import Self
 import trio
 
 from discordianai.sandbox.discord.api_objects import Channel, Json, User
-from discordianai.sandbox.discord.sandbox_message import Message, Refused
+from discordianai.sandbox.discord.sandbox_message import RestError, SandboxMessage
 
 ACKNOWLEDGE_WITHIN = 3.0
 TOKEN_LIFETIME = 15 * 60.0
@@ -26,12 +26,12 @@ class Interaction:
     user: User
     channel: Channel
     created: float
-    messages: list[Message] = field(default_factory=list)
+    messages: list[SandboxMessage] = field(default_factory=list)
     response_type: int | None = None
     acknowledged_after: float | None = None
     """Seconds until the bot acknowledged it; None while it has not."""
     refused_acknowledgements: int = 0
-    source: Message | None = None
+    source: SandboxMessage | None = None
     """The message whose button was pressed."""
     choices: list[str] = field(default_factory=list)
     """What the bot suggested."""
@@ -64,34 +64,36 @@ class Interaction:
         return "0" not in self.payload.get("authorizing_integration_owners", {})
 
     def check_room(self) -> None:
-        """Raises `Refused` when there can be no further message."""
+        """Raises `RestError` when there can be no further message."""
         if self.guest and len(self.messages) > GUEST_FOLLOW_UPS:
-            raise Refused(400, 40094, "This interaction has reached the maximum number of follow-up messages")
+            raise RestError(
+                400, 40094, "This interaction has reached the maximum number of follow-up messages"
+            )
 
     def acknowledge(self, kind: int, now: float) -> None:
-        """Note the initial response. Raises `Refused` when it is too late, or not the first."""
+        """Note the initial response. Raises `RestError` when it is too late, or not the first."""
         if self.response_type is not None:
             self.refused_acknowledgements += 1
-            raise Refused(400, 40060, "Interaction has already been acknowledged.")
+            raise RestError(400, 40060, "Interaction has already been acknowledged.")
         if now - self.created > ACKNOWLEDGE_WITHIN:
             self.refused_acknowledgements += 1
-            raise Refused(404, 10062, "Unknown interaction")
+            raise RestError(404, 10062, "Unknown interaction")
         self.response_type = kind
         self.acknowledged_after = now - self.created
 
     def check_token(self, now: float) -> None:
-        """Raises `Refused` when the token is no longer good, or not yet."""
+        """Raises `RestError` when the token is no longer good, or not yet."""
         if self.response_type is None:
-            raise Refused(404, 10015, "Unknown Webhook")
+            raise RestError(404, 10015, "Unknown Webhook")
         if now - self.created > TOKEN_LIFETIME:
-            raise Refused(401, 50027, "Invalid Webhook Token")
+            raise RestError(401, 50027, "Invalid Webhook Token")
 
-    def find(self, message_id: str) -> Message:
-        """The message with this id, or `@original`. Raises `Refused`."""
+    def find(self, message_id: str) -> SandboxMessage:
+        """The message with this id, or `@original`. Raises `RestError`."""
         for message in self.messages:
             if not message.deleted and message_id in {str(message.id), "@original"}:
                 return message
-        raise Refused(404, 10008, "Unknown Message")
+        raise RestError(404, 10008, "Unknown Message")
 
     def changed(self) -> None:
         """Wake whoever watches."""

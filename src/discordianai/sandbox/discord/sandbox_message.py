@@ -14,7 +14,7 @@ EPHEMERAL = 64
 _MENTION = re.compile(r"@everyone|@here|<@[!&]?\d+>")
 
 
-class Refused(Exception):
+class RestError(Exception):
     """An error response, in Discord's form."""
 
     def __init__(self, status: int, code: int, message: str, errors: Json | None = None) -> None:
@@ -26,7 +26,7 @@ class Refused(Exception):
 
 
 @dataclass(eq=False)
-class Message:
+class SandboxMessage:
     """A message, and all that it ever said."""
 
     id: int
@@ -56,7 +56,7 @@ class Message:
         return bool(self.flags & EPHEMERAL)
 
     def take(self, body: Json, files: dict[str, bytes]) -> None:
-        """Become what `body` says. Raises `Refused`."""
+        """Become what `body` says. Raises `RestError`."""
         content = body.get("content")
         embeds = body.get("embeds")
         _check(body)
@@ -74,7 +74,7 @@ class Message:
         reference = body.get("message_reference") or {}
         self.reply_to = int(reference["message_id"]) if reference else self.reply_to
         if not (self.content.strip() or self.embeds or self.attachments or self.components):
-            raise Refused(400, 50006, "Cannot send an empty message")
+            raise RestError(400, 50006, "Cannot send an empty message")
         # Ephemeral is decided once; an edit cannot change it.
         self.flags = (self.flags & EPHEMERAL) | (int(body.get("flags") or 0) & ~(EPHEMERAL | LOADING))
         self.pings += _pings(self.content, body.get("allowed_mentions"))
@@ -127,9 +127,9 @@ def _check(body: Json) -> None:
         raise _invalid("components", "BASE_TYPE_MAX_LENGTH", "Must be 100 or fewer in length.")
 
 
-def _invalid(name: str, code: str, message: str) -> Refused:
+def _invalid(name: str, code: str, message: str) -> RestError:
     errors = {name: {"_errors": [{"code": code, "message": message}]}}
-    return Refused(400, 50035, "Invalid Form Body", errors)
+    return RestError(400, 50035, "Invalid Form Body", errors)
 
 
 def _pings(content: str, allowed: Mapping[str, list[str]] | None) -> list[str]:

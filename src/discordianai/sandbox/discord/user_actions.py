@@ -14,7 +14,7 @@ from discordianai.sandbox.discord.api_objects import (
 )
 from discordianai.sandbox.discord.local_discord import LocalDiscord
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
-from discordianai.sandbox.discord.sandbox_message import Message
+from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 
 MESSAGE_CONTENT = 1 << 15
 GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 9, 1 << 12
@@ -87,7 +87,7 @@ def say(
     *,
     user: User | None = None,
     channel: Channel = CHANNELS[0],
-    reply_to: Message | None = None,
+    reply_to: SandboxMessage | None = None,
     files: Sequence[Json] = (),
 ) -> int:
     """A person writes in a channel; the id of the message. Bots hear of it as their intents allow."""

@@ -3,16 +3,16 @@
 ASGI can neither cut an answer, nor reset a stream, nor say GOAWAY; here a handler can.
 """
 
-from discordianai.sandbox.http.server_interface import Exchange, Handler, Headers, PeerGone
-from discordianai.sandbox.http.socket_server import Connection, Server, ServerOptions, open_server
+from discordianai.sandbox.http.server_interface import Handler, Headers, PeerGone, ServerExchange
+from discordianai.sandbox.http.socket_server import ClientConnection, Server, ServerOptions, open_server
 
 __all__ = [
-    "Connection",
-    "Exchange",
+    "ClientConnection",
     "Handler",
     "Headers",
     "PeerGone",
     "Server",
+    "ServerExchange",
     "ServerOptions",
     "open_server",
 ]

@@ -3,19 +3,19 @@
 import h11
 import trio
 
-from discordianai.sandbox.http.server_interface import Exchange, Headers, PeerGone
-from discordianai.sandbox.http.socket_server import Connection
+from discordianai.sandbox.http.server_interface import Headers, PeerGone, ServerExchange
+from discordianai.sandbox.http.socket_server import ClientConnection
 
 READ_SIZE = 65_536
 
 
-class Http1Connection(Connection):
+class Http1Connection(ClientConnection):
     """A connection that speaks HTTP/1.1."""
 
     protocol = "HTTP/1.1"
 
     async def serve(self) -> None:
-        """See `Connection.serve`."""
+        """See `ClientConnection.serve`."""
         machine = h11.Connection(h11.SERVER)
         while True:
             request = await next_event(self, machine)
@@ -34,7 +34,7 @@ class Http1Connection(Connection):
             machine.start_next_cycle()
 
 
-async def next_event(connection: Connection, machine: h11.Connection) -> object:
+async def next_event(connection: ClientConnection, machine: h11.Connection) -> object:
     """The machine's next event, reading from the socket as it needs."""
     while True:
         event = machine.next_event()
@@ -43,12 +43,12 @@ async def next_event(connection: Connection, machine: h11.Connection) -> object:
         machine.receive_data(bytes(await connection.stream.receive_some(READ_SIZE)))
 
 
-class Http1Exchange(Exchange):
-    """See `Exchange`."""
+class Http1Exchange(ServerExchange):
+    """See `ServerExchange`."""
 
     http_version = "HTTP/1.1"
 
-    def __init__(self, connection: Connection, machine: h11.Connection, request: h11.Request) -> None:
+    def __init__(self, connection: ClientConnection, machine: h11.Connection, request: h11.Request) -> None:
         self.connection = connection
         self.method = request.method.decode()
         self.path = request.target.decode()
@@ -56,7 +56,7 @@ class Http1Exchange(Exchange):
         self._machine = machine
 
     async def receive(self) -> bytes:
-        """See `Exchange.receive`."""
+        """See `ServerExchange.receive`."""
         try:
             event = await next_event(self.connection, self._machine)
         except h11.RemoteProtocolError as error:  # it has left in the middle of its body, for instance
@@ -68,23 +68,23 @@ class Http1Exchange(Exchange):
         return b""
 
     async def inform(self, status: int, headers: Headers = ()) -> None:
-        """See `Exchange.inform`."""
+        """See `ServerExchange.inform`."""
         await self._write(h11.InformationalResponse(status_code=status, headers=_encoded(headers)))
 
     async def start(self, status: int, headers: Headers = ()) -> None:
-        """See `Exchange.start`."""
+        """See `ServerExchange.start`."""
         await self._write(h11.Response(status_code=status, headers=_encoded(headers)))
 
     async def send(self, data: bytes) -> None:
-        """See `Exchange.send`."""
+        """See `ServerExchange.send`."""
         await self._write(h11.Data(data=data))
 
     async def finish(self, trailers: Headers = ()) -> None:
-        """See `Exchange.finish`."""
+        """See `ServerExchange.finish`."""
         await self._write(h11.EndOfMessage(headers=_encoded(trailers)))
 
     async def reset(self, error_code: int = 2) -> None:  # noqa: ARG002  # HTTP/1.1 has no codes
-        """See `Exchange.reset`."""
+        """See `ServerExchange.reset`."""
         await self.connection.abort()
         raise PeerGone("the exchange was broken off")
 

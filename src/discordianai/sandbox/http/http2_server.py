@@ -15,8 +15,8 @@ import h2.exceptions
 import h2.settings
 import trio
 
-from discordianai.sandbox.http.server_interface import Exchange, Headers, PeerGone
-from discordianai.sandbox.http.socket_server import CLOSE_TIMEOUT, Connection, Server
+from discordianai.sandbox.http.server_interface import Headers, PeerGone, ServerExchange
+from discordianai.sandbox.http.socket_server import CLOSE_TIMEOUT, ClientConnection, Server
 
 READ_SIZE = 65_536
 SettingCodes = h2.settings.SettingCodes
@@ -24,7 +24,7 @@ GRACEFUL: int = 2**31 - 1
 """The last_stream_id of a GOAWAY that refuses nothing yet."""
 
 
-class Http2Connection(Connection):
+class Http2Connection(ClientConnection):
     """A connection that speaks HTTP/2, and says whatever a test wants said."""
 
     protocol = "HTTP/2"
@@ -44,7 +44,7 @@ class Http2Connection(Connection):
         self._settings: deque[dict[SettingCodes | int, int]] = deque([{}])  # the first ones are under way
 
     async def serve(self) -> None:
-        """See `Connection.serve`."""
+        """See `ClientConnection.serve`."""
         options = self.server.options
         self._machine.local_settings = h2.settings.Settings(
             client=False,
@@ -230,8 +230,8 @@ class Http2Connection(Connection):
         await self.flush()
 
 
-class Http2Exchange(Exchange):
-    """See `Exchange`."""
+class Http2Exchange(ServerExchange):
+    """See `ServerExchange`."""
 
     http_version = "HTTP/2"
 
@@ -266,22 +266,22 @@ class Http2Exchange(Exchange):
         self._window.set()
 
     async def receive(self) -> bytes:
-        """See `Exchange.receive`."""
+        """See `ServerExchange.receive`."""
         while not self._pieces and not self._ended:
             self._news = trio.Event()
             await self._news.wait()
         return self._pieces.pop(0) if self._pieces else b""
 
     async def inform(self, status: int, headers: Headers = ()) -> None:
-        """See `Exchange.inform`."""
+        """See `ServerExchange.inform`."""
         await self._headers([(":status", str(status)), *headers])
 
     async def start(self, status: int, headers: Headers = ()) -> None:
-        """See `Exchange.start`."""
+        """See `ServerExchange.start`."""
         await self._headers([(":status", str(status)), *headers])
 
     async def send(self, data: bytes) -> None:
-        """See `Exchange.send`."""
+        """See `ServerExchange.send`."""
         machine = self.connection.machine
         while data:
             with _peer_gone():
@@ -296,7 +296,7 @@ class Http2Exchange(Exchange):
             await self._flush()
 
     async def finish(self, trailers: Headers = ()) -> None:
-        """See `Exchange.finish`."""
+        """See `ServerExchange.finish`."""
         with _peer_gone():
             if trailers:
                 self.connection.machine.send_headers(self.stream_id, list(trailers), end_stream=True)
@@ -305,7 +305,7 @@ class Http2Exchange(Exchange):
         await self._flush()
 
     async def reset(self, error_code: int = 2) -> None:
-        """See `Exchange.reset`."""
+        """See `ServerExchange.reset`."""
         with _peer_gone():
             self.connection.machine.reset_stream(self.stream_id, error_code)
         await self._flush()

@@ -10,7 +10,7 @@ class PeerGone(Exception):
     """The client has reset the stream or closed the connection."""
 
 
-class Exchange(ABC):
+class ServerExchange(ABC):
     """A request to be answered by a handler, which is cancelled when its client goes away."""
 
     method: str
@@ -60,5 +60,5 @@ class Exchange(ABC):
         """
 
 
-Handler = Callable[[Exchange], Awaitable[None]]
+Handler = Callable[[ServerExchange], Awaitable[None]]
 """Answers one exchange; runs in a task of its own."""

@@ -32,7 +32,7 @@ class ServerOptions:
     handshake_delay: float = 0.0
 
 
-class Connection(ABC):
+class ClientConnection(ABC):
     """One client's connection, with what it has done and what can be done to it."""
 
     protocol: str
@@ -64,9 +64,9 @@ class Server:
     options: ServerOptions
     scheme: str
     port: int = 0
-    connections: list[Connection] = field(default_factory=list)
+    connections: list[ClientConnection] = field(default_factory=list)
     """Those that are open."""
-    closed: list[Connection] = field(default_factory=list)
+    closed: list[ClientConnection] = field(default_factory=list)
     connections_opened: int = 0
 
     @property
@@ -75,7 +75,7 @@ class Server:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
-    def history(self) -> list[Connection]:
+    def history(self) -> list[ClientConnection]:
         """Every connection that there was, closed ones first."""
         return [*self.closed, *self.connections]
 
@@ -125,7 +125,7 @@ async def _serve(server: Server, tcp: trio.SocketStream, context: ssl.SSLContext
             await stream.aclose()
 
 
-def _connection(server: Server, stream: trio.abc.Stream, protocol: str | None) -> Connection:
+def _connection(server: Server, stream: trio.abc.Stream, protocol: str | None) -> ClientConnection:
     from discordianai.sandbox.http.http1_server import Http1Connection
     from discordianai.sandbox.http.http2_server import Http2Connection
 

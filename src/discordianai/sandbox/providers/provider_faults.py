@@ -11,7 +11,7 @@ from discordianai.sandbox.providers.api_errors import LEAKY
 Json = dict[str, Any]
 
 
-class Kind(Enum):
+class FaultKind(Enum):
     """What goes wrong, or is out of the ordinary."""
 
     STATUS = auto()
@@ -64,7 +64,7 @@ class Kind(Enum):
     """These bytes come, whatever they are."""
 
 
-class Shape(Enum):
+class ErrorShape(Enum):
     """The forms of an error inside a stream."""
 
     USUAL = auto()
@@ -81,14 +81,14 @@ class Shape(Enum):
 class Fault:
     """One misbehaviour. `after` counts pieces of text; `seconds` are between pieces, or of Retry-After."""
 
-    kind: Kind
+    kind: FaultKind
     after: int = 0
     status: int = 500
     code: str | None = None
     param: str | None = None
     seconds: float | None = None
     message: str = LEAKY
-    shape: Shape = Shape.USUAL
+    shape: ErrorShape = ErrorShape.USUAL
     body: bytes = b""
     times: int | None = 1
     content_type: str = "text/event-stream"
@@ -97,64 +97,64 @@ class Fault:
     @classmethod
     def rate_limited(cls, retry_after: float = 1.0) -> Fault:
         """429, with a wait."""
-        return cls(Kind.STATUS, status=429, code="rate_limit_exceeded", seconds=retry_after)
+        return cls(FaultKind.STATUS, status=429, code="rate_limit_exceeded", seconds=retry_after)
 
     @classmethod
     def slow_down(cls, retry_after: float | None = None) -> Fault:
         """429: the traffic grew too fast, although it is within the limits."""
-        return cls(Kind.STATUS, status=429, code="slow_down", seconds=retry_after)
+        return cls(FaultKind.STATUS, status=429, code="slow_down", seconds=retry_after)
 
     @classmethod
     def overloaded(cls) -> Fault:
         """503: the model has too many questions."""
-        return cls(Kind.STATUS, status=503, code="server_is_overloaded")
+        return cls(FaultKind.STATUS, status=503, code="server_is_overloaded")
 
     @classmethod
     def quota(cls, code: str = "insufficient_quota") -> Fault:
         """The money is gone: 429 at OpenAI, 401 at Perplexity."""
-        return cls(Kind.QUOTA, code=code)
+        return cls(FaultKind.QUOTA, code=code)
 
     @classmethod
     def wrong_key(cls) -> Fault:
         """401."""
-        return cls(Kind.STATUS, status=401, code="invalid_api_key")
+        return cls(FaultKind.STATUS, status=401, code="invalid_api_key")
 
     @classmethod
     def too_long(cls) -> Fault:
         """400: the conversation does not fit into the model's context."""
-        return cls(Kind.STATUS, status=400, code="context_length_exceeded", param="input")
+        return cls(FaultKind.STATUS, status=400, code="context_length_exceeded", param="input")
 
     @classmethod
     def invalid_prompt(cls) -> Fault:
         """400: the question was refused by policy."""
-        return cls(Kind.STATUS, status=400, code="invalid_prompt")
+        return cls(FaultKind.STATUS, status=400, code="invalid_prompt")
 
     @classmethod
     def no_tools(cls) -> Fault:
         """400: this model knows no tools."""
-        return cls(Kind.STATUS, status=400, code="unsupported_parameter", param="tools")
+        return cls(FaultKind.STATUS, status=400, code="unsupported_parameter", param="tools")
 
     @classmethod
     def no_images(cls) -> Fault:
         """400: this model sees no pictures."""
         param = "input[0].content[1].image_url"
-        return cls(Kind.STATUS, status=400, code="invalid_value", param=param, message=NO_IMAGES)
+        return cls(FaultKind.STATUS, status=400, code="invalid_value", param=param, message=NO_IMAGES)
 
     @classmethod
     def no_files(cls) -> Fault:
         """400: this model reads no files."""
         param = "input[0].content[1].file_data"
-        return cls(Kind.STATUS, status=400, code="invalid_value", param=param, message=NO_FILES)
+        return cls(FaultKind.STATUS, status=400, code="invalid_value", param=param, message=NO_FILES)
 
     @classmethod
     def no_streaming(cls) -> Fault:
         """400: this organisation may not stream."""
-        return cls(Kind.STATUS, status=400, code="unsupported_value", param="stream")
+        return cls(FaultKind.STATUS, status=400, code="unsupported_value", param="stream")
 
     @classmethod
-    def in_stream(cls, code: str, after: int = 0, shape: Shape = Shape.USUAL) -> Fault:
+    def in_stream(cls, code: str, after: int = 0, shape: ErrorShape = ErrorShape.USUAL) -> Fault:
         """An error with this code inside a stream that began with 200."""
-        return cls(Kind.EVENT, after=after, code=code, shape=shape)
+        return cls(FaultKind.EVENT, after=after, code=code, shape=shape)
 
     @classmethod
     def raw(
@@ -168,7 +168,7 @@ class Fault:
     ) -> Fault:
         """These bytes instead of an answer, `times` times over; without end if that is None."""
         return cls(
-            Kind.RAW, status=status, body=body, times=times, content_type=content_type, headers=headers
+            FaultKind.RAW, status=status, body=body, times=times, content_type=content_type, headers=headers
         )
 
 
@@ -179,32 +179,32 @@ MARKERS = {
     "!429": Fault.rate_limited(5),
     "!quota": Fault.quota(),
     "!401": Fault.wrong_key(),
-    "!500": Fault(Kind.STATUS),
+    "!500": Fault(FaultKind.STATUS),
     "!503": Fault.overloaded(),
     "!slowdown": Fault.slow_down(),
     "!toolong": Fault.too_long(),
     "!policy": Fault.invalid_prompt(),
-    "!stall": Fault(Kind.STALL, after=10),
-    "!cut": Fault(Kind.CUT, after=20),
-    "!abort": Fault(Kind.ABORT, after=20),
-    "!error": Fault(Kind.EVENT, after=10),
+    "!stall": Fault(FaultKind.STALL, after=10),
+    "!cut": Fault(FaultKind.CUT, after=20),
+    "!abort": Fault(FaultKind.ABORT, after=20),
+    "!error": Fault(FaultKind.EVENT, after=10),
     "!quotastream": Fault.in_stream("insufficient_quota"),
-    "!failed": Fault(Kind.FAILED),
-    "!empty": Fault(Kind.EMPTY),
-    "!length": Fault(Kind.LENGTH),
-    "!thoughtonly": Fault(Kind.THOUGHT_ONLY),
-    "!filter": Fault(Kind.FILTER),
-    "!refusal": Fault(Kind.REFUSAL),
-    "!two": Fault(Kind.TWO_MESSAGES),
-    "!reasoning": Fault(Kind.REASONING),
-    "!searches": Fault(Kind.SEARCHES),
-    "!clash": Fault(Kind.CLASHING_IDS),
-    "!uncited": Fault(Kind.UNCITED),
-    "!nosources": Fault(Kind.NO_SOURCES),
+    "!failed": Fault(FaultKind.FAILED),
+    "!empty": Fault(FaultKind.EMPTY),
+    "!length": Fault(FaultKind.LENGTH),
+    "!thoughtonly": Fault(FaultKind.THOUGHT_ONLY),
+    "!filter": Fault(FaultKind.FILTER),
+    "!refusal": Fault(FaultKind.REFUSAL),
+    "!two": Fault(FaultKind.TWO_MESSAGES),
+    "!reasoning": Fault(FaultKind.REASONING),
+    "!searches": Fault(FaultKind.SEARCHES),
+    "!clash": Fault(FaultKind.CLASHING_IDS),
+    "!uncited": Fault(FaultKind.UNCITED),
+    "!nosources": Fault(FaultKind.NO_SOURCES),
     "!notools": Fault.no_tools(),
     "!noimages": Fault.no_images(),
     "!nofiles": Fault.no_files(),
-    "!slow": Fault(Kind.SLOW, seconds=0.5),
+    "!slow": Fault(FaultKind.SLOW, seconds=0.5),
 }
 """What a question may contain to be answered badly, for trying it at the terminal."""
 

@@ -10,21 +10,21 @@ from typing import ClassVar
 
 import trio
 
-from discordianai.sandbox.http import Exchange, PeerGone, Server
+from discordianai.sandbox.http import PeerGone, Server, ServerExchange
 from discordianai.sandbox.providers import provider_faults
 from discordianai.sandbox.providers.api_errors import ApiError, Rejection
 from discordianai.sandbox.providers.options import Rate, ServiceOptions
-from discordianai.sandbox.providers.provider_faults import Fault, Kind
-from discordianai.sandbox.providers.request_budget import Budget
-from discordianai.sandbox.providers.scripted_stream import Framing, Json, Question, Script
-from discordianai.sandbox.providers.stream_sender import Pace, Player
+from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
+from discordianai.sandbox.providers.request_budget import RequestBudget
+from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, EventFraming, Json, Script
+from discordianai.sandbox.providers.stream_sender import StreamPace, StreamSender
 
 Headers = list[tuple[str, str]]
 
 
-def streams(question: Question, fault: Fault | None) -> bool:
+def streams(question: AcceptedQuestion, fault: Fault | None) -> bool:
     """Whether the answer comes as a stream."""
-    return question.stream and (fault is None or fault.kind is not Kind.FAILED)
+    return question.stream and (fault is None or fault.kind is not FaultKind.FAILED)
 
 
 class ProviderService(ABC):
@@ -54,12 +54,12 @@ class ProviderService(ABC):
         """Requests that were refused because they were wrong: neither by a fault nor by the budget."""
         self.outage: Fault | None = None
         """While it is set, every question is answered with it."""
-        self.budget = Budget(options.clock_ahead)
+        self.budget = RequestBudget(options.clock_ahead)
         self._faults: deque[Fault] = deque()
         self._numbered = 0
 
     @abstractmethod
-    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
+    async def route(self, exchange: ServerExchange, path: str, data: bytes) -> None:
         """Answer one exchange, whose body is `data`. Raises `ApiError`."""
 
     @abstractmethod
@@ -99,7 +99,7 @@ class ProviderService(ABC):
             self._faults.remove(fault)
         return waiting
 
-    async def handle(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: ServerExchange) -> None:
         """Answer one exchange."""
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -122,12 +122,12 @@ class ProviderService(ABC):
             self.in_flight -= 1
             self.cut_by_client += not finished
 
-    def authenticate(self, exchange: Exchange) -> None:
+    def authenticate(self, exchange: ServerExchange) -> None:
         """Raise `ApiError` where the key is not this service's."""
         if exchange.headers.get("authorization") != f"Bearer {self.options.api_key}":
             raise ApiError(401, "invalid_api_key", message="Incorrect API key provided.")
 
-    def json_body(self, exchange: Exchange, data: bytes) -> Json:
+    def json_body(self, exchange: ServerExchange, data: bytes) -> Json:
         """The request's body. Raises `ApiError` where it is no JSON object."""
         if self.body_limit is not None and len(data) > self.body_limit:
             raise ApiError(413, message="The request's body is too large.")
@@ -144,7 +144,7 @@ class ProviderService(ABC):
             raise ApiError(400, "invalid_json", message=said)
         return body
 
-    def admit(self, path: str, body: Json, question: Question) -> Fault | None:
+    def admit(self, path: str, body: Json, question: AcceptedQuestion) -> Fault | None:
         """Count a question that was well asked; the fault that it meets.
 
         Raises `ApiError` where that fault is an error response, or the budget is used up.
@@ -155,7 +155,7 @@ class ProviderService(ABC):
         fault = self.outage or (
             self._faults.popleft() if self._faults else provider_faults.in_request(asked, body)
         )
-        if fault and fault.kind in (Kind.STATUS, Kind.QUOTA):
+        if fault and fault.kind in (FaultKind.STATUS, FaultKind.QUOTA):
             raise self.told(fault)
         if wait := self.budget.wait(self.rates, self.tokens_per_minute, question.tokens):
             self.rate_limited += 1
@@ -163,36 +163,38 @@ class ProviderService(ABC):
         self.budget.admit(question.tokens)
         return fault
 
-    async def send(self, exchange: Exchange, question: Question, script: Script, fault: Fault | None) -> None:
+    async def send(
+        self, exchange: ServerExchange, question: AcceptedQuestion, script: Script, fault: Fault | None
+    ) -> None:
         """Send the answer, as its fault has it."""
-        if fault and fault.kind is Kind.RAW:
+        if fault and fault.kind is FaultKind.RAW:
             await self.send_raw(exchange, fault)
         elif streams(question, fault):
             await self.player(exchange, question.framing, fault).play(script, self.headers())
         else:
-            stalls = fault is not None and fault.kind is Kind.STALL
+            stalls = fault is not None and fault.kind is FaultKind.STALL
             await trio.sleep(math.inf if stalls else self.options.first_token)
             await self.json(exchange, 200, self.object_of(script, fault))
         self.answered += 1
 
     def object_of(self, script: Script, fault: Fault | None) -> Json:
         """The answer as one object."""
-        fails = fault is not None and fault.kind in (Kind.FAILED, Kind.EVENT)
+        fails = fault is not None and fault.kind in (FaultKind.FAILED, FaultKind.EVENT)
         return script.failed(fault) if fails and fault else script.whole()
 
-    def player(self, exchange: Exchange, framing: Framing, fault: Fault | None) -> Player:
+    def player(self, exchange: ServerExchange, framing: EventFraming, fault: Fault | None) -> StreamSender:
         """What sends a stream, at this service's pace."""
-        return Player(exchange, framing, self.pace, fault)
+        return StreamSender(exchange, framing, self.pace, fault)
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> StreamPace:
         """How fast the models are here."""
         options = self.options
-        return Pace(options.first_token, options.between_tokens, options.keep_alive)
+        return StreamPace(options.first_token, options.between_tokens, options.keep_alive)
 
     def told(self, fault: Fault) -> ApiError:
         """The error response that a fault asks for."""
-        status = 429 if fault.kind is Kind.QUOTA else fault.status
+        status = 429 if fault.kind is FaultKind.QUOTA else fault.status
         return ApiError(
             status, fault.code, fault.param, fault.message, retry_after=fault.seconds, provoked=True
         )
@@ -207,17 +209,17 @@ class ProviderService(ABC):
         ]
 
     async def json(
-        self, exchange: Exchange, status: int, body: object, headers: Headers | None = None
+        self, exchange: ServerExchange, status: int, body: object, headers: Headers | None = None
     ) -> None:
         """Send one object."""
         told = [("content-type", "application/json"), *(self.headers() if headers is None else headers)]
         await exchange.respond(status, told, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
 
-    async def _refuse(self, exchange: Exchange, error: ApiError) -> None:
+    async def _refuse(self, exchange: ServerExchange, error: ApiError) -> None:
         headers = [*self.headers(), *self.retry_headers(error)]
         await self.json(exchange, error.status, self.error_body(error), headers)
 
-    async def send_raw(self, exchange: Exchange, fault: Fault) -> None:
+    async def send_raw(self, exchange: ServerExchange, fault: Fault) -> None:
         """Send a fault's bytes."""
         await exchange.start(fault.status, [("content-type", fault.content_type), *fault.headers])
         sent = 0

@@ -11,7 +11,7 @@ MINUTE = 60.0
 
 
 @dataclass(eq=False)
-class Budget:
+class RequestBudget:
     """What was admitted in the last minute. Times are `time.monotonic`'s."""
 
     clock_ahead: float = 0.0

@@ -25,7 +25,7 @@ SITES = ("encyclopedia", "weather", "news", "science", "archive", "journal")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ScriptedSource:
     """A page that the made-up answer refers to."""
 
     url: str
@@ -35,11 +35,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ScriptedAnswer:
     """A whole made-up answer."""
 
     text: str
-    sources: tuple[Source, ...] = ()
+    sources: tuple[ScriptedSource, ...] = ()
 
     @property
     def pieces(self) -> list[str]:
@@ -53,7 +53,7 @@ def pieces_of(text: str) -> list[str]:
     return [word if index == 0 else " " + word for index, word in enumerate(words)]
 
 
-def compose(service: str, question: str, earlier: list[str], *, sources: bool) -> Answer:
+def compose(service: str, question: str, earlier: list[str], *, sources: bool) -> ScriptedAnswer:
     """Answer `question`; `earlier` has the person's questions before it, the newest last.
 
     With `!long` in the question, the answer has about 10,000 characters.
@@ -71,7 +71,7 @@ def compose(service: str, question: str, earlier: list[str], *, sources: bool) -
     cited = tuple(_source(seed + index) for index in range(2 + seed % 3)) if sources else ()
     for number in range(1, len(cited) + 1):
         lines[-1 - (number % min(length, 3))] += f"\n\nOne page says so [{number}]."
-    return Answer("\n\n".join(lines), cited)
+    return ScriptedAnswer("\n\n".join(lines), cited)
 
 
 def _quoted(text: str) -> str:
@@ -79,9 +79,9 @@ def _quoted(text: str) -> str:
     return f"“{short if len(short) <= 80 else short[:79] + '…'}”"
 
 
-def _source(seed: int) -> Source:
+def _source(seed: int) -> ScriptedSource:
     site = SITES[seed % len(SITES)]
-    return Source(
+    return ScriptedSource(
         url=f"https://{site}.example/page/{seed % 1000}",
         title=f"{site.title()}: what is known about number {seed % 1000}",
         date="2026-11-24",

@@ -11,7 +11,7 @@ from discordianai.sandbox.providers.provider_faults import Fault
 Json = dict[str, Any]
 
 
-class Pause(Enum):
+class StepDelay(Enum):
     """What happens before an event."""
 
     NONE = auto()
@@ -26,7 +26,7 @@ class Step:
     """One event of a script."""
 
     event: Json
-    pause: Pause = Pause.NONE
+    pause: StepDelay = StepDelay.NONE
 
 
 class Script(Protocol):
@@ -46,7 +46,7 @@ class Script(Protocol):
 
 
 @dataclass(slots=True)
-class Framing:
+class EventFraming:
     """How events become bytes."""
 
     content_type: str
@@ -70,7 +70,7 @@ class Framing:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AcceptedQuestion:
     """An accepted request, as far as every dialect has it."""
 
     said: tuple[str, ...]
@@ -78,7 +78,7 @@ class Question:
     stream: bool
     tokens: int
     """The size of the input."""
-    framing: Framing
+    framing: EventFraming
     """How its answer is streamed."""
 
     @property

@@ -4,31 +4,33 @@ from dataclasses import dataclass
 
 import trio
 
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.http.http2_server import Http2Connection
-from discordianai.sandbox.providers.provider_faults import Fault, Kind
-from discordianai.sandbox.providers.scripted_stream import Framing, Json, Pause, Script, Step
+from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
+from discordianai.sandbox.providers.scripted_stream import EventFraming, Json, Script, Step, StepDelay
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StreamPace:
     """Seconds: before the first token, between two, and of silence before a sign of life."""
 
     first: float
     between: float
     keep_alive: float | None = None
 
-    def under(self, fault: Fault | None) -> "Pace":
+    def under(self, fault: Fault | None) -> "StreamPace":
         """The pace that this fault leaves."""
-        if fault is None or fault.kind is not Kind.SLOW or fault.seconds is None:
+        if fault is None or fault.kind is not FaultKind.SLOW or fault.seconds is None:
             return self
-        return Pace(self.first, fault.seconds, self.keep_alive)
+        return StreamPace(self.first, fault.seconds, self.keep_alive)
 
 
-class Player:
+class StreamSender:
     """Sends one answer."""
 
-    def __init__(self, exchange: Exchange, framing: Framing, pace: Pace, fault: Fault | None) -> None:
+    def __init__(
+        self, exchange: ServerExchange, framing: EventFraming, pace: StreamPace, fault: Fault | None
+    ) -> None:
         self.stopped = trio.Event()
         """Once it is set, nothing more is played. What is being sent is sent whole: TLS demands it."""
         self._exchange = exchange
@@ -41,14 +43,14 @@ class Player:
         """Send the answer, or what the fault leaves of it; whether that was its end."""
         await self._exchange.start(200, [("content-type", self._framing.content_type), *headers])
         for step in script.steps():
-            if step.pause is Pause.FIRST:
+            if step.pause is StepDelay.FIRST:
                 await self.rest(self._pace.first)
-            elif step.pause is Pause.PIECE and await self._misbehave(script, step):
+            elif step.pause is StepDelay.PIECE and await self._misbehave(script, step):
                 return not self.stopped.is_set()
             if self.stopped.is_set():
                 return False
             await self.send(step.event)
-            if step.pause is Pause.PIECE:
+            if step.pause is StepDelay.PIECE:
                 await self.rest(self._pace.between)
         await self.finish()
         return True
@@ -84,15 +86,15 @@ class Player:
         if fault is None or number != fault.after:
             return False
         match fault.kind:
-            case Kind.STALL:
+            case FaultKind.STALL:
                 await self.stopped.wait()
-            case Kind.EVENT:
+            case FaultKind.EVENT:
                 for event in script.failure(fault):
                     await self.send(event)
                 await self._exchange.finish()
-            case Kind.END:
+            case FaultKind.END:
                 await self._exchange.finish()
-            case Kind.HALF_CHARACTER:
+            case FaultKind.HALF_CHARACTER:
                 whole = self._framing.frame(step.event)
                 await self._exchange.send(whole[: len(whole) // 2] + "é".encode()[:1])
                 await self._exchange.reset()
@@ -104,11 +106,11 @@ class Player:
         """Do it to the connection; whether that was the end of the answer."""
         connection = getattr(self._exchange, "connection", None)
         match fault.kind:
-            case Kind.CUT:
+            case FaultKind.CUT:
                 await self._exchange.reset()
-            case Kind.ABORT if connection is not None:
+            case FaultKind.ABORT if connection is not None:
                 await connection.abort()
-            case Kind.GOAWAY if isinstance(connection, Http2Connection):
+            case FaultKind.GOAWAY if isinstance(connection, Http2Connection):
                 await connection.goaway()
                 return False
             case _:

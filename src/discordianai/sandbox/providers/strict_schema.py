@@ -55,7 +55,7 @@ def by_type(otherwise: Callable[[dict[str, Any]], str | None] = lambda _: None) 
 Text = Annotated[str, form("string")]
 
 
-class Wrong(Enum):
+class MistakeKind(Enum):
     """The kinds of mistakes."""
 
     UNKNOWN = auto()
@@ -68,15 +68,15 @@ class Wrong(Enum):
 
 
 _KINDS = {
-    "extra_forbidden": Wrong.UNKNOWN,
-    "missing": Wrong.MISSING,
-    "union_tag_invalid": Wrong.VALUE,
-    "literal_error": Wrong.VALUE,
-    "string_pattern_mismatch": Wrong.VALUE,
-    "greater_than_equal": Wrong.SMALL,
-    "less_than_equal": Wrong.LARGE,
-    "string_too_long": Wrong.LONG,
-    "too_long": Wrong.LONG,
+    "extra_forbidden": MistakeKind.UNKNOWN,
+    "missing": MistakeKind.MISSING,
+    "union_tag_invalid": MistakeKind.VALUE,
+    "literal_error": MistakeKind.VALUE,
+    "string_pattern_mismatch": MistakeKind.VALUE,
+    "greater_than_equal": MistakeKind.SMALL,
+    "less_than_equal": MistakeKind.LARGE,
+    "string_too_long": MistakeKind.LONG,
+    "too_long": MistakeKind.LONG,
 }
 
 
@@ -84,7 +84,7 @@ _KINDS = {
 class Mistake:
     """Where a body breaks its declaration: `path` as in `input[3].created_by`, `name` as in `created_by`."""
 
-    wrong: Wrong
+    wrong: MistakeKind
     path: str
     name: str
     value: object
@@ -108,7 +108,7 @@ def parse(
     except ValidationError as error:
         mistakes = [_mistake(detail) for detail in error.errors(include_url=False)]
     if unknown_first:
-        mistakes.sort(key=lambda mistake: mistake.wrong is not Wrong.UNKNOWN)
+        mistakes.sort(key=lambda mistake: mistake.wrong is not MistakeKind.UNKNOWN)
     raise refusal(mistakes[0])
 
 
@@ -121,11 +121,11 @@ def _mistake(detail: ErrorDetails) -> Mistake:
         wanted = context.get(limit, wanted)
     if kind == "union_tag_not_found":
         found_object = isinstance(value, dict)
-        wrong = Wrong.MISSING if found_object else Wrong.TYPE
+        wrong = MistakeKind.MISSING if found_object else MistakeKind.TYPE
         wanted = wanted or "an object"
         location += ["type"] * found_object
     else:
-        wrong = _KINDS.get(kind, Wrong.TYPE)
+        wrong = _KINDS.get(kind, MistakeKind.TYPE)
         location += ["type"] * (kind == "union_tag_invalid")
     if kind == "union_tag_invalid":
         value = context.get("tag", value)

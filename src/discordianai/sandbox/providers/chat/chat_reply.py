@@ -7,27 +7,33 @@ from collections.abc import Iterator
 from discordianai.sandbox.providers import calling
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES
 from discordianai.sandbox.providers.chat.chat_request import (
-    ChatRequest,
+    ChatCompletionRequest,
     ChatTool,
     ChosenTool,
     ImagePart,
     TextPart,
 )
 from discordianai.sandbox.providers.openai.openai_rules import tokens_of
-from discordianai.sandbox.providers.provider_faults import Fault, Kind
+from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose, pieces_of
-from discordianai.sandbox.providers.scripted_stream import Framing, Json, Pause, Question, Step
+from discordianai.sandbox.providers.scripted_stream import (
+    AcceptedQuestion,
+    EventFraming,
+    Json,
+    Step,
+    StepDelay,
+)
 
 DECLINED = "I’m sorry, but I can’t help with that."
 THOUGHT = "The question has two sides. The second one weighs more."
 
 
-def question_of(request: ChatRequest, body: Json) -> Question:
+def question_of(request: ChatCompletionRequest, body: Json) -> AcceptedQuestion:
     """The request as a question."""
-    framing = Framing("text/event-stream; charset=utf-8", end=b"data: [DONE]\n\n")
+    framing = EventFraming("text/event-stream; charset=utf-8", end=b"data: [DONE]\n\n")
     people = [message.content for message in request.messages if message.role == "user"]
     said = tuple(_first_text(content) for content in people)
-    return Question(said, bool(request.stream), tokens_of(body["messages"]), framing)
+    return AcceptedQuestion(said, bool(request.stream), tokens_of(body["messages"]), framing)
 
 
 def _first_text(content: str | list[TextPart | ImagePart] | None) -> str:
@@ -40,7 +46,9 @@ def _first_text(content: str | list[TextPart | ImagePart] | None) -> str:
 class ChatReply:
     """One answer of a service's, as its fault has it."""
 
-    def __init__(self, label: str, request: ChatRequest, question: Question, fault: Fault | None):
+    def __init__(
+        self, label: str, request: ChatCompletionRequest, question: AcceptedQuestion, fault: Fault | None
+    ):
         self._label = label
         self._request = request
         self._question = question.newest
@@ -70,7 +78,7 @@ class ChatReply:
         message: Json = {"role": "assistant", "content": None if tool else made}
         if tool:
             message["tool_calls"] = [self._opening(tool) | {"function": self._function(tool)}]
-        elif self._kind is Kind.REFUSAL:
+        elif self._kind is FaultKind.REFUSAL:
             message |= {"content": None, "refusal": made}
         choice = {"index": 0, "message": message, "finish_reason": self._reason(tool)}
         usage = self._usage(made)
@@ -86,24 +94,24 @@ class ChatReply:
         return {"error": {"message": fault.message, "type": kind, "param": fault.param, "code": fault.code}}
 
     def _text(self) -> Iterator[Step]:
-        yield Step(self._chunk({"role": "assistant", "content": ""}), Pause.FIRST)
-        if self._kind is Kind.REASONING:
+        yield Step(self._chunk({"role": "assistant", "content": ""}), StepDelay.FIRST)
+        if self._kind is FaultKind.REASONING:
             for piece in pieces_of(THOUGHT):
                 yield Step(self._chunk({"content": None, "reasoning_content": piece}))
-        key = "refusal" if self._kind is Kind.REFUSAL else "content"
+        key = "refusal" if self._kind is FaultKind.REFUSAL else "content"
         for piece in pieces_of(self._made()):
-            yield Step(self._chunk({key: piece}), Pause.PIECE)
+            yield Step(self._chunk({key: piece}), StepDelay.PIECE)
         yield Step(self._chunk({}, self._reason(None)))
 
     def _call(self, tool: ChatTool) -> Iterator[Step]:
         arguments = self._function(tool)["arguments"]
         yield Step(
             self._chunk({"role": "assistant", "content": None, "tool_calls": [self._opening(tool)]}),
-            Pause.FIRST,
+            StepDelay.FIRST,
         )
         for start in range(0, len(arguments), 8):
             piece = {"index": 0, "function": {"arguments": arguments[start : start + 8]}}
-            yield Step(self._chunk({"tool_calls": [piece]}), Pause.PIECE)
+            yield Step(self._chunk({"tool_calls": [piece]}), StepDelay.PIECE)
         yield Step(self._chunk({}, "tool_calls"))
 
     def _opening(self, tool: ChatTool) -> Json:
@@ -124,12 +132,12 @@ class ChatReply:
 
     def _made(self) -> str:
         """The text, before anything cuts it."""
-        if self._kind in (Kind.EMPTY, Kind.THOUGHT_ONLY):
+        if self._kind in (FaultKind.EMPTY, FaultKind.THOUGHT_ONLY):
             return ""
-        if self._kind is Kind.REFUSAL:
+        if self._kind is FaultKind.REFUSAL:
             return DECLINED
         text = compose(self._label, self._question, self._earlier, sources=False).text
-        if self._kind is Kind.FILTER:
+        if self._kind is FaultKind.FILTER:
             return text[: len(text) // 2]
         limit = self._request.limit
         return text if limit is None else text[: limit * 4]
@@ -137,11 +145,11 @@ class ChatReply:
     def _reason(self, tool: ChatTool | None) -> str:
         if tool:
             return "tool_calls"
-        if self._kind is Kind.FILTER:
+        if self._kind is FaultKind.FILTER:
             return "content_filter"
         limit = self._request.limit
         cut = limit is not None and len(self._made()) == limit * 4
-        return "length" if cut or self._kind in (Kind.LENGTH, Kind.THOUGHT_ONLY) else "stop"
+        return "length" if cut or self._kind in (FaultKind.LENGTH, FaultKind.THOUGHT_ONLY) else "stop"
 
     def _usage(self, text: str) -> Json:
         said = len(text) // 4
@@ -157,5 +165,14 @@ class ChatReply:
         return {**self._common, "object": "chat.completion.chunk", "choices": [choice]}
 
 
-_SHAPES = frozenset({Kind.EMPTY, Kind.LENGTH, Kind.FILTER, Kind.REFUSAL, Kind.REASONING, Kind.THOUGHT_ONLY})
+_SHAPES = frozenset(
+    {
+        FaultKind.EMPTY,
+        FaultKind.LENGTH,
+        FaultKind.FILTER,
+        FaultKind.REFUSAL,
+        FaultKind.REASONING,
+        FaultKind.THOUGHT_ONLY,
+    }
+)
 """Faults that shape the text, so that there has to be one."""

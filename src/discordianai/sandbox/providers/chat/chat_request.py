@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from discordianai.sandbox.providers.openai.responses_request import Effort, Name
+from discordianai.sandbox.providers.openai.responses_request import Effort, FunctionName
 from discordianai.sandbox.providers.strict_schema import Strict, Text, by_type, form, string_or
 
 
@@ -51,7 +51,7 @@ class CalledFunction(Strict):
     arguments: str
 
 
-class ToolCall(Strict):
+class ChatToolCall(Strict):
     id: str
     type: Literal["function"]
     function: CalledFunction
@@ -61,7 +61,7 @@ class ChatMessage(Strict):
     role: Literal["system", "user", "assistant", "tool"]
     content: Annotated[Text | Annotated[list[Part], form("parts")], string_or("parts")] | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[ChatToolCall] | None = None
     tool_call_id: str | None = None
 
 
@@ -72,7 +72,7 @@ class OpenAIChatMessage(ChatMessage):
 
 
 class FunctionSpec(Strict):
-    name: Name
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
@@ -92,21 +92,21 @@ class ChosenTool(Strict):
     function: ChosenName
 
 
-class StreamOptions(Strict):
+class ChatStreamOptions(Strict):
     include_usage: bool | None = None
 
 
-class OpenAIStreamOptions(StreamOptions):
+class OpenAIChatStreamOptions(ChatStreamOptions):
     include_obfuscation: bool | None = None
 
 
-class ChatRequest(Strict):
+class ChatCompletionRequest(Strict):
     """The body of `POST /v1/chat/completions`, as servers of open models have it."""
 
     model: str
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ChatStreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -133,11 +133,11 @@ class ChatRequest(Strict):
         return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
 
 
-class OpenAIChatRequest(ChatRequest):
+class OpenAIChatCompletionRequest(ChatCompletionRequest):
     """The same at OpenAI, which has further fields."""
 
     messages: Annotated[list[OpenAIChatMessage], Field(min_length=1)]  # type: ignore[assignment]  # its own
-    stream_options: OpenAIStreamOptions | None = None
+    stream_options: OpenAIChatStreamOptions | None = None
     reasoning_effort: Effort | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     safety_identifier: Annotated[str, Field(max_length=128)] | None = None

@@ -2,16 +2,16 @@
 
 import re
 
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.chat.chat_reply import ChatReply, question_of
-from discordianai.sandbox.providers.chat.chat_request import ChatRequest, ImagePart
+from discordianai.sandbox.providers.chat.chat_request import ChatCompletionRequest, ImagePart
 from discordianai.sandbox.providers.model_catalog import BLIND, FOREIGN
 from discordianai.sandbox.providers.options import Rate
 from discordianai.sandbox.providers.provider_faults import NO_IMAGES, Fault
 from discordianai.sandbox.providers.provider_service import ProviderService
 from discordianai.sandbox.providers.scripted_stream import Json
-from discordianai.sandbox.providers.strict_schema import Mistake, Wrong, parse
+from discordianai.sandbox.providers.strict_schema import Mistake, MistakeKind, parse
 
 _IMAGE = re.compile(r"https?://\S+|data:image/[\w.+-]+;base64,[A-Za-z0-9+/=]+")
 
@@ -27,7 +27,7 @@ class ForeignService(ProviderService):
         """See `ProviderService.rates`."""
         return self.options.foreign_rates
 
-    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
+    async def route(self, exchange: ServerExchange, path: str, data: bytes) -> None:
         """See `ProviderService.route`."""
         self.authenticate(exchange)
         match exchange.method, path:
@@ -54,8 +54,8 @@ class ForeignService(ProviderService):
         error.param = error.param and re.sub(r"^input\b", "messages", error.param)
         return error
 
-    async def _complete(self, exchange: Exchange, path: str, body: Json) -> None:
-        request = parse(ChatRequest, body, _refusal, unknown_first=True)
+    async def _complete(self, exchange: ServerExchange, path: str, body: Json) -> None:
+        request = parse(ChatCompletionRequest, body, _refusal, unknown_first=True)
         if request.model not in FOREIGN:
             said = f"The model `{request.model}` does not exist."
             raise ApiError(404, "model_not_found", "model", said)
@@ -66,12 +66,12 @@ class ForeignService(ProviderService):
 
 
 def _refusal(mistake: Mistake) -> ApiError:
-    unknown = mistake.wrong is Wrong.UNKNOWN
+    unknown = mistake.wrong is MistakeKind.UNKNOWN
     said = "Extra inputs are not permitted" if unknown else f"Input should be {mistake.wanted}"
     return ApiError(400, None, mistake.path, f"{mistake.path}: {said}")
 
 
-def _check_pictures(request: ChatRequest) -> None:
+def _check_pictures(request: ChatCompletionRequest) -> None:
     for at, message in enumerate(request.messages):
         if message.content is None or isinstance(message.content, str):
             continue

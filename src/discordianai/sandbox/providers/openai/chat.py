@@ -1,12 +1,12 @@
 """Chat completions at OpenAI: still there, but today's models take no function tools on it."""
 
 from discordianai.sandbox.providers.api_errors import ApiError
-from discordianai.sandbox.providers.chat.chat_request import OpenAIChatRequest
+from discordianai.sandbox.providers.chat.chat_request import OpenAIChatCompletionRequest
 from discordianai.sandbox.providers.model_catalog import OPENAI, ChatTools, OpenAIModel
 from discordianai.sandbox.providers.openai import openai_rules
 
 
-def check_chat(request: OpenAIChatRequest) -> None:
+def check_chat(request: OpenAIChatCompletionRequest) -> None:
     """Raise `ApiError` where the model does not take this."""
     if request.model not in OPENAI:
         said = f"The model `{request.model}` does not exist or you do not have access to it."

@@ -2,13 +2,13 @@
 
 import re
 
-from discordianai.sandbox.providers.scripted_answers import Answer
+from discordianai.sandbox.providers.scripted_answers import ScriptedAnswer
 from discordianai.sandbox.providers.scripted_stream import Json
 
 _CITED = re.compile(r"\[(\d+)\]")
 
 
-def cited(answer: Answer, *, uncited: bool = False) -> tuple[str, list[Json]]:
+def cited(answer: ScriptedAnswer, *, uncited: bool = False) -> tuple[str, list[Json]]:
     """The text with its `[n]` as links, and the annotation of each; with `uncited`, without either."""
     text, annotations, rest = "", [], answer.text
     while found := _CITED.search(rest):

@@ -11,14 +11,14 @@ from discordianai.sandbox.providers.api_errors import ApiError
 from discordianai.sandbox.providers.model_catalog import OPENAI, OpenAIModel
 from discordianai.sandbox.providers.openai.responses_request import (
     ChosenFunction,
-    FunctionCall,
-    FunctionCallOutput,
-    InputFile,
-    InputImage,
-    Message,
+    OpenAIFile,
+    OpenAIFunctionCall,
+    OpenAIFunctionCallOutput,
+    OpenAIImage,
+    OpenAIMessage,
     ResponsesRequest,
 )
-from discordianai.sandbox.providers.strict_schema import Mistake, Wrong, type_of
+from discordianai.sandbox.providers.strict_schema import Mistake, MistakeKind, type_of
 
 _IMAGE = re.compile(r"https?://\S+|data:image/(png|jpe?g|webp|gif);base64,(?P<data>.*)", re.DOTALL)
 _FILE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,(?P<data>.*)", re.DOTALL)
@@ -28,26 +28,26 @@ def refusal(mistake: Mistake) -> ApiError:
     """How OpenAI words what breaks its types."""
     path, wanted, value = mistake.path, mistake.wanted, mistake.value
     match mistake.wrong:
-        case Wrong.UNKNOWN:
+        case MistakeKind.UNKNOWN:
             return bad("unknown_parameter", path, f"Unknown parameter: '{path}'.")
-        case Wrong.MISSING:
+        case MistakeKind.MISSING:
             return bad("missing_required_parameter", path, f"Missing required parameter: '{path}'.")
-        case Wrong.TYPE:
+        case MistakeKind.TYPE:
             got = type_of(value)
             said = f"Invalid type for '{path}': expected {wanted}, but got {got} instead."
             return bad("invalid_type", path, said)
-        case Wrong.VALUE:
+        case MistakeKind.VALUE:
             said = f"Invalid value: '{value}'. Supported values are: {wanted}."
             return bad("invalid_value", path, said)
-        case Wrong.SMALL:
+        case MistakeKind.SMALL:
             said = (
                 f"Invalid '{path}': integer below minimum value. Expected a value >= {wanted}, got {value}."
             )
             return bad("integer_below_min_value", path, said)
-        case Wrong.LARGE:
+        case MistakeKind.LARGE:
             said = f"Invalid '{path}': above maximum value. Expected a value <= {wanted}, got {value}."
             return bad("decimal_above_max_value", path, said)
-        case Wrong.LONG:
+        case MistakeKind.LONG:
             said = f"Invalid '{path}': too long. Expected a maximum length of {wanted}."
             return bad("string_above_max_length", path, said)
 
@@ -114,8 +114,8 @@ def _nothing_is_continued(request: ResponsesRequest, _: OpenAIModel) -> None:
 
 
 def _calls_have_outputs(request: ResponsesRequest, _: OpenAIModel) -> None:
-    calls = [item.call_id for item in request.items if isinstance(item, FunctionCall)]
-    outputs = [item.call_id for item in request.items if isinstance(item, FunctionCallOutput)]
+    calls = [item.call_id for item in request.items if isinstance(item, OpenAIFunctionCall)]
+    outputs = [item.call_id for item in request.items if isinstance(item, OpenAIFunctionCallOutput)]
     for call in calls:
         if call not in outputs:
             raise bad(None, "input", f"No tool output found for function call {call}.")
@@ -126,16 +126,16 @@ def _calls_have_outputs(request: ResponsesRequest, _: OpenAIModel) -> None:
 
 def _pictures_and_files(request: ResponsesRequest, _: OpenAIModel) -> None:
     for at, item in enumerate(request.items):
-        if isinstance(item, Message) and not isinstance(item.content, str):
+        if isinstance(item, OpenAIMessage) and not isinstance(item.content, str):
             for number, part in enumerate(item.content):
                 path = f"input[{at}].content[{number}]"
-                if isinstance(part, InputImage):
+                if isinstance(part, OpenAIImage):
                     _picture(part, path)
-                elif isinstance(part, InputFile):
+                elif isinstance(part, OpenAIFile):
                     _file(part, path)
 
 
-def _picture(part: InputImage, path: str) -> None:
+def _picture(part: OpenAIImage, path: str) -> None:
     if part.file_id is not None:
         raise bad("file_not_found", f"{path}.file_id", "The file could not be found.")
     if part.image_url is None:
@@ -149,7 +149,7 @@ def _picture(part: InputImage, path: str) -> None:
         raise bad("invalid_base64_image", f"{path}.image_url", said)
 
 
-def _file(part: InputFile, path: str) -> None:
+def _file(part: OpenAIFile, path: str) -> None:
     if part.file_id is not None:
         raise bad("file_not_found", f"{path}.file_id", "The file could not be found.")
     if part.file_url is None and part.file_data is None:

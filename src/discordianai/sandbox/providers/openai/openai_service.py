@@ -2,19 +2,19 @@
 
 import math
 
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.chat.chat_reply import ChatReply, question_of
-from discordianai.sandbox.providers.chat.chat_request import OpenAIChatRequest
+from discordianai.sandbox.providers.chat.chat_request import OpenAIChatCompletionRequest
 from discordianai.sandbox.providers.model_catalog import OPENAI
 from discordianai.sandbox.providers.openai import openai_rules
 from discordianai.sandbox.providers.openai.chat import check_chat
 from discordianai.sandbox.providers.openai.responses_reply import ResponsesReply
-from discordianai.sandbox.providers.openai.responses_request import InputText, Message, ResponsesRequest
+from discordianai.sandbox.providers.openai.responses_request import InputText, OpenAIMessage, ResponsesRequest
 from discordianai.sandbox.providers.options import Rate
 from discordianai.sandbox.providers.provider_service import Headers, ProviderService
 from discordianai.sandbox.providers.request_budget import MINUTE, duration
-from discordianai.sandbox.providers.scripted_stream import Framing, Json, Question
+from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, EventFraming, Json
 from discordianai.sandbox.providers.strict_schema import parse
 
 KINDS = {
@@ -42,7 +42,7 @@ class OpenAIService(ProviderService):
         """See `ProviderService.tokens_per_minute`."""
         return self.options.tokens_per_minute
 
-    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
+    async def route(self, exchange: ServerExchange, path: str, data: bytes) -> None:
         """See `ProviderService.route`."""
         self.authenticate(exchange)
         match exchange.method, path:
@@ -92,19 +92,19 @@ class OpenAIService(ProviderService):
         milliseconds = math.ceil(error.retry_after * 1000)
         return [("retry-after", f"{error.retry_after:g}"), ("retry-after-ms", str(milliseconds))]
 
-    async def _respond(self, exchange: Exchange, path: str, body: Json) -> None:
+    async def _respond(self, exchange: ServerExchange, path: str, body: Json) -> None:
         request = parse(ResponsesRequest, body, openai_rules.refusal)
         tokens = openai_rules.tokens_of([body.get("instructions"), body.get("input")])
         openai_rules.check(request, tokens)
-        framing = Framing(
+        framing = EventFraming(
             "text/event-stream; charset=utf-8", number=lambda n: n, event_lines=self.options.event_lines
         )
-        question = Question(said_by_people(request), bool(request.stream), tokens, framing)
+        question = AcceptedQuestion(said_by_people(request), bool(request.stream), tokens, framing)
         fault = self.admit(path, body, question)
         await self.send(exchange, question, ResponsesReply(request, body, question, fault), fault)
 
-    async def _chat(self, exchange: Exchange, path: str, body: Json) -> None:
-        request = parse(OpenAIChatRequest, body, openai_rules.refusal)
+    async def _chat(self, exchange: ServerExchange, path: str, body: Json) -> None:
+        request = parse(OpenAIChatCompletionRequest, body, openai_rules.refusal)
         check_chat(request)
         question = question_of(request, body)
         fault = self.admit(path, body, question)
@@ -115,7 +115,7 @@ def said_by_people(request: ResponsesRequest) -> tuple[str, ...]:
     """What people said, message by message; of what has pictures and files in it, the first text."""
     said = []
     for item in request.items:
-        if isinstance(item, Message) and item.role == "user":
+        if isinstance(item, OpenAIMessage) and item.role == "user":
             texts = (
                 [item.content]
                 if isinstance(item.content, str)

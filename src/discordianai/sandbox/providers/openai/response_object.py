@@ -7,7 +7,7 @@ from typing import Any
 
 from discordianai.sandbox.providers.model_catalog import OPENAI, REASONING_TOKENS
 from discordianai.sandbox.providers.openai.responses_request import ResponsesRequest
-from discordianai.sandbox.providers.provider_faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_stream import Json
 
 SEARCH_TOKENS = 4000
@@ -30,7 +30,7 @@ _NO_PICTURES = {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_t
 class ResponseObject:
     """What the answer has so far: its items, its characters, its searches."""
 
-    def __init__(self, request: ResponsesRequest, body: Json, asked: int, kind: Kind | None) -> None:
+    def __init__(self, request: ResponsesRequest, body: Json, asked: int, kind: FaultKind | None) -> None:
         self.output: list[Json] = []
         self.written = 0
         """Characters."""
@@ -46,10 +46,10 @@ class ResponseObject:
     def thought(self) -> int:
         """Tokens of reasoning: as many as the effort asks for, within the limit."""
         effort = self._effort
-        if effort == "none" and self._kind in (Kind.REASONING, Kind.THOUGHT_ONLY):
+        if effort == "none" and self._kind in (FaultKind.REASONING, FaultKind.THOUGHT_ONLY):
             effort = "low"
         limit, thought = self._request.max_output_tokens, REASONING_TOKENS[effort]
-        if limit is not None and (self._kind is Kind.THOUGHT_ONLY or thought > limit):
+        if limit is not None and (self._kind is FaultKind.THOUGHT_ONLY or thought > limit):
             return limit
         return thought
 

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from discordianai.sandbox.providers import calling
 from discordianai.sandbox.providers.openai.citations import cited
 from discordianai.sandbox.providers.openai.response_object import ResponseObject
-from discordianai.sandbox.providers.openai.responses_request import ChosenFunction, Function, ResponsesRequest
-from discordianai.sandbox.providers.provider_faults import Fault, Kind, Shape
-from discordianai.sandbox.providers.scripted_answers import Answer, compose, pieces_of
-from discordianai.sandbox.providers.scripted_stream import Json, Pause, Question, Step
+from discordianai.sandbox.providers.openai.responses_request import (
+    ChosenFunction,
+    OpenAIFunctionTool,
+    ResponsesRequest,
+)
+from discordianai.sandbox.providers.provider_faults import ErrorShape, Fault, FaultKind
+from discordianai.sandbox.providers.scripted_answers import ScriptedAnswer, compose, pieces_of
+from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, Step, StepDelay
 
 DECLINED = "I’m sorry, but I can’t help with that."
 COMMENTARY = "Let me look at this from two sides."
@@ -20,7 +24,9 @@ THOUGHTS = ("**Weighing the question**\n\nIt has two sides.", "**Deciding**\n\nT
 class ResponsesReply:
     """One answer of OpenAI's, as its fault has it."""
 
-    def __init__(self, request: ResponsesRequest, body: Json, question: Question, fault: Fault | None):
+    def __init__(
+        self, request: ResponsesRequest, body: Json, question: AcceptedQuestion, fault: Fault | None
+    ):
         self._request = request
         self._question = question.newest
         self._earlier = question.earlier
@@ -48,13 +54,13 @@ class ResponsesReply:
         nested = {"type": "error", "error": {"type": _type(error["code"]), **error, "param": fault.param}}
         failed = {"type": "response.failed", "response": self._response.at("failed", error=error)}
         match fault.shape:
-            case Shape.NESTED:
+            case ErrorShape.NESTED:
                 return [nested]
-            case Shape.FLAT:
+            case ErrorShape.FLAT:
                 return [{"type": "error", **error, "param": fault.param}]
-            case Shape.FAILED:
+            case ErrorShape.FAILED:
                 return [failed]
-            case Shape.USUAL:
+            case ErrorShape.USUAL:
                 return [nested, failed]
 
     def failed(self, fault: Fault) -> Json:
@@ -63,9 +69,9 @@ class ResponsesReply:
 
     def _items(self) -> Iterator[Step]:
         yield from self._reasoning()
-        if self._kind is Kind.THOUGHT_ONLY or self._response.left <= 0:
+        if self._kind is FaultKind.THOUGHT_ONLY or self._response.left <= 0:
             self._ending = ("incomplete", "max_output_tokens")
-        elif self._kind is Kind.REFUSAL:
+        elif self._kind is FaultKind.REFUSAL:
             yield from self._message(DECLINED, refuses=True)
         elif function := self._called():
             yield from self._call(function)
@@ -75,19 +81,19 @@ class ResponsesReply:
     def _answer(self) -> Iterator[Step]:
         searches = self._looks_things_up()
         answer = compose("OpenAI", self._question, self._earlier, sources=searches)
-        if self._kind is Kind.EMPTY:
-            answer = Answer("")
+        if self._kind is FaultKind.EMPTY:
+            answer = ScriptedAnswer("")
         if searches:
-            for number in range(2 if self._kind in (Kind.SEARCHES, Kind.CLASHING_IDS) else 1):
+            for number in range(2 if self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS) else 1):
                 yield from self._search(answer, number)
-        if self._kind is Kind.TWO_MESSAGES:
+        if self._kind is FaultKind.TWO_MESSAGES:
             yield from self._message(COMMENTARY, phase="commentary")
-        text, annotations = cited(answer, uncited=self._kind is Kind.UNCITED)
+        text, annotations = cited(answer, uncited=self._kind is FaultKind.UNCITED)
         room = self._response.left * 4
         match self._kind:
-            case Kind.LENGTH:
+            case FaultKind.LENGTH:
                 self._ending = ("incomplete", "max_output_tokens")
-            case Kind.FILTER:
+            case FaultKind.FILTER:
                 self._ending = ("incomplete", "content_filter")
                 text = text[: len(text) // 2]
         if len(text) > room:
@@ -95,7 +101,7 @@ class ResponsesReply:
         annotations = [each for each in annotations if each["end_index"] <= len(text)]
         yield from self._message(text, annotations=annotations)
 
-    def _called(self) -> Function | None:
+    def _called(self) -> OpenAIFunctionTool | None:
         """The function that the model calls instead of answering."""
         offered, choice = self._request.functions, self._request.tool_choice
         if isinstance(choice, ChosenFunction):
@@ -107,10 +113,10 @@ class ResponsesReply:
 
     def _looks_things_up(self) -> bool:
         choice = self._request.tool_choice
-        if not self._request.searches or choice == "none" or self._kind is Kind.NO_SOURCES:
+        if not self._request.searches or choice == "none" or self._kind is FaultKind.NO_SOURCES:
             return False
         forced = choice == "required" or getattr(choice, "type", None) == "web_search"
-        told = self._kind in (Kind.SEARCHES, Kind.CLASHING_IDS, Kind.UNCITED)
+        told = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
         return forced or told or calling.wants_the_web(self._question)
 
     def _reasoning(self) -> Iterator[Step]:
@@ -118,7 +124,7 @@ class ResponsesReply:
         if not self._response.thought:
             return
         options = self._request.reasoning
-        told = self._kind is Kind.REASONING or (options is not None and options.summary is not None)
+        told = self._kind is FaultKind.REASONING or (options is not None and options.summary is not None)
         item: Json = {"id": _new("rs"), "type": "reasoning", "summary": []}
         yield Step(self._added({**item, "encrypted_content": ""}))
         for number, thought in enumerate(THOUGHTS if told else ()):
@@ -136,7 +142,7 @@ class ResponsesReply:
         yield Step({"type": f"{kind}_part.done", **at, "part": part})
         item["summary"] = [*item["summary"], part]
 
-    def _search(self, answer: Answer, number: int) -> Iterator[Step]:
+    def _search(self, answer: ScriptedAnswer, number: int) -> Iterator[Step]:
         item: Json = {"id": _new("ws"), "type": "web_search_call", "status": "in_progress"}
         at = {"item_id": item["id"], "output_index": len(self._response.output)}
         self._response.searches += 1
@@ -149,7 +155,7 @@ class ResponsesReply:
             action["sources"] = [{"type": "url", "url": source.url} for source in answer.sources]
         yield Step(self._done({**item, "status": "completed", "action": action}))
 
-    def _call(self, function: Function) -> Iterator[Step]:
+    def _call(self, function: OpenAIFunctionTool) -> Iterator[Step]:
         arguments = calling.arguments_for(self._question, function.parameters)
         item: Json = {"id": _new("fc"), "type": "function_call", "status": "in_progress"}
         item |= {"arguments": "", "call_id": _new("call"), "name": function.name}
@@ -159,7 +165,9 @@ class ResponsesReply:
         yield Step(self._added(dict(item)), self._first())
         for start in range(0, len(arguments), 8):
             piece = arguments[start : start + 8]
-            yield Step({"type": f"{kind}.delta", **at, "delta": piece, **self._padding(piece)}, Pause.PIECE)
+            yield Step(
+                {"type": f"{kind}.delta", **at, "delta": piece, **self._padding(piece)}, StepDelay.PIECE
+            )
         yield Step({"type": f"{kind}.done", **at, "arguments": arguments, "name": function.name})
         yield Step(self._done({**item, "status": "completed", "arguments": arguments}))
 
@@ -183,7 +191,7 @@ class ResponsesReply:
         position, told = 0, 0
         for piece in pieces_of(text):
             delta = {"type": f"response.{name}.delta", **at, "delta": piece, **extra, **self._padding(piece)}
-            yield Step(delta, Pause.PIECE)
+            yield Step(delta, StepDelay.PIECE)
             position += len(piece)
             while told < len(annotations) and annotations[told]["end_index"] <= position:
                 added = {"type": "response.output_text.annotation.added", **at, "annotation_index": told}
@@ -196,10 +204,10 @@ class ResponsesReply:
         status = "incomplete" if self._ending[0] == "incomplete" else "completed"
         yield Step(self._done({**item, "status": status, "content": [part]}))
 
-    def _first(self) -> Pause:
+    def _first(self) -> StepDelay:
         """The pause before the model's first sign, taken once."""
         paused, self._paused = self._paused, True
-        return Pause.NONE if paused else Pause.FIRST
+        return StepDelay.NONE if paused else StepDelay.FIRST
 
     def _added(self, item: Json) -> Json:
         return {
@@ -226,7 +234,15 @@ class ResponsesReply:
 
 
 _SHAPES = frozenset(
-    {Kind.EMPTY, Kind.LENGTH, Kind.FILTER, Kind.TWO_MESSAGES, Kind.SEARCHES, Kind.CLASHING_IDS, Kind.UNCITED}
+    {
+        FaultKind.EMPTY,
+        FaultKind.LENGTH,
+        FaultKind.FILTER,
+        FaultKind.TWO_MESSAGES,
+        FaultKind.SEARCHES,
+        FaultKind.CLASHING_IDS,
+        FaultKind.UNCITED,
+    }
 )
 """Faults that shape the text, so that there has to be one."""
 

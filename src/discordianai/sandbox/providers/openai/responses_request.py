@@ -8,7 +8,7 @@ from discordianai.sandbox.providers.strict_schema import Strict, Text, by_type, 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Status = Literal["in_progress", "completed", "incomplete"]
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 
 
 class InputText(Strict):
@@ -16,14 +16,14 @@ class InputText(Strict):
     text: str
 
 
-class InputImage(Strict):
+class OpenAIImage(Strict):
     type: Literal["input_image"]
     image_url: str | None = None
     file_id: str | None = None
     detail: Literal["low", "high", "auto", "original"] | None = None
 
 
-class InputFile(Strict):
+class OpenAIFile(Strict):
     type: Literal["input_file"]
     filename: str | None = None
     file_data: str | None = None
@@ -46,8 +46,8 @@ class Refusal(Strict):
 
 InputPart = Annotated[
     Annotated[InputText, form("input_text")]
-    | Annotated[InputImage, form("input_image")]
-    | Annotated[InputFile, form("input_file")],
+    | Annotated[OpenAIImage, form("input_image")]
+    | Annotated[OpenAIFile, form("input_file")],
     by_type(),
 ]
 OutputPart = Annotated[
@@ -55,7 +55,7 @@ OutputPart = Annotated[
 ]
 
 
-class Message(Strict):
+class OpenAIMessage(Strict):
     """What a person or the operator says."""
 
     type: Literal["message"] | None = None
@@ -76,16 +76,16 @@ class AssistantMessage(Strict):
     id: str | None = None
 
 
-class FunctionCall(Strict):
+class OpenAIFunctionCall(Strict):
     type: Literal["function_call"]
     call_id: str
-    name: Name
+    name: FunctionName
     arguments: str
     id: str | None = None
     status: Status | None = None
 
 
-class FunctionCallOutput(Strict):
+class OpenAIFunctionCallOutput(Strict):
     type: Literal["function_call_output"]
     call_id: str
     output: Annotated[Text | Annotated[list[InputPart], form("parts")], string_or("parts")]
@@ -98,7 +98,7 @@ class SummaryText(Strict):
     text: str
 
 
-class Reasoning(Strict):
+class OpenAIReasoningItem(Strict):
     type: Literal["reasoning"]
     id: str
     summary: list[SummaryText]
@@ -119,29 +119,29 @@ def _message(item: dict[str, Any]) -> str | None:
 
 
 InputItem = Annotated[
-    Annotated[Message, form("message")]
+    Annotated[OpenAIMessage, form("message")]
     | Annotated[AssistantMessage, form("assistant")]
-    | Annotated[FunctionCall, form("function_call")]
-    | Annotated[FunctionCallOutput, form("function_call_output")]
-    | Annotated[Reasoning, form("reasoning")]
+    | Annotated[OpenAIFunctionCall, form("function_call")]
+    | Annotated[OpenAIFunctionCallOutput, form("function_call_output")]
+    | Annotated[OpenAIReasoningItem, form("reasoning")]
     | Annotated[ItemReference, form("item_reference")],
     by_type(_message),
 ]
 
 
-class Function(Strict):
+class OpenAIFunctionTool(Strict):
     type: Literal["function"]
-    name: Name
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class Filters(Strict):
+class OpenAISearchFilters(Strict):
     allowed_domains: list[str] | None = None
 
 
-class Location(Strict):
+class OpenAILocation(Strict):
     type: Literal["approximate"]
     country: str | None = None
     city: str | None = None
@@ -149,22 +149,25 @@ class Location(Strict):
     timezone: str | None = None
 
 
-class WebSearch(Strict):
+class OpenAIWebSearch(Strict):
     """The search that OpenAI does itself."""
 
     type: Literal["web_search"]
     search_context_size: Literal["low", "medium", "high"] | None = None
-    user_location: Location | None = None
-    filters: Filters | None = None
+    user_location: OpenAILocation | None = None
+    filters: OpenAISearchFilters | None = None
     external_web_access: bool | None = None
 
 
-Tool = Annotated[Annotated[Function, form("function")] | Annotated[WebSearch, form("web_search")], by_type()]
+Tool = Annotated[
+    Annotated[OpenAIFunctionTool, form("function")] | Annotated[OpenAIWebSearch, form("web_search")],
+    by_type(),
+]
 
 
 class ChosenFunction(Strict):
     type: Literal["function"]
-    name: Name
+    name: FunctionName
 
 
 class ChosenSearch(Strict):
@@ -189,7 +192,7 @@ ToolChoice = Annotated[
 ]
 
 
-class ReasoningOptions(Strict):
+class OpenAIReasoningOptions(Strict):
     effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
     mode: Literal["standard", "pro"] | None = None
@@ -209,7 +212,7 @@ class TextOptions(Strict):
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class StreamOptions(Strict):
+class ResponsesStreamOptions(Strict):
     include_obfuscation: bool | None = None
 
 
@@ -241,14 +244,14 @@ class ResponsesRequest(Strict):
     input: Annotated[Text | Annotated[list[InputItem], form("items")], string_or("items")] | None = None
     instructions: str | None = None
     max_output_tokens: Annotated[int, Field(ge=16)] | None = None
-    reasoning: ReasoningOptions | None = None
+    reasoning: OpenAIReasoningOptions | None = None
     text: TextOptions | None = None
     tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     store: bool | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ResponsesStreamOptions | None = None
     include: list[Include] | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: CacheOptions | None = None
@@ -276,15 +279,15 @@ class ResponsesRequest(Strict):
     def items(self) -> list[Any]:
         """The input's items; a string is one message of a person's."""
         if isinstance(self.input, str):
-            return [Message(role="user", content=self.input)]
+            return [OpenAIMessage(role="user", content=self.input)]
         return self.input or []
 
     @property
-    def functions(self) -> list[Function]:
+    def functions(self) -> list[OpenAIFunctionTool]:
         """The functions that are offered."""
-        return [tool for tool in self.tools or () if isinstance(tool, Function)]
+        return [tool for tool in self.tools or () if isinstance(tool, OpenAIFunctionTool)]
 
     @property
     def searches(self) -> bool:
         """Whether the hosted search is offered."""
-        return any(isinstance(tool, WebSearch) for tool in self.tools or ())
+        return any(isinstance(tool, OpenAIWebSearch) for tool in self.tools or ())

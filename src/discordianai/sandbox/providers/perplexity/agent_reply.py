@@ -10,10 +10,14 @@ from discordianai.sandbox.providers import calling
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES
 from discordianai.sandbox.providers.model_catalog import OLD_PRESETS, PRESETS
 from discordianai.sandbox.providers.openai.responses_reply import COMMENTARY, DECLINED
-from discordianai.sandbox.providers.perplexity.agent_request import AgentRequest, Chosen, Function
-from discordianai.sandbox.providers.provider_faults import Fault, Kind, Shape
-from discordianai.sandbox.providers.scripted_answers import Answer, Source, compose, pieces_of
-from discordianai.sandbox.providers.scripted_stream import Json, Pause, Question, Step
+from discordianai.sandbox.providers.perplexity.agent_request import (
+    AgentRequest,
+    PerplexityFunctionTool,
+    PerplexityToolChoice,
+)
+from discordianai.sandbox.providers.provider_faults import ErrorShape, Fault, FaultKind
+from discordianai.sandbox.providers.scripted_answers import ScriptedAnswer, ScriptedSource, compose, pieces_of
+from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, Step, StepDelay
 
 SEARCH_TOKENS = 2700
 """What the found text adds to the input."""
@@ -25,7 +29,12 @@ class AgentReply:
     """One answer of Perplexity's, as its fault has it."""
 
     def __init__(
-        self, response_id: str, request: AgentRequest, body: Json, question: Question, fault: Fault | None
+        self,
+        response_id: str,
+        request: AgentRequest,
+        body: Json,
+        question: AcceptedQuestion,
+        fault: Fault | None,
     ):
         self.id = response_id
         self._request = request
@@ -60,11 +69,11 @@ class AgentReply:
         """See `Script`: the error stands at the top level, without a response beside it."""
         error = _error(fault)
         match fault.shape:
-            case Shape.NESTED:
+            case ErrorShape.NESTED:
                 return [{"type": "error", "error": {**error, "code": fault.status}}]
-            case Shape.FLAT:
+            case ErrorShape.FLAT:
                 return [{**error, "type": "error"}]
-            case Shape.USUAL | Shape.FAILED:
+            case ErrorShape.USUAL | ErrorShape.FAILED:
                 return [{"type": "response.failed", "error": error}]
 
     def failed(self, fault: Fault) -> Json:
@@ -82,47 +91,47 @@ class AgentReply:
     def _answer(self) -> Iterator[Step]:
         searches = self._looks_things_up()
         answer = self._made(searches)
-        if self._kind is Kind.REASONING:
+        if self._kind is FaultKind.REASONING:
             yield Step({"type": "response.reasoning.started", "thought": "Thinking about the question..."})
         for number, found in enumerate(_split(answer.sources, self._kind) if searches else ()):
             yield from self._search(found, number)
-        if self._kind is Kind.REASONING:
+        if self._kind is FaultKind.REASONING:
             yield Step({"type": "response.reasoning.stopped", "thought": "Finished thinking."})
-        if self._kind is Kind.THOUGHT_ONLY:
+        if self._kind is FaultKind.THOUGHT_ONLY:
             self._ending = ("incomplete", "max_output_tokens")
             return
-        if self._kind is Kind.TWO_MESSAGES:
+        if self._kind is FaultKind.TWO_MESSAGES:
             yield from self._message(COMMENTARY)
         yield from self._message(self._cut(answer.text))
 
-    def _made(self, searches: bool) -> Answer:
+    def _made(self, searches: bool) -> ScriptedAnswer:
         match self._kind:
-            case Kind.EMPTY:
-                return Answer("")
-            case Kind.REFUSAL:
-                return Answer(DECLINED)
-            case Kind.UNCITED:
+            case FaultKind.EMPTY:
+                return ScriptedAnswer("")
+            case FaultKind.REFUSAL:
+                return ScriptedAnswer(DECLINED)
+            case FaultKind.UNCITED:
                 cited = compose("Perplexity", self._question, self._earlier, sources=True)
                 plain = compose("Perplexity", self._question, self._earlier, sources=False)
-                return Answer(plain.text, cited.sources)
+                return ScriptedAnswer(plain.text, cited.sources)
             case _:
                 return compose("Perplexity", self._question, self._earlier, sources=searches)
 
     def _cut(self, text: str) -> str:
         limit = self._request.max_output_tokens
         room = None if limit is None else 4 * max(16, limit)
-        if self._kind is Kind.FILTER:
+        if self._kind is FaultKind.FILTER:
             self._ending = ("incomplete", "content_filter")
             return text[: len(text) // 2]
         over = room is not None and len(text) > room
-        if self._kind is Kind.LENGTH or (over and self._kind is not Kind.LENGTH_UNTOLD):
+        if self._kind is FaultKind.LENGTH or (over and self._kind is not FaultKind.LENGTH_UNTOLD):
             self._ending = ("incomplete", "max_output_tokens")
         return text if room is None else text[:room]
 
-    def _called(self) -> Function | None:
+    def _called(self) -> PerplexityFunctionTool | None:
         """The function of ours that the model calls instead of answering."""
         offered, choice = self._request.functions, self._request.tool_choice
-        if isinstance(choice, Chosen) and choice.type == "function":
+        if isinstance(choice, PerplexityToolChoice) and choice.type == "function":
             return next((function for function in offered if choice.name in (None, function.name)), None)
         if not offered or choice == "none" or self._kind in _SHAPES:
             return None
@@ -131,14 +140,20 @@ class AgentReply:
     def _looks_things_up(self) -> bool:
         """A preset searches always; a model only with the tool, and surely only where that is forced."""
         request, choice = self._request, self._request.tool_choice
-        if choice == "none" or request.max_tool_calls == 0 or self._kind in (Kind.NO_SOURCES, Kind.REFUSAL):
+        if (
+            choice == "none"
+            or request.max_tool_calls == 0
+            or self._kind in (FaultKind.NO_SOURCES, FaultKind.REFUSAL)
+        ):
             return False
         if request.chosen_preset is not None:
             return True
         if not any(tool.type == "web_search" for tool in request.tools or ()):
             return False
-        forced = choice == "required" or (isinstance(choice, Chosen) and choice.type == "web_search")
-        told = self._kind in (Kind.SEARCHES, Kind.CLASHING_IDS, Kind.UNCITED)
+        forced = choice == "required" or (
+            isinstance(choice, PerplexityToolChoice) and choice.type == "web_search"
+        )
+        told = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
         return forced or told or calling.wants_the_web(self._question)
 
     def _search(self, found: list[Json], number: int) -> Iterator[Step]:
@@ -158,16 +173,16 @@ class AgentReply:
         self._output.append(item)
         yield Step({"type": "response.output_item.done", "output_index": index, "item": item})
 
-    def _call(self, function: Function) -> Iterator[Step]:
+    def _call(self, function: PerplexityFunctionTool) -> Iterator[Step]:
         """A function of ours comes whole: there are no events for its arguments."""
         arguments = calling.arguments_for(self._question, function.parameters)
         item = {"type": "function_call", "id": f"fc_{uuid.uuid4()}", "call_id": f"call_{uuid.uuid4()}"}
         item |= {"name": function.name, "arguments": arguments, "status": "completed"}
         at = {"output_index": len(self._output), "item": item}
         self._written += len(arguments)
-        yield Step({"type": "response.output_item.added", **at}, Pause.FIRST)
+        yield Step({"type": "response.output_item.added", **at}, StepDelay.FIRST)
         self._output.append(item)
-        yield Step({"type": "response.output_item.done", **at}, Pause.PIECE)
+        yield Step({"type": "response.output_item.done", **at}, StepDelay.PIECE)
 
     def _message(self, text: str) -> Iterator[Step]:
         index = len(self._output)
@@ -175,10 +190,10 @@ class AgentReply:
         item |= {"status": "completed", "content": None}
         at = {"item_id": item["id"], "output_index": index, "content_index": 0}
         yield Step(
-            {"type": "response.output_item.added", "output_index": index, "item": dict(item)}, Pause.FIRST
+            {"type": "response.output_item.added", "output_index": index, "item": dict(item)}, StepDelay.FIRST
         )
         for piece in pieces_of(text):
-            yield Step({"type": "response.output_text.delta", **at, "delta": piece}, Pause.PIECE)
+            yield Step({"type": "response.output_text.delta", **at, "delta": piece}, StepDelay.PIECE)
         yield Step({"type": "response.output_text.done", **at, "text": text})
         item["content"] = [{"type": "output_text", "text": text, "annotations": []}]
         self._written += len(text)
@@ -198,7 +213,7 @@ class AgentReply:
         asked = self._asked + SEARCH_TOKENS * self._searches
         said = self._written // 4
         limit = self._request.max_output_tokens
-        if self._kind in (Kind.LENGTH_UNTOLD, Kind.THOUGHT_ONLY) and limit is not None:
+        if self._kind in (FaultKind.LENGTH_UNTOLD, FaultKind.THOUGHT_ONLY) and limit is not None:
             said = limit
         cost, searched = asked * 1e-7, SEARCH_COST * self._searches
         usage: Json = {
@@ -267,20 +282,28 @@ class AgentReply:
 _ECHOED = ("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key")
 
 _SHAPES = frozenset(
-    {Kind.EMPTY, Kind.LENGTH, Kind.FILTER, Kind.REFUSAL, Kind.TWO_MESSAGES, Kind.SEARCHES, Kind.CLASHING_IDS}
+    {
+        FaultKind.EMPTY,
+        FaultKind.LENGTH,
+        FaultKind.FILTER,
+        FaultKind.REFUSAL,
+        FaultKind.TWO_MESSAGES,
+        FaultKind.SEARCHES,
+        FaultKind.CLASHING_IDS,
+    }
 )
 """Faults that shape the text, so that there has to be one."""
 
 
-def _split(sources: tuple[Source, ...], kind: Kind | None) -> list[list[Json]]:
+def _split(sources: tuple[ScriptedSource, ...], kind: FaultKind | None) -> list[list[Json]]:
     """What each search finds: the ids go on from one to the next, unless they are to clash."""
     found = [_result(number, source) for number, source in enumerate(sources, start=1)]
-    if kind is Kind.CLASHING_IDS:
+    if kind is FaultKind.CLASHING_IDS:
         return [found[:1], [{**result, "id": result["id"] - 1} for result in found[1:]]]
-    return [found[:1], found[1:]] if kind is Kind.SEARCHES else [found]
+    return [found[:1], found[1:]] if kind is FaultKind.SEARCHES else [found]
 
 
-def _result(number: int, source: Source) -> Json:
+def _result(number: int, source: ScriptedSource) -> Json:
     result = {"id": number, "title": source.title, "url": source.url, "snippet": source.snippet}
     return {**result, "source": "web", "date": source.date, "last_updated": source.date}
 

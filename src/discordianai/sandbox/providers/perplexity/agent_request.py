@@ -10,17 +10,17 @@ Status = Literal["in_progress", "completed", "incomplete"]
 Size = Literal["low", "medium", "high"]
 
 
-class InputText(Strict):
+class PerplexityText(Strict):
     type: Literal["input_text"]
     text: str
 
 
-class InputImage(Strict):
+class PerplexityImage(Strict):
     type: Literal["input_image"]
     image_url: str
 
 
-class InputFile(Strict):
+class PerplexityFile(Strict):
     type: Literal["input_file"]
     file_data: str | None = None
     file_url: str | None = None
@@ -28,20 +28,20 @@ class InputFile(Strict):
 
 
 Part = Annotated[
-    Annotated[InputText, form("input_text")]
-    | Annotated[InputImage, form("input_image")]
-    | Annotated[InputFile, form("input_file")],
+    Annotated[PerplexityText, form("input_text")]
+    | Annotated[PerplexityImage, form("input_image")]
+    | Annotated[PerplexityFile, form("input_file")],
     by_type(),
 ]
 
 
-class Message(Strict):
+class PerplexityMessage(Strict):
     type: Literal["message"] | None = None
     role: Literal["user", "assistant", "system", "developer"]
     content: Annotated[Text | Annotated[list[Part], form("parts")], string_or("parts")]
 
 
-class FunctionCall(Strict):
+class PerplexityFunctionCall(Strict):
     type: Literal["function_call"]
     call_id: str
     name: str
@@ -56,11 +56,11 @@ class ResultImage(Strict):
 
 
 ResultPart = Annotated[
-    Annotated[InputText, form("input_text")] | Annotated[ResultImage, form("input_image")], by_type()
+    Annotated[PerplexityText, form("input_text")] | Annotated[ResultImage, form("input_image")], by_type()
 ]
 
 
-class FunctionCallOutput(Strict):
+class PerplexityFunctionCallOutput(Strict):
     type: Literal["function_call_output"]
     call_id: str
     output: Annotated[Text | Annotated[list[ResultPart], form("parts")], string_or("parts")]
@@ -70,7 +70,7 @@ class FunctionCallOutput(Strict):
     thought_signature: str | None = None
 
 
-class SummaryText(Strict):
+class PerplexitySummaryText(Strict):
     type: Literal["summary_text"]
     text: str
 
@@ -80,9 +80,9 @@ class ReasoningText(Strict):
     text: str
 
 
-class Reasoning(Strict):
+class PerplexityReasoningItem(Strict):
     type: Literal["reasoning"]
-    summary: list[SummaryText]
+    summary: list[PerplexitySummaryText]
     content: list[ReasoningText] | None = None
     encrypted_content: str | None = None
     id: str | None = None
@@ -90,15 +90,15 @@ class Reasoning(Strict):
 
 
 InputItem = Annotated[
-    Annotated[Message, form("message")]
-    | Annotated[FunctionCall, form("function_call")]
-    | Annotated[FunctionCallOutput, form("function_call_output")]
-    | Annotated[Reasoning, form("reasoning")],
+    Annotated[PerplexityMessage, form("message")]
+    | Annotated[PerplexityFunctionCall, form("function_call")]
+    | Annotated[PerplexityFunctionCallOutput, form("function_call_output")]
+    | Annotated[PerplexityReasoningItem, form("reasoning")],
     by_type(lambda _: "message"),
 ]
 
 
-class Filters(Strict):
+class PerplexitySearchFilters(Strict):
     search_domain_filter: Annotated[list[str], Field(max_length=20)] | None = None
     search_recency_filter: Literal["hour", "day", "week", "month", "year"] | None = None
     search_after_date_filter: str | None = None
@@ -107,7 +107,7 @@ class Filters(Strict):
     last_updated_before_filter: str | None = None
 
 
-class Location(Strict):
+class PerplexityLocation(Strict):
     city: str | None = None
     country: str | None = None
     region: str | None = None
@@ -115,12 +115,12 @@ class Location(Strict):
     longitude: float | None = None
 
 
-class WebSearch(Strict):
+class PerplexityWebSearch(Strict):
     type: Literal["web_search"]
-    filters: Filters | None = None
+    filters: PerplexitySearchFilters | None = None
     search_context_size: Size | None = None
     search_type: Literal["web", "fast"] | None = None
-    user_location: Location | None = None
+    user_location: PerplexityLocation | None = None
     max_tokens: int | None = None
     max_tokens_per_page: int | None = None
     max_results: int | None = None
@@ -131,7 +131,7 @@ class FetchUrl(Strict):
     max_urls: Annotated[int, Field(ge=1, le=10)] | None = None
 
 
-class Function(Strict):
+class PerplexityFunctionTool(Strict):
     type: Literal["function"]
     name: str
     description: str | None = None
@@ -140,23 +140,23 @@ class Function(Strict):
 
 
 Tool = Annotated[
-    Annotated[WebSearch, form("web_search")]
+    Annotated[PerplexityWebSearch, form("web_search")]
     | Annotated[FetchUrl, form("fetch_url")]
-    | Annotated[Function, form("function")],
+    | Annotated[PerplexityFunctionTool, form("function")],
     by_type(),
 ]
 
 
-class Chosen(Strict):
+class PerplexityToolChoice(Strict):
     type: Literal["web_search", "fetch_url", "function"]
     name: str | None = None
 
 
-class ReasoningOptions(Strict):
+class PerplexityReasoningOptions(Strict):
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
 
 
-class StreamOptions(Strict):
+class AgentStreamOptions(Strict):
     include_usage: bool | None = None
 
 
@@ -192,7 +192,7 @@ class AgentRequest(Strict):
     tool_choice: (
         Annotated[
             Annotated[Literal["none", "auto", "required"], form("string")]
-            | Annotated[Chosen, form("chosen")],
+            | Annotated[PerplexityToolChoice, form("chosen")],
             string_or("chosen"),
         ]
         | None
@@ -201,7 +201,7 @@ class AgentRequest(Strict):
     max_tool_calls: int | None = None
     max_output_tokens: int | None = None
     max_steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    reasoning: ReasoningOptions | None = None
+    reasoning: PerplexityReasoningOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     language_preference: str | None = None
@@ -210,7 +210,7 @@ class AgentRequest(Strict):
     prompt_cache_key: str | None = None
     store: bool | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: AgentStreamOptions | None = None
     background: Literal[False] | None = None
     previous_response_id: str | None = None
     skills: list[dict[str, Any]] | None = None
@@ -221,12 +221,16 @@ class AgentRequest(Strict):
     @property
     def items(self) -> list[Any]:
         """The input's items; a string is one message of a person's."""
-        return [Message(role="user", content=self.input)] if isinstance(self.input, str) else self.input
+        return (
+            [PerplexityMessage(role="user", content=self.input)]
+            if isinstance(self.input, str)
+            else self.input
+        )
 
     @property
-    def functions(self) -> list[Function]:
+    def functions(self) -> list[PerplexityFunctionTool]:
         """The functions that are offered."""
-        return [tool for tool in self.tools or () if isinstance(tool, Function)]
+        return [tool for tool in self.tools or () if isinstance(tool, PerplexityFunctionTool)]
 
     @property
     def chosen_preset(self) -> str | None:

@@ -8,16 +8,16 @@ from discordianai.sandbox.providers.model_catalog import BLIND, OLD_PRESETS, PER
 from discordianai.sandbox.providers.openai.openai_rules import is_base64
 from discordianai.sandbox.providers.perplexity.agent_request import (
     AgentRequest,
-    Chosen,
-    FunctionCall,
-    FunctionCallOutput,
-    InputFile,
-    InputImage,
-    Message,
-    WebSearch,
+    PerplexityFile,
+    PerplexityFunctionCall,
+    PerplexityFunctionCallOutput,
+    PerplexityImage,
+    PerplexityMessage,
+    PerplexityToolChoice,
+    PerplexityWebSearch,
 )
 from discordianai.sandbox.providers.provider_faults import NO_IMAGES
-from discordianai.sandbox.providers.strict_schema import Mistake, Wrong, type_of
+from discordianai.sandbox.providers.strict_schema import Mistake, MistakeKind, type_of
 
 RESERVED = frozenset(
     {
@@ -46,14 +46,14 @@ def refusal(mistake: Mistake) -> ApiError:
     """How Perplexity words what breaks its types: as the decoder of its language does."""
     name = mistake.name
     match mistake.wrong:
-        case Wrong.UNKNOWN:
+        case MistakeKind.UNKNOWN:
             return bad("invalid_request", name, f'invalid request body: json: unknown field "{name}"')
-        case Wrong.TYPE:
+        case MistakeKind.TYPE:
             got = _JSON_TYPES.get(type_of(mistake.value), type_of(mistake.value).split()[-1])
             wanted = _GO_TYPES.get(mistake.wanted, mistake.wanted.split()[-1])
             said = f"json: cannot unmarshal {got} into Go struct field {mistake.path} of type {wanted}"
             return bad("invalid_request", name, f"invalid request body: {said}")
-        case Wrong.MISSING:
+        case MistakeKind.MISSING:
             return bad("invalid_request", name, f"{mistake.path} is required")
         case _:
             return bad("invalid_parameter", name, f"{mistake.path} must be {mistake.wanted}")
@@ -102,11 +102,11 @@ def _no_reserved_names(request: AgentRequest) -> None:
 
 def _the_chosen_tool_is_offered(request: AgentRequest) -> None:
     choice = request.tool_choice
-    if isinstance(choice, Chosen) and not _is_offered(request, choice):
+    if isinstance(choice, PerplexityToolChoice) and not _is_offered(request, choice):
         raise bad("invalid_request", "tool_choice", "tool_choice names a tool that is not in tools")
 
 
-def _is_offered(request: AgentRequest, choice: Chosen) -> bool:
+def _is_offered(request: AgentRequest, choice: PerplexityToolChoice) -> bool:
     preset = request.chosen_preset is not None and choice.type == "web_search"
     return preset or any(
         tool.type == choice.type and (choice.name is None or getattr(tool, "name", None) == choice.name)
@@ -115,8 +115,8 @@ def _is_offered(request: AgentRequest, choice: Chosen) -> bool:
 
 
 def _calls_have_outputs(request: AgentRequest) -> None:
-    calls = {item.call_id for item in request.items if isinstance(item, FunctionCall)}
-    outputs = {item.call_id for item in request.items if isinstance(item, FunctionCallOutput)}
+    calls = {item.call_id for item in request.items if isinstance(item, PerplexityFunctionCall)}
+    outputs = {item.call_id for item in request.items if isinstance(item, PerplexityFunctionCallOutput)}
     for lonely in sorted(calls ^ outputs):
         said = f"no tool call found for call_id {lonely}"
         if lonely in calls:
@@ -131,15 +131,15 @@ def _needs_a_limit(request: AgentRequest) -> None:
 
 def _pictures_and_files(request: AgentRequest) -> None:
     for item in request.items:
-        if isinstance(item, Message) and not isinstance(item.content, str):
+        if isinstance(item, PerplexityMessage) and not isinstance(item.content, str):
             for part in item.content:
-                if isinstance(part, InputImage):
+                if isinstance(part, PerplexityImage):
                     _picture(part, request.model)
-                elif isinstance(part, InputFile):
+                elif isinstance(part, PerplexityFile):
                     _file(part)
 
 
-def _picture(part: InputImage, model: str | None) -> None:
+def _picture(part: PerplexityImage, model: str | None) -> None:
     if model in BLIND:
         raise bad("invalid_request", "image_url", NO_IMAGES)
     found = _IMAGE.fullmatch(part.image_url)
@@ -147,14 +147,14 @@ def _picture(part: InputImage, model: str | None) -> None:
         raise bad("invalid_request", "image_url", "image_url must be an https URL or a data URI")
 
 
-def _file(part: InputFile) -> None:
+def _file(part: PerplexityFile) -> None:
     if (part.file_data is None) == (part.file_url is None):
         raise bad("invalid_request", "input_file", "exactly one of file_data and file_url is required")
 
 
 def _search_filters(request: AgentRequest) -> None:
     for tool in request.tools or ():
-        if not isinstance(tool, WebSearch) or tool.filters is None:
+        if not isinstance(tool, PerplexityWebSearch) or tool.filters is None:
             continue
         for domain in tool.filters.search_domain_filter or ():
             if not _DOMAIN.fullmatch(domain):

@@ -8,7 +8,7 @@ from enum import Enum, auto
 import trio
 
 
-class State(Enum):
+class RunState(Enum):
     """How far a run is."""
 
     RUNNING = auto()
@@ -32,12 +32,12 @@ class Run:
     """Set when it is cancelled: what is sent to its reader ends."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> RunState:
         """With nobody reading, it is finished after its length."""
         if self.cancelled_at is not None:
-            return State.CANCELLED
+            return RunState.CANCELLED
         over = self.dropped_at is not None and time.monotonic() >= self.started + self.length
-        return State.FINISHED if over or self.finished is not None else State.RUNNING
+        return RunState.FINISHED if over or self.finished is not None else RunState.RUNNING
 
     def cancel(self) -> None:
         """End it, and the stream of whoever still reads."""
@@ -66,12 +66,12 @@ class Runs:
     @property
     def billed(self) -> int:
         """How many ran to their end, with a reader or without."""
-        return sum(run.state is State.FINISHED for run in self._all.values())
+        return sum(run.state is RunState.FINISHED for run in self._all.values())
 
     @property
     def running(self) -> int:
         """How many have not ended yet."""
-        return sum(run.state is State.RUNNING for run in self._all.values())
+        return sum(run.state is RunState.RUNNING for run in self._all.values())
 
 
 def new_id() -> str:

@@ -2,15 +2,15 @@
 
 import json
 
-from discordianai.sandbox.providers.scripted_stream import Framing, Json
+from discordianai.sandbox.providers.scripted_stream import EventFraming, Json
 
 _MISSING = (2, 17, 19)
 """Numbers that the recorded streams lack, of each twenty."""
 
 
-def framing(*, event_lines: bool) -> Framing:
+def framing(*, event_lines: bool) -> EventFraming:
     """A stream of `POST /v1/agent`: its signs of life are empty lines."""
-    return Framing(
+    return EventFraming(
         "text/event-stream", dump=dump, number=sequence_number, event_lines=event_lines, keep_alive=b"\n"
     )
 

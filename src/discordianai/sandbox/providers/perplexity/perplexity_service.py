@@ -3,24 +3,28 @@
 import re
 import time
 
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.model_catalog import PERPLEXITY
 from discordianai.sandbox.providers.openai.openai_rules import tokens_of
 from discordianai.sandbox.providers.options import Rate, ServiceOptions
 from discordianai.sandbox.providers.perplexity import agent_rules
 from discordianai.sandbox.providers.perplexity.agent_reply import AgentReply
-from discordianai.sandbox.providers.perplexity.agent_request import AgentRequest, InputText, Message
-from discordianai.sandbox.providers.perplexity.agent_runs import Run, Runs, State, new_id
+from discordianai.sandbox.providers.perplexity.agent_request import (
+    AgentRequest,
+    PerplexityMessage,
+    PerplexityText,
+)
+from discordianai.sandbox.providers.perplexity.agent_runs import Run, Runs, RunState, new_id
 from discordianai.sandbox.providers.perplexity.framing import framing
-from discordianai.sandbox.providers.provider_faults import Fault, Kind
+from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
 from discordianai.sandbox.providers.provider_service import Headers, ProviderService, streams
-from discordianai.sandbox.providers.scripted_stream import Json, Pause, Question
+from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, StepDelay
 from discordianai.sandbox.providers.strict_schema import parse
 
 _ASKED = ("/v1/agent", "/v1/responses")
 _CANCEL = re.compile(r"/v1/(?:agent|responses)/([^/]+)/cancel")
-BREAKS = frozenset({Kind.CUT, Kind.ABORT, Kind.END, Kind.HALF_CHARACTER})
+BREAKS = frozenset({FaultKind.CUT, FaultKind.ABORT, FaultKind.END, FaultKind.HALF_CHARACTER})
 """What breaks the stream, while the run goes on."""
 
 _ENDED = ("/chat/completions", "/v1/sonar", "/v1/chat/completions")
@@ -62,7 +66,7 @@ class PerplexityService(ProviderService):
         """See `ProviderService.rates`."""
         return self.options.perplexity_rates
 
-    async def route(self, exchange: Exchange, path: str, data: bytes) -> None:
+    async def route(self, exchange: ServerExchange, path: str, data: bytes) -> None:
         """See `ProviderService.route`."""
         if (exchange.method, path) == ("GET", "/v1/models"):  # needs no key
             listed = [
@@ -82,15 +86,15 @@ class PerplexityService(ProviderService):
             said = "This endpoint has been discontinued. Use the Agent API." if ended else "Not found"
             raise ApiError(404, message=said)
 
-    async def _run(self, exchange: Exchange, path: str, body: Json) -> None:
+    async def _run(self, exchange: ServerExchange, path: str, body: Json) -> None:
         """Answer a question: as a run, which goes on when its reader leaves, until it is cancelled."""
         request = parse(AgentRequest, body, agent_rules.refusal, unknown_first=True)
         agent_rules.check(request)
         tokens = tokens_of([body.get("instructions"), body.get("input")])
         framed = framing(event_lines=self.options.event_lines)
-        question = Question(said_by_people(request), bool(request.stream), tokens, framed)
+        question = AcceptedQuestion(said_by_people(request), bool(request.stream), tokens, framed)
         fault = self.admit(path, body, question)
-        if fault and fault.kind is Kind.RAW:
+        if fault and fault.kind is FaultKind.RAW:
             await self.send_raw(exchange, fault)
         else:
             script = AgentReply(new_id(), request, body, question, fault)
@@ -100,7 +104,12 @@ class PerplexityService(ProviderService):
         self.answered += 1
 
     async def _follow(
-        self, exchange: Exchange, question: Question, run: Run, script: AgentReply, fault: Fault | None
+        self,
+        exchange: ServerExchange,
+        question: AcceptedQuestion,
+        run: Run,
+        script: AgentReply,
+        fault: Fault | None,
     ) -> None:
         """Send a run to its reader."""
         headers = self.headers(run.id.removeprefix("resp_"))
@@ -119,14 +128,14 @@ class PerplexityService(ProviderService):
             if fault is None or fault.kind not in BREAKS:
                 run.finished = time.monotonic()
         finally:
-            if run.state is State.RUNNING:
+            if run.state is RunState.RUNNING:
                 run.dropped_at = time.monotonic()
 
-    async def _cancel(self, exchange: Exchange, response_id: str) -> None:
+    async def _cancel(self, exchange: ServerExchange, response_id: str) -> None:
         run = self.runs.get(response_id)
         if run is None:
             raise ApiError(404, message=f"Response with id '{response_id}' not found.")
-        if run.state is not State.RUNNING:
+        if run.state is not RunState.RUNNING:
             said = f"Response with id '{response_id}' is already in a terminal state."
             # Not the client's mistake: it may have ended while the cancellation was on its way.
             raise ApiError(400, message=said, kind="invalid_request", provoked=True)
@@ -134,14 +143,14 @@ class PerplexityService(ProviderService):
         self.cancelled.append(response_id)
         await self.json(exchange, 200, {"response_id": response_id, "status": "cancelling"})
 
-    def _length(self, script: AgentReply, question: Question, fault: Fault | None) -> float:
+    def _length(self, script: AgentReply, question: AcceptedQuestion, fault: Fault | None) -> float:
         """How many seconds the run takes, with or without a reader."""
-        if fault is not None and fault.kind is Kind.STALL:
+        if fault is not None and fault.kind is FaultKind.STALL:
             return float("inf")
         if not question.stream:
             return self.options.first_token
         pace = self.pace.under(fault)
-        waits = {Pause.FIRST: pace.first, Pause.PIECE: pace.between, Pause.NONE: 0.0}
+        waits = {StepDelay.FIRST: pace.first, StepDelay.PIECE: pace.between, StepDelay.NONE: 0.0}
         return sum(waits[step.pause] for step in script.steps())
 
     def error_body(self, error: ApiError) -> Json:
@@ -156,7 +165,7 @@ class PerplexityService(ProviderService):
         """See `ProviderService.told`: without money, a key is not accepted here."""
         error = super().told(fault)
         error.param = error.param and error.param.rpartition(".")[2]
-        if fault.kind is Kind.QUOTA:
+        if fault.kind is FaultKind.QUOTA:
             error.status = 401
         return error
 
@@ -183,11 +192,11 @@ def said_by_people(request: AgentRequest) -> tuple[str, ...]:
     """What people said, message by message; of what has pictures and files in it, the first text."""
     said = []
     for item in request.items:
-        if isinstance(item, Message) and item.role == "user":
+        if isinstance(item, PerplexityMessage) and item.role == "user":
             texts = (
                 [item.content]
                 if isinstance(item.content, str)
-                else [part.text for part in item.content if isinstance(part, InputText)]
+                else [part.text for part in item.content if isinstance(part, PerplexityText)]
             )
             said.append(texts[0] if texts else "")
     return tuple(said)
