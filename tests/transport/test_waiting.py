@@ -6,8 +6,8 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
-from discordianai.transport.exchange import Phase, Timeouts
 from discordianai.transport.exchange import Exchange as Request
+from discordianai.transport.exchange import Phase, Timeouts
 from discordianai.transport.line import Line
 from discordianai.transport.records import Origin
 from discordianai.transport.timekeeper import Timekeeper

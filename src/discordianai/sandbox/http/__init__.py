@@ -3,8 +3,16 @@
 ASGI can neither cut an answer, nor reset a stream, nor say GOAWAY; here a handler can.
 """
 
-from discordianai.sandbox.http.server_interface import Handler, Headers, PeerGone, ServerExchange
-from discordianai.sandbox.http.socket_server import ClientConnection, Server, ServerOptions, open_server
+from discordianai.sandbox.http.server_interface import (
+    ClientConnection,
+    Handler,
+    Headers,
+    PeerGone,
+    Server,
+    ServerExchange,
+    ServerOptions,
+)
+from discordianai.sandbox.http.socket_server import open_server
 
 __all__ = [
     "ClientConnection",

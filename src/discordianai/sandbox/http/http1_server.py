@@ -3,8 +3,7 @@
 import h11
 import trio
 
-from discordianai.sandbox.http.server_interface import Headers, PeerGone, ServerExchange
-from discordianai.sandbox.http.socket_server import ClientConnection
+from discordianai.sandbox.http.server_interface import ClientConnection, Headers, PeerGone, ServerExchange
 
 READ_SIZE = 65_536
 

@@ -15,8 +15,14 @@ import h2.exceptions
 import h2.settings
 import trio
 
-from discordianai.sandbox.http.server_interface import Headers, PeerGone, ServerExchange
-from discordianai.sandbox.http.socket_server import CLOSE_TIMEOUT, ClientConnection, Server
+from discordianai.sandbox.http.server_interface import (
+    CLOSE_TIMEOUT,
+    ClientConnection,
+    Headers,
+    PeerGone,
+    Server,
+    ServerExchange,
+)
 
 READ_SIZE = 65_536
 SettingCodes = h2.settings.SettingCodes

@@ -1,9 +1,17 @@
-"""One request and its response, as a handler sees them, whichever protocol carries them."""
+"""What a handler and a test see of the server, whichever protocol carries the requests."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+import trio
 
 Headers = Iterable[tuple[str, str]]
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds that a connection may take to close in order."""
 
 
 class PeerGone(Exception):
@@ -11,7 +19,7 @@ class PeerGone(Exception):
 
 
 class ServerExchange(ABC):
-    """A request to be answered by a handler, which is cancelled when its client goes away."""
+    """One request and its response. Its handler is cancelled when the client goes away."""
 
     method: str
     path: str
@@ -54,7 +62,7 @@ class ServerExchange(ABC):
 
     @abstractmethod
     async def reset(self, error_code: int = 2) -> None:
-        """Break the exchange off: RST_STREAM in HTTP/2, a cut connection in HTTP/1.1.
+        """Abort the exchange: RST_STREAM in HTTP/2, a cut connection in HTTP/1.1.
 
         2 is INTERNAL_ERROR.
         """
@@ -62,3 +70,65 @@ class ServerExchange(ABC):
 
 Handler = Callable[[ServerExchange], Awaitable[None]]
 """Answers one exchange; runs in a task of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What the server offers and how it behaves. Sizes are in bytes, times in seconds."""
+
+    alpn: tuple[str, ...] = ("h2", "http/1.1")
+    max_concurrent_streams: int = 100
+    initial_window_size: int = 65_535
+    max_header_list_size: int = 65_536
+    answer_pings: bool = True
+    refuse_streams: int = 0
+    """How many of the first streams get REFUSED_STREAM."""
+    handshake_delay: float = 0.0
+
+
+class ClientConnection(ABC):
+    """A client's connection: what the client has done on it, and what a handler can do to it."""
+
+    protocol: str
+
+    def __init__(self, server: Server, stream: trio.abc.Stream) -> None:
+        self.server = server
+        self.stream = stream
+        self.streams_opened = 0
+        self.open_streams = 0
+        self.resets_received: list[int] = []
+        self.pings_received = 0
+        self.complaints: list[str] = []
+        """The client's protocol errors."""
+
+    @abstractmethod
+    async def serve(self) -> None:
+        """Serve until the connection ends."""
+
+    async def abort(self) -> None:
+        """Cut the connection without TLS's close_notify."""
+        await trio.aclose_forcefully(self.stream)
+
+
+@dataclass(eq=False)
+class Server:
+    """A running server; made by `open_server`."""
+
+    handler: Handler
+    options: ServerOptions
+    scheme: str
+    port: int = 0
+    connections: list[ClientConnection] = field(default_factory=list)
+    """Those that are open."""
+    closed: list[ClientConnection] = field(default_factory=list)
+    connections_opened: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as in `https://127.0.0.1:4443`."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def history(self) -> list[ClientConnection]:
+        """Every connection so far, closed ones first."""
+        return [*self.closed, *self.connections]
