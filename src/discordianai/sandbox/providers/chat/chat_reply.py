@@ -13,8 +13,8 @@ from discordianai.sandbox.providers.chat.chat_request import (
     ImagePart,
     TextPart,
 )
-from discordianai.sandbox.providers.openai.openai_rules import tokens_of
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
+from discordianai.sandbox.providers.request_items import count_tokens
 from discordianai.sandbox.providers.scripted_answers import compose, pieces_of
 from discordianai.sandbox.providers.scripted_stream import (
     AcceptedQuestion,
@@ -33,7 +33,7 @@ def question_of(request: ChatCompletionRequest, body: Json) -> AcceptedQuestion:
     framing = EventFraming("text/event-stream; charset=utf-8", end=b"data: [DONE]\n\n")
     people = [message.content for message in request.messages if message.role == "user"]
     said = tuple(_first_text(content) for content in people)
-    return AcceptedQuestion(said, bool(request.stream), tokens_of(body["messages"]), framing)
+    return AcceptedQuestion(said, bool(request.stream), count_tokens(body["messages"]), framing)
 
 
 def _first_text(content: str | list[TextPart | ImagePart] | None) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from discordianai.sandbox.providers.openai.responses_request import Effort, FunctionName
+from discordianai.sandbox.providers.request_items import Effort, FunctionName, ToolChoiceMode
 from discordianai.sandbox.providers.strict_schema import Strict, Text, by_type, form, string_or
 
 
@@ -118,8 +118,7 @@ class ChatCompletionRequest(Strict):
     tools: list[ChatTool] | None = None
     tool_choice: (
         Annotated[
-            Annotated[Literal["auto", "none", "required"], form("string")]
-            | Annotated[ChosenTool, form("chosen")],
+            Annotated[ToolChoiceMode, form("string")] | Annotated[ChosenTool, form("chosen")],
             string_or("chosen"),
         ]
         | None

@@ -1,8 +1,5 @@
 """What OpenAI asks of a request beyond its types; each rule is a function that raises `ApiError`."""
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +9,11 @@ from discordianai.sandbox.providers.model_catalog import OPENAI, OpenAIModel
 from discordianai.sandbox.providers.openai.responses_request import (
     ChosenFunction,
     OpenAIFile,
-    OpenAIFunctionCall,
-    OpenAIFunctionCallOutput,
     OpenAIImage,
     OpenAIMessage,
     ResponsesRequest,
 )
+from discordianai.sandbox.providers.request_items import is_base64, unpaired_calls
 from discordianai.sandbox.providers.strict_schema import Mistake, MistakeKind, type_of
 
 _IMAGE = re.compile(r"https?://\S+|data:image/(png|jpe?g|webp|gif);base64,(?P<data>.*)", re.DOTALL)
@@ -114,14 +110,11 @@ def _nothing_is_continued(request: ResponsesRequest, _: OpenAIModel) -> None:
 
 
 def _calls_have_outputs(request: ResponsesRequest, _: OpenAIModel) -> None:
-    calls = [item.call_id for item in request.items if isinstance(item, OpenAIFunctionCall)]
-    outputs = [item.call_id for item in request.items if isinstance(item, OpenAIFunctionCallOutput)]
-    for call in calls:
-        if call not in outputs:
-            raise bad(None, "input", f"No tool output found for function call {call}.")
-    for output in outputs:
-        if output not in calls:
-            raise bad(None, "input", f"No tool call found for function call output with call_id {output}.")
+    without_output, without_call = unpaired_calls(request.items)
+    for call in without_output:
+        raise bad(None, "input", f"No tool output found for function call {call}.")
+    for output in without_call:
+        raise bad(None, "input", f"No tool call found for function call output with call_id {output}.")
 
 
 def _pictures_and_files(request: ResponsesRequest, _: OpenAIModel) -> None:
@@ -163,15 +156,6 @@ def _file(part: OpenAIFile, path: str) -> None:
     if not found or not is_base64(found["data"]):
         said = f"Invalid '{path}.file_data'. Expected a base64-encoded data URL with a MIME type."
         raise bad("invalid_value", f"{path}.file_data", said)
-
-
-def is_base64(data: str | None) -> bool:
-    """Whether it is; nothing at all is, too."""
-    try:
-        base64.b64decode(data or "", validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
 
 
 def _functions_are_strict(request: ResponsesRequest, _: OpenAIModel) -> None:
@@ -216,9 +200,3 @@ RULES: tuple[Callable[[ResponsesRequest, OpenAIModel], None], ...] = (
     _the_chosen_tool_is_offered,
     _no_search_without_thought,
 )
-
-
-def tokens_of(said: object) -> int:
-    """Four characters are a token here; a picture's or a file's bytes are not read as text."""
-    text = re.sub(r"base64,[A-Za-z0-9+/=]*", "", json.dumps(said))
-    return len(text) // 4

@@ -10,10 +10,11 @@ from discordianai.sandbox.providers.model_catalog import OPENAI
 from discordianai.sandbox.providers.openai import openai_rules
 from discordianai.sandbox.providers.openai.chat import check_chat
 from discordianai.sandbox.providers.openai.responses_reply import ResponsesReply
-from discordianai.sandbox.providers.openai.responses_request import InputText, OpenAIMessage, ResponsesRequest
+from discordianai.sandbox.providers.openai.responses_request import ResponsesRequest
 from discordianai.sandbox.providers.options import Rate
 from discordianai.sandbox.providers.provider_service import Headers, ProviderService
 from discordianai.sandbox.providers.request_budget import MINUTE, duration
+from discordianai.sandbox.providers.request_items import count_tokens, user_texts
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, EventFraming, Json
 from discordianai.sandbox.providers.strict_schema import parse
 
@@ -94,12 +95,12 @@ class OpenAIService(ProviderService):
 
     async def _respond(self, exchange: ServerExchange, path: str, body: Json) -> None:
         request = parse(ResponsesRequest, body, openai_rules.refusal)
-        tokens = openai_rules.tokens_of([body.get("instructions"), body.get("input")])
+        tokens = count_tokens([body.get("instructions"), body.get("input")])
         openai_rules.check(request, tokens)
         framing = EventFraming(
             "text/event-stream; charset=utf-8", number=lambda n: n, event_lines=self.options.event_lines
         )
-        question = AcceptedQuestion(said_by_people(request), bool(request.stream), tokens, framing)
+        question = AcceptedQuestion(user_texts(request.items), bool(request.stream), tokens, framing)
         fault = self.admit(path, body, question)
         await self.send(exchange, question, ResponsesReply(request, body, question, fault), fault)
 
@@ -109,17 +110,3 @@ class OpenAIService(ProviderService):
         question = question_of(request, body)
         fault = self.admit(path, body, question)
         await self.send(exchange, question, ChatReply(self.label, request, question, fault), fault)
-
-
-def said_by_people(request: ResponsesRequest) -> tuple[str, ...]:
-    """What people said, message by message; of what has pictures and files in it, the first text."""
-    said = []
-    for item in request.items:
-        if isinstance(item, OpenAIMessage) and item.role == "user":
-            texts = (
-                [item.content]
-                if isinstance(item.content, str)
-                else [part.text for part in item.content if isinstance(part, InputText)]
-            )
-            said.append(texts[0] if texts else "")
-    return tuple(said)

@@ -4,16 +4,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from discordianai.sandbox.providers.request_items import (
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    FunctionName,
+    FunctionTool,
+    InputFile,
+    InputMessage,
+    InputText,
+    ItemStatus,
+    ReasoningItem,
+    ReasoningOptions,
+    ToolChoiceMode,
+)
 from discordianai.sandbox.providers.strict_schema import Strict, Text, by_type, form, string_or
-
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-Status = Literal["in_progress", "completed", "incomplete"]
-FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-
-
-class InputText(Strict):
-    type: Literal["input_text"]
-    text: str
 
 
 class OpenAIImage(Strict):
@@ -23,12 +27,8 @@ class OpenAIImage(Strict):
     detail: Literal["low", "high", "auto", "original"] | None = None
 
 
-class OpenAIFile(Strict):
-    type: Literal["input_file"]
-    filename: str | None = None
-    file_data: str | None = None
+class OpenAIFile(InputFile):
     file_id: str | None = None
-    file_url: str | None = None
     detail: Literal["auto", "low", "high"] | None = None
 
 
@@ -39,7 +39,7 @@ class OutputText(Strict):
     logprobs: list[dict[str, Any]] | None = None
 
 
-class Refusal(Strict):
+class OutputRefusal(Strict):
     type: Literal["refusal"]
     refusal: str
 
@@ -51,59 +51,35 @@ InputPart = Annotated[
     by_type(),
 ]
 OutputPart = Annotated[
-    Annotated[OutputText, form("output_text")] | Annotated[Refusal, form("refusal")], by_type()
+    Annotated[OutputText, form("output_text")] | Annotated[OutputRefusal, form("refusal")], by_type()
 ]
 
 
-class OpenAIMessage(Strict):
-    """What a person or the operator says."""
+class OpenAIMessage(InputMessage[InputPart]):
+    """A message of the user or of the operator."""
 
-    type: Literal["message"] | None = None
     role: Literal["user", "system", "developer"]
-    content: Annotated[Text | Annotated[list[InputPart], form("parts")], string_or("parts")]
-    status: Status | None = None
+    status: ItemStatus | None = None
     id: str | None = None
 
 
-class AssistantMessage(Strict):
-    """What the model said before."""
+class OpenAIAssistantMessage(InputMessage[OutputPart]):
+    """An earlier answer of the model."""
 
-    type: Literal["message"] | None = None
     role: Literal["assistant"]
-    content: Annotated[Text | Annotated[list[OutputPart], form("parts")], string_or("parts")]
     phase: Literal["commentary", "final_answer"] | None = None
-    status: Status | None = None
+    status: ItemStatus | None = None
     id: str | None = None
 
 
-class OpenAIFunctionCall(Strict):
-    type: Literal["function_call"]
-    call_id: str
+class OpenAIFunctionCall(FunctionCallItem):
     name: FunctionName
-    arguments: str
     id: str | None = None
-    status: Status | None = None
+    status: ItemStatus | None = None
 
 
-class OpenAIFunctionCallOutput(Strict):
-    type: Literal["function_call_output"]
-    call_id: str
-    output: Annotated[Text | Annotated[list[InputPart], form("parts")], string_or("parts")]
-    id: str | None = None
-    status: Status | None = None
-
-
-class SummaryText(Strict):
-    type: Literal["summary_text"]
-    text: str
-
-
-class OpenAIReasoningItem(Strict):
-    type: Literal["reasoning"]
+class OpenAIReasoningItem(ReasoningItem):
     id: str
-    summary: list[SummaryText]
-    encrypted_content: str | None = None
-    status: Status | None = None
 
 
 class ItemReference(Strict):
@@ -120,21 +96,17 @@ def _message(item: dict[str, Any]) -> str | None:
 
 InputItem = Annotated[
     Annotated[OpenAIMessage, form("message")]
-    | Annotated[AssistantMessage, form("assistant")]
+    | Annotated[OpenAIAssistantMessage, form("assistant")]
     | Annotated[OpenAIFunctionCall, form("function_call")]
-    | Annotated[OpenAIFunctionCallOutput, form("function_call_output")]
+    | Annotated[FunctionCallOutputItem[InputPart], form("function_call_output")]
     | Annotated[OpenAIReasoningItem, form("reasoning")]
     | Annotated[ItemReference, form("item_reference")],
     by_type(_message),
 ]
 
 
-class OpenAIFunctionTool(Strict):
-    type: Literal["function"]
+class OpenAIFunctionTool(FunctionTool):
     name: FunctionName
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
 
 
 class OpenAISearchFilters(Strict):
@@ -187,13 +159,12 @@ Chosen = Annotated[
     by_type(),
 ]
 ToolChoice = Annotated[
-    Annotated[Literal["auto", "none", "required"], form("string")] | Annotated[Chosen, form("chosen")],
+    Annotated[ToolChoiceMode, form("string")] | Annotated[Chosen, form("chosen")],
     string_or("chosen"),
 ]
 
 
-class OpenAIReasoningOptions(Strict):
-    effort: Effort | None = None
+class OpenAIReasoningOptions(ReasoningOptions):
     summary: Literal["auto", "concise", "detailed"] | None = None
     mode: Literal["standard", "pro"] | None = None
     context: Literal["auto", "current_turn", "all_turns"] | None = None

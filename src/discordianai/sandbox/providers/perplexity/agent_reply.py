@@ -12,10 +12,10 @@ from discordianai.sandbox.providers.model_catalog import OLD_PRESETS, PRESETS
 from discordianai.sandbox.providers.openai.responses_reply import COMMENTARY, DECLINED
 from discordianai.sandbox.providers.perplexity.agent_request import (
     AgentRequest,
-    PerplexityFunctionTool,
     PerplexityToolChoice,
 )
 from discordianai.sandbox.providers.provider_faults import ErrorShape, Fault, FaultKind
+from discordianai.sandbox.providers.request_items import FunctionTool
 from discordianai.sandbox.providers.scripted_answers import ScriptedAnswer, ScriptedSource, compose, pieces_of
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, Step, StepDelay
 
@@ -128,7 +128,7 @@ class AgentReply:
             self._ending = ("incomplete", "max_output_tokens")
         return text if room is None else text[:room]
 
-    def _called(self) -> PerplexityFunctionTool | None:
+    def _called(self) -> FunctionTool | None:
         """The function of ours that the model calls instead of answering."""
         offered, choice = self._request.functions, self._request.tool_choice
         if isinstance(choice, PerplexityToolChoice) and choice.type == "function":
@@ -173,7 +173,7 @@ class AgentReply:
         self._output.append(item)
         yield Step({"type": "response.output_item.done", "output_index": index, "item": item})
 
-    def _call(self, function: PerplexityFunctionTool) -> Iterator[Step]:
+    def _call(self, function: FunctionTool) -> Iterator[Step]:
         """A function of ours comes whole: there are no events for its arguments."""
         arguments = calling.arguments_for(self._question, function.parameters)
         item = {"type": "function_call", "id": f"fc_{uuid.uuid4()}", "call_id": f"call_{uuid.uuid4()}"}

@@ -4,15 +4,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from discordianai.sandbox.providers.request_items import (
+    FunctionCallItem,
+    FunctionCallOutputItem,
+    FunctionTool,
+    InputFile,
+    InputMessage,
+    InputText,
+    ReasoningItem,
+    ReasoningOptions,
+    ToolChoiceMode,
+)
 from discordianai.sandbox.providers.strict_schema import Strict, Text, by_type, form, string_or
 
-Status = Literal["in_progress", "completed", "incomplete"]
-Size = Literal["low", "medium", "high"]
-
-
-class PerplexityText(Strict):
-    type: Literal["input_text"]
-    text: str
+ContextSize = Literal["low", "medium", "high"]
 
 
 class PerplexityImage(Strict):
@@ -20,59 +25,34 @@ class PerplexityImage(Strict):
     image_url: str
 
 
-class PerplexityFile(Strict):
-    type: Literal["input_file"]
-    file_data: str | None = None
-    file_url: str | None = None
-    filename: str | None = None
+class ResultImage(PerplexityImage):
+    """An image that a function returns; only here is `detail` allowed."""
+
+    detail: Literal["auto", "low", "high"] | None = None
 
 
-Part = Annotated[
-    Annotated[PerplexityText, form("input_text")]
+AgentPart = Annotated[
+    Annotated[InputText, form("input_text")]
     | Annotated[PerplexityImage, form("input_image")]
-    | Annotated[PerplexityFile, form("input_file")],
+    | Annotated[InputFile, form("input_file")],
     by_type(),
 ]
-
-
-class PerplexityMessage(Strict):
-    type: Literal["message"] | None = None
-    role: Literal["user", "assistant", "system", "developer"]
-    content: Annotated[Text | Annotated[list[Part], form("parts")], string_or("parts")]
-
-
-class PerplexityFunctionCall(Strict):
-    type: Literal["function_call"]
-    call_id: str
-    name: str
-    arguments: str
-    thought_signature: str | None = None
-
-
-class ResultImage(Strict):
-    type: Literal["input_image"]
-    image_url: str
-    detail: Literal["low", "high", "auto"] | None = None
-
-
 ResultPart = Annotated[
-    Annotated[PerplexityText, form("input_text")] | Annotated[ResultImage, form("input_image")], by_type()
+    Annotated[InputText, form("input_text")] | Annotated[ResultImage, form("input_image")], by_type()
 ]
 
 
-class PerplexityFunctionCallOutput(Strict):
-    type: Literal["function_call_output"]
-    call_id: str
-    output: Annotated[Text | Annotated[list[ResultPart], form("parts")], string_or("parts")]
-    id: str | None = None
-    name: str | None = None
-    status: Status | None = None
+class PerplexityMessage(InputMessage[AgentPart]):
+    role: Literal["user", "assistant", "system", "developer"]
+
+
+class PerplexityFunctionCall(FunctionCallItem):
     thought_signature: str | None = None
 
 
-class PerplexitySummaryText(Strict):
-    type: Literal["summary_text"]
-    text: str
+class PerplexityFunctionCallOutput(FunctionCallOutputItem[ResultPart]):
+    name: str | None = None
+    thought_signature: str | None = None
 
 
 class ReasoningText(Strict):
@@ -80,13 +60,8 @@ class ReasoningText(Strict):
     text: str
 
 
-class PerplexityReasoningItem(Strict):
-    type: Literal["reasoning"]
-    summary: list[PerplexitySummaryText]
+class PerplexityReasoningItem(ReasoningItem):
     content: list[ReasoningText] | None = None
-    encrypted_content: str | None = None
-    id: str | None = None
-    status: Status | None = None
 
 
 InputItem = Annotated[
@@ -118,7 +93,7 @@ class PerplexityLocation(Strict):
 class PerplexityWebSearch(Strict):
     type: Literal["web_search"]
     filters: PerplexitySearchFilters | None = None
-    search_context_size: Size | None = None
+    search_context_size: ContextSize | None = None
     search_type: Literal["web", "fast"] | None = None
     user_location: PerplexityLocation | None = None
     max_tokens: int | None = None
@@ -131,18 +106,10 @@ class FetchUrl(Strict):
     max_urls: Annotated[int, Field(ge=1, le=10)] | None = None
 
 
-class PerplexityFunctionTool(Strict):
-    type: Literal["function"]
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
 Tool = Annotated[
     Annotated[PerplexityWebSearch, form("web_search")]
     | Annotated[FetchUrl, form("fetch_url")]
-    | Annotated[PerplexityFunctionTool, form("function")],
+    | Annotated[FunctionTool, form("function")],
     by_type(),
 ]
 
@@ -150,10 +117,6 @@ Tool = Annotated[
 class PerplexityToolChoice(Strict):
     type: Literal["web_search", "fetch_url", "function"]
     name: str | None = None
-
-
-class PerplexityReasoningOptions(Strict):
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
 
 
 class AgentStreamOptions(Strict):
@@ -191,8 +154,7 @@ class AgentRequest(Strict):
     tools: list[Tool] | None = None
     tool_choice: (
         Annotated[
-            Annotated[Literal["none", "auto", "required"], form("string")]
-            | Annotated[PerplexityToolChoice, form("chosen")],
+            Annotated[ToolChoiceMode, form("string")] | Annotated[PerplexityToolChoice, form("chosen")],
             string_or("chosen"),
         ]
         | None
@@ -201,7 +163,7 @@ class AgentRequest(Strict):
     max_tool_calls: int | None = None
     max_output_tokens: int | None = None
     max_steps: Annotated[int, Field(ge=1, le=100)] | None = None
-    reasoning: PerplexityReasoningOptions | None = None
+    reasoning: ReasoningOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     language_preference: str | None = None
@@ -228,9 +190,9 @@ class AgentRequest(Strict):
         )
 
     @property
-    def functions(self) -> list[PerplexityFunctionTool]:
+    def functions(self) -> list[FunctionTool]:
         """The functions that are offered."""
-        return [tool for tool in self.tools or () if isinstance(tool, PerplexityFunctionTool)]
+        return [tool for tool in self.tools or () if isinstance(tool, FunctionTool)]
 
     @property
     def chosen_preset(self) -> str | None:

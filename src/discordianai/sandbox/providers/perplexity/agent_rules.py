@@ -5,18 +5,15 @@ from collections.abc import Callable
 
 from discordianai.sandbox.providers.api_errors import ApiError
 from discordianai.sandbox.providers.model_catalog import BLIND, OLD_PRESETS, PERPLEXITY, PRESETS
-from discordianai.sandbox.providers.openai.openai_rules import is_base64
 from discordianai.sandbox.providers.perplexity.agent_request import (
     AgentRequest,
-    PerplexityFile,
-    PerplexityFunctionCall,
-    PerplexityFunctionCallOutput,
     PerplexityImage,
     PerplexityMessage,
     PerplexityToolChoice,
     PerplexityWebSearch,
 )
 from discordianai.sandbox.providers.provider_faults import NO_IMAGES
+from discordianai.sandbox.providers.request_items import InputFile, is_base64, unpaired_calls
 from discordianai.sandbox.providers.strict_schema import Mistake, MistakeKind, type_of
 
 RESERVED = frozenset(
@@ -115,11 +112,10 @@ def _is_offered(request: AgentRequest, choice: PerplexityToolChoice) -> bool:
 
 
 def _calls_have_outputs(request: AgentRequest) -> None:
-    calls = {item.call_id for item in request.items if isinstance(item, PerplexityFunctionCall)}
-    outputs = {item.call_id for item in request.items if isinstance(item, PerplexityFunctionCallOutput)}
-    for lonely in sorted(calls ^ outputs):
+    without_output, without_call = unpaired_calls(request.items)
+    for lonely in sorted({*without_output, *without_call}):
         said = f"no tool call found for call_id {lonely}"
-        if lonely in calls:
+        if lonely in without_output:
             said = f"no tool output found for function call {lonely}"
         raise bad("invalid_request", "input", said)
 
@@ -135,7 +131,7 @@ def _pictures_and_files(request: AgentRequest) -> None:
             for part in item.content:
                 if isinstance(part, PerplexityImage):
                     _picture(part, request.model)
-                elif isinstance(part, PerplexityFile):
+                elif isinstance(part, InputFile):
                     _file(part)
 
 
@@ -147,7 +143,7 @@ def _picture(part: PerplexityImage, model: str | None) -> None:
         raise bad("invalid_request", "image_url", "image_url must be an https URL or a data URI")
 
 
-def _file(part: PerplexityFile) -> None:
+def _file(part: InputFile) -> None:
     if (part.file_data is None) == (part.file_url is None):
         raise bad("invalid_request", "input_file", "exactly one of file_data and file_url is required")
 

@@ -6,19 +6,15 @@ import time
 from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.model_catalog import PERPLEXITY
-from discordianai.sandbox.providers.openai.openai_rules import tokens_of
 from discordianai.sandbox.providers.options import Rate, ServiceOptions
 from discordianai.sandbox.providers.perplexity import agent_rules
 from discordianai.sandbox.providers.perplexity.agent_reply import AgentReply
-from discordianai.sandbox.providers.perplexity.agent_request import (
-    AgentRequest,
-    PerplexityMessage,
-    PerplexityText,
-)
+from discordianai.sandbox.providers.perplexity.agent_request import AgentRequest
 from discordianai.sandbox.providers.perplexity.agent_runs import Run, Runs, RunState, new_id
 from discordianai.sandbox.providers.perplexity.framing import framing
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
 from discordianai.sandbox.providers.provider_service import Headers, ProviderService, streams
+from discordianai.sandbox.providers.request_items import count_tokens, user_texts
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, StepDelay
 from discordianai.sandbox.providers.strict_schema import parse
 
@@ -90,9 +86,9 @@ class PerplexityService(ProviderService):
         """Answer a question: as a run, which goes on when its reader leaves, until it is cancelled."""
         request = parse(AgentRequest, body, agent_rules.refusal, unknown_first=True)
         agent_rules.check(request)
-        tokens = tokens_of([body.get("instructions"), body.get("input")])
+        tokens = count_tokens([body.get("instructions"), body.get("input")])
         framed = framing(event_lines=self.options.event_lines)
-        question = AcceptedQuestion(said_by_people(request), bool(request.stream), tokens, framed)
+        question = AcceptedQuestion(user_texts(request.items), bool(request.stream), tokens, framed)
         fault = self.admit(path, body, question)
         if fault and fault.kind is FaultKind.RAW:
             await self.send_raw(exchange, fault)
@@ -186,17 +182,3 @@ class PerplexityService(ProviderService):
             ("x-ratelimit-reset", str(self.budget.reset_at(rate))),
             ("x-ratelimit-used", str(used)),
         ]
-
-
-def said_by_people(request: AgentRequest) -> tuple[str, ...]:
-    """What people said, message by message; of what has pictures and files in it, the first text."""
-    said = []
-    for item in request.items:
-        if isinstance(item, PerplexityMessage) and item.role == "user":
-            texts = (
-                [item.content]
-                if isinstance(item.content, str)
-                else [part.text for part in item.content if isinstance(part, PerplexityText)]
-            )
-            said.append(texts[0] if texts else "")
-    return tuple(said)
