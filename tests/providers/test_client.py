@@ -29,8 +29,8 @@ from discordianai.providers.port import ChatProvider, ProviderOptions
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, open_server
 from discordianai.sandbox.providers import Fault, ProviderService, ServiceOptions, open_providers
-from discordianai.sandbox.providers.options import Rate
 from discordianai.sandbox.providers.provider_faults import ErrorShape, FaultKind
+from discordianai.sandbox.providers.request_budget import Rate
 from discordianai.sandbox.providers.scripted_answers import compose
 from discordianai.transport import MultiplexedTransport
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY

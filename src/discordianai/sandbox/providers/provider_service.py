@@ -5,6 +5,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import ClassVar
 
@@ -13,13 +14,32 @@ import trio
 from discordianai.sandbox.http import PeerGone, Server, ServerExchange
 from discordianai.sandbox.providers import provider_faults
 from discordianai.sandbox.providers.api_errors import ApiError, Rejection
-from discordianai.sandbox.providers.options import Rate, ServiceOptions
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
-from discordianai.sandbox.providers.request_budget import RequestBudget
+from discordianai.sandbox.providers.request_budget import TIER_0, Rate, RequestBudget
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, EventFraming, Json, Script
 from discordianai.sandbox.providers.stream_sender import StreamPace, StreamSender
 
 Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """How the services behave. Times are in seconds, budgets per minute."""
+
+    api_key: str = "sandbox-key"
+    first_token: float = 0.3
+    between_tokens: float = 0.01
+    requests_per_minute: int = 500
+    """OpenAI's."""
+    tokens_per_minute: int = 200_000
+    """OpenAI's."""
+    perplexity_rates: tuple[Rate, ...] = TIER_0
+    foreign_rates: tuple[Rate, ...] = ()
+    clock_ahead: float = 0.0
+    event_lines: bool = True
+    """Whether the events of Responses and of the Agent interface have their `event:` lines."""
+    keep_alive: float | None = None
+    """After so many seconds of silence in a stream, what the service sends instead of events."""
 
 
 def streams(question: AcceptedQuestion, fault: Fault | None) -> bool:

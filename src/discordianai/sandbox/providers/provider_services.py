@@ -8,8 +8,8 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions, open_server
 from discordianai.sandbox.providers.chat.foreign_service import ForeignService
 from discordianai.sandbox.providers.openai.openai_service import OpenAIService
-from discordianai.sandbox.providers.options import ServiceOptions
 from discordianai.sandbox.providers.perplexity.perplexity_service import PerplexityService
+from discordianai.sandbox.providers.provider_service import ServiceOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,21 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from discordianai.sandbox.providers.options import Rate
-
 MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many requests in so many seconds: in any stretch of them, or in each window of the clock's."""
+
+    count: int
+    seconds: float = 60.0
+    aligned: bool = False
+    """The windows begin with whole seconds of the service's clock, and all is allowed again at their end."""
+
+
+TIER_0 = (Rate(1, 1.0, aligned=True), Rate(50))
+"""What Perplexity allows to an organisation that has bought nothing yet."""
 
 
 @dataclass(eq=False)

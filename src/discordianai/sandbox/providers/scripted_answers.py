@@ -1,7 +1,10 @@
-"""What the sandbox's services answer: made up, varied in length and form, the same for the same question."""
+"""What the sandbox's models answer: made-up text, the same for the same question, or a tool call."""
 
+import json
+import re
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 PARAGRAPHS = (
     "Imagine the question as a path through a garden. Each word is a step, and the answer is what you see "
@@ -20,6 +23,12 @@ PARAGRAPHS = (
     "```sh\n# a block with a long line, which wraps\n"
     "printf '%s\\n' one two three four five six seven eight nine ten eleven twelve thirteen fourteen\n```",
 )
+
+CALLS_FOR_THE_WEB = re.compile(r"\b(today|latest|news|weather)\b|!search|今日|heute", re.IGNORECASE)
+"""Words that make the sandbox's models search or call a tool, where a real model understands the question."""
+
+DECLINED = "I’m sorry, but I can’t help with that."
+COMMENTARY = "Let me look at this from two sides."
 
 SITES = ("encyclopedia", "weather", "news", "science", "archive", "journal")
 
@@ -87,3 +96,20 @@ def _source(seed: int) -> ScriptedSource:
         date="2026-11-24",
         snippet=f"What the {site} page {seed % 1000} says about it.",
     )
+
+
+def wants_the_web(question: str) -> bool:
+    """Whether the question cannot be answered without the web."""
+    return bool(CALLS_FOR_THE_WEB.search(question))
+
+
+def query_for(question: str) -> str:
+    """What the model would look for."""
+    return f"sandbox search: {' '.join(question.split())[:80]}"
+
+
+def arguments_for(question: str, parameters: dict[str, Any] | None) -> str:
+    """The arguments of a call, as JSON: the first one that the function needs is the query."""
+    declared = parameters or {}
+    names = declared.get("required") or list(declared.get("properties", {})) or ["query"]
+    return json.dumps({names[0]: query_for(question)})

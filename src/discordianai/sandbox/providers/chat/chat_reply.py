@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from discordianai.sandbox.providers import calling
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES
 from discordianai.sandbox.providers.chat.chat_request import (
     ChatCompletionRequest,
@@ -15,7 +14,13 @@ from discordianai.sandbox.providers.chat.chat_request import (
 )
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
 from discordianai.sandbox.providers.request_items import count_tokens
-from discordianai.sandbox.providers.scripted_answers import compose, pieces_of
+from discordianai.sandbox.providers.scripted_answers import (
+    DECLINED,
+    arguments_for,
+    compose,
+    pieces_of,
+    wants_the_web,
+)
 from discordianai.sandbox.providers.scripted_stream import (
     AcceptedQuestion,
     EventFraming,
@@ -24,7 +29,6 @@ from discordianai.sandbox.providers.scripted_stream import (
     StepDelay,
 )
 
-DECLINED = "I’m sorry, but I can’t help with that."
 THOUGHT = "The question has two sides. The second one weighs more."
 
 
@@ -119,7 +123,7 @@ class ChatReply:
         return {"index": 0, "id": "call_1", "type": "function", "function": function}
 
     def _function(self, tool: ChatTool) -> dict[str, str]:
-        arguments = calling.arguments_for(self._question, tool.function.parameters)
+        arguments = arguments_for(self._question, tool.function.parameters)
         return {"name": tool.function.name, "arguments": arguments}
 
     def _called(self) -> ChatTool | None:
@@ -128,7 +132,7 @@ class ChatReply:
             return next((tool for tool in offered if tool.function.name == choice.function.name), None)
         if not offered or choice == "none" or self._kind in _SHAPES:
             return None
-        return offered[0] if choice == "required" or calling.wants_the_web(self._question) else None
+        return offered[0] if choice == "required" or wants_the_web(self._question) else None
 
     def _made(self) -> str:
         """The text, before anything cuts it."""

@@ -7,9 +7,9 @@ from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.chat.chat_reply import ChatReply, question_of
 from discordianai.sandbox.providers.chat.chat_request import ChatCompletionRequest, ImagePart
 from discordianai.sandbox.providers.model_catalog import BLIND, FOREIGN
-from discordianai.sandbox.providers.options import Rate
 from discordianai.sandbox.providers.provider_faults import NO_IMAGES, Fault
 from discordianai.sandbox.providers.provider_service import ProviderService
+from discordianai.sandbox.providers.request_budget import Rate
 from discordianai.sandbox.providers.scripted_stream import Json
 from discordianai.sandbox.providers.strict_schema import Mistake, MistakeKind, parse
 

@@ -8,12 +8,10 @@ from discordianai.sandbox.providers.chat.chat_reply import ChatReply, question_o
 from discordianai.sandbox.providers.chat.chat_request import OpenAIChatCompletionRequest
 from discordianai.sandbox.providers.model_catalog import OPENAI
 from discordianai.sandbox.providers.openai import openai_rules
-from discordianai.sandbox.providers.openai.chat import check_chat
 from discordianai.sandbox.providers.openai.responses_reply import ResponsesReply
 from discordianai.sandbox.providers.openai.responses_request import ResponsesRequest
-from discordianai.sandbox.providers.options import Rate
 from discordianai.sandbox.providers.provider_service import Headers, ProviderService
-from discordianai.sandbox.providers.request_budget import MINUTE, duration
+from discordianai.sandbox.providers.request_budget import MINUTE, Rate, duration
 from discordianai.sandbox.providers.request_items import count_tokens, user_texts
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, EventFraming, Json
 from discordianai.sandbox.providers.strict_schema import parse
@@ -106,7 +104,7 @@ class OpenAIService(ProviderService):
 
     async def _chat(self, exchange: ServerExchange, path: str, body: Json) -> None:
         request = parse(OpenAIChatCompletionRequest, body, openai_rules.refusal)
-        check_chat(request)
+        openai_rules.check_chat(request)
         question = question_of(request, body)
         fault = self.admit(path, body, question)
         await self.send(exchange, question, ChatReply(self.label, request, question, fault), fault)

@@ -1,11 +1,10 @@
 """An answer in the Responses interface, event by event."""
 
+import re
 import uuid
 from collections import deque
 from collections.abc import Iterator
 
-from discordianai.sandbox.providers import calling
-from discordianai.sandbox.providers.openai.citations import cited
 from discordianai.sandbox.providers.openai.response_object import ResponseObject
 from discordianai.sandbox.providers.openai.responses_request import (
     ChosenFunction,
@@ -13,11 +12,19 @@ from discordianai.sandbox.providers.openai.responses_request import (
     ResponsesRequest,
 )
 from discordianai.sandbox.providers.provider_faults import ErrorShape, Fault, FaultKind
-from discordianai.sandbox.providers.scripted_answers import ScriptedAnswer, compose, pieces_of
+from discordianai.sandbox.providers.scripted_answers import (
+    COMMENTARY,
+    DECLINED,
+    ScriptedAnswer,
+    arguments_for,
+    compose,
+    pieces_of,
+    query_for,
+    wants_the_web,
+)
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, Step, StepDelay
 
-DECLINED = "I’m sorry, but I can’t help with that."
-COMMENTARY = "Let me look at this from two sides."
+_CITED = re.compile(r"\[(\d+)\]")
 THOUGHTS = ("**Weighing the question**\n\nIt has two sides.", "**Deciding**\n\nThe second one weighs more.")
 
 
@@ -109,7 +116,7 @@ class ResponsesReply:
         shaped = self._kind in _SHAPES
         if not offered or choice == "none" or shaped:
             return None
-        return offered[0] if choice == "required" or calling.wants_the_web(self._question) else None
+        return offered[0] if choice == "required" or wants_the_web(self._question) else None
 
     def _looks_things_up(self) -> bool:
         choice = self._request.tool_choice
@@ -117,7 +124,7 @@ class ResponsesReply:
             return False
         forced = choice == "required" or getattr(choice, "type", None) == "web_search"
         told = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
-        return forced or told or calling.wants_the_web(self._question)
+        return forced or told or wants_the_web(self._question)
 
     def _reasoning(self) -> Iterator[Step]:
         """Silent between its first event and its last, unless summaries were asked for."""
@@ -149,14 +156,14 @@ class ResponsesReply:
         yield Step(self._added(dict(item)))
         for stage in ("in_progress", "searching", "completed"):
             yield Step({"type": f"response.web_search_call.{stage}", **at})
-        query = calling.query_for(self._question) + (f" ({number + 1})" if number else "")
+        query = query_for(self._question) + (f" ({number + 1})" if number else "")
         action: Json = {"type": "search", "query": query, "queries": [query]}
         if "web_search_call.action.sources" in (self._request.include or ()):
             action["sources"] = [{"type": "url", "url": source.url} for source in answer.sources]
         yield Step(self._done({**item, "status": "completed", "action": action}))
 
     def _call(self, function: OpenAIFunctionTool) -> Iterator[Step]:
-        arguments = calling.arguments_for(self._question, function.parameters)
+        arguments = arguments_for(self._question, function.parameters)
         item: Json = {"id": _new("fc"), "type": "function_call", "status": "in_progress"}
         item |= {"arguments": "", "call_id": _new("call"), "name": function.name}
         at = {"item_id": item["id"], "output_index": len(self._response.output)}
@@ -258,3 +265,20 @@ def _error(fault: Fault) -> Json:
 def _type(code: str) -> str:
     """The `type` of an error inside a stream."""
     return {"server_error": "server_error", "rate_limit_exceeded": "tokens"}.get(code, code)
+
+
+def cited(answer: ScriptedAnswer, *, uncited: bool = False) -> tuple[str, list[Json]]:
+    """The text with its `[n]` as links, and the annotation of each; with `uncited`, without either."""
+    text, annotations, rest = "", [], answer.text
+    while found := _CITED.search(rest):
+        text, rest = text + rest[: found.start()], rest[found.end() :]
+        number = int(found[1])
+        if uncited or number > len(answer.sources):
+            continue
+        source = answer.sources[number - 1]
+        url = f"{source.url}?utm_source=openai"
+        link = f"([{source.url.split('/')[2]}]({url}))"
+        place = {"start_index": len(text), "end_index": len(text) + len(link)}
+        annotations.append({"type": "url_citation", **place, "title": source.title, "url": url})
+        text += link
+    return text + rest, annotations

@@ -6,19 +6,35 @@ import uuid
 from collections import deque
 from collections.abc import Iterator
 
-from discordianai.sandbox.providers import calling
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES
 from discordianai.sandbox.providers.model_catalog import OLD_PRESETS, PRESETS
-from discordianai.sandbox.providers.openai.responses_reply import COMMENTARY, DECLINED
 from discordianai.sandbox.providers.perplexity.agent_request import (
     AgentRequest,
     PerplexityToolChoice,
 )
 from discordianai.sandbox.providers.provider_faults import ErrorShape, Fault, FaultKind
 from discordianai.sandbox.providers.request_items import FunctionTool
-from discordianai.sandbox.providers.scripted_answers import ScriptedAnswer, ScriptedSource, compose, pieces_of
-from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, Step, StepDelay
+from discordianai.sandbox.providers.scripted_answers import (
+    COMMENTARY,
+    DECLINED,
+    ScriptedAnswer,
+    ScriptedSource,
+    arguments_for,
+    compose,
+    pieces_of,
+    query_for,
+    wants_the_web,
+)
+from discordianai.sandbox.providers.scripted_stream import (
+    AcceptedQuestion,
+    EventFraming,
+    Json,
+    Step,
+    StepDelay,
+)
 
+_MISSING = (2, 17, 19)
+"""Sequence numbers that the recorded streams lack, of each twenty."""
 SEARCH_TOKENS = 2700
 """What the found text adds to the input."""
 SEARCH_COST = 0.0025
@@ -135,7 +151,7 @@ class AgentReply:
             return next((function for function in offered if choice.name in (None, function.name)), None)
         if not offered or choice == "none" or self._kind in _SHAPES:
             return None
-        return offered[0] if choice == "required" or calling.wants_the_web(self._question) else None
+        return offered[0] if choice == "required" or wants_the_web(self._question) else None
 
     def _looks_things_up(self) -> bool:
         """A preset searches always; a model only with the tool, and surely only where that is forced."""
@@ -154,12 +170,12 @@ class AgentReply:
             isinstance(choice, PerplexityToolChoice) and choice.type == "web_search"
         )
         told = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
-        return forced or told or calling.wants_the_web(self._question)
+        return forced or told or wants_the_web(self._question)
 
     def _search(self, found: list[Json], number: int) -> Iterator[Step]:
         index = len(self._output)
         call_id = f"call_{uuid.uuid4()}"
-        query = calling.query_for(self._question) + (f" ({number + 1})" if number else "")
+        query = query_for(self._question) + (f" ({number + 1})" if number else "")
         call = {"type": "function_call", "id": f"fc_{uuid.uuid4()}", "call_id": call_id, "name": "search_web"}
         call |= {"arguments": json.dumps({"queries": [query]}), "status": "completed"}
         item = {"type": "search_results", "queries": [query], "results": found}
@@ -175,7 +191,7 @@ class AgentReply:
 
     def _call(self, function: FunctionTool) -> Iterator[Step]:
         """A function of ours comes whole: there are no events for its arguments."""
-        arguments = calling.arguments_for(self._question, function.parameters)
+        arguments = arguments_for(self._question, function.parameters)
         item = {"type": "function_call", "id": f"fc_{uuid.uuid4()}", "call_id": f"call_{uuid.uuid4()}"}
         item |= {"name": function.name, "arguments": arguments, "status": "completed"}
         at = {"output_index": len(self._output), "item": item}
@@ -311,3 +327,33 @@ def _result(number: int, source: ScriptedSource) -> Json:
 def _error(fault: Fault) -> Json:
     kind = "insufficient_quota" if fault.code in QUOTA_CODES else fault.code or "internal_error"
     return {"message": fault.message, "type": kind, "code": kind}
+
+
+def framing(*, event_lines: bool) -> EventFraming:
+    """A stream of `POST /v1/agent`: its signs of life are empty lines."""
+    return EventFraming(
+        "text/event-stream", dump=dump, number=sequence_number, event_lines=event_lines, keep_alive=b"\n"
+    )
+
+
+def dump(event: Json) -> str:
+    """One line of JSON."""
+    rest = {key: value for key, value in event.items() if key != "type"}
+    ordered = {key: _sorted(rest[key]) for key in sorted(rest)} | {"type": event["type"]}
+    line = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
+    for character in "&<>\u2028\u2029":
+        line = line.replace(character, f"\\u{ord(character):04x}")
+    return line
+
+
+def sequence_number(count: int) -> int:
+    """The number of the n-th event: it grows, with gaps."""
+    kept = [number for number in range(20) if number not in _MISSING]
+    rounds, place = divmod(count, len(kept))
+    return 20 * rounds + kept[place]
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -6,14 +6,13 @@ import time
 from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.model_catalog import PERPLEXITY
-from discordianai.sandbox.providers.options import Rate, ServiceOptions
 from discordianai.sandbox.providers.perplexity import agent_rules
-from discordianai.sandbox.providers.perplexity.agent_reply import AgentReply
+from discordianai.sandbox.providers.perplexity.agent_reply import AgentReply, framing
 from discordianai.sandbox.providers.perplexity.agent_request import AgentRequest
 from discordianai.sandbox.providers.perplexity.agent_runs import Run, Runs, RunState, new_id
-from discordianai.sandbox.providers.perplexity.framing import framing
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
-from discordianai.sandbox.providers.provider_service import Headers, ProviderService, streams
+from discordianai.sandbox.providers.provider_service import Headers, ProviderService, ServiceOptions, streams
+from discordianai.sandbox.providers.request_budget import Rate
 from discordianai.sandbox.providers.request_items import count_tokens, user_texts
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, StepDelay
 from discordianai.sandbox.providers.strict_schema import parse
