@@ -1,4 +1,4 @@
-"""Runs the very bot against the sandbox: another process, which knows only its settings and SSL_CERT_FILE."""
+"""Starts the sandbox's services, and the real bot as a process that knows only its settings and the CA."""
 
 import json
 import os
@@ -28,7 +28,7 @@ STOP_TIMEOUT = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """The services that are running, and the folder that the bot's files are in."""
+    """The running services, and the folder with the bot's files."""
 
     discord: LocalDiscord
     openai: ProviderService
@@ -39,7 +39,7 @@ class Sandbox:
 
     @property
     def providers(self) -> tuple[ProviderService, ...]:
-        """All services that answer questions."""
+        """Every service that answers questions."""
         return self.openai, self.perplexity, self.foreign
 
     @property
@@ -49,10 +49,10 @@ class Sandbox:
 
     @property
     def with_foreign(self) -> Mapping[str, Mapping[str, object]]:
-        """Changes of the settings that make the foreign service a third provider."""
-        # Its models see no pictures.
-        told = {"dialect": "chat", "model": "local-model", "images": False}
-        return {"providers.foreign": {**told, **_reached(self.foreign)}}
+        """Changes to the settings that make the foreign service a third provider."""
+        # Its models take no images.
+        options = {"dialect": "chat", "model": "local-model", "images": False}
+        return {"providers.foreign": {**options, **_endpoint(self.foreign)}}
 
     @property
     def log(self) -> Path:
@@ -60,20 +60,20 @@ class Sandbox:
         return self.folder / "bot.log"
 
     def write_settings(self, changes: Mapping[str, Mapping[str, object]] | None = None) -> None:
-        """Write settings that lead the bot here; `changes` has further keys for each table.
+        """Write settings that point the bot at these services; `changes` has further keys for each table.
 
-        The foreign service is not among the bot's providers unless they have `self.with_foreign`.
+        The foreign service is a provider of the bot only with `changes=self.with_foreign`.
         """
         tables: dict[str, dict[str, object]] = {
             "discord": {"api_url": self.discord.api_url, "token": self.discord.options.token},
-            "providers.openai": {"dialect": "responses", **_reached(self.openai)},
-            "providers.perplexity": {"dialect": "agent", **_reached(self.perplexity)},
+            "providers.openai": {"dialect": "responses", **_endpoint(self.openai)},
+            "providers.perplexity": {"dialect": "agent", **_endpoint(self.perplexity)},
             "conversations": {"database": str(self.folder / "conversations.sqlite3")},
             "operations": {"port": 0},  # there may be several sandboxes on a machine
         }
         for table, keys in (changes or {}).items():
             tables.setdefault(table, {}).update(keys)
-        # Numbers, booleans, lists and plain strings are written alike in JSON and in TOML.
+        # JSON writes numbers, booleans, lists and plain strings as TOML does.
         lines = [
             f"[{table}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
             for table, keys in tables.items()
@@ -81,7 +81,7 @@ class Sandbox:
         self.settings.write_text("\n\n".join(lines) + "\n")
 
 
-def _reached(service: ProviderService) -> dict[str, object]:
+def _endpoint(service: ProviderService) -> dict[str, object]:
     return {"base_url": service.url, "api_key": service.options.api_key}
 
 
@@ -94,7 +94,7 @@ async def open_sandbox(
     providers: ServiceOptions | None = None,
     server: ServerOptions | None = None,
 ) -> AsyncIterator[Sandbox]:
-    """Run every service while the block runs; `folder` takes the certificate and the bot's files."""
+    """Run every service while the block runs; the CA certificate and the bot's files go into `folder`."""
     authority = authority or make_authority()
     certificate = folder / "ca.pem"
     authority.write_ca(certificate)
@@ -111,23 +111,23 @@ async def open_sandbox(
 
 
 class BotProcess:
-    """A running bot; made by `open_bot`."""
+    """A running bot, made by `open_bot`."""
 
     def __init__(self, process: trio.Process, sandbox: Sandbox) -> None:
         self.process = process
         self._sandbox = sandbox
 
     def terminate(self) -> None:
-        """Ask it to stop, as systemd does."""
+        """Send SIGTERM, as systemd does."""
         self.process.send_signal(signal.SIGTERM)
 
     async def kill(self) -> None:
-        """End it as a power cut does."""
+        """Send SIGKILL, and wait for the end."""
         self.process.kill()
         await self.process.wait()
 
     async def stop(self) -> int:
-        """Ask it to stop and wait for its exit status. Killed after `STOP_TIMEOUT`."""
+        """Send SIGTERM and return the exit status; after `STOP_TIMEOUT`, SIGKILL."""
         if self.process.returncode is None:
             self.terminate()
         with trio.move_on_after(STOP_TIMEOUT):
@@ -136,7 +136,7 @@ class BotProcess:
         return await self.process.wait()
 
     async def ready(self, timeout: float = 20.0) -> None:
-        """Wait until it hears commands. Raises `RuntimeError` if it ended instead, with what it said."""
+        """Wait until it receives commands. Raises `RuntimeError` with its log if it ends before that."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             with trio.fail_after(timeout):

@@ -92,7 +92,7 @@ async def test_a_fault_is_what_its_name_says(name: str) -> None:
             FaultAction.GARBAGE: ("bytes", None),
             FaultAction.NONSENSE: ("nonsense", ["no", {"op": "message"}]),
         }
-        assert (kind, said) == expected[FAULTS[name].deed]
+        assert (kind, said) == expected[FAULTS[name].action]
         discord.heal_gateway()
         assert (await answer_to(discord, IDENTIFY))[0] == "READY"
 

@@ -1,4 +1,4 @@
-"""Who and what there is in the local Discord: people, a server, channels, as its API writes them."""
+"""The local Discord's users, guild and channels, as its API writes them."""
 
 import base64
 import itertools
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
-"""Something as Discord's API writes it."""
+"""An object of Discord's API."""
 
 EPOCH = 1_420_070_400_000
 """The first millisecond of 2015, where snowflakes begin."""
@@ -15,13 +15,13 @@ EPOCH = 1_420_070_400_000
 BOT_ID = 1_300_000_000_000_000_001
 OWNER_ID = 1_300_000_000_000_000_002
 EVERYTHING = 2**50 - 1
-"""Every permission there is."""
+"""Every permission."""
 ORDINARY = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 31 | 1 << 38
-"""What members may by default: see channels, write, embed, attach, read back, use commands and threads."""
+"""A member's default permissions: view, send, embed, attach, read history, use commands and threads."""
 
 
 class Snowflakes:
-    """Makes ids as Discord does: they grow with time, and no two are alike."""
+    """Makes ids as Discord does: they grow with time, and each is unique."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -33,13 +33,13 @@ class Snowflakes:
 
 
 def interaction_token(interaction_id: int, secret: str) -> str:
-    """A token in the shape of Discord's, which names its interaction."""
+    """A token in Discord's form, which names its interaction."""
     return base64.urlsafe_b64encode(f"interaction:{interaction_id}:{secret}".encode()).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person, or the bot."""
+    """A user; the bot is one."""
 
     id: int
     name: str
@@ -64,12 +64,12 @@ class User:
 
 
 TEXT, DIRECT, CATEGORY, THREAD = 0, 1, 4, 11
-"""Discord's numbers for channels."""
+"""Discord's channel types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel, category or thread of the server, or a direct message where `guild_id` is None."""
+    """A channel, category or thread of the guild, or a direct message channel where `guild_id` is None."""
 
     id: int
     name: str
@@ -82,8 +82,8 @@ class Channel:
         """As the API writes it."""
         common: Json = {"id": str(self.id), "last_message_id": None, "flags": 0}
         if self.guild_id is None:
-            person = User(self.id + 1, self.name)
-            return {**common, "type": DIRECT, "recipients": [person.json()]}
+            recipient = User(self.id + 1, self.name)
+            return {**common, "type": DIRECT, "recipients": [recipient.json()]}
         owner = {"owner_id": str(self.owner_id)} if self.owner_id else {}
         return {
             **common,
@@ -103,7 +103,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Guild:
-    """A server."""
+    """A guild, which people know as a server."""
 
     id: int
     name: str
@@ -168,7 +168,7 @@ class Guild:
 
 
 def member_json(user: User) -> Json:
-    """A user as a member of the server."""
+    """A user as a member of the guild."""
     return {
         "user": user.json(),
         "nick": None,
@@ -197,15 +197,15 @@ GUILD = Guild(GUILD_ID, "The Sandbox", (SUPPORT, *CHANNELS))
 
 
 def person(number: int = 0) -> User:
-    """One of as many people as a test wants."""
+    """A user; each number is another one."""
     return User(1_300_000_000_000_010_000 + number, f"Person{number}")
 
 
 def moderator() -> User:
-    """Somebody who may do everything in the server."""
+    """A user with every permission in the guild."""
     return User(OWNER_ID, "Owner", permissions=EVERYTHING)
 
 
 def direct_messages(user: User) -> Channel:
-    """The channel in which this person and the bot write to each other."""
+    """The direct message channel of this user and the bot."""
     return Channel(user.id - 1, user.name, None)

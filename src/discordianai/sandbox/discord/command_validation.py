@@ -1,4 +1,4 @@
-"""What Discord checks when a bot registers its commands."""
+"""Discord's checks on the commands that a bot registers."""
 
 import re
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from discordianai.sandbox.discord.api_objects import BOT, Json, Snowflakes
 from discordianai.sandbox.discord.sandbox_message import RestError
 
-MOST_COMMANDS = 100
+MAX_COMMANDS = 100
 _NAME = re.compile(r"[-_'\w]{1,32}")
 
 
 def checked(commands: Any, ids: Snowflakes) -> list[Json]:
     """The commands as Discord will list them. Raises `RestError`."""
-    if not isinstance(commands, list) or len(commands) > MOST_COMMANDS:
+    if not isinstance(commands, list) or len(commands) > MAX_COMMANDS:
         raise _malformed("0", "name", "Must be a list of at most 100 commands.")
     return [_checked(str(index), command, ids) for index, command in enumerate(commands)]
 

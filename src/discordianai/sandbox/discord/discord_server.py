@@ -63,6 +63,6 @@ def _config(listener: socket.socket) -> Config:
     config.errorlog = quiet
     config.graceful_timeout = CLOSE_TIMEOUT
     config.keep_alive_timeout = 300.0
-    config.keep_alive_max_requests = 10**9  # clients keep connections as long as they like
+    config.keep_alive_max_requests = 10**9  # connections last as long as the client wants
     config.backlog = 1000
     return config

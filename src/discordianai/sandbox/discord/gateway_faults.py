@@ -1,11 +1,11 @@
-"""How the gateway can be told to misbehave: at which moment, and what it does then, by a name for each."""
+"""How the gateway misbehaves on request: at which moment, and how; each combination has a name."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
 
 
 class FaultMoment(Enum):
-    """When it happens."""
+    """When a fault occurs."""
 
     OPEN = auto()
     """Where HELLO would come."""
@@ -18,10 +18,10 @@ class FaultMoment(Enum):
 
 
 class FaultAction(Enum):
-    """What it does."""
+    """What the gateway does then."""
 
     REFUSE = auto()
-    """An HTTP error, and no WebSocket; for `OPEN` alone."""
+    """An HTTP error instead of a WebSocket; for `OPEN` only."""
     CLOSE = auto()
     """It closes the connection, with `code`."""
     INVALID = auto()
@@ -33,17 +33,17 @@ class FaultAction(Enum):
     FREEZE = auto()
     """Nothing more is sent, nor read, and the connection stays open."""
     GARBAGE = auto()
-    """Bytes that are no zlib."""
+    """Bytes that are not zlib."""
     NONSENSE = auto()
-    """JSON that is no message."""
+    """JSON that is not a gateway message."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayFault:
-    """One misbehaviour, every time that the moment comes."""
+    """What the gateway does wrong, each time this moment comes."""
 
     moment: FaultMoment
-    deed: FaultAction
+    action: FaultAction
     code: int = 0
 
 
@@ -82,4 +82,4 @@ FAULTS = {
     "session-frozen": GatewayFault(FaultMoment.SESSION, FaultAction.FREEZE),
     "session-garbage": GatewayFault(FaultMoment.SESSION, FaultAction.GARBAGE),
 }
-"""By the name that a test or an operator says."""
+"""Every fault, by its name."""

@@ -36,7 +36,7 @@ class GatewayServerConnection:
 
     async def serve(self) -> None:
         """Serve until either side closes."""
-        if (fault := self._discord.fault_at(FaultMoment.OPEN)) and fault.deed is FaultAction.REFUSE:
+        if (fault := self._discord.fault_at(FaultMoment.OPEN)) and fault.action is FaultAction.REFUSE:
             await self._socket.close()  # before it is accepted, this is an HTTP 403
             return
         await self._socket.accept()
@@ -119,7 +119,7 @@ class GatewayServerConnection:
         return session
 
     def _attach(self, session: SandboxSession) -> trio.MemorySendChannel[Json]:
-        """From this moment on every event goes out here: none falls between those missed and the new ones."""
+        """Send every event here from now on: none is lost between the missed ones and the new ones."""
         self._outbox, self._events = trio.open_memory_channel[Json](OUTBOX)
         session.outbox = self._outbox
         return self._outbox
@@ -137,13 +137,13 @@ class GatewayServerConnection:
                 await drop.wait()
                 nursery.cancel_scope.cancel()
         finally:
-            if session.outbox is self._outbox:  # no later connection has taken the session over
+            if session.outbox is self._outbox:  # unless a later connection has resumed the session
                 self._discord.disconnected(session)
             with trio.move_on_after(1, shield=True):
                 await self._close()
 
     async def _misbehave(self, fault: GatewayFault) -> None:
-        match fault.deed:
+        match fault.action:
             case FaultAction.CLOSE:
                 await self._socket.close(fault.code)
                 return
@@ -163,13 +163,13 @@ class GatewayServerConnection:
         await self._until_closed()
 
     async def _until_closed(self) -> None:
-        """It is the client's turn."""
+        """Wait for the client to close."""
         with trio.move_on_after(HANDSHAKE_TIMEOUT):
             while True:
                 await self._receive()
 
     async def _close(self) -> None:
-        with suppress(RuntimeError, WebSocketDisconnect):  # the client was first
+        with suppress(RuntimeError, WebSocketDisconnect):  # the client closed first
             await self._socket.close(UNKNOWN_ERROR)
 
     async def _read(self, everything: trio.CancelScope) -> None:
@@ -198,6 +198,6 @@ class GatewayServerConnection:
         if self._compressor is None:
             await self._socket.send_text(text)
             return
-        # One message at a time goes through the compressor, whose state both sides share.
+        # All messages go through one compressor, whose state the client follows.
         data = self._compressor.compress(text.encode()) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
         await self._socket.send_bytes(data)

@@ -1,4 +1,4 @@
-"""The local Discord itself: its sessions, commands and interactions, and the handles that drive it."""
+"""The local Discord: its sessions, commands and interactions, and the methods that control it."""
 
 import secrets
 import time
@@ -29,7 +29,7 @@ from discordianai.sandbox.discord.sandbox_interaction import Interaction, option
 from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 
 PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
-"""Members, presences and message content."""
+"""Guild members, presences and message content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class DiscordOptions:
     application_flags: int = 0
     heartbeat_interval: float = 40.0
     identifies: int = 1000
-    """How many are left of the day's."""
+    """How many IDENTIFYs the bot has a day."""
     identify_interval: float = 5.0
-    """Within so many seconds of another one, an IDENTIFY is answered by op 9."""
+    """An IDENTIFY sooner than this after the last one gets op 9."""
     webhook_requests: int = 5
     webhook_period: float = 5.0
 
@@ -55,12 +55,12 @@ class SandboxSession:
     id: str
     sequence: int = 0
     events: deque[Json] = field(default_factory=lambda: deque(maxlen=5000))
-    """What was sent, for replaying."""
+    """Sent events, to be replayed on RESUME."""
     outbox: trio.MemorySendChannel[Json] | None = None
-    """Where the connection takes its events from; None while there is none."""
+    """Where the connection takes its events from; None without a connection."""
 
     def dispatch(self, name: str, data: Json) -> None:
-        """Send an event, or keep it for the resume."""
+        """Send an event, or keep it for a RESUME."""
         self.sequence += 1
         event = {"op": 0, "t": name, "s": self.sequence, "d": data}
         self.events.append(event)
@@ -75,13 +75,13 @@ class Counters:
     identifies: int = 0
     resumes: int = 0
     identify_times: list[float] = field(default_factory=list)
-    """On trio's clock, every IDENTIFY with the right token, whatever the answer."""
+    """When, on trio's clock, each IDENTIFY with the right token came, whatever its answer."""
     resume_times: list[float] = field(default_factory=list)
     intents: int = 0
     presence: Json = field(default_factory=dict)
-    """What the bot identified with last."""
+    """The last IDENTIFY's."""
     typing: list[int] = field(default_factory=list)
-    """The channels in which it was seen to write."""
+    """The channels with a typing indicator."""
     rate_limited: int = 0
     """429s."""
     late_acknowledgements: int = 0
@@ -91,7 +91,7 @@ class Counters:
 
 
 class LocalDiscord:
-    """Its methods are for tests and for the terminal; the bot comes in by REST and gateway."""
+    """A Discord with one guild. Tests and the terminal call its methods; bots use REST and the gateway."""
 
     def __init__(self, options: DiscordOptions) -> None:
         self.options = options
@@ -105,7 +105,7 @@ class LocalDiscord:
         self.threads: list[Channel] = []
         self.direct_channels: list[Channel] = []
         self.uploads: dict[str, tuple[str, bytes]] = {}
-        """What people have sent along, by its path: the content type, and the content."""
+        """Content type and content of each uploaded file, by its path."""
         self.closed_channels: set[int] = set()
         """Where the bot may not write."""
         self.webhook_buckets = Buckets(options.webhook_requests, options.webhook_period, "webhook0bucket")
@@ -121,45 +121,45 @@ class LocalDiscord:
 
     @property
     def api_url(self) -> str:
-        """What `discord.api_url` in the bot's settings is to be."""
+        """The value for `discord.api_url` in the bot's settings."""
         return f"{self.url}/api/v10"
 
     @property
     def gateway_url(self) -> str:
-        """Where the WebSocket is."""
+        """The gateway's URL."""
         return self.url.replace("http", "ws", 1) + "/gateway"
 
     @property
     def identifies_left(self) -> int:
-        """What `GET /gateway/bot` says."""
+        """What `GET /gateway/bot` reports."""
         return max(0, self.options.identifies - self.counters.identifies)
 
     def channel(self, channel_id: int) -> Channel | None:
-        """One of the server's, a thread, or the direct messages of somebody who has written to the bot."""
+        """A channel or thread of the guild, or a known direct message channel."""
         known = (*CHANNELS, *self.threads, *self.direct_channels)
         return next((channel for channel in known if channel.id == channel_id), None)
 
     def add_thread(self, parent: Channel, name: str) -> Channel:
-        """A thread that the bot has opened; it is told of it."""
+        """Create a thread of the bot's, and send its THREAD_CREATE."""
         thread = Channel(self.ids.next(), name, parent.guild_id, THREAD, parent_id=parent.id, owner_id=BOT.id)
         self.threads.append(thread)
         self.dispatch("THREAD_CREATE", thread.json())
         return thread
 
     def dispatch(self, name: str, data: Json) -> None:
-        """Tell the bot of something."""
+        """Send an event to every session."""
         for session in self.sessions.values():
             session.dispatch(name, data)
 
     def now(self) -> float:
-        """Seconds since the epoch, as this Discord sees them."""
+        """Seconds since the epoch, by this Discord's clock."""
         return time.time() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Let its rules see that much time go by."""
+        """Move this Discord's clock on by so many seconds."""
         self._offset += seconds
 
-    # What people do
+    # What users do
 
     async def invoke(
         self,
@@ -171,7 +171,7 @@ class LocalDiscord:
         guest: bool = False,
         timeout: float = 10.0,
     ) -> Interaction:
-        """A person uses a slash command, once the bot is there; see `invoke_now`."""
+        """A user runs a slash command, once the bot is ready; see `invoke_now`."""
         with trio.fail_after(timeout):
             await self.wait_ready(command)
         return self.invoke_now(command, options, user=user, channel=channel, guest=guest)
@@ -185,15 +185,15 @@ class LocalDiscord:
         channel: Channel = CHANNELS[0],
         guest: bool = False,
     ) -> Interaction:
-        """A person uses a slash command, whether or not the bot is there.
+        """A user runs a slash command, whether or not the bot is connected.
 
-        As a `guest`, the bot is no member there: the person has it as an app of their own. Raises
-        `ValueError` for options that Discord's own client would not let through.
+        With `guest`, the bot is not a member there, but the user's own app. Raises `ValueError` for options
+        that Discord's own client would not accept.
         """
         declared = self.commands[command]
         files = {
             value["id"]: value for value in (options or {}).values() if isinstance(value, dict)
-        }  # as `people.upload` makes them
+        }  # as `user_actions.upload` makes them
         data = {
             "id": declared["id"],
             "name": command,
@@ -204,28 +204,28 @@ class LocalDiscord:
         user = user or person()
         more: Json = {"authorizing_integration_owners": {"1": str(user.id)}} if guest else {}
         if guest and channel.guild_id is None:
-            more["context"] = 2  # somebody else's direct messages
+            more["context"] = 2  # another user's direct messages
         return self.interact(2, data, user, channel, **more)
 
     def press(self, message: SandboxMessage, button: str, user: User) -> Interaction:
-        """A person presses a button under a message; `button` is what stands on it, or its custom id."""
+        """A user presses a button of a message; `button` is its label or custom id."""
         source = next((found for found in self.interactions.values() if message in found.messages), None)
         components = [part for row in message.components for part in row["components"]]
         custom_id = next((part["custom_id"] for part in components if part["label"] == button), button)
         data = {"custom_id": custom_id, "component_type": 2}
         channel, shown = self.channel(message.channel_id), message.json()
-        if source is not None:  # only what answers an interaction tells of it
+        if source is not None:  # only a response to an interaction names it
             channel = source.channel
             metadata = {"id": str(source.id), "type": 2, "user": source.user.json()}
             shown["interaction_metadata"] = metadata
         if channel is None:
-            raise ValueError("the message is in no channel that is known")
+            raise ValueError("the message's channel is unknown")
         pressed = self.interact(3, data, user, channel, message=shown)
         pressed.source = message
         return pressed
 
     def interact(self, kind: int, data: Json, user: User, channel: Channel, **more: Any) -> Interaction:
-        """A person does something with the bot. `more` changes or adds to the event."""
+        """Create an interaction and send its event, which `more` extends or changes."""
         interaction_id = self.ids.next()
         token = interaction_token(interaction_id, secrets.token_urlsafe(48))
         interaction = Interaction(interaction_id, token, user, channel, self.now())
@@ -264,11 +264,11 @@ class LocalDiscord:
         return interaction
 
     def replay(self, interaction: Interaction) -> None:
-        """Send the event of an interaction, as Discord may do more than once."""
+        """Send an interaction's event again, as Discord may."""
         for session in self.sessions.values():
             session.dispatch("INTERACTION_CREATE", interaction.payload)
 
-    # What happens to the bot
+    # What a test or the terminal controls
 
     async def wait_connected(self) -> None:
         """Wait until a bot has identified or resumed. The caller bounds the wait."""
@@ -288,18 +288,18 @@ class LocalDiscord:
             drop.set()
 
     def invalidate_sessions(self) -> None:
-        """Op 9 in the midst of every session, which is forgotten."""
+        """Send op 9 to every session, and forget it."""
         for session in self.sessions.values():
             if session.outbox is not None:
                 session.outbox.send_nowait({"op": 9, "d": False})
         self.sessions.clear()
 
     def break_gateway(self, fault: str) -> None:
-        """From now on the gateway misbehaves so, until it is healed; `fault` is one of `FAULTS`."""
+        """Apply this one of `FAULTS` from now on, until `heal_gateway`."""
         self._gateway_fault = FAULTS[fault]
 
     def heal_gateway(self) -> None:
-        """It behaves again; frozen connections are closed."""
+        """End the gateway's fault; frozen connections are closed."""
         self._gateway_fault = None
         self._healed.set()
         self._healed = trio.Event()
@@ -309,13 +309,13 @@ class LocalDiscord:
         self._failures.extend([(path_contains, status)] * times)
 
     def clear_failures(self) -> None:
-        """Answer no more requests with the errors that `fail_next` wanted."""
+        """Forget the errors of `fail_next` that are left."""
         self._failures.clear()
 
     # For the gateway and the REST side
 
     def failure_for(self, path: str) -> int | None:
-        """The status that a test wants this request to get, if any."""
+        """The error status that `fail_next` has set for this request, if any."""
         for failure in self._failures:
             if failure[0] in path:
                 self._failures.remove(failure)
@@ -323,33 +323,33 @@ class LocalDiscord:
         return None
 
     def fault_at(self, moment: FaultMoment) -> GatewayFault | None:
-        """What the gateway is to do wrong at this moment, if anything."""
+        """The gateway's fault at this moment, if any."""
         fault = self._gateway_fault
         return fault if fault is not None and fault.moment is moment else None
 
     async def wait_healed(self) -> None:
-        """Wait until the gateway behaves again."""
+        """Wait for `heal_gateway`."""
         await self._healed.wait()
 
     def may_identify(self) -> bool:
-        """Whether the last IDENTIFY is long enough ago; this one counts from now on."""
+        """Whether the last IDENTIFY is long enough ago; records this one."""
         now = self.now()
         before, self._identified_at = self._identified_at, now
         return now - before >= self.options.identify_interval
 
     def connected(self, session: SandboxSession) -> trio.Event:
-        """A bot has a connection for this session; the event is set when it is to be dropped."""
+        """Record this session's connection; return the event that is set to drop it."""
         self._drops[session.id] = trio.Event()
         self._connected.set()
         return self._drops[session.id]
 
     def disconnected(self, session: SandboxSession) -> None:
-        """The connection of this session has ended."""
+        """Record that this session's connection has ended."""
         session.outbox = None
         self._drops.pop(session.id, None)
-        if not self._drops and self._connected.is_set():  # whoever waits, waits on this one
+        if not self._drops and self._connected.is_set():  # for those who wait from now on
             self._connected = trio.Event()
 
     def message(self, channel_id: int, flags: int = 0) -> SandboxMessage:
-        """A new message, with nothing in it yet."""
+        """A new, empty message."""
         return SandboxMessage(self.ids.next(), channel_id, flags)

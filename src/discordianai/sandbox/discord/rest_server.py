@@ -1,4 +1,4 @@
-"""The REST side: what a bot asks for, its commands, its answers to interactions."""
+"""Discord's REST API: the application, commands, messages, and responses to interactions."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ Endpoint = Callable[["RestServer", Request], Awaitable[EndpointResult]]
 
 
 class RestServer:
-    """Every route, with the rules that stand before it."""
+    """Every route, and the checks before it: faults, authorization, rate limits."""
 
     def __init__(self, discord: LocalDiscord) -> None:
         self._discord = discord
@@ -70,21 +70,21 @@ class RestServer:
     async def _answer(self, request: Request, endpoint: Endpoint, authorized: bool) -> Response:
         headers: dict[str, str] = {}
         try:
-            headers = self._enter(request, authorized)
+            headers = self._check(request, authorized)
             status, body = await endpoint(self, request)
         except TooManyRequests as error:
             self._discord.counters.rate_limited += 1
             return _json(429, error.body, error.headers)
         except RestError as error:
-            self._note(request, error)
+            self._record(request, error)
             return _json(error.status, error.body, headers)
         return Response(status_code=204, headers=headers) if body is None else _json(status, body, headers)
 
-    def _enter(self, request: Request, authorized: bool) -> dict[str, str]:
-        """What is checked before any route: faults, the token, the rate limits."""
+    def _check(self, request: Request, authorized: bool) -> dict[str, str]:
+        """Apply injected errors, authorization and rate limits; return the rate limit headers."""
         discord, path, now = self._discord, request.url.path, self._discord.now()
         if (status := discord.failure_for(path)) is not None:
-            raise RestError(status, 0, f"{status}: as a test wants it")
+            raise RestError(status, 0, f"{status}: injected by a test")
         if authorized:
             if request.headers.get("authorization", "").removeprefix("Bot ") != discord.options.token:
                 raise RestError(401, 0, "401: Unauthorized")
@@ -95,7 +95,7 @@ class RestServer:
             return discord.channel_buckets.take(request.path_params["channel"], now)
         return {}
 
-    def _note(self, request: Request, error: RestError) -> None:
+    def _record(self, request: Request, error: RestError) -> None:
         counters = self._discord.counters
         counters.late_acknowledgements += error.body["code"] == 10062
         place = "/".join(request.url.path.split("/")[:4])
@@ -125,11 +125,11 @@ class RestServer:
         }
 
     async def gateway(self, _request: Request) -> EndpointResult:
-        """Where the WebSocket is."""
+        """The gateway's URL."""
         return 200, {"url": self._discord.gateway_url}
 
     async def gateway_bot(self, _request: Request) -> EndpointResult:
-        """The same, with what is left of the day's identifies."""
+        """The gateway's URL, with the number of IDENTIFYs left today."""
         limit = {
             "total": 1000,
             "remaining": self._discord.identifies_left,
@@ -139,7 +139,7 @@ class RestServer:
         return 200, {"url": self._discord.gateway_url, "shards": 1, "session_start_limit": limit}
 
     async def list_commands(self, _request: Request) -> EndpointResult:
-        """The commands that are registered."""
+        """The registered commands."""
         return 200, list(self._discord.commands.values())
 
     async def write_commands(self, request: Request) -> EndpointResult:
@@ -150,7 +150,7 @@ class RestServer:
         return 200, commands
 
     async def channel(self, request: Request) -> EndpointResult:
-        """A channel of the server."""
+        """A channel of the guild."""
         return 200, self._channel(request).json()
 
     def _channel(self, request: Request) -> Channel:
@@ -160,9 +160,9 @@ class RestServer:
         return channel
 
     async def say(self, request: Request) -> EndpointResult:
-        """A message of the bot's own, in a channel."""
+        """Create a message in a channel."""
         message = self._discord.message(self._channel(request).id)
-        message.take(*await _message_body(request))
+        message.update(*await _message_body(request))
         self._discord.channel_messages.append(message)
         return 200, message.json()
 
@@ -175,23 +175,23 @@ class RestServer:
         raise RestError(404, 10008, "Unknown Message")
 
     async def change(self, request: Request) -> EndpointResult:
-        """Edit a message of the bot's own."""
+        """Edit a message in a channel."""
         message = self._own_message(request)
-        message.take(*await _message_body(request))
+        message.update(*await _message_body(request))
         return 200, message.json()
 
     async def remove(self, request: Request) -> EndpointResult:
-        """Delete a message of the bot's own."""
+        """Delete a message in a channel."""
         self._own_message(request).deleted = True
         return 204, None
 
     async def type(self, request: Request) -> EndpointResult:
-        """Show that the bot is writing."""
+        """Show the typing indicator."""
         self._discord.counters.typing.append(self._channel(request).id)
         return 204, None
 
     async def open_thread(self, request: Request) -> EndpointResult:
-        """A thread in a channel, of the bot's."""
+        """Create a thread in a channel."""
         parent, body = self._channel(request), await request.json()
         if parent.kind != TEXT or parent.guild_id is None:
             raise RestError(400, 50024, "Cannot execute action on this channel type")
@@ -208,7 +208,7 @@ class RestServer:
         private = int(data.get("flags") or 0) & EPHEMERAL
         message = self._discord.message(interaction.channel.id, private)
         if kind == CHANNEL_MESSAGE:
-            message.take(data, files)
+            message.update(data, files)
         interaction.acknowledge(kind, self._discord.now())
         if kind == AUTOCOMPLETE:
             interaction.choices = [choice["value"] for choice in data["choices"]]
@@ -217,7 +217,7 @@ class RestServer:
         if kind == DEFERRED_MESSAGE:
             message.flags |= LOADING
         if kind in {DEFERRED_UPDATE, UPDATE} and interaction.source is not None:
-            interaction.messages.append(interaction.source)  # what @original is then
+            interaction.messages.append(interaction.source)  # @original, from then on
         if kind in {CHANNEL_MESSAGE, DEFERRED_MESSAGE}:
             interaction.messages.append(message)
         interaction.changed()
@@ -226,36 +226,36 @@ class RestServer:
         return 204, None
 
     async def follow_up(self, request: Request) -> EndpointResult:
-        """A further message of an interaction; the first one after a deferral completes that."""
+        """Create a follow-up message; the first one after a deferral becomes the original response."""
         interaction = self._interaction(request)
         interaction.check_token(self._discord.now())
         body, files = await _message_body(request)
         original = interaction.messages[0] if interaction.messages else None
         if original is not None and original.loading:
             message = original
-            message.take(body, files)
+            message.update(body, files)
         else:
-            interaction.check_room()
+            interaction.check_follow_up_limit()
             private = int(body.get("flags") or 0) & EPHEMERAL
             message = self._discord.message(interaction.channel.id, private)
-            message.take(body, files)
+            message.update(body, files)
             interaction.messages.append(message)
         interaction.changed()
         return 200, message.json()
 
     async def read(self, request: Request) -> EndpointResult:
-        """One message of an interaction."""
+        """A message of an interaction."""
         return 200, self._message(request)[1].json()
 
     async def edit(self, request: Request) -> EndpointResult:
-        """Change a message of an interaction."""
+        """Edit a message of an interaction."""
         interaction, message = self._message(request)
-        message.take(*await _message_body(request))
+        message.update(*await _message_body(request))
         interaction.changed()
         return 200, message.json()
 
     async def delete(self, request: Request) -> EndpointResult:
-        """Remove a message of an interaction."""
+        """Delete a message of an interaction."""
         interaction, message = self._message(request)
         message.deleted = True
         interaction.changed()
@@ -274,7 +274,7 @@ class RestServer:
 
 
 async def _message_body(request: Request) -> tuple[Json, dict[str, bytes]]:
-    """The JSON of a message, and the files that came with it."""
+    """The JSON of a message, and the attached files."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         try:
             return json.loads(await request.body()), {}
@@ -297,5 +297,5 @@ def _callback_response(interaction: Interaction, kind: int, message: SandboxMess
 
 
 def _json(status: int, body: object, headers: dict[str, str]) -> Response:
-    # Bots read JSON only under exactly this content type.
+    # Libraries parse JSON only with exactly this content type.
     return Response(json.dumps(body), status, {**headers, "Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""One interaction of a person with the bot, as a test or the terminal watches it."""
+"""One interaction of a user with the bot, as a test or the terminal follows it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ ACKNOWLEDGE_WITHIN = 3.0
 TOKEN_LIFETIME = 15 * 60.0
 """Seconds; both Discord's own."""
 GUEST_FOLLOW_UPS = 5
-"""Messages beside the original one where the bot is no member."""
+"""Follow-up messages where the bot is not a member."""
 
 
 @dataclass(eq=False)
 class Interaction:
-    """What a person did, and everything that the bot wrote in answer, the original message first."""
+    """What a user did, and every message of the bot in response, the original one first."""
 
     id: int
     token: str
@@ -34,44 +34,44 @@ class Interaction:
     source: SandboxMessage | None = None
     """The message whose button was pressed."""
     choices: list[str] = field(default_factory=list)
-    """What the bot suggested."""
+    """The autocomplete choices."""
     form: Json = field(default_factory=dict)
-    """What the bot wants to be filled in."""
+    """The modal that the bot has shown."""
     payload: Json = field(default_factory=dict, repr=False)
-    """The event that tells a bot of it."""
+    """The data of its INTERACTION_CREATE."""
 
     def __post_init__(self) -> None:
         self._changed = trio.Event()
 
     @property
     def text(self) -> str:
-        """All that the bot wrote, message by message."""
+        """The text of all messages, one after the other."""
         return "\n".join(message.content for message in self.messages if not message.deleted)
 
     @property
     def private(self) -> bool:
-        """Whether the answer is for this person alone."""
+        """Whether only this user sees the answer."""
         return bool(self.messages) and self.messages[0].private
 
     @property
     def loading(self) -> bool:
-        """Whether the person still sees the bot think."""
+        """Whether Discord still shows that the bot is thinking."""
         return not self.messages or self.messages[0].loading
 
     @property
     def guest(self) -> bool:
-        """Whether the bot is no member here, but an app that the person has brought along."""
+        """Whether the bot is not a member here, but the user's own app."""
         return "0" not in self.payload.get("authorizing_integration_owners", {})
 
-    def check_room(self) -> None:
-        """Raises `RestError` when there can be no further message."""
+    def check_follow_up_limit(self) -> None:
+        """Raise `RestError` when there can be no further message."""
         if self.guest and len(self.messages) > GUEST_FOLLOW_UPS:
             raise RestError(
                 400, 40094, "This interaction has reached the maximum number of follow-up messages"
             )
 
     def acknowledge(self, kind: int, now: float) -> None:
-        """Note the initial response. Raises `RestError` when it is too late, or not the first."""
+        """Record the initial response. Raises `RestError` when it is late, or not the first."""
         if self.response_type is not None:
             self.refused_acknowledgements += 1
             raise RestError(400, 40060, "Interaction has already been acknowledged.")
@@ -82,7 +82,7 @@ class Interaction:
         self.acknowledged_after = now - self.created
 
     def check_token(self, now: float) -> None:
-        """Raises `RestError` when the token is no longer good, or not yet."""
+        """Raise `RestError` when the token is not valid yet, or no longer."""
         if self.response_type is None:
             raise RestError(404, 10015, "Unknown Webhook")
         if now - self.created > TOKEN_LIFETIME:
@@ -96,12 +96,12 @@ class Interaction:
         raise RestError(404, 10008, "Unknown Message")
 
     def changed(self) -> None:
-        """Wake whoever watches."""
+        """Wake everyone who waits for a change."""
         self._changed.set()
         self._changed = trio.Event()
 
     async def wait_changed(self) -> None:
-        """Wait for the next thing that the bot writes. The caller bounds the wait."""
+        """Wait for the bot's next message or edit. The caller bounds the wait."""
         await self._changed.wait()
 
     async def wait_until(self, condition: Callable[[Self], bool], timeout: float = 10.0) -> None:
@@ -123,7 +123,7 @@ class Interaction:
 
     @property
     def last_edit(self) -> float:
-        """When, on `time.monotonic`, something was last written."""
+        """The time of the last message or edit, by `time.monotonic`."""
         times = [moment for message in self.messages for moment, _ in message.history]
         return max(times, default=time.monotonic())
 

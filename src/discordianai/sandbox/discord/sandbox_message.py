@@ -1,4 +1,4 @@
-"""Messages, and what Discord does not take as one."""
+"""Messages of the bot, and what Discord refuses in one."""
 
 import re
 import time
@@ -27,7 +27,7 @@ class RestError(Exception):
 
 @dataclass(eq=False)
 class SandboxMessage:
-    """A message, and all that it ever said."""
+    """A message of the bot, with its history."""
 
     id: int
     channel_id: int
@@ -39,11 +39,11 @@ class SandboxMessage:
     history: list[tuple[float, str]] = field(default_factory=list)
     """(time.monotonic(), content) of its creation and of every edit."""
     pings: list[str] = field(default_factory=list)
-    """The mentions in it that made a noise."""
+    """The mentions that notified somebody."""
     deleted: bool = False
     reply_to: int | None = None
     files: dict[str, bytes] = field(default_factory=dict)
-    """What came along, by name."""
+    """The attached files, by name."""
 
     @property
     def loading(self) -> bool:
@@ -52,11 +52,11 @@ class SandboxMessage:
 
     @property
     def private(self) -> bool:
-        """Whether only one person sees it."""
+        """Whether it is ephemeral."""
         return bool(self.flags & EPHEMERAL)
 
-    def take(self, body: Json, files: dict[str, bytes]) -> None:
-        """Become what `body` says. Raises `RestError`."""
+    def update(self, body: Json, files: dict[str, bytes]) -> None:
+        """Create or edit it from a request's body. Raises `RestError`."""
         content = body.get("content")
         embeds = body.get("embeds")
         _check(body)
@@ -75,7 +75,7 @@ class SandboxMessage:
         self.reply_to = int(reference["message_id"]) if reference else self.reply_to
         if not (self.content.strip() or self.embeds or self.attachments or self.components):
             raise RestError(400, 50006, "Cannot send an empty message")
-        # Ephemeral is decided once; an edit cannot change it.
+        # An edit cannot change whether a message is ephemeral.
         self.flags = (self.flags & EPHEMERAL) | (int(body.get("flags") or 0) & ~(EPHEMERAL | LOADING))
         self.pings += _pings(self.content, body.get("allowed_mentions"))
         self.history.append((time.monotonic(), self.content))
@@ -105,7 +105,7 @@ class SandboxMessage:
 
 
 def _check(body: Json) -> None:
-    """Raise what Discord says of a malformed message."""
+    """Raise Discord's `RestError` for a malformed message."""
     for row in body.get("components") or []:
         if any(not part.get("label") or len(part["label"]) > 80 for part in row.get("components", [])):
             raise _invalid("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 80 in length.")
@@ -133,7 +133,7 @@ def _invalid(name: str, code: str, message: str) -> RestError:
 
 
 def _pings(content: str, allowed: Mapping[str, list[str]] | None) -> list[str]:
-    """The mentions that Discord would act on: all of them, unless the sender said which."""
+    """The mentions that notify: all of them, unless `allowed_mentions` restricts them."""
     found = _MENTION.findall(content)
     if allowed is None:
         return found

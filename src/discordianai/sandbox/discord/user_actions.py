@@ -1,4 +1,4 @@
-"""What people do in the local Discord beside slash commands and buttons."""
+"""What users do in the local Discord besides slash commands and buttons."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,11 @@ from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 
 MESSAGE_CONTENT = 1 << 15
 GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 9, 1 << 12
-"""Discord's numbers for intents."""
+"""Gateway intents."""
 
 
 def upload(discord: LocalDiscord, name: str, content: bytes, content_type: str = "text/plain") -> Json:
-    """A file that is sent along, as Discord writes it; the value of an option, or one of `say`'s."""
+    """Upload a file; return its attachment object, for an option's value or for `say`."""
     number = discord.ids.next()
     path = f"/attachments/{number}/{name}"
     discord.uploads[path] = (content_type, content)
@@ -45,7 +45,7 @@ def use_menu(
     locale: str = "en-US",
     files: Sequence[Json] = (),
 ) -> Interaction:
-    """A person uses a command of the menu of somebody's message, which says `text`."""
+    """A user runs a message command on a message with this text."""
     declared = discord.commands[command]
     target = str(discord.ids.next())
     message = {
@@ -66,14 +66,14 @@ def use_menu(
 
 
 def type_into(discord: LocalDiscord, command: str, option: str, text: str) -> Interaction:
-    """A person fills in an option that the bot completes."""
+    """A user types into an option with autocomplete."""
     focused = {"name": option, "type": 3, "value": text, "focused": True}
     data = {"id": discord.commands[command]["id"], "name": command, "type": 1, "options": [focused]}
     return discord.interact(4, data, person(), CHANNELS[0])
 
 
 def submit(discord: LocalDiscord, interaction: Interaction, text: str) -> Interaction:
-    """A person fills in the form that the bot has shown, and sends it."""
+    """A user fills in and submits the modal that the bot has shown."""
     field = interaction.form["components"][0]["components"][0]
     filled = {"type": 4, "custom_id": field["custom_id"], "value": text}
     rows = [{"type": 1, "components": [filled]}]
@@ -90,7 +90,7 @@ def say(
     reply_to: SandboxMessage | None = None,
     files: Sequence[Json] = (),
 ) -> int:
-    """A person writes in a channel; the id of the message. Bots hear of it as their intents allow."""
+    """A user writes in a channel; return the message's id. The bot learns of it as its intents allow."""
     user = user or person()
     message_id = discord.ids.next()
     wanted = GUILD_MESSAGES if channel.guild_id else DIRECT_MESSAGES
@@ -119,5 +119,5 @@ def say(
 
 
 def remove_bot(discord: LocalDiscord) -> None:
-    """Somebody removes the bot from the server."""
+    """A moderator removes the bot from the guild."""
     discord.dispatch("GUILD_DELETE", {"id": str(GUILD.id)})

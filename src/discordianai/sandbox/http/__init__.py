@@ -1,6 +1,6 @@
-"""A small HTTP server that can be told to misbehave: HTTP/2 and HTTP/1.1, by TLS and without.
+"""A small HTTP server that misbehaves on request: HTTP/2 and HTTP/1.1, with TLS and without.
 
-ASGI can neither cut an answer, nor reset a stream, nor say GOAWAY; here a handler can.
+ASGI cannot cut an answer, reset a stream or send GOAWAY; here a handler can.
 """
 
 from discordianai.sandbox.http.server_interface import (

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the h11 state machine: one exchange after the other."""
+"""HTTP/1.1 on the h11 state machine: one exchange at a time."""
 
 import h11
 import trio
@@ -34,7 +34,7 @@ class Http1Connection(ClientConnection):
 
 
 async def next_event(connection: ClientConnection, machine: h11.Connection) -> object:
-    """The machine's next event, reading from the socket as it needs."""
+    """The state machine's next event; reads from the socket as needed."""
     while True:
         event = machine.next_event()
         if event is not h11.NEED_DATA:
@@ -58,8 +58,8 @@ class Http1Exchange(ServerExchange):
         """See `ServerExchange.receive`."""
         try:
             event = await next_event(self.connection, self._machine)
-        except h11.RemoteProtocolError as error:  # it has left in the middle of its body, for instance
-            raise PeerGone("the client broke off") from error
+        except h11.RemoteProtocolError as error:  # for instance, it left in the middle of its body
+            raise PeerGone("the client ended its request early") from error
         if isinstance(event, h11.Data):
             return bytes(event.data)
         if isinstance(event, h11.ConnectionClosed):
@@ -85,7 +85,7 @@ class Http1Exchange(ServerExchange):
     async def reset(self, error_code: int = 2) -> None:  # noqa: ARG002  # HTTP/1.1 has no codes
         """See `ServerExchange.reset`."""
         await self.connection.abort()
-        raise PeerGone("the exchange was broken off")
+        raise PeerGone("the exchange was aborted")
 
     async def _write(self, event: h11.Event) -> None:
         data = self._machine.send(event)

@@ -1,7 +1,7 @@
 """HTTP/2 on the h2 state machine: one task that reads, one that writes, and one for each exchange.
 
-Only one task writes, because exchanges are cancelled when their client leaves, at any moment: a write that is
-cut in the middle would break the connection for its neighbours.
+Only one task writes: exchanges are cancelled whenever their client leaves, and a write cut in the middle
+would break the connection for the others.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ GRACEFUL: int = 2**31 - 1
 
 
 class Http2Connection(ClientConnection):
-    """A connection that speaks HTTP/2, and says whatever a test wants said."""
+    """A connection that speaks HTTP/2 and sends whatever a test wants sent."""
 
     protocol = "HTTP/2"
 
@@ -47,7 +47,8 @@ class Http2Connection(ClientConnection):
         self._stalled = trio.Event()
         self._refuse = server.options.refuse_streams
         self._last_stream_id = GRACEFUL
-        self._settings: deque[dict[SettingCodes | int, int]] = deque([{}])  # the first ones are under way
+        # The initial settings await their acknowledgement.
+        self._settings: deque[dict[SettingCodes | int, int]] = deque([{}])
 
     async def serve(self) -> None:
         """See `ClientConnection.serve`."""
@@ -90,7 +91,7 @@ class Http2Connection(ClientConnection):
     async def _read(self, nursery: trio.Nursery) -> None:
         while data := await self.stream.receive_some(READ_SIZE):
             if self._stalled.is_set():
-                await trio.sleep_forever()  # silently gone: neither reads nor answers any more
+                await trio.sleep_forever()  # a silent peer: neither reads nor answers
             self._collect()
             try:
                 events = self._machine.receive_data(data)
@@ -135,7 +136,7 @@ class Http2Connection(ClientConnection):
                 self.pings_received += 1
 
     def _give_window_back(self, event: h2.events.DataReceived) -> None:
-        """At once, byte for byte: h2's own way of doing it deadlocks where a window shrinks below zero."""
+        """At once, byte for byte: h2's automatic updates deadlock where a window shrinks below zero."""
         size = event.flow_controlled_length
         if not size:
             return
@@ -146,7 +147,7 @@ class Http2Connection(ClientConnection):
     def _open(self, event: h2.events.RequestReceived, nursery: trio.Nursery) -> None:
         stream_id = event.stream_id
         if stream_id > self._last_stream_id:
-            return  # it came after the GOAWAY, and is left alone
+            return  # opened after the GOAWAY: ignored
         self.streams_opened += 1
         if self._refuse:
             self._refuse -= 1
@@ -169,16 +170,16 @@ class Http2Connection(ClientConnection):
 
     @property
     def machine(self) -> h2.connection.H2Connection:
-        """The state machine; whoever changes it calls `flush`."""
+        """The state machine; call `flush` after changing it."""
         return self._machine
 
     async def flush(self) -> None:
-        """Have sent what the machine has to say."""
+        """Have the state machine's output sent."""
         self._collect()
         await trio.lowlevel.checkpoint()
 
     async def send_raw(self, data: bytes) -> None:
-        """Send bytes as they are, allowed or not, after all that was said before."""
+        """Send these bytes, valid or not, after all earlier output."""
         self._collect(data)
         await trio.lowlevel.checkpoint()
 
@@ -188,15 +189,15 @@ class Http2Connection(ClientConnection):
 
     @property
     def unsent(self) -> int:
-        """Bytes that wait to be sent."""
+        """Bytes waiting to be sent."""
         return len(self._output)
 
     def stall(self) -> None:
-        """Fall silent for good, as a peer whose packets are all lost."""
+        """Never read or write again, like a peer whose packets are all lost."""
         self._stalled.set()
 
     async def goaway(self, last_stream_id: int | None = GRACEFUL, error_code: int = 0) -> None:
-        """Say GOAWAY, by a frame of our own: h2's would end the connection here. None: the newest stream."""
+        """Send GOAWAY as a raw frame, since h2's ends the connection; None stands for the newest stream."""
         last = self._machine.highest_inbound_stream_id if last_stream_id is None else last_stream_id
         self._last_stream_id = last
         payload = last.to_bytes(4, "big") + error_code.to_bytes(4, "big")
@@ -213,21 +214,21 @@ class Http2Connection(ClientConnection):
         await self.flush()
 
     async def update_settings(self, settings: dict[SettingCodes | int, int]) -> None:
-        """Change what this side allows, as MAX_CONCURRENT_STREAMS, while streams are open."""
-        # One at a time: h2 takes the first acknowledgement for all that are under way.
+        """Change this side's settings, such as MAX_CONCURRENT_STREAMS, while streams are open."""
+        # One at a time: h2 takes the first acknowledgement for all that are outstanding.
         self._settings.append(settings)
         if len(self._settings) == 1:
             self._send_settings()
         await self.flush()
 
     def _settings_acknowledged(self) -> None:
-        if self._settings:  # a handler may have sent some that nobody keeps account of
+        if self._settings:  # a handler may have sent some by itself
             self._settings.popleft()
         if self._settings:
             self._send_settings()
 
     def _send_settings(self) -> None:
-        with suppress(h2.exceptions.ProtocolError):  # the client may have said goodbye
+        with suppress(h2.exceptions.ProtocolError):  # the client may have closed
             self._machine.update_settings(self._settings[0])
 
     async def ping(self) -> None:
@@ -248,35 +249,35 @@ class Http2Exchange(ServerExchange):
         self.method = self.headers[":method"]
         self.path = self.headers[":path"]
         self.scope = trio.CancelScope()
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._ended = False
-        self._news = trio.Event()
+        self._arrived = trio.Event()
         self._window = trio.Event()
 
     def arrived(self, data: bytes) -> None:
-        """A piece of the body has come."""
-        self._pieces.append(data)
-        self._news.set()
+        """A part of the body has arrived."""
+        self._chunks.append(data)
+        self._arrived.set()
 
     def ended(self) -> None:
         """The body is complete."""
         self._ended = True
-        self._news.set()
+        self._arrived.set()
 
     def gone(self) -> None:
         """The client has reset the stream."""
         self.scope.cancel()
 
     def window_changed(self) -> None:
-        """There may be room to send again."""
+        """The flow-control window may allow sending again."""
         self._window.set()
 
     async def receive(self) -> bytes:
         """See `ServerExchange.receive`."""
-        while not self._pieces and not self._ended:
-            self._news = trio.Event()
-            await self._news.wait()
-        return self._pieces.pop(0) if self._pieces else b""
+        while not self._chunks and not self._ended:
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+        return self._chunks.pop(0) if self._chunks else b""
 
     async def inform(self, status: int, headers: Headers = ()) -> None:
         """See `ServerExchange.inform`."""
@@ -291,14 +292,15 @@ class Http2Exchange(ServerExchange):
         machine = self.connection.machine
         while data:
             with _peer_gone():
-                room = min(machine.local_flow_control_window(self.stream_id), machine.max_outbound_frame_size)
-                if room > 0:
-                    machine.send_data(self.stream_id, data[:room])
-            if room <= 0:
+                window = machine.local_flow_control_window(self.stream_id)
+                allowed = min(window, machine.max_outbound_frame_size)
+                if allowed > 0:
+                    machine.send_data(self.stream_id, data[:allowed])
+            if allowed <= 0:
                 self._window = trio.Event()
                 await self._window.wait()
                 continue
-            data = data[room:]
+            data = data[allowed:]
             await self._flush()
 
     async def finish(self, trailers: Headers = ()) -> None:
@@ -327,7 +329,7 @@ class Http2Exchange(ServerExchange):
 
 
 class _peer_gone:  # noqa: N801  # used as a function, like contextlib's
-    """Turns what the machine and the socket say of a client that is gone into `PeerGone`."""
+    """Maps the errors of the state machine and the socket when a client is gone to `PeerGone`."""
 
     def __enter__(self) -> None:
         return None

@@ -42,7 +42,7 @@ class ServerExchange(ABC):
 
     @abstractmethod
     async def receive(self) -> bytes:
-        """The next piece of the request's body; empty at its end."""
+        """The next part of the request's body; empty at its end."""
 
     @abstractmethod
     async def inform(self, status: int, headers: Headers = ()) -> None:
@@ -54,7 +54,7 @@ class ServerExchange(ABC):
 
     @abstractmethod
     async def send(self, data: bytes) -> None:
-        """Send a piece of the response's body, as far as the client's windows allow."""
+        """Send a part of the response's body, as the client's flow-control windows allow."""
 
     @abstractmethod
     async def finish(self, trailers: Headers = ()) -> None:
@@ -69,7 +69,7 @@ class ServerExchange(ABC):
 
 
 Handler = Callable[[ServerExchange], Awaitable[None]]
-"""Answers one exchange; runs in a task of its own."""
+"""Answers one exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Server:
     scheme: str
     port: int = 0
     connections: list[ClientConnection] = field(default_factory=list)
-    """Those that are open."""
+    """The open ones."""
     closed: list[ClientConnection] = field(default_factory=list)
     connections_opened: int = 0
 

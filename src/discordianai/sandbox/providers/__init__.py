@@ -1,4 +1,4 @@
-"""Local services that speak like OpenAI, like Perplexity, and like a server of open models."""
+"""Local services that imitate OpenAI, Perplexity, and a server of open models."""
 
 from discordianai.sandbox.providers.perplexity.perplexity_service import PerplexityService
 from discordianai.sandbox.providers.provider_faults import Fault

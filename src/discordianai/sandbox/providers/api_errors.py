@@ -1,11 +1,11 @@
-"""What a service refuses, before it is written as that service writes it."""
+"""Error responses, before a service writes them in its own form."""
 
 from dataclasses import dataclass
 
 LEAKY = "Incorrect: sandbox-key, and the words of the question"
-"""The message of errors that were asked for.
+"""The message of injected errors, which must not reach a log.
 
-Real providers repeat the key and the prompt there: nothing of it may reach a log.
+Real providers repeat the key and the prompt there.
 """
 
 
@@ -13,7 +13,7 @@ Real providers repeat the key and the prompt there: nothing of it may reach a lo
 class ApiError(Exception):
     """Becomes an error response.
 
-    `code` and `param` are OpenAI's; `kind` is what stands under `type`. Without it the dialect chooses.
+    `code` and `param` are OpenAI's; `kind` is the response's `type`; where it is None, the service chooses.
     """
 
     status: int
@@ -22,8 +22,8 @@ class ApiError(Exception):
     message: str = LEAKY
     kind: str | None = None
     retry_after: float | None = None
-    provoked: bool = False
-    """By a fault or a budget: the request itself was right."""
+    injected: bool = False
+    """Whether a fault or the budget caused it: the request itself was valid."""
 
     def __str__(self) -> str:
         return f"{self.status} {self.code} {self.param}: {self.message}"
@@ -31,7 +31,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A request that was refused because its client asked wrongly."""
+    """A request that was refused because it was invalid."""
 
     path: str
     status: int

@@ -1,4 +1,4 @@
-"""The models of the sandbox's services, and what each of them takes."""
+"""The models of the sandbox's services, and what each of them accepts."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ChatTools(Enum):
-    """Whether a model takes function tools on OpenAI's chat completions."""
+    """Whether a model accepts function tools on OpenAI's chat completions."""
 
     ALWAYS = auto()
     WITHOUT_EFFORT = auto()
@@ -15,7 +15,7 @@ class ChatTools(Enum):
     """Only where `reasoning_effort` is `none`."""
 
 
-_LADDER = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 REASONING_TOKENS = {
     "none": 0,
@@ -26,41 +26,41 @@ REASONING_TOKENS = {
     "xhigh": 1024,
     "max": 2048,
 }
-"""What the sandbox's models think before they answer, by effort."""
+"""Reasoning tokens of the sandbox's models, by effort."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAIModel:
-    """One of OpenAI's."""
+    """One of OpenAI's models."""
 
     id: str
     efforts: tuple[str, ...]
     effort: str
-    """Where a request names none."""
+    """The default effort."""
     chat_tools: ChatTools
     context: int = 922_000
-    """Tokens that may go in."""
+    """The maximum number of input tokens."""
     created: int = 1_790_000_000
     shutdown_date: str | None = None
 
     def listed(self) -> dict[str, Any]:
-        """As `GET /v1/models` shows it."""
+        """Its entry in `GET /v1/models`."""
         entry = {"id": self.id, "object": "model", "created": self.created, "owned_by": "system"}
         return {**entry, "shutdown_date": self.shutdown_date}
 
 
 def _efforts(first: str, last: str, *without: str) -> tuple[str, ...]:
-    steps = _LADDER[_LADDER.index(first) : _LADDER.index(last) + 1]
+    steps = _EFFORTS[_EFFORTS.index(first) : _EFFORTS.index(last) + 1]
     return tuple(step for step in steps if step not in without)
 
 
-_SUCCESSOR = _efforts("none", "max", "minimal")
+_SINCE_GPT_6 = _efforts("none", "max", "minimal")
 
 OPENAI = {
     model.id: model
     for model in (
-        OpenAIModel("gpt-6-luna", _SUCCESSOR, "low", ChatTools.WITH_NONE),
-        OpenAIModel("gpt-6.1-terra", _SUCCESSOR, "medium", ChatTools.WITH_NONE),
+        OpenAIModel("gpt-6-luna", _SINCE_GPT_6, "low", ChatTools.WITH_NONE),
+        OpenAIModel("gpt-6.1-terra", _SINCE_GPT_6, "medium", ChatTools.WITH_NONE),
         OpenAIModel("gpt-6.1-sol", _efforts("low", "max"), "medium", ChatTools.WITH_NONE),
         OpenAIModel(
             "gpt-5.4-mini",
@@ -88,7 +88,7 @@ PRESETS = {
     "high": "openai/gpt-6.1-terra",
     "xhigh": "openai/gpt-6.1-sol",
 }
-"""Perplexity's presets, and the model that each of them asks."""
+"""Perplexity's presets, and the model behind each."""
 
 OLD_PRESETS = {
     "fast-search": "fast",
@@ -106,7 +106,7 @@ PERPLEXITY = (
     "google/gemini-3.8-flash",
 )
 
-BLIND = frozenset({"perplexity/sonar", "local-model"})
-"""Models that see no pictures."""
+WITHOUT_IMAGES = frozenset({"perplexity/sonar", "local-model"})
+"""Models that do not accept images."""
 
 FOREIGN = ("local-model", "local-vision")

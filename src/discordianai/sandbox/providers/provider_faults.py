@@ -1,4 +1,4 @@
-"""How a service can be told to misbehave, for one request each."""
+"""Faults that a service injects on request, each for one question."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ Json = dict[str, Any]
 
 
 class FaultKind(Enum):
-    """What goes wrong, or is out of the ordinary."""
+    """What goes wrong, or is unusual."""
 
     STATUS = auto()
     """An error response instead of an answer."""
     QUOTA = auto()
-    """The money is gone: a 429 at OpenAI, a 401 at Perplexity."""
+    """The account has no credit left: a 429 at OpenAI, a 401 at Perplexity."""
     STALL = auto()
-    """Nothing more comes, and the connection stays open."""
+    """Nothing more is sent, and the connection stays open."""
     CUT = auto()
     """The stream is reset; in HTTP/1.1 the connection is cut."""
     ABORT = auto()
     """The connection is cut, with every stream on it."""
     GOAWAY = auto()
-    """GOAWAY comes in the middle, and the answer goes on."""
+    """GOAWAY is sent in the middle, and the answer continues."""
     END = auto()
-    """The stream ends neatly, but early: without its terminal event."""
+    """The stream ends in order, but without its terminal event."""
     EVENT = auto()
-    """An error comes as an event in the stream, in the form that `shape` names."""
+    """An error event in the stream, in the form that `shape` names."""
     FAILED = auto()
     """HTTP 200 with a JSON object whose status is `failed`, even where a stream was asked for."""
     HALF_CHARACTER = auto()
@@ -37,35 +37,35 @@ class FaultKind(Enum):
     EMPTY = auto()
     """An answer without any text."""
     LENGTH = auto()
-    """The answer ends because it is too long."""
+    """The answer is cut by the token limit."""
     LENGTH_UNTOLD = auto()
-    """So does this one, but its status is `completed`: only the counted tokens tell."""
+    """The same, but its status is `completed`: only the token count tells."""
     THOUGHT_ONLY = auto()
-    """Reasoning has used up the budget of tokens: no message comes at all."""
+    """Reasoning has used up the token limit: there is no message at all."""
     FILTER = auto()
-    """The answer is broken off by the content filter."""
+    """The answer is cut by the content filter."""
     REFUSAL = auto()
     """The model declines, in words."""
     TWO_MESSAGES = auto()
-    """A commentary comes before the answer, as a message of its own."""
+    """A commentary precedes the answer, as a separate message."""
     REASONING = auto()
-    """The model thinks aloud first: summaries, progress or `reasoning_content`, as the dialect has it."""
+    """Visible reasoning first: summaries, progress or `reasoning_content`, by dialect."""
     SEARCHES = auto()
     """The model searches twice."""
     CLASHING_IDS = auto()
-    """It searches twice, and the second search's results have the numbers of the first's."""
+    """The model searches twice, and both searches number their results from 1."""
     UNCITED = auto()
-    """It searches, and its text cites nothing."""
+    """The model searches, and its text cites nothing."""
     NO_SOURCES = auto()
-    """It does not search, although it was told to."""
+    """The model does not search, although the request demands it."""
     SLOW = auto()
-    """The tokens come slowly."""
+    """The tokens are sent slowly."""
     RAW = auto()
-    """These bytes come, whatever they are."""
+    """These bytes are sent instead of an answer."""
 
 
 class ErrorShape(Enum):
-    """The forms of an error inside a stream."""
+    """The form of an error inside a stream."""
 
     USUAL = auto()
     """OpenAI: NESTED, then FAILED. Perplexity: FAILED, with the error at the top level."""
@@ -79,7 +79,7 @@ class ErrorShape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One misbehaviour. `after` counts pieces of text; `seconds` are between pieces, or of Retry-After."""
+    """One fault. `after` counts pieces of text; `seconds` is the time between pieces, or Retry-After."""
 
     kind: FaultKind
     after: int = 0
@@ -106,12 +106,12 @@ class Fault:
 
     @classmethod
     def overloaded(cls) -> Fault:
-        """503: the model has too many questions."""
+        """503: the model is overloaded."""
         return cls(FaultKind.STATUS, status=503, code="server_is_overloaded")
 
     @classmethod
     def quota(cls, code: str = "insufficient_quota") -> Fault:
-        """The money is gone: 429 at OpenAI, 401 at Perplexity."""
+        """The account has no credit left: 429 at OpenAI, 401 at Perplexity."""
         return cls(FaultKind.QUOTA, code=code)
 
     @classmethod
@@ -131,18 +131,18 @@ class Fault:
 
     @classmethod
     def no_tools(cls) -> Fault:
-        """400: this model knows no tools."""
+        """400: this model does not support tools."""
         return cls(FaultKind.STATUS, status=400, code="unsupported_parameter", param="tools")
 
     @classmethod
     def no_images(cls) -> Fault:
-        """400: this model sees no pictures."""
+        """400: this model does not support images."""
         param = "input[0].content[1].image_url"
         return cls(FaultKind.STATUS, status=400, code="invalid_value", param=param, message=NO_IMAGES)
 
     @classmethod
     def no_files(cls) -> Fault:
-        """400: this model reads no files."""
+        """400: this model does not support files."""
         param = "input[0].content[1].file_data"
         return cls(FaultKind.STATUS, status=400, code="invalid_value", param=param, message=NO_FILES)
 
@@ -166,7 +166,7 @@ class Fault:
         headers: tuple[tuple[str, str], ...] = (),
         times: int | None = 1,
     ) -> Fault:
-        """These bytes instead of an answer, `times` times over; without end if that is None."""
+        """These bytes instead of an answer, `times` times; endlessly if that is None."""
         return cls(
             FaultKind.RAW, status=status, body=body, times=times, content_type=content_type, headers=headers
         )
@@ -206,24 +206,24 @@ MARKERS = {
     "!nofiles": Fault.no_files(),
     "!slow": Fault(FaultKind.SLOW, seconds=0.5),
 }
-"""What a question may contain to be answered badly, for trying it at the terminal."""
+"""Words in a question that inject a fault, for use at the terminal."""
 
 
-_REFUSED = {"!notools": ("tools",), "!noimages": ("image_url",), "!nofiles": ("file_data", "file_url")}
-"""Fields without which a request has nothing in it that these markers would have refused."""
+_MARKED_FIELDS = {"!notools": ("tools",), "!noimages": ("image_url",), "!nofiles": ("file_data", "file_url")}
+"""Fields that these markers refuse; a request without them is answered."""
 
 
-def in_request(text: str, body: Json) -> Fault | None:
-    """The fault that the question in a request asks for."""
+def marked_fault(text: str, body: Json) -> Fault | None:
+    """The fault whose marker is in the question, if any."""
     words = text.split()
     for marker, fault in MARKERS.items():
-        if marker in words and (marker not in _REFUSED or _has(body, _REFUSED[marker])):
+        if marker in words and (marker not in _MARKED_FIELDS or _has(body, _MARKED_FIELDS[marker])):
             return fault
     return None
 
 
 def _has(value: object, fields: tuple[str, ...]) -> bool:
-    """Whether one of these fields is anywhere in it."""
+    """Whether one of these fields occurs at any depth."""
     if isinstance(value, dict):
         return any(field in fields or _has(inner, fields) for field, inner in value.items())
     return isinstance(value, list) and any(_has(inner, fields) for inner in value)

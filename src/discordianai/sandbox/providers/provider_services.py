@@ -1,4 +1,4 @@
-"""Runs the services, each on a port of its own."""
+"""Runs the three services, each on its own port."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from discordianai.sandbox.providers.provider_service import ServiceOptions
 
 @dataclass(frozen=True, slots=True)
 class ProviderServices:
-    """The services that are running."""
+    """The running services."""
 
     openai: OpenAIService
     perplexity: PerplexityService

@@ -1,4 +1,4 @@
-"""Budgets, enforced exactly, and how they are told in headers."""
+"""Rate limits, enforced exactly, and how headers report them."""
 
 import math
 import time
@@ -10,27 +10,27 @@ MINUTE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests in so many seconds: in any stretch of them, or in each window of the clock's."""
+    """`count` requests in `seconds`: in any such period, or in each window of the clock."""
 
     count: int
     seconds: float = 60.0
     aligned: bool = False
-    """The windows begin with whole seconds of the service's clock, and all is allowed again at their end."""
+    """Whether windows start at whole multiples of `seconds` on the service's clock, instead of sliding."""
 
 
 TIER_0 = (Rate(1, 1.0, aligned=True), Rate(50))
-"""What Perplexity allows to an organisation that has bought nothing yet."""
+"""Perplexity's limits for an organisation that has bought nothing yet."""
 
 
 @dataclass(eq=False)
 class RequestBudget:
-    """What was admitted in the last minute. Times are `time.monotonic`'s."""
+    """The requests admitted in the last minute. Times are `time.monotonic`'s."""
 
     clock_ahead: float = 0.0
     _admitted: deque[tuple[float, int]] = field(default_factory=deque)
 
     def wait(self, rates: tuple[Rate, ...], tokens_per_minute: int | None, tokens: int) -> float:
-        """Seconds until a request of so many tokens is within every limit; 0 is now."""
+        """Seconds until a request of so many tokens is within every limit; 0 if it is now."""
         now = time.monotonic()
         horizon = max([MINUTE, *(rate.seconds for rate in rates)])
         while self._admitted and self._admitted[0][0] <= now - horizon:
@@ -56,7 +56,7 @@ class RequestBudget:
         return self._tokens(time.monotonic())
 
     def reset_at(self, rate: Rate) -> int:
-        """The second, by the service's clock, with which the next window of an aligned rate begins."""
+        """The epoch second, by the service's clock, at which the next window of an aligned rate starts."""
         now = self._wall(time.monotonic())
         return int(math.floor(now / rate.seconds) * rate.seconds + rate.seconds)
 

@@ -24,7 +24,7 @@ PARAGRAPHS = (
     "printf '%s\\n' one two three four five six seven eight nine ten eleven twelve thirteen fourteen\n```",
 )
 
-CALLS_FOR_THE_WEB = re.compile(r"\b(today|latest|news|weather)\b|!search|今日|heute", re.IGNORECASE)
+WEB_WORDS = re.compile(r"\b(today|latest|news|weather)\b|!search|今日|heute", re.IGNORECASE)
 """Words that make the sandbox's models search or call a tool, where a real model understands the question."""
 
 DECLINED = "I’m sorry, but I can’t help with that."
@@ -35,7 +35,7 @@ SITES = ("encyclopedia", "weather", "news", "science", "archive", "journal")
 
 @dataclass(frozen=True, slots=True)
 class ScriptedSource:
-    """A page that the made-up answer refers to."""
+    """A page that a made-up answer cites."""
 
     url: str
     title: str
@@ -45,25 +45,25 @@ class ScriptedSource:
 
 @dataclass(frozen=True, slots=True)
 class ScriptedAnswer:
-    """A whole made-up answer."""
+    """A made-up answer."""
 
     text: str
     sources: tuple[ScriptedSource, ...] = ()
 
     @property
     def pieces(self) -> list[str]:
-        """The text as a model would send it."""
+        """The text in the pieces of a stream."""
         return pieces_of(self.text)
 
 
 def pieces_of(text: str) -> list[str]:
-    """The text as a model would send it: word by word."""
+    """The text in the pieces of a stream: word by word."""
     words = text.split(" ") if text else []
     return [word if index == 0 else " " + word for index, word in enumerate(words)]
 
 
 def compose(service: str, question: str, earlier: list[str], *, sources: bool) -> ScriptedAnswer:
-    """Answer `question`; `earlier` has the person's questions before it, the newest last.
+    """Answer `question`; `earlier` has the user's questions before it, the newest last.
 
     With `!long` in the question, the answer has about 10,000 characters.
     """
@@ -99,17 +99,17 @@ def _source(seed: int) -> ScriptedSource:
 
 
 def wants_the_web(question: str) -> bool:
-    """Whether the question cannot be answered without the web."""
-    return bool(CALLS_FOR_THE_WEB.search(question))
+    """Whether a simulated model searches the web for this question."""
+    return bool(WEB_WORDS.search(question))
 
 
 def query_for(question: str) -> str:
-    """What the model would look for."""
+    """The search query that the simulated model makes of a question."""
     return f"sandbox search: {' '.join(question.split())[:80]}"
 
 
 def arguments_for(question: str, parameters: dict[str, Any] | None) -> str:
-    """The arguments of a call, as JSON: the first one that the function needs is the query."""
+    """The arguments of a tool call as JSON: the query, under the first required name."""
     declared = parameters or {}
     names = declared.get("required") or list(declared.get("properties", {})) or ["query"]
     return json.dumps({names[0]: query_for(question)})

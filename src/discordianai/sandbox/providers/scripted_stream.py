@@ -1,4 +1,4 @@
-"""An answer as a script: the events of its stream, one after the other, with the pauses before them."""
+"""A scripted answer: the events of its stream in order, with the delays between them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ Json = dict[str, Any]
 
 
 class StepDelay(Enum):
-    """What happens before an event."""
+    """The delay that goes with an event."""
 
     NONE = auto()
     FIRST = auto()
-    """The model thinks, for `first_token` seconds."""
+    """`first_token` seconds before it: the model thinks."""
     PIECE = auto()
-    """Nothing before it; `between_tokens` seconds after it. Faults count these events."""
+    """`between_tokens` seconds after it: a piece of text. Faults count these events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +26,41 @@ class Step:
     """One event of a script."""
 
     event: Json
-    pause: StepDelay = StepDelay.NONE
+    delay: StepDelay = StepDelay.NONE
 
 
 class Script(Protocol):
     """One answer, in one dialect."""
 
     def steps(self) -> Iterator[Step]:
-        """The events, in order; can be taken once."""
+        """The events, in order; can be iterated once."""
 
     def whole(self) -> Json:
         """The answer as one object."""
 
     def failure(self, fault: Fault) -> list[Json]:
-        """The events with which the stream ends where it fails."""
+        """The last events of a stream that fails."""
 
     def failed(self, fault: Fault) -> Json:
-        """The answer as one object that says that it has failed."""
+        """The failed answer as one object."""
 
 
 @dataclass(slots=True)
 class EventFraming:
-    """How events become bytes."""
+    """How events are written as server-sent events."""
 
     content_type: str
     dump: Callable[[Json], str] = field(default=lambda event: json.dumps(event, ensure_ascii=False))
     number: Callable[[int], int] | None = None
-    """The `sequence_number` of the n-th event; None where a dialect numbers nothing."""
+    """The `sequence_number` of the n-th event; None in a dialect without numbers."""
     event_lines: bool = False
     keep_alive: bytes = b": keep-alive\n\n"
     end: bytes = b""
-    """What comes after the last event."""
+    """Sent after the last event."""
     _count: int = 0
 
     def frame(self, event: Json) -> bytes:
-        """The next event of the stream."""
+        """The bytes of the next event."""
         if self.number is not None:
             numbered = {"type": event["type"], "sequence_number": self.number(self._count)}
             event = numbered | event
@@ -71,10 +71,10 @@ class EventFraming:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedQuestion:
-    """An accepted request, as far as every dialect has it."""
+    """A valid request, reduced to what every dialect has."""
 
-    said: tuple[str, ...]
-    """What people said, message by message, the newest last."""
+    texts: tuple[str, ...]
+    """The text of each user message, the newest last."""
     stream: bool
     tokens: int
     """The size of the input."""
@@ -83,10 +83,10 @@ class AcceptedQuestion:
 
     @property
     def newest(self) -> str:
-        """The last thing that was said; empty where nothing was."""
-        return self.said[-1] if self.said else ""
+        """The newest user message; empty where there is none."""
+        return self.texts[-1] if self.texts else ""
 
     @property
     def earlier(self) -> list[str]:
-        """What was said before it."""
-        return list(self.said[:-1])
+        """The user messages before it."""
+        return list(self.texts[:-1])

@@ -1,4 +1,4 @@
-"""Plays a script as a stream, or as much of it as its fault leaves."""
+"""Sends a scripted answer as a stream, with its fault."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from discordianai.sandbox.providers.scripted_stream import EventFraming, Json, S
 
 @dataclass(frozen=True, slots=True)
 class StreamPace:
-    """Seconds: before the first token, between two, and of silence before a sign of life."""
+    """Seconds before the first token, between two tokens, and of silence before a keep-alive."""
 
     first: float
     between: float
     keep_alive: float | None = None
 
     def under(self, fault: Fault | None) -> "StreamPace":
-        """The pace that this fault leaves."""
+        """The pace with this fault."""
         if fault is None or fault.kind is not FaultKind.SLOW or fault.seconds is None:
             return self
         return StreamPace(self.first, fault.seconds, self.keep_alive)
@@ -32,26 +32,26 @@ class StreamSender:
         self, exchange: ServerExchange, framing: EventFraming, pace: StreamPace, fault: Fault | None
     ) -> None:
         self.stopped = trio.Event()
-        """Once it is set, nothing more is played. What is being sent is sent whole: TLS demands it."""
+        """Set it to stop. What is being sent is sent whole, as TLS requires."""
         self._exchange = exchange
         self._framing = framing
         self._pace = pace.under(fault)
         self._fault = fault
         self._pieces = 0
 
-    async def play(self, script: Script, headers: list[tuple[str, str]]) -> bool:
-        """Send the answer, or what the fault leaves of it; whether that was its end."""
+    async def send_answer(self, script: Script, headers: list[tuple[str, str]]) -> bool:
+        """Send the answer, or what the fault makes of it; return False if it was stopped."""
         await self._exchange.start(200, [("content-type", self._framing.content_type), *headers])
         for step in script.steps():
-            if step.pause is StepDelay.FIRST:
-                await self.rest(self._pace.first)
-            elif step.pause is StepDelay.PIECE and await self._misbehave(script, step):
+            if step.delay is StepDelay.FIRST:
+                await self.wait(self._pace.first)
+            elif step.delay is StepDelay.PIECE and await self._apply_fault(script, step):
                 return not self.stopped.is_set()
             if self.stopped.is_set():
                 return False
             await self.send(step.event)
-            if step.pause is StepDelay.PIECE:
-                await self.rest(self._pace.between)
+            if step.delay is StepDelay.PIECE:
+                await self.wait(self._pace.between)
         await self.finish()
         return True
 
@@ -65,8 +65,8 @@ class StreamSender:
             await self._exchange.send(self._framing.end)
         await self._exchange.finish()
 
-    async def rest(self, seconds: float) -> None:
-        """Wait, with the signs of life that the service gives meanwhile."""
+    async def wait(self, seconds: float) -> None:
+        """Wait, sending keep-alives; end early when stopped."""
         while self._pace.keep_alive is not None and seconds > self._pace.keep_alive:
             if await self._stopped_within(self._pace.keep_alive):
                 return
@@ -79,8 +79,8 @@ class StreamSender:
             await self.stopped.wait()
         return self.stopped.is_set()
 
-    async def _misbehave(self, script: Script, step: Step) -> bool:
-        """Do before this piece what is to be done; whether that was the end of the answer."""
+    async def _apply_fault(self, script: Script, step: Step) -> bool:
+        """Apply the fault if it is due before this piece; return whether that ends the answer."""
         number, self._pieces = self._pieces, self._pieces + 1
         fault = self._fault
         if fault is None or number != fault.after:
@@ -99,11 +99,11 @@ class StreamSender:
                 await self._exchange.send(whole[: len(whole) // 2] + "é".encode()[:1])
                 await self._exchange.reset()
             case _:
-                return await self._break(fault)
+                return await self._break_connection(fault)
         return True
 
-    async def _break(self, fault: Fault) -> bool:
-        """Do it to the connection; whether that was the end of the answer."""
+    async def _break_connection(self, fault: Fault) -> bool:
+        """Apply a fault of the connection; return whether that ends the answer."""
         connection = getattr(self._exchange, "connection", None)
         match fault.kind:
             case FaultKind.CUT:

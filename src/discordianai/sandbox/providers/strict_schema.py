@@ -1,8 +1,7 @@
-"""Request bodies as declared types, and where one breaks its declaration.
+"""Declared types for request bodies, and the first place where a body violates them.
 
-A service's request is a tree of `Strict` models: no field that is not declared, no value of another type.
-Where a value may have several forms, a discriminator picks one, so that an error names the field in the form
-that was meant.
+A service's request is a tree of `Strict` models: no undeclared field, no value of another type. Where a value
+may have several forms, a discriminator picks one, so that an error names the field in the intended form.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from discordianai.sandbox.providers.api_errors import ApiError
 Request = TypeVar("Request", bound=BaseModel)
 
 _MARK = "~"
-"""Begins the tags of unions, which are no part of a field's path."""
+"""Marks the tags of unions, which are not part of a field's path."""
 
 
 class Strict(BaseModel):
@@ -30,7 +29,7 @@ class Strict(BaseModel):
 
 
 def form(name: str) -> Tag:
-    """Names one form of a union."""
+    """The tag of one form of a union."""
     return Tag(_MARK + name)
 
 
@@ -40,7 +39,7 @@ def string_or(other: str) -> Discriminator:
 
 
 def by_type(otherwise: Callable[[dict[str, Any]], str | None] = lambda _: None) -> Discriminator:
-    """The form is what the object's `type` says; `otherwise` tells it for a message, and for one without."""
+    """The form is the object's `type`; `otherwise` gives it where that is `message` or missing."""
 
     def tag(value: object) -> str | None:
         if not isinstance(value, dict):
@@ -82,14 +81,14 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Where a body breaks its declaration: `path` as in `input[3].created_by`, `name` as in `created_by`."""
+    """Where a body violates its type: `path` as in `input[3].created_by`, `name` as in `created_by`."""
 
-    wrong: MistakeKind
+    kind: MistakeKind
     path: str
     name: str
     value: object
     wanted: str
-    """What stands there otherwise, in words or as a number."""
+    """What is expected there, in words or as a number."""
 
 
 def parse(
@@ -99,16 +98,16 @@ def parse(
     *,
     unknown_first: bool = False,
 ) -> Request:
-    """The body as what was declared.
+    """Validate a body.
 
-    Raises `refusal` of its first mistake; with `unknown_first`, an unknown field comes before the others.
+    Raises `refusal(mistake)` for its first mistake; with `unknown_first`, an unknown field comes first.
     """
     try:
         return declared.model_validate(body)
     except ValidationError as error:
         mistakes = [_mistake(detail) for detail in error.errors(include_url=False)]
     if unknown_first:
-        mistakes.sort(key=lambda mistake: mistake.wrong is not MistakeKind.UNKNOWN)
+        mistakes.sort(key=lambda mistake: mistake.kind is not MistakeKind.UNKNOWN)
     raise refusal(mistakes[0])
 
 
@@ -147,7 +146,7 @@ _TYPES = {
 
 
 def type_of(value: object) -> str:
-    """What JSON calls it, with its article."""
+    """JSON's name for it, with an article."""
     names = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array"}
     return "null" if value is None else names.get(type(value), "an object")
 

@@ -33,22 +33,22 @@ THOUGHT = "The question has two sides. The second one weighs more."
 
 
 def question_of(request: ChatCompletionRequest, body: Json) -> AcceptedQuestion:
-    """The request as a question."""
+    """Reduce a request to what every dialect has."""
     framing = EventFraming("text/event-stream; charset=utf-8", end=b"data: [DONE]\n\n")
-    people = [message.content for message in request.messages if message.role == "user"]
-    said = tuple(_first_text(content) for content in people)
-    return AcceptedQuestion(said, bool(request.stream), count_tokens(body["messages"]), framing)
+    contents = [message.content for message in request.messages if message.role == "user"]
+    texts = tuple(_first_text(content) for content in contents)
+    return AcceptedQuestion(texts, bool(request.stream), count_tokens(body["messages"]), framing)
 
 
 def _first_text(content: str | list[TextPart | ImagePart] | None) -> str:
-    """The text of a message; of one with pictures in it, the first."""
+    """The text of a message; where it has parts, that of the first text part."""
     if isinstance(content, str):
         return content
     return next((part.text for part in content or () if isinstance(part, TextPart)), "")
 
 
 class ChatReply:
-    """One answer of a service's, as its fault has it."""
+    """A service's answer to one request, with its fault."""
 
     def __init__(
         self, label: str, request: ChatCompletionRequest, question: AcceptedQuestion, fault: Fault | None
@@ -57,7 +57,7 @@ class ChatReply:
         self._request = request
         self._question = question.newest
         self._earlier = question.earlier
-        self._asked = question.tokens
+        self._input_tokens = question.tokens
         self._kind = fault.kind if fault else None
         self._common: Json = {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -67,7 +67,7 @@ class ChatReply:
 
     def steps(self) -> Iterator[Step]:
         """See `Script`."""
-        usage = self._usage(self._made())
+        usage = self._usage(self._full_text())
         if tool := self._called():
             yield from self._call(tool)
         else:
@@ -78,10 +78,10 @@ class ChatReply:
 
     def whole(self) -> Json:
         """See `Script`."""
-        tool, made = self._called(), self._made()
+        tool, made = self._called(), self._full_text()
         message: Json = {"role": "assistant", "content": None if tool else made}
         if tool:
-            message["tool_calls"] = [self._opening(tool) | {"function": self._function(tool)}]
+            message["tool_calls"] = [self._call_start(tool) | {"function": self._function(tool)}]
         elif self._kind is FaultKind.REFUSAL:
             message |= {"content": None, "refusal": made}
         choice = {"index": 0, "message": message, "finish_reason": self._reason(tool)}
@@ -103,14 +103,14 @@ class ChatReply:
             for piece in pieces_of(THOUGHT):
                 yield Step(self._chunk({"content": None, "reasoning_content": piece}))
         key = "refusal" if self._kind is FaultKind.REFUSAL else "content"
-        for piece in pieces_of(self._made()):
+        for piece in pieces_of(self._full_text()):
             yield Step(self._chunk({key: piece}), StepDelay.PIECE)
         yield Step(self._chunk({}, self._reason(None)))
 
     def _call(self, tool: ChatTool) -> Iterator[Step]:
         arguments = self._function(tool)["arguments"]
         yield Step(
-            self._chunk({"role": "assistant", "content": None, "tool_calls": [self._opening(tool)]}),
+            self._chunk({"role": "assistant", "content": None, "tool_calls": [self._call_start(tool)]}),
             StepDelay.FIRST,
         )
         for start in range(0, len(arguments), 8):
@@ -118,7 +118,7 @@ class ChatReply:
             yield Step(self._chunk({"tool_calls": [piece]}), StepDelay.PIECE)
         yield Step(self._chunk({}, "tool_calls"))
 
-    def _opening(self, tool: ChatTool) -> Json:
+    def _call_start(self, tool: ChatTool) -> Json:
         function = {"name": tool.function.name, "arguments": ""}
         return {"index": 0, "id": "call_1", "type": "function", "function": function}
 
@@ -130,12 +130,12 @@ class ChatReply:
         offered, choice = self._request.tools or [], self._request.tool_choice
         if isinstance(choice, ChosenTool):
             return next((tool for tool in offered if tool.function.name == choice.function.name), None)
-        if not offered or choice == "none" or self._kind in _SHAPES:
+        if not offered or choice == "none" or self._kind in _TEXT_FAULTS:
             return None
         return offered[0] if choice == "required" or wants_the_web(self._question) else None
 
-    def _made(self) -> str:
-        """The text, before anything cuts it."""
+    def _full_text(self) -> str:
+        """The answer's text, within the limit."""
         if self._kind in (FaultKind.EMPTY, FaultKind.THOUGHT_ONLY):
             return ""
         if self._kind is FaultKind.REFUSAL:
@@ -152,15 +152,15 @@ class ChatReply:
         if self._kind is FaultKind.FILTER:
             return "content_filter"
         limit = self._request.limit
-        cut = limit is not None and len(self._made()) == limit * 4
+        cut = limit is not None and len(self._full_text()) == limit * 4
         return "length" if cut or self._kind in (FaultKind.LENGTH, FaultKind.THOUGHT_ONLY) else "stop"
 
     def _usage(self, text: str) -> Json:
-        said = len(text) // 4
+        output_tokens = len(text) // 4
         return {
-            "prompt_tokens": self._asked,
-            "completion_tokens": said,
-            "total_tokens": self._asked + said,
+            "prompt_tokens": self._input_tokens,
+            "completion_tokens": output_tokens,
+            "total_tokens": self._input_tokens + output_tokens,
             "prompt_tokens_details": {"cached_tokens": 0},
         }
 
@@ -169,7 +169,7 @@ class ChatReply:
         return {**self._common, "object": "chat.completion.chunk", "choices": [choice]}
 
 
-_SHAPES = frozenset(
+_TEXT_FAULTS = frozenset(
     {
         FaultKind.EMPTY,
         FaultKind.LENGTH,
@@ -179,4 +179,4 @@ _SHAPES = frozenset(
         FaultKind.THOUGHT_ONLY,
     }
 )
-"""Faults that shape the text, so that there has to be one."""
+"""Faults of a text answer: with one of them, the model calls no function."""

@@ -1,4 +1,4 @@
-"""What chat completions take: the fields that every server knows, and those that only OpenAI has."""
+"""The body of chat completions: the fields that every server has, and those that only OpenAI has."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""A foreign service that is compatible with OpenAI's chat completions, as servers of open models are."""
+"""A service compatible with OpenAI's chat completions, as servers of open models are."""
 
 import re
 
@@ -6,7 +6,7 @@ from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.chat.chat_reply import ChatReply, question_of
 from discordianai.sandbox.providers.chat.chat_request import ChatCompletionRequest, ImagePart
-from discordianai.sandbox.providers.model_catalog import BLIND, FOREIGN
+from discordianai.sandbox.providers.model_catalog import FOREIGN, WITHOUT_IMAGES
 from discordianai.sandbox.providers.provider_faults import NO_IMAGES, Fault
 from discordianai.sandbox.providers.provider_service import ProviderService
 from discordianai.sandbox.providers.request_budget import Rate
@@ -37,7 +37,7 @@ class ForeignService(ProviderService):
                 listed = [
                     {"id": model, "object": "model", "created": 0, "owned_by": "local"} for model in FOREIGN
                 ]
-                await self.json(exchange, 200, {"object": "list", "data": listed})
+                await self.send_json(exchange, 200, {"object": "list", "data": listed})
             case _:
                 raise ApiError(404, message="Not Found")
 
@@ -48,30 +48,30 @@ class ForeignService(ProviderService):
         code = error.code or error.status
         return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
 
-    def told(self, fault: Fault) -> ApiError:
-        """See `ProviderService.told`: what Responses call the input are messages here."""
-        error = super().told(fault)
+    def fault_error(self, fault: Fault) -> ApiError:
+        """See `ProviderService.fault_error`: the Responses interface's `input` is `messages` here."""
+        error = super().fault_error(fault)
         error.param = error.param and re.sub(r"^input\b", "messages", error.param)
         return error
 
     async def _complete(self, exchange: ServerExchange, path: str, body: Json) -> None:
         request = parse(ChatCompletionRequest, body, _refusal, unknown_first=True)
         if request.model not in FOREIGN:
-            said = f"The model `{request.model}` does not exist."
-            raise ApiError(404, "model_not_found", "model", said)
-        _check_pictures(request)
+            message = f"The model `{request.model}` does not exist."
+            raise ApiError(404, "model_not_found", "model", message)
+        _check_images(request)
         question = question_of(request, body)
         fault = self.admit(path, body, question)
         await self.send(exchange, question, ChatReply(self.label, request, question, fault), fault)
 
 
 def _refusal(mistake: Mistake) -> ApiError:
-    unknown = mistake.wrong is MistakeKind.UNKNOWN
-    said = "Extra inputs are not permitted" if unknown else f"Input should be {mistake.wanted}"
-    return ApiError(400, None, mistake.path, f"{mistake.path}: {said}")
+    unknown = mistake.kind is MistakeKind.UNKNOWN
+    message = "Extra inputs are not permitted" if unknown else f"Input should be {mistake.wanted}"
+    return ApiError(400, None, mistake.path, f"{mistake.path}: {message}")
 
 
-def _check_pictures(request: ChatCompletionRequest) -> None:
+def _check_images(request: ChatCompletionRequest) -> None:
     for at, message in enumerate(request.messages):
         if message.content is None or isinstance(message.content, str):
             continue
@@ -79,7 +79,7 @@ def _check_pictures(request: ChatCompletionRequest) -> None:
             if not isinstance(part, ImagePart):
                 continue
             path = f"messages[{at}].content[{number}].image_url"
-            if request.model in BLIND:
+            if request.model in WITHOUT_IMAGES:
                 raise ApiError(400, None, path, NO_IMAGES)
             if not _IMAGE.fullmatch(part.image_url.url):
                 raise ApiError(400, None, path, "Invalid image URL.")

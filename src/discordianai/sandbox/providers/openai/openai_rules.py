@@ -1,4 +1,4 @@
-"""What OpenAI asks of a request beyond its types; each rule is a function that raises `ApiError`."""
+"""OpenAI's rules for a request beyond its types; each is a function that raises `ApiError`."""
 
 import re
 from collections.abc import Callable
@@ -22,43 +22,43 @@ _FILE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,(?P<data>.*)", re.DOTALL)
 
 
 def refusal(mistake: Mistake) -> ApiError:
-    """How OpenAI words what breaks its types."""
+    """How OpenAI words a violation of its types."""
     path, wanted, value = mistake.path, mistake.wanted, mistake.value
-    match mistake.wrong:
+    match mistake.kind:
         case MistakeKind.UNKNOWN:
-            return bad("unknown_parameter", path, f"Unknown parameter: '{path}'.")
+            return bad_request("unknown_parameter", path, f"Unknown parameter: '{path}'.")
         case MistakeKind.MISSING:
-            return bad("missing_required_parameter", path, f"Missing required parameter: '{path}'.")
+            return bad_request("missing_required_parameter", path, f"Missing required parameter: '{path}'.")
         case MistakeKind.TYPE:
             got = type_of(value)
-            said = f"Invalid type for '{path}': expected {wanted}, but got {got} instead."
-            return bad("invalid_type", path, said)
+            message = f"Invalid type for '{path}': expected {wanted}, but got {got} instead."
+            return bad_request("invalid_type", path, message)
         case MistakeKind.VALUE:
-            said = f"Invalid value: '{value}'. Supported values are: {wanted}."
-            return bad("invalid_value", path, said)
+            message = f"Invalid value: '{value}'. Supported values are: {wanted}."
+            return bad_request("invalid_value", path, message)
         case MistakeKind.SMALL:
-            said = (
+            message = (
                 f"Invalid '{path}': integer below minimum value. Expected a value >= {wanted}, got {value}."
             )
-            return bad("integer_below_min_value", path, said)
+            return bad_request("integer_below_min_value", path, message)
         case MistakeKind.LARGE:
-            said = f"Invalid '{path}': above maximum value. Expected a value <= {wanted}, got {value}."
-            return bad("decimal_above_max_value", path, said)
+            message = f"Invalid '{path}': above maximum value. Expected a value <= {wanted}, got {value}."
+            return bad_request("decimal_above_max_value", path, message)
         case MistakeKind.LONG:
-            said = f"Invalid '{path}': too long. Expected a maximum length of {wanted}."
-            return bad("string_above_max_length", path, said)
+            message = f"Invalid '{path}': too long. Expected a maximum length of {wanted}."
+            return bad_request("string_above_max_length", path, message)
 
 
-def bad(code: str | None, param: str | None, message: str) -> ApiError:
-    """A 400."""
+def bad_request(code: str | None, param: str | None, message: str) -> ApiError:
+    """A response with status 400."""
     return ApiError(400, code, param, message)
 
 
 def model_of(model: str) -> OpenAIModel:
-    """The model with this name. Raises `ApiError`: on this path, an unknown one is a 400."""
+    """The model with this id. Raises `ApiError`: here an unknown one is a 400."""
     if model not in OPENAI:
-        said = f"The requested model '{model}' does not exist."
-        raise bad("model_not_found", "model", said)
+        message = f"The requested model '{model}' does not exist."
+        raise bad_request("model_not_found", "model", message)
     return OPENAI[model]
 
 
@@ -68,22 +68,26 @@ def check(request: ResponsesRequest, tokens: int) -> None:
     for rule in RULES:
         rule(request, model)
     if tokens > model.context:
-        said = "Your input exceeds the context window of this model. Please adjust your input and try again."
-        raise bad("context_length_exceeded", "input", said)
+        message = (
+            "Your input exceeds the context window of this model. Please adjust your input and try again."
+        )
+        raise bad_request("context_length_exceeded", "input", message)
 
 
 def _has_input(request: ResponsesRequest, _: OpenAIModel) -> None:
     if not request.input:
-        said = (
+        message = (
             "One of \"input\" or \"previous_response_id\" or 'prompt' or 'conversation_id' must be provided."
         )
-        raise bad("missing_required_parameter", "input", said)
+        raise bad_request("missing_required_parameter", "input", message)
 
 
 def _no_sampling(request: ResponsesRequest, _: OpenAIModel) -> None:
     for name in ("temperature", "top_p", "top_logprobs"):
         if getattr(request, name) is not None:
-            raise bad(None, name, f"Unsupported parameter: '{name}' is not supported with this model.")
+            raise bad_request(
+                None, name, f"Unsupported parameter: '{name}' is not supported with this model."
+            )
 
 
 def _known_effort(request: ResponsesRequest, model: OpenAIModel) -> None:
@@ -91,83 +95,89 @@ def _known_effort(request: ResponsesRequest, model: OpenAIModel) -> None:
 
 
 def check_effort(effort: str | None, model: OpenAIModel, param: str) -> None:
-    """Raise `ApiError` where the model does not know this effort."""
+    """Raise `ApiError` where the model does not support this effort."""
     if effort is not None and effort not in model.efforts:
         known = ", ".join(f"'{known}'" for known in model.efforts)
-        said = f"Unsupported value: '{effort}' is not supported with the '{model.id}' model."
-        raise bad("unsupported_value", param, f"{said} Supported values are: {known}.")
+        message = f"Unsupported value: '{effort}' is not supported with the '{model.id}' model."
+        raise bad_request("unsupported_value", param, f"{message} Supported values are: {known}.")
 
 
 def _stream_options_go_with_a_stream(request: ResponsesRequest, _: OpenAIModel) -> None:
     if request.stream_options is not None and not request.stream:
-        said = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        raise bad("invalid_value", "stream_options", said)
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise bad_request("invalid_value", "stream_options", message)
 
 
 def _nothing_is_continued(request: ResponsesRequest, _: OpenAIModel) -> None:
     if request.previous_response_id is not None:
-        said = f"Previous response with id '{request.previous_response_id}' not found."
-        raise bad("previous_response_not_found", "previous_response_id", said)
+        message = f"Previous response with id '{request.previous_response_id}' not found."
+        raise bad_request("previous_response_not_found", "previous_response_id", message)
 
 
 def _calls_have_outputs(request: ResponsesRequest, _: OpenAIModel) -> None:
     without_output, without_call = unpaired_calls(request.items)
     for call in without_output:
-        raise bad(None, "input", f"No tool output found for function call {call}.")
+        raise bad_request(None, "input", f"No tool output found for function call {call}.")
     for output in without_call:
-        raise bad(None, "input", f"No tool call found for function call output with call_id {output}.")
+        raise bad_request(
+            None, "input", f"No tool call found for function call output with call_id {output}."
+        )
 
 
-def _pictures_and_files(request: ResponsesRequest, _: OpenAIModel) -> None:
+def _images_and_files(request: ResponsesRequest, _: OpenAIModel) -> None:
     for at, item in enumerate(request.items):
         if isinstance(item, OpenAIMessage) and not isinstance(item.content, str):
             for number, part in enumerate(item.content):
                 path = f"input[{at}].content[{number}]"
                 if isinstance(part, OpenAIImage):
-                    _picture(part, path)
+                    _image(part, path)
                 elif isinstance(part, OpenAIFile):
                     _file(part, path)
 
 
-def _picture(part: OpenAIImage, path: str) -> None:
+def _image(part: OpenAIImage, path: str) -> None:
     if part.file_id is not None:
-        raise bad("file_not_found", f"{path}.file_id", "The file could not be found.")
+        raise bad_request("file_not_found", f"{path}.file_id", "The file could not be found.")
     if part.image_url is None:
-        raise bad("missing_required_parameter", path, f"Missing required parameter: '{path}.image_url'.")
+        raise bad_request(
+            "missing_required_parameter", path, f"Missing required parameter: '{path}.image_url'."
+        )
     found = _IMAGE.fullmatch(part.image_url)
     if not found:
-        said = f"Invalid '{path}.image_url'. Expected a valid URL, but got a value with an invalid format."
-        raise bad("invalid_value", f"{path}.image_url", said)
+        message = f"Invalid '{path}.image_url'. Expected a valid URL, but got a value with an invalid format."
+        raise bad_request("invalid_value", f"{path}.image_url", message)
     if not is_base64(found["data"]):
-        said = "Invalid base64 image_url."
-        raise bad("invalid_base64_image", f"{path}.image_url", said)
+        message = "Invalid base64 image_url."
+        raise bad_request("invalid_base64_image", f"{path}.image_url", message)
 
 
 def _file(part: OpenAIFile, path: str) -> None:
     if part.file_id is not None:
-        raise bad("file_not_found", f"{path}.file_id", "The file could not be found.")
+        raise bad_request("file_not_found", f"{path}.file_id", "The file could not be found.")
     if part.file_url is None and part.file_data is None:
-        raise bad("missing_required_parameter", path, f"Missing required parameter: '{path}.file_data'.")
+        raise bad_request(
+            "missing_required_parameter", path, f"Missing required parameter: '{path}.file_data'."
+        )
     if part.file_data is None:
         return
     if not part.filename:
-        said = f"Missing required parameter: '{path}.filename'."
-        raise bad("missing_required_parameter", f"{path}.filename", said)
+        message = f"Missing required parameter: '{path}.filename'."
+        raise bad_request("missing_required_parameter", f"{path}.filename", message)
     found = _FILE.fullmatch(part.file_data)
     if not found or not is_base64(found["data"]):
-        said = f"Invalid '{path}.file_data'. Expected a base64-encoded data URL with a MIME type."
-        raise bad("invalid_value", f"{path}.file_data", said)
+        message = f"Invalid '{path}.file_data'. Expected a base64-encoded data URL with a MIME type."
+        raise bad_request("invalid_value", f"{path}.file_data", message)
 
 
 def _functions_are_strict(request: ResponsesRequest, _: OpenAIModel) -> None:
     for at, tool in enumerate(request.tools or ()):
         if tool.type == "function" and tool.strict is not False and (wrong := _loose(tool.parameters or {})):
-            said = f"Invalid schema for function '{tool.name}': In context=(), {wrong}."
-            raise bad("invalid_function_parameters", f"tools[{at}].parameters", said)
+            message = f"Invalid schema for function '{tool.name}': In context=(), {wrong}."
+            raise bad_request("invalid_function_parameters", f"tools[{at}].parameters", message)
 
 
 def _loose(schema: dict[str, Any]) -> str | None:
-    """What keeps a schema from being a strict one."""
+    """Why a schema is not strict; None if it is."""
     if schema.get("additionalProperties") is not False:
         return "'additionalProperties' is required to be supplied and to be false"
     if set(schema.get("required", ())) != set(schema.get("properties", ())):
@@ -178,15 +188,15 @@ def _loose(schema: dict[str, Any]) -> str | None:
 def _the_chosen_tool_is_offered(request: ResponsesRequest, _: OpenAIModel) -> None:
     choice = request.tool_choice
     if isinstance(choice, ChosenFunction) and choice.name not in {tool.name for tool in request.functions}:
-        raise bad(None, "tool_choice", f"Tool choice '{choice.name}' not found in 'tools' parameter.")
+        raise bad_request(None, "tool_choice", f"Tool choice '{choice.name}' not found in 'tools' parameter.")
     if getattr(choice, "type", None) == "web_search" and not request.searches:
-        raise bad(None, "tool_choice", "Tool choice 'web_search' not found in 'tools' parameter.")
+        raise bad_request(None, "tool_choice", "Tool choice 'web_search' not found in 'tools' parameter.")
 
 
-def _no_search_without_thought(request: ResponsesRequest, _: OpenAIModel) -> None:
+def _no_search_with_minimal_effort(request: ResponsesRequest, _: OpenAIModel) -> None:
     if request.searches and request.reasoning and request.reasoning.effort == "minimal":
-        said = "The following tools cannot be used with reasoning.effort 'minimal': web_search."
-        raise bad(None, "tools", said)
+        message = "The following tools cannot be used with reasoning.effort 'minimal': web_search."
+        raise bad_request(None, "tools", message)
 
 
 RULES: tuple[Callable[[ResponsesRequest, OpenAIModel], None], ...] = (
@@ -196,33 +206,37 @@ RULES: tuple[Callable[[ResponsesRequest, OpenAIModel], None], ...] = (
     _stream_options_go_with_a_stream,
     _nothing_is_continued,
     _calls_have_outputs,
-    _pictures_and_files,
+    _images_and_files,
     _functions_are_strict,
     _the_chosen_tool_is_offered,
-    _no_search_without_thought,
+    _no_search_with_minimal_effort,
 )
 
 
 def check_chat(request: OpenAIChatCompletionRequest) -> None:
-    """Raise `ApiError` where the model does not take this."""
+    """Apply the rules of chat completions. Today's models take hardly any function tools there."""
     if request.model not in OPENAI:
-        said = f"The model `{request.model}` does not exist or you do not have access to it."
-        raise ApiError(404, "model_not_found", "model", said)
+        message = f"The model `{request.model}` does not exist or you do not have access to it."
+        raise ApiError(404, "model_not_found", "model", message)
     model = OPENAI[request.model]
     if request.max_tokens is not None:
-        said = "Unsupported parameter: 'max_tokens' is not supported with this model."
-        raise bad("unsupported_parameter", "max_tokens", f"{said} Use 'max_completion_tokens' instead.")
+        message = "Unsupported parameter: 'max_tokens' is not supported with this model."
+        raise bad_request(
+            "unsupported_parameter", "max_tokens", f"{message} Use 'max_completion_tokens' instead."
+        )
     for name in ("temperature", "top_p"):
         if getattr(request, name) not in (None, 1):
-            said = f"Unsupported value: '{name}' does not support this value with this model."
-            raise bad("unsupported_value", name, f"{said} Only the default (1) value is supported.")
+            message = f"Unsupported value: '{name}' does not support this value with this model."
+            raise bad_request(
+                "unsupported_value", name, f"{message} Only the default (1) value is supported."
+            )
     check_effort(request.reasoning_effort, model, "reasoning_effort")
     if request.tools and _refuses_tools(request.reasoning_effort, model):
-        said = (
+        message = (
             f"Function tools with reasoning_effort are not supported for {model.id} in /v1/chat/completions."
         )
         advice = "To use function tools, use /v1/responses or set reasoning_effort to 'none'."
-        raise bad(None, "reasoning_effort", f"{said} {advice}")
+        raise bad_request(None, "reasoning_effort", f"{message} {advice}")
 
 
 def _refuses_tools(effort: str | None, model: OpenAIModel) -> bool:

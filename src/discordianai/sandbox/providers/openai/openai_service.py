@@ -1,4 +1,4 @@
-"""The sandbox's OpenAI: Responses, chat completions as far as they still go, and its models."""
+"""The sandbox's OpenAI: Responses, chat completions with today's restrictions, and the list of models."""
 
 import math
 
@@ -51,16 +51,16 @@ class OpenAIService(ProviderService):
                 await self._chat(exchange, path, self.json_body(exchange, data))
             case "GET", "/v1/models":
                 listed = [model.listed() for model in OPENAI.values()]
-                await self.json(exchange, 200, {"object": "list", "data": listed})
+                await self.send_json(exchange, 200, {"object": "list", "data": listed})
             case "GET", _ if path.startswith("/v1/models/"):
                 model = path.removeprefix("/v1/models/")
                 if model not in OPENAI:
-                    said = f"The model '{model}' does not exist"
-                    raise ApiError(404, "model_not_found", "model", said)
-                await self.json(exchange, 200, OPENAI[model].listed())
+                    message = f"The model '{model}' does not exist"
+                    raise ApiError(404, "model_not_found", "model", message)
+                await self.send_json(exchange, 200, OPENAI[model].listed())
             case _:
-                said = f"Invalid URL ({exchange.method} {path})"
-                raise ApiError(404, message=said)
+                message = f"Invalid URL ({exchange.method} {path})"
+                raise ApiError(404, message=message)
 
     def error_body(self, error: ApiError) -> Json:
         """See `ProviderService.error_body`."""

@@ -11,7 +11,7 @@ from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_stream import Json
 
 SEARCH_TOKENS = 4000
-"""What the text that a search finds adds to the input."""
+"""Input tokens that a search adds."""
 
 _ECHOED = (
     "model",
@@ -24,27 +24,29 @@ _ECHOED = (
     "user",
 )
 _NO_TOKENS = {"image_tokens": 0, "text_tokens": 0}
-_NO_PICTURES = {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_tokens": 0, "total_tokens": 0}
+_NO_IMAGES = {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_tokens": 0, "total_tokens": 0}
 
 
 class ResponseObject:
-    """What the answer has so far: its items, its characters, its searches."""
+    """The response so far: its items, its characters, its searches."""
 
-    def __init__(self, request: ResponsesRequest, body: Json, asked: int, kind: FaultKind | None) -> None:
+    def __init__(
+        self, request: ResponsesRequest, body: Json, input_tokens: int, kind: FaultKind | None
+    ) -> None:
         self.output: list[Json] = []
         self.written = 0
         """Characters."""
         self.searches = 0
         self._request = request
         self._body = body
-        self._asked = asked
+        self._input_tokens = input_tokens
         self._kind = kind
         self._id = f"resp_{uuid.uuid4().hex}"
         self._created = int(time.time())
 
     @property
-    def thought(self) -> int:
-        """Tokens of reasoning: as many as the effort asks for, within the limit."""
+    def reasoning_tokens(self) -> int:
+        """Reasoning tokens: as many as the effort has, within the limit."""
         effort = self._effort
         if effort == "none" and self._kind in (FaultKind.REASONING, FaultKind.THOUGHT_ONLY):
             effort = "low"
@@ -55,9 +57,9 @@ class ResponseObject:
 
     @property
     def left(self) -> float:
-        """How many tokens the text may have."""
+        """The number of tokens left for the text."""
         limit = self._request.max_output_tokens
-        return math.inf if limit is None else limit - self.thought
+        return math.inf if limit is None else limit - self.reasoning_tokens
 
     @property
     def _effort(self) -> str:
@@ -65,7 +67,7 @@ class ResponseObject:
         return (options.effort if options else None) or OPENAI[self._request.model].effort
 
     def at(self, status: str, *, error: Json | None = None, reason: str | None = None) -> Json:
-        """The object with this status; `reason` is that of an incomplete one."""
+        """The object with this status; `reason` says why it is incomplete."""
         over = status in ("completed", "incomplete")
         request = self._request
         response: Json = {
@@ -84,11 +86,11 @@ class ResponseObject:
         response |= self._settings() | {name: self._body.get(name) for name in _ECHOED}
         if over and self.searches:
             searched = {"num_requests": self.searches}
-            response["tool_usage"] = {"image_gen": _NO_PICTURES, "web_search": searched}
+            response["tool_usage"] = {"image_gen": _NO_IMAGES, "web_search": searched}
         return response
 
     def _settings(self) -> Json:
-        """What was asked for, with the defaults of what was not."""
+        """The request's options, with defaults."""
         request, body = self._request, self._body
         options, text = request.reasoning, request.text
         return {
@@ -117,14 +119,14 @@ class ResponseObject:
         }
 
     def _usage(self) -> Json:
-        asked = self._asked + SEARCH_TOKENS * self.searches
-        said = self.written // 4 + self.thought
+        input_tokens = self._input_tokens + SEARCH_TOKENS * self.searches
+        output_tokens = self.written // 4 + self.reasoning_tokens
         return {
-            "input_tokens": asked,
+            "input_tokens": input_tokens,
             "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": said,
-            "output_tokens_details": {"reasoning_tokens": self.thought},
-            "total_tokens": asked + said,
+            "output_tokens": output_tokens,
+            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "total_tokens": input_tokens + output_tokens,
         }
 
 

@@ -1,4 +1,4 @@
-"""An answer in the Responses interface, event by event."""
+"""An answer in the Responses interface, event by event, with the citations of the hosted search."""
 
 import re
 import uuid
@@ -29,7 +29,7 @@ THOUGHTS = ("**Weighing the question**\n\nIt has two sides.", "**Deciding**\n\nT
 
 
 class ResponsesReply:
-    """One answer of OpenAI's, as its fault has it."""
+    """OpenAI's answer to one request, with its fault."""
 
     def __init__(
         self, request: ResponsesRequest, body: Json, question: AcceptedQuestion, fault: Fault | None
@@ -39,7 +39,7 @@ class ResponsesReply:
         self._earlier = question.earlier
         self._kind = fault.kind if fault else None
         self._response = ResponseObject(request, body, question.tokens, self._kind)
-        self._paused = False
+        self._delayed = False
         self._ending: tuple[str, str | None] = ("completed", None)
 
     def steps(self) -> Iterator[Step]:
@@ -86,7 +86,7 @@ class ResponsesReply:
             yield from self._answer()
 
     def _answer(self) -> Iterator[Step]:
-        searches = self._looks_things_up()
+        searches = self._searches_the_web()
         answer = compose("OpenAI", self._question, self._earlier, sources=searches)
         if self._kind is FaultKind.EMPTY:
             answer = ScriptedAnswer("")
@@ -96,15 +96,15 @@ class ResponsesReply:
         if self._kind is FaultKind.TWO_MESSAGES:
             yield from self._message(COMMENTARY, phase="commentary")
         text, annotations = cited(answer, uncited=self._kind is FaultKind.UNCITED)
-        room = self._response.left * 4
+        limit = self._response.left * 4
         match self._kind:
             case FaultKind.LENGTH:
                 self._ending = ("incomplete", "max_output_tokens")
             case FaultKind.FILTER:
                 self._ending = ("incomplete", "content_filter")
                 text = text[: len(text) // 2]
-        if len(text) > room:
-            text, self._ending = text[: int(room)], ("incomplete", "max_output_tokens")
+        if len(text) > limit:
+            text, self._ending = text[: int(limit)], ("incomplete", "max_output_tokens")
         annotations = [each for each in annotations if each["end_index"] <= len(text)]
         yield from self._message(text, annotations=annotations)
 
@@ -113,31 +113,31 @@ class ResponsesReply:
         offered, choice = self._request.functions, self._request.tool_choice
         if isinstance(choice, ChosenFunction):
             return next(function for function in offered if function.name == choice.name)
-        shaped = self._kind in _SHAPES
+        shaped = self._kind in _TEXT_FAULTS
         if not offered or choice == "none" or shaped:
             return None
         return offered[0] if choice == "required" or wants_the_web(self._question) else None
 
-    def _looks_things_up(self) -> bool:
+    def _searches_the_web(self) -> bool:
         choice = self._request.tool_choice
         if not self._request.searches or choice == "none" or self._kind is FaultKind.NO_SOURCES:
             return False
         forced = choice == "required" or getattr(choice, "type", None) == "web_search"
-        told = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
-        return forced or told or wants_the_web(self._question)
+        demanded = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
+        return forced or demanded or wants_the_web(self._question)
 
     def _reasoning(self) -> Iterator[Step]:
-        """Silent between its first event and its last, unless summaries were asked for."""
-        if not self._response.thought:
+        """Silent between its first event and its last, unless the request wants summaries."""
+        if not self._response.reasoning_tokens:
             return
         options = self._request.reasoning
-        told = self._kind is FaultKind.REASONING or (options is not None and options.summary is not None)
+        visible = self._kind is FaultKind.REASONING or (options is not None and options.summary is not None)
         item: Json = {"id": _new("rs"), "type": "reasoning", "summary": []}
         yield Step(self._added({**item, "encrypted_content": ""}))
-        for number, thought in enumerate(THOUGHTS if told else ()):
+        for number, thought in enumerate(THOUGHTS if visible else ()):
             yield from self._summary(item, number, thought)
         item["encrypted_content"] = "c2FuZGJveA=="
-        yield Step(self._done(item), self._first())
+        yield Step(self._done(item), self._first_delay())
 
     def _summary(self, item: Json, number: int, thought: str) -> Iterator[Step]:
         at = {"item_id": item["id"], "output_index": len(self._response.output), "summary_index": number}
@@ -169,7 +169,7 @@ class ResponsesReply:
         at = {"item_id": item["id"], "output_index": len(self._response.output)}
         self._response.written += len(arguments)
         kind = "response.function_call_arguments"
-        yield Step(self._added(dict(item)), self._first())
+        yield Step(self._added(dict(item)), self._first_delay())
         for start in range(0, len(arguments), 8):
             piece = arguments[start : start + 8]
             yield Step(
@@ -193,17 +193,17 @@ class ResponsesReply:
         item |= {"phase": phase, "content": []}
         at = {"item_id": item["id"], "output_index": len(self._response.output), "content_index": 0}
         empty = {"type": name, key: "", **({} if refuses else {"annotations": [], "logprobs": []})}
-        yield Step(self._added(dict(item)), self._first())
+        yield Step(self._added(dict(item)), self._first_delay())
         yield Step({"type": "response.content_part.added", **at, "part": empty})
-        position, told = 0, 0
+        position, annotated = 0, 0
         for piece in pieces_of(text):
             delta = {"type": f"response.{name}.delta", **at, "delta": piece, **extra, **self._padding(piece)}
             yield Step(delta, StepDelay.PIECE)
             position += len(piece)
-            while told < len(annotations) and annotations[told]["end_index"] <= position:
-                added = {"type": "response.output_text.annotation.added", **at, "annotation_index": told}
-                yield Step({**added, "annotation": annotations[told]})
-                told += 1
+            while annotated < len(annotations) and annotations[annotated]["end_index"] <= position:
+                added = {"type": "response.output_text.annotation.added", **at, "annotation_index": annotated}
+                yield Step({**added, "annotation": annotations[annotated]})
+                annotated += 1
         yield Step({"type": f"response.{name}.done", **at, key: text, **extra})
         part = {**empty, key: text, **({} if refuses else {"annotations": annotations})}
         yield Step({"type": "response.content_part.done", **at, "part": part})
@@ -211,10 +211,10 @@ class ResponsesReply:
         status = "incomplete" if self._ending[0] == "incomplete" else "completed"
         yield Step(self._done({**item, "status": status, "content": [part]}))
 
-    def _first(self) -> StepDelay:
-        """The pause before the model's first sign, taken once."""
-        paused, self._paused = self._paused, True
-        return StepDelay.NONE if paused else StepDelay.FIRST
+    def _first_delay(self) -> StepDelay:
+        """The delay before the model's first output, once."""
+        delayed, self._delayed = self._delayed, True
+        return StepDelay.NONE if delayed else StepDelay.FIRST
 
     def _added(self, item: Json) -> Json:
         return {
@@ -233,14 +233,14 @@ class ResponsesReply:
         return event
 
     def _padding(self, piece: str) -> Json:
-        """What hides the length of a piece, unless it was switched off."""
+        """Padding that hides the length of a piece, unless it is switched off."""
         options = self._request.stream_options
         if options is not None and options.include_obfuscation is False:
             return {}
         return {"obfuscation": "kQ81x0Zb7pLmW3dR"[: 16 - len(piece) % 16]}
 
 
-_SHAPES = frozenset(
+_TEXT_FAULTS = frozenset(
     {
         FaultKind.EMPTY,
         FaultKind.LENGTH,
@@ -251,7 +251,7 @@ _SHAPES = frozenset(
         FaultKind.UNCITED,
     }
 )
-"""Faults that shape the text, so that there has to be one."""
+"""Faults of a text answer: with one of them, the model calls no function."""
 
 
 def _new(kind: str) -> str:
@@ -268,7 +268,7 @@ def _type(code: str) -> str:
 
 
 def cited(answer: ScriptedAnswer, *, uncited: bool = False) -> tuple[str, list[Json]]:
-    """The text with its `[n]` as links, and the annotation of each; with `uncited`, without either."""
+    """The text with each `[n]` as a link, and its annotations; with `uncited`, neither."""
     text, annotations, rest = "", [], answer.text
     while found := _CITED.search(rest):
         text, rest = text + rest[: found.start()], rest[found.end() :]

@@ -1,4 +1,4 @@
-"""What OpenAI's `POST /v1/responses` takes: every field that it has, and no other."""
+"""The body of OpenAI's `POST /v1/responses`: every field that it has, and no other."""
 
 from typing import Annotated, Any, Literal
 
@@ -122,7 +122,7 @@ class OpenAILocation(Strict):
 
 
 class OpenAIWebSearch(Strict):
-    """The search that OpenAI does itself."""
+    """OpenAI's hosted search."""
 
     type: Literal["web_search"]
     search_context_size: Literal["low", "medium", "high"] | None = None
@@ -207,8 +207,8 @@ Include = Literal[
 class ResponsesRequest(Strict):
     """The body of `POST /v1/responses`.
 
-    Of `background`, `conversation` and `prompt`, which the sandbox does not imitate, it takes what changes
-    nothing.
+    `background`, `conversation` and `prompt`, which the sandbox does not imitate, take only what has no
+    effect.
     """
 
     model: str
@@ -248,14 +248,14 @@ class ResponsesRequest(Strict):
 
     @property
     def items(self) -> list[Any]:
-        """The input's items; a string is one message of a person's."""
+        """The input's items; a string is one user message."""
         if isinstance(self.input, str):
             return [OpenAIMessage(role="user", content=self.input)]
         return self.input or []
 
     @property
     def functions(self) -> list[OpenAIFunctionTool]:
-        """The functions that are offered."""
+        """The offered functions."""
         return [tool for tool in self.tools or () if isinstance(tool, OpenAIFunctionTool)]
 
     @property

@@ -1,4 +1,4 @@
-"""An answer in the Agent interface, event by event."""
+"""An answer in the Agent interface, event by event, and how Perplexity writes its events."""
 
 import json
 import time
@@ -36,13 +36,13 @@ from discordianai.sandbox.providers.scripted_stream import (
 _MISSING = (2, 17, 19)
 """Sequence numbers that the recorded streams lack, of each twenty."""
 SEARCH_TOKENS = 2700
-"""What the found text adds to the input."""
+"""Input tokens that a search adds."""
 SEARCH_COST = 0.0025
 """Dollars."""
 
 
 class AgentReply:
-    """One answer of Perplexity's, as its fault has it."""
+    """Perplexity's answer to one request, with its fault."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class AgentReply:
         self._body = body
         self._question = question.newest
         self._earlier = question.earlier
-        self._asked = question.tokens
+        self._input_tokens = question.tokens
         self._kind = fault.kind if fault else None
         self._created = int(time.time())
         self._output: list[Json] = []
@@ -105,7 +105,7 @@ class AgentReply:
         return self._response("cancelled", error={"message": "The run was cancelled.", "type": "cancelled"})
 
     def _answer(self) -> Iterator[Step]:
-        searches = self._looks_things_up()
+        searches = self._searches_the_web()
         answer = self._made(searches)
         if self._kind is FaultKind.REASONING:
             yield Step({"type": "response.reasoning.started", "thought": "Thinking about the question..."})
@@ -135,26 +135,26 @@ class AgentReply:
 
     def _cut(self, text: str) -> str:
         limit = self._request.max_output_tokens
-        room = None if limit is None else 4 * max(16, limit)
+        max_length = None if limit is None else 4 * max(16, limit)
         if self._kind is FaultKind.FILTER:
             self._ending = ("incomplete", "content_filter")
             return text[: len(text) // 2]
-        over = room is not None and len(text) > room
+        over = max_length is not None and len(text) > max_length
         if self._kind is FaultKind.LENGTH or (over and self._kind is not FaultKind.LENGTH_UNTOLD):
             self._ending = ("incomplete", "max_output_tokens")
-        return text if room is None else text[:room]
+        return text if max_length is None else text[:max_length]
 
     def _called(self) -> FunctionTool | None:
-        """The function of ours that the model calls instead of answering."""
+        """The client's function that the model calls instead of answering."""
         offered, choice = self._request.functions, self._request.tool_choice
         if isinstance(choice, PerplexityToolChoice) and choice.type == "function":
             return next((function for function in offered if choice.name in (None, function.name)), None)
-        if not offered or choice == "none" or self._kind in _SHAPES:
+        if not offered or choice == "none" or self._kind in _TEXT_FAULTS:
             return None
         return offered[0] if choice == "required" or wants_the_web(self._question) else None
 
-    def _looks_things_up(self) -> bool:
-        """A preset searches always; a model only with the tool, and surely only where that is forced."""
+    def _searches_the_web(self) -> bool:
+        """A preset always searches; a model only with the tool, and reliably only where it is forced."""
         request, choice = self._request, self._request.tool_choice
         if (
             choice == "none"
@@ -169,8 +169,8 @@ class AgentReply:
         forced = choice == "required" or (
             isinstance(choice, PerplexityToolChoice) and choice.type == "web_search"
         )
-        told = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
-        return forced or told or wants_the_web(self._question)
+        demanded = self._kind in (FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED)
+        return forced or demanded or wants_the_web(self._question)
 
     def _search(self, found: list[Json], number: int) -> Iterator[Step]:
         index = len(self._output)
@@ -190,7 +190,7 @@ class AgentReply:
         yield Step({"type": "response.output_item.done", "output_index": index, "item": item})
 
     def _call(self, function: FunctionTool) -> Iterator[Step]:
-        """A function of ours comes whole: there are no events for its arguments."""
+        """The client's function comes whole: there are no events for its arguments."""
         arguments = arguments_for(self._question, function.parameters)
         item = {"type": "function_call", "id": f"fc_{uuid.uuid4()}", "call_id": f"call_{uuid.uuid4()}"}
         item |= {"name": function.name, "arguments": arguments, "status": "completed"}
@@ -217,7 +217,7 @@ class AgentReply:
         yield Step({"type": "response.output_item.done", "output_index": index, "item": item})
 
     def _model(self, *, known: bool) -> str:
-        """Who answers; until that is known, the name of the preset."""
+        """The model that answers; until it is `known`, the name of the preset."""
         request = self._request
         named = request.model or (request.models[0] if request.models else None)
         if named is not None:
@@ -226,29 +226,29 @@ class AgentReply:
         return PRESETS[OLD_PRESETS.get(preset, preset)] if known else preset
 
     def _usage(self) -> Json:
-        asked = self._asked + SEARCH_TOKENS * self._searches
-        said = self._written // 4
+        input_tokens = self._input_tokens + SEARCH_TOKENS * self._searches
+        output_tokens = self._written // 4
         limit = self._request.max_output_tokens
         if self._kind in (FaultKind.LENGTH_UNTOLD, FaultKind.THOUGHT_ONLY) and limit is not None:
-            said = limit
-        cost, searched = asked * 1e-7, SEARCH_COST * self._searches
+            output_tokens = limit
+        cost, searched = input_tokens * 1e-7, SEARCH_COST * self._searches
         usage: Json = {
-            "input_tokens": asked,
+            "input_tokens": input_tokens,
             "input_tokens_details": {
                 "cached_tokens": 0,
                 "cache_creation_input_tokens": 0,
                 "cache_read_input_tokens": 0,
             },
-            "output_tokens": said,
+            "output_tokens": output_tokens,
             "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": asked + said,
+            "total_tokens": input_tokens + output_tokens,
             "cost": {
                 "currency": "USD",
                 "input_cost": round(cost, 8),
-                "output_cost": round(said * 5e-7, 8),
+                "output_cost": round(output_tokens * 5e-7, 8),
                 "cache_read_cost": 0,
                 "tool_calls_cost": searched,
-                "total_cost": round(cost + said * 5e-7 + searched, 8),
+                "total_cost": round(cost + output_tokens * 5e-7 + searched, 8),
             },
         }
         if self._searches:
@@ -297,7 +297,7 @@ class AgentReply:
 
 _ECHOED = ("instructions", "max_output_tokens", "max_tool_calls", "previous_response_id", "prompt_cache_key")
 
-_SHAPES = frozenset(
+_TEXT_FAULTS = frozenset(
     {
         FaultKind.EMPTY,
         FaultKind.LENGTH,
@@ -308,11 +308,11 @@ _SHAPES = frozenset(
         FaultKind.CLASHING_IDS,
     }
 )
-"""Faults that shape the text, so that there has to be one."""
+"""Faults of a text answer: with one of them, the model calls no function."""
 
 
 def _split(sources: tuple[ScriptedSource, ...], kind: FaultKind | None) -> list[list[Json]]:
-    """What each search finds: the ids go on from one to the next, unless they are to clash."""
+    """The results of each search: the ids continue from one to the next, unless they are to clash."""
     found = [_result(number, source) for number, source in enumerate(sources, start=1)]
     if kind is FaultKind.CLASHING_IDS:
         return [found[:1], [{**result, "id": result["id"] - 1} for result in found[1:]]]
@@ -330,7 +330,7 @@ def _error(fault: Fault) -> Json:
 
 
 def framing(*, event_lines: bool) -> EventFraming:
-    """A stream of `POST /v1/agent`: its signs of life are empty lines."""
+    """A stream of `POST /v1/agent`: its keep-alives are empty lines."""
     return EventFraming(
         "text/event-stream", dump=dump, number=sequence_number, event_lines=event_lines, keep_alive=b"\n"
     )

@@ -1,4 +1,4 @@
-"""What Perplexity's `POST /v1/agent` takes: every field that its type has, and no other."""
+"""The body of Perplexity's `POST /v1/agent`: every field that its type has, and no other."""
 
 from typing import Annotated, Any, Literal
 
@@ -182,7 +182,7 @@ class AgentRequest(Strict):
 
     @property
     def items(self) -> list[Any]:
-        """The input's items; a string is one message of a person's."""
+        """The input's items; a string is one user message."""
         return (
             [PerplexityMessage(role="user", content=self.input)]
             if isinstance(self.input, str)
@@ -191,7 +191,7 @@ class AgentRequest(Strict):
 
     @property
     def functions(self) -> list[FunctionTool]:
-        """The functions that are offered."""
+        """The offered functions."""
         return [tool for tool in self.tools or () if isinstance(tool, FunctionTool)]
 
     @property

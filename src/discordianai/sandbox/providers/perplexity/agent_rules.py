@@ -1,10 +1,10 @@
-"""What Perplexity asks of a request beyond its types; each rule is a function that raises `ApiError`."""
+"""Perplexity's rules for a request beyond its types; each is a function that raises `ApiError`."""
 
 import re
 from collections.abc import Callable
 
 from discordianai.sandbox.providers.api_errors import ApiError
-from discordianai.sandbox.providers.model_catalog import BLIND, OLD_PRESETS, PERPLEXITY, PRESETS
+from discordianai.sandbox.providers.model_catalog import OLD_PRESETS, PERPLEXITY, PRESETS, WITHOUT_IMAGES
 from discordianai.sandbox.providers.perplexity.agent_request import (
     AgentRequest,
     PerplexityImage,
@@ -28,7 +28,7 @@ RESERVED = frozenset(
         "sandbox",
     }
 )
-"""Names of Perplexity's own tools: no function may have one."""
+"""Names of Perplexity's own tools, which no function may have."""
 
 # The sandbox's own Discord serves its files without TLS, on this machine alone.
 _ADDRESS = r"(?:https://|http://127\.0\.0\.1:)\S{1,2020}"
@@ -40,24 +40,24 @@ _JSON_TYPES = {"a string": "string", "an integer": "number", "a decimal": "numbe
 
 
 def refusal(mistake: Mistake) -> ApiError:
-    """How Perplexity words what breaks its types: as the decoder of its language does."""
+    """How Perplexity words a violation of its types: as the decoder of Go does."""
     name = mistake.name
-    match mistake.wrong:
+    match mistake.kind:
         case MistakeKind.UNKNOWN:
-            return bad("invalid_request", name, f'invalid request body: json: unknown field "{name}"')
+            return bad_request("invalid_request", name, f'invalid request body: json: unknown field "{name}"')
         case MistakeKind.TYPE:
             got = _JSON_TYPES.get(type_of(mistake.value), type_of(mistake.value).split()[-1])
             wanted = _GO_TYPES.get(mistake.wanted, mistake.wanted.split()[-1])
-            said = f"json: cannot unmarshal {got} into Go struct field {mistake.path} of type {wanted}"
-            return bad("invalid_request", name, f"invalid request body: {said}")
+            message = f"json: cannot unmarshal {got} into Go struct field {mistake.path} of type {wanted}"
+            return bad_request("invalid_request", name, f"invalid request body: {message}")
         case MistakeKind.MISSING:
-            return bad("invalid_request", name, f"{mistake.path} is required")
+            return bad_request("invalid_request", name, f"{mistake.path} is required")
         case _:
-            return bad("invalid_parameter", name, f"{mistake.path} must be {mistake.wanted}")
+            return bad_request("invalid_parameter", name, f"{mistake.path} must be {mistake.wanted}")
 
 
-def bad(kind: str, param: str | None, message: str) -> ApiError:
-    """A 400."""
+def bad_request(kind: str, param: str | None, message: str) -> ApiError:
+    """A response with status 400."""
     return ApiError(400, None, param, message, kind=kind)
 
 
@@ -67,40 +67,42 @@ def check(request: AgentRequest) -> None:
         rule(request)
 
 
-def _asks_somebody(request: AgentRequest) -> None:
+def _names_a_model(request: AgentRequest) -> None:
     if not (request.model or request.models or request.chosen_preset or request.profile):
-        raise bad("invalid_request", "model", "one of model, models, preset, effort or profile is required")
+        raise bad_request(
+            "invalid_request", "model", "one of model, models, preset, effort or profile is required"
+        )
 
 
 def _known_models(request: AgentRequest) -> None:
     for param, model in [("model", request.model)] + [("models", model) for model in request.models or ()]:
         if model is not None and model not in PERPLEXITY:
-            raise bad("invalid_model", param, f"Invalid model '{model}'.")
+            raise bad_request("invalid_model", param, f"Invalid model '{model}'.")
 
 
 def _known_preset(request: AgentRequest) -> None:
     for param in ("effort", "preset"):
         preset = getattr(request, param)
         if preset is not None and preset not in PRESETS and preset not in OLD_PRESETS:
-            raise bad("invalid_request", param, f"unknown {param} '{preset}'")
+            raise bad_request("invalid_request", param, f"unknown {param} '{preset}'")
 
 
 def _has_input(request: AgentRequest) -> None:
     if not request.input:
-        raise bad("invalid_request", "input", "input must not be empty")
+        raise bad_request("invalid_request", "input", "input must not be empty")
 
 
 def _no_reserved_names(request: AgentRequest) -> None:
     for function in request.functions:
         if function.name in RESERVED:
-            said = f"function name '{function.name}' is reserved"
-            raise bad("invalid_request", "tools", said)
+            message = f"function name '{function.name}' is reserved"
+            raise bad_request("invalid_request", "tools", message)
 
 
 def _the_chosen_tool_is_offered(request: AgentRequest) -> None:
     choice = request.tool_choice
     if isinstance(choice, PerplexityToolChoice) and not _is_offered(request, choice):
-        raise bad("invalid_request", "tool_choice", "tool_choice names a tool that is not in tools")
+        raise bad_request("invalid_request", "tool_choice", "tool_choice names a tool that is not in tools")
 
 
 def _is_offered(request: AgentRequest, choice: PerplexityToolChoice) -> bool:
@@ -114,38 +116,42 @@ def _is_offered(request: AgentRequest, choice: PerplexityToolChoice) -> bool:
 def _calls_have_outputs(request: AgentRequest) -> None:
     without_output, without_call = unpaired_calls(request.items)
     for lonely in sorted({*without_output, *without_call}):
-        said = f"no tool call found for call_id {lonely}"
+        message = f"no tool call found for call_id {lonely}"
         if lonely in without_output:
-            said = f"no tool output found for function call {lonely}"
-        raise bad("invalid_request", "input", said)
+            message = f"no tool output found for function call {lonely}"
+        raise bad_request("invalid_request", "input", message)
 
 
 def _needs_a_limit(request: AgentRequest) -> None:
     if (request.model or "").startswith("anthropic/") and request.max_output_tokens is None:
-        raise bad("invalid_request", "max_output_tokens", "max_output_tokens is required for this model")
+        raise bad_request(
+            "invalid_request", "max_output_tokens", "max_output_tokens is required for this model"
+        )
 
 
-def _pictures_and_files(request: AgentRequest) -> None:
+def _images_and_files(request: AgentRequest) -> None:
     for item in request.items:
         if isinstance(item, PerplexityMessage) and not isinstance(item.content, str):
             for part in item.content:
                 if isinstance(part, PerplexityImage):
-                    _picture(part, request.model)
+                    _image(part, request.model)
                 elif isinstance(part, InputFile):
                     _file(part)
 
 
-def _picture(part: PerplexityImage, model: str | None) -> None:
-    if model in BLIND:
-        raise bad("invalid_request", "image_url", NO_IMAGES)
+def _image(part: PerplexityImage, model: str | None) -> None:
+    if model in WITHOUT_IMAGES:
+        raise bad_request("invalid_request", "image_url", NO_IMAGES)
     found = _IMAGE.fullmatch(part.image_url)
     if not found or not is_base64(found["data"]):
-        raise bad("invalid_request", "image_url", "image_url must be an https URL or a data URI")
+        raise bad_request("invalid_request", "image_url", "image_url must be an https URL or a data URI")
 
 
 def _file(part: InputFile) -> None:
     if (part.file_data is None) == (part.file_url is None):
-        raise bad("invalid_request", "input_file", "exactly one of file_data and file_url is required")
+        raise bad_request(
+            "invalid_request", "input_file", "exactly one of file_data and file_url is required"
+        )
 
 
 def _search_filters(request: AgentRequest) -> None:
@@ -154,16 +160,16 @@ def _search_filters(request: AgentRequest) -> None:
             continue
         for domain in tool.filters.search_domain_filter or ():
             if not _DOMAIN.fullmatch(domain):
-                said = f"Invalid domain '{domain}'."
-                raise bad("invalid_search_domain_filter", "search_domain_filter", said)
+                message = f"Invalid domain '{domain}'."
+                raise bad_request("invalid_search_domain_filter", "search_domain_filter", message)
         for name in ("search_after_date_filter", "search_before_date_filter"):
             date = getattr(tool.filters, name)
             if date is not None and not _DATE.fullmatch(date):
-                raise bad("invalid_date_format", name, "Dates are written as MM/DD/YYYY.")
+                raise bad_request("invalid_date_format", name, "Dates are written as MM/DD/YYYY.")
 
 
 RULES: tuple[Callable[[AgentRequest], None], ...] = (
-    _asks_somebody,
+    _names_a_model,
     _known_models,
     _known_preset,
     _has_input,
@@ -171,6 +177,6 @@ RULES: tuple[Callable[[AgentRequest], None], ...] = (
     _the_chosen_tool_is_offered,
     _calls_have_outputs,
     _needs_a_limit,
-    _pictures_and_files,
+    _images_and_files,
     _search_filters,
 )

@@ -1,4 +1,4 @@
-"""Perplexity's runs: each question is one, and goes on when its reader leaves."""
+"""Perplexity's runs: each question is one, which continues when its client leaves."""
 
 import time
 import uuid
@@ -9,7 +9,7 @@ import trio
 
 
 class RunState(Enum):
-    """How far a run is."""
+    """The state of a run."""
 
     RUNNING = auto()
     FINISHED = auto()
@@ -26,27 +26,27 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     finished: float | None = None
     dropped_at: float | None = None
-    """When its reader left before its end."""
+    """When its client left before the end."""
     cancelled_at: float | None = None
     stopped: trio.Event = field(default_factory=trio.Event)
-    """Set when it is cancelled: what is sent to its reader ends."""
+    """Set when it is cancelled, which ends its stream."""
 
     @property
     def state(self) -> RunState:
-        """With nobody reading, it is finished after its length."""
+        """Without a client, it is finished after its length."""
         if self.cancelled_at is not None:
             return RunState.CANCELLED
         over = self.dropped_at is not None and time.monotonic() >= self.started + self.length
         return RunState.FINISHED if over or self.finished is not None else RunState.RUNNING
 
     def cancel(self) -> None:
-        """End it, and the stream of whoever still reads."""
+        """Cancel it, and end its stream."""
         self.cancelled_at = time.monotonic()
         self.stopped.set()
 
 
 class Runs:
-    """All runs of a service."""
+    """The runs of a service."""
 
     def __init__(self) -> None:
         self._all: dict[str, Run] = {}
@@ -59,13 +59,13 @@ class Runs:
         return self._all.get(response_id)
 
     def begin(self, response_id: str, length: float) -> Run:
-        """A new one."""
+        """Start a run."""
         run = self._all[response_id] = Run(response_id, length)
         return run
 
     @property
     def billed(self) -> int:
-        """How many ran to their end, with a reader or without."""
+        """How many reached their end, with or without a client."""
         return sum(run.state is RunState.FINISHED for run in self._all.values())
 
     @property
@@ -75,5 +75,5 @@ class Runs:
 
 
 def new_id() -> str:
-    """An id as Perplexity gives them."""
+    """A new id in Perplexity's form."""
     return f"resp_{uuid.uuid4()}"

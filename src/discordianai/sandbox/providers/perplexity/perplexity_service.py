@@ -1,4 +1,4 @@
-"""The sandbox's Perplexity: the Agent interface under both its paths, cancelling, and the models."""
+"""The sandbox's Perplexity: the Agent interface under both paths, cancellation, and the list of models."""
 
 import re
 import time
@@ -11,18 +11,23 @@ from discordianai.sandbox.providers.perplexity.agent_reply import AgentReply, fr
 from discordianai.sandbox.providers.perplexity.agent_request import AgentRequest
 from discordianai.sandbox.providers.perplexity.agent_runs import Run, Runs, RunState, new_id
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
-from discordianai.sandbox.providers.provider_service import Headers, ProviderService, ServiceOptions, streams
+from discordianai.sandbox.providers.provider_service import (
+    Headers,
+    ProviderService,
+    ServiceOptions,
+    is_streamed,
+)
 from discordianai.sandbox.providers.request_budget import Rate
 from discordianai.sandbox.providers.request_items import count_tokens, user_texts
 from discordianai.sandbox.providers.scripted_stream import AcceptedQuestion, Json, StepDelay
 from discordianai.sandbox.providers.strict_schema import parse
 
-_ASKED = ("/v1/agent", "/v1/responses")
+_AGENT_PATHS = ("/v1/agent", "/v1/responses")
 _CANCEL = re.compile(r"/v1/(?:agent|responses)/([^/]+)/cancel")
 BREAKS = frozenset({FaultKind.CUT, FaultKind.ABORT, FaultKind.END, FaultKind.HALF_CHARACTER})
-"""What breaks the stream, while the run goes on."""
+"""Faults that break the stream, while the run continues."""
 
-_ENDED = ("/chat/completions", "/v1/sonar", "/v1/chat/completions")
+_DISCONTINUED = ("/chat/completions", "/v1/sonar", "/v1/chat/completions")
 
 KINDS = {
     400: "invalid_request",
@@ -53,7 +58,7 @@ class PerplexityService(ProviderService):
 
     @property
     def runs_billed(self) -> int:
-        """How many runs went on to their end, with a reader or without."""
+        """How many runs reached their end, with or without a client."""
         return self.runs.billed
 
     @property
@@ -68,21 +73,21 @@ class PerplexityService(ProviderService):
                 {"id": model, "object": "model", "created": 0, "owned_by": model.partition("/")[0]}
                 for model in PERPLEXITY
             ]
-            await self.json(exchange, 200, {"object": "list", "data": listed})
+            await self.send_json(exchange, 200, {"object": "list", "data": listed})
             return
         self.authenticate(exchange)
         cancel = _CANCEL.fullmatch(path)
         if exchange.method == "POST" and cancel:
             await self._cancel(exchange, cancel[1])
-        elif exchange.method == "POST" and path in _ASKED:
+        elif exchange.method == "POST" and path in _AGENT_PATHS:
             await self._run(exchange, path, self.json_body(exchange, data))
         else:
-            ended = path in _ENDED
-            said = "This endpoint has been discontinued. Use the Agent API." if ended else "Not found"
-            raise ApiError(404, message=said)
+            ended = path in _DISCONTINUED
+            message = "This endpoint has been discontinued. Use the Agent API." if ended else "Not found"
+            raise ApiError(404, message=message)
 
     async def _run(self, exchange: ServerExchange, path: str, body: Json) -> None:
-        """Answer a question: as a run, which goes on when its reader leaves, until it is cancelled."""
+        """Answer a question with a run, which continues without its client until it is cancelled."""
         request = parse(AgentRequest, body, agent_rules.refusal, unknown_first=True)
         agent_rules.check(request)
         tokens = count_tokens([body.get("instructions"), body.get("input")])
@@ -106,20 +111,20 @@ class PerplexityService(ProviderService):
         script: AgentReply,
         fault: Fault | None,
     ) -> None:
-        """Send a run to its reader."""
+        """Send a run to its client."""
         headers = self.headers(run.id.removeprefix("resp_"))
-        player = self.player(exchange, question.framing, fault)
-        player.stopped = run.stopped
+        sender = self.sender(exchange, question.framing, fault)
+        sender.stopped = run.stopped
         try:
-            if streams(question, fault):
-                if not await player.play(script, headers):
-                    await player.send(script.cancelled())
-                    await player.finish()
+            if is_streamed(question, fault):
+                if not await sender.send_answer(script, headers):
+                    await sender.send(script.cancelled())
+                    await sender.finish()
             else:
-                await player.rest(run.length)
+                await sender.wait(run.length)
                 cancelled = run.stopped.is_set()
-                body = script.cancelled_whole() if cancelled else self.object_of(script, fault)
-                await self.json(exchange, 200, body, headers)
+                body = script.cancelled_whole() if cancelled else self.whole_answer(script, fault)
+                await self.send_json(exchange, 200, body, headers)
             if fault is None or fault.kind not in BREAKS:
                 run.finished = time.monotonic()
         finally:
@@ -131,43 +136,43 @@ class PerplexityService(ProviderService):
         if run is None:
             raise ApiError(404, message=f"Response with id '{response_id}' not found.")
         if run.state is not RunState.RUNNING:
-            said = f"Response with id '{response_id}' is already in a terminal state."
-            # Not the client's mistake: it may have ended while the cancellation was on its way.
-            raise ApiError(400, message=said, kind="invalid_request", provoked=True)
+            message = f"Response with id '{response_id}' is already in a terminal state."
+            # Not the client's mistake: the run may have ended while the cancellation was under way.
+            raise ApiError(400, message=message, kind="invalid_request", injected=True)
         run.cancel()
         self.cancelled.append(response_id)
-        await self.json(exchange, 200, {"response_id": response_id, "status": "cancelling"})
+        await self.send_json(exchange, 200, {"response_id": response_id, "status": "cancelling"})
 
     def _length(self, script: AgentReply, question: AcceptedQuestion, fault: Fault | None) -> float:
-        """How many seconds the run takes, with or without a reader."""
+        """How many seconds the run takes, with or without a client."""
         if fault is not None and fault.kind is FaultKind.STALL:
             return float("inf")
         if not question.stream:
             return self.options.first_token
         pace = self.pace.under(fault)
         waits = {StepDelay.FIRST: pace.first, StepDelay.PIECE: pace.between, StepDelay.NONE: 0.0}
-        return sum(waits[step.pause] for step in script.steps())
+        return sum(waits[step.delay] for step in script.steps())
 
     def error_body(self, error: ApiError) -> Json:
-        """See `ProviderService.error_body`: the type tells what it is, the code repeats the status."""
+        """See `ProviderService.error_body`: the type says what it is, the code repeats the status."""
         kind = error.kind or ("insufficient_quota" if error.code in QUOTA_CODES else None)
         kind = kind or {"model_not_found": "invalid_model"}.get(error.code or "")
         kind = kind or KINDS.get(error.status, "internal_error")
         body: Json = {"message": error.message, "type": kind, "code": error.status}
         return {"error": body | ({"param": error.param} if error.param else {})}
 
-    def told(self, fault: Fault) -> ApiError:
-        """See `ProviderService.told`: without money, a key is not accepted here."""
-        error = super().told(fault)
+    def fault_error(self, fault: Fault) -> ApiError:
+        """See `ProviderService.fault_error`: without credit, a key is refused here."""
+        error = super().fault_error(fault)
         error.param = error.param and error.param.rpartition(".")[2]
         if fault.kind is FaultKind.QUOTA:
             error.status = 401
         return error
 
-    def too_many(self, wait: float) -> ApiError:  # noqa: ARG002  # headers tell it
-        """See `ProviderService.too_many`: when to come again is told by the other headers alone."""
-        said = "Request rate limit exceeded, please try again later."
-        return ApiError(429, message=said, kind="request_rate_limit_exceeded", provoked=True)
+    def rate_limit_error(self, wait: float) -> ApiError:  # noqa: ARG002  # only headers report it
+        """See `ProviderService.rate_limit_error`: only the other headers say when to retry."""
+        message = "Request rate limit exceeded, please try again later."
+        return ApiError(429, message=message, kind="request_rate_limit_exceeded", injected=True)
 
     def limit_headers(self) -> Headers:
         """See `ProviderService.limit_headers`: of the window that is one second long."""
