@@ -19,7 +19,7 @@ from discordianai.sandbox.discord import (
     LocalDiscord,
     open_local_discord,
 )
-from discordianai.sandbox.discord.world import BOT_ID
+from discordianai.sandbox.discord.api_objects import BOT_ID
 
 COMMAND = {"name": "ask", "description": "Ask it"}
 
