@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import trio
 
-from discordianai.sandbox.bot import Sandbox
 from discordianai.sandbox.discord import CHANNELS, Interaction, direct_messages, person
+from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers import ServiceOptions
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.scripted_answers import compose
 
 UNLIMITED = ServiceOptions(requests_per_minute=10**6, tokens_per_minute=10**9, perplexity_rates=())
 """Providers whose own limits nobody meets."""

@@ -25,8 +25,8 @@ from benchmarks.answers import REFUSED, TOLD, UNLIMITED, WHOLE, ask_at_once, las
 from benchmarks.discord_streams import show_streams
 from benchmarks.harness import Report, command_line, parse, percentile
 from benchmarks.processes import processor_seconds
-from discordianai.sandbox.bot import open_bot, open_sandbox
 from discordianai.sandbox.discord import Interaction
+from discordianai.sandbox.launcher import open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 
 Settings = Mapping[str, Mapping[str, object]]

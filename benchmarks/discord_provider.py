@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 
 from discordianai.sandbox.certificates import make_authority
-from discordianai.sandbox.http import Exchange, open_server
+from discordianai.sandbox.http import ServerExchange, open_server
 
 STREAM = [("content-type", "text/event-stream; charset=utf-8")]
 FIRST_TOKEN = 0.3
@@ -52,7 +52,7 @@ class SteadyProvider:
         self._complete = 0
         self.all_sent = trio.Event()
 
-    async def handle(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: ServerExchange) -> None:
         """Answer one request."""
         body = json.loads(await exchange.body())
         sent = self.log.sent.setdefault(body["messages"][-1]["content"], [])

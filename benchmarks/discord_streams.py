@@ -15,8 +15,8 @@ from benchmarks.answers import ask_at_once, settled
 from benchmarks.discord_provider import Log
 from benchmarks.harness import Report, percentile
 from benchmarks.processes import open_program, processor_seconds
-from discordianai.sandbox.bot import open_bot, open_sandbox
 from discordianai.sandbox.discord import Interaction
+from discordianai.sandbox.launcher import open_bot, open_sandbox
 
 TOKENS_PER_SECOND = 30.0
 """The pace of a fast model."""

@@ -18,8 +18,8 @@ import trio
 
 from benchmarks.processes import open_program
 from discordianai.sandbox.certificates import make_authority
-from discordianai.sandbox.http import Exchange, PeerGone, open_server
-from discordianai.sandbox.http.http2 import Http2Exchange
+from discordianai.sandbox.http import PeerGone, ServerExchange, open_server
+from discordianai.sandbox.http.http2_server import Http2Exchange
 
 CERTIFICATE = "ca.pem"
 START_TIMEOUT = 20.0
@@ -77,7 +77,7 @@ async def open_servers() -> AsyncIterator[Servers]:
             yield Servers(honest, flooding, context)
 
 
-async def behave(exchange: Exchange) -> None:
+async def behave(exchange: ServerExchange) -> None:
     """Answer 2 KB, or events at the pace of a fast model; those of several streams are not in step."""
     await exchange.body()
     if exchange.path != "/events":
@@ -91,7 +91,7 @@ async def behave(exchange: Exchange) -> None:
     await exchange.finish()
 
 
-async def flood(exchange: Exchange) -> None:
+async def flood(exchange: ServerExchange) -> None:
     """Answer the headers, and then send the frame of this path for as long as the client listens."""
     assert isinstance(exchange, Http2Exchange)
     kind = exchange.path[1:]

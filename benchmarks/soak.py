@@ -30,9 +30,9 @@ from benchmarks.answers import OPEN, REFUSED, TOLD, UNACKNOWLEDGED, UNLIMITED, L
 from benchmarks.harness import Report, command_line, parse
 from benchmarks.processes import open_files, processor_seconds, resident_mb
 from benchmarks.soak_faults import FaultLog, Gap, strike_all
-from discordianai.sandbox.bot import BotProcess, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.discord import Interaction
-from discordianai.sandbox.discord.interaction import ACKNOWLEDGE_WITHIN
+from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
+from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 
 # Two cores do not make more of the long answers while they are the provider and Discord, too.
 LOAD = Load(people=500, rate=20.0, searches=0.15, long=0.03, direct=True)

@@ -8,10 +8,10 @@ from functools import partial
 
 import trio
 
-from discordianai.sandbox.bot import Sandbox
 from discordianai.sandbox.discord import LocalDiscord
+from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers import Fault, ProviderService
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 
 MIN_OUTAGE, MAX_OUTAGE = 4.0, 10.0
 """Seconds."""
@@ -27,21 +27,21 @@ Strike = Callable[[random.Random], Awaitable[bool]]
 """Lets a fault happen; whether anything met it."""
 
 
-def _within_30(kind: Kind) -> MakeFault:
+def _within_30(kind: FaultKind) -> MakeFault:
     """After some of the first thirty pieces of an answer."""
     return lambda chance: Fault(kind, after=chance.randrange(30))
 
 
 PROVIDER_FAULTS: Mapping[str, tuple[float, MakeFault]] = {
     "429 with Retry-After": (45, lambda chance: Fault.rate_limited(chance.choice([0.5, 1, 2]))),
-    "5xx": (10, lambda chance: Fault(Kind.STATUS, status=chance.choice([500, 502, 503]))),
-    "stream reset": (8, _within_30(Kind.CUT)),
-    "stream cut inside a character": (30, _within_30(Kind.HALF_CHARACTER)),
-    "stream ended early": (20, _within_30(Kind.END)),
-    "stream with an error event": (20, _within_30(Kind.EVENT)),
-    "stream fallen silent": (30, _within_30(Kind.STALL)),
-    "connection cut": (30, _within_30(Kind.ABORT)),
-    "GOAWAY": (10, _within_30(Kind.GOAWAY)),
+    "5xx": (10, lambda chance: Fault(FaultKind.STATUS, status=chance.choice([500, 502, 503]))),
+    "stream reset": (8, _within_30(FaultKind.CUT)),
+    "stream cut inside a character": (30, _within_30(FaultKind.HALF_CHARACTER)),
+    "stream ended early": (20, _within_30(FaultKind.END)),
+    "stream with an error event": (20, _within_30(FaultKind.EVENT)),
+    "stream fallen silent": (30, _within_30(FaultKind.STALL)),
+    "connection cut": (30, _within_30(FaultKind.ABORT)),
+    "GOAWAY": (10, _within_30(FaultKind.GOAWAY)),
 }
 """The mean seconds between two of them, and how one of one request is made."""
 
@@ -118,7 +118,7 @@ async def _fail_next(discord: LocalDiscord, path: str, status: int, most: int, c
 
 async def _outage(service: ProviderService, chance: random.Random) -> bool:
     """As when the machine at the other end dies: connections are cut, and the next ones are of no use."""
-    service.outage = chance.choice([Fault(Kind.STATUS, status=503), Fault(Kind.ABORT)])
+    service.outage = chance.choice([Fault(FaultKind.STATUS, status=503), Fault(FaultKind.ABORT)])
     try:
         for connection in list(service.server.connections if service.server else ()):
             await connection.abort()

@@ -17,9 +17,9 @@ import trio
 
 from benchmarks.answers import REFUSED, TOLD, UNACKNOWLEDGED, UNLIMITED, WHOLE, Load, outcome
 from benchmarks.harness import Report
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
 
 PROVIDERS = replace(UNLIMITED, first_token=0.1, between_tokens=0.01)
 SETTINGS: dict[str, dict[str, object]] = {

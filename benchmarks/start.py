@@ -21,8 +21,8 @@ from statistics import median
 import trio
 
 from benchmarks.harness import Report, alternate, command_line, parse
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.discord import DiscordOptions
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
 
 READY_TIMEOUT = 30.0
 """Seconds."""

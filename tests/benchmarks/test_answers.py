@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.answers import is_whole
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.scripted_answers import compose
 
 PROMPT = "what about number 1?"
 

@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from discordianai.cli.main import main
-from discordianai.sandbox.bot import open_sandbox
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.providers.faults import Fault
+from discordianai.sandbox.launcher import open_sandbox
+from discordianai.sandbox.providers.provider_faults import Fault
 
 HEAVY = (
     "interactions",

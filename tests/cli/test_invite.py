@@ -10,9 +10,9 @@ import trio
 
 from discordianai.cli.main import main
 from discordianai.discord.commands.invitation import NEEDED
-from discordianai.sandbox.bot import Sandbox, open_sandbox
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.discord.world import BOT_ID
+from discordianai.sandbox.discord.api_objects import BOT_ID
+from discordianai.sandbox.launcher import Sandbox, open_sandbox
 
 SPY = """
 import sys

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import trio
 
-from discordianai.sandbox.bot import BotProcess, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
+from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.log_privacy import leaks, private_texts, secrets_of
 

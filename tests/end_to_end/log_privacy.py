@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from discordianai.sandbox.bot import Sandbox
+from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers import ProviderService
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.scripted_answers import compose
 
 RUN = 4
 """Words in a row that are nobody's by chance."""

@@ -15,8 +15,8 @@ from discordianai.sandbox.discord import (
     direct_messages,
     person,
 )
-from discordianai.sandbox.discord.people import remove_bot, use_menu
-from discordianai.sandbox.discord.world import GUILD_ID, THREAD
+from discordianai.sandbox.discord.api_objects import GUILD_ID, THREAD
+from discordianai.sandbox.discord.user_actions import remove_bot, use_menu
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 import trio
 
-from discordianai.sandbox.bot import open_bot
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, direct_messages, person
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.launcher import open_bot
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import Scene, Stage, said
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
 

@@ -7,7 +7,7 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
-from discordianai.sandbox.discord.people import upload, use_menu
+from discordianai.sandbox.discord.user_actions import upload, use_menu
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 from tests.end_to_end.test_crashes import turns

@@ -7,7 +7,7 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, User, direct_messages, moderator, person
-from discordianai.sandbox.discord.people import type_into
+from discordianai.sandbox.discord.user_actions import type_into
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 

@@ -8,11 +8,11 @@ import pytest
 import trio
 
 from benchmarks.answers import is_whole
-from discordianai.sandbox.bot import Sandbox, open_bot
 from discordianai.sandbox.discord import CHANNELS, Interaction, person
+from discordianai.sandbox.launcher import Sandbox, open_bot
 from discordianai.sandbox.providers import Fault, ServiceOptions
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage, said
 from tests.end_to_end.test_asking import LONG, squeezed
 
@@ -45,7 +45,7 @@ def make_older(sandbox: Sandbox, seconds: float) -> None:
 
 async def killed_while_streaming(scene: Scene, prompt: str, **more: object) -> Interaction:
     """Ask, and kill the bot when the first words are shown."""
-    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=60))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=60))
     interaction = await scene.sandbox.discord.invoke("ask", {"prompt": prompt, **more})
     await interaction.wait_until(lambda i: "sandbox" in i.text)
     await scene.bot.kill()
@@ -83,7 +83,7 @@ async def test_a_long_answer_goes_on_in_the_messages_that_are_there(stage: Stage
 
 async def test_a_restart_tells_who_waits_and_answers_when_it_is_back(stage: Stage) -> None:
     async with stage(discord=RESTARTED, settings={"discord": {"drain_seconds": 0.1}}) as scene:
-        scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=60))
+        scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=60))
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
         assert await scene.bot.stop() == 0
@@ -99,7 +99,7 @@ async def test_the_second_crash_is_told_and_no_provider_is_asked_a_third_time(st
     async with stage() as scene:
         openai = scene.sandbox.openai
         interaction = await killed_while_streaming(scene, "a question that ends processes")
-        openai.misbehave(Fault(Kind.STALL, after=60))
+        openai.misbehave(Fault(FaultKind.STALL, after=60))
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
             with trio.fail_after(20):
@@ -119,7 +119,7 @@ async def test_stops_in_good_order_are_no_crashes(stage: Stage) -> None:
     """An operator may restart the bot as often as they like: the question is still answered in the end."""
     async with stage(settings={"discord": {"drain_seconds": 0.1}}) as scene:
         openai = scene.sandbox.openai
-        openai.misbehave(*[Fault(Kind.STALL, after=60)] * 3)
+        openai.misbehave(*[Fault(FaultKind.STALL, after=60)] * 3)
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
         assert await scene.bot.stop() == 0

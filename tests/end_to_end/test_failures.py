@@ -8,7 +8,7 @@ import pytest
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene, Stage
 from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 
@@ -25,8 +25,16 @@ FAILURES = [
     (Fault.wrong_key(), "OpenAI does not accept this bot's key. Its operator", "AuthenticationFailed"),
     (Fault.quota(), "account at OpenAI has no credit left. Its operator", "QuotaExhausted"),
     (Fault.rate_limited(1), "more questions than it allows. Please try again", "RateLimited"),
-    (Fault(Kind.STATUS, status=500), "OpenAI is having trouble right now. Please try again", "Overloaded"),
-    (Fault(Kind.STATUS, status=503), "OpenAI is having trouble right now. Please try again", "Overloaded"),
+    (
+        Fault(FaultKind.STATUS, status=500),
+        "OpenAI is having trouble right now. Please try again",
+        "Overloaded",
+    ),
+    (
+        Fault(FaultKind.STATUS, status=503),
+        "OpenAI is having trouble right now. Please try again",
+        "Overloaded",
+    ),
     (
         Fault.quota("organization_spend_limit_exceeded"),
         "account at OpenAI has no credit left.",
@@ -35,16 +43,28 @@ FAILURES = [
     (Fault.in_stream("insufficient_quota"), "account at OpenAI has no credit left.", "QuotaExhausted"),
     (Fault.slow_down(), "more questions than it allows. Please try again", "RateLimited"),
     (Fault.overloaded(), "OpenAI is having trouble right now. Please try again", "Overloaded"),
-    (Fault(Kind.FAILED), "OpenAI is having trouble right now. Please try again", "Overloaded"),
+    (Fault(FaultKind.FAILED), "OpenAI is having trouble right now. Please try again", "Overloaded"),
     (Fault.too_long(), "That is too long for OpenAI's model. Please shorten", "ContextTooLong"),
     (Fault.invalid_prompt(), "OpenAI's content filter refused this question.", "ContentFiltered"),
     (Fault.no_images(), "OpenAI refused this question.", "BadRequest"),
-    (Fault(Kind.STATUS, status=400, code="image_parse_error"), "could not read the file", "ImageRefused"),
-    (Fault(Kind.STATUS, status=404, code="model_not_found"), "no longer has the model", "ModelNotFound"),
-    (Fault(Kind.STATUS, status=404, code="unknown_url"), "check the address and the", "EndpointNotFound"),
-    (Fault(Kind.STATUS, status=403, code="request_forbidden"), "does not let this bot's", "PermissionDenied"),
+    (
+        Fault(FaultKind.STATUS, status=400, code="image_parse_error"),
+        "could not read the file",
+        "ImageRefused",
+    ),
+    (Fault(FaultKind.STATUS, status=404, code="model_not_found"), "no longer has the model", "ModelNotFound"),
+    (
+        Fault(FaultKind.STATUS, status=404, code="unknown_url"),
+        "check the address and the",
+        "EndpointNotFound",
+    ),
+    (
+        Fault(FaultKind.STATUS, status=403, code="request_forbidden"),
+        "does not let this bot's",
+        "PermissionDenied",
+    ),
     (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is not an answer", "MalformedAnswer"),
-    (Fault(Kind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
+    (Fault(FaultKind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
     (
         Fault.raw(b'{"error": {"code": "insufficient_quota"}}', content_type="application/json"),
         "account at OpenAI has no credit left.",
@@ -55,20 +75,23 @@ FAILURES = [
         "sent something that is not an answer",
         "MalformedAnswer",
     ),
-    (Fault(Kind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),
-    (Fault(Kind.CUT), "The connection to OpenAI was lost. Please try again", "ConnectionLost"),
-    (Fault(Kind.EMPTY), "The model gave an empty answer", "answered"),
+    (Fault(FaultKind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),
+    (Fault(FaultKind.CUT), "The connection to OpenAI was lost. Please try again", "ConnectionLost"),
+    (Fault(FaultKind.EMPTY), "The model gave an empty answer", "answered"),
 ]
 """Before anything was said."""
 
 BREAKS = [
-    (Fault(Kind.CUT, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
-    (Fault(Kind.ABORT, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
-    (Fault(Kind.END, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
-    (Fault(Kind.HALF_CHARACTER, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
-    (Fault(Kind.EVENT, after=20), "The answer breaks off here. OpenAI is having trouble right now."),
-    (Fault(Kind.STALL, after=20), "The answer breaks off here. OpenAI took too long to answer."),
-    (Fault(Kind.LENGTH), "The answer was cut short because it reached the length limit."),
+    (Fault(FaultKind.CUT, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
+    (Fault(FaultKind.ABORT, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
+    (Fault(FaultKind.END, after=20), "The answer breaks off here. The connection to OpenAI was lost."),
+    (
+        Fault(FaultKind.HALF_CHARACTER, after=20),
+        "The answer breaks off here. The connection to OpenAI was lost.",
+    ),
+    (Fault(FaultKind.EVENT, after=20), "The answer breaks off here. OpenAI is having trouble right now."),
+    (Fault(FaultKind.STALL, after=20), "The answer breaks off here. OpenAI took too long to answer."),
+    (Fault(FaultKind.LENGTH), "The answer was cut short because it reached the length limit."),
 ]
 """In the middle of an answer."""
 

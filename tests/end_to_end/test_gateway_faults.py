@@ -13,10 +13,10 @@ import httpx
 import pytest
 import trio
 
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, person
-from discordianai.sandbox.discord.gateway_faults import FAULTS, Moment
+from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultMoment
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.conftest import FAST, Stage
 
@@ -182,7 +182,7 @@ async def test_at_most_seven_identifies_in_thirty_seconds_under(
         open_bot(sandbox) as bot,
     ):
         discord = sandbox.discord
-        if FAULTS[fault].moment is Moment.RESUME:
+        if FAULTS[fault].moment is FaultMoment.RESUME:
             await bot.ready(60)
         discord.break_gateway(fault)
         discord.drop_gateway(resumable=True)

@@ -14,11 +14,11 @@ import pytest
 import trio
 
 from benchmarks.answers import is_whole
-from discordianai.sandbox.bot import BotProcess, Sandbox, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, Interaction, person
-from discordianai.sandbox.discord.people import say, upload
-from discordianai.sandbox.discord.world import BOT
+from discordianai.sandbox.discord.api_objects import BOT
+from discordianai.sandbox.discord.user_actions import say, upload
+from discordianai.sandbox.launcher import BotProcess, Sandbox, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 
 SETTINGS: dict[str, dict[str, object]] = {

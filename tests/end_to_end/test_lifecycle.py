@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai.sandbox.bot import open_bot, open_sandbox
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, person
+from discordianai.sandbox.launcher import open_bot, open_sandbox
 from discordianai.sandbox.providers import Fault, ServiceOptions
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import FAST, RESTARTED, Stage
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
@@ -42,7 +42,7 @@ async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None
 
 async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) -> None:
     async with stage(settings={"discord": {"drain_seconds": 0.5}}) as scene:
-        scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=30))
+        scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=30))
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
         with trio.fail_after(8):
@@ -52,7 +52,7 @@ async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) ->
 
 async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:
     async with stage() as scene:
-        scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=30))
+        scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=30))
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
         scene.bot.terminate()

@@ -7,11 +7,18 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.discord import CHANNELS, DiscordOptions, Message, User, direct_messages, person
-from discordianai.sandbox.discord.people import MESSAGE_CONTENT, say, upload
-from discordianai.sandbox.discord.world import BOT
+from discordianai.sandbox.discord import (
+    CHANNELS,
+    DiscordOptions,
+    SandboxMessage,
+    User,
+    direct_messages,
+    person,
+)
+from discordianai.sandbox.discord.api_objects import BOT
+from discordianai.sandbox.discord.user_actions import MESSAGE_CONTENT, say, upload
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
@@ -35,7 +42,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
     yield from shared_scene(folder, authority, SETTINGS, discord=DiscordOptions(allowed_intents=-1))
 
 
-async def answer_to(scene: Scene, text: str, **more: Any) -> Message:
+async def answer_to(scene: Scene, text: str, **more: Any) -> SandboxMessage:
     """Somebody says something, and the bot answers it."""
     answered = scene.answered()
     message_id = say(scene.sandbox.discord, text, **more)
@@ -43,7 +50,7 @@ async def answer_to(scene: Scene, text: str, **more: Any) -> Message:
     return next(m for m in scene.sandbox.discord.channel_messages if m.reply_to == message_id)
 
 
-async def shown_to(scene: Scene, message_id: int, words: str) -> Message:
+async def shown_to(scene: Scene, message_id: int, words: str) -> SandboxMessage:
     """What stands in reply to that message, as soon as it has these words.
 
     Something else may stand there before: on a busy machine, the place in the line.
@@ -134,7 +141,7 @@ async def test_a_file_that_comes_with_a_mention_is_read(scene: Scene) -> None:
 @played
 async def test_an_answer_in_a_channel_has_its_buttons_too(scene: Scene) -> None:
     discord, user = scene.sandbox.discord, person(7)
-    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=20))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=20))
     answered = scene.answered()
     message_id = say(discord, f"{AT_BOT} why is the sky blue?", user=user)
     shown = await shown_to(scene, message_id, "sandbox")

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from discordianai.sandbox.bot import open_bot
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, direct_messages, moderator, person
-from discordianai.sandbox.discord.people import submit, use_menu
+from discordianai.sandbox.discord.user_actions import submit, use_menu
+from discordianai.sandbox.launcher import open_bot
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, labels, played, shared_scene
 
@@ -126,7 +126,7 @@ async def test_a_private_answer_is_asked_again_in_private(scene: Scene) -> None:
 @played
 async def test_an_answer_that_was_cut_short_is_gone_on_with_by_its_asker(scene: Scene) -> None:
     user = person(33)
-    scene.sandbox.openai.misbehave(Fault(Kind.LENGTH))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.LENGTH))
     answer = await scene.ask("why is the sky blue?", user=user)
     assert "-# The answer was cut short because it reached the length limit." in answer.text
     assert labels(answer) == ["Go on", "Again", "Search the web"]
@@ -140,7 +140,7 @@ async def test_an_answer_that_was_cut_short_is_gone_on_with_by_its_asker(scene: 
 @played
 async def test_buttons_are_for_the_asker_and_for_who_may_manage_messages(scene: Scene) -> None:
     discord = scene.sandbox.discord
-    scene.sandbox.openai.misbehave(Fault(Kind.CUT, after=20))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.CUT, after=20))
     answer = await scene.ask("why is the sky blue?", user=person(34))
     assert labels(answer) == ["Go on", "Again", "Search the web"]
     for button in labels(answer):
@@ -157,7 +157,7 @@ async def test_buttons_are_for_the_asker_and_for_who_may_manage_messages(scene: 
 @played
 async def test_a_moderator_may_stop_an_answer(scene: Scene) -> None:
     discord, before = scene.sandbox.discord, scene.answered()
-    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=20))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=20))
     answer = await discord.invoke("ask", {"prompt": "why is the sky blue?"}, user=person(36))
     await answer.wait_until(lambda i: "sandbox" in i.text and labels(i) == ["Stop"], timeout=30)
     discord.press(answer.messages[0], "Stop", moderator())
@@ -197,7 +197,7 @@ async def test_nothing_of_all_that_was_refused_by_discord(scene: Scene) -> None:
 async def test_buttons_work_after_a_restart(scene: Scene) -> None:
     """The last of the module: the bot of the others has ended then."""
     discord, user = scene.sandbox.discord, person(39)
-    scene.sandbox.openai.misbehave(Fault(Kind.CUT, after=20))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.CUT, after=20))
     answer = await scene.ask("why is the sky blue?", user=user)
     assert await scene.bot.stop() == 0
     async with open_bot(scene.sandbox) as bot:

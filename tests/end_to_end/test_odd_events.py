@@ -6,8 +6,8 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, User, person
-from discordianai.sandbox.discord.people import say, submit, upload, use_menu
-from discordianai.sandbox.discord.world import BOT
+from discordianai.sandbox.discord.api_objects import BOT
+from discordianai.sandbox.discord.user_actions import say, submit, upload, use_menu
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.operations.snapshot import from_json
 from discordianai.sandbox.discord import person
-from discordianai.sandbox.discord.gateway import Gateway
+from discordianai.sandbox.discord.gateway_server import GatewayServerConnection
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end import documented
 from tests.end_to_end.conftest import Scene, Stage
 
@@ -162,7 +162,7 @@ async def sees_that_the_gateway_is_gone(
     operator: Operator, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as discord:
-        discord.setattr(Gateway, "_handshake", silence)
+        discord.setattr(GatewayServerConnection, "_handshake", silence)
         scene.sandbox.discord.drop_gateway(resumable=False)
         await operator.wait_for("/health/ready", 503)
         assert "the Discord gateway is not connected" in (await operator.get("/health")).text
@@ -171,13 +171,13 @@ async def sees_that_the_gateway_is_gone(
     await operator.wait_for("/health/ready", 200)
 
 
-async def silence(_gateway: Gateway) -> None:
+async def silence(_gateway: GatewayServerConnection) -> None:
     """Takes the connection, and lets nobody in."""
     await trio.sleep(1)
 
 
 async def sees_that_it_stops(operator: Operator, scene: Scene) -> None:
-    scene.sandbox.openai.misbehave(Fault(Kind.STALL, after=30, seconds=2))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=30, seconds=2))
     asked = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
     await asked.wait_until(lambda i: "sandbox" in i.text)
     scene.bot.terminate()

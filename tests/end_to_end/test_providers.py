@@ -7,7 +7,7 @@ that no service has refused anything that the bot asked.
 import trio
 
 from discordianai.sandbox.discord import Interaction, person
-from discordianai.sandbox.discord.people import upload
+from discordianai.sandbox.discord.user_actions import upload
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.conftest import Scene, Stage, said
 

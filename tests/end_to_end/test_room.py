@@ -8,8 +8,8 @@ import trio
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Channel, direct_messages, person
 from discordianai.sandbox.providers import Fault
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
@@ -44,7 +44,7 @@ async def test_an_answer_of_too_many_messages_becomes_a_file_and_the_others_go(s
 async def test_an_answer_that_outlives_its_interaction_goes_on_in_the_channel(scene: Scene) -> None:
     discord = scene.sandbox.discord
     answered, before = scene.answered(), len(discord.channel_messages)
-    scene.sandbox.openai.misbehave(Fault(Kind.SLOW, seconds=0.05))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=0.05))
     asked = await discord.invoke(
         "ask", {"prompt": "why is the sky blue?"}, user=person(61), channel=CHANNELS[2]
     )
@@ -90,7 +90,7 @@ async def test_a_guest_says_in_the_answer_that_the_rest_is_in_a_file(scene: Scen
 async def test_a_guest_writes_nothing_into_the_channel_when_the_time_is_over(scene: Scene) -> None:
     discord, user = scene.sandbox.discord, person(74)
     before = len(discord.channel_messages)
-    scene.sandbox.openai.misbehave(Fault(Kind.SLOW, seconds=0.05))
+    scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=0.05))
     prompt = {"prompt": "why is the sky blue?"}
     asked = await discord.invoke("ask", prompt, user=user, channel=FOREIGN, guest=True)
     await asked.wait_until(lambda i: "sandbox" in i.text, timeout=30)

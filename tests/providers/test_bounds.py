@@ -25,14 +25,14 @@ from discordianai.providers.sources import MOST_SOURCES
 from discordianai.providers.table import provider as record
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, PeerGone, open_server
+from discordianai.sandbox.http import PeerGone, ServerExchange, open_server
 from discordianai.transport import MultiplexedTransport
 
 WINDOWS = 2 * 2**20
 """Bytes that may be on their way when the reader gives up: what the pool's windows let through."""
 
 QUESTION = ChatRequest("a-model", (Turn(Role.USER, "why?"),), tools=(WEB_SEARCH,), number=1)
-Answer = Callable[[Exchange], Awaitable[None]]
+Answer = Callable[[ServerExchange], Awaitable[None]]
 
 
 class Sent:
@@ -52,7 +52,7 @@ async def provider(
     """A provider of that dialect whose server answers so."""
     sent = Sent()
 
-    async def handle(exchange: Exchange) -> None:
+    async def handle(exchange: ServerExchange) -> None:
         sent.paths.append(exchange.path)
         send = exchange.send
 
@@ -88,7 +88,7 @@ def event(kind: str, **fields: object) -> bytes:
 def streaming(*head: bytes, endless: bytes = b"", media_type: str = "text/event-stream") -> Answer:
     """Begins with `head`, and goes on with `endless` until nobody listens."""
 
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerExchange) -> None:
         await exchange.start(200, [("content-type", media_type)])
         for piece in head:
             await exchange.send(piece)
@@ -133,7 +133,7 @@ async def test_an_answer_without_end_is_cut_and_says_so(authority: Authority) ->
 async def test_an_error_without_end_is_still_the_error_of_its_status(authority: Authority) -> None:
     """64 KB of the body are read, for the code in it."""
 
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerExchange) -> None:
         await exchange.start(503, [("content-type", "application/json")])
         while True:
             await exchange.send(b"x" * 65_536)
@@ -146,7 +146,7 @@ async def test_an_error_without_end_is_still_the_error_of_its_status(authority: 
 
 
 async def test_an_error_whose_body_never_ends_is_told_in_time(authority: Authority) -> None:
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerExchange) -> None:
         await exchange.start(429, [("content-type", "application/json"), ("retry-after", "3")])
         await exchange.send(b"{")
         await trio.sleep_forever()
@@ -166,7 +166,7 @@ async def test_an_error_whose_body_breaks_off_is_still_the_error_of_its_status(
 ) -> None:
     """A wrong key is not a lost connection, which would be tried again."""
 
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerExchange) -> None:
         await exchange.start(status, [("content-type", "application/json"), ("retry-after", "3")])
         await exchange.send(b'{"error": ')
         await exchange.reset()
@@ -181,7 +181,7 @@ async def test_what_comes_compressed_is_not_unfolded(authority: Authority, statu
     """We ask for none; a megabyte and a half of zeros' gzip would be a gigabyte and a half."""
     bomb = gzip.compress(b"data: " + b"0" * 50_000_000)
 
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerExchange) -> None:
         assert exchange.headers["accept-encoding"] == "identity"
         await exchange.start(status, [("content-type", "text/event-stream"), ("content-encoding", "gzip")])
         await exchange.send(bomb)
@@ -228,7 +228,7 @@ async def test_a_cut_answer_is_cancelled_where_closing_does_not_stop_it(authorit
     """The run would stay on the bill; its id is known from the headers."""
     piece = event("response.output_text.delta", output_index=0, content_index=0, delta="word " * 3_000)
 
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerExchange) -> None:
         if exchange.path.endswith("/cancel"):
             await exchange.respond(200, [("content-type", "application/json")], b"{}")
             return
@@ -245,7 +245,7 @@ async def test_a_cut_answer_is_cancelled_where_closing_does_not_stop_it(authorit
 async def test_stopping_waits_no_longer_for_the_cancellation_than_its_bound(authority: Authority) -> None:
     """A provider that does not answer the cancellation holds nobody."""
 
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerExchange) -> None:
         if exchange.path.endswith("/cancel"):
             await trio.sleep_forever()
         await exchange.start(200, [("content-type", "text/event-stream"), ("x-request-id", "run-1")])

@@ -16,7 +16,7 @@ from discordianai.records import ChatRequest, Role, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.providers import Fault, PerplexityService, ServiceOptions, open_providers
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.transport import MultiplexedTransport
 from tests.known_providers import PERPLEXITY
 
@@ -83,7 +83,7 @@ async def scene(authority: Authority, protocol: str) -> AsyncIterator[Scene]:
 
 async def cancelled_after(steps: int, here: Scene) -> bool:
     """Whether a question whose answer stalls was cancelled before it came to that."""
-    here.service.misbehave(stall := Fault(Kind.STALL, after=2))
+    here.service.misbehave(stall := Fault(FaultKind.STALL, after=2))
     settled = False
     async with trio.open_nursery() as nursery:
 

@@ -27,11 +27,11 @@ from discordianai.records import (
     Turn,
 )
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, open_server
+from discordianai.sandbox.http import ServerExchange, open_server
 from discordianai.sandbox.providers import Fault, ProviderService, ServiceOptions, open_providers
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind, Shape
-from discordianai.sandbox.providers.options import Rate
+from discordianai.sandbox.providers.provider_faults import ErrorShape, FaultKind
+from discordianai.sandbox.providers.request_budget import Rate
+from discordianai.sandbox.providers.scripted_answers import compose
 from discordianai.transport import MultiplexedTransport
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
@@ -166,22 +166,26 @@ async def test_perplexity_searches_whether_by_preset_or_by_model(authority: Auth
         assert "abc" not in str(body)
 
 
-@pytest.mark.parametrize("kind", [Kind.SEARCHES, Kind.CLASHING_IDS, Kind.UNCITED, Kind.NO_SOURCES])
-async def test_perplexitys_sources_are_listed_however_it_searched(authority: Authority, kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [FaultKind.SEARCHES, FaultKind.CLASHING_IDS, FaultKind.UNCITED, FaultKind.NO_SOURCES]
+)
+async def test_perplexitys_sources_are_listed_however_it_searched(
+    authority: Authority, kind: FaultKind
+) -> None:
     async with provider(authority, PERPLEXITY) as (perplexity, service):
         service.misbehave(Fault(kind))
         events = await ask(perplexity)
         lists = [event for event in events if isinstance(event, SourceList)]
-        assert bool(lists) is (kind is not Kind.NO_SOURCES)
+        assert bool(lists) is (kind is not FaultKind.NO_SOURCES)
         if lists:
             urls = [citation.url for citation in cited(events)]
             assert len(urls) == len(set(urls))
 
 
 @EVERYBODY
-@pytest.mark.parametrize("kind", [Kind.TWO_MESSAGES, Kind.REASONING, Kind.REFUSAL])
+@pytest.mark.parametrize("kind", [FaultKind.TWO_MESSAGES, FaultKind.REASONING, FaultKind.REFUSAL])
 async def test_an_answer_out_of_the_ordinary_is_whole(
-    authority: Authority, who: Provider, kind: Kind
+    authority: Authority, who: Provider, kind: FaultKind
 ) -> None:
     """Messages are paragraphs, thoughts are none of the text, a refusal is what the model said."""
     async with provider(authority, who) as (asked, service):
@@ -189,17 +193,17 @@ async def test_an_answer_out_of_the_ordinary_is_whole(
         events = await ask(asked)
     assert text_of(events).strip()
     assert events[-1] == End(FinishReason.STOP)
-    if kind is Kind.TWO_MESSAGES and who is not FOREIGN:
+    if kind is FaultKind.TWO_MESSAGES and who is not FOREIGN:
         assert "\n\n" in text_of(events)
 
 
 @EVERYBODY
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [(Kind.LENGTH, FinishReason.LENGTH), (Kind.FILTER, FinishReason.FILTERED)],
+    [(FaultKind.LENGTH, FinishReason.LENGTH), (FaultKind.FILTER, FinishReason.FILTERED)],
 )
 async def test_an_answer_that_was_cut_says_why(
-    authority: Authority, who: Provider, kind: Kind, reason: FinishReason
+    authority: Authority, who: Provider, kind: FaultKind, reason: FinishReason
 ) -> None:
     async with provider(authority, who) as (asked, service):
         service.misbehave(Fault(kind))
@@ -240,16 +244,20 @@ async def test_a_call_for_the_web_is_told_once_with_its_query_and_its_usage(
         (Fault.rate_limited(7), errors.RateLimited, True),
         (Fault.slow_down(), errors.RateLimited, True),
         (Fault.overloaded(), errors.Overloaded, True),
-        (Fault(Kind.STATUS, status=500), errors.Overloaded, True),
+        (Fault(FaultKind.STATUS, status=500), errors.Overloaded, True),
         (Fault.too_long(), errors.ContextTooLong, False),
         (Fault.invalid_prompt(), errors.ContentFiltered, False),
-        (Fault(Kind.STATUS, status=400, code="model_not_found", param="model"), errors.ModelNotFound, False),
-        (Fault(Kind.STATUS, status=403, code="request_forbidden"), errors.PermissionDenied, False),
-        (Fault(Kind.CUT, after=5), errors.ConnectionLost, True),
-        (Fault(Kind.ABORT, after=5), errors.ConnectionLost, True),
-        (Fault(Kind.END, after=5), errors.ConnectionLost, True),
-        (Fault(Kind.HALF_CHARACTER, after=5), errors.ConnectionLost, True),
-        (Fault(Kind.EVENT, after=5), errors.Overloaded, True),
+        (
+            Fault(FaultKind.STATUS, status=400, code="model_not_found", param="model"),
+            errors.ModelNotFound,
+            False,
+        ),
+        (Fault(FaultKind.STATUS, status=403, code="request_forbidden"), errors.PermissionDenied, False),
+        (Fault(FaultKind.CUT, after=5), errors.ConnectionLost, True),
+        (Fault(FaultKind.ABORT, after=5), errors.ConnectionLost, True),
+        (Fault(FaultKind.END, after=5), errors.ConnectionLost, True),
+        (Fault(FaultKind.HALF_CHARACTER, after=5), errors.ConnectionLost, True),
+        (Fault(FaultKind.EVENT, after=5), errors.Overloaded, True),
         (Fault.in_stream("insufficient_quota"), errors.QuotaExhausted, False),
         (Fault.in_stream("rate_limit_exceeded", 3), errors.RateLimited, True),
     ],
@@ -273,12 +281,12 @@ async def test_each_failure_has_its_name_and_tells_no_secrets(
 
 
 @pytest.mark.parametrize("who", [OPENAI, PERPLEXITY], ids=lambda who: who.name)
-@pytest.mark.parametrize("shape", list(Shape))
+@pytest.mark.parametrize("shape", list(ErrorShape))
 async def test_a_failure_in_a_stream_is_read_in_each_of_its_forms(
-    authority: Authority, who: Provider, shape: Shape
+    authority: Authority, who: Provider, shape: ErrorShape
 ) -> None:
     async with provider(authority, who) as (asked, service):
-        service.misbehave(Fault.in_stream("server_error", 2, shape), Fault(Kind.FAILED))
+        service.misbehave(Fault.in_stream("server_error", 2, shape), Fault(FaultKind.FAILED))
         for _ in range(2):
             with pytest.raises(errors.Overloaded):
                 await ask(asked)
@@ -286,7 +294,7 @@ async def test_a_failure_in_a_stream_is_read_in_each_of_its_forms(
 
 async def test_what_came_before_a_cut_is_kept(authority: Authority) -> None:
     async with provider(authority) as (openai, service):
-        service.misbehave(Fault(Kind.CUT, after=5))
+        service.misbehave(Fault(FaultKind.CUT, after=5))
         seen: list[Event] = []
         with pytest.raises(errors.ConnectionLost):
             await ask(openai, into=seen)
@@ -321,7 +329,7 @@ async def test_leaving_early_makes_the_provider_stop(authority: Authority, who: 
 
 
 async def leave_early(asked: ChatProvider, service: ProviderService) -> None:
-    service.misbehave(Fault(Kind.STALL, after=3))
+    service.misbehave(Fault(FaultKind.STALL, after=3))
     async with asked.stream(replace(question(), model=asked.model)) as events:
         async for event in events:
             if isinstance(event, TextDelta):
@@ -339,7 +347,7 @@ async def test_perplexity_is_told_to_stop(authority: Authority) -> None:
             assert services.perplexity.cancelled == []
             await leave_early(asked, services.perplexity)
             assert len(services.perplexity.cancelled) == 1
-            services.perplexity.misbehave(Fault(Kind.CUT, after=3))
+            services.perplexity.misbehave(Fault(FaultKind.CUT, after=3))
             with pytest.raises(errors.ConnectionLost):
                 await ask(asked)
             assert len(services.perplexity.cancelled) == 2
@@ -352,7 +360,7 @@ async def test_a_cancelled_question_still_cancels_its_run(authority: Authority) 
         transport = MultiplexedTransport(ssl_context=authority.client_context())
         async with httpx.AsyncClient(transport=transport) as client:
             asked = make_provider(client, options(PERPLEXITY, services.perplexity.url))
-            services.perplexity.misbehave(Fault(Kind.STALL, after=3))
+            services.perplexity.misbehave(Fault(FaultKind.STALL, after=3))
             with trio.move_on_after(0.5):
                 await ask(asked)
             assert len(services.perplexity.cancelled) == 1
@@ -366,7 +374,7 @@ async def test_silence_has_an_end_before_the_first_token_and_after_it(
     authority: Authority, changed: dict[str, Any], after: int, who: Provider
 ) -> None:
     async with provider(authority, who, **changed) as (asked, service):
-        service.misbehave(Fault(Kind.STALL, after=after))
+        service.misbehave(Fault(FaultKind.STALL, after=after))
         began = trio.current_time()
         with pytest.raises(errors.TimedOut):
             await ask(asked)
@@ -416,7 +424,7 @@ AWKWARD = (
 async def test_the_stream_is_read_by_the_standard_not_by_lines(authority: Authority) -> None:
     """A byte order mark, line separators inside JSON, characters cut anywhere, no [DONE]."""
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         await exchange.start(200, [("content-type", "text/event-stream")])
         for piece in AWKWARD:
             await exchange.send(piece)

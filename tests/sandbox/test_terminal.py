@@ -2,12 +2,12 @@
 
 import pytest
 
-from discordianai.sandbox.terminal import Shown
+from discordianai.sandbox.terminal import PrintedMessage
 
 
 def printed(*contents: str) -> str:
     """All that is printed of a message that is edited so."""
-    shown = Shown()
+    shown = PrintedMessage()
     return "".join([*(shown.news(content) for content in contents), shown.rest()])
 
 
@@ -25,7 +25,7 @@ def test_an_answer_in_the_place_of_a_note_is_printed_below_it() -> None:
 
 def test_words_are_printed_as_soon_as_they_stay() -> None:
     """Not only when the answer is complete."""
-    shown = Shown()
+    shown = PrintedMessage()
     assert [shown.news(text) for text in ("One", "One two", "One two three")] == ["", "One", " two"]
     assert shown.rest() == " three"
     assert shown.rest() == ""

@@ -9,8 +9,8 @@ import httpx
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, Handler, PeerGone, Server, ServerOptions, open_server
-from discordianai.sandbox.http.http2 import Http2Connection, Http2Exchange
+from discordianai.sandbox.http import Handler, PeerGone, Server, ServerExchange, ServerOptions, open_server
+from discordianai.sandbox.http.http2_server import Http2Connection, Http2Exchange
 from discordianai.transport import MultiplexedTransport, PoolEvent
 
 TIMEOUT = httpx.Timeout(5.0)
@@ -71,13 +71,13 @@ async def scene(
     assert [complaint for connection in server.history for complaint in connection.complaints] == []
 
 
-async def echo(exchange: Exchange) -> None:
+async def echo(exchange: ServerExchange) -> None:
     """Says what was said."""
     body = await exchange.body()
     await exchange.respond(200, [("x-path", exchange.path)], body)
 
 
-async def patient(exchange: Exchange) -> None:
+async def patient(exchange: ServerExchange) -> None:
     """`/stall` begins and says no more; `/slow` takes 0.2 s; `/drip` streams; all else is echoed."""
     match exchange.path:
         case "/stall":
@@ -107,6 +107,6 @@ async def patient(exchange: Exchange) -> None:
             await echo(exchange)
 
 
-def http2(exchange: Exchange) -> Http2Exchange:
+def http2(exchange: ServerExchange) -> Http2Exchange:
     assert isinstance(exchange, Http2Exchange)
     return exchange

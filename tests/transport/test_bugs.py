@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import (
     connection,
     exchange,
@@ -71,7 +71,7 @@ def with_bug(method: Callable[..., Any], call: int) -> Callable[..., Any]:
     return wrapped
 
 
-async def troubled(exchange: Exchange) -> None:
+async def troubled(exchange: ServerExchange) -> None:
     """Ends every connection after its third request, which it refuses."""
     stream = http2(exchange)
     await trio.sleep(0.02)

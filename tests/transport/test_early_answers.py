@@ -6,12 +6,12 @@ import trio
 from hyperframe.frame import RstStreamFrame
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.transport import ConnectionClosed
 from tests.transport.builders import http2, patient, scene
 
 
-async def rejecting(exchange: Exchange) -> None:
+async def rejecting(exchange: ServerExchange) -> None:
     """`/reject` answers at once and stops the upload, all in one flight, as haproxy, caddy and granian do."""
     stream = http2(exchange)
     machine = stream.connection.machine
@@ -65,7 +65,7 @@ async def test_hints_data_and_resets_that_come_after_a_cancel_are_ignored(author
     """The neighbour goes on, on the same connection, and its window is whole."""
     late = trio.Event()
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         stream = http2(exchange)
         if exchange.path != "/late":
             await patient(exchange)

@@ -9,7 +9,7 @@ from h2.errors import ErrorCodes
 from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, PingFrame
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.transport import ConnectionClosed
 from discordianai.transport.floods import MOST, FloodGuard
 from discordianai.transport.outgoing import MOST_ANSWERS
@@ -39,7 +39,7 @@ async def test_a_flood_ends_its_connection_and_harms_no_other(authority: Authori
     """ENHANCE_YOUR_CALM, within a moment; a stream on another connection goes on."""
     stopped = trio.Event()
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         if exchange.path != "/flood":
             await patient(exchange)
             return
@@ -175,7 +175,7 @@ def test_a_frame_that_takes_long_counts_for_many(payload: Callable[[Wire], Frame
 async def test_a_large_read_leaves_the_other_tasks_their_turns(authority: Authority) -> None:
     """Frames are handled in slices with a checkpoint between, even those that are allowed."""
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         await exchange.start(200)
         small = b"\0\0\x10\0\0" + http2(exchange).stream_id.to_bytes(4, "big") + b"x" * 16
         await http2(exchange).connection.send_raw(small * 8000)

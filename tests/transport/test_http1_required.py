@@ -8,14 +8,14 @@ import trio
 from h2.errors import ErrorCodes
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.transport import SpeaksHttp1
 from tests.transport.builders import echo, http2, scene
 
 WANTED = int(ErrorCodes.HTTP_1_1_REQUIRED)
 
 
-async def wanting(exchange: Exchange) -> None:
+async def wanting(exchange: ServerExchange) -> None:
     """Over HTTP/2, `/reset` and `/goaway` say so at once, `/late` after the headers; HTTP/1.1 is served."""
     if exchange.http_version != "HTTP/2":
         await echo(exchange)

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
-from discordianai.sandbox.http.http2 import Http2Connection
+from discordianai.sandbox.http import ServerExchange, ServerOptions
+from discordianai.sandbox.http.http2_server import Http2Connection
 from discordianai.transport import ConnectionClosed
 from tests.transport.builders import Scene, http2, scene
 
@@ -82,7 +82,7 @@ class Play:
 async def test_every_request_ends_once_and_nothing_leaks(
     authority: Authority, script: list[tuple[str, int]]
 ) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         body = await exchange.body()
         play.processed[exchange.path] += 1
         await trio.sleep(http2(exchange).stream_id % 7 / 1000)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions, open_server
+from discordianai.sandbox.http import ServerExchange, ServerOptions, open_server
 from discordianai.transport import ConnectionClosed, MultiplexedTransport
 from tests.transport.builders import echo, http2, patient, scene
 
@@ -23,7 +23,7 @@ async def test_a_cold_burst_opens_as_many_connections_as_it_needs(authority: Aut
 async def test_a_server_that_allows_fewer_streams_gets_more_connections(authority: Authority) -> None:
     most = 0
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         nonlocal most
         most = max(most, http2(exchange).connection.open_streams)
         await trio.sleep(0.1)
@@ -60,7 +60,7 @@ async def test_those_who_wait_are_served_in_the_order_they_came(authority: Autho
     order: list[str] = []
     all_wait = trio.Event()
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         order.append(exchange.path)
         await all_wait.wait()
         await exchange.respond(200)
@@ -138,7 +138,7 @@ async def test_fewer_streams_under_load_are_obeyed(authority: Authority) -> None
     lowered = trio.Event()
     most_after = 0
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         nonlocal most_after
         connection = http2(exchange).connection
         if exchange.path == "/lower":

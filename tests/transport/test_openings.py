@@ -9,10 +9,11 @@ import h2.settings
 import httpx
 import pytest
 import trio
+import trio.testing
 from anyio.abc import ByteStream
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import GoawayReceived, MultiplexedTransport
 from discordianai.transport.dialing import TlsDial
 from discordianai.transport.pool_events import Origin
@@ -28,10 +29,14 @@ class Attempts:
     outcome: Exception | ByteStream | None = None
     times: list[float] = field(default_factory=list)
     real: TlsDial | None = None
+    released: trio.Event | None = None
+    """What a dial waits for, where it is to wait."""
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
         self.times.append(trio.current_time())
         await trio.lowlevel.checkpoint()
+        if self.released is not None:
+            await self.released.wait()
         if isinstance(self.outcome, Exception):
             raise self.outcome
         assert self.real is not None
@@ -92,15 +97,16 @@ async def test_after_a_failure_one_connection_is_opened_at_a_time(authority: Aut
     async with scene(authority, patient) as s, dialing(attempts, streams_per_connection=1) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(s.url())
-        attempts.outcome = None
+        attempts.outcome, attempts.released = None, trio.Event()
         async with trio.open_nursery() as nursery:
             for _ in range(10):
                 nursery.start_soon(client.get, s.url("/slow"))
             await trio.sleep(0.02)
             assert len(attempts.times) == 1
             await s.until(lambda: len(attempts.times) == 2)
-            await trio.lowlevel.checkpoint()
+            await trio.testing.wait_all_tasks_blocked(0.01)
             assert len(attempts.times) == 2
+            attempts.released.set()
         # All were served, by more connections once the first had answered.
         assert len(attempts.times) > 3
 
@@ -192,7 +198,7 @@ async def test_connections_that_end_before_an_answer_are_opened_ever_more_seldom
     """Whoever keeps asking makes few connections, and is served as soon as the server is well."""
     well = False
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         connection = http2(exchange).connection
         if well:
             await echo(exchange)

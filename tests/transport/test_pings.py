@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, Server, ServerOptions, open_server
+from discordianai.sandbox.http import Server, ServerExchange, ServerOptions, open_server
 from discordianai.transport import ConnectionClosed, MultiplexedTransport, PingLost, PoolEvent
 from tests.transport.builders import echo, patient, scene
 
@@ -51,7 +51,7 @@ async def test_a_slow_upload_is_no_dead_connection(authority: Authority) -> None
     )
     options = ServerOptions(initial_window_size=2**24)
 
-    async def count(exchange: Exchange) -> None:
+    async def count(exchange: ServerExchange) -> None:
         await exchange.respond(200, body=str(len(await exchange.body())).encode())
 
     async with (

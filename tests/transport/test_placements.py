@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import ConnectionClosed, replays
 from tests.transport.builders import http2, patient, scene
 
@@ -16,7 +16,7 @@ async def test_rapid_cancels_beside_connections_that_end_reset_nobody_else(autho
     """Connections end after each 20 requests, as nginx's do; bystanders are answered, all of them."""
     served: dict[object, int] = {}
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         connection = http2(exchange).connection
         served[connection] = served.get(connection, 0) + 1
         if served[connection] == 20:
@@ -98,7 +98,7 @@ async def test_a_request_whose_connections_ended_twice_has_the_third_for_itself(
     """There it cannot be caught between two others; and that is its last try."""
     company: list[int] = []
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         stream = http2(exchange)
         if exchange.path == "/unlucky":
             company.append(stream.connection.open_streams)
@@ -129,7 +129,7 @@ async def test_the_last_try_ends_in_an_error(authority: Authority) -> None:
     """A server that goes away before every request has had three of them."""
     seen = 0
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         nonlocal seen
         seen += 1
         stream = http2(exchange)

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import ConnectionClosed, GoawayReceived, MultiplexedTransport, PingLost, Replayed
 from tests.transport.builders import Scene, echo, http2, patient, scene
 
@@ -73,7 +73,7 @@ async def test_a_response_that_is_left_unread_gives_its_window_back(authority: A
 
 
 async def test_a_stream_that_is_reset_is_an_error_of_that_stream_alone(authority: Authority) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         if exchange.path == "/reset":
             await exchange.start(200)
             await exchange.send(b"part")
@@ -109,7 +109,7 @@ async def test_a_server_that_refuses_for_good_is_an_error_soon(authority: Author
 async def test_goaway_lets_the_open_streams_finish_and_replays_those_beyond(authority: Authority) -> None:
     last = 0
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         nonlocal last
         stream = http2(exchange)
         if exchange.path == "/goaway":
@@ -144,7 +144,7 @@ async def test_goaway_lets_the_open_streams_finish_and_replays_those_beyond(auth
 
 
 async def test_two_goaways_as_a_graceful_shutdown_sends_them_lose_nothing(authority: Authority) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         if exchange.path == "/goaway":
             connection = http2(exchange).connection
             await connection.goaway()
@@ -170,7 +170,7 @@ async def test_an_origin_that_goes_away_at_once_is_an_error_not_a_storm(authorit
     async with scene(authority, echo) as s:
         await s.get()
 
-        async def hostile(exchange: Exchange) -> None:
+        async def hostile(exchange: ServerExchange) -> None:
             await http2(exchange).connection.goaway(0)
 
         s.server.handler = hostile
@@ -201,7 +201,7 @@ async def test_a_connection_that_is_cut_fails_its_streams_at_once_and_no_others(
 
 
 async def test_a_stalled_stream_beside_a_busy_one_times_out_by_its_own_clock(authority: Authority) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         if exchange.path == "/busy":
             await exchange.start(200)
             for _ in range(60):
@@ -266,7 +266,7 @@ async def test_no_ping_is_sent_while_nothing_is_asked(authority: Authority) -> N
 
 
 async def test_garbage_is_an_error_and_the_next_request_has_a_new_connection(authority: Authority) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         if exchange.path == "/garbage":
             await http2(exchange).connection.send_raw(b"\0\0\x05\x00\x00\0\0\0\0hello")
             await trio.sleep_forever()
@@ -306,7 +306,7 @@ async def test_a_server_that_speaks_something_else_is_told_in_words(
 
 
 async def test_more_data_than_the_window_allows_ends_the_connection(authority: Authority) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         stream = http2(exchange)
         await exchange.start(200)
         frame = b"\0\x3e\x80\0\0" + stream.stream_id.to_bytes(4, "big") + b"x" * 16_000

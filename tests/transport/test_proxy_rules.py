@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority, make_authority
-from discordianai.sandbox.http import Exchange, ServerOptions, open_server
+from discordianai.sandbox.http import ServerExchange, ServerOptions, open_server
 from discordianai.transport.clients import build_client
 from discordianai.transport.pool_events import PoolOptions
 from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
@@ -271,7 +271,7 @@ async def test_a_proxy_may_say_yes_in_many_ways(authority: Authority, answer: by
     """Any 2xx opens the tunnel, also after interim answers; nothing for the proxy goes through it."""
     seen: list[str] = []
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         seen.extend(exchange.headers)
         await echo(exchange)
 

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions, open_server
+from discordianai.sandbox.http import ServerExchange, ServerOptions, open_server
 from discordianai.transport import MultiplexedTransport
 from tests.transport.builders import echo, http2, patient, scene
 
@@ -61,7 +61,7 @@ async def test_the_pieces_of_a_stream_come_as_they_are_sent(authority: Authority
     assert times[-1] - times[0] > 0.1
 
 
-async def shapes(exchange: Exchange) -> None:
+async def shapes(exchange: ServerExchange) -> None:
     """Responses that are easily got wrong."""
     match exchange.path:
         case "/head":
@@ -143,7 +143,7 @@ async def test_a_body_that_is_generated_arrives(authority: Authority) -> None:
 async def test_headers_that_http2_forbids_are_left_out_and_secrets_arrive(authority: Authority) -> None:
     seen: dict[str, str] = {}
 
-    async def note(exchange: Exchange) -> None:
+    async def note(exchange: ServerExchange) -> None:
         seen.update(exchange.headers)
         await exchange.respond(200)
 
@@ -184,7 +184,7 @@ async def test_a_reader_that_does_not_read_bounds_what_is_kept_and_harms_no_neig
 async def test_a_window_that_the_server_changes_while_streams_are_open_is_obeyed(
     authority: Authority,
 ) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         codes = h2.settings.SettingCodes
         await http2(exchange).connection.update_settings(
             {codes.INITIAL_WINDOW_SIZE: 1000, codes.HEADER_TABLE_SIZE: 0}

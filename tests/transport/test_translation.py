@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.transport.pool_events import MOST_STREAMS, PoolOptions
 from discordianai.transport.translation import headers_of
 from tests.transport.builders import scene
@@ -63,7 +63,7 @@ async def test_nothing_of_a_malformed_request_reaches_its_connection(authority: 
     """The neighbours do not notice, and what is well-formed arrives as it was meant."""
     seen: dict[str, str] = {}
 
-    async def note(exchange: Exchange) -> None:
+    async def note(exchange: ServerExchange) -> None:
         seen.update(exchange.headers)
         await exchange.respond(200)
 

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport.uploads import AHEAD
 from tests.transport.builders import echo, http2, patient, scene
 
@@ -44,7 +44,7 @@ async def test_a_streamed_body_is_sent_while_it_is_read(authority: Authority) ->
     """The server has its beginning before its end exists, and the caller may answer to what comes back."""
     first_seen = trio.Event()
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         body = await exchange.receive()
         first_seen.set()
         while piece := await exchange.receive():
@@ -64,7 +64,7 @@ async def test_a_streamed_body_is_sent_while_it_is_read(authority: Authority) ->
 async def test_the_answer_is_read_while_the_body_is_sent(authority: Authority) -> None:
     """An echo of more than all windows together does not lock up."""
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         await exchange.start(200)
         while piece := await exchange.receive():
             await exchange.send(piece)
@@ -129,7 +129,7 @@ async def test_who_is_cancelled_reads_no_more_of_the_body(authority: Authority) 
 async def test_an_early_answer_stops_the_reading(authority: Authority) -> None:
     """Nobody takes the rest."""
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         await exchange.respond(413, body=b"enough")
 
     async with scene(authority, handler) as s:
@@ -149,7 +149,7 @@ async def test_what_was_begun_is_never_sent_again(authority: Authority) -> None:
 async def test_what_was_not_begun_goes_out_whole_elsewhere(authority: Authority) -> None:
     """A request in line has read nothing of its body."""
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         connection = http2(exchange).connection
         if exchange.path == "/last":
             await trio.sleep(0.1)

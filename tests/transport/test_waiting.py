@@ -5,7 +5,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport.exchange import Exchange as Request
 from discordianai.transport.exchange import Phase, Timeouts
 from discordianai.transport.pool_events import Origin
@@ -31,7 +31,7 @@ async def outcomes(s: Scene, count: int, timeout: httpx.Timeout) -> list[str]:
     return sorted(ends)
 
 
-async def slow(exchange: Exchange) -> None:
+async def slow(exchange: ServerExchange) -> None:
     await trio.sleep(1.0)
     await exchange.respond(200, body=b"served")
 

@@ -5,7 +5,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange
+from discordianai.sandbox.http import ServerExchange
 from discordianai.transport.protocol_errors import ConnectionFault
 from discordianai.transport.windows import ReceiveWindow
 from tests.transport.builders import scene
@@ -13,7 +13,7 @@ from tests.transport.builders import scene
 SIZE = 8_000_000
 
 
-async def sizes(exchange: Exchange) -> None:
+async def sizes(exchange: ServerExchange) -> None:
     """`/known` announces its length, `/unknown` does not."""
     announced = [("content-length", str(SIZE))] if exchange.path == "/known" else []
     await exchange.start(200, announced)
@@ -46,7 +46,7 @@ async def test_nine_streams_that_nobody_reads_do_not_hold_up_the_tenth(
 async def test_answers_that_are_whole_and_unread_take_nothing_of_the_window(authority: Authority) -> None:
     """However many of them somebody keeps, the connection goes on."""
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         await exchange.respond(200, body=bytes(200_000))
 
     async with scene(authority, handler, max_connections=1, streams_per_connection=2) as s:
@@ -62,7 +62,7 @@ async def test_answers_that_are_whole_and_unread_take_nothing_of_the_window(auth
 async def test_both_sides_agree_on_the_windows_after_any_use(authority: Authority) -> None:
     """The server's view of what it may still send is within what has not been announced yet."""
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         await exchange.body()
         await exchange.respond(200, body=bytes(100_000))
 

@@ -1,4 +1,4 @@
-"""A certificate authority of the sandbox's own, so that its TLS is real TLS."""
+"""The sandbox's own certificate authority, so that its TLS is real."""
 
 import ssl
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import trustme
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Signs for 127.0.0.1. What trusts it trusts the sandbox, and nothing else does."""
+    """Signs for 127.0.0.1. Only clients that trust it trust the sandbox."""
 
     ca: trustme.CA
     certificate: trustme.LeafCert
 
     def server_context(self, alpn: tuple[str, ...] = ("h2", "http/1.1")) -> ssl.SSLContext:
-        """For a server that offers the protocols `alpn`, the best first."""
+        """For a server that offers the protocols `alpn`, the preferred one first."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.certificate.configure_cert(context)
         if alpn:
@@ -23,13 +23,13 @@ class Authority:
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """For a client that trusts this authority alone."""
+        """For a client that trusts this authority only."""
         context = ssl.create_default_context()
         self.ca.configure_trust(context)
         return context
 
     def write_ca(self, path: Path) -> None:
-        """Write what SSL_CERT_FILE is to name."""
+        """Write the CA certificate, for SSL_CERT_FILE."""
         self.ca.cert_pem.write_to_path(path)
 
 

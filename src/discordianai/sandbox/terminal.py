@@ -1,4 +1,4 @@
-"""A Discord at the terminal: type `/ask why is the sky blue`, and watch the answer come."""
+"""Discord at the terminal: type `/ask why is the sky blue` and see the answer as it streams."""
 
 import sys
 import tempfile
@@ -7,19 +7,19 @@ from pathlib import Path
 
 import trio
 
-from discordianai.sandbox.bot import Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.discord import Interaction
-from discordianai.sandbox.discord.world import Json
-from discordianai.sandbox.providers.faults import MARKERS
+from discordianai.sandbox.discord.api_objects import Json
+from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.providers.provider_faults import MARKERS
 
 QUIET = 1.6
-"""Seconds after the last edit, with no request in flight, until an answer counts as complete.
+"""Seconds without an edit or a request in flight until an answer counts as complete.
 
 The bot edits once a second.
 """
 
-TYPED = 1
-"""The type of Discord's commands that are typed; others are in menus."""
+SLASH_COMMAND = 1
+"""Discord's type of a command that is typed; others are in menus."""
 
 ANSWER_TIMEOUT = 300.0
 
@@ -29,14 +29,14 @@ the sandbox's own.
 Try: /ask why is the sky blue
      /search what happened today
      /ask private:true tell nobody
-A question with one of these words in it is answered as the word says, mostly badly:
+Put one of these words into a question to get that kind of answer, mostly a failure:
 {textwrap.fill(" ".join(MARKERS), 100, initial_indent="     ", subsequent_indent="     ")}
 Ctrl-D ends it.
 """
 
 
 async def run() -> int:
-    """Answer what is typed, or each line of standard input; the exit status is the bot's."""
+    """Answer each line of standard input; return the bot's exit status."""
     say(WELCOME)
     with tempfile.TemporaryDirectory(prefix="discordianai-sandbox-") as folder:
         async with open_sandbox(Path(folder)) as sandbox, open_bot(sandbox) as bot:
@@ -49,7 +49,7 @@ async def run() -> int:
 
 
 async def _converse(sandbox: Sandbox) -> None:
-    """Read lines until there are no more."""
+    """Read lines until the end of input."""
     interactive = sys.stdin.isatty()
     while True:
         if interactive:
@@ -71,16 +71,16 @@ async def _converse(sandbox: Sandbox) -> None:
 
 
 def parse(line: str, commands: dict[str, Json]) -> tuple[str, dict[str, object]]:
-    """A typed line as a command and its options. Raises `ValueError`.
+    """Parse a typed line into a command and its options. Raises `ValueError`.
 
-    `name:value` sets an option; the words that are left are the first option. A line that begins with no
-    slash is a question.
+    `name:value` sets an option; the other words are the first option. A line without a slash is a
+    question.
     """
     command, _, rest = (line if line.startswith("/") else f"/ask {line}").partition(" ")
     name = command.removeprefix("/")
     if name not in commands:
         known = ", ".join(
-            f"/{known}" for known, command in commands.items() if command.get("type", 1) == TYPED
+            f"/{known}" for known, command in commands.items() if command.get("type", 1) == SLASH_COMMAND
         )
         raise ValueError(f"There is no command /{name}. There are {known}.")
     declared = {option["name"]: option for option in commands[name].get("options", ())}
@@ -99,17 +99,17 @@ def parse(line: str, commands: dict[str, Json]) -> tuple[str, dict[str, object]]
 
 
 async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
-    """Print what the bot writes, as it writes it."""
-    shown: dict[int, Shown] = {}
+    """Print what the bot writes, while it writes."""
+    shown: dict[int, PrintedMessage] = {}
     with trio.move_on_after(ANSWER_TIMEOUT):
         while True:
             with trio.move_on_after(QUIET) as quiet:
                 await interaction.wait_changed()
             for message in interaction.messages:
                 if shown and message.id not in shown:
-                    # A further message begins on a line of its own, when those before it are complete.
+                    # A further message starts on its own line, once those before it are complete.
                     say("".join(earlier.rest() for earlier in shown.values()) + "\n")
-                say(shown.setdefault(message.id, Shown()).news(message.content))
+                say(shown.setdefault(message.id, PrintedMessage()).news(message.content))
             services = (sandbox.openai, sandbox.perplexity, sandbox.foreign)
             busy = any(service.in_flight for service in services)
             if quiet.cancelled_caught and not busy and not interaction.loading:
@@ -118,11 +118,11 @@ async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
     say("\n(only you see this)\n\n" if interaction.private else "\n\n")
 
 
-class Shown:
-    """What was printed of one message. A terminal takes nothing back, and a message changes at its end.
+class PrintedMessage:
+    """Prints one message as it grows. A terminal cannot edit, and an edit may change the end of a message.
 
-    While a code block is being written, each edit closes it, and the next goes on inside: so what one edit
-    has is printed when the next one has it, too.
+    Each edit closes a code block that is still being written, and the next edit continues inside it. So text
+    is printed once two successive edits agree on it.
     """
 
     def __init__(self) -> None:
@@ -130,18 +130,18 @@ class Shown:
         self._latest = ""
 
     def news(self, content: str) -> str:
-        """What to print now that the message is `content`."""
+        """The text to print now that the message is `content`."""
         pairs = enumerate(zip(self._latest, content, strict=False))
         settled = next((at for at, (old, new) in pairs if old != new), min(len(self._latest), len(content)))
         self._latest = content
         return self._up_to(content[:settled])
 
     def rest(self) -> str:
-        """What is left to print of a message that is complete."""
+        """The text left to print when the message is complete."""
         return self._up_to(self._latest)
 
     def _up_to(self, text: str) -> str:
-        """All of it anew where it is another one, as an answer is in the place of a note."""
+        """The text after what is printed; all of it where the message was replaced, like a notice."""
         if self._printed.startswith(text):
             return ""
         before, self._printed = self._printed, text

@@ -11,8 +11,8 @@ from discordianai.discord.commands.registration import declaration
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.records import Provider, WebSearch
-from discordianai.sandbox.discord.commands import checked
-from discordianai.sandbox.discord.world import Snowflakes
+from discordianai.sandbox.discord.api_objects import Snowflakes
+from discordianai.sandbox.discord.command_validation import checked
 from tests.discord.commands.builders import offering
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 

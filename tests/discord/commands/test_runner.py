@@ -16,7 +16,7 @@ from discordianai.discord.messages.port import File
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
 from discordianai.sandbox.discord import Interaction, LocalDiscord, open_local_discord
-from discordianai.sandbox.discord.world import BOT_ID
+from discordianai.sandbox.discord.api_objects import BOT_ID
 from tests.discord.commands.builders import invocation, open_services
 
 COMMAND = {"name": "history", "description": "What I remember"}

@@ -21,7 +21,7 @@ from discordianai.sandbox.discord import (
     open_local_discord,
     person,
 )
-from discordianai.sandbox.discord.world import BOT_ID
+from discordianai.sandbox.discord.api_objects import BOT_ID
 
 COMMAND = {"name": "ask", "description": "Ask it"}
 

@@ -12,12 +12,12 @@ from discordianai import settings_file
 from discordianai.operations.checks.discord_check import judge_intents, judge_starts
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online import ask_all
-from discordianai.sandbox.bot import Sandbox, open_sandbox
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.discord import DiscordOptions
 from discordianai.sandbox.http import ServerOptions
+from discordianai.sandbox.launcher import Sandbox, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
-from discordianai.sandbox.providers.faults import Fault, Kind
+from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
 from tests.operations.checks.builders import about, everything, subjects
 from tests.transport.connect_proxy import ConnectProxy, open_proxy
 
@@ -109,18 +109,18 @@ async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stag
         (Fault.quota(), CheckStatus.PROBLEM, "the account is used up", "top it up at OpenAI"),
         (Fault.rate_limited(), CheckStatus.WARNING, "at its limit right now", "[rate_limits.openai]"),
         (
-            Fault(Kind.STATUS, status=503),
+            Fault(FaultKind.STATUS, status=503),
             CheckStatus.PROBLEM,
             "OpenAI is having trouble right now",
             "status page",
         ),
         (
-            Fault(Kind.STATUS, status=400, param="reasoning_effort"),
+            Fault(FaultKind.STATUS, status=400, param="reasoning_effort"),
             CheckStatus.PROBLEM,
             "reasoning_effort",
             "[providers.openai]",
         ),
-        (Fault(Kind.CUT), CheckStatus.PROBLEM, "The connection to OpenAI was lost", "try again"),
+        (Fault(FaultKind.CUT), CheckStatus.PROBLEM, "The connection to OpenAI was lost", "try again"),
     ],
 )
 async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
@@ -214,7 +214,7 @@ async def test_a_third_provider_is_asked_as_the_others_are(stage: Stage) -> None
 
 async def test_one_that_hangs_is_told_in_time_and_hides_no_other(stage: Stage) -> None:
     async with stage() as scene:
-        scene.sandbox.openai.misbehave(Fault(Kind.SLOW, seconds=60))
+        scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=60))
         scene.sandbox.openai.options = ServiceOptions(first_token=60)
         began = trio.current_time()
         findings = await scene.ask(seconds=1.0)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from discordianai.sandbox.discord import Interaction, LocalDiscord, open_local_discord
-from discordianai.sandbox.discord.world import BOT_ID
+from discordianai.sandbox.discord.api_objects import BOT_ID
 
 PROMPT: dict[str, object] = {"name": "prompt", "description": "What", "type": 3, "required": True}
 ASK: dict[str, object] = {

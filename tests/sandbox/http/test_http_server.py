@@ -7,11 +7,11 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Exchange, PeerGone, ServerOptions, open_server
-from discordianai.sandbox.http.http2 import Http2Exchange
+from discordianai.sandbox.http import PeerGone, ServerExchange, ServerOptions, open_server
+from discordianai.sandbox.http.http2_server import Http2Exchange
 
 
-async def echo(exchange: Exchange) -> None:
+async def echo(exchange: ServerExchange) -> None:
     body = await exchange.body()
     await exchange.respond(200, [("x-path", exchange.path)], body)
 
@@ -41,7 +41,7 @@ async def test_an_origin_without_h2_is_spoken_to_in_http_1(authority: Authority)
 
 
 async def test_a_handler_can_break_off_and_the_server_goes_on(authority: Authority) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         if exchange.path == "/reset":
             await exchange.start(200)
             await exchange.reset()
@@ -64,7 +64,7 @@ async def test_a_handler_can_break_off_and_the_server_goes_on(authority: Authori
 async def test_a_client_that_leaves_cancels_its_handler(authority: Authority) -> None:
     left = trio.Event()
 
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         await exchange.start(200)
         try:
             while True:
@@ -85,7 +85,7 @@ async def test_a_client_that_leaves_cancels_its_handler(authority: Authority) ->
 
 
 async def test_after_a_graceful_goaway_the_open_stream_still_ends_well(authority: Authority) -> None:
-    async def handler(exchange: Exchange) -> None:
+    async def handler(exchange: ServerExchange) -> None:
         assert isinstance(exchange, Http2Exchange)
         await exchange.start(200)
         await exchange.connection.goaway()

@@ -6,7 +6,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import ProviderService, open_providers
-from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.sandbox.providers.clients import FAST, checked, with_openai
 
 MODELS = {"openai": "gpt-6-luna", "foreign": "local-vision"}

@@ -15,8 +15,8 @@ from openai.types.responses import (
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, ServiceOptions, open_providers
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.faults import Kind, Shape
+from discordianai.sandbox.providers.provider_faults import ErrorShape, FaultKind
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.sandbox.providers.clients import FAST, checked, strange, with_openai
 
 ROUTER = {
@@ -141,7 +141,7 @@ async def test_the_hosted_search_cites_what_it_found(authority: Authority) -> No
     """Each annotation marks a link in brackets; its sources come with the action where asked for."""
     events = await stream(
         authority,
-        fault=Fault(Kind.SEARCHES),
+        fault=Fault(FaultKind.SEARCHES),
         tools=[{"type": "web_search"}],
         tool_choice="required",
         include=["web_search_call.action.sources"],
@@ -189,15 +189,15 @@ async def test_models_are_listed_with_the_date_of_their_end(authority: Authority
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(Kind.REFUSAL),
-        Fault(Kind.TWO_MESSAGES),
-        Fault(Kind.REASONING),
-        Fault(Kind.LENGTH),
-        Fault(Kind.FILTER),
-        Fault(Kind.THOUGHT_ONLY),
-        Fault(Kind.EMPTY),
-        Fault.in_stream("server_error", 3, Shape.FAILED),
-        Fault.in_stream("rate_limit_exceeded", 3, Shape.FLAT),
+        Fault(FaultKind.REFUSAL),
+        Fault(FaultKind.TWO_MESSAGES),
+        Fault(FaultKind.REASONING),
+        Fault(FaultKind.LENGTH),
+        Fault(FaultKind.FILTER),
+        Fault(FaultKind.THOUGHT_ONLY),
+        Fault(FaultKind.EMPTY),
+        Fault.in_stream("server_error", 3, ErrorShape.FAILED),
+        Fault.in_stream("rate_limit_exceeded", 3, ErrorShape.FLAT),
     ],
     ids=lambda fault: fault.kind.name,
 )
@@ -224,7 +224,7 @@ async def test_the_client_raises_on_an_error_that_is_nested(authority: Authority
 async def test_a_code_that_the_clients_type_does_not_know_comes_nevertheless(authority: Authority) -> None:
     """`insufficient_quota` was recorded in `response.failed`, beyond the type's list."""
     async with open_providers(authority, FAST) as services:
-        services.openai.misbehave(Fault.in_stream("insufficient_quota", shape=Shape.FAILED))
+        services.openai.misbehave(Fault.in_stream("insufficient_quota", shape=ErrorShape.FAILED))
 
         def use(client: openai.OpenAI) -> list[ResponseStreamEvent]:
             return list(client.responses.create(model="gpt-6-luna", input="why?", stream=True))

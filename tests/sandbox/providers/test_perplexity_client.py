@@ -9,9 +9,9 @@ from perplexity.generated import api
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, open_providers
-from discordianai.sandbox.providers.answers import compose
-from discordianai.sandbox.providers.errors import Rejection
-from discordianai.sandbox.providers.faults import Kind
+from discordianai.sandbox.providers.api_errors import Rejection
+from discordianai.sandbox.providers.provider_faults import FaultKind
+from discordianai.sandbox.providers.scripted_answers import compose
 from tests.sandbox.providers.clients import FAST, checked, strange, with_perplexity
 
 ORDER = [
@@ -97,7 +97,7 @@ async def test_a_model_searches_where_it_is_forced_to(authority: Authority) -> N
 
 async def test_a_second_search_may_have_the_ids_of_the_first(authority: Authority) -> None:
     """Same ids, other addresses."""
-    events = await stream(authority, Fault(Kind.CLASHING_IDS), preset="fast")
+    events = await stream(authority, Fault(FaultKind.CLASHING_IDS), preset="fast")
     first, second = [event for event in events if isinstance(event, api.SearchResultsEventOutput)]
     assert {result.id for result in first.results} & {result.id for result in second.results}
     assert {result.url for result in first.results}.isdisjoint(result.url for result in second.results)
@@ -159,14 +159,14 @@ async def test_the_ended_paths_are_not_found(authority: Authority, path: str) ->
 @pytest.mark.parametrize(
     ("fault", "beyond"),
     [
-        (Fault(Kind.REFUSAL), []),
-        (Fault(Kind.REASONING), []),
-        (Fault(Kind.SEARCHES), []),
-        (Fault(Kind.TWO_MESSAGES), []),
-        (Fault(Kind.UNCITED), []),
+        (Fault(FaultKind.REFUSAL), []),
+        (Fault(FaultKind.REASONING), []),
+        (Fault(FaultKind.SEARCHES), []),
+        (Fault(FaultKind.TWO_MESSAGES), []),
+        (Fault(FaultKind.UNCITED), []),
         (Fault.in_stream("internal_error", 3), []),
-        (Fault(Kind.LENGTH), ["response.incomplete"]),
-        (Fault(Kind.FILTER), ["response.incomplete"]),
+        (Fault(FaultKind.LENGTH), ["response.incomplete"]),
+        (Fault(FaultKind.FILTER), ["response.incomplete"]),
     ],
     ids=lambda value: value.kind.name if isinstance(value, Fault) else "",
 )

@@ -9,7 +9,7 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import ProviderService, open_providers
-from discordianai.sandbox.providers.errors import Rejection
+from discordianai.sandbox.providers.api_errors import Rejection
 from tests.sandbox.providers.clients import FAST
 
 Json = dict[str, Any]

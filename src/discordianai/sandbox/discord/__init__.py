@@ -1,10 +1,6 @@
 """A local Discord: REST and gateway on 127.0.0.1, with Discord's own limits and rules."""
 
-from discordianai.sandbox.discord.interaction import Interaction
-from discordianai.sandbox.discord.messages import Message
-from discordianai.sandbox.discord.server import open_local_discord
-from discordianai.sandbox.discord.state import DiscordOptions, LocalDiscord
-from discordianai.sandbox.discord.world import (
+from discordianai.sandbox.discord.api_objects import (
     CHANNELS,
     SUPPORT,
     Channel,
@@ -13,6 +9,10 @@ from discordianai.sandbox.discord.world import (
     moderator,
     person,
 )
+from discordianai.sandbox.discord.discord_server import open_local_discord
+from discordianai.sandbox.discord.local_discord import DiscordOptions, LocalDiscord
+from discordianai.sandbox.discord.sandbox_interaction import Interaction
+from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 
 __all__ = [
     "CHANNELS",
@@ -21,7 +21,7 @@ __all__ = [
     "DiscordOptions",
     "Interaction",
     "LocalDiscord",
-    "Message",
+    "SandboxMessage",
     "User",
     "direct_messages",
     "moderator",

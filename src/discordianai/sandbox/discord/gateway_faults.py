@@ -1,11 +1,11 @@
-"""How the gateway can be told to misbehave: at which moment, and what it does then, by a name for each."""
+"""How the gateway misbehaves on request: at which moment, and how; each combination has a name."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
 
 
-class Moment(Enum):
-    """When it happens."""
+class FaultMoment(Enum):
+    """When a fault occurs."""
 
     OPEN = auto()
     """Where HELLO would come."""
@@ -17,11 +17,11 @@ class Moment(Enum):
     """After READY, and after RESUMED."""
 
 
-class Deed(Enum):
-    """What it does."""
+class FaultAction(Enum):
+    """What the gateway does then."""
 
     REFUSE = auto()
-    """An HTTP error, and no WebSocket; for `OPEN` alone."""
+    """An HTTP error instead of a WebSocket; for `OPEN` only."""
     CLOSE = auto()
     """It closes the connection, with `code`."""
     INVALID = auto()
@@ -33,53 +33,53 @@ class Deed(Enum):
     FREEZE = auto()
     """Nothing more is sent, nor read, and the connection stays open."""
     GARBAGE = auto()
-    """Bytes that are no zlib."""
+    """Bytes that are not zlib."""
     NONSENSE = auto()
-    """JSON that is no message."""
+    """JSON that is not a gateway message."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayFault:
-    """One misbehaviour, every time that the moment comes."""
+    """What the gateway does wrong, each time this moment comes."""
 
-    moment: Moment
-    deed: Deed
+    moment: FaultMoment
+    action: FaultAction
     code: int = 0
 
 
 FAULTS = {
-    "open-refused": GatewayFault(Moment.OPEN, Deed.REFUSE),
-    "open-4000": GatewayFault(Moment.OPEN, Deed.CLOSE, 4000),
-    "open-frozen": GatewayFault(Moment.OPEN, Deed.FREEZE),
-    "open-garbage": GatewayFault(Moment.OPEN, Deed.GARBAGE),
-    "open-nonsense": GatewayFault(Moment.OPEN, Deed.NONSENSE),
-    "identify-invalid": GatewayFault(Moment.IDENTIFY, Deed.INVALID),
-    "identify-invalid-resumable": GatewayFault(Moment.IDENTIFY, Deed.RESUMABLE),
-    "identify-4000": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4000),
-    "identify-4008": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4008),
-    "identify-4009": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4009),
-    "identify-4004": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4004),
-    "identify-4010": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4010),
-    "identify-4011": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4011),
-    "identify-4012": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4012),
-    "identify-4013": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4013),
-    "identify-4014": GatewayFault(Moment.IDENTIFY, Deed.CLOSE, 4014),
-    "identify-frozen": GatewayFault(Moment.IDENTIFY, Deed.FREEZE),
-    "identify-garbage": GatewayFault(Moment.IDENTIFY, Deed.GARBAGE),
-    "identify-nonsense": GatewayFault(Moment.IDENTIFY, Deed.NONSENSE),
-    "resume-invalid": GatewayFault(Moment.RESUME, Deed.INVALID),
-    "resume-invalid-resumable": GatewayFault(Moment.RESUME, Deed.RESUMABLE),
-    "resume-4000": GatewayFault(Moment.RESUME, Deed.CLOSE, 4000),
-    "resume-4009": GatewayFault(Moment.RESUME, Deed.CLOSE, 4009),
-    "resume-frozen": GatewayFault(Moment.RESUME, Deed.FREEZE),
-    "resume-garbage": GatewayFault(Moment.RESUME, Deed.GARBAGE),
-    "session-invalid": GatewayFault(Moment.SESSION, Deed.INVALID),
-    "session-invalid-resumable": GatewayFault(Moment.SESSION, Deed.RESUMABLE),
-    "session-reconnect": GatewayFault(Moment.SESSION, Deed.RECONNECT),
-    "session-1000": GatewayFault(Moment.SESSION, Deed.CLOSE, 1000),
-    "session-4000": GatewayFault(Moment.SESSION, Deed.CLOSE, 4000),
-    "session-4009": GatewayFault(Moment.SESSION, Deed.CLOSE, 4009),
-    "session-frozen": GatewayFault(Moment.SESSION, Deed.FREEZE),
-    "session-garbage": GatewayFault(Moment.SESSION, Deed.GARBAGE),
+    "open-refused": GatewayFault(FaultMoment.OPEN, FaultAction.REFUSE),
+    "open-4000": GatewayFault(FaultMoment.OPEN, FaultAction.CLOSE, 4000),
+    "open-frozen": GatewayFault(FaultMoment.OPEN, FaultAction.FREEZE),
+    "open-garbage": GatewayFault(FaultMoment.OPEN, FaultAction.GARBAGE),
+    "open-nonsense": GatewayFault(FaultMoment.OPEN, FaultAction.NONSENSE),
+    "identify-invalid": GatewayFault(FaultMoment.IDENTIFY, FaultAction.INVALID),
+    "identify-invalid-resumable": GatewayFault(FaultMoment.IDENTIFY, FaultAction.RESUMABLE),
+    "identify-4000": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4000),
+    "identify-4008": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4008),
+    "identify-4009": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4009),
+    "identify-4004": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4004),
+    "identify-4010": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4010),
+    "identify-4011": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4011),
+    "identify-4012": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4012),
+    "identify-4013": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4013),
+    "identify-4014": GatewayFault(FaultMoment.IDENTIFY, FaultAction.CLOSE, 4014),
+    "identify-frozen": GatewayFault(FaultMoment.IDENTIFY, FaultAction.FREEZE),
+    "identify-garbage": GatewayFault(FaultMoment.IDENTIFY, FaultAction.GARBAGE),
+    "identify-nonsense": GatewayFault(FaultMoment.IDENTIFY, FaultAction.NONSENSE),
+    "resume-invalid": GatewayFault(FaultMoment.RESUME, FaultAction.INVALID),
+    "resume-invalid-resumable": GatewayFault(FaultMoment.RESUME, FaultAction.RESUMABLE),
+    "resume-4000": GatewayFault(FaultMoment.RESUME, FaultAction.CLOSE, 4000),
+    "resume-4009": GatewayFault(FaultMoment.RESUME, FaultAction.CLOSE, 4009),
+    "resume-frozen": GatewayFault(FaultMoment.RESUME, FaultAction.FREEZE),
+    "resume-garbage": GatewayFault(FaultMoment.RESUME, FaultAction.GARBAGE),
+    "session-invalid": GatewayFault(FaultMoment.SESSION, FaultAction.INVALID),
+    "session-invalid-resumable": GatewayFault(FaultMoment.SESSION, FaultAction.RESUMABLE),
+    "session-reconnect": GatewayFault(FaultMoment.SESSION, FaultAction.RECONNECT),
+    "session-1000": GatewayFault(FaultMoment.SESSION, FaultAction.CLOSE, 1000),
+    "session-4000": GatewayFault(FaultMoment.SESSION, FaultAction.CLOSE, 4000),
+    "session-4009": GatewayFault(FaultMoment.SESSION, FaultAction.CLOSE, 4009),
+    "session-frozen": GatewayFault(FaultMoment.SESSION, FaultAction.FREEZE),
+    "session-garbage": GatewayFault(FaultMoment.SESSION, FaultAction.GARBAGE),
 }
-"""By the name that a test or an operator says."""
+"""Every fault, by its name."""

@@ -1,18 +1,26 @@
-"""A small HTTP server that can be told to misbehave: HTTP/2 and HTTP/1.1, by TLS and without.
+"""A small HTTP server that misbehaves on request: HTTP/2 and HTTP/1.1, with TLS and without.
 
-ASGI can neither cut an answer, nor reset a stream, nor say GOAWAY; here a handler can.
+ASGI cannot cut an answer, reset a stream or send GOAWAY; here a handler can.
 """
 
-from discordianai.sandbox.http.exchange import Exchange, Handler, Headers, PeerGone
-from discordianai.sandbox.http.server import Connection, Server, ServerOptions, open_server
+from discordianai.sandbox.http.server_interface import (
+    ClientConnection,
+    Handler,
+    Headers,
+    PeerGone,
+    Server,
+    ServerExchange,
+    ServerOptions,
+)
+from discordianai.sandbox.http.socket_server import open_server
 
 __all__ = [
-    "Connection",
-    "Exchange",
+    "ClientConnection",
     "Handler",
     "Headers",
     "PeerGone",
     "Server",
+    "ServerExchange",
     "ServerOptions",
     "open_server",
 ]

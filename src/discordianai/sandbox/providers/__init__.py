@@ -1,10 +1,10 @@
-"""Local services that speak like OpenAI, like Perplexity, and like a server of open models."""
+"""Local services that imitate OpenAI, Perplexity, and a server of open models."""
 
-from discordianai.sandbox.providers.faults import Fault
-from discordianai.sandbox.providers.opening import ProviderServices, open_providers
-from discordianai.sandbox.providers.options import Rate, ServiceOptions
-from discordianai.sandbox.providers.perplexity.service import PerplexityService
-from discordianai.sandbox.providers.service import ProviderService
+from discordianai.sandbox.providers.perplexity.perplexity_service import PerplexityService
+from discordianai.sandbox.providers.provider_faults import Fault
+from discordianai.sandbox.providers.provider_service import ProviderService, ServiceOptions
+from discordianai.sandbox.providers.provider_services import ProviderServices, open_providers
+from discordianai.sandbox.providers.request_budget import Rate
 
 __all__ = [
     "Fault",

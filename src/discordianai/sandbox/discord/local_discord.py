@@ -1,0 +1,363 @@
+"""The local Discord: its sessions, commands and interactions, and the methods that control it."""
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from discordianai.sandbox.discord.api_objects import (
+    BOT,
+    CHANNELS,
+    EVERYTHING,
+    GUILD,
+    THREAD,
+    Channel,
+    Json,
+    Snowflakes,
+    User,
+    interaction_token,
+    member_json,
+    person,
+)
+from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultMoment, GatewayFault
+from discordianai.sandbox.discord.rate_limit_buckets import Buckets
+from discordianai.sandbox.discord.sandbox_interaction import Interaction, options_json
+from discordianai.sandbox.discord.sandbox_message import SandboxMessage
+
+PRIVILEGED_INTENTS = 1 << 1 | 1 << 8 | 1 << 15
+"""Guild members, presences and message content."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordOptions:
+    """How the local Discord behaves. Times are in seconds."""
+
+    token: str = "sandbox-token"  # noqa: S105  # it opens nothing
+    allowed_intents: int = ~PRIVILEGED_INTENTS
+    application_flags: int = 0
+    heartbeat_interval: float = 40.0
+    identifies: int = 1000
+    """How many IDENTIFYs the bot has a day."""
+    identify_interval: float = 5.0
+    """An IDENTIFY sooner than this after the last one gets op 9."""
+    webhook_requests: int = 5
+    webhook_period: float = 5.0
+
+
+@dataclass(eq=False)
+class SandboxSession:
+    """A gateway session, which outlives its connection so that it can be resumed."""
+
+    id: str
+    sequence: int = 0
+    events: deque[Json] = field(default_factory=lambda: deque(maxlen=5000))
+    """Sent events, to be replayed on RESUME."""
+    outbox: trio.MemorySendChannel[Json] | None = None
+    """Where the connection takes its events from; None without a connection."""
+
+    def dispatch(self, name: str, data: Json) -> None:
+        """Send an event, or keep it for a RESUME."""
+        self.sequence += 1
+        event = {"op": 0, "t": name, "s": self.sequence, "d": data}
+        self.events.append(event)
+        if self.outbox is not None:
+            self.outbox.send_nowait(event)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened so far."""
+
+    identifies: int = 0
+    resumes: int = 0
+    identify_times: list[float] = field(default_factory=list)
+    """When, on trio's clock, each IDENTIFY with the right token came, whatever its answer."""
+    resume_times: list[float] = field(default_factory=list)
+    intents: int = 0
+    presence: Json = field(default_factory=dict)
+    """The last IDENTIFY's."""
+    typing: list[int] = field(default_factory=list)
+    """The channels with a typing indicator."""
+    rate_limited: int = 0
+    """429s."""
+    late_acknowledgements: int = 0
+    refused: list[str] = field(default_factory=list)
+    """Every other error response, as `PATCH /webhooks/... 400 50035`; the last thousand."""
+    commands_written: int = 0
+    while_banned: list[float] = field(default_factory=list)
+    """On trio's clock, every request that came while the address was banned."""
+
+
+class LocalDiscord:
+    """A Discord with one guild. Tests and the terminal call its methods; bots use REST and the gateway."""
+
+    def __init__(self, options: DiscordOptions) -> None:
+        self.options = options
+        self.url = ""
+        self.ids = Snowflakes()
+        self.commands: dict[str, Json] = {}
+        self.interactions: dict[str, Interaction] = {}
+        self.sessions: dict[str, SandboxSession] = {}
+        self.counters = Counters()
+        self.channel_messages: list[SandboxMessage] = []
+        self.threads: list[Channel] = []
+        self.direct_channels: list[Channel] = []
+        self.uploads: dict[str, tuple[str, bytes]] = {}
+        """Content type and content of each uploaded file, by its path."""
+        self.closed_channels: set[int] = set()
+        """Where the bot may not write."""
+        self.webhook_buckets = Buckets(options.webhook_requests, options.webhook_period, "webhook0bucket")
+        self.channel_buckets = Buckets(5, 5.0, "channel0bucket")
+        self.global_bucket = Buckets(50, 1.0, "global")
+        self.banned_until = -float("inf")
+        """On trio's clock: until then, Cloudflare answers every request with a page."""
+        self._failures: deque[tuple[str, int]] = deque()
+        self._offset = 0.0
+        self._identified_at = -float("inf")
+        self._gateway_fault: GatewayFault | None = None
+        self._healed = trio.Event()
+        self._connected = trio.Event()
+        self._drops: dict[str, trio.Event] = {}
+
+    @property
+    def api_url(self) -> str:
+        """The value for `discord.api_url` in the bot's settings."""
+        return f"{self.url}/api/v10"
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's URL."""
+        return self.url.replace("http", "ws", 1) + "/gateway"
+
+    @property
+    def identifies_left(self) -> int:
+        """What `GET /gateway/bot` reports."""
+        return max(0, self.options.identifies - self.counters.identifies)
+
+    def channel(self, channel_id: int) -> Channel | None:
+        """A channel or thread of the guild, or a known direct message channel."""
+        known = (*CHANNELS, *self.threads, *self.direct_channels)
+        return next((channel for channel in known if channel.id == channel_id), None)
+
+    def add_thread(self, parent: Channel, name: str) -> Channel:
+        """Create a thread of the bot's, and send its THREAD_CREATE."""
+        thread = Channel(self.ids.next(), name, parent.guild_id, THREAD, parent_id=parent.id, owner_id=BOT.id)
+        self.threads.append(thread)
+        self.dispatch("THREAD_CREATE", thread.json())
+        return thread
+
+    def dispatch(self, name: str, data: Json) -> None:
+        """Send an event to every session."""
+        for session in self.sessions.values():
+            session.dispatch(name, data)
+
+    def now(self) -> float:
+        """Seconds since the epoch, by this Discord's clock."""
+        return time.time() + self._offset
+
+    def ban(self, seconds: float) -> None:
+        """Have Cloudflare ban the bot's address for so long."""
+        self.banned_until = trio.current_time() + seconds
+
+    def advance(self, seconds: float) -> None:
+        """Move this Discord's clock on by so many seconds."""
+        self._offset += seconds
+
+    # What users do
+
+    async def invoke(
+        self,
+        command: str,
+        options: Mapping[str, object] | None = None,
+        *,
+        user: User | None = None,
+        channel: Channel = CHANNELS[0],
+        guest: bool = False,
+        timeout: float = 10.0,
+    ) -> Interaction:
+        """A user runs a slash command, once the bot is ready; see `invoke_now`."""
+        with trio.fail_after(timeout):
+            await self.wait_ready(command)
+        return self.invoke_now(command, options, user=user, channel=channel, guest=guest)
+
+    def invoke_now(
+        self,
+        command: str,
+        options: Mapping[str, object] | None = None,
+        *,
+        user: User | None = None,
+        channel: Channel = CHANNELS[0],
+        guest: bool = False,
+    ) -> Interaction:
+        """A user runs a slash command, whether or not the bot is connected.
+
+        With `guest`, the bot is not a member there, but the user's own app. Raises `ValueError` for options
+        that Discord's own client would not accept.
+        """
+        declared = self.commands[command]
+        files = {
+            value["id"]: value for value in (options or {}).values() if isinstance(value, dict)
+        }  # as `user_actions.upload` makes them
+        data = {
+            "id": declared["id"],
+            "name": command,
+            "type": 1,
+            "options": options_json(declared, options or {}),
+            "resolved": {"attachments": files},
+        }
+        user = user or person()
+        more: Json = {"authorizing_integration_owners": {"1": str(user.id)}} if guest else {}
+        if guest and channel.guild_id is None:
+            more["context"] = 2  # another user's direct messages
+        return self.interact(2, data, user, channel, **more)
+
+    def press(self, message: SandboxMessage, button: str, user: User) -> Interaction:
+        """A user presses a button of a message; `button` is its label or custom id."""
+        source = next((found for found in self.interactions.values() if message in found.messages), None)
+        components = [part for row in message.components for part in row["components"]]
+        custom_id = next((part["custom_id"] for part in components if part["label"] == button), button)
+        data = {"custom_id": custom_id, "component_type": 2}
+        channel, shown = self.channel(message.channel_id), message.json()
+        if source is not None:  # only a response to an interaction names it
+            channel = source.channel
+            metadata = {"id": str(source.id), "type": 2, "user": source.user.json()}
+            shown["interaction_metadata"] = metadata
+        if channel is None:
+            raise ValueError("the message's channel is unknown")
+        pressed = self.interact(3, data, user, channel, message=shown)
+        pressed.source = message
+        return pressed
+
+    def interact(self, kind: int, data: Json, user: User, channel: Channel, **more: Any) -> Interaction:
+        """Create an interaction and send its event, which `more` extends or changes."""
+        interaction_id = self.ids.next()
+        token = interaction_token(interaction_id, secrets.token_urlsafe(48))
+        interaction = Interaction(interaction_id, token, user, channel, self.now())
+        self.interactions[token] = interaction
+        who: Json = {"user": user.json()}
+        if channel.guild_id is None and channel not in self.direct_channels:
+            self.direct_channels.append(channel)
+        if channel.guild_id is not None:
+            partial_guild = {"id": str(GUILD.id), "locale": "en-US", "features": []}
+            who = {
+                "member": member_json(user),
+                "guild_id": str(channel.guild_id),
+                "guild": partial_guild,
+                "guild_locale": "en-US",
+            }
+        payload = {
+            "id": str(interaction_id),
+            "application_id": str(BOT.id),
+            "type": kind,
+            "data": data,
+            "token": token,
+            "version": 1,
+            "channel_id": str(channel.id),
+            "channel": channel.json(),
+            "locale": "en-US",
+            "app_permissions": str(EVERYTHING),
+            "entitlements": [],
+            "attachment_size_limit": 10_485_760,
+            "authorizing_integration_owners": {"0": str(channel.guild_id or 0)},
+            "context": 0 if channel.guild_id else 1,
+            **who,
+            **more,
+        }
+        interaction.payload = payload
+        self.replay(interaction)
+        return interaction
+
+    def replay(self, interaction: Interaction) -> None:
+        """Send an interaction's event again, as Discord may."""
+        for session in self.sessions.values():
+            session.dispatch("INTERACTION_CREATE", interaction.payload)
+
+    # What a test or the terminal controls
+
+    async def wait_connected(self) -> None:
+        """Wait until a bot has identified or resumed. The caller bounds the wait."""
+        await self._connected.wait()
+
+    async def wait_ready(self, command: str = "ask") -> None:
+        """Wait until a bot is connected and has registered `command`. The caller bounds the wait."""
+        await self._connected.wait()
+        while command not in self.commands:  # noqa: ASYNC110  # polled: it happens once
+            await trio.sleep(0.01)
+
+    def drop_gateway(self, *, resumable: bool) -> None:
+        """Close every gateway connection; a session that is not resumable is forgotten."""
+        for session_id, drop in list(self._drops.items()):
+            if not resumable:
+                del self.sessions[session_id]
+            drop.set()
+
+    def invalidate_sessions(self) -> None:
+        """Send op 9 to every session, and forget it."""
+        for session in self.sessions.values():
+            if session.outbox is not None:
+                session.outbox.send_nowait({"op": 9, "d": False})
+        self.sessions.clear()
+
+    def break_gateway(self, fault: str) -> None:
+        """Apply this one of `FAULTS` from now on, until `heal_gateway`."""
+        self._gateway_fault = FAULTS[fault]
+
+    def heal_gateway(self) -> None:
+        """End the gateway's fault; frozen connections are closed."""
+        self._gateway_fault = None
+        self._healed.set()
+        self._healed = trio.Event()
+
+    def fail_next(self, path_contains: str, status: int, times: int = 1) -> None:
+        """Answer the next `times` REST requests whose path contains this with an error."""
+        self._failures.extend([(path_contains, status)] * times)
+
+    def clear_failures(self) -> None:
+        """Forget the errors of `fail_next` that are left."""
+        self._failures.clear()
+
+    # For the gateway and the REST side
+
+    def failure_for(self, path: str) -> int | None:
+        """The error status that `fail_next` has set for this request, if any."""
+        for failure in self._failures:
+            if failure[0] in path:
+                self._failures.remove(failure)
+                return failure[1]
+        return None
+
+    def fault_at(self, moment: FaultMoment) -> GatewayFault | None:
+        """The gateway's fault at this moment, if any."""
+        fault = self._gateway_fault
+        return fault if fault is not None and fault.moment is moment else None
+
+    async def wait_healed(self) -> None:
+        """Wait for `heal_gateway`."""
+        await self._healed.wait()
+
+    def may_identify(self) -> bool:
+        """Whether the last IDENTIFY is long enough ago; records this one."""
+        now = self.now()
+        before, self._identified_at = self._identified_at, now
+        return now - before >= self.options.identify_interval
+
+    def connected(self, session: SandboxSession) -> trio.Event:
+        """Record this session's connection; return the event that is set to drop it."""
+        self._drops[session.id] = trio.Event()
+        self._connected.set()
+        return self._drops[session.id]
+
+    def disconnected(self, session: SandboxSession) -> None:
+        """Record that this session's connection has ended."""
+        session.outbox = None
+        self._drops.pop(session.id, None)
+        if not self._drops and self._connected.is_set():  # for those who wait from now on
+            self._connected = trio.Event()
+
+    def message(self, channel_id: int, flags: int = 0) -> SandboxMessage:
+        """A new, empty message."""
+        return SandboxMessage(self.ids.next(), channel_id, flags)

@@ -1,0 +1,307 @@
+"""Discord's REST API: the application, commands, messages, and responses to interactions."""
+
+import json
+import math
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from typing import Any
+
+import trio
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from discordianai.sandbox.discord.api_objects import BOT, OWNER_ID, TEXT, Channel, Json, User
+from discordianai.sandbox.discord.command_validation import checked
+from discordianai.sandbox.discord.local_discord import LocalDiscord
+from discordianai.sandbox.discord.rate_limit_buckets import TooManyRequests
+from discordianai.sandbox.discord.sandbox_interaction import Interaction
+from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, RestError, SandboxMessage
+
+CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
+
+EndpointResult = tuple[int, Any]
+"""A status and a body."""
+Endpoint = Callable[["RestServer", Request], Awaitable[EndpointResult]]
+
+
+class RestServer:
+    """Every route, and the checks before it: faults, authorization, rate limits."""
+
+    def __init__(self, discord: LocalDiscord) -> None:
+        self._discord = discord
+
+    def routes(self) -> list[Route]:
+        """For Starlette."""
+        app, guild = "/applications/{app}", "/applications/{app}/guilds/{guild}"
+        message = "/webhooks/{app}/{token}/messages/{message}"
+        return [
+            self._route("GET", "/users/@me", RestServer.me),
+            self._route("GET", "/applications/@me", RestServer.application),
+            self._route("GET", "/oauth2/applications/@me", RestServer.application),
+            self._route("GET", "/gateway", RestServer.gateway),
+            self._route("GET", "/gateway/bot", RestServer.gateway_bot),
+            self._route("GET", f"{app}/commands", RestServer.list_commands),
+            self._route("PUT", f"{app}/commands", RestServer.write_commands),
+            self._route("GET", f"{guild}/commands", RestServer.list_commands),
+            self._route("PUT", f"{guild}/commands", RestServer.write_commands),
+            self._route("GET", "/channels/{channel}", RestServer.channel),
+            self._route("POST", "/channels/{channel}/messages", RestServer.say),
+            self._route("PATCH", "/channels/{channel}/messages/{message}", RestServer.change),
+            self._route("DELETE", "/channels/{channel}/messages/{message}", RestServer.remove),
+            self._route("POST", "/channels/{channel}/typing", RestServer.type),
+            self._route("POST", "/channels/{channel}/threads", RestServer.open_thread),
+            self._route("POST", "/interactions/{id}/{token}/callback", RestServer.respond, authorized=False),
+            self._route("POST", "/webhooks/{app}/{token}", RestServer.follow_up, authorized=False),
+            self._route("GET", message, RestServer.read, authorized=False),
+            self._route("PATCH", message, RestServer.edit, authorized=False),
+            self._route("DELETE", message, RestServer.delete, authorized=False),
+        ]
+
+    def _route(self, method: str, path: str, endpoint: Endpoint, *, authorized: bool = True) -> Route:
+        async def serve(request: Request) -> Response:
+            try:
+                response = await self._answer(request, endpoint, authorized)
+            except ClientDisconnect:
+                response = Response(status_code=499)
+            response.headers["Date"] = formatdate(self._discord.now(), usegmt=True)
+            return response
+
+        return Route("/api/v10" + path, serve, methods=[method])
+
+    async def _answer(self, request: Request, endpoint: Endpoint, authorized: bool) -> Response:
+        headers: dict[str, str] = {}
+        if (left := self._discord.banned_until - trio.current_time()) > 0:
+            self._discord.counters.while_banned.append(trio.current_time())
+            page = "<!DOCTYPE html><title>Access denied | discord.com</title><p>Error 1015</p>"
+            return HTMLResponse(page, 429, {"Retry-After": str(math.ceil(left))})
+        try:
+            headers = self._check(request, authorized)
+            status, body = await endpoint(self, request)
+        except TooManyRequests as error:
+            self._discord.counters.rate_limited += 1
+            return _json(429, error.body, error.headers)
+        except RestError as error:
+            self._record(request, error)
+            return _json(error.status, error.body, headers)
+        return Response(status_code=204, headers=headers) if body is None else _json(status, body, headers)
+
+    def _check(self, request: Request, authorized: bool) -> dict[str, str]:
+        """Apply injected errors, authorization and rate limits; return the rate limit headers."""
+        discord, path, now = self._discord, request.url.path, self._discord.now()
+        if (status := discord.failure_for(path)) is not None:
+            raise RestError(status, 0, f"{status}: injected by a test")
+        if authorized:
+            if request.headers.get("authorization", "").removeprefix("Bot ") != discord.options.token:
+                raise RestError(401, 0, "401: Unauthorized")
+            discord.global_bucket.take("bot", now, everywhere=True)
+        if "/webhooks/" in path:
+            return discord.webhook_buckets.take(request.path_params["token"], now)
+        if "/messages" in path and "/channels/" in path:
+            return discord.channel_buckets.take(request.path_params["channel"], now)
+        return {}
+
+    def _record(self, request: Request, error: RestError) -> None:
+        counters = self._discord.counters
+        counters.late_acknowledgements += error.body["code"] == 10062
+        place = "/".join(request.url.path.split("/")[:4])
+        counters.refused = [
+            *counters.refused[-999:],
+            f"{request.method} {place} {error.status} {error.body['code']}",
+        ]
+
+    async def me(self, _request: Request) -> EndpointResult:
+        """The bot's user."""
+        return 200, BOT.json()
+
+    async def application(self, _request: Request) -> EndpointResult:
+        """The bot's application."""
+        return 200, {
+            "id": str(BOT.id),
+            "name": BOT.name,
+            "icon": None,
+            "description": "",
+            "bot_public": True,
+            "bot_require_code_grant": False,
+            "verify_key": "0" * 64,
+            "flags": self._discord.options.application_flags,
+            "owner": User(OWNER_ID, "Owner").json(),
+            "team": None,
+            "summary": "",
+        }
+
+    async def gateway(self, _request: Request) -> EndpointResult:
+        """The gateway's URL."""
+        return 200, {"url": self._discord.gateway_url}
+
+    async def gateway_bot(self, _request: Request) -> EndpointResult:
+        """The gateway's URL, with the number of IDENTIFYs left today."""
+        limit = {
+            "total": 1000,
+            "remaining": self._discord.identifies_left,
+            "reset_after": 3_600_000,
+            "max_concurrency": 1,
+        }
+        return 200, {"url": self._discord.gateway_url, "shards": 1, "session_start_limit": limit}
+
+    async def list_commands(self, _request: Request) -> EndpointResult:
+        """The registered commands."""
+        return 200, list(self._discord.commands.values())
+
+    async def write_commands(self, request: Request) -> EndpointResult:
+        """Replace the commands."""
+        commands = checked(await request.json(), self._discord.ids)
+        self._discord.commands = {command["name"]: command for command in commands}
+        self._discord.counters.commands_written += 1
+        return 200, commands
+
+    async def channel(self, request: Request) -> EndpointResult:
+        """A channel of the guild."""
+        return 200, self._channel(request).json()
+
+    def _channel(self, request: Request) -> Channel:
+        channel = self._discord.channel(int(request.path_params["channel"]))
+        if channel is None or channel.id in self._discord.closed_channels:
+            raise RestError(403, 50001, "Missing Access")
+        return channel
+
+    async def say(self, request: Request) -> EndpointResult:
+        """Create a message in a channel."""
+        message = self._discord.message(self._channel(request).id)
+        message.update(*await _message_body(request))
+        self._discord.channel_messages.append(message)
+        return 200, message.json()
+
+    def _own_message(self, request: Request) -> SandboxMessage:
+        channel_id = self._channel(request).id
+        wanted = (request.path_params["message"], channel_id)
+        for message in self._discord.channel_messages:
+            if (str(message.id), message.channel_id) == wanted and not message.deleted:
+                return message
+        raise RestError(404, 10008, "Unknown Message")
+
+    async def change(self, request: Request) -> EndpointResult:
+        """Edit a message in a channel."""
+        message = self._own_message(request)
+        message.update(*await _message_body(request))
+        return 200, message.json()
+
+    async def remove(self, request: Request) -> EndpointResult:
+        """Delete a message in a channel."""
+        self._own_message(request).deleted = True
+        return 204, None
+
+    async def type(self, request: Request) -> EndpointResult:
+        """Show the typing indicator."""
+        self._discord.counters.typing.append(self._channel(request).id)
+        return 204, None
+
+    async def open_thread(self, request: Request) -> EndpointResult:
+        """Create a thread in a channel."""
+        parent, body = self._channel(request), await request.json()
+        if parent.kind != TEXT or parent.guild_id is None:
+            raise RestError(400, 50024, "Cannot execute action on this channel type")
+        if not 1 <= len(body["name"]) <= 100:
+            raise RestError(400, 50035, "Invalid Form Body")
+        thread = self._discord.add_thread(parent, body["name"])
+        return 201, thread.json()
+
+    async def respond(self, request: Request) -> EndpointResult:
+        """The initial response to an interaction."""
+        interaction = self._interaction(request)
+        body, files = await _message_body(request)
+        kind, data = body["type"], body.get("data") or {}
+        private = int(data.get("flags") or 0) & EPHEMERAL
+        message = self._discord.message(interaction.channel.id, private)
+        if kind == CHANNEL_MESSAGE:
+            message.update(data, files)
+        interaction.acknowledge(kind, self._discord.now())
+        if kind == AUTOCOMPLETE:
+            interaction.choices = [choice["value"] for choice in data["choices"]]
+        if kind == MODAL:
+            interaction.form = data
+        if kind == DEFERRED_MESSAGE:
+            message.flags |= LOADING
+        if kind in {DEFERRED_UPDATE, UPDATE} and interaction.source is not None:
+            interaction.messages.append(interaction.source)  # @original, from then on
+        if kind in {CHANNEL_MESSAGE, DEFERRED_MESSAGE}:
+            interaction.messages.append(message)
+        interaction.changed()
+        if request.query_params.get("with_response") in {"true", "1"}:
+            return 200, _callback_response(interaction, kind, message)
+        return 204, None
+
+    async def follow_up(self, request: Request) -> EndpointResult:
+        """Create a follow-up message; the first one after a deferral becomes the original response."""
+        interaction = self._interaction(request)
+        interaction.check_token(self._discord.now())
+        body, files = await _message_body(request)
+        original = interaction.messages[0] if interaction.messages else None
+        if original is not None and original.loading:
+            message = original
+            message.update(body, files)
+        else:
+            interaction.check_follow_up_limit()
+            private = int(body.get("flags") or 0) & EPHEMERAL
+            message = self._discord.message(interaction.channel.id, private)
+            message.update(body, files)
+            interaction.messages.append(message)
+        interaction.changed()
+        return 200, message.json()
+
+    async def read(self, request: Request) -> EndpointResult:
+        """A message of an interaction."""
+        return 200, self._message(request)[1].json()
+
+    async def edit(self, request: Request) -> EndpointResult:
+        """Edit a message of an interaction."""
+        interaction, message = self._message(request)
+        message.update(*await _message_body(request))
+        interaction.changed()
+        return 200, message.json()
+
+    async def delete(self, request: Request) -> EndpointResult:
+        """Delete a message of an interaction."""
+        interaction, message = self._message(request)
+        message.deleted = True
+        interaction.changed()
+        return 204, None
+
+    def _interaction(self, request: Request) -> Interaction:
+        interaction = self._discord.interactions.get(request.path_params["token"])
+        if interaction is None:
+            raise RestError(404, 10015, "Unknown Webhook")
+        return interaction
+
+    def _message(self, request: Request) -> tuple[Interaction, SandboxMessage]:
+        interaction = self._interaction(request)
+        interaction.check_token(self._discord.now())
+        return interaction, interaction.find(request.path_params["message"])
+
+
+async def _message_body(request: Request) -> tuple[Json, dict[str, bytes]]:
+    """The JSON of a message, and the attached files."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        try:
+            return json.loads(await request.body()), {}
+        except ValueError:
+            raise RestError(400, 50109, "The request body contains invalid JSON.") from None
+    async with request.form() as form:
+        files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
+        return json.loads(str(form["payload_json"])), files
+
+
+def _callback_response(interaction: Interaction, kind: int, message: SandboxMessage) -> Json:
+    about = {
+        "id": str(interaction.id),
+        "type": 2,
+        "response_message_id": str(message.id),
+        "response_message_loading": message.loading,
+        "response_message_ephemeral": message.private,
+    }
+    return {"interaction": about, "resource": {"type": kind, "message": message.json()}}
+
+
+def _json(status: int, body: object, headers: dict[str, str]) -> Response:
+    # Libraries parse JSON only with exactly this content type.
+    return Response(json.dumps(body), status, {**headers, "Content-Type": "application/json"})

@@ -1,0 +1,159 @@
+"""Starts the sandbox's services, and the real bot as a process that knows only its settings and the CA."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from discordianai.sandbox.certificates import Authority, make_authority
+from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
+from discordianai.sandbox.http import ServerOptions
+from discordianai.sandbox.providers import PerplexityService, ProviderService, ServiceOptions, open_providers
+
+STOP_TIMEOUT = 40.0
+"""Seconds; more than the bot's own drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The running services, and the folder with the bot's files."""
+
+    discord: LocalDiscord
+    openai: ProviderService
+    perplexity: PerplexityService
+    foreign: ProviderService
+    folder: Path
+    environment: Mapping[str, str]
+
+    @property
+    def providers(self) -> tuple[ProviderService, ...]:
+        """Every service that answers questions."""
+        return self.openai, self.perplexity, self.foreign
+
+    @property
+    def settings(self) -> Path:
+        """The bot's settings file."""
+        return self.folder / "settings.toml"
+
+    @property
+    def with_foreign(self) -> Mapping[str, Mapping[str, object]]:
+        """Changes to the settings that make the foreign service a third provider."""
+        # Its models take no images.
+        options = {"dialect": "chat", "model": "local-model", "images": False}
+        return {"providers.foreign": {**options, **_endpoint(self.foreign)}}
+
+    @property
+    def log(self) -> Path:
+        """What the bot wrote to stderr."""
+        return self.folder / "bot.log"
+
+    def write_settings(self, changes: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        """Write settings that point the bot at these services; `changes` has further keys for each table.
+
+        The foreign service is a provider of the bot only with `changes=self.with_foreign`.
+        """
+        tables: dict[str, dict[str, object]] = {
+            "discord": {"api_url": self.discord.api_url, "token": self.discord.options.token},
+            "providers.openai": {"dialect": "responses", **_endpoint(self.openai)},
+            "providers.perplexity": {"dialect": "agent", **_endpoint(self.perplexity)},
+            "conversations": {"database": str(self.folder / "conversations.sqlite3")},
+            "operations": {"port": 0},  # there may be several sandboxes on a machine
+        }
+        for table, keys in (changes or {}).items():
+            tables.setdefault(table, {}).update(keys)
+        # JSON writes numbers, booleans, lists and plain strings as TOML does.
+        lines = [
+            f"[{table}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
+            for table, keys in tables.items()
+        ]
+        self.settings.write_text("\n\n".join(lines) + "\n")
+
+
+def _endpoint(service: ProviderService) -> dict[str, object]:
+    return {"base_url": service.url, "api_key": service.options.api_key}
+
+
+@asynccontextmanager
+async def open_sandbox(
+    folder: Path,
+    *,
+    authority: Authority | None = None,
+    discord: DiscordOptions | None = None,
+    providers: ServiceOptions | None = None,
+    server: ServerOptions | None = None,
+) -> AsyncIterator[Sandbox]:
+    """Run every service while the block runs; the CA certificate and the bot's files go into `folder`."""
+    authority = authority or make_authority()
+    certificate = folder / "ca.pem"
+    authority.write_ca(certificate)
+    unset = {"DISCORD_TOKEN", "OPENAI_API_KEY", "PERPLEXITY_API_KEY", "CREDENTIALS_DIRECTORY", "SSL_CERT_DIR"}
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    environment["SSL_CERT_FILE"] = str(certificate)
+    async with (
+        open_local_discord(discord) as local,
+        open_providers(authority, providers, server) as services,
+    ):
+        sandbox = Sandbox(local, services.openai, services.perplexity, services.foreign, folder, environment)
+        sandbox.write_settings()
+        yield sandbox
+
+
+class BotProcess:
+    """A running bot, made by `open_bot`."""
+
+    def __init__(self, process: trio.Process, sandbox: Sandbox) -> None:
+        self.process = process
+        self._sandbox = sandbox
+
+    def terminate(self) -> None:
+        """Send SIGTERM, as systemd does."""
+        self.process.send_signal(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Send SIGKILL, and wait for the end."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        """Send SIGTERM and return the exit status; after `STOP_TIMEOUT`, SIGKILL."""
+        if self.process.returncode is None:
+            self.terminate()
+        with trio.move_on_after(STOP_TIMEOUT):
+            return await self.process.wait()
+        self.process.kill()
+        return await self.process.wait()
+
+    async def ready(self, timeout: float = 20.0) -> None:
+        """Wait until it receives commands. Raises `RuntimeError` with its log if it ends before that."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch)
+            with trio.fail_after(timeout):
+                await self._sandbox.discord.wait_ready()
+            nursery.cancel_scope.cancel()
+
+    async def _watch(self) -> None:
+        status = await self.process.wait()
+        raise RuntimeError(f"the bot ended with {status}:\n{self._sandbox.log.read_text()}")
+
+
+@asynccontextmanager
+async def open_bot(sandbox: Sandbox) -> AsyncIterator[BotProcess]:
+    """Run the bot in `sandbox` while the block runs, and end it afterwards."""
+    command = [sys.executable, "-m", "discordianai", "run", "--settings", str(sandbox.settings)]
+    with sandbox.log.open("ab") as log:
+        process = await trio.lowlevel.open_process(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(sandbox.environment)
+        )
+    bot = BotProcess(process, sandbox)
+    try:
+        yield bot
+    finally:
+        with trio.move_on_after(STOP_TIMEOUT + 5, shield=True):
+            await bot.stop()
