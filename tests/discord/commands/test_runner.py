@@ -9,7 +9,7 @@ import pytest
 
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
-from discordianai.discord.commands.runner import STORE_ILL, CommandRunner
+from discordianai.discord.commands.runner import NO_FILE, STORE_ILL, CommandRunner
 from discordianai.discord.interactions.outcomes import FAILED, RunCommand
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File
@@ -98,3 +98,12 @@ async def test_a_bug_in_a_handler_ends_that_command_alone_and_in_words(
     assert FAILED in (await scene.run(handle)).text
     assert "a bug stopped a command" in capsys.readouterr().out
     assert (await scene.run(fine)).text == "fine"
+
+
+async def test_a_file_that_discord_does_not_take_is_not_the_end_of_the_reply(scene: Scene) -> None:
+    """The local Discord takes ten megabytes."""
+
+    async def handle(_invocation: Invocation, _services: object) -> CommandReply:
+        return CommandReply("All of it.", file=File("all.jsonl", bytes(11 * 1024 * 1024)))
+
+    assert (await scene.run(handle)).text == f"All of it.\n\n{NO_FILE}"

@@ -1,5 +1,7 @@
 """Runs the handlers of commands. The reply comes for the person's eyes only."""
 
+from dataclasses import replace
+
 import structlog
 
 from discordianai.conversations.store import StoreError
@@ -8,12 +10,14 @@ from discordianai.discord.commands.services import Services
 from discordianai.discord.interactions.interaction import EPHEMERAL
 from discordianai.discord.interactions.outcomes import FAILED, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
-from discordianai.discord.messages.port import Body, MessageError
+from discordianai.discord.messages.fallbacks import FallbackMessages
+from discordianai.discord.messages.port import Body, MessageError, MessageRefused
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.messages.webhook import InteractionWebhook
 from discordianai.discord.rendering.splitting import cut
 from discordianai.guard import Guard
 
+NO_FILE = "Discord did not take the file here. Asking in a direct message to me may help."
 STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
 
 
@@ -41,9 +45,16 @@ class CommandRunner:
         except StoreError as error:
             log.warning("a command could not be run", reason=str(error))
             reply = CommandReply(STORE_ILL)
-        files = (reply.file,) if reply.file else ()
+        messages = FallbackMessages(InteractionWebhook(self._discord, wanted.address))
         try:
-            await InteractionWebhook(self._discord, wanted.address).edit(None, _body(reply), files)
+            if reply.file is not None:
+                try:
+                    await messages.edit(None, _body(reply), (reply.file,))
+                    return
+                except MessageRefused as error:
+                    log.warning("the file of a reply was not taken", reason=str(error))
+                    reply = replace(reply, text=f"{reply.text}\n\n{NO_FILE}")
+            await messages.edit(None, _body(reply))
         except MessageError as error:
             log.warning("the reply to a command was not taken", reason=str(error))
 

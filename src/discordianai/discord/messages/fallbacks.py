@@ -1,7 +1,7 @@
 """What is shown where Discord refuses a message for good: poorer forms of it, each tried once.
 
-AutoMod, links that Discord calls harmful, and a missing permission refuse a message whatever is tried again. A
-poorer answer is better than none, and a sentence better than silence.
+AutoMod, links that Discord calls harmful, and missing permissions refuse a message however often it is
+tried. A poorer answer is better than none, and a sentence better than silence.
 """
 
 import re

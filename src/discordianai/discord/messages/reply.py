@@ -7,6 +7,9 @@ under the newest message.
 An answer that a former process had begun is shown in the messages that it left: they are edited in order, and
 those that are too many are removed. An answer that is too long for messages comes as a file. Where the place
 can take nothing more, because the interaction's time is over, the rest goes to the channel.
+
+What Discord refuses for good is shown in a poorer form (`fallbacks.py`): without its file, its links, its
+buttons. Where it takes none, the person is told in one sentence, wherever that can be said.
 """
 
 import math
@@ -24,11 +27,13 @@ from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.interactions.interaction import EPHEMERAL
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
+from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import (
     Body,
     File,
     MessageError,
+    MessageRefused,
     Messages,
     MessagesBusy,
     MessagesClosed,
@@ -49,10 +54,19 @@ NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
 
 IN_THE_FILE = "The whole answer is in the file."
+NO_FILE = "The rest does not fit here, and Discord did not take it as a file."
+REFUSED = "Discord did not take my answer. The rules of this server, or a missing permission, may be why."
+
+MOST_WITHOUT_FILE = 20
+"""Messages of an answer that was to come as a file, where Discord takes none."""
 
 
 async def _nowhere(message_id: int, text: str) -> None:
     """For replies that nobody takes up."""
+
+
+async def _nobody(words: str) -> None:
+    """For replies of which nobody has to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,8 @@ class ReplyOptions:
 
     `note_part` is told the id of each further message, and all that was written so far. `left` are the ids of
     those that a former process has written, in order. `rest` takes what the place does not take any more.
+    `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
+    sentence to the person where it takes nothing of an answer's end.
     """
 
     pace: EditPace
@@ -69,6 +85,8 @@ class ReplyOptions:
     left: tuple[int, ...] = ()
     rest: Messages | None = None
     can_search: bool = False
+    most_without_file: int = MOST_WITHOUT_FILE
+    tell: Callable[[str], Awaitable[object]] = _nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +105,11 @@ class DiscordReply:
     """The answer to one question; made by `open_reply`."""
 
     def __init__(self, messages: Messages, question: Question, options: ReplyOptions) -> None:
-        self._messages = messages
+        self._messages: Messages = FallbackMessages(messages)
         self._question = question
         self._options = options
-        self._rest = options.rest
+        self._rest = FallbackMessages(options.rest) if options.rest else None
+        self._most = options.max_messages
         self._left = deque(options.left)  # further messages of a former process
         self._further: list[int] = []  # messages beside the original one
         self._references = References()
@@ -104,6 +123,7 @@ class DiscordReply:
         self._shown = _Look()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
         self._too_long = False
+        self._file_refused = False
         self._news = trio.Event()
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None
@@ -162,14 +182,24 @@ class DiscordReply:
                 # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
                 self._tail, self._below = _paragraphs(self._tail, self._below), ""
                 await self._end(self._last_buttons(turn))
+        except MessageRefused as error:
+            await self._options.tell(REFUSED)
+            raise ReplyFailed(str(error)) from error
         except MessageError as error:
             raise ReplyFailed(str(error)) from error
 
     async def _end(self, last: tuple[Button, ...]) -> None:
         try:
             await self._show_full_messages(ended=True)
-            if self._too_long:
-                await self._end_with_a_file(last)
+            if self._too_long and not self._file_refused:
+                try:
+                    await self._end_with_a_file(last)
+                except MessageRefused:
+                    self._go_on_without_file()
+                    await self._end(last)
+                    return
+            elif self._too_long:
+                await self._end_incomplete(last)
             else:
                 await self._show(_Look(cut(self._tail)[0], last), until_taken=True)
             while self._left:
@@ -236,7 +266,7 @@ class DiscordReply:
         while not self._too_long and (full := _full(self._tail, ended=ended)):
             tail, (part, rest) = self._tail, full
             await self._show(_Look(part), until_taken=True)
-            if len(self._further) + 1 == self._options.max_messages:
+            if len(self._further) + 1 >= self._most:
                 self._too_long = True
                 return
             tail, rest = self._tail, rest + self._tail[len(tail) :]  # with what was written meanwhile
@@ -296,6 +326,17 @@ class DiscordReply:
         while self._further:
             await self._messages.delete(self._further[-1])
             self._further.pop()
+
+    def _go_on_without_file(self) -> None:
+        """What was to be in the file comes in messages, as far as there may be so many."""
+        self._file_refused, self._too_long = True, False
+        self._most = max(self._most, self._options.most_without_file)
+
+    async def _end_incomplete(self, last: tuple[Button, ...]) -> None:
+        """The last message there may be says that more was written."""
+        small = "\n".join(filter(None, (f"-# {NO_FILE}", self._small_print)))
+        part = cut(self._tail, MESSAGE_LIMIT - units(small) - 2)[0]
+        await self._show(_Look(f"{part}\n\n{small}", last), until_taken=True)
 
     def _last_buttons(self, turn: TurnId | None) -> tuple[Button, ...]:
         person_id, closing = self._question.person.id, self._closing

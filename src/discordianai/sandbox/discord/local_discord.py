@@ -110,6 +110,12 @@ class LocalDiscord:
         """Content type and content of each uploaded file, by its path."""
         self.closed_channels: set[int] = set()
         """Where the bot may not write."""
+        self.channels_without_files: set[int] = set()
+        self.channels_without_replies: set[int] = set()
+        self.channels_without_threads: set[int] = set()
+        """Where the bot lacks a permission."""
+        self.blocked_words: set[str] = set()
+        """What AutoMod, or Discord's own filter, takes in no message."""
         self.webhook_buckets = Buckets(options.webhook_requests, options.webhook_period, "webhook0bucket")
         self.channel_buckets = Buckets(5, 5.0, "channel0bucket")
         self.global_bucket = Buckets(50, 1.0, "global")

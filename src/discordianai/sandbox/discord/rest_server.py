@@ -20,6 +20,9 @@ from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, Res
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
+FILE_LIMIT = 10 * 1024 * 1024
+"""Bytes of all files of a message, on a server without boosts."""
+
 EndpointResult = tuple[int, Any]
 """A status and a body."""
 Endpoint = Callable[["RestServer", Request], Awaitable[EndpointResult]]
@@ -168,7 +171,7 @@ class RestServer:
     async def say(self, request: Request) -> EndpointResult:
         """Create a message in a channel."""
         message = self._discord.message(self._channel(request).id)
-        message.update(*await _message_body(request))
+        message.update(*await self._message_body(request, message.channel_id))
         self._discord.channel_messages.append(message)
         return 200, message.json()
 
@@ -183,7 +186,7 @@ class RestServer:
     async def change(self, request: Request) -> EndpointResult:
         """Edit a message in a channel."""
         message = self._own_message(request)
-        message.update(*await _message_body(request))
+        message.update(*await self._message_body(request, message.channel_id))
         return 200, message.json()
 
     async def remove(self, request: Request) -> EndpointResult:
@@ -201,6 +204,8 @@ class RestServer:
         parent, body = self._channel(request), await request.json()
         if parent.kind != TEXT or parent.guild_id is None:
             raise RestError(400, 50024, "Cannot execute action on this channel type")
+        if parent.id in self._discord.channels_without_threads:
+            raise RestError(403, 50013, "Missing Permissions")
         if not 1 <= len(body["name"]) <= 100:
             raise RestError(400, 50035, "Invalid Form Body")
         thread = self._discord.add_thread(parent, body["name"])
@@ -209,7 +214,7 @@ class RestServer:
     async def respond(self, request: Request) -> EndpointResult:
         """The initial response to an interaction."""
         interaction = self._interaction(request)
-        body, files = await _message_body(request)
+        body, files = await self._message_body(request, interaction.channel.id)
         kind, data = body["type"], body.get("data") or {}
         private = int(data.get("flags") or 0) & EPHEMERAL
         message = self._discord.message(interaction.channel.id, private)
@@ -235,7 +240,7 @@ class RestServer:
         """Create a follow-up message; the first one after a deferral becomes the original response."""
         interaction = self._interaction(request)
         interaction.check_token(self._discord.now())
-        body, files = await _message_body(request)
+        body, files = await self._message_body(request, interaction.channel.id)
         original = interaction.messages[0] if interaction.messages else None
         if original is not None and original.loading:
             message = original
@@ -256,7 +261,7 @@ class RestServer:
     async def edit(self, request: Request) -> EndpointResult:
         """Edit a message of an interaction."""
         interaction, message = self._message(request)
-        message.update(*await _message_body(request))
+        message.update(*await self._message_body(request, message.channel_id))
         interaction.changed()
         return 200, message.json()
 
@@ -278,8 +283,23 @@ class RestServer:
         interaction.check_token(self._discord.now())
         return interaction, interaction.find(request.path_params["message"])
 
+    async def _message_body(self, request: Request, channel_id: int) -> tuple[Json, dict[str, bytes]]:
+        """See `_read_message`; what a server's permissions and filters refuse goes no further."""
+        body, files = await _read_message(request)
+        discord = self._discord
+        message = body.get("data") or body  # the initial response to an interaction wraps it
+        if any(word in str(message.get("content", "")) for word in discord.blocked_words):
+            raise RestError(400, 240000, "Message blocked by harmful links filter")
+        if files and channel_id in discord.channels_without_files:
+            raise RestError(403, 50013, "Missing Permissions")
+        if sum(map(len, files.values())) > FILE_LIMIT:
+            raise RestError(413, 40005, "Request entity too large")
+        if message.get("message_reference") and channel_id in discord.channels_without_replies:
+            raise RestError(403, 160002, "Cannot reply without permission to read message history")
+        return body, files
 
-async def _message_body(request: Request) -> tuple[Json, dict[str, bytes]]:
+
+async def _read_message(request: Request) -> tuple[Json, dict[str, bytes]]:
     """The JSON of a message, and the attached files."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         try:
