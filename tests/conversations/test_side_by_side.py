@@ -18,6 +18,7 @@ from discordianai.conversations.store import Store, StoreOptions
 from discordianai.conversations.upkeep import Pace
 from discordianai.model import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
+from tests.examples import examples
 
 PEOPLE, GUILDS, INTERACTIONS = (10, 11), (7, 8, None), (1, 2, 3)
 KEYS = (
@@ -147,7 +148,7 @@ OPERATIONS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(OPERATIONS, min_size=5, max_size=40))
 def test_both_stores_give_the_same_results(script: list[Operation]) -> None:
     trio.run(side_by_side, script)

@@ -10,7 +10,9 @@ import trio
 from discordianai.sandbox.bot import open_bot
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, direct_messages, person
+from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.answers import compose
+from discordianai.sandbox.providers.faults import Kind
 from tests.end_to_end.conftest import Scene, Stage, said
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
 
@@ -49,6 +51,7 @@ async def test_the_answer_arrives_whole_publicly_and_is_remembered(scene: Scene)
 
 @played
 async def test_a_long_answer_streams_into_several_messages_at_a_readable_pace(scene: Scene) -> None:
+    scene.sandbox.openai.misbehave(Fault(Kind.SLOW, seconds=0.002))
     answer = await scene.ask(LONG, user=person(1002))
     wanted = compose("OpenAI", LONG, [], sources=False).text
     assert len(answer.messages) > 1

@@ -126,14 +126,14 @@ def test_mistakes_in_the_settings_end_it_with_78_and_no_traceback(tmp_path: Path
 
 
 def test_the_sandbox_answers_what_is_piped_into_it() -> None:
-    typed = "/ask why?\n/ask provider:perplexity what's up today\n/nonsense\n"
+    typed = "/ask who?\n/ask provider:perplexity what is up today\n/nonsense\n"
     command = [sys.executable, "-m", "discordianai", "sandbox"]
     done = subprocess.run(  # noqa: S603  # our own
         command, input=typed, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0
     assert "the answers are\nthe sandbox's own" in done.stdout
-    assert "You asked: “why?”" in done.stdout
+    assert "You asked: “who?”" in done.stdout
     assert "There is no command /nonsense" in done.stdout
     assert "**Sources**" in done.stdout
     assert done.stderr == ""

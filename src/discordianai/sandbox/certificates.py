@@ -24,9 +24,8 @@ class Authority:
 
     def client_context(self) -> ssl.SSLContext:
         """For a client that trusts this authority alone."""
-        context = ssl.create_default_context()
-        self.ca.configure_trust(context)
-        return context
+        # With `cadata`, the machine's own authorities are not trusted, nor read, which takes 25 ms.
+        return ssl.create_default_context(cadata=self.ca.cert_pem.bytes().decode())
 
     def write_ca(self, path: Path) -> None:
         """Write what SSL_CERT_FILE is to name."""

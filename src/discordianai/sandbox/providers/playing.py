@@ -1,4 +1,7 @@
-"""Plays a script as a stream, or as much of it as its fault leaves."""
+"""Plays a script as a stream, or as much of it as its fault leaves.
+
+Without a pause between two events they are sent together, as real services do under load.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +11,9 @@ from discordianai.sandbox.http import Exchange
 from discordianai.sandbox.http.http2 import Http2Connection
 from discordianai.sandbox.providers.faults import Fault, Kind
 from discordianai.sandbox.providers.script import Framing, Json, Pause, Script, Step
+
+MOST_TOGETHER = 8192
+"""Bytes of events that are sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Player:
         self._pace = pace.under(fault)
         self._fault = fault
         self._pieces = 0
+        self._unsent = bytearray()
 
     async def play(self, script: Script, headers: list[tuple[str, str]]) -> bool:
         """Send the answer, or what the fault leaves of it; whether that was its end."""
@@ -46,6 +53,7 @@ class Player:
             elif step.pause is Pause.PIECE and await self._misbehave(script, step):
                 return not self.stopped.is_set()
             if self.stopped.is_set():
+                await self._flush()
                 return False
             await self.send(step.event)
             if step.pause is Pause.PIECE:
@@ -54,17 +62,30 @@ class Player:
         return True
 
     async def send(self, event: Json) -> None:
-        """Send one event."""
-        await self._exchange.send(self._framing.frame(event))
+        """Send one event, at the latest with the next pause."""
+        self._unsent += self._framing.frame(event)
+        if len(self._unsent) >= MOST_TOGETHER:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._unsent:
+            data, self._unsent = bytes(self._unsent), bytearray()
+            await self._exchange.send(data)
 
     async def finish(self) -> None:
         """End the stream as the dialect ends it."""
-        if self._framing.end:
-            await self._exchange.send(self._framing.end)
+        self._unsent += self._framing.end
+        await self._end()
+
+    async def _end(self) -> None:
+        await self._flush()
         await self._exchange.finish()
 
     async def rest(self, seconds: float) -> None:
-        """Wait, with the signs of life that the service gives meanwhile."""
+        """Wait, with the signs of life that the service gives meanwhile; not at all for no seconds."""
+        if seconds <= 0:
+            return
+        await self._flush()
         while self._pace.keep_alive is not None and seconds > self._pace.keep_alive:
             if await self._stopped_within(self._pace.keep_alive):
                 return
@@ -83,13 +104,14 @@ class Player:
         fault = self._fault
         if fault is None or number != fault.after:
             return False
+        await self._flush()
         match fault.kind:
             case Kind.STALL:
                 await self.stopped.wait()
             case Kind.EVENT:
                 for event in script.failure(fault):
                     await self.send(event)
-                await self._exchange.finish()
+                await self._end()
             case Kind.END:
                 await self._exchange.finish()
             case Kind.HALF_CHARACTER:
