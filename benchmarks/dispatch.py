@@ -29,8 +29,8 @@ from discordianai.dispatch.statistics import DispatchStatistics
 from discordianai.dispatch.turnstile import Spot, Turnstile
 from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.fake import FakeProvider
-from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
+from tests.doubles.metered_provider import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
+from tests.doubles.provider import FakeProvider
 
 PEOPLE, INSISTENT = 1000, 100
 MODEST_PER_MINUTE, INSISTENT_PER_MINUTE = 200.0, 10.0

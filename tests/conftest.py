@@ -23,7 +23,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
     """Formatting lines that nobody reads would be a good part of the suite's time; structlog's default draws
     each traceback with its source and its variables, which takes half a second."""

@@ -33,7 +33,7 @@ from discordianai.providers.errors import (
     ToolsRefused,
 )
 from discordianai.providers.events import End, TextDelta, UsageReport
-from discordianai.providers.fake import FakeProvider, Step
+from tests.doubles.provider import FakeProvider, Step
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
 CALL = ToolCall(WEB_SEARCH.name, "llama prices")

@@ -26,7 +26,6 @@ from discordianai.conversations.accounting import Limit, Price
 from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.keys import ConversationKey, Scope
 from discordianai.conversations.ledger import AccountingOptions, Ledger
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending import TurnId, Unfinished
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.store import StoreError
@@ -47,9 +46,11 @@ from discordianai.model import (
 )
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
 from discordianai.providers.events import End, Event, SourceList, TextDelta
-from discordianai.providers.fake import FakeProvider, Step
-from discordianai.reply import Closing, FakeReply, ReplyFailed
+from discordianai.reply import Closing, ReplyFailed
 from discordianai.tokens import TokenEstimator
+from tests.doubles.provider import FakeProvider, Step
+from tests.doubles.reply import FakeReply
+from tests.doubles.store import MemoryStore
 from tests.known_providers import OPENAI, PERPLEXITY
 
 ANN, BEN = Person(1, "Ann"), Person(2, "Ben")

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.keys import EVERYBODY, EVERYWHERE, ConversationKey
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.conversations.upkeep import Pace
 from discordianai.model import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
+from tests.doubles.store import MemoryStore
 from tests.examples import examples
 
 PEOPLE, GUILDS, INTERACTIONS = (10, 11), (7, 8, None), (1, 2, 3)

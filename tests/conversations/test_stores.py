@@ -10,13 +10,13 @@ import pytest
 import trio
 
 from discordianai.conversations.keys import ConversationKey
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending import Answer, Exchange, Said, TurnId
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.model import Attachment, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
+from tests.doubles.store import MemoryStore
 
 DAY = 86_400.0
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from discordianai.conversations.pending import TurnId
-from discordianai.discord.messages import Body, FakeMessages, MessagesBusy, MessagesClosed, MessagesExpired
+from discordianai.discord.messages import Body, MessagesBusy, MessagesClosed, MessagesExpired
 from discordianai.discord.pace import Pace
 from discordianai.discord.reply import IN_THE_FILE, DiscordReply, ReplyOptions, open_reply
 from discordianai.discord.splitting import split
@@ -20,6 +20,7 @@ from discordianai.model import Citation
 from discordianai.reply import Closing, ReplyFailed
 from tests.discord.builders import question
 from tests.discord.markdown_texts import documents
+from tests.doubles.messages import FakeMessages
 from tests.examples import examples
 
 

@@ -11,7 +11,7 @@ from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.turnstile import Turnstile
 from discordianai.model import ChatRequest, Role, Turn
-from discordianai.providers.fake import FakeProvider, Step
+from tests.doubles.provider import FakeProvider, Step
 
 SLOW: list[Step] = [60.0, "an answer"]
 

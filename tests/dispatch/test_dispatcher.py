@@ -26,7 +26,7 @@ from discordianai.providers.errors import (
     RateLimited,
 )
 from discordianai.providers.events import Event, TextDelta
-from discordianai.providers.fake import FakeProvider, Step
+from tests.doubles.provider import FakeProvider, Step
 from tests.examples import examples
 from tests.known_providers import OPENAI
 

@@ -11,7 +11,7 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
+from tests.doubles.metered_provider import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
 
 MINUTES = 12
 """`make bench-dispatch` takes an hour of it."""

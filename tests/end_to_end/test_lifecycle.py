@@ -14,9 +14,16 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, person
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.faults import Kind
-from tests.end_to_end.conftest import FAST, RESTARTED, Stage
+from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
+
+
+async def stopping(scene: Scene) -> None:
+    """Wait until the bot has begun to stop."""
+    with trio.fail_after(10):
+        while "event=stopping" not in scene.log():  # noqa: ASYNC110  # a file tells nobody when it grows
+            await trio.sleep(0.02)
 
 
 async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None:
@@ -26,7 +33,7 @@ async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None
         for interaction in asked:
             await interaction.wait_until(lambda i: i.acknowledged_after is not None)
         scene.bot.terminate()
-        await trio.sleep(0.3)
+        await stopping(scene)
         late = discord.invoke_now("ask", {"prompt": "too late"}, user=person(9))
         await late.wait_until(lambda i: "being restarted" in i.text)
         assert late.private
@@ -56,7 +63,7 @@ async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
         scene.bot.terminate()
-        await trio.sleep(0.3)
+        await stopping(scene)
         began = trio.current_time()
         scene.bot.process.send_signal(signal.SIGINT)
         assert await scene.bot.process.wait() == 0

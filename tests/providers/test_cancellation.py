@@ -20,7 +20,9 @@ from discordianai.sandbox.providers.faults import Kind
 from discordianai.transport import MultiplexedTransport
 from tests.known_providers import PERPLEXITY
 
-FAST = ServiceOptions(first_token=0.0, between_tokens=0.0, perplexity_rates=())
+FAST = ServiceOptions(first_token=0.0, between_tokens=0.002, perplexity_rates=())
+"""Each event comes by itself."""
+
 QUESTION = ChatRequest("fast", (Turn(Role.USER, "why?"),), person="abc", number=1)
 MOST_STEPS = 500
 SETTLED = 0.2
@@ -83,13 +85,15 @@ async def scene(authority: Authority, protocol: str) -> AsyncIterator[Scene]:
 
 async def cancelled_after(steps: int, here: Scene) -> bool:
     """Whether a question whose answer stalls was cancelled before it came to that."""
-    here.service.misbehave(stall := Fault(Kind.STALL, after=2))
-    settled = False
+    here.service.misbehave(stall := Fault(Kind.STALL, after=6))
+    arrived, settled = here.service.paths.total(), False
     async with trio.open_nursery() as nursery:
 
         async def watch(scope: trio.CancelScope, instrument: CancelAfter) -> None:
             nonlocal settled
-            while trio.current_time() < instrument.last_step + SETTLED:  # noqa: ASYNC110  # no event tells it
+            while (  # noqa: ASYNC110  # no event tells it
+                here.service.paths.total() == arrived or trio.current_time() < instrument.last_step + SETTLED
+            ):
                 await trio.sleep(0.02)
             settled = True
             scope.cancel()

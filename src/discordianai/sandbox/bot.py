@@ -135,7 +135,7 @@ class BotProcess:
         self.process.kill()
         return await self.process.wait()
 
-    async def ready(self, timeout: float = 20.0) -> None:
+    async def ready(self, timeout: float = 60.0) -> None:
         """Wait until it hears commands. Raises `RuntimeError` if it ended instead, with what it said."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
