@@ -135,7 +135,7 @@ async def test_sixty_people_at_once_are_all_acknowledged_and_answered_once(scene
 
 @played
 async def test_with_h2_it_says_so_for_each_client_and_uses_it(scene: Scene) -> None:
-    await scene.ask("why?", user=person(1007))
+    await scene.ask("who?", user=person(1007))
     assert scene.log().count("HTTP/2 enabled") == 3
     assert scene.sandbox.openai.server is not None
     assert {c.protocol for c in scene.sandbox.openai.server.history} == {"HTTP/2"}
@@ -147,12 +147,12 @@ async def test_two_bots_cannot_share_a_database(scene: Scene) -> None:
         with trio.fail_after(20):
             assert await second.process.wait() == 1
     assert re.search(r"in use by another bot \(process \d+\)", scene.log())
-    assert "You asked" in (await scene.ask("still there?", user=person(1008))).text
+    assert "You asked" in (await scene.ask("are you there?", user=person(1008))).text
 
 
 @played
 async def test_files_with_tokens_are_for_the_bot_alone(scene: Scene) -> None:
-    await scene.ask("why?", user=person(1009))
+    await scene.ask("who?", user=person(1009))
     files = list(scene.sandbox.folder.glob("conversations.sqlite3*"))
     assert len(files) >= 3
     assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}

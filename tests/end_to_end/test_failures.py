@@ -129,9 +129,9 @@ async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Sta
     async with stage(
         settings={"providers.openai": {"base_url": "https://127.0.0.1:1", "api_key": "x"}}
     ) as scene:
-        answer = await scene.ask("hello?", options={"provider": "openai"})
+        answer = await scene.ask("who?", options={"provider": "openai"})
         assert "connection to OpenAI was lost" in answer.text
-        answer = await scene.ask("hello?")
+        answer = await scene.ask("who?")
         assert "You asked" in answer.text
         assert "OpenAI could not answer, so Perplexity did." in answer.text
 

@@ -149,7 +149,7 @@ def test_the_sandbox_answers_what_is_piped_into_it() -> None:
 async def test_without_h2_it_says_so_once_and_answers_over_http_1(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['h2'] = None\n")
     async with stage(environment={"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}) as scene:
-        assert "You asked: “why?”" in (await scene.ask("why?")).text
+        assert "You asked: “who?”" in (await scene.ask("who?")).text
         assert scene.log().count("HTTP/2 not available") == 1
         assert "HTTP/2 enabled" not in scene.log()
         assert scene.sandbox.openai.server is not None

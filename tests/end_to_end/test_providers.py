@@ -81,7 +81,7 @@ async def test_the_identifiers_are_nobodys_and_the_same_each_time(scene: Scene) 
     """Providers can tell people apart; only the key in the database leads back to a person."""
     before = len(scene.sandbox.openai.requests)
     for number in (1, 1, 2):
-        await scene.ask("why?", user=person(number))
+        await scene.ask("who?", user=person(number))
     requests = list(scene.sandbox.openai.requests)[before:]
     first, same, other = [body["safety_identifier"] for body in requests]
     assert first == same
@@ -161,7 +161,7 @@ async def test_a_shutdown_cancels_perplexitys_run(stage: Stage) -> None:
     settings = {"discord": {"drain_seconds": 0}}
     async with stage(providers=STEADY, settings=settings) as scene:
         perplexity = scene.sandbox.perplexity
-        asked = await scene.sandbox.discord.invoke("ask", {"prompt": "why?", "provider": "perplexity"})
+        asked = await scene.sandbox.discord.invoke("ask", {"prompt": "who?", "provider": "perplexity"})
         await asked.wait_until(lambda i: "sandbox" in i.text)
         await scene.bot.stop()
         assert len(perplexity.cancelled) == 1

@@ -12,7 +12,7 @@ from discordianai.sandbox.http.http2 import Http2Connection
 from discordianai.sandbox.providers.faults import Fault, Kind
 from discordianai.sandbox.providers.script import Framing, Json, Pause, Script, Step
 
-MOST_TOGETHER = 8192
+MOST_TOGETHER = 16_384
 """Bytes of events that are sent at once."""
 
 
