@@ -103,7 +103,7 @@ async def test_what_no_restart_can_mend_ends_it_with_78(
     async with open_sandbox(tmp_path, authority=authority, providers=FAST) as sandbox:
         sandbox.write_settings(settings)
         async with open_bot(sandbox) as bot:
-            with trio.fail_after(15):
+            with trio.fail_after(60):
                 assert await bot.process.wait() == 78
         log = sandbox.log.read_text()
         assert sentence in log

@@ -25,8 +25,8 @@ FAST = ServiceOptions(first_token=0.0, between_tokens=0.002, perplexity_rates=()
 
 QUESTION = ChatRequest("fast", (Turn(Role.USER, "why?"),), person="abc", number=1)
 MOST_STEPS = 500
-SETTLED = 0.2
-"""Seconds without a step, after which a question waits for a provider that sends nothing more."""
+SETTLED = 10
+"""Looks without a step between them, after which a question waits for a provider that sends nothing more."""
 
 
 class CancelAfter(trio.abc.Instrument):
@@ -35,14 +35,13 @@ class CancelAfter(trio.abc.Instrument):
     def __init__(self, scope: trio.CancelScope, steps: int) -> None:
         self._task = trio.lowlevel.current_task()
         self._scope = scope
-        self._left = steps
-        self.last_step = trio.current_time()
+        self._at = steps
+        self.steps = 0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self._task:
-            self.last_step = trio.current_time()
-            self._left -= 1
-            if self._left == 0:
+            self.steps += 1
+            if self.steps == self._at:
                 self._scope.cancel()
 
 
@@ -91,10 +90,12 @@ async def cancelled_after(steps: int, here: Scene) -> bool:
 
         async def watch(scope: trio.CancelScope, instrument: CancelAfter) -> None:
             nonlocal settled
-            while (  # noqa: ASYNC110  # no event tells it
-                here.service.paths.total() == arrived or trio.current_time() < instrument.last_step + SETTLED
-            ):
+            quiet = 0
+            while quiet < SETTLED:
+                before = instrument.steps
                 await trio.sleep(0.02)
+                waits = instrument.steps == before and here.service.paths.total() > arrived
+                quiet = quiet + 1 if waits else 0
             settled = True
             scope.cancel()
 
