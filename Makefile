@@ -4,8 +4,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# Most tests wait, for sockets and for the pace of Discord: more of them at once than there are processors.
+WORKERS ?= 6
+PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
+
+# `make test PYTHON=python3.13` tests with that interpreter and what is installed there, without .venv.
+ifeq ($(origin PYTHON),command line)
+TESTED = $(PYTHON)
+TESTABLE = installed
+else
+TESTED = $(BIN)/python
+TESTABLE = $(STAMP)
+endif
+
+# Each worker would compile every test anew, and each bot every module.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help install run sandbox test test-all test-long test-servers lint audit docs format clean
+.PHONY: help install installed run sandbox test test-all test-long test-servers lint audit docs format clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
@@ -19,7 +35,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (a minute the first time)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[sandbox,test]'
+	@$(BIN)/python -m compileall -q src
 	@touch $(STAMP)
+
+installed:
+	@$(TESTED) .ci/missing.py
 
 run: $(STAMP) ## run the bot with settings.toml
 	@$(BIN)/python -m discordianai run
@@ -27,22 +47,24 @@ run: $(STAMP) ## run the bot with settings.toml
 sandbox: $(STAMP) ## try the bot here, with no account and no key
 	@$(BIN)/python -m discordianai sandbox
 
-test: $(STAMP) ## run the tests
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup
+test: $(TESTABLE) ## run the tests (two minutes)
+	@$(TESTED) $(PYTEST)
 
-test-all: test ## run the tests, and those that restart and kill the bot
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m slow
+test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (eight minutes)
+	@$(TESTED) $(PYTEST) -m 'not long and not servers' --hypothesis-profile=all
+	@$(TESTED) -m pytest -m servers -n 2 tests/transport
 
-test-long: $(STAMP) ## every gateway fault for half a minute, an error in every function (fifteen minutes)
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m long
+test-long: $(TESTABLE) ## every gateway fault for half a minute, an error in every function (fifteen minutes)
+	@$(TESTED) $(PYTEST) -m long
 
-test-servers: $(STAMP) ## the pool under the load of real servers, those that are installed (two minutes)
-	@$(BIN)/python -m pytest -m servers -n 2 tests/transport
+test-servers: $(TESTABLE) ## the pool under the load of real servers, those that are installed (two minutes)
+	@$(TESTED) -m pytest -m servers -n 2 tests/transport
 
-lint: $(STAMP) ## ruff and mypy --strict
+lint: $(STAMP) ## ruff and mypy --strict, for the oldest Python and for the newest
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+	@$(BIN)/python -m mypy --python-version 3.13
 
 audit: $(STAMP) ## licences and known vulnerabilities of what is installed (asks a service)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'

@@ -26,9 +26,9 @@ from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.fake import FakeProvider
-from discordianai.providers.metered import MeteredProvider
 from discordianai.records import ChatRequest, Role, Turn
+from tests.doubles.metered_provider import MeteredProvider
+from tests.doubles.provider import FakeProvider
 
 PEOPLE, INSISTENT = 1000, 100
 MODEST_PER_MINUTE, INSISTENT_PER_MINUTE = 200.0, 10.0

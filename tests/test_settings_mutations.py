@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 
 from discordianai.settings import Settings
 from discordianai.settings_file import SettingsError, load
+from tests.examples import examples
 from tests.settings_mutations import mutated
 
 SHIPPED = Path("settings.toml").read_text(encoding="utf-8")
 API_KEY = "sk-proj-" + "Abc0" * 10
 WITH_KEY = SHIPPED.replace('# api_key = ""', f'api_key = "{API_KEY}"')
 ENVIRONMENT = {"DISCORD_TOKEN": "token", "PERPLEXITY_API_KEY": "key"}
-EXAMPLES = max(200, settings.default.max_examples if settings.default else 0)
+EXAMPLES = examples(200)
 
 LINE = re.compile(r"(?:not valid TOML: |should be UTF-8, but a byte in )line (\d+)")
 PATH = re.compile(r'((?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*")(?:\.(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"))*): ')

@@ -22,7 +22,6 @@ from discordianai.providers.errors import (
     ToolsRefused,
 )
 from discordianai.providers.events import End, TextDelta, UsageReport
-from discordianai.providers.fake import FakeProvider, Step
 from discordianai.records import (
     ChatRequest,
     FinishReason,
@@ -34,6 +33,7 @@ from discordianai.records import (
     Turn,
     Usage,
 )
+from tests.doubles.provider import FakeProvider, Step
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
 CALL = ToolCall(WEB_SEARCH.name, "llama prices")

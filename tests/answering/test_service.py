@@ -21,14 +21,13 @@ from discordianai.answering.answer import (
 )
 from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.answering.provider_chain import ProviderChain
-from discordianai.answering.reply import Closing, FakeReply, ReplyFailed
+from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST, AnswerOptions, AnswerService
 from discordianai.conversations.accounting import Limit, Price
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.ledger import AccountingOptions, Ledger
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending_questions import PendingQuestion, TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.conversations.window import ContextOptions
@@ -38,7 +37,6 @@ from discordianai.dispatch.routing import TOOL, WEB_SEARCH, Router
 from discordianai.dispatch.token_estimator import TokenEstimator
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
 from discordianai.providers.events import End, Event, SourceList, TextDelta
-from discordianai.providers.fake import FakeProvider, Step
 from discordianai.records import (
     ChatRequest,
     Citation,
@@ -50,6 +48,9 @@ from discordianai.records import (
     Role,
     ToolCall,
 )
+from tests.doubles.provider import FakeProvider, Step
+from tests.doubles.reply import FakeReply
+from tests.doubles.store import MemoryStore
 from tests.known_providers import OPENAI, PERPLEXITY
 
 ANN, BEN = Person(1, "Ann"), Person(2, "Ben")

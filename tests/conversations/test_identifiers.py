@@ -3,11 +3,11 @@
 import sqlite3
 from pathlib import Path
 
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.migrations import APPLICATION_ID, STEPS
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import StoreError
 from tests.conversations.builders import DATABASE, SLOW
+from tests.doubles.store import MemoryStore
 
 
 async def key_in(path: Path) -> bytes:

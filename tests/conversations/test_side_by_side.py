@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
 from discordianai.conversations.maintenance import MaintenanceSchedule
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
+from tests.doubles.store import MemoryStore
+from tests.examples import examples
 
 PEOPLE, GUILDS, INTERACTIONS = (10, 11), (7, 8, None), (1, 2, 3)
 KEYS = (
@@ -149,7 +150,7 @@ OPERATIONS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(OPERATIONS, min_size=5, max_size=40))
 def test_both_stores_give_the_same_results(script: list[Operation]) -> None:
     trio.run(side_by_side, script)

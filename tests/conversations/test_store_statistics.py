@@ -8,13 +8,13 @@ import trio
 from discordianai.conversations.accounting import Price, Spent
 from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.maintenance import MaintenanceSchedule
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.operator_access import visit
 from discordianai.conversations.purge import Purge
 from discordianai.conversations.selection import Selection
 from discordianai.conversations.sqlite import open_store
 from discordianai.records import Usage
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, exchange
+from tests.doubles.store import MemoryStore
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -47,7 +47,7 @@ async def test_conversations_that_an_operator_removes_are_no_longer_counted(tmp_
 
 async def test_reads_and_writes_are_measured_from_the_call_on(tmp_path: Path) -> None:
     async with open_store(tmp_path / DATABASE, pace=SLOW) as store:
-        await trio.sleep(0.1)  # the upkeep's first round
+        await until(lambda: store.figures.writes.count == 2)  # the upkeep's first round
         before = store.figures
         async with trio.open_nursery() as nursery:
             for number in range(20):

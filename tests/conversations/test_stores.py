@@ -11,12 +11,12 @@ import trio
 
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Said, TurnId
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Attachment, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
+from tests.doubles.store import MemoryStore
 
 DAY = 86_400.0
 

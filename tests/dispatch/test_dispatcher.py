@@ -25,8 +25,9 @@ from discordianai.providers.errors import (
     RateLimited,
 )
 from discordianai.providers.events import Event, TextDelta
-from discordianai.providers.fake import FakeProvider, Step
 from discordianai.records import ChatRequest, Role, Turn
+from tests.doubles.provider import FakeProvider, Step
+from tests.examples import examples
 from tests.known_providers import OPENAI
 
 NEVER_OPENS = BreakerOptions(minimum=10**6)
@@ -300,7 +301,9 @@ outcomes = st.lists(
 
 
 @given(outcomes)
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 async def test_slots_and_budget_are_conserved_whatever_happens(
     autojump_clock: MockClock, script: list[tuple[str, float, float]]
 ) -> None:

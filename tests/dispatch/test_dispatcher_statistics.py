@@ -24,8 +24,8 @@ from discordianai.providers.errors import (
     ToolsRefused,
 )
 from discordianai.providers.events import Event
-from discordianai.providers.fake import FakeProvider, Step
 from discordianai.records import ChatRequest, Role, Turn
+from tests.doubles.provider import FakeProvider, Step
 from tests.known_providers import OPENAI
 
 REQUEST = ChatRequest("gpt", (Turn(Role.USER, "why?"),), person="ann")

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
+from tests.examples import examples
 
 
 async def test_one_at_a_time_in_the_order_of_lining_up(autojump_clock: trio.testing.MockClock) -> None:
@@ -63,7 +64,9 @@ visits = st.lists(
 
 
 @given(visits, st.integers(1, 3))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 async def test_however_they_come_and_go_they_enter_in_order_and_never_too_many(
     autojump_clock: trio.testing.MockClock, script: list[tuple[str, float, float, float]], width: int
 ) -> None:

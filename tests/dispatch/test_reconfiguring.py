@@ -10,8 +10,8 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter
 from discordianai.dispatch.rate_window import RateWindow
-from discordianai.providers.fake import FakeProvider, Step
 from discordianai.records import ChatRequest, Role, Turn
+from tests.doubles.provider import FakeProvider, Step
 
 SLOW: list[Step] = [60.0, "an answer"]
 

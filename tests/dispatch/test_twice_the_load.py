@@ -10,8 +10,8 @@ from trio.testing import MockClock
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
 from discordianai.records import ChatRequest, Role, Turn
+from tests.doubles.metered_provider import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
 
 MINUTES = 12
 """docs/benchmarks.md has the figures of an hour."""

@@ -16,7 +16,12 @@ from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sa
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.log_privacy import leaks, private_texts, secrets_of
 
-FAST = ServiceOptions(first_token=0.05, between_tokens=0.002, perplexity_rates=())
+FAST = ServiceOptions(first_token=0.02, between_tokens=0.0, perplexity_rates=())
+"""An answer arrives at once; it is shown after a second, since that is the bot's pace."""
+
+STREAMING = replace(FAST, between_tokens=0.002)
+"""An answer can be seen to grow, and breaks off when a part of it is shown."""
+
 RESTARTED = DiscordOptions(identify_interval=0.0)
 """Not to refuse by op 9 a bot that a test starts again at once; systemd does that after ten seconds."""
 

@@ -86,7 +86,7 @@ def thread_of(scene: Scene, parent: Channel) -> Channel:
 @played
 async def test_what_is_not_allowed_is_refused_privately_with_why(scene: Scene) -> None:
     for user, channel, why in REFUSALS.values():
-        asked = scene.sandbox.discord.invoke_now("ask", {"prompt": "why?"}, user=user, channel=channel)
+        asked = scene.sandbox.discord.invoke_now("ask", {"prompt": "who?"}, user=user, channel=channel)
         assert why in await refused(asked)
     command = scene.sandbox.discord.invoke_now("history", user=BLOCKED)
     assert "You can't use this bot here." in await refused(command)
@@ -97,7 +97,7 @@ async def test_what_is_not_allowed_is_refused_privately_with_why(scene: Scene) -
 
 @played
 async def test_a_button_is_refused_to_who_may_not_ask(scene: Scene) -> None:
-    answer = await scene.ask("why?", user=ALLOWED)
+    answer = await scene.ask("who?", user=ALLOWED)
     pressed = scene.sandbox.discord.press(answer.messages[-1], "Again", BLOCKED)
     assert "You can't use this bot here." in await refused(pressed)
 

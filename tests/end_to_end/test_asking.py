@@ -10,6 +10,8 @@ import trio
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, direct_messages, person
 from discordianai.sandbox.launcher import open_bot
+from discordianai.sandbox.providers import Fault
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import Scene, Stage, said
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
@@ -49,6 +51,7 @@ async def test_the_answer_arrives_whole_publicly_and_is_remembered(scene: Scene)
 
 @played
 async def test_a_long_answer_streams_into_several_messages_at_a_readable_pace(scene: Scene) -> None:
+    scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=0.002))
     answer = await scene.ask(LONG, user=person(1002))
     wanted = compose("OpenAI", LONG, [], sources=False).text
     assert len(answer.messages) > 1
@@ -132,7 +135,7 @@ async def test_sixty_people_at_once_are_all_acknowledged_and_answered_once(scene
 
 @played
 async def test_with_h2_it_says_so_for_each_client_and_uses_it(scene: Scene) -> None:
-    await scene.ask("why?", user=person(1007))
+    await scene.ask("who?", user=person(1007))
     assert scene.log().count("HTTP/2 enabled") == 3
     assert scene.sandbox.openai.server is not None
     assert {c.protocol for c in scene.sandbox.openai.server.history} == {"HTTP/2"}
@@ -144,12 +147,12 @@ async def test_two_bots_cannot_share_a_database(scene: Scene) -> None:
         with trio.fail_after(20):
             assert await second.process.wait() == 1
     assert re.search(r"in use by another bot \(process \d+\)", scene.log())
-    assert "You asked" in (await scene.ask("still there?", user=person(1008))).text
+    assert "You asked" in (await scene.ask("are you there?", user=person(1008))).text
 
 
 @played
 async def test_files_with_tokens_are_for_the_bot_alone(scene: Scene) -> None:
-    await scene.ask("why?", user=person(1009))
+    await scene.ask("who?", user=person(1009))
     files = list(scene.sandbox.folder.glob("conversations.sqlite3*"))
     assert len(files) >= 3
     assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}

@@ -84,8 +84,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
 
 async def warm_up(stage: Scene) -> None:
     """A first answer makes the bot import and allocate what it keeps."""
-    for who in ("openai", "perplexity"):
-        await stage.ask("hello !long", options={"provider": who}, user=person(6))
+    for number, who in enumerate(("openai", "perplexity")):
+        options = {"prompt": "hello !long", "provider": who}
+        await stage.sandbox.discord.invoke("ask", options, user=person(6 + number))
+    await stage.wait_answered(2)
 
 
 def memory(pid: int, key: str) -> int:

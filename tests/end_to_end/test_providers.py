@@ -4,14 +4,20 @@ With both keys, with each alone, and with a third provider. The fixture of all e
 that no service has refused anything that the bot asked.
 """
 
+from collections.abc import Iterator
+
+import pytest
 import trio
 
+from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.discord.user_actions import upload
-from discordianai.sandbox.providers import ServiceOptions
+from discordianai.sandbox.providers import Fault, ServiceOptions
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene, Stage, said
+from tests.end_to_end.sharing import SharedScene, played, shared_scene
 
-SHIPPED = ServiceOptions(first_token=0.05, between_tokens=0.002)
+SHIPPED = ServiceOptions(first_token=0.02, between_tokens=0.0)
 """With the limits of an account that has bought nothing yet."""
 
 STEADY = ServiceOptions(first_token=0.05, between_tokens=0.05)
@@ -20,6 +26,14 @@ LIMITS = {"rate_limits.perplexity": {}, "rate_limits.user": {"questions": 10_000
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 NEWS = "what happened today in Oslo"
+
+of_one_bot = pytest.mark.xdist_group("providers")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    """For those that need no settings of their own."""
+    yield from shared_scene(tmp_path_factory.mktemp("providers"), authority, {})
 
 
 async def search(scene: Scene, query: str) -> Interaction:
@@ -61,15 +75,18 @@ async def test_with_both_keys_and_the_shipped_settings(stage: Stage) -> None:
         assert (openai.rate_limited, perplexity.rate_limited) == (0, 0), "paced as a new account allows"
 
 
-async def test_the_identifiers_are_nobodys_and_the_same_after_a_restart(stage: Stage) -> None:
+@of_one_bot
+@played
+async def test_the_identifiers_are_nobodys_and_the_same_each_time(scene: Scene) -> None:
     """Providers can tell people apart; only the key in the database leads back to a person."""
-    async with stage() as scene:
-        for number in (1, 1, 2):
-            await scene.ask("why?", user=person(number))
-        first, same, other = [body["safety_identifier"] for body in scene.sandbox.openai.requests]
-        assert first == same
-        assert first != other
-        assert str(person(1).id) not in str(scene.sandbox.openai.requests)
+    before = len(scene.sandbox.openai.requests)
+    for number in (1, 1, 2):
+        await scene.ask("who?", user=person(number))
+    requests = list(scene.sandbox.openai.requests)[before:]
+    first, same, other = [body["safety_identifier"] for body in requests]
+    assert first == same
+    assert first != other
+    assert str(person(1).id) not in str(requests)
 
 
 async def test_with_openais_key_alone_its_own_search_answers_what_needs_the_web(stage: Stage) -> None:
@@ -121,18 +138,22 @@ async def test_a_foreign_provider_alone_routes_by_its_tool_to_the_web(stage: Sta
         assert routed.text.endswith("-# Perplexity · fast · needs the web")
 
 
-async def test_stop_cancels_perplexitys_run_within_a_second(stage: Stage) -> None:
+@of_one_bot
+@played
+async def test_stop_cancels_perplexitys_run_within_a_second(scene: Scene) -> None:
     """Closing the stream would leave it on the bill."""
-    async with stage(providers=STEADY) as scene:
-        discord, perplexity = scene.sandbox.discord, scene.sandbox.perplexity
-        asked = await discord.invoke("ask", {"prompt": "why is the sky blue?", "provider": "perplexity"})
-        await asked.wait_until(lambda i: "sandbox" in i.text)
-        discord.press(asked.messages[0], "Stop", person())
-        with trio.fail_after(1):
-            while not perplexity.cancelled:  # noqa: ASYNC110  # the call crosses a socket
-                await trio.sleep(0.01)
-        await scene.wait_answered(1)
-        assert "Stopped." in asked.text
+    discord, perplexity, asker = scene.sandbox.discord, scene.sandbox.perplexity, person(3)
+    answered, cancelled = scene.answered(), len(perplexity.cancelled)
+    perplexity.misbehave(Fault(FaultKind.SLOW, seconds=0.05))
+    prompt = {"prompt": "why is the sky blue?", "provider": "perplexity"}
+    asked = await discord.invoke("ask", prompt, user=asker)
+    await asked.wait_until(lambda i: "sandbox" in i.text)
+    discord.press(asked.messages[0], "Stop", asker)
+    with trio.fail_after(1):
+        while len(perplexity.cancelled) == cancelled:  # noqa: ASYNC110  # the call crosses a socket
+            await trio.sleep(0.01)
+    await scene.wait_answered(answered + 1)
+    assert "Stopped." in asked.text
 
 
 async def test_a_shutdown_cancels_perplexitys_run(stage: Stage) -> None:
@@ -140,17 +161,18 @@ async def test_a_shutdown_cancels_perplexitys_run(stage: Stage) -> None:
     settings = {"discord": {"drain_seconds": 0}}
     async with stage(providers=STEADY, settings=settings) as scene:
         perplexity = scene.sandbox.perplexity
-        asked = await scene.sandbox.discord.invoke("ask", {"prompt": "why?", "provider": "perplexity"})
+        asked = await scene.sandbox.discord.invoke("ask", {"prompt": "who?", "provider": "perplexity"})
         await asked.wait_until(lambda i: "sandbox" in i.text)
         await scene.bot.stop()
         assert len(perplexity.cancelled) == 1
 
 
-async def test_a_refusal_of_the_model_is_shown_as_what_it_said(stage: Stage) -> None:
+@of_one_bot
+@played
+async def test_a_refusal_of_the_model_is_shown_as_what_it_said(scene: Scene) -> None:
     """Not as a failure; a filtered answer has a sentence of its own."""
-    async with stage() as scene:
-        refused = await scene.ask("how? !refusal", options={"provider": "openai"})
-        assert said(refused).strip()
-        assert "error" not in refused.text
-        filtered = await scene.ask("how? !filter", options={"provider": "openai"})
-        assert "OpenAI's content filter stopped this answer." in filtered.text
+    refused = await scene.ask("how? !refusal", options={"provider": "openai"}, user=person(4))
+    assert said(refused).strip()
+    assert "error" not in refused.text
+    filtered = await scene.ask("how? !filter", options={"provider": "openai"}, user=person(4))
+    assert "OpenAI's content filter stopped this answer." in filtered.text

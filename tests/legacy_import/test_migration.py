@@ -11,6 +11,7 @@ from discordianai.legacy_import import Migration, migrate
 from discordianai.legacy_import.legacy_keys import NO_COUNTERPART, RULES
 from discordianai.settings import Settings
 from discordianai.settings_file import SettingsError, load, secrets_of
+from tests.examples import examples
 
 KEYS = {"DISCORD_TOKEN": "token", "OPENAI_API_KEY": "key"}
 
@@ -317,7 +318,9 @@ any_value = st.one_of(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(values=st.dictionaries(every_key, any_value), with_secrets=st.booleans())
 def test_whatever_the_values_the_result_can_be_used(
     tmp_path: Path, values: dict[str, str], with_secrets: bool

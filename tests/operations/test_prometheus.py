@@ -16,6 +16,7 @@ from discordianai.latencies import BOUNDS, Latency
 from discordianai.operations.prometheus import make_registry
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 from discordianai.transport.pool_events import Statistics
+from tests.examples import examples
 from tests.operations.builders import well
 from tests.operations.strategies import snapshots
 
@@ -98,7 +99,7 @@ def of_latency(sample: tuple[str, str], latency: Latency) -> Iterator[tuple[tupl
 @given(snapshots())
 @settings(
     deadline=None,
-    max_examples=40,
+    max_examples=examples(40),
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a snapshot takes minutes
 )

@@ -20,11 +20,13 @@ from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.transport import MultiplexedTransport
 from tests.known_providers import PERPLEXITY
 
-FAST = ServiceOptions(first_token=0.0, between_tokens=0.0, perplexity_rates=())
+FAST = ServiceOptions(first_token=0.0, between_tokens=0.002, perplexity_rates=())
+"""Each event comes by itself."""
+
 QUESTION = ChatRequest("fast", (Turn(Role.USER, "why?"),), person="abc", number=1)
 MOST_STEPS = 500
-SETTLED = 0.2
-"""Seconds without a step, after which a question waits for a provider that sends nothing more."""
+SETTLED = 10
+"""Looks without a step between them, after which a question waits for a provider that sends nothing more."""
 
 
 class CancelAfter(trio.abc.Instrument):
@@ -33,14 +35,13 @@ class CancelAfter(trio.abc.Instrument):
     def __init__(self, scope: trio.CancelScope, steps: int) -> None:
         self._task = trio.lowlevel.current_task()
         self._scope = scope
-        self._left = steps
-        self.last_step = trio.current_time()
+        self._at = steps
+        self.steps = 0
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         if task is self._task:
-            self.last_step = trio.current_time()
-            self._left -= 1
-            if self._left == 0:
+            self.steps += 1
+            if self.steps == self._at:
                 self._scope.cancel()
 
 
@@ -83,14 +84,18 @@ async def scene(authority: Authority, protocol: str) -> AsyncIterator[Scene]:
 
 async def cancelled_after(steps: int, here: Scene) -> bool:
     """Whether a question whose answer stalls was cancelled before it came to that."""
-    here.service.misbehave(stall := Fault(FaultKind.STALL, after=2))
-    settled = False
+    here.service.misbehave(stall := Fault(FaultKind.STALL, after=6))
+    arrived, settled = here.service.paths.total(), False
     async with trio.open_nursery() as nursery:
 
         async def watch(scope: trio.CancelScope, instrument: CancelAfter) -> None:
             nonlocal settled
-            while trio.current_time() < instrument.last_step + SETTLED:  # noqa: ASYNC110  # no event tells it
+            quiet = 0
+            while quiet < SETTLED:
+                before = instrument.steps
                 await trio.sleep(0.02)
+                waits = instrument.steps == before and here.service.paths.total() > arrived
+                quiet = quiet + 1 if waits else 0
             settled = True
             scope.cancel()
 

@@ -21,10 +21,11 @@ from discordianai.providers.limits import rate_limits
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.providers.usage import MOST_TOKENS
 from discordianai.records import Citation, RateLimits, Usage
+from tests.examples import examples
 from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded
 
-EXAMPLES = max(200, settings.default.max_examples if settings.default else 0)
+EXAMPLES = examples(200)
 
 HUGE = 10**400
 NASTY: list[object] = [

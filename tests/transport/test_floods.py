@@ -1,5 +1,6 @@
 """Frames that bring no answer: their connection ends, what is honest passes, and nothing grows."""
 
+import time
 from collections.abc import Callable
 
 import httpx
@@ -187,9 +188,9 @@ async def test_a_large_read_leaves_the_other_tasks_their_turns(authority: Author
         async def measure() -> None:
             nonlocal longest
             while True:
-                began = trio.current_time()
+                began = time.thread_time()  # a busy machine counts for nothing
                 await trio.lowlevel.checkpoint()
-                longest = max(longest, trio.current_time() - began)
+                longest = max(longest, time.thread_time() - began)
 
         nursery.start_soon(measure)
         assert len((await s.get()).content) == 8000 * 16

@@ -13,6 +13,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.sandbox.http.http2_server import Http2Connection
 from discordianai.transport import ConnectionClosed
+from tests.examples import examples
 from tests.transport.builders import Scene, http2, scene
 
 Codes = h2.settings.SettingCodes
@@ -78,7 +79,9 @@ class Play:
 
 
 @given(steps)
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 async def test_every_request_ends_once_and_nothing_leaks(
     authority: Authority, script: list[tuple[str, int]]
 ) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from discordianai.transport.connection import Connection
 from discordianai.transport.http2 import Http2
 from discordianai.transport.pool_events import ConnectionClosed, Origin, PoolEvent, PoolOptions
+from tests.examples import examples
 from tests.transport.model import INTERNAL_ERROR, REFUSED_STREAM, ClientEnd, ModelServer, ModelStream, Record
 
 ORIGIN = Origin("model", 443)
@@ -399,7 +400,7 @@ def example_of(what: str, *steps: tuple[str, int], **differences: Any) -> exampl
     crowd=0,
 )
 @given(scenes, scripts)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_any_interleaving_keeps_streams_windows_and_clocks_in_order(
     scene: Scene, script: list[tuple[str, int]]
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import http.server
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import ServerOptions
+from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import MultiplexedTransport
 from discordianai.transport.clients import build_client
 from discordianai.transport.pool_events import PoolOptions
@@ -49,6 +49,18 @@ def living_tasks() -> int:
 def make(authority: Authority, **options: bool) -> httpx.AsyncClient:
     transport = MultiplexedTransport(ssl_context=authority.client_context(), **options)  # type: ignore[arg-type]  # by name
     return httpx.AsyncClient(transport=transport, timeout=TIMEOUT)
+
+
+def transport_of(client: httpx.AsyncClient) -> MultiplexedTransport:
+    transport = client._transport
+    assert isinstance(transport, MultiplexedTransport)
+    return transport
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(LONGEST):
+        while not condition():  # noqa: ASYNC110  # what ends tells nobody
+            await anyio.sleep(0.005)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -88,8 +100,7 @@ async def test_an_opening_that_is_cancelled_leaves_nothing_running(authority: Au
         scope.cancel()
         await client.__aenter__()
     assert scope.cancelled_caught
-    await anyio.sleep(0.05)
-    assert living_tasks() == before
+    await until(lambda: living_tasks() == before)
 
 
 @on_both
@@ -108,7 +119,7 @@ async def test_closing_fails_what_is_in_flight(authority: Authority, url: str) -
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(ask)
-        await anyio.sleep(0.2)
+        await until(lambda: transport_of(client).statistics().streams_in_use == 5)
         await client.aclose()
     assert len(failures) == 5
 
@@ -116,23 +127,29 @@ async def test_closing_fails_what_is_in_flight(authority: Authority, url: str) -
 @on_both
 async def test_closing_fails_what_waits_for_http1_too(authority: Authority) -> None:
     """It is not sent after all, on a connection that nobody closes."""
-    with server_beside(authority, patient, ServerOptions(alpn=("http/1.1",))) as url:
+    heard = threading.Event()
+
+    async def silent(_exchange: ServerExchange) -> None:
+        heard.set()
+        await trio.sleep_forever()
+
+    with server_beside(authority, silent, ServerOptions(alpn=("http/1.1",))) as url:
         transport = MultiplexedTransport(ssl_context=authority.client_context(), max_connections=1)
         client = httpx.AsyncClient(transport=transport, timeout=TIMEOUT)
         ended: list[str] = []
 
-        async def ask(path: str) -> None:
+        async def ask() -> None:
             try:
-                await client.get(url + path)
+                await client.get(url)
             except httpx.TransportError as error:
                 ended.append(type(error).__name__)
 
         await client.__aenter__()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(ask, "/silent")
-            await anyio.sleep(0.2)
-            tasks.start_soon(ask, "/")
-            await anyio.sleep(0.1)
+            tasks.start_soon(ask)
+            await until(heard.is_set)
+            tasks.start_soon(ask)
+            await until(lambda: transport.statistics().http1_requests == 2)
             await client.aclose()
     assert len(ended) == 2
     assert "ConnectError" in ended

@@ -23,10 +23,9 @@ class Authority:
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """For a client that trusts this authority only."""
-        context = ssl.create_default_context()
-        self.ca.configure_trust(context)
-        return context
+        """For a client that trusts this authority alone."""
+        # With `cadata`, the machine's own authorities are not trusted, nor read, which takes 25 ms.
+        return ssl.create_default_context(cadata=self.ca.cert_pem.bytes().decode())
 
     def write_ca(self, path: Path) -> None:
         """Write the CA certificate, for SSL_CERT_FILE."""

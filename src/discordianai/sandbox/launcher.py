@@ -130,7 +130,7 @@ class BotProcess:
         self.process.kill()
         return await self.process.wait()
 
-    async def ready(self, timeout: float = 20.0) -> None:
+    async def ready(self, timeout: float = 60.0) -> None:
         """Wait until it receives commands. Raises `RuntimeError` with its log if it ends before that."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)

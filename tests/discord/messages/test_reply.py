@@ -14,18 +14,14 @@ from hypothesis import strategies as st
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.messages.pace import EditPace
-from discordianai.discord.messages.port import (
-    Body,
-    FakeMessages,
-    MessagesBusy,
-    MessagesClosed,
-    MessagesExpired,
-)
+from discordianai.discord.messages.port import Body, MessagesBusy, MessagesClosed, MessagesExpired
 from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, ReplyOptions, open_reply
 from discordianai.discord.rendering.splitting import split
 from discordianai.records import Citation
 from tests.discord.builders import question
 from tests.discord.rendering.markdown_texts import documents
+from tests.doubles.messages import FakeMessages
+from tests.examples import examples
 
 
 def options(**more: Any) -> ReplyOptions:
@@ -198,7 +194,7 @@ async def test_an_answer_of_nothing_still_ends(autojump_clock: trio.testing.Mock
     assert messages.contents[None].strip()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     pieces=st.lists(st.tuples(st.text(max_size=400), st.floats(0, 2)), max_size=30),
     latency=st.floats(0, 3),
@@ -343,7 +339,7 @@ async def test_half_a_character_does_not_keep_an_answer_from_being_sent(
     assert messages.contents == {None: "😀 and \ufffd"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(text=st.lists(documents(), min_size=3, max_size=12).map("\n\n".join), size=st.integers(1, 300))
 def test_however_an_answer_comes_it_ends_as_the_messages_that_it_is_split_into(text: str, size: int) -> None:
     messages = FakeMessages()

@@ -16,6 +16,7 @@ from discordianai.operations.advice.bot_rules import BOT_RULES
 from discordianai.operations.advice.provider_rules import PROVIDER_RULES
 from discordianai.operations.advice.recommendation import Use
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_document, from_json, to_json
+from tests.examples import examples
 from tests.operations.builders import HOUR, STARTED, latency, provider, well
 
 OPENAI = "openai"
@@ -390,7 +391,7 @@ def shaken(draw: st.DrawFn) -> Snapshot:
 @given(st.from_type(Snapshot) | shaken(), st.none() | st.from_type(Snapshot) | shaken())
 @settings(
     deadline=None,
-    max_examples=150,
+    max_examples=examples(150),
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a snapshot takes five minutes
 )

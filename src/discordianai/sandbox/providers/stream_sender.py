@@ -1,4 +1,7 @@
-"""Sends a scripted answer as a stream, with its fault."""
+"""Sends a scripted answer as a stream, with its fault.
+
+Without a pause between two events they are sent together, as real services do under load.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +11,9 @@ from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.http.http2_server import Http2Connection
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
 from discordianai.sandbox.providers.scripted_stream import EventFraming, Json, Script, Step, StepDelay
+
+MOST_TOGETHER = 16_384
+"""Bytes of events that are sent at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class StreamSender:
         self._pace = pace.under(fault)
         self._fault = fault
         self._pieces = 0
+        self._unsent = bytearray()
 
     async def send_answer(self, script: Script, headers: list[tuple[str, str]]) -> bool:
         """Send the answer, or what the fault makes of it; return False if it was stopped."""
@@ -48,6 +55,7 @@ class StreamSender:
             elif step.delay is StepDelay.PIECE and await self._apply_fault(script, step):
                 return not self.stopped.is_set()
             if self.stopped.is_set():
+                await self._flush()
                 return False
             await self.send(step.event)
             if step.delay is StepDelay.PIECE:
@@ -56,17 +64,30 @@ class StreamSender:
         return True
 
     async def send(self, event: Json) -> None:
-        """Send one event."""
-        await self._exchange.send(self._framing.frame(event))
+        """Send one event, at the latest with the next pause."""
+        self._unsent += self._framing.frame(event)
+        if len(self._unsent) >= MOST_TOGETHER:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._unsent:
+            data, self._unsent = bytes(self._unsent), bytearray()
+            await self._exchange.send(data)
 
     async def finish(self) -> None:
         """End the stream as the dialect ends it."""
-        if self._framing.end:
-            await self._exchange.send(self._framing.end)
+        self._unsent += self._framing.end
+        await self._end()
+
+    async def _end(self) -> None:
+        await self._flush()
         await self._exchange.finish()
 
     async def wait(self, seconds: float) -> None:
-        """Wait, sending keep-alives; end early when stopped."""
+        """Wait, sending keep-alives; end early when stopped. Not at all for no seconds."""
+        if seconds <= 0:
+            return
+        await self._flush()
         while self._pace.keep_alive is not None and seconds > self._pace.keep_alive:
             if await self._stopped_within(self._pace.keep_alive):
                 return
@@ -85,13 +106,14 @@ class StreamSender:
         fault = self._fault
         if fault is None or number != fault.after:
             return False
+        await self._flush()
         match fault.kind:
             case FaultKind.STALL:
                 await self.stopped.wait()
             case FaultKind.EVENT:
                 for event in script.failure(fault):
                     await self.send(event)
-                await self._exchange.finish()
+                await self._end()
             case FaultKind.END:
                 await self._exchange.finish()
             case FaultKind.HALF_CHARACTER:

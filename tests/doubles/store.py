@@ -1,4 +1,4 @@
-"""A store that forgets at the end of the process: the fake for tests, with the same promises."""
+"""A store that forgets at the end of the process, with the same promises."""
 
 import json
 import time
