@@ -319,13 +319,13 @@ async def test_a_stopped_question_keeps_its_part_and_the_provider_stops_at_once(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question, reply)
         await trio.sleep(1)
-        assert scene.answer_service.stop(question.address.interaction_id)
+        assert scene.answer_service.cancel(question.address.interaction_id)
     assert trio.current_time() == pytest.approx(1.0)
     assert (reply.text, reply.note) == ("beginning", STOPPED)
     assert (scene.provider.in_flight, scene.provider.left_early) == (0, 1)
     assert scene.dispatchers["openai"].statistics().in_flight == 0
     assert await scene.remembered(question) == ["why?", "beginning"]
-    assert not scene.answer_service.stop(question.address.interaction_id)
+    assert not scene.answer_service.cancel(question.address.interaction_id)
 
 
 async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
@@ -340,7 +340,7 @@ async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
         nursery.start_soon(scene.answer_service.answer, second, tickets[1], reply)
         await trio.sleep(3)
         assert reply.statuses == [EARLIER_FIRST]
-        assert scene.answer_service.stop(second.address.interaction_id)
+        assert scene.answer_service.cancel(second.address.interaction_id)
     assert reply.note == STOPPED
     assert len(scene.provider.requests) == 1
 
@@ -537,7 +537,7 @@ async def asked_and_stopped(scene: Scene) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question)
         await trio.sleep(1)
-        scene.answer_service.stop(question.address.interaction_id)
+        scene.answer_service.cancel(question.address.interaction_id)
 
 
 async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:

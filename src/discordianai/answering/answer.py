@@ -94,7 +94,7 @@ class AnswerSoFar:
             return self._closing(BROKEN_OFF, unfinished=True)
         return self._closing("")
 
-    def stopped(self) -> Closing:
+    def cancelled(self) -> Closing:
         """Below one that somebody wanted no more of."""
         return self._closing(STOPPED, unfinished=True)
 

@@ -44,16 +44,17 @@ class AnswerOptions:
 
 @dataclass(frozen=True, slots=True)
 class QuestionTicket:
-    """What a question has from the moment it came: its places in two lines, and its end on trio's clock."""
+    """What a question has from the moment it came: its places in two queues, and its end on trio's clock."""
 
-    tickets: tuple[Ticket, Ticket]
+    person: Ticket
+    conversation: Ticket
     deadline: float
 
     def close(self) -> None:
         """It is answered, or will not be; only the first call counts."""
         with ExitStack() as places:
-            for spot in self.tickets:
-                places.callback(spot.leave)
+            places.callback(self.person.leave)
+            places.callback(self.conversation.leave)
 
 
 class AnswerService:
@@ -79,10 +80,8 @@ class AnswerService:
     def enqueue(self, question: Question) -> QuestionTicket:
         """Take this question's places, in the order of the calls; for `answer`."""
         return QuestionTicket(
-            tickets=(
-                self._people.enqueue(question.person.id),
-                self._conversations.enqueue(self._contexts.key(question)),
-            ),
+            person=self._people.enqueue(question.person.id),
+            conversation=self._conversations.enqueue(self._contexts.key(question)),
             deadline=trio.current_time() + self._options.deadline_seconds,
         )
 
@@ -91,8 +90,8 @@ class AnswerService:
         self._options = options
         self._people.reconfigure(options.in_flight)
 
-    def stop(self, interaction_id: int) -> bool:
-        """Withdraw the question of that interaction, if it is here and not yet answered."""
+    def cancel(self, interaction_id: int) -> bool:
+        """Cancel the answer to that interaction; whether there was one that had not ended."""
         scope = self._running.get(interaction_id)
         if scope is not None:
             scope.cancel()
@@ -151,18 +150,18 @@ class AnswerService:
         context: QuestionContext | None = None
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
-            with self._stoppable(question) as scope:
+            with self._cancellable(question) as scope:
                 await _wait_for_turn(ticket, reply)
                 context = await self._contexts.of(question)
                 await self._ask(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("the provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
-        return context, answer.stopped() if scope.cancelled_caught else answer.ended(question)
+        return context, answer.cancelled() if scope.cancelled_caught else answer.ended(question)
 
     @contextmanager
-    def _stoppable(self, question: Question) -> Iterator[trio.CancelScope]:
-        """What runs inside ends when the question is withdrawn."""
+    def _cancellable(self, question: Question) -> Iterator[trio.CancelScope]:
+        """What runs inside ends when the answer is cancelled."""
         interaction_id = question.address.interaction_id
         with trio.CancelScope() as scope:
             self._running[interaction_id] = scope
@@ -256,17 +255,17 @@ class _NotInTime(Exception):
 async def _wait_for_turn(ticket: QuestionTicket, reply: Reply) -> None:
     """Raises `_NotInTime`."""
     patience = min(trio.current_time() + PATIENCE, ticket.deadline)
-    for spot in ticket.tickets:
-        if await _let_in(spot, patience):
+    for place in (ticket.person, ticket.conversation):
+        if await _admitted(place, patience):
             continue
         reply.say(EARLIER_FIRST)
-        if not await _let_in(spot, ticket.deadline):
+        if not await _admitted(place, ticket.deadline):
             raise _NotInTime
 
 
-async def _let_in(spot: Ticket, until: float) -> bool:
+async def _admitted(place: Ticket, until: float) -> bool:
     with trio.move_on_at(until):
-        await spot.admitted.wait()
+        await place.admitted.wait()
         return True
     return False
 

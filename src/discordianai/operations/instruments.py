@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import time
 
+from discordianai.answering.open_questions import OpenQuestions
 from discordianai.answering.question_counter import QuestionCounter
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import SqliteStore
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, numbers, process_figures

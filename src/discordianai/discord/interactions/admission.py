@@ -1,11 +1,11 @@
-"""Makes questions, within what each person and each server may ask, and what is open already."""
+"""Admission control: makes a question of a draft, within the limits of the person, the server and the bot."""
 
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.interactions.interaction import EventOrigin
-from discordianai.discord.interactions.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.dispatch.rate_window import RateWindow
@@ -55,8 +55,8 @@ class Admission:
         self._person_window.reconfigure(person.questions, person.per_seconds)
         self._server_window.reconfigure(server.questions, server.per_seconds)
 
-    def take(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
-        """A question that is taken has been admitted: it must be released."""
+    def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
+        """The question, which is open from now on and must be given back; or why there is none."""
         person = draft.person or origin.person
         if reason := self._malformed(draft) or self._unavailable(draft) or self._too_many(origin):
             return Refuse(reason)

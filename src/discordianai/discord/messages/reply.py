@@ -59,13 +59,13 @@ async def _nowhere(message_id: int, text: str) -> None:
 class ReplyOptions:
     """`pace` is shared by all replies; an answer of more than `max_messages` comes as a file.
 
-    `note_part` is told the id of each further message, and all that was written so far. `left` are the ids of
-    those that a former process has written, in order. `rest` takes what the place does not take any more.
+    `note_further` is told the id of each further message, and all that was written so far. `left` are the ids
+    of those that a former process has written, in order. `rest` takes what the place does not take any more.
     """
 
     pace: EditPace
     max_messages: int = 5
-    note_part: Callable[[int, str], Awaitable[None]] = _nowhere
+    note_further: Callable[[int, str], Awaitable[None]] = _nowhere
     left: tuple[int, ...] = ()
     rest: Messages | None = None
     can_search: bool = False
@@ -271,7 +271,7 @@ class DiscordReply:
         message_id = await self._messages.create(self._body(look))
         # It is there, so that it has to be known, even if this answer is being cancelled.
         with trio.move_on_after(NOTE_TIMEOUT, shield=True):
-            await self._options.note_part(message_id, self._written)
+            await self._options.note_further(message_id, self._written)
         return message_id
 
     async def _show(self, look: _Look, *, until_taken: bool) -> None:

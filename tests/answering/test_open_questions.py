@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import trio
 
-from discordianai.discord.interactions.open_questions import CROWD, GIVE_WAY, AdmissionDenied, OpenQuestions
+from discordianai.answering.open_questions import CROWD, GIVE_WAY, AdmissionDenied, OpenQuestions
 
 
 def open_questions(capacity: int = 10, each: int = 10) -> OpenQuestions:
