@@ -39,10 +39,11 @@ test-long: $(STAMP) ## every gateway fault for half a minute, an error in every 
 test-servers: $(STAMP) ## the pool under the load of real servers, those that are installed (two minutes)
 	@$(BIN)/python -m pytest -m servers -n 2 tests/transport
 
-lint: $(STAMP) ## ruff and mypy --strict
+lint: $(STAMP) ## ruff, mypy --strict, and the layers of the packages
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports --no-cache
 
 audit: $(STAMP) ## licences and known vulnerabilities of what is installed (asks a service)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
