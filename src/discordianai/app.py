@@ -15,9 +15,8 @@ import trio
 
 from discordianai.answering.context import ContextBuilder
 from discordianai.answering.journal import Journal
-from discordianai.answering.open_questions import OpenQuestions
+from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.provider_chain import ProviderChain
-from discordianai.answering.question_counter import QuestionCounter
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.answering.service import AnswerService

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from discordianai.answering.question_counter import QuestionStatistics
+from discordianai.answering.open_questions import QuestionStatistics
 from discordianai.conversations.accounting import NANO, Spent
 from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowledged

@@ -7,7 +7,7 @@ from enum import Enum
 import structlog
 import trio
 
-from discordianai.answering.question_counter import QuestionCounter
+from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import PendingQuestion, PendingQuestions, Posted
 from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard

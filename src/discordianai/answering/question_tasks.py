@@ -10,8 +10,7 @@ from structlog.contextvars import bind_contextvars
 from discordianai.answering.answer import INTERNAL_ERROR, numbered
 from discordianai.answering.delivery import Deliver, Delivery
 from discordianai.answering.journal import Journal
-from discordianai.answering.open_questions import OpenQuestions
-from discordianai.answering.question_counter import QuestionCounter
+from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.recovery import Recovery
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import NOTHING_POSTED, PendingQuestion, Posted

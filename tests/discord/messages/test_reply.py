@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import (
     Body,
     FakeMessages,
@@ -21,7 +20,7 @@ from discordianai.discord.messages.port import (
     MessagesClosed,
     MessagesExpired,
 )
-from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, ReplyOptions, open_reply
+from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, EditPace, ReplyOptions, open_reply
 from discordianai.discord.rendering.splitting import split
 from discordianai.records import Citation
 from tests.discord.builders import question

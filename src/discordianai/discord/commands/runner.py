@@ -10,10 +10,9 @@ from discordianai.discord.commands.services import Services
 from discordianai.discord.interactions.interaction import EPHEMERAL
 from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
-from discordianai.discord.messages.channel import ChannelMessages
 from discordianai.discord.messages.port import Body, MessageError
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.rest import DiscordApi
-from discordianai.discord.messages.webhook import InteractionWebhook
 from discordianai.discord.rendering.splitting import cut
 from discordianai.guard import Guard
 

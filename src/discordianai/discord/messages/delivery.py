@@ -19,12 +19,10 @@ from discordianai.conversations.pending_questions import Posted
 from discordianai.discord.interactions.interaction import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
-from discordianai.discord.messages.channel import ChannelMessages
-from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import MessageError, Messages
-from discordianai.discord.messages.reply import DiscordReply, ReplyOptions, open_reply
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
+from discordianai.discord.messages.reply import DiscordReply, EditPace, ReplyOptions, open_reply
 from discordianai.discord.messages.rest import DiscordApi
-from discordianai.discord.messages.webhook import InteractionWebhook
 from discordianai.guard import Guard
 from discordianai.records import Question
 
