@@ -40,6 +40,7 @@ AT_ONCE = 4
 
 SHARED = {
     "answering/question_tasks.py:QuestionTasks._answer": "it is the guard",
+    "answering/question_tasks.py:QuestionTasks.begin": "it is the guard",
     "discord/interactions/handler.py:InteractionHandler.interaction": "it is the guard",
     "discord/interactions/handler.py:InteractionHandler.message": "it is the guard",
     "answering/open_questions.py:OpenQuestions.release": "what nobody gives back stays taken",
@@ -108,7 +109,7 @@ SAMPLE = {
     "answering/question_tasks.py:QuestionTasks._begin": _ask,
     "answering/question_tasks.py:QuestionTasks.enqueue": _ask,
     "discord/interactions/admission.py:Admission.admit": _ask,
-    "discord/interactions/handler.py:InteractionHandler._enter": _ask,
+    "discord/interactions/handler.py:InteractionHandler._ask": _ask,
     "discord/messages/delivery.py:DiscordDelivery._open_thread": _in_a_thread,
     "discord/messages/delivery.py:DiscordDelivery.answer": _ask,
     "conversations/ledger.py:Ledger.reserve": _ask,

@@ -57,6 +57,7 @@ class QuestionTasks:
         """Answer a question that was acknowledged, in a task of `nursery`. Nothing is raised."""
         guard = Guard(self._log, "a bug kept a question from being begun", error=question.number)
         with guard:
+            self._open_questions.settle()
             self._begin(question, nursery)
         if guard.failed:
             with guard:
@@ -85,7 +86,6 @@ class QuestionTasks:
             self._log.warning("answers cut short by the shutdown", answers=self._open_questions.open)
 
     def _begin(self, question: Question, nursery: trio.Nursery) -> None:
-        self._open_questions.settle()
         ticket = self._tickets.get(question.number)
         try:
             nursery.start_soon(self._answer, question, ticket, NOTHING_POSTED)

@@ -5,7 +5,7 @@ On the listener's loop. Each step is another module's, and is left once.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,6 @@ from discordianai.discord.interactions.outcomes import (
 from discordianai.discord.interactions.payload import Malformed
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.guard import Guard
-from discordianai.records import Question
 
 CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
 DEFERRED_UPDATE, AUTOCOMPLETE, MODAL = 6, 8, 9
@@ -103,7 +102,7 @@ class InteractionHandler:
                 return
             outcome = self._router.route_message(event, bot_id) if event is not None else None
             if isinstance(outcome, AskQuestion):
-                await self._ask_by_message(outcome)
+                await self._ask(outcome)
             elif event is not None and outcome is not None:
                 self._refuse_message(event.origin, outcome)
         if guard.failed:
@@ -134,31 +133,15 @@ class InteractionHandler:
                 await self._respond(origin, MODAL, **_modal(outcome))
 
     async def _ask(self, asked: AskQuestion) -> None:
-        question = self._admission.admit(asked.origin, asked.draft)
-        if isinstance(question, Refuse):
-            await self._refuse(asked.origin, question)
-            return
+        """The whole way of a question: admit, enqueue, journal, acknowledge, hand over.
 
-        async def acknowledge() -> bool:
-            self._figures.decided(asked.kind)
-            flags = EPHEMERAL if asked.draft.private else 0
-            return await self._respond(asked.origin, DEFERRED_CHANNEL_MESSAGE, flags)
-
-        await self._enter(question, acknowledge)
-
-    async def _ask_by_message(self, asked: AskQuestion) -> None:
-        question = self._admission.admit(asked.origin, asked.draft)
-        if isinstance(question, Refuse):
-            self._backend.refuse(RefuseMessage(asked.origin, question.reason))
-        else:
-            await self._enter(question, _nothing_to_acknowledge)
-
-    async def _enter(self, question: Question, acknowledge: Callable[[], Awaitable[bool]]) -> None:
-        """Enqueue, journal, acknowledge and hand over a question that is admitted.
-
-        One that does not get so far is given up, whatever stopped it. It stays stored only where that was a
-        cancellation: the acknowledgement may have arrived, and the next process looks.
+        One that was admitted and does not get to the end is given up, whatever stopped it. It stays stored
+        only where that was a cancellation: the acknowledgement may have arrived, and the next process looks.
         """
+        question = self._admission.admit(asked.origin, asked.draft)
+        if isinstance(question, Refuse):
+            await self._refuse_question(asked, question)
+            return
         handed_over = forget = False
         try:
             bind_contextvars(question=question.number)  # each event has a task of its own
@@ -166,7 +149,7 @@ class InteractionHandler:
             result = await self._backend.journal(question)
             if result is JournalResult.REPLAYED:
                 return
-            if await acknowledge():
+            if await self._acknowledge(asked):
                 self._backend.hand_over(replace(question, protected=result is JournalResult.STORED))
                 handed_over = True
             else:
@@ -177,6 +160,20 @@ class InteractionHandler:
         finally:
             if not handed_over:
                 self._backend.give_up(question, forget=forget)
+
+    async def _acknowledge(self, asked: AskQuestion) -> bool:
+        """Let the person see that the bot thinks; a message needs no acknowledgement."""
+        if asked.draft.message_id is not None:
+            return True
+        self._figures.decided(asked.kind)
+        flags = EPHEMERAL if asked.draft.private else 0
+        return await self._respond(asked.origin, DEFERRED_CHANNEL_MESSAGE, flags)
+
+    async def _refuse_question(self, asked: AskQuestion, refuse: Refuse) -> None:
+        if asked.draft.message_id is not None:
+            self._backend.refuse(RefuseMessage(asked.origin, refuse.reason))
+        else:
+            await self._refuse(asked.origin, refuse)
 
     async def _regenerate(self, origin: EventOrigin, wanted: Regenerate) -> None:
         try:
@@ -273,11 +270,6 @@ class InteractionHandler:
         self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
         self._log.warning("an interaction was not acknowledged", reason=reason, certain=refused)
         return not refused
-
-
-async def _nothing_to_acknowledge() -> bool:
-    """A message needs no acknowledgement."""
-    return True
 
 
 def _speaks_to(payload: Data, bot_id: int) -> bool:
