@@ -45,7 +45,7 @@ async def test_with_nothing_open_closing_is_enough() -> None:
 
 async def test_one_person_cannot_take_the_room_of_all() -> None:
     counted = open_questions(capacity=5, each=2)
-    assert [counted.admit(1) for _ in range(3)] == [None, None, AdmissionDenied.OWN_LINE_FULL]
+    assert [counted.admit(1) for _ in range(3)] == [None, None, AdmissionDenied.PERSON_FULL]
     assert [counted.admit(person) for person in (2, 3, 4, 5)] == [None, None, None, AdmissionDenied.FULL]
     counted.release(1)
     assert counted.admit(1) is None

@@ -25,7 +25,7 @@ class AdmissionDenied(Enum):
 
     STOPPING = "the bot is stopping"
     FULL = "as many are open as may be"
-    OWN_LINE_FULL = "this person has as many open as one may"
+    PERSON_FULL = "this person has as many open as one may"
 
 
 class OpenQuestions:
@@ -67,7 +67,7 @@ class OpenQuestions:
             if self._closed:
                 return AdmissionDenied.STOPPING
             if self._open[person_id] >= self._each:
-                return AdmissionDenied.OWN_LINE_FULL
+                return AdmissionDenied.PERSON_FULL
             if self._total >= self._capacity:
                 return AdmissionDenied.FULL
             self._open[person_id] += 1

@@ -1,4 +1,4 @@
-"""Answers one question: its turn -> what was said before -> ask -> stream -> remember -> show the end."""
+"""Answers one question: waits for its turn, reads the conversation, asks, streams, stores, shows the end."""
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager
@@ -51,7 +51,7 @@ class QuestionTicket:
     deadline: float
 
     def close(self) -> None:
-        """It is answered, or will not be; only the first call counts."""
+        """Leave both queues; only the first call counts."""
         with ExitStack() as places:
             places.callback(self.person.leave)
             places.callback(self.conversation.leave)
@@ -78,7 +78,7 @@ class AnswerService:
         self._running: dict[int, trio.CancelScope] = {}
 
     def enqueue(self, question: Question) -> QuestionTicket:
-        """Take this question's places, in the order of the calls; for `answer`."""
+        """Take this question's places in its queues, in the order of the calls; for `answer`."""
         return QuestionTicket(
             person=self._people.enqueue(question.person.id),
             conversation=self._conversations.enqueue(self._contexts.key(question)),
@@ -86,7 +86,7 @@ class AnswerService:
         )
 
     def reconfigure(self, options: AnswerOptions) -> None:
-        """Answer by these from now on."""
+        """Use these options for the questions that come from now on."""
         self._options = options
         self._people.reconfigure(options.in_flight)
 
@@ -146,7 +146,7 @@ class AnswerService:
         answer: AnswerSoFar,
         reserved: AsyncExitStack,
     ) -> tuple[QuestionContext | None, Closing]:
-        """Ask and show; in what it was asked, if it was, and what is to stand below. Raises `_NotInTime`."""
+        """Ask and show; the context, if it came to that, and what is to stand below. Raises `_NotInTime`."""
         context: QuestionContext | None = None
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
@@ -230,7 +230,7 @@ class AnswerService:
             return None
 
     def _charges(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
-        """What each provider that was asked is owed, by its own count or else by ours."""
+        """What each provider that was asked charges, by its own count or else by ours."""
         person_id, guild_id = context.question.person.id, context.question.place.guild_id
         charges = []
         for spending in answer.spent:
@@ -241,7 +241,7 @@ class AnswerService:
         return tuple(charges)
 
     async def _done(self, question: Question, log: FilteringBoundLogger) -> None:
-        """All is shown, or never will be: no later process has to take it up."""
+        """All is shown, or never will be: no later process takes it up."""
         try:
             await self._pending.finish(question.address.interaction_id)
         except StoreError as error:

@@ -182,7 +182,7 @@ async def test_who_has_a_full_line_of_their_own_is_told_and_it_counts_as_no_ques
     for _ in range(5):
         assert isinstance(router.route(command()), Question)
     for _ in range(10):
-        assert router.route(command()) == Refuse(admission.OWN_LINE_FULL.format(most=5))
+        assert router.route(command()) == Refuse(admission.PERSON_FULL.format(most=5))
     assert isinstance(router.route(command(person=Person(11, "Bob"))), Question)
     open_questions.release(ANN.id)
     assert isinstance(router.route(command()), Question)
@@ -225,7 +225,7 @@ async def test_going_on_is_a_question_of_who_asked_and_as_private_as_the_answer(
     assert isinstance(question, Question)
     assert question.person == ANN
     assert question.address.private
-    assert router.route(press(GO_ON)) == Refuse(admission.OWN_LINE_FULL.format(most=5))
+    assert router.route(press(GO_ON)) == Refuse(admission.PERSON_FULL.format(most=5))
     open_questions.release(ANN.id)
 
 
