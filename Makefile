@@ -60,11 +60,12 @@ test-long: $(TESTABLE) ## every gateway fault for half a minute, an error in eve
 test-servers: $(TESTABLE) ## the pool under the load of real servers, those that are installed (two minutes)
 	@$(TESTED) -m pytest -m servers -n 2 tests/transport
 
-lint: $(STAMP) ## ruff and mypy --strict, for the oldest Python and for the newest
+lint: $(STAMP) ## ruff, mypy --strict for the oldest Python and for the newest, and the layers of the packages
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m mypy --python-version 3.13
+	@$(BIN)/lint-imports --no-cache
 
 audit: $(STAMP) ## licences and known vulnerabilities of what is installed (asks a service)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'

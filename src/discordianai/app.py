@@ -7,18 +7,20 @@ first, the store and the clients are outermost and close last.
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from time import time
 
 import trio
 
 from discordianai.answering.context import ContextBuilder
-from discordianai.answering.delivery import Delivery
+from discordianai.answering.journal import Journal
+from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.provider_chain import ProviderChain
-from discordianai.answering.question_counter import QuestionCounter
+from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.answering.service import AnswerService
-from discordianai.bot import Bot, Parts
+from discordianai.bot import Bot
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.guild_retention import GuildRetention
 from discordianai.conversations.ledger import Ledger
@@ -27,9 +29,10 @@ from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.interactions.open_questions import OpenQuestions
+from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader
+from discordianai.discord.messages.delivery import Deliveries, DeliveryOptions
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.routing import Router
@@ -130,7 +133,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
                 lambda: status_line(instruments.read()),
             ),
         ):
-            await bot.serve()
+            await bot.serve(settings.discord.drain_seconds)
 
 
 def _make_bot(
@@ -154,7 +157,16 @@ def _make_bot(
     )
     answer_service = AnswerService(provider_chain, contexts, store, ledger, assistant_options(settings))
     reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
-    delivery = Delivery(settings, answer_service, store, api, reader)
+    journal = Journal(store, instruments.counts)
+    deliver = Deliveries(_delivery_options(settings), answer_service, journal, api, reader)
+    tasks = QuestionTasks(
+        answer_service,
+        deliver,
+        journal,
+        Recovery(journal, deliver),
+        instruments.open_questions,
+        instruments.counts,
+    )
     offered = OfferedCommands(COMMANDS, offer(settings))
     services = BotServices(
         store,
@@ -164,26 +176,17 @@ def _make_bot(
         offered,
         handler_options(settings),
     )
-    parts = Parts(
-        answer_service=answer_service,
-        delivery=delivery,
-        store=store,
-        recovery=Recovery(store, api, delivery.reply_options),
-        offered=offered,
-        runner=CommandRunner(services, api),
-        channels=channels,
-        servers=GuildRetention(store, channels, settings.conversations.grace_days),
-        discord=api,
-        open_questions=instruments.open_questions,
-        counts=instruments.counts,
-        figures=instruments.figures,
-        notifier=notifier,
+    numbers = count(1)
+    gateway = GatewaySupervisor(
+        settings, offered, instruments.open_questions, numbers, api, instruments.figures
     )
-    bot = Bot(settings, parts)
+    retention = GuildRetention(store, channels, settings.conversations.grace_days)
+    runner = CommandRunner(services, api)
+    bot = Bot(gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
     return bot, (
         lambda new: logs.configure(new.logging),
         instruments.reconfigure,
-        bot.reconfigure,
+        gateway.reconfigure,
         lambda new: contexts.reconfigure(context_rules(new)),
         lambda new: ledger.reconfigure(accounting_options(new)),
         lambda new: answer_service.reconfigure(assistant_options(new)),
@@ -226,6 +229,14 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
 def _dispatcher(settings: Settings, name: str, client: PooledClient, estimator: TokenEstimator) -> Dispatcher:
     provider = make_provider(client.http, provider_options(settings, name))
     return Dispatcher(provider, dispatch_options(settings, name), estimator=estimator)
+
+
+def _delivery_options(settings: Settings) -> DeliveryOptions:
+    return DeliveryOptions(
+        edit_interval=settings.discord.edit_interval,
+        max_messages=settings.discord.max_messages,
+        can_search=any(provider.searches for provider in settings.configured),
+    )
 
 
 def _open_questions(settings: Settings) -> OpenQuestions:

@@ -1,4 +1,4 @@
-"""The words every room shares. Plain frozen records: they carry no behaviour that waits or does I/O."""
+"""The records that all packages share: frozen, without behaviour that waits or does I/O."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -244,7 +244,7 @@ class ReplyAddress:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What one person asked, as handed over by the Discord room.
+    """What one person asked.
 
     `number` counts the questions of this process and stands in every log line about it. `provider` is the
     name of the one that the person chose, None where the bot is to choose; `model` is empty then. With

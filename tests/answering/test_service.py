@@ -1,7 +1,6 @@
 """What the assistant promises the person who asked, whatever becomes of the provider and the store."""
 
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -19,22 +18,17 @@ from discordianai.answering.answer import (
     STOPPED,
     TOO_LATE,
 )
-from discordianai.answering.context import ContextBuilder, ContextRules
-from discordianai.answering.provider_chain import ProviderChain
+from discordianai.answering.context import ContextRules
 from discordianai.answering.reply import Closing, ReplyFailed
-from discordianai.answering.service import EARLIER_FIRST, AnswerOptions, AnswerService
+from discordianai.answering.service import EARLIER_FIRST
 from discordianai.conversations.accounting import Limit, Price
 from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
-from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.ledger import AccountingOptions, Ledger
+from discordianai.conversations.conversation_key import Scope
+from discordianai.conversations.ledger import AccountingOptions
 from discordianai.conversations.pending_questions import PendingQuestion, TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.conversations.window import ContextOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.dispatch.retry import RetryOptions
-from discordianai.dispatch.routing import TOOL, WEB_SEARCH, Router
-from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
 from discordianai.providers.events import End, Event, SourceList, TextDelta
 from discordianai.records import (
@@ -44,64 +38,13 @@ from discordianai.records import (
     Person,
     Place,
     Question,
-    ReplyAddress,
     Role,
     ToolCall,
 )
-from tests.doubles.provider import FakeProvider, Step
+from tests.answering.builders import ANN, BEN, Scene
+from tests.doubles.provider import FakeProvider
 from tests.doubles.reply import FakeReply
-from tests.doubles.store import MemoryStore
 from tests.known_providers import OPENAI, PERPLEXITY
-
-ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
-
-
-class Scene:
-    """An assistant whose providers answer from `scripts`."""
-
-    def __init__(
-        self,
-        *scripts: list[Step],
-        provider: FakeProvider | None = None,
-        others: Sequence[FakeProvider] = (),
-        strategy: str = TOOL,
-        rules: ContextRules | None = None,
-        accounting: AccountingOptions | None = None,
-    ) -> None:
-        self.provider = provider or FakeProvider(*scripts)
-        self.store = MemoryStore()
-        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
-        providers = [self.provider, *others]
-        self.dispatchers = {each.provider.name: Dispatcher(each, options) for each in providers}
-        provider_chain = ProviderChain(
-            self.dispatchers, Router([each.provider for each in providers], strategy)
-        )
-        self.channels = ChannelSettingsCache(self.store)
-        self.estimator = TokenEstimator()
-        contexts = ContextBuilder(
-            self.store,
-            self.channels,
-            rules or ContextRules("be brief", max_turns=10),
-            self.estimator,
-            b"a key of this bot's",
-        )
-        ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
-        self.answer_service = AnswerService(provider_chain, contexts, self.store, ledger, AnswerOptions())
-        self._number = 0
-
-    def question(self, text: str = "why?", person: Person = ANN) -> Question:
-        self._number += 1
-        address = ReplyAddress(1, self._number, "token", 7, private=False, acknowledged_at=0.0)
-        return Question(self._number, text, person, Place(7, 5), address)
-
-    async def ask(self, question: Question | None = None, reply: FakeReply | None = None) -> FakeReply:
-        question, reply = question or self.question(), reply or FakeReply()
-        await self.answer_service.answer(question, self.answer_service.enqueue(question), reply)
-        return reply
-
-    async def remembered(self, question: Question) -> list[str]:
-        turns = await self.store.recent(ConversationKey.of(question.person, question.place), 100)
-        return [turn.text for turn in turns]
 
 
 async def test_the_conversation_so_far_goes_along_and_is_nobody_elses() -> None:
@@ -320,13 +263,13 @@ async def test_a_stopped_question_keeps_its_part_and_the_provider_stops_at_once(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question, reply)
         await trio.sleep(1)
-        assert scene.answer_service.stop(question.address.interaction_id)
+        assert scene.answer_service.cancel(question.address.interaction_id)
     assert trio.current_time() == pytest.approx(1.0)
     assert (reply.text, reply.note) == ("beginning", STOPPED)
     assert (scene.provider.in_flight, scene.provider.left_early) == (0, 1)
     assert scene.dispatchers["openai"].statistics().in_flight == 0
     assert await scene.remembered(question) == ["why?", "beginning"]
-    assert not scene.answer_service.stop(question.address.interaction_id)
+    assert not scene.answer_service.cancel(question.address.interaction_id)
 
 
 async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
@@ -341,7 +284,7 @@ async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
         nursery.start_soon(scene.answer_service.answer, second, tickets[1], reply)
         await trio.sleep(3)
         assert reply.statuses == [EARLIER_FIRST]
-        assert scene.answer_service.stop(second.address.interaction_id)
+        assert scene.answer_service.cancel(second.address.interaction_id)
     assert reply.note == STOPPED
     assert len(scene.provider.requests) == 1
 
@@ -538,7 +481,7 @@ async def asked_and_stopped(scene: Scene) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question)
         await trio.sleep(1)
-        scene.answer_service.stop(question.address.interaction_id)
+        scene.answer_service.cancel(question.address.interaction_id)
 
 
 async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:

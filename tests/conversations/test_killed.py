@@ -17,12 +17,13 @@ import sys, trio
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from discordianai.conversations.pending_questions import Posted
 from discordianai.conversations.sqlite import open_store
 from tests.conversations.builders import ANN, QUICK, answer, exchange, question
 
 async def ask(store, number):
     await store.accept(question(number, person_id=number))
-    await store.note_part(number, number, "x" * 3000)
+    await store.note_posted(number, Posted(original_id=number), "x" * 3000)
     await store.answered(number, answer(number, replace(ANN, person_id=number)))
     await store.finish(number)
 

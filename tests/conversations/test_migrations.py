@@ -1,9 +1,11 @@
 """What happens while an older file is brought to the newest schema."""
 
+import json
 import signal
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from structlog.testing import capture_logs
 
 from discordianai.conversations import migration_log, migrations
 from discordianai.conversations.migrations import STEPS, migrate
+from discordianai.conversations.pending_questions import Posted
 from discordianai.conversations.sqlite import open_store
 from discordianai.operations.systemd import Notifier
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange, older_database
@@ -52,6 +55,30 @@ async def test_a_bot_goes_on_from_the_database_of_any_former_version(tmp_path: P
         assert await store.recent(ANN, 50) == exchange(1)
         assert [left.question.text for left in await store.unfinished()] == ["nobody else may read this"]
     assert schema(path) == len(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("more", "message_ids", "posted"),
+    [
+        ({}, "", Posted()),
+        ({}, "501 502", Posted(further_ids=(501, 502))),
+        ({"message_id": 44}, "500", Posted(original_id=500)),
+        ({"message_id": 44}, "500 501", Posted(None, 500, (501,))),
+        ({"in_thread": True}, "7", Posted(thread_id=7)),
+        ({"in_thread": True}, "7 500 501 502", Posted(7, 500, (501, 502))),
+    ],
+)
+async def test_what_a_former_version_had_posted_is_known_by_its_place(
+    tmp_path: Path, more: dict[str, object], message_ids: str, posted: Posted
+) -> None:
+    """It wrote ids alone, as many as there were: what each is follows from how the question was asked."""
+    path = tmp_path / DATABASE
+    older_database(path, len(STEPS))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE questions SET message_ids = ?, more = ?", (message_ids, json.dumps(more)))
+    async with open_store(path, pace=SLOW) as store:
+        (left,) = await store.unfinished()
+        assert left.posted == posted
 
 
 async def test_the_log_tells_when_a_migration_begins_and_every_few_seconds_while_it_lasts(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
 from discordianai.conversations.maintenance import MaintenanceSchedule
-from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
+from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Posted
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Role, Turn, Usage
@@ -141,7 +141,12 @@ OPERATIONS = st.one_of(
     operation("forget", lambda s, _, person_id: s.forget(person_id), people),
     operation("drop_guild", lambda s, _, guild_id: s.drop_guild(guild_id), st.sampled_from(GUILDS[:2])),
     operation("accept", accept, interactions, people, guilds),
-    operation("note_part", lambda s, _, i, n: s.note_part(i, n + 1, f"part {n}"), interactions, numbers),
+    operation(
+        "note_posted",
+        lambda s, _, i, n: s.note_posted(i, Posted(further_ids=(n + 1,)), f"part {n}"),
+        interactions,
+        numbers,
+    ),
     operation("answered", answered, interactions, keys, people, guilds, numbers),
     operation("finish", lambda s, _, i: s.finish(i), interactions),
     operation("unfinished", lambda s, _: s.unfinished()),

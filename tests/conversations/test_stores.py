@@ -11,7 +11,14 @@ import trio
 
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Said, TurnId
+from discordianai.conversations.pending_questions import (
+    NOTHING_POSTED,
+    AnsweredTurn,
+    FinishedAnswer,
+    Posted,
+    Said,
+    TurnId,
+)
 from discordianai.conversations.sqlite import open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Attachment, Role, Turn
@@ -165,16 +172,47 @@ async def test_a_question_is_unfinished_until_it_is_finished(store: Store) -> No
         asked.person,
         asked.place,
     )
-    assert (left.question.number, left.message_ids, left.text, left.complete) == (0, (), "", False)
-    await store.note_part(1, 501, "first part")
-    await store.note_part(1, 502, "first part, second part")
+    assert (left.question.number, left.posted, left.text, left.complete) == (0, NOTHING_POSTED, "", False)
+    await store.note_posted(1, Posted(further_ids=(501,)), "first part")
+    await store.note_posted(1, Posted(further_ids=(501, 502)), "first part, second part")
     (left,) = await store.unfinished()
-    assert (left.message_ids, left.text, left.complete) == ((501, 502), "first part, second part", False)
+    posted = Posted(further_ids=(501, 502))
+    assert (left.posted, left.text, left.complete) == (posted, "first part, second part", False)
     await store.answered(1, FinishedAnswer("all of it"))
     (left,) = await store.unfinished()
-    assert (left.message_ids, left.text, left.complete) == ((501, 502), "all of it", True)
+    assert (left.posted, left.text, left.complete) == (posted, "all of it", True)
     await store.finish(1)
     assert await store.unfinished() == ()
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+@pytest.mark.parametrize("message_id", [None, 44])
+@pytest.mark.parametrize(
+    "posted",
+    [
+        Posted(),
+        Posted(thread_id=1),
+        Posted(thread_id=1, original_id=2),
+        Posted(1, 2, (3, 4)),
+        Posted(original_id=2),
+        Posted(None, 2, (3,)),
+        Posted(further_ids=(3, 4)),
+    ],
+)
+async def test_what_was_posted_comes_back_as_it_was_noted(
+    store: Store, posted: Posted, message_id: int | None, in_thread: bool
+) -> None:
+    """Also where a thread was wanted and there is none: a later process must not take a message for it."""
+    asked = question(1)
+    asked = replace(
+        asked,
+        in_thread=in_thread or posted.thread_id is not None,
+        address=replace(asked.address, message_id=message_id),
+    )
+    await store.accept(asked)
+    await store.note_posted(1, posted, "so far")
+    (left,) = await store.unfinished()
+    assert left.posted == posted
 
 
 async def test_starts_are_counted_while_a_question_is_open(store: Store) -> None:

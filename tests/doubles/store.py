@@ -18,6 +18,7 @@ from discordianai.conversations.pending_questions import (
     AnsweredTurn,
     FinishedAnswer,
     PendingQuestion,
+    Posted,
     Said,
     TurnId,
 )
@@ -166,13 +167,12 @@ class MemoryStore:
         self._open[interaction_id] = PendingQuestion(replace(question, number=0))
         return True
 
-    async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
-        """See `PendingQuestions.note_part`."""
+    async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
+        """See `PendingQuestions.note_posted`."""
         await self._enter()
         entry = self._open.get(interaction_id)
         if entry is not None and not entry.complete:
-            parts = (*entry.message_ids, message_id)
-            self._open[interaction_id] = replace(entry, message_ids=parts, text=text)
+            self._open[interaction_id] = replace(entry, posted=posted, text=text)
 
     async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """See `PendingQuestions.answered`."""

@@ -39,10 +39,11 @@ ENDS = (WRONG, "-# OpenAI ·", "-# Perplexity ·")
 AT_ONCE = 4
 
 SHARED = {
-    "bot.py:Bot._answer": "it is the guard",
+    "answering/question_tasks.py:QuestionTasks._answer": "it is the guard",
+    "answering/question_tasks.py:QuestionTasks.begin": "it is the guard",
     "discord/interactions/handler.py:InteractionHandler.interaction": "it is the guard",
     "discord/interactions/handler.py:InteractionHandler.message": "it is the guard",
-    "discord/interactions/open_questions.py:OpenQuestions.release": "what nobody gives back stays taken",
+    "answering/open_questions.py:OpenQuestions.release": "what nobody gives back stays taken",
 }
 """Functions that are left out, each with its reason."""
 
@@ -105,9 +106,12 @@ WAYS = tuple(
 )
 OTHER_TEXTS = (Way("a longer one", _in_private), Way("another", _in_private), Way("spoken", _mention))
 SAMPLE = {
-    "bot.py:Bot._begin": _ask,
-    "bot.py:Bot._line_up": _ask,
-    "answering/delivery.py:Delivery._open_thread": _in_a_thread,
+    "answering/question_tasks.py:QuestionTasks._begin": _ask,
+    "answering/question_tasks.py:QuestionTasks.enqueue": _ask,
+    "discord/interactions/admission.py:Admission.admit": _ask,
+    "discord/interactions/handler.py:InteractionHandler._ask": _ask,
+    "discord/messages/delivery.py:DiscordDelivery._open_thread": _in_a_thread,
+    "discord/messages/delivery.py:DiscordDelivery.answer": _ask,
     "conversations/ledger.py:Ledger.reserve": _ask,
     "conversations/questions_table.py:insert": _ask,
     "discord/messages/attachments.py:_decoded": _with_a_file,

@@ -31,7 +31,7 @@ NUMBER = re.compile(r"#(\d+)")
 NONE = -1
 """The number of a question that nothing is raised for."""
 
-TASK = "bot.py:Bot._answer"
+TASK = "answering/question_tasks.py:QuestionTasks._answer"
 EVENTS = {
     "discord/interactions/handler.py:InteractionHandler.interaction",
     "discord/interactions/handler.py:InteractionHandler.message",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from discordianai.answering.question_counter import QuestionStatistics
+from discordianai.answering.open_questions import QuestionStatistics
 from discordianai.conversations.accounting import NANO, Spent
 from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowledged
@@ -76,7 +76,7 @@ def well(**changes: object) -> Snapshot:
             resumes=2,
             losses=2,
             unacknowledged={Unacknowledged.LATE: 1},
-            interactions={"question": 2000, "refusal": 10, "withdrawal": 2},
+            interactions={"question": 2000, "refusal": 10, "cancel": 2},
         ),
         discord_pool=Statistics(20, open_connections=1, idle_connections=1, connections_opened=9),
         store=StoreStatistics(

@@ -1,4 +1,4 @@
-"""What has come of an answer so far, and what is said below it in the end."""
+"""What has arrived of an answer so far, and what stands below it in the end."""
 
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -25,7 +25,7 @@ TOO_LATE = f"{DeadlinePassed.sentence} {DeadlinePassed.advice}"
 
 @dataclass(slots=True)
 class ProviderUsage:
-    """What asking one provider has taken; `usage` is its own count, None until it has told."""
+    """What a request to one provider took; `usage` is its own count, None until it says."""
 
     route: Route
     usage: Usage | None = None
@@ -33,7 +33,7 @@ class ProviderUsage:
 
 @dataclass(slots=True)
 class AnswerSoFar:
-    """The events of an answer, added up. `spent` has every provider from which something came."""
+    """The events of an answer, added up. `spent` has every provider that sent something."""
 
     finish_reason: FinishReason | None = None
     has_sources: bool = False
@@ -43,16 +43,16 @@ class AnswerSoFar:
 
     @property
     def text(self) -> str:
-        """All that was said."""
+        """The text so far."""
         return "".join(self.pieces)
 
     @property
     def says_something(self) -> bool:
-        """Whether there is anything to be seen."""
+        """Whether there is anything to read."""
         return any(piece.strip() for piece in self.pieces)
 
     def add(self, event: AnswerEvent) -> None:
-        """Take what came."""
+        """Take the next event."""
         match event:
             case Route():
                 self.route, self.has_sources = event, False
@@ -75,14 +75,14 @@ class AnswerSoFar:
                 assert_never(event)
 
     def _heard(self) -> ProviderUsage:
-        """Something has come from whoever answers now."""
+        """The present provider has sent something."""
         assert self.route is not None  # noqa: S101  # for mypy: every provider is announced by its route
         if not self.spent or self.spent[-1].route is not self.route:
             self.spent.append(ProviderUsage(self.route))
         return self.spent[-1]
 
     def ended(self, question: Question) -> Closing:
-        """Below an answer that came to its end."""
+        """What stands below an answer that is complete."""
         if self.finish_reason is FinishReason.FILTERED and self.route is not None:
             return self._closing(numbered(FILTERED.format(label=self.route.provider.label), question))
         if not self.says_something:
@@ -94,12 +94,12 @@ class AnswerSoFar:
             return self._closing(BROKEN_OFF, unfinished=True)
         return self._closing("")
 
-    def stopped(self) -> Closing:
-        """Below one that somebody wanted no more of."""
+    def cancelled(self) -> Closing:
+        """What stands below an answer that somebody cancelled."""
         return self._closing(STOPPED, unfinished=True)
 
     def failed(self, question: Question, error: ProviderError) -> Closing:
-        """Below one that a provider did not give, or not whole."""
+        """What stands below an answer that a provider did not give, or broke off."""
         if not self.says_something:
             return Closing(note=numbered(error.for_person, question))
         return self._closing(numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)

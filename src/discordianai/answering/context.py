@@ -1,4 +1,4 @@
-"""What a model is shown for a question: instructions, what was said before as far as it fits, and it."""
+"""The part of a conversation that a model sees: instructions, the newest turns that fit, the question."""
 
 import hashlib
 import hmac
@@ -18,17 +18,17 @@ from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
 from discordianai.records import ChatRequest, Person, Place, Provider, Question, Role, Route, Turn, Usage
 
 ANSWER_PART = 0.25
-"""Of a model's context, what is left to the answer where no length is set."""
+"""The part of a model's context that is kept for the answer where no length is set."""
 
 SEVERAL_SPEAK = "Several people take part. Each of their messages begins with the name of who wrote it."
 
 
 @dataclass(frozen=True, slots=True)
 class ContextRules:
-    """At most `max_turns` go along, as far as they fit into `context` and leave room to the answer.
+    """At most `max_turns` are sent, as far as they fit into `context` and leave space for the answer.
 
-    `answer_tokens` is how long an answer may be, for models where that is set; `providers` has the name of
-    the one that each model is of.
+    `answer_tokens` is how long an answer may be, for models where that is set; `providers` names the
+    provider of each model.
     """
 
     instructions: str
@@ -42,8 +42,8 @@ class ContextRules:
         """The name of the one that offers that model."""
         return self.providers.get(model)
 
-    def room(self, model: str) -> int:
-        """Tokens for all that this model is shown."""
+    def input_tokens(self, model: str) -> int:
+        """How many tokens a request to this model may have."""
         context = self.context.of(model)
         return context - self.answer_tokens.get(model, int(context * ANSWER_PART))
 
@@ -78,7 +78,7 @@ class QuestionContext:
         )
         several = SEVERAL_SPEAK if self.key.shared else ""
         instructions = "\n".join(filter(None, (self.rules.instructions, several, self.channel.persona)))
-        left = self.rules.room(model) - self.estimator.estimate(model, (instructions, asked.text))
+        left = self.rules.input_tokens(model) - self.estimator.estimate(model, (instructions, asked.text))
         left -= of_attached(asked)
         turns = fitting(self.history, left, lambda turn: self.estimator.of_turn(model, turn))
         return ChatRequest(
@@ -91,7 +91,7 @@ class QuestionContext:
         )
 
     def fitting_request(self, provider: Provider, usual_model: str) -> ChatRequest:
-        """The same. Raises `TooLong` where the question, with its files, takes more than there is room for.
+        """The same. Raises `TooLong` where the question alone, with its files, does not fit.
 
         What the estimator has learned is left out: a provider that counts what it finds on the web as input
         makes each text seem long.
@@ -99,19 +99,21 @@ class QuestionContext:
         request = self.request(provider, usual_model)
         asked = request.turns[-1]
         tokens = TokenEstimator.of_text(asked.text, 1.0) + of_attached(asked)
-        room = max(self.rules.room(request.model) - TokenEstimator.of_text(request.instructions, 1.0), 0)
-        if tokens > room:
-            raise TooLong(provider, f"about {tokens} tokens, room for {room}", tokens, room)
+        most = max(
+            self.rules.input_tokens(request.model) - TokenEstimator.of_text(request.instructions, 1.0), 0
+        )
+        if tokens > most:
+            raise TooLong(provider, f"about {tokens} tokens, {most} fit", tokens, most)
         return request
 
     def usage(self, route: Route, answer: str) -> Usage:
-        """What asking has taken, where the provider has not told."""
+        """An estimate of what the request took, where the provider does not say."""
         model = route.model
         asked = self.estimator.estimate(model, self.request(route.provider, model).texts)
         return Usage(asked, self.estimator.estimate(model, [answer]) if answer else 0)
 
     def exchange(self, answer: str) -> AnsweredTurn:
-        """What is remembered of it."""
+        """The question and its answer as they are remembered."""
         now = time.time()
         said = self.key.spoken(self.question.person, self.question.remembered or self.question.text)
         turns = (Turn(Role.USER, said, now), Turn(Role.ASSISTANT, answer, now))
@@ -119,7 +121,7 @@ class QuestionContext:
 
 
 class ContextBuilder:
-    """Looks up what was said before."""
+    """Looks up earlier turns, and the settings of the channel."""
 
     def __init__(
         self,
@@ -152,7 +154,7 @@ class ContextBuilder:
         return self._rules.provider_of(model)
 
     async def of(self, question: Question) -> QuestionContext:
-        """What there is at this moment."""
+        """The question in its conversation, as that is now."""
         key = self.key(question)
         history = await self._store.recent(key, self._rules.max_turns)
         channel = self._channels.of(question.place)

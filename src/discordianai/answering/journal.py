@@ -1,57 +1,91 @@
-"""Keeps questions before they are acknowledged: called on the listener's loop, done on trio."""
+"""Keeps questions that outlive this process: stored before they are acknowledged, erased once answered."""
 
-import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import Enum
 
 import structlog
+import trio
 
-from discordianai.answering.question_counter import QuestionCounter
-from discordianai.conversations.pending_questions import Said, TurnId
-from discordianai.conversations.store import Store, StoreError
-from discordianai.discord.gateway.bridge import Stopping, TrioCaller
-from discordianai.discord.interactions.backend import JournalResult
+from discordianai.answering.open_questions import QuestionCounter
+from discordianai.conversations.pending_questions import PendingQuestion, PendingQuestions, Posted
+from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard
 from discordianai.records import Question
 
-PROTECT_WITHIN = 0.5
-"""Seconds that an acknowledgement waits for the store. Discord waits three."""
+TAKE_BACK_WITHIN = 2.0
+"""Seconds to store that a question was left for the next process; the store answers in milliseconds."""
+
+
+class JournalResult(Enum):
+    """Whether a question outlives the process that has accepted it."""
+
+    STORED = "stored"
+    NOT_STORED = "the store did not take it in time"
+    REPLAYED = "this interaction has come before"
 
 
 class Journal:
-    """Made on trio; its methods are awaited on asyncio."""
+    """On the trio thread. A question whose journal fails is answered all the same."""
 
-    def __init__(self, store: Store, caller: TrioCaller, counts: QuestionCounter) -> None:
+    def __init__(self, store: PendingQuestions, counts: QuestionCounter) -> None:
         self._store = store
-        self._caller = caller
         self._counts = counts
         self._log = structlog.get_logger("discordianai.answering.journal")
 
-    async def protect(self, question: Question) -> JournalResult:
-        """Have the question stored, if that is soon done."""
-        try:
-            async with asyncio.timeout(PROTECT_WITHIN):
-                accepted = await self._caller.call(self._store.accept, question)
-        except Exception as error:  # a bug there must not keep the question from being answered
-            if not isinstance(error, TimeoutError | StoreError | Stopping):
-                self._log.exception("a bug kept a question from being stored", question=question.number)
-            self._counts.unprotected()
-            reason = type(error).__name__
-            self._log.warning("a question is not protected", question=question.number, reason=reason)
-            return JournalResult.NONE
-        if accepted:
+    async def accept(self, question: Question) -> JournalResult:
+        """Store a question that is about to be acknowledged. Raises `StoreError`."""
+        if await self._store.accept(question):
             return JournalResult.STORED
         self._counts.replayed()
         return JournalResult.REPLAYED
 
-    async def forget(self, question: Question) -> None:
-        """Discord did not take the acknowledgement, so that there will be no answer."""
-        with Guard(self._log, "a bug kept a question stored"), suppress(StoreError, Stopping):
-            await self._caller.call(self._store.finish, question.address.interaction_id)
+    def missed(self, question: Question, error: Exception) -> JournalResult:
+        """Count a question that could not be stored, or not in time; from any thread."""
+        self._counts.unprotected()
+        reason = type(error).__name__
+        self._log.warning("a question is not protected", question=question.number, reason=reason)
+        return JournalResult.NOT_STORED
 
-    async def recall(self, turn: TurnId) -> Said | None:
-        """What was said in that turn. Raises `LookupError` where that cannot be told in time."""
+    async def note_posted(self, question: Question, posted: Posted, text: str) -> None:
+        """Keep what has been posted of its answer, so that a later process edits that."""
+        async with self._logged(question, "what was posted of an answer is not stored"):
+            await self._store.note_posted(question.address.interaction_id, posted, text)
+
+    async def finish(self, question: Question) -> None:
+        """Erase a question: it is answered, or will never be. Otherwise the next process takes it up."""
+        async with self._logged(question, "the end of a question is not stored"):
+            await self._store.finish(question.address.interaction_id)
+
+    async def unfinished(self) -> tuple[PendingQuestion, ...]:
+        """What former processes have left, oldest first."""
         try:
-            async with asyncio.timeout(PROTECT_WITHIN):
-                return await self._caller.call(self._store.said, turn)
-        except (TimeoutError, StoreError, Stopping) as error:
-            raise LookupError(type(error).__name__) from error
+            return await self._store.unfinished()
+        except StoreError as error:
+            self._log.error("what was left unanswered cannot be read", reason=str(error))
+            return ()
+
+    async def count_start(self, question: Question) -> bool:
+        """This process begins to work on it, too; whether that is stored, and the question still open."""
+        try:
+            return await self._store.count_start(question.address.interaction_id)
+        except StoreError as error:
+            self._log.warning("a question that was left waits for the next start", reason=str(error))
+            return False
+
+    async def take_back_start(self, question: Question) -> None:
+        """The bot is stopping, which is no crash that this question has to answer for."""
+        with (
+            trio.move_on_after(TAKE_BACK_WITHIN, shield=True),
+            Guard(self._log, "a bug kept a start from being taken back", question=question.number),
+            suppress(StoreError),
+        ):
+            if question.protected:
+                await self._store.take_back_start(question.address.interaction_id)
+
+    @asynccontextmanager
+    async def _logged(self, question: Question, event: str) -> AsyncIterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self._log.debug(event, question=question.number, reason=str(error))

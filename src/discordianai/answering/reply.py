@@ -1,4 +1,4 @@
-"""The port through which an answer is shown: the assistant writes, the Discord room shows."""
+"""The port through which an answer is shown: the answer service writes, `discord.messages` shows."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +15,7 @@ class ReplyFailed(Exception):
 class Closing:
     """What comes below an answer. `note` is what the person has to know, `footer` who answered.
 
-    `unfinished` answers can be gone on with; what was not `searched` can be.
+    An `unfinished` answer can be continued; one that was not `searched` for on the web can be.
     """
 
     note: str = ""

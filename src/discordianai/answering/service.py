@@ -1,4 +1,4 @@
-"""Answers one question: its turn -> what was said before -> ask -> stream -> remember -> show the end."""
+"""Answers one question: waits for its turn, reads the conversation, asks, streams, stores, shows the end."""
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager
@@ -44,16 +44,17 @@ class AnswerOptions:
 
 @dataclass(frozen=True, slots=True)
 class QuestionTicket:
-    """What a question has from the moment it came: its places in two lines, and its end on trio's clock."""
+    """What a question has from the moment it came: its places in two queues, and its end on trio's clock."""
 
-    tickets: tuple[Ticket, Ticket]
+    person: Ticket
+    conversation: Ticket
     deadline: float
 
     def close(self) -> None:
-        """It is answered, or will not be; only the first call counts."""
+        """Leave both queues; only the first call counts."""
         with ExitStack() as places:
-            for spot in self.tickets:
-                places.callback(spot.leave)
+            places.callback(self.person.leave)
+            places.callback(self.conversation.leave)
 
 
 class AnswerService:
@@ -77,22 +78,20 @@ class AnswerService:
         self._running: dict[int, trio.CancelScope] = {}
 
     def enqueue(self, question: Question) -> QuestionTicket:
-        """Take this question's places, in the order of the calls; for `answer`."""
+        """Take this question's places in its queues, in the order of the calls; for `answer`."""
         return QuestionTicket(
-            tickets=(
-                self._people.enqueue(question.person.id),
-                self._conversations.enqueue(self._contexts.key(question)),
-            ),
+            person=self._people.enqueue(question.person.id),
+            conversation=self._conversations.enqueue(self._contexts.key(question)),
             deadline=trio.current_time() + self._options.deadline_seconds,
         )
 
     def reconfigure(self, options: AnswerOptions) -> None:
-        """Answer by these from now on."""
+        """Use these options for the questions that come from now on."""
         self._options = options
         self._people.reconfigure(options.in_flight)
 
-    def stop(self, interaction_id: int) -> bool:
-        """Withdraw the question of that interaction, if it is here and not yet answered."""
+    def cancel(self, interaction_id: int) -> bool:
+        """Cancel the answer to that interaction; whether there was one that had not ended."""
         scope = self._running.get(interaction_id)
         if scope is not None:
             scope.cancel()
@@ -147,22 +146,22 @@ class AnswerService:
         answer: AnswerSoFar,
         reserved: AsyncExitStack,
     ) -> tuple[QuestionContext | None, Closing]:
-        """Ask and show; in what it was asked, if it was, and what is to stand below. Raises `_NotInTime`."""
+        """Ask and show; the context, if it came to that, and what is to stand below. Raises `_NotInTime`."""
         context: QuestionContext | None = None
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
-            with self._stoppable(question) as scope:
+            with self._cancellable(question) as scope:
                 await _wait_for_turn(ticket, reply)
                 context = await self._contexts.of(question)
                 await self._ask(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("the provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
-        return context, answer.stopped() if scope.cancelled_caught else answer.ended(question)
+        return context, answer.cancelled() if scope.cancelled_caught else answer.ended(question)
 
     @contextmanager
-    def _stoppable(self, question: Question) -> Iterator[trio.CancelScope]:
-        """What runs inside ends when the question is withdrawn."""
+    def _cancellable(self, question: Question) -> Iterator[trio.CancelScope]:
+        """What runs inside ends when the answer is cancelled."""
         interaction_id = question.address.interaction_id
         with trio.CancelScope() as scope:
             self._running[interaction_id] = scope
@@ -231,7 +230,7 @@ class AnswerService:
             return None
 
     def _charges(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
-        """What each provider that was asked is owed, by its own count or else by ours."""
+        """What each provider that was asked charges, by its own count or else by ours."""
         person_id, guild_id = context.question.person.id, context.question.place.guild_id
         charges = []
         for spending in answer.spent:
@@ -242,7 +241,7 @@ class AnswerService:
         return tuple(charges)
 
     async def _done(self, question: Question, log: FilteringBoundLogger) -> None:
-        """All is shown, or never will be: no later process has to take it up."""
+        """All is shown, or never will be: no later process takes it up."""
         try:
             await self._pending.finish(question.address.interaction_id)
         except StoreError as error:
@@ -256,17 +255,17 @@ class _NotInTime(Exception):
 async def _wait_for_turn(ticket: QuestionTicket, reply: Reply) -> None:
     """Raises `_NotInTime`."""
     patience = min(trio.current_time() + PATIENCE, ticket.deadline)
-    for spot in ticket.tickets:
-        if await _let_in(spot, patience):
+    for place in (ticket.person, ticket.conversation):
+        if await _admitted(place, patience):
             continue
         reply.say(EARLIER_FIRST)
-        if not await _let_in(spot, ticket.deadline):
+        if not await _admitted(place, ticket.deadline):
             raise _NotInTime
 
 
-async def _let_in(spot: Ticket, until: float) -> bool:
+async def _admitted(place: Ticket, until: float) -> bool:
     with trio.move_on_at(until):
-        await spot.admitted.wait()
+        await place.admitted.wait()
         return True
     return False
 

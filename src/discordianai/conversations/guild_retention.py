@@ -7,7 +7,6 @@ import trio
 
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.store import Store, StoreError
-from discordianai.discord.interactions.backend import CurrentGuilds
 from discordianai.guard import Guard
 
 LOOK_EVERY = 3600.0
@@ -25,40 +24,40 @@ class GuildRetention:
         self._channels = channels
         self._grace = grace_days * DAY
         self._log = structlog.get_logger("discordianai.conversations.guild_retention")
-        self._news, self._heard = trio.open_memory_channel[CurrentGuilds](100)
+        self._news, self._heard = trio.open_memory_channel[frozenset[int]](100)
 
-    def hear(self, servers: CurrentGuilds) -> None:
-        """The gateway has told of the bot's servers."""
+    def note(self, guild_ids: frozenset[int]) -> None:
+        """These are all the servers that the bot is in now."""
         try:
-            self._news.send_nowait(servers)
+            self._news.send_nowait(guild_ids)
         except trio.WouldBlock:
-            self._log.debug("news of servers are passed over: the next ones have it all")
+            self._log.debug("a list of servers is skipped: the next one is as complete")
 
     async def run(self) -> None:
         """Until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._drop_left_ones)
-            guard = Guard(self._log, "a bug in what came of the bot's servers")
-            async for servers in self._heard:
+            guard = Guard(self._log, "a bug in noting the bot's servers")
+            async for guild_ids in self._heard:
                 with guard:
-                    await self._take_in(servers)
+                    await self._store_news(guild_ids)
 
-    async def _take_in(self, servers: CurrentGuilds) -> None:
+    async def _store_news(self, guild_ids: frozenset[int]) -> None:
         try:
-            if await self._learn(servers):
+            if await self._learn(guild_ids):
                 await self._drop_left()  # where there is no grace, nobody waits for the next look
         except StoreError as error:
-            self._log.warning("what came of the bot's servers is not stored", reason=str(error))
+            self._log.warning("the list of the bot's servers is not stored", reason=str(error))
 
-    async def _learn(self, servers: CurrentGuilds) -> bool:
-        """Note it; whether a server was left."""
+    async def _learn(self, guild_ids: frozenset[int]) -> bool:
+        """Store it; whether a server was left."""
         known = await self._store.present()
-        for guild_id in servers.ids - known:
+        for guild_id in guild_ids - known:
             await self._store.joined(guild_id)
-        for guild_id in known - servers.ids:
+        for guild_id in known - guild_ids:
             await self._store.left(guild_id)
             self._log.info("the bot is no more in a server", grace_days=self._grace / DAY)
-        return bool(known - servers.ids)
+        return bool(known - guild_ids)
 
     async def _drop_left_ones(self) -> None:
         guard = Guard(self._log, "a bug in forgetting a server that was left")

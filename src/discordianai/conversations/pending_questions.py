@@ -4,14 +4,14 @@ A question passes three commits: `accept` before Discord is told that it was tak
 its turns and its cost, before the last edit; `finish` after it. A crash leaves it in `unfinished`, which says
 how far it came:
 
-* no `text`, no parts: ask again, and edit the original message;
-* some `text`, some parts: ask again, and edit the original message and the parts in order;
+* no `text`: ask again, and edit the messages that are `posted` already, in order;
+* some `text`: the same; that much of an answer has been shown;
 * `complete`: show `text` again, in the same way; no provider is asked.
 
-An edit is idempotent, a part is noted before the next one is sent, and `answered` remembers nothing twice: at
-worst one part appears twice. Each process counts its start before it begins, so that a question that ends
-processes does not do so for ever. Where `address.acknowledged_at` is too long ago, the caller answers in the
-channel, and finishes.
+An edit is idempotent, a message is noted before the next one is sent, and `answered` remembers nothing twice:
+at worst one message appears twice. Each process counts its start before it begins, so that a question that
+ends processes does not do so for ever. Where `address.acknowledged_at` is too long ago, the caller answers in
+the channel, and finishes.
 """
 
 from dataclasses import dataclass, field
@@ -63,16 +63,32 @@ class FinishedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """What Discord has of an answer already, by its ids.
+
+    `thread_id` is the thread that was opened for it. `original_id` is its first message, where the bot has
+    written that itself: the first message of an interaction has no id here. `further_ids` are the messages
+    after the first one, in order.
+    """
+
+    thread_id: int | None = None
+    original_id: int | None = None
+    further_ids: tuple[int, ...] = ()
+
+
+NOTHING_POSTED = Posted()
+
+
+@dataclass(frozen=True, slots=True)
 class PendingQuestion:
     """A question that a former process left.
 
-    Its `question.number` is 0: the new process numbers it. `message_ids` are the further messages in order,
-    without the original one. `text` is the answer so far, or all of it where it is `complete`. `starts`
-    counts the processes that began to work on it and were not stopped in good order.
+    Its `question.number` is 0: the new process numbers it. `text` is the answer so far, or all of it where
+    it is `complete`. `starts` counts the processes that began to work on it and did not stop in good order.
     """
 
     question: Question = field(repr=False)
-    message_ids: tuple[int, ...] = ()
+    posted: Posted = NOTHING_POSTED
     text: str = field(default="", repr=False)
     complete: bool = False
     starts: int = 1
@@ -88,8 +104,8 @@ class PendingQuestions(Protocol):
         unprotected (a cancelled one will usually be written a little later), and goes on all the same.
         """
 
-    async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
-        """A further message was sent; `text` is the answer as far as all messages show it."""
+    async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
+        """Replace what was noted of the answer's messages; `text` is the answer as far as they show it."""
 
     async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """Remember the exchange and its cost in one transaction, once for an interaction.

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from discordianai.conversations.pending_questions import PendingQuestion
+from discordianai.conversations.pending_questions import PendingQuestion, Posted
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.surrogates import well_formed
 
@@ -67,13 +67,30 @@ def _more(question: Question) -> str:
     return json.dumps({key: value for key, value in rest.items() if value})
 
 
-def add_part(connection: sqlite3.Connection, interaction_id: int, message_id: int, text: str) -> None:
-    """A further message of the answer."""
+def note_posted(connection: sqlite3.Connection, interaction_id: int, posted: Posted, text: str) -> None:
+    """Keep which messages the answer has."""
     connection.execute(
-        "UPDATE questions SET message_ids = ltrim(message_ids || ' ' || ?), text = ?"
-        " WHERE interaction_id = ? AND state = ?",
-        (str(message_id), well_formed(text), interaction_id, ACCEPTED),
+        "UPDATE questions SET message_ids = ?, text = ? WHERE interaction_id = ? AND state = ?",
+        (_ids_of(posted), well_formed(text), interaction_id, ACCEPTED),
     )
+
+
+def _ids_of(posted: Posted) -> str:
+    """Thread, original and further messages; 0 stands for a thread or an original that there is not."""
+    ids = [posted.thread_id or 0, posted.original_id or 0, *posted.further_ids]
+    while ids and not ids[-1]:
+        ids.pop()
+    return " ".join(map(str, ids))
+
+
+def _posted(message_ids: str, *, in_thread: bool, in_channel: bool) -> Posted:
+    """The reverse. Older versions left a thread out where none was wanted, and an original where the answer
+    belonged to an interaction; no id of theirs is 0."""
+    ids = [int(each) for each in message_ids.split()]
+    if not in_thread and ids and ids[0]:
+        ids = [0, *ids] if in_channel else [0, 0, *ids]
+    thread_id, original_id, *further_ids = (*ids, 0, 0)[: max(len(ids), 2)]
+    return Posted(thread_id or None, original_id or None, tuple(further_ids))
 
 
 def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str, now: float) -> int:
@@ -212,4 +229,5 @@ def _unfinished(
         attachments=tuple(Attachment(*fields) for fields in rest.get("attachments", ())),
         in_thread=rest.get("in_thread", False),
     )
-    return PendingQuestion(question, tuple(map(int, message_ids.split())), text, state == ANSWERED, starts)
+    posted = _posted(message_ids, in_thread=question.in_thread, in_channel=address.message_id is not None)
+    return PendingQuestion(question, posted, text, state == ANSWERED, starts)

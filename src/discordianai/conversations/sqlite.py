@@ -31,6 +31,7 @@ from discordianai.conversations.pending_questions import (
     AnsweredTurn,
     FinishedAnswer,
     PendingQuestion,
+    Posted,
     Said,
     TurnId,
 )
@@ -205,11 +206,11 @@ class SqliteStore:
         accepted: bool = await self._database.write(change)
         return accepted
 
-    async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
-        """See `PendingQuestions.note_part`."""
+    async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
+        """See `PendingQuestions.note_posted`."""
 
         def call(connection: Connection) -> None:
-            questions_table.add_part(connection, interaction_id, message_id, text)
+            questions_table.note_posted(connection, interaction_id, posted, text)
 
         await self._database.write(PendingWrite(call, size=4 * len(text)))
 

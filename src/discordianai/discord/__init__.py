@@ -1,1 +1,1 @@
-"""The front door: what people do in Discord comes in here, and answers go out."""
+"""Discord: what people do there comes in here, and answers go out."""

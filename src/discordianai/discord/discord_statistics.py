@@ -1,4 +1,4 @@
-"""What the front door tells about itself. Counted on the listener's thread, read on any."""
+"""What the connection to Discord tells about itself. Counted on the listener's thread, read on any."""
 
 import asyncio
 import threading

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import time
 
-from discordianai.answering.question_counter import QuestionCounter
+from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.sqlite import SqliteStore
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from discordianai.answering.question_counter import QuestionStatistics
+from discordianai.answering.open_questions import QuestionStatistics
 from discordianai.conversations.accounting import Spent
 from discordianai.conversations.store import Health
 from discordianai.conversations.store_statistics import StoreStatistics

@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 import trio
 
 from discordianai.discord.gateway import bridge
-from discordianai.discord.gateway.bridge import Stopping, TrioCaller, run_asyncio
+from discordianai.discord.gateway.bridge import EntryQueue, Stopping, TrioCaller, run_asyncio
 
 
 async def test_the_result_comes_back_from_another_thread() -> None:
@@ -125,3 +126,40 @@ async def test_calls_to_a_trio_that_stops_end() -> None:
             await trio.to_thread.run_sync(stop.wait, 5)
             inner.cancel_scope.cancel()
     assert [type(result) for result in results] == [Stopping, Stopping]
+
+
+def test_a_burst_wakes_the_loop_once_and_keeps_its_order() -> None:
+    woken: list[Callable[[], None]] = []
+    seen: list[int] = []
+    queue = EntryQueue(woken.append)
+    for number in range(5):
+        queue.post(lambda number=number: seen.append(number))  # type: ignore[misc]  # a default binds it
+    assert len(woken) == 1
+    woken[0]()
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_what_is_posted_while_the_queue_runs_is_called_too() -> None:
+    woken: list[Callable[[], None]] = []
+    seen: list[str] = []
+    queue = EntryQueue(woken.append)
+    queue.post(lambda: queue.post(lambda: seen.append("later")))
+    while woken:
+        woken.pop()()
+    assert seen == ["later"]
+
+
+async def test_nothing_is_lost_between_threads() -> None:
+    seen: list[int] = []
+    queue = EntryQueue(trio.lowlevel.current_trio_token().run_sync_soon)
+
+    def post() -> None:
+        for _ in range(2000):
+            queue.post(lambda: seen.append(1))
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    with trio.fail_after(30):
+        while len(seen) < 8000:  # noqa: ASYNC110  # what arrives tells nobody
+            await trio.sleep(0.01)

@@ -8,6 +8,7 @@ import pytest
 import trio
 from pydantic import SecretStr
 
+from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import Said, TurnId
 from discordianai.discord.commands import history
@@ -27,13 +28,16 @@ from discordianai.discord.interactions.access import NOT_YOURS
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.interaction import (
     AutocompleteInteraction,
+    EventOrigin,
+    Interaction,
     MessageCommandInteraction,
     ModalInteraction,
 )
 from discordianai.discord.interactions.message_event import IncomingMessage
-from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.discord.interactions.outcomes import (
+    AskQuestion,
     CancelAnswer,
+    InteractionOutcome,
     OpenModal,
     Refuse,
     Regenerate,
@@ -59,6 +63,31 @@ class Clock:
         return self.now
 
 
+class Way:
+    """What a router and an admission make of an event, one after the other."""
+
+    def __init__(self, router: InteractionRouter, taking: Admission) -> None:
+        self._router = router
+        self._taking = taking
+
+    def route(self, interaction: Interaction) -> Question | InteractionOutcome:
+        return self._admitted(interaction.origin, self._router.route(interaction))
+
+    def route_message(self, said: IncomingMessage, bot_id: int) -> Question | InteractionOutcome | None:
+        outcome = self._router.route_message(said, bot_id)
+        return outcome and self._admitted(said.origin, outcome)
+
+    def regenerate(self, wanted: Regenerate, said: Said | None) -> Question | InteractionOutcome:
+        return self._admitted(wanted.press.origin, self._router.regenerate(wanted, said))
+
+    def _admitted(self, where: EventOrigin, outcome: InteractionOutcome) -> Question | InteractionOutcome:
+        if isinstance(outcome, AskQuestion):
+            return self._taking.admit(outcome.origin, outcome.draft)
+        if isinstance(outcome, RunCommand):
+            return self._taking.count_command(where) or outcome
+        return outcome
+
+
 async def make_router(
     capacity: int = 100,
     clock: Clock | None = None,
@@ -70,12 +99,13 @@ async def make_router(
     discord: DiscordSettings | None = None,
     guild_cache: GuildCache | None = None,
     commands: Sequence[Command] = COMMANDS,
-) -> tuple[InteractionRouter, OpenQuestions]:
+) -> tuple[Way, OpenQuestions]:
     open_questions = OpenQuestions(capacity, each, trio.lowlevel.current_trio_token())
     made = settings(discord, limits, perplexity=perplexity, searching=searching)
     taking = Admission(made, open_questions, count(1), clock or Clock())
     offered = OfferedCommands(commands, offer(made))
-    return InteractionRouter(made, offered, taking, guild_cache or GuildCache()), open_questions
+    router = InteractionRouter(made, offered, guild_cache or GuildCache())
+    return Way(router, taking), open_questions
 
 
 async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None:
@@ -152,7 +182,7 @@ async def test_who_has_a_full_line_of_their_own_is_told_and_it_counts_as_no_ques
     for _ in range(5):
         assert isinstance(router.route(command()), Question)
     for _ in range(10):
-        assert router.route(command()) == Refuse(admission.OWN_LINE_FULL.format(most=5))
+        assert router.route(command()) == Refuse(admission.PERSON_FULL.format(most=5))
     assert isinstance(router.route(command(person=Person(11, "Bob"))), Question)
     open_questions.release(ANN.id)
     assert isinstance(router.route(command()), Question)
@@ -181,7 +211,7 @@ BOB = Person(11, "Bob")
 STOP, GO_ON = Button(Action.STOP, ANN.id, "77").custom_id, Button(Action.GO_ON, ANN.id).custom_id
 
 
-async def test_stop_withdraws_the_question_it_stands_under() -> None:
+async def test_stop_cancels_the_answer_that_it_stands_under() -> None:
     router, open_questions = await make_router()
     stopped = router.route(press(STOP))
     assert isinstance(stopped, CancelAnswer)
@@ -195,7 +225,7 @@ async def test_going_on_is_a_question_of_who_asked_and_as_private_as_the_answer(
     assert isinstance(question, Question)
     assert question.person == ANN
     assert question.address.private
-    assert router.route(press(GO_ON)) == Refuse(admission.OWN_LINE_FULL.format(most=5))
+    assert router.route(press(GO_ON)) == Refuse(admission.PERSON_FULL.format(most=5))
     open_questions.release(ANN.id)
 
 
@@ -375,7 +405,7 @@ async def test_models_are_suggested_while_one_types() -> None:
     models = OpenAISettings(api_key=SecretStr("key"), more_models=("gpt-5", "o9"))
     made = settings().model_copy(update={"providers": ProvidersSettings(openai=models)})
     taking = Admission(made, (await make_router())[1], count(1))
-    router = InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), taking, GuildCache())
+    router = Way(InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), GuildCache()), taking)
     assert router.route(AutocompleteInteraction(origin(), "ask", "model", "5")) == SuggestChoices(("gpt-5",))
     assert router.route(AutocompleteInteraction(origin(), "ask", "other", "5")) == SuggestChoices(())
     question = router.route(command({"prompt": "why?", "model": "o9"}))

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import Body, MessagesBusy, MessagesClosed, MessagesExpired
-from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, ReplyOptions, open_reply
+from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, EditPace, ReplyOptions, open_reply
 from discordianai.discord.rendering.splitting import split
 from discordianai.records import Citation
 from tests.discord.builders import question
@@ -221,12 +220,12 @@ async def test_each_further_message_is_noted_before_the_next_is_sent(
     messages, noted = FakeMessages(0.1), list[tuple[int, str]]()
     written = " ".join(f"word{number}" for number in range(1500))
 
-    async def note_part(message_id: int, text: str) -> None:
+    async def note_further(message_id: int, text: str) -> None:
         await trio.sleep(0.5)
         noted.append((message_id, text))
         assert list(messages.contents) == [None, *(known for known, _ in noted)]
 
-    async with open_reply(messages, question(), options(note_part=note_part)) as reply:
+    async with open_reply(messages, question(), options(note_further=note_further)) as reply:
         reply.write(written)
         await end(reply)
     assert len(noted) > 3
@@ -238,12 +237,12 @@ async def test_a_message_that_was_sent_is_noted_even_if_the_answer_is_cancelled(
 ) -> None:
     messages, noted = FakeMessages(), list[int]()
 
-    async def note_part(message_id: int, text: str) -> None:
+    async def note_further(message_id: int, text: str) -> None:
         await trio.sleep(0.5)
         noted.append(message_id)
 
     with trio.move_on_after(1.2):  # the first message is full, the second has just been sent
-        async with open_reply(messages, question(), options(note_part=note_part)) as reply:
+        async with open_reply(messages, question(), options(note_further=note_further)) as reply:
             reply.write("word " * 900)
             await trio.sleep(60)
     assert noted == [known for known in messages.contents if known is not None]
@@ -257,10 +256,10 @@ async def test_an_answer_that_was_left_is_shown_in_the_messages_that_are_there(
     left = (71, 72, 73)
     messages.contents = {None: "half", 71: "an", 72: "old", 73: "answer"}
 
-    async def note_part(message_id: int, text: str) -> None:
+    async def note_further(message_id: int, text: str) -> None:
         noted.append(message_id)
 
-    async with open_reply(messages, question(), options(note_part=note_part, left=left)) as reply:
+    async with open_reply(messages, question(), options(note_further=note_further, left=left)) as reply:
         for number in range(words):
             reply.write(f"word{number} ")
             await trio.sleep(0.01)

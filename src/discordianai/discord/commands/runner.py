@@ -1,5 +1,6 @@
 """Runs the handlers of commands. The reply comes for the person's eyes only."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -8,12 +9,12 @@ from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply
 from discordianai.discord.commands.services import Services
 from discordianai.discord.interactions.interaction import EPHEMERAL
-from discordianai.discord.interactions.outcomes import FAILED, RunCommand
+from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.port import Body, MessageError, MessageRefused
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.rest import DiscordApi
-from discordianai.discord.messages.webhook import InteractionWebhook
 from discordianai.discord.rendering.splitting import cut
 from discordianai.guard import Guard
 
@@ -37,6 +38,13 @@ class CommandRunner:
         if guard.failed:
             with guard:
                 await failure_notice.say(self._discord, wanted.address, FAILED)
+
+    async def refuse(self, refused: RefuseMessage) -> None:
+        """Reply to a message with the reason why it is not answered, if Discord takes that."""
+        origin = refused.origin
+        channel = ChannelMessages(self._discord, origin.place.channel_id, reply_to=origin.interaction_id)
+        with suppress(MessageError):  # a courtesy
+            await channel.edit(None, {"content": refused.reason, "allowed_mentions": {"parse": []}})
 
     async def _run(self, wanted: RunCommand) -> None:
         log = self._log.bind(command=wanted.name)

@@ -1,4 +1,4 @@
-"""The asyncio side of the front door: one run of the library, connected to the gateway.
+"""The asyncio side of the gateway: one run of the library, connected to the gateway.
 
 It takes the library's gateway and REST client, and reads what people do itself: the library's own command
 framework is deaf until its start-up is done, calls Discord before a command in a direct message runs, and
@@ -25,7 +25,8 @@ from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
-from discordianai.discord.interactions.backend import Backend, CurrentGuilds
+from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, InteractionHandler
 from discordianai.discord.interactions.payload import snowflake
 from discordianai.discord.interactions.router import InteractionRouter
@@ -35,7 +36,7 @@ from discordianai.settings import DiscordSettings, Settings
 
 PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
-"""Events from which the atlas learns."""
+"""Events from which the guild cache learns."""
 
 REFUSALS = {
     4004: WRONG_TOKEN,
@@ -56,6 +57,7 @@ class Listener:
         settings: Settings,
         commands: OfferedCommands,
         router: InteractionRouter,
+        admission: Admission,
         guild_cache: GuildCache,
         backend: Backend,
         figures: DiscordCounter,
@@ -66,13 +68,13 @@ class Listener:
         self._limits = limits
         self._commands = commands
         self._guild_cache = guild_cache
-        self._trio = backend
+        self._backend = backend
         self._figures = figures
         self._log = structlog.get_logger("discordianai.discord.gateway.listener")
         self._started = time.monotonic()
         self._client = self._make_client()
         self._session = self._make_session(starts)
-        self._handler = InteractionHandler(self._client.http, router, backend, figures)
+        self._handler = InteractionHandler(self._client.http, router, admission, backend, figures)
         self._receiving: set[asyncio.Task[None]] = set()
         self._bot_id = 0
         self._session_socket: object = None
@@ -160,7 +162,7 @@ class Listener:
         seconds = round(time.monotonic() - self._started, 3)
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
         self._guild_cache.hear("READY", event.data)
-        self._trio.hand_over(CurrentGuilds(frozenset(self._guild_cache.guild_ids)))
+        self._backend.note_guilds(frozenset(self._guild_cache.guild_ids))
 
     async def _on_resume(self, _event: Resume) -> None:
         self._remember_connection()
@@ -189,7 +191,7 @@ class Listener:
             if name == "CHANNEL_UPDATE":  # its permissions may be others now
                 self._limits.forget_refusals(snowflake(event.data, "id"))
         if self._guild_cache.guild_ids != known:
-            self._trio.hand_over(CurrentGuilds(frozenset(self._guild_cache.guild_ids)))
+            self._backend.note_guilds(frozenset(self._guild_cache.guild_ids))
 
 
 def _intents(settings: DiscordSettings) -> Intents:

@@ -78,7 +78,7 @@ class StartLimit:
 class SessionStarts:
     """Paces and counts what begins a session; outlives the listeners.
 
-    While a listener runs, its thread alone uses this, and otherwise the front door's.
+    While a listener runs, its thread alone uses this, and otherwise the supervisor's.
     """
 
     def __init__(

@@ -1,13 +1,19 @@
 """Keeps a listener running: begins a session, and the next one when it is over, ever more slowly."""
 
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
+from discordianai.answering.open_questions import OpenQuestions
+from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.bridge import run_asyncio
+from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.gateway.session_limit import (
     RESERVE,
     GatewayUnavailable,
@@ -15,9 +21,82 @@ from discordianai.discord.gateway.session_limit import (
     SessionEnded,
     SessionStarts,
     StartLimit,
+    ask_discord,
 )
+from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.backend import Backend
+from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.settings import Settings
+
+if TYPE_CHECKING:
+    from discordianai.discord.gateway.listener import Listener
 
 USED_UP = f"the day's identifies are used up, but for the last {RESERVE}, which are kept"
+
+
+class GatewaySupervisor:
+    """Runs one listener after the other. What decides about events outlives them: the limits, the servers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        commands: OfferedCommands,
+        open_questions: OpenQuestions,
+        numbers: Iterator[int],
+        api: DiscordApi,
+        figures: DiscordCounter,
+    ) -> None:
+        self._settings = settings
+        self._commands = commands
+        self._open_questions = open_questions
+        self._api = api
+        self._figures = figures
+        self._guild_cache = GuildCache()
+        self._router = InteractionRouter(settings, commands, self._guild_cache)
+        self._admission = Admission(settings, open_questions, numbers)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Decide by these settings from now on, as far as they can change while the bot runs."""
+        self._open_questions.reconfigure(settings.rate_limits.user.most_open)
+        self._router.reconfigure(settings)
+        self._admission.reconfigure(settings)
+
+    async def run(self, backend: Backend) -> None:
+        """Give `backend` what people want, until cancelled. Raises `ListenerRefused`."""
+        starts = SessionStarts()
+
+        async def listen() -> None:
+            # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
+            listener = _listener()(
+                self._settings,
+                self._commands,
+                self._router,
+                self._admission,
+                self._guild_cache,
+                backend,
+                self._figures,
+                starts,
+                self._api.limits,
+            )
+            await listener.run()
+
+        await keep_listening(listen, partial(ask_discord, self._api), starts, self._figures)
+
+
+@cache
+def _listener() -> "type[Listener]":
+    """The listener's class, imported at the first call."""
+    gc.disable()  # while everything is new there is nothing to collect: a sixth of the import's time
+    try:
+        from discordianai.discord.gateway.listener import Listener
+    finally:
+        gc.enable()
+    # What the imports made lives as long as the bot. The collector would look at all of it again and again,
+    # for 0.1 s each time, in which nobody is acknowledged. Only once: what the runs leave behind is no part
+    # of that, and is to be collected.
+    gc.freeze()
+    return Listener
 
 
 @dataclass(slots=True)

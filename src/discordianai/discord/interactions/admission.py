@@ -1,11 +1,11 @@
-"""Makes questions, within what each person and each server may ask, and what is open already."""
+"""Admission control: makes a question of a draft, within the limits of the person, the server and the bot."""
 
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.interactions.interaction import EventOrigin
-from discordianai.discord.interactions.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.dispatch.rate_window import RateWindow
@@ -23,7 +23,7 @@ BUSY = "I have too many questions open right now. Please try again in a minute."
 NOT_SET_UP = "That provider is not set up on this bot. `/ask` offers those that are."
 NO_SEARCH = "This bot cannot search the web. Its operator has to put that right."
 STOPPING = "I am being restarted. Please ask again in a minute."
-OWN_LINE_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
+PERSON_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
 
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 """Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
@@ -55,8 +55,8 @@ class Admission:
         self._person_window.reconfigure(person.questions, person.per_seconds)
         self._server_window.reconfigure(server.questions, server.per_seconds)
 
-    def take(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
-        """A question that is taken has been admitted: it must be released."""
+    def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
+        """The question, which is open from now on and must be given back; or why there is none."""
         person = draft.person or origin.person
         if reason := self._malformed(draft) or self._unavailable(draft) or self._too_many(origin):
             return Refuse(reason)
@@ -127,13 +127,13 @@ class Admission:
             self._server_window.take(origin.place.guild_id, now)
 
     def _words(self, denial: AdmissionDenied) -> str:
-        if denial is AdmissionDenied.OWN_LINE_FULL:
-            return OWN_LINE_FULL.format(most=self._most_open)
+        if denial is AdmissionDenied.PERSON_FULL:
+            return PERSON_FULL.format(most=self._most_open)
         return STOPPING if denial is AdmissionDenied.STOPPING else BUSY
 
 
 def address_of(origin: EventOrigin, *, private: bool, message_id: int | None = None) -> ReplyAddress:
-    """Where the answer to this goes; from this moment on, as far as Discord's time is concerned."""
+    """Where the answer to this goes. Discord's 15 minutes count from now."""
     return ReplyAddress(
         application_id=origin.application_id,
         interaction_id=origin.interaction_id,

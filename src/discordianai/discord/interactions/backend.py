@@ -1,46 +1,168 @@
-"""What the listener, on its own thread, needs of the trio thread."""
+"""What the listener, on its own thread, needs of the trio thread; and how it reaches it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import Enum
+from contextlib import suppress
+from typing import Protocol, TypeVar
 
+import structlog
+import trio
+
+from discordianai.answering.journal import Journal, JournalResult
+from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.store import ConversationStore, StoreError
+from discordianai.discord.commands.runner import CommandRunner
+from discordianai.discord.gateway.bridge import Stopping, TrioCaller
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
+from discordianai.guard import Guard
 from discordianai.records import Question
 
+JOURNAL_WITHIN = 0.5
+"""Seconds that an acknowledgement waits for the store. Discord waits three."""
 
-@dataclass(frozen=True, slots=True)
-class CurrentGuilds:
-    """The servers that the bot is in now."""
+CANCEL_WITHIN = 1.0
+"""Seconds that the acknowledgement of a Stop waits to learn what it did."""
 
-    ids: frozenset[int]
+MOST_OTHER_WORK = 200
+"""Commands and refusals that are under way at once; what comes beyond that is not done."""
 
-
-Accepted = Question | RunCommand | RefuseMessage | CurrentGuilds
-
-
-class JournalResult(Enum):
-    """Whether a question outlives the process that has accepted it."""
-
-    STORED = "stored"
-    NONE = "the store did not take it in time"
-    REPLAYED = "this interaction has come before"
+Work = TypeVar("Work", RunCommand, RefuseMessage)
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """Each of these may be used on the listener's thread; the awaitable ones on its asyncio loop.
+class Backend(Protocol):
+    """Used on the listener's thread; what is awaited, on its asyncio loop.
 
-    `announce` takes a question's place in its lines, in the order of the calls; then `protect` has it stored,
-    `forget` undoes that, and `hand_over` gives it on to be answered, or `release` says that it will not be.
-    `cancel_answer` stops the answer to an interaction, and tells whether there was one to stop.
-    `recall` looks up what was said in a turn, and raises `LookupError` where that cannot be told now.
+    A question that was admitted comes to `enqueue`, then to `journal`, and in the end either to `hand_over`
+    or to `give_up`.
     """
 
-    announce: Callable[[Question], object]
-    protect: Callable[[Question], Awaitable[JournalResult]]
-    forget: Callable[[Question], Awaitable[None]]
-    cancel_answer: Callable[[int], Awaitable[bool]]
-    recall: Callable[[TurnId], Awaitable[Said | None]]
-    hand_over: Callable[[Accepted], object]
-    release: Callable[[Question], object]
+    def enqueue(self, question: Question) -> None:
+        """Take the question's place: the order of these calls is the order of the answers."""
+
+    async def journal(self, question: Question) -> JournalResult:
+        """Have the question stored, if that is soon done. Raises nothing."""
+
+    def hand_over(self, question: Question) -> None:
+        """It is acknowledged: answer it."""
+
+    def give_up(self, question: Question, *, forget: bool) -> None:
+        """It will not be answered. With `forget` no later process answers it, either."""
+
+    async def cancel(self, interaction_id: int) -> bool:
+        """Cancel the answer to an interaction; False where there is none that had not ended."""
+
+    async def recall(self, turn: TurnId) -> Said | None:
+        """What was said in that turn. Raises `LookupError` where that cannot be told in time."""
+
+    def run(self, command: RunCommand) -> None:
+        """Run a command that is acknowledged."""
+
+    def refuse(self, refused: RefuseMessage) -> None:
+        """Tell somebody in their channel why their message is not answered."""
+
+    def note_guilds(self, guild_ids: frozenset[int]) -> None:
+        """These are all the servers that the bot is in now. The first call says that the bot hears."""
+
+
+class TrioBackend:
+    """The backend across the bridge. Made on trio; answers run in `answers`, all else in `nursery`."""
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        answers: trio.Nursery,
+        tasks: QuestionTasks,
+        journal: Journal,
+        store: ConversationStore,
+        runner: CommandRunner,
+        on_guilds: Callable[[frozenset[int]], object],
+    ) -> None:
+        self._trio = TrioCaller(nursery)
+        self._nursery = nursery
+        self._answers = answers
+        self._tasks = tasks
+        self._journal = journal
+        self._store = store
+        self._runner = runner
+        self._on_guilds = on_guilds
+        self._other_work = 0
+        self._log = structlog.get_logger("discordianai.discord.interactions.backend")
+
+    def enqueue(self, question: Question) -> None:
+        """See `Backend.enqueue`."""
+        self._trio.post(self._tasks.enqueue, question)
+
+    async def journal(self, question: Question) -> JournalResult:
+        """See `Backend.journal`."""
+        try:
+            async with asyncio.timeout(JOURNAL_WITHIN):
+                return await self._trio.call(self._journal.accept, question)
+        except Exception as error:  # a bug there must not keep the question from being answered
+            if not isinstance(error, TimeoutError | StoreError | Stopping):
+                self._log.exception("a bug kept a question from being stored", question=question.number)
+            return self._journal.missed(question, error)
+
+    def hand_over(self, question: Question) -> None:
+        """See `Backend.hand_over`."""
+        self._trio.post(self._tasks.begin, question, self._answers)
+
+    def give_up(self, question: Question, *, forget: bool) -> None:
+        """See `Backend.give_up`."""
+        self._trio.post(self._tasks.give_up, question)
+        if forget:
+            self._trio.post(self._start, self._forget, question)
+
+    async def cancel(self, interaction_id: int) -> bool:
+        """See `Backend.cancel`. Also True where that is not told in time: it will be cancelled then."""
+        try:
+            async with asyncio.timeout(CANCEL_WITHIN):
+                return await self._trio.call(self._cancel, interaction_id)
+        except (TimeoutError, Stopping):
+            return True
+
+    async def recall(self, turn: TurnId) -> Said | None:
+        """See `Backend.recall`."""
+        try:
+            async with asyncio.timeout(JOURNAL_WITHIN):
+                return await self._trio.call(self._store.said, turn)
+        except (TimeoutError, StoreError, Stopping) as error:
+            raise LookupError(type(error).__name__) from error
+
+    def run(self, command: RunCommand) -> None:
+        """See `Backend.run`."""
+        self._trio.post(self._start_other, self._runner.run, command)
+
+    def refuse(self, refused: RefuseMessage) -> None:
+        """See `Backend.refuse`."""
+        self._trio.post(self._start_other, self._runner.refuse, refused)
+
+    def note_guilds(self, guild_ids: frozenset[int]) -> None:
+        """See `Backend.note_guilds`."""
+        self._trio.post(self._on_guilds, guild_ids)
+
+    async def _cancel(self, interaction_id: int) -> bool:
+        return self._tasks.cancel(interaction_id)
+
+    async def _forget(self, question: Question) -> None:
+        with Guard(self._log, "a bug kept a question stored", question=question.number):
+            await self._journal.finish(question)
+
+    def _start(self, function: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        with suppress(RuntimeError):  # the nursery has ended: the bot is stopping
+            self._nursery.start_soon(function, *arguments)
+
+    def _start_other(self, function: Callable[[Work], Awaitable[None]], work: Work) -> None:
+        """Questions are bounded by the admission, the rest here."""
+        if self._other_work >= MOST_OTHER_WORK:
+            self._log.warning("too much at once: a command is not run", kind=type(work).__name__)
+            return
+        self._other_work += 1
+        self._start(self._do_other, function, work)
+
+    async def _do_other(self, function: Callable[[Work], Awaitable[None]], work: Work) -> None:
+        try:
+            with Guard(self._log, "a bug stopped something", kind=type(work).__name__):
+                await function(work)
+        finally:
+            self._other_work -= 1

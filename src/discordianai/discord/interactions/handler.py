@@ -1,4 +1,7 @@
-"""Receives what people do: has the router decide, acknowledges, and hands over. On the listener's loop."""
+"""Takes each event of the gateway its straight way: parse, route, admit, journal, acknowledge, hand over.
+
+On the listener's loop. Each step is another module's, and is left once.
+"""
 
 import asyncio
 import time
@@ -12,13 +15,15 @@ from interactions.api.http.http_client import HTTPClient
 from interactions.client.errors import HTTPException
 from structlog.contextvars import bind_contextvars
 
+from discordianai.answering.journal import JournalResult
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
-from discordianai.discord.gateway.bridge import Stopping
 from discordianai.discord.interactions import interaction, message_event
-from discordianai.discord.interactions.backend import Backend, JournalResult
+from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.interaction import EPHEMERAL, EventOrigin
 from discordianai.discord.interactions.outcomes import (
     FAILED,
+    AskQuestion,
     CancelAnswer,
     InteractionOutcome,
     OpenModal,
@@ -27,12 +32,10 @@ from discordianai.discord.interactions.outcomes import (
     Regenerate,
     RunCommand,
     SuggestChoices,
-    label,
 )
 from discordianai.discord.interactions.payload import Malformed
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.guard import Guard
-from discordianai.records import Question
 
 CHANNEL_MESSAGE, DEFERRED_CHANNEL_MESSAGE = 4, 5
 DEFERRED_UPDATE, AUTOCOMPLETE, MODAL = 6, 8, 9
@@ -46,9 +49,6 @@ ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
 """Seconds; Discord's own. It refuses a later acknowledgement."""
 
-CANCEL_WITHIN = 1.0
-"""Seconds that the acknowledgement of a Stop waits to learn what it did."""
-
 ALREADY_ENDED = "That answer has already ended."
 TRY_AGAIN = "I could not look that up just now. Please try again."
 
@@ -60,13 +60,18 @@ class InteractionHandler:
     """Answers each interaction once, within Discord's three seconds."""
 
     def __init__(
-        self, http: HTTPClient, router: InteractionRouter, backend: Backend, figures: DiscordCounter
+        self,
+        http: HTTPClient,
+        router: InteractionRouter,
+        admission: Admission,
+        backend: Backend,
+        figures: DiscordCounter,
     ) -> None:
         self._http = http
         self._router = router
-        self._trio = backend
+        self._admission = admission
+        self._backend = backend
         self._figures = figures
-        self._handed_over: set[int] = set()  # numbers of questions, while their events are dealt with
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
 
     async def interaction(self, payload: Data) -> None:
@@ -74,20 +79,139 @@ class InteractionHandler:
         guard = Guard(self._log, "a bug stopped an interaction")
         with guard:
             try:
-                done = interaction.parse(payload)
+                event = interaction.parse(payload)
             except Malformed as error:
                 self._pass_over(error)
                 await self._tell_of_bug(payload)
                 return
-            if done is not None:
-                outcome = self._router.route(done)
-                try:
-                    await self._act(done.origin, outcome)
-                finally:
-                    self._release_unless_handed_over(outcome)
+            if event is not None:
+                await self._act(event.origin, self._router.route(event))
         if guard.failed:
             with guard:
                 await self._tell_of_bug(payload)
+
+    async def message(self, payload: Data, bot_id: int) -> None:
+        """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""
+        guard = Guard(self._log, "a bug stopped a message")
+        outcome: AskQuestion | Refuse | None = None
+        with guard:
+            try:
+                event = message_event.parse(payload, bot_id)
+            except Malformed as error:
+                self._pass_over(error)
+                return
+            outcome = self._router.route_message(event, bot_id) if event is not None else None
+            if isinstance(outcome, AskQuestion):
+                await self._ask(outcome)
+            elif event is not None and outcome is not None:
+                self._refuse_message(event.origin, outcome)
+        if guard.failed:
+            with guard:
+                if outcome is not None or _speaks_to(payload, bot_id):
+                    await self._tell_of_bug_in_channel(payload)
+
+    async def _act(self, origin: EventOrigin, outcome: InteractionOutcome) -> None:
+        match outcome:
+            case AskQuestion():
+                await self._ask(outcome)
+            case Regenerate():
+                self._figures.decided(outcome.kind)
+                await self._regenerate(origin, outcome)
+            case RunCommand():
+                await self._run(origin, outcome)
+            case CancelAnswer():
+                self._figures.decided(outcome.kind)
+                await self._cancel(origin, outcome)
+            case Refuse():
+                await self._refuse(origin, outcome)
+            case SuggestChoices():
+                self._figures.decided(outcome.kind)
+                choices = [{"name": choice, "value": choice} for choice in outcome.choices]
+                await self._respond(origin, AUTOCOMPLETE, choices=choices)
+            case OpenModal():
+                self._figures.decided(outcome.kind)
+                await self._respond(origin, MODAL, **_modal(outcome))
+
+    async def _ask(self, asked: AskQuestion) -> None:
+        """The whole way of a question: admit, enqueue, journal, acknowledge, hand over.
+
+        One that was admitted and does not get to the end is given up, whatever stopped it. It stays stored
+        only where that was a cancellation: the acknowledgement may have arrived, and the next process looks.
+        """
+        question = self._admission.admit(asked.origin, asked.draft)
+        if isinstance(question, Refuse):
+            await self._refuse_question(asked, question)
+            return
+        handed_over = forget = False
+        try:
+            bind_contextvars(question=question.number)  # each event has a task of its own
+            self._backend.enqueue(question)  # before anything is waited for: the next one may overtake this
+            result = await self._backend.journal(question)
+            if result is JournalResult.REPLAYED:
+                return
+            if await self._acknowledge(asked):
+                self._backend.hand_over(replace(question, protected=result is JournalResult.STORED))
+                handed_over = True
+            else:
+                forget = True
+        except Exception:
+            forget = True  # the person is told that it has failed
+            raise
+        finally:
+            if not handed_over:
+                self._backend.give_up(question, forget=forget)
+
+    async def _acknowledge(self, asked: AskQuestion) -> bool:
+        """Let the person see that the bot thinks; a message needs no acknowledgement."""
+        if asked.draft.message_id is not None:
+            return True
+        self._figures.decided(asked.kind)
+        flags = EPHEMERAL if asked.draft.private else 0
+        return await self._respond(asked.origin, DEFERRED_CHANNEL_MESSAGE, flags)
+
+    async def _refuse_question(self, asked: AskQuestion, refuse: Refuse) -> None:
+        if asked.draft.message_id is not None:
+            self._backend.refuse(RefuseMessage(asked.origin, refuse.reason))
+        else:
+            await self._refuse(asked.origin, refuse)
+
+    async def _regenerate(self, origin: EventOrigin, wanted: Regenerate) -> None:
+        try:
+            said = await self._backend.recall(wanted.turn)
+        except LookupError:
+            await self._refuse(origin, Refuse(TRY_AGAIN))
+            return
+        outcome = self._router.regenerate(wanted, said)
+        if isinstance(outcome, Refuse):
+            await self._refuse(origin, outcome)
+        else:
+            await self._ask(outcome)
+
+    async def _run(self, origin: EventOrigin, command: RunCommand) -> None:
+        """Acknowledge a command, or its button, and have it run."""
+        if refuse := self._admission.count_command(origin):
+            await self._refuse(origin, refuse)
+            return
+        self._figures.decided(command.kind)
+        kind = DEFERRED_UPDATE if command.in_place else DEFERRED_CHANNEL_MESSAGE
+        if await self._respond(origin, kind, EPHEMERAL):
+            self._backend.run(command)
+
+    async def _cancel(self, origin: EventOrigin, cancel: CancelAnswer) -> None:
+        """First cancel, then acknowledge: what goes on costs money."""
+        if await self._backend.cancel(cancel.interaction_id):
+            await self._respond(origin, DEFERRED_UPDATE)
+        else:
+            await self._refuse(origin, Refuse(ALREADY_ENDED))
+
+    async def _refuse(self, origin: EventOrigin, refuse: Refuse) -> None:
+        self._figures.decided(refuse.kind)
+        await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason)
+
+    def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
+        """Who may not write here is told so, though not without end: each time takes a request."""
+        if self._admission.count_command(origin) is None:
+            self._backend.refuse(RefuseMessage(origin, refuse.reason))
 
     def _pass_over(self, error: Malformed) -> None:
         """What is malformed is no bug of ours: a line without a traceback."""
@@ -112,118 +236,10 @@ class InteractionHandler:
                 else:
                     await self._http.edit_interaction_message(data, application, token)
 
-    async def message(self, payload: Data, bot_id: int) -> None:
-        """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""
-        guard = Guard(self._log, "a bug stopped a message")
-        outcome: Question | Refuse | None = None
-        with guard:
-            try:
-                said = message_event.parse(payload, bot_id)
-            except Malformed as error:
-                self._pass_over(error)
-                return
-            outcome = self._router.route_message(said, bot_id) if said is not None else None
-            try:
-                if isinstance(outcome, Question):
-                    await self._take_message(outcome)
-                elif said is not None and isinstance(outcome, Refuse):
-                    self._trio.hand_over(RefuseMessage(said.origin, outcome.reason))
-            finally:
-                self._release_unless_handed_over(outcome)
-        if guard.failed:
-            with guard:
-                if outcome is not None or _speaks_to(payload, bot_id):
-                    reference = {"message_id": payload["id"], "fail_if_not_exists": False}
-                    words = {"content": FAILED, "allowed_mentions": {"parse": []}}
-                    await self._http.create_message(
-                        words | {"message_reference": reference}, payload["channel_id"]
-                    )
-
-    def _release_unless_handed_over(self, outcome: InteractionOutcome | None) -> None:
-        """A question that was taken has been admitted, and whoever takes it does not come to know of it."""
-        if isinstance(outcome, Question):
-            if outcome.number in self._handed_over:
-                self._handed_over.remove(outcome.number)
-            else:
-                self._trio.release(outcome)
-
-    def _hand_over(self, question: Question) -> None:
-        self._trio.hand_over(question)
-        self._handed_over.add(question.number)
-
-    async def _act(self, origin: EventOrigin, outcome: InteractionOutcome) -> None:
-        self._figures.decided(label(outcome))
-        match outcome:
-            case Refuse():
-                await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=outcome.reason)
-            case SuggestChoices():
-                choices = [{"name": choice, "value": choice} for choice in outcome.choices]
-                await self._respond(origin, AUTOCOMPLETE, choices=choices)
-            case OpenModal():
-                await self._respond(origin, MODAL, **_modal(outcome))
-            case CancelAnswer():  # first stopped, then acknowledged: what it stops costs money
-                if await self._cancelled(outcome):
-                    await self._respond(origin, DEFERRED_UPDATE)
-                else:
-                    await self._act(origin, Refuse(ALREADY_ENDED))
-            case RunCommand():
-                kind = DEFERRED_UPDATE if outcome.in_place else DEFERRED_CHANNEL_MESSAGE
-                if await self._respond(origin, kind, EPHEMERAL):
-                    self._trio.hand_over(outcome)
-            case Regenerate():
-                await self._regenerate(origin, outcome)
-            case Question():
-                await self._take_question(origin, outcome)
-
-    async def _cancelled(self, cancel: CancelAnswer) -> bool:
-        """Whether there was something to stop; also where that is not told in time: it will be then."""
-        try:
-            async with asyncio.timeout(CANCEL_WITHIN):
-                return await self._trio.cancel_answer(cancel.interaction_id)
-        except (TimeoutError, Stopping):
-            return True
-
-    async def _regenerate(self, origin: EventOrigin, wanted: Regenerate) -> None:
-        try:
-            said = await self._trio.recall(wanted.turn)
-        except LookupError:
-            await self._act(origin, Refuse(TRY_AGAIN))
-        else:
-            outcome = self._router.regenerate(wanted, said)
-            try:
-                await self._act(origin, outcome)
-            finally:
-                self._release_unless_handed_over(outcome)
-
-    async def _take_question(self, origin: EventOrigin, question: Question) -> None:
-        """First stored, then acknowledged, then handed over."""
-        bind_contextvars(question=question.number)  # each event has a task of its own
-        self._trio.announce(question)  # before anything is waited for: the next one may overtake this
-        try:
-            protection = await self._trio.protect(question)
-            if protection is JournalResult.REPLAYED:
-                return
-            question = replace(question, protected=protection is JournalResult.STORED)
-            flags = EPHEMERAL if question.address.private else 0
-            if await self._respond(origin, DEFERRED_CHANNEL_MESSAGE, flags):
-                self._hand_over(question)
-            else:
-                await self._trio.forget(question)
-        except Exception:
-            await self._trio.forget(question)  # the person is told that it has failed
-            raise
-
-    async def _take_message(self, question: Question) -> None:
-        """A message needs no acknowledgement."""
-        bind_contextvars(question=question.number)
-        self._trio.announce(question)
-        try:
-            protection = await self._trio.protect(question)
-            if protection is not JournalResult.REPLAYED:
-                self._hand_over(replace(question, protected=protection is JournalResult.STORED))
-        except Exception:
-            await self._trio.forget(question)
-            raise
+    async def _tell_of_bug_in_channel(self, payload: Data) -> None:
+        reference = {"message_id": payload["id"], "fail_if_not_exists": False}
+        words = {"content": FAILED, "allowed_mentions": {"parse": []}}
+        await self._http.create_message(words | {"message_reference": reference}, payload["channel_id"])
 
     async def _respond(self, origin: EventOrigin, kind: int, flags: int = 0, **data: object) -> bool:
         """Answer the interaction itself; False where Discord has refused that for good.

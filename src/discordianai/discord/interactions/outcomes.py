@@ -1,26 +1,45 @@
-"""What the router makes of an interaction or a message."""
+"""What the router makes of an interaction or a message: what is to be done, as a verb.
+
+`kind` is the label of `discord_interactions_total` among the metrics.
+"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.commands.command import Handler, Invocation, Modal
 from discordianai.discord.interactions.interaction import ComponentInteraction, EventOrigin
-from discordianai.records import Question, ReplyAddress
+from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.records import ReplyAddress
 
 FAILED = "Something went wrong inside the bot. Please try again."
 """Where a bug has stopped what somebody wanted."""
 
 
 @dataclass(frozen=True, slots=True)
+class AskQuestion:
+    """A question is asked, and taken if the limits allow it."""
+
+    kind: ClassVar[str] = "question"
+
+    origin: EventOrigin
+    draft: QuestionDraft
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """Not taken; `reason` is told to the person alone."""
+
+    kind: ClassVar[str] = "refusal"
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
-    """The question of that interaction is to be stopped."""
+    """Somebody pressed Stop: the answer to that interaction is to be cancelled."""
+
+    kind: ClassVar[str] = "cancel"
 
     interaction_id: int
 
@@ -31,6 +50,8 @@ class Regenerate:
 
     With `search`, on the web.
     """
+
+    kind: ClassVar[str] = "regenerate"
 
     press: ComponentInteraction
     person_id: int
@@ -45,6 +66,8 @@ class RunCommand:
     With `in_place` the reply replaces the message whose button was pressed.
     """
 
+    kind: ClassVar[str] = "command"
+
     name: str
     handler: Handler
     invocation: Invocation
@@ -56,12 +79,16 @@ class RunCommand:
 class SuggestChoices:
     """What completes an option that is being typed."""
 
+    kind: ClassVar[str] = "suggestions"
+
     choices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenModal:
-    """A form is to be shown; Discord gives back `custom_id` with what was written."""
+    """A modal is to be shown; Discord gives back `custom_id` with what was written."""
+
+    kind: ClassVar[str] = "modal"
 
     custom_id: str
     modal: Modal
@@ -75,23 +102,6 @@ class RefuseMessage:
     reason: str
 
 
-InteractionOutcome = Question | Refuse | CancelAnswer | Regenerate | RunCommand | SuggestChoices | OpenModal
-
-
-def label(outcome: InteractionOutcome) -> str:
-    """The `kind` of `discord_interactions` among the metrics."""
-    match outcome:
-        case Question():
-            return "question"
-        case Refuse():
-            return "refusal"
-        case CancelAnswer():
-            return "withdrawal"
-        case Regenerate():
-            return "recall"
-        case RunCommand():
-            return "request"
-        case SuggestChoices():
-            return "suggestions"
-        case OpenModal():
-            return "form"
+InteractionOutcome = (
+    AskQuestion | Refuse | CancelAnswer | Regenerate | RunCommand | SuggestChoices | OpenModal
+)

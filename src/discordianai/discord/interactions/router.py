@@ -1,7 +1,7 @@
-"""Routes interactions and messages: decides in memory, before the acknowledgement, what becomes of them.
+"""Routes interactions and messages: who may do this here, and what is wanted.
 
-Discord wants the acknowledgement within three seconds, and a public one cannot become private later: so
-nothing here waits.
+Whether there is room for a question is for the admission. Nothing here waits: Discord wants the
+acknowledgement within three seconds.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from discordianai.discord.commands.command import (
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import access
-from discordianai.discord.interactions.admission import Admission, address_of
+from discordianai.discord.interactions.admission import address_of
 from discordianai.discord.interactions.interaction import (
     AutocompleteInteraction,
     CommandInteraction,
@@ -32,6 +32,7 @@ from discordianai.discord.interactions.interaction import (
 )
 from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
+    AskQuestion,
     CancelAnswer,
     InteractionOutcome,
     OpenModal,
@@ -43,7 +44,7 @@ from discordianai.discord.interactions.outcomes import (
 from discordianai.discord.interactions.question_draft import QuestionDraft
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
-from discordianai.records import Person, Question
+from discordianai.records import Person
 from discordianai.settings import Settings
 
 GO_ON = "Go on where you stopped."
@@ -64,22 +65,18 @@ _AGAIN = {Action.AGAIN, Action.SEARCH}
 class InteractionRouter:
     """Lives on the listener's thread."""
 
-    def __init__(
-        self, settings: Settings, commands: OfferedCommands, admission: Admission, guild_cache: GuildCache
-    ) -> None:
+    def __init__(self, settings: Settings, commands: OfferedCommands, guild_cache: GuildCache) -> None:
         self._rules = settings.discord
         self._commands = commands
-        self._admission = admission
         self._guild_cache = guild_cache
         self._modals: OrderedDict[str, tuple[ModalCommand, MessageCommandInteraction]] = OrderedDict()
 
     def reconfigure(self, settings: Settings) -> None:
         """Decide by these settings from now on, as far as they can change while the bot runs; any thread."""
         self._rules = settings.discord
-        self._admission.reconfigure(settings)
 
     def route(self, interaction: Interaction) -> InteractionOutcome:
-        """What becomes of it. A question that is taken has been admitted: it must be released."""
+        """What is to be done about it."""
         if isinstance(interaction, AutocompleteInteraction):
             focused, typed = interaction.focused, interaction.text
             return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
@@ -97,8 +94,8 @@ class InteractionRouter:
             case ModalInteraction():
                 return self._modal(interaction)
 
-    def route_message(self, message: IncomingMessage, bot_id: int) -> Question | Refuse | None:
-        """What becomes of a message in a channel; None where it is not for the bot, or not from people.
+    def route_message(self, message: IncomingMessage, bot_id: int) -> AskQuestion | Refuse | None:
+        """What is to be done about a message; None where it is not for the bot, or not from people.
 
         Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone.
         """
@@ -114,9 +111,7 @@ class InteractionRouter:
         parent_id = self._guild_cache.parent_of(place.channel_id)
         lineage = self._guild_cache.lineage(place.channel_id, parent_id)
         if reason := access.refusal(message.origin, self._rules, lineage):
-            if place.guild_id is None and self._admission.count_command(message.origin) is None:
-                return Refuse(reason)
-            return None
+            return Refuse(reason) if place.guild_id is None else None
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=parent_id)
         draft = QuestionDraft(
@@ -124,17 +119,15 @@ class InteractionRouter:
             attachments=message.attachments,
             message_id=message.origin.interaction_id,
         )
-        return self._admission.take(replace(message.origin, place=place), draft)
+        return AskQuestion(replace(message.origin, place=place), draft)
 
     def _command(self, interaction: CommandInteraction) -> InteractionOutcome:
         command, origin = self._commands.find(interaction.name), interaction.origin
-        if isinstance(command, HandledCommand) and (refuse := self._admission.count_command(origin)):
-            return refuse
         if command is not None and not self._may_use(command, origin):
             return Refuse(ADMINS_ONLY)
         match command:
             case QuestionCommand():
-                return self._admission.take(origin, command.draft(interaction))
+                return AskQuestion(origin, command.draft(interaction))
             case HandledCommand():
                 admin = access.is_admin(origin, self._rules)
                 invocation = Invocation(origin, interaction.options, admin=admin)
@@ -155,7 +148,7 @@ class InteractionRouter:
             return Refuse(NOTHING_SAID)
         if isinstance(command, ModalCommand):
             return self._open_modal(command, interaction)
-        return self._admission.take(interaction.origin, command.draft(interaction))
+        return AskQuestion(interaction.origin, command.draft(interaction))
 
     def _open_modal(self, command: ModalCommand, interaction: MessageCommandInteraction) -> OpenModal:
         custom_id = f"about:{secrets.token_urlsafe(12)}"
@@ -169,14 +162,11 @@ class InteractionRouter:
         if opened is None:
             return Refuse(OLD_MODAL)
         command, about = opened
-        return self._admission.take(interaction.origin, command.draft(about, interaction.text))
+        return AskQuestion(interaction.origin, command.draft(about, interaction.text))
 
     def _component(self, press: ComponentInteraction) -> InteractionOutcome:
-        """A command's button counts as a command. Stop is free, and the others become questions."""
         button = buttons.read(press.custom_id)
         component = self._commands.component(button.action) if button else None
-        if component and (refuse := self._admission.count_command(press.origin)):
-            return refuse
         if button is None or (component is None and button.action not in set(Action)):
             return Refuse(OLD_BUTTON)
         if not access.may_press(press.origin, button, self._rules):
@@ -201,10 +191,10 @@ class InteractionRouter:
             interaction_id = buttons.number(button)
             return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
         draft = QuestionDraft(GO_ON, person=_asker(press, button), private=press.private)
-        return self._admission.take(press.origin, draft)
+        return AskQuestion(press.origin, draft)
 
-    def regenerate(self, wanted: Regenerate, said: Said | None) -> Question | Refuse:
-        """The question of a `Regenerate`, with what the store knows of it."""
+    def regenerate(self, wanted: Regenerate, said: Said | None) -> AskQuestion | Refuse:
+        """What becomes of a `Regenerate`, with what the store knows of its turn."""
         place = wanted.press.origin.place
         # What was said elsewhere, or in private, is not repeated here, whatever a custom id says.
         if (
@@ -220,7 +210,7 @@ class InteractionRouter:
         text = said.text.removeprefix(said.key.spoken(asker, ""))
         private = wanted.press.private
         draft = QuestionDraft(text, person=asker, search=wanted.search, private=private, typed=False)
-        return self._admission.take(wanted.press.origin, draft)
+        return AskQuestion(wanted.press.origin, draft)
 
 
 def _asker(press: ComponentInteraction, button: Button) -> Person:

@@ -14,8 +14,8 @@ buttons. Where it takes none, the person is told in one sentence, wherever that 
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -28,7 +28,6 @@ from discordianai.discord.interactions.interaction import EPHEMERAL
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.messages.fallbacks import FallbackMessages
-from discordianai.discord.messages.pace import EditPace
 from discordianai.discord.messages.port import (
     Body,
     File,
@@ -60,6 +59,42 @@ REFUSED = "Discord did not take my answer. The rules of this server, or a missin
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
 
+EDITS_PER_SECOND = 50.0
+"""Of all messages that stream. Discord exempts interactions from the bot's limit of 50 requests a second, but
+not the machine from the work: a hundred answers are edited every two seconds."""
+
+
+class EditPace:
+    """How often messages are edited, all of them together; shared by all replies."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._streaming = 0
+        self._held_until = 0.0
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two edits of a message, at this moment."""
+        return max(self._interval, self._streaming / EDITS_PER_SECOND)
+
+    @property
+    def free_at(self) -> float:
+        """When, on trio's clock, an edit that may be left out should come at the earliest."""
+        return self._held_until
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """One more answer streams while the block runs."""
+        self._streaming += 1
+        try:
+            yield
+        finally:
+            self._streaming -= 1
+
+    def hold(self, seconds: float) -> None:
+        """Discord has refused an edit: all of them wait for so long."""
+        self._held_until = max(self._held_until, trio.current_time() + seconds)
+
 
 async def _nowhere(message_id: int, text: str) -> None:
     """For replies that nobody takes up."""
@@ -73,15 +108,15 @@ async def _nobody(words: str) -> None:
 class ReplyOptions:
     """`pace` is shared by all replies; an answer of more than `max_messages` comes as a file.
 
-    `note_part` is told the id of each further message, and all that was written so far. `left` are the ids of
-    those that a former process has written, in order. `rest` takes what the place does not take any more.
+    `note_further` is told the id of each further message, and all that was written so far. `left` are the ids
+    of those that a former process has written, in order. `rest` takes what the place does not take any more.
     `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
     sentence to the person where it takes nothing of an answer's end.
     """
 
     pace: EditPace
     max_messages: int = 5
-    note_part: Callable[[int, str], Awaitable[None]] = _nowhere
+    note_further: Callable[[int, str], Awaitable[None]] = _nowhere
     left: tuple[int, ...] = ()
     rest: Messages | None = None
     can_search: bool = False
@@ -301,7 +336,7 @@ class DiscordReply:
         message_id = await self._messages.create(self._body(look))
         # It is there, so that it has to be known, even if this answer is being cancelled.
         with trio.move_on_after(NOTE_TIMEOUT, shield=True):
-            await self._options.note_part(message_id, self._written)
+            await self._options.note_further(message_id, self._written)
         return message_id
 
     async def _show(self, look: _Look, *, until_taken: bool) -> None:

@@ -6,7 +6,14 @@ from functools import partial
 import pytest
 import trio
 
-from discordianai.discord.interactions.open_questions import CROWD, GIVE_WAY, AdmissionDenied, OpenQuestions
+from discordianai.answering.open_questions import (
+    CROWD,
+    GIVE_WAY,
+    AdmissionDenied,
+    OpenQuestions,
+    QuestionCounter,
+    QuestionStatistics,
+)
 
 
 def open_questions(capacity: int = 10, each: int = 10) -> OpenQuestions:
@@ -38,7 +45,7 @@ async def test_with_nothing_open_closing_is_enough() -> None:
 
 async def test_one_person_cannot_take_the_room_of_all() -> None:
     counted = open_questions(capacity=5, each=2)
-    assert [counted.admit(1) for _ in range(3)] == [None, None, AdmissionDenied.OWN_LINE_FULL]
+    assert [counted.admit(1) for _ in range(3)] == [None, None, AdmissionDenied.PERSON_FULL]
     assert [counted.admit(person) for person in (2, 3, 4, 5)] == [None, None, None, AdmissionDenied.FULL]
     counted.release(1)
     assert counted.admit(1) is None
@@ -85,3 +92,20 @@ async def test_no_answer_gives_way_for_long(autojump_clock: object) -> None:
     began = trio.current_time()
     await counted.give_way()
     assert trio.current_time() - began == pytest.approx(GIVE_WAY)
+
+
+def test_none_is_lost_whichever_thread_counts_it() -> None:
+    counter = QuestionCounter()
+
+    def many() -> None:
+        for _ in range(2000):
+            counter.answered()
+            counter.unprotected()
+            counter.replayed()
+
+    threads = [threading.Thread(target=many) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counter.now(3) == QuestionStatistics(open=3, answered=8000, unprotected=8000, replayed=8000)

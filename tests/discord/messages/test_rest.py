@@ -3,7 +3,7 @@
 import trio
 import trio.testing
 
-from discordianai.discord.messages.bucket import MOST_BUCKETS, ChannelBuckets
+from discordianai.discord.messages.rest import MOST_BUCKETS, ChannelBuckets
 
 OTHERS = range(1, 2 * MOST_BUCKETS)
 

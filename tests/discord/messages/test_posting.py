@@ -7,10 +7,9 @@ import httpx
 import pytest
 import trio
 
-from discordianai.discord.messages.channel import ChannelMessages
 from discordianai.discord.messages.port import MessageError, MessagesBusy, MessagesClosed
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.rest import DiscordApi
-from discordianai.discord.messages.webhook import InteractionWebhook
 from discordianai.records import ReplyAddress
 from discordianai.sandbox.discord import (
     CHANNELS,

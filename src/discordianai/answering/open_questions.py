@@ -1,10 +1,17 @@
-"""How many questions are open, counted on both threads: admitted by the listener, finished by trio."""
+"""How many questions are open, and what became of the others.
+
+Counted on both threads: the listener's admits a question, trio's finishes it.
+"""
 
 import threading
 from collections import Counter
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Annotated
 
 import trio
+
+from discordianai.metric import Metric
 
 CROWD = 25
 """Questions that wait to be acknowledged at once. Discord takes 0.1 s for all of them: it is a burst."""
@@ -18,7 +25,7 @@ class AdmissionDenied(Enum):
 
     STOPPING = "the bot is stopping"
     FULL = "as many are open as may be"
-    OWN_LINE_FULL = "this person has as many open as one may"
+    PERSON_FULL = "this person has as many open as one may"
 
 
 class OpenQuestions:
@@ -60,7 +67,7 @@ class OpenQuestions:
             if self._closed:
                 return AdmissionDenied.STOPPING
             if self._open[person_id] >= self._each:
-                return AdmissionDenied.OWN_LINE_FULL
+                return AdmissionDenied.PERSON_FULL
             if self._total >= self._capacity:
                 return AdmissionDenied.FULL
             self._open[person_id] += 1
@@ -120,3 +127,47 @@ class OpenQuestions:
     async def wait_idle(self) -> None:
         """Return when the bot is stopping and every question is finished. The caller bounds the wait."""
         await self._idle.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionStatistics:
+    """One moment of it: `open` ones are in work or wait, the others are totals since the start."""
+
+    open: Annotated[int, Metric("questions_open", "Questions accepted and not yet finished")] = 0
+    answered: Annotated[int, Metric("questions_answered_total", "Questions finished")] = 0
+    unprotected: Annotated[
+        int,
+        Metric(
+            "questions_unprotected_total", "Questions not stored, which a crash would have lost", notable=True
+        ),
+    ] = 0
+    replayed: Annotated[
+        int, Metric("questions_replayed_total", "Questions delivered twice and dropped the second time")
+    ] = 0
+
+
+class QuestionCounter:
+    """May be called on any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counted = QuestionStatistics()
+
+    def answered(self) -> None:
+        """One is finished."""
+        with self._lock:
+            self._counted = replace(self._counted, answered=self._counted.answered + 1)
+
+    def unprotected(self) -> None:
+        """One is acknowledged, although it is not stored."""
+        with self._lock:
+            self._counted = replace(self._counted, unprotected=self._counted.unprotected + 1)
+
+    def replayed(self) -> None:
+        """One came a second time."""
+        with self._lock:
+            self._counted = replace(self._counted, replayed=self._counted.replayed + 1)
+
+    def now(self, open_: int) -> QuestionStatistics:
+        """This moment, in which so many are open."""
+        return replace(self._counted, open=open_)

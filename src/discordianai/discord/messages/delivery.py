@@ -1,0 +1,287 @@
+"""Brings an answer to where it was asked: reads the question's files, opens its thread, writes the messages.
+
+That is the question's interaction, its channel, or a thread of its own. What has been posted there is in the
+journal, so that a later process goes on with it. A live answer, one that is asked for again and one that was
+stored all take the same way, within the same limits.
+"""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import structlog
+import trio
+
+from discordianai.answering.journal import Journal
+from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.service import AnswerService, QuestionTicket
+from discordianai.conversations.pending_questions import Posted
+from discordianai.discord.interactions.interaction import EPHEMERAL
+from discordianai.discord.messages import failure_notice
+from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
+from discordianai.discord.messages.port import MessageError, Messages
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
+from discordianai.discord.messages.reply import DiscordReply, EditPace, ReplyOptions, open_reply
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.guard import Guard
+from discordianai.records import Question
+
+TYPING_EVERY = 8.0
+"""Seconds; what Discord shows lasts for ten."""
+
+LONGEST_NAME = 80
+"""Characters of a thread's name; Discord takes a hundred."""
+
+MOST_AS_GUEST = 5
+"""Messages where the bot is no member: Discord takes five follow-ups of an app of somebody's own."""
+
+VALID_FOR = 15 * 60.0
+"""Seconds that Discord honours an interaction's token."""
+
+RESERVE = 60.0
+"""Seconds that an answer should have left of it."""
+
+NO_THREAD = "I could not open a thread here, so I answer in the channel."
+GUEST_NO_THREAD = (
+    "I am not a member of this server and cannot open a thread here, so I answer in the channel."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """A message is edited every `edit_interval` seconds at most; an answer of more than `max_messages` comes
+    as a file. `can_search` offers the web below an answer."""
+
+    edit_interval: float
+    max_messages: int
+    can_search: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where an answer is written. `left` are the further messages that are there already.
+
+    `channel` shows that the bot is writing; `rest` takes what `messages` takes no more.
+    """
+
+    messages: Messages
+    left: tuple[int, ...] = ()
+    channel: ChannelMessages | None = None
+    rest: Messages | None = None
+
+
+class Deliveries:
+    """Makes the delivery of each question."""
+
+    def __init__(
+        self,
+        options: DeliveryOptions,
+        answer_service: AnswerService,
+        journal: Journal,
+        api: DiscordApi,
+        reader: AttachmentReader,
+    ) -> None:
+        self.options = options
+        self.answer_service = answer_service
+        self.journal = journal
+        self.api = api
+        self.reader = reader
+        self.pace = EditPace(options.edit_interval)
+
+    def __call__(self, question: Question, posted: Posted) -> "DiscordDelivery":
+        """See `answering.delivery.Deliver`."""
+        return DiscordDelivery(self, question, posted)
+
+
+class DiscordDelivery:
+    """See `answering.delivery.Delivery`; made by `Deliveries`."""
+
+    def __init__(self, shared: Deliveries, question: Question, posted: Posted) -> None:
+        self._shared = shared
+        self._api = shared.api
+        self._question = question
+        self._posted = posted
+        self._reply: DiscordReply | None = None
+        self._ended = False
+        self._log = structlog.get_logger("discordianai.discord.messages.delivery").bind(
+            question=question.number
+        )
+
+    async def answer(self, ticket: QuestionTicket | None) -> None:
+        """See `Delivery.answer`."""
+        note = await self._open_thread() if self._question.in_thread else ""
+        ticket = ticket or self._shared.answer_service.enqueue(self._question)
+        with closing(ticket):
+            where = self._destination()
+            async with trio.open_nursery() as nursery:
+                async with open_reply(where.messages, self._question, self._reply_options(where)) as reply:
+                    self._reply = reply
+                    if where.channel is not None:
+                        nursery.start_soon(_show_typing, where.channel, reply)
+                    await self._read_and_answer(ticket, reply, note)
+                    self._ended = True
+                nursery.cancel_scope.cancel()
+
+    async def is_open(self) -> bool:
+        """See `Delivery.is_open`."""
+        address = self._question.address
+        if address.message_id is not None:  # a channel takes messages at any time
+            return True
+        if time.time() - address.acknowledged_at > VALID_FOR - RESERVE:
+            return False
+        try:
+            return await InteractionWebhook(self._api, address).is_open()
+        except MessageError:  # Discord is ill: it will be tried
+            return True
+
+    async def show(self, text: str) -> None:
+        """See `Delivery.show`."""
+        await self._show_whole(text, self._destination())
+
+    async def say_late(self, words: str, text: str = "") -> bool:
+        """See `Delivery.say_late`."""
+        question = self._question
+        if question.address.private:
+            return False
+        person = question.person.id
+        channel = ChannelMessages(self._api, question.place.channel_id)
+        them = {"parse": [], "users": [str(person)]}
+        try:
+            await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
+        except MessageError as error:
+            self._log.info("what is late cannot be said in its channel", reason=str(error))
+            return False
+        if text:
+            await self._show_whole(text, _Destination(channel))
+        return True
+
+    async def follow_up(self, words: str) -> bool:
+        """See `Delivery.follow_up`."""
+        address = self._question.address
+        if address.message_id is not None:  # everybody reads what comes in a channel
+            return False
+        try:
+            await InteractionWebhook(self._api, address).create({"content": words, "flags": EPHEMERAL})
+        except MessageError as error:
+            self._log.info("a follow-up was not taken", reason=str(error))
+            return False
+        return True
+
+    async def apologise(self, words: str) -> None:
+        """See `Delivery.apologise`."""
+        if self._ended:
+            return
+        reply, further_ids = self._reply, self._posted.further_ids
+        if reply is not None:
+            shown, newest = reply.shows_text, reply.newest
+        else:
+            shown, newest = bool(further_ids), further_ids[-1] if further_ids else None
+        shown = shown or self._posted.thread_id is not None
+        await failure_notice.say(self._api, self._question.address, words, shown=shown, newest=newest)
+
+    async def _read_and_answer(self, ticket: QuestionTicket, reply: DiscordReply, note: str) -> None:
+        question = self._question
+        try:
+            if question.attachments:
+                question = await self._shared.reader.read(question)
+        except Unreadable as error:
+            ticket.close()
+            await self._refuse(reply, str(error))
+            return
+        await self._shared.answer_service.answer(question, ticket, reply, note)
+
+    async def _refuse(self, reply: DiscordReply, reason: str) -> None:
+        reply.close(Closing(note=reason))
+        try:
+            await reply.finish()
+        except ReplyFailed as error:
+            self._log.warning("a refusal could not be told", reason=str(error))
+        else:
+            await self._shared.journal.finish(self._question)
+
+    async def _show_whole(self, text: str, where: _Destination) -> None:
+        async with open_reply(where.messages, self._question, self._reply_options(where)) as reply:
+            reply.write(text)
+            reply.close(Closing())
+            try:
+                await reply.finish()
+            except ReplyFailed as error:
+                self._log.warning("an answer that was left could not be shown", reason=str(error))
+
+    def _reply_options(self, where: _Destination) -> ReplyOptions:
+        options = self._shared.options
+        most = options.max_messages
+        return ReplyOptions(
+            pace=self._shared.pace,
+            max_messages=most if self._question.address.as_member else min(most, MOST_AS_GUEST),
+            note_further=self._note_further,
+            left=where.left,
+            rest=where.rest,
+            can_search=options.can_search,
+        )
+
+    def _destination(self) -> _Destination:
+        address, posted = self._question.address, self._posted
+        if posted.thread_id is not None or address.message_id is not None:
+            channel = ChannelMessages(
+                self._api,
+                posted.thread_id or address.channel_id,
+                reply_to=None if posted.thread_id is not None else address.message_id,
+                original=posted.original_id,
+                noted=self._note_original,
+            )
+            return _Destination(channel, posted.further_ids, channel)
+        # In the channel everybody reads it, and a guest cannot write there.
+        elsewhere = address.as_member and not address.private
+        rest = ChannelMessages(self._api, address.channel_id) if elsewhere else None
+        return _Destination(InteractionWebhook(self._api, address), posted.further_ids, rest=rest)
+
+    async def _open_thread(self) -> str:
+        """Answer in the question's own thread from now on; a note for the person where there is none."""
+        question, thread_id = self._question, self._posted.thread_id
+        if thread_id is None:
+            self._question = replace(question, in_thread=False)
+            if not question.address.as_member:
+                return GUEST_NO_THREAD
+            name = " ".join(question.text.split())[:LONGEST_NAME] or "A question"
+            try:
+                thread_id = await ChannelMessages(self._api, question.place.channel_id).open_thread(name)
+            except MessageError as error:
+                self._log.info("no thread was opened", reason=str(error))
+                return NO_THREAD
+            await self._note(Posted(thread_id))
+            await self._lead_to(thread_id)
+        self._question = _in_thread(question, thread_id)
+        return ""
+
+    async def _lead_to(self, thread_id: int) -> None:
+        body = {"content": f"I answer in <#{thread_id}>.", "allowed_mentions": {"parse": []}}
+        try:
+            await InteractionWebhook(self._api, self._question.address).edit(None, body)
+        except MessageError as error:  # people find it in the channel
+            self._log.info("the link to a thread was not taken", reason=str(error))
+
+    async def _note_original(self, message_id: int) -> None:
+        await self._note(replace(self._posted, original_id=message_id))
+
+    async def _note_further(self, message_id: int, text: str) -> None:
+        await self._note(replace(self._posted, further_ids=(*self._posted.further_ids, message_id)), text)
+
+    async def _note(self, posted: Posted, text: str = "") -> None:
+        self._posted = posted
+        await self._shared.journal.note_posted(self._question, posted, text)
+
+
+def _in_thread(question: Question, thread_id: int) -> Question:
+    """The question as one that was asked in that thread."""
+    place = replace(question.place, channel_id=thread_id, parent_id=question.place.channel_id)
+    return replace(question, place=place)
+
+
+async def _show_typing(channel: ChannelMessages, reply: DiscordReply) -> None:
+    """Until there is something to be seen."""
+    log = structlog.get_logger("discordianai.discord.messages.delivery")
+    with Guard(log, "a bug stopped the typing from being shown"):
+        while not reply.visible:
+            await channel.show_typing()
+            await trio.sleep(TYPING_EVERY)

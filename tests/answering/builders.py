@@ -1,0 +1,74 @@
+"""An answer service, with providers that a test scripts."""
+
+import time
+from collections.abc import Sequence
+
+from discordianai.answering.context import ContextBuilder, ContextRules
+from discordianai.answering.provider_chain import ProviderChain
+from discordianai.answering.service import AnswerOptions, AnswerService
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.ledger import AccountingOptions, Ledger
+from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.retry import RetryOptions
+from discordianai.dispatch.routing import TOOL, Router
+from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.records import (
+    Person,
+    Place,
+    Question,
+    ReplyAddress,
+)
+from tests.doubles.provider import FakeProvider, Step
+from tests.doubles.reply import FakeReply
+from tests.doubles.store import MemoryStore
+
+ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
+
+
+class Scene:
+    """An assistant whose providers answer from `scripts`."""
+
+    def __init__(
+        self,
+        *scripts: list[Step],
+        provider: FakeProvider | None = None,
+        others: Sequence[FakeProvider] = (),
+        strategy: str = TOOL,
+        rules: ContextRules | None = None,
+        accounting: AccountingOptions | None = None,
+    ) -> None:
+        self.provider = provider or FakeProvider(*scripts)
+        self.store = MemoryStore()
+        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
+        providers = [self.provider, *others]
+        self.dispatchers = {each.provider.name: Dispatcher(each, options) for each in providers}
+        provider_chain = ProviderChain(
+            self.dispatchers, Router([each.provider for each in providers], strategy)
+        )
+        self.channels = ChannelSettingsCache(self.store)
+        self.estimator = TokenEstimator()
+        contexts = ContextBuilder(
+            self.store,
+            self.channels,
+            rules or ContextRules("be brief", max_turns=10),
+            self.estimator,
+            b"a key of this bot's",
+        )
+        ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
+        self.answer_service = AnswerService(provider_chain, contexts, self.store, ledger, AnswerOptions())
+        self._number = 0
+
+    def question(self, text: str = "why?", person: Person = ANN) -> Question:
+        self._number += 1
+        address = ReplyAddress(1, self._number, "token", 7, private=False, acknowledged_at=0.0)
+        return Question(self._number, text, person, Place(7, 5), address)
+
+    async def ask(self, question: Question | None = None, reply: FakeReply | None = None) -> FakeReply:
+        question, reply = question or self.question(), reply or FakeReply()
+        await self.answer_service.answer(question, self.answer_service.enqueue(question), reply)
+        return reply
+
+    async def remembered(self, question: Question) -> list[str]:
+        turns = await self.store.recent(ConversationKey.of(question.person, question.place), 100)
+        return [turn.text for turn in turns]

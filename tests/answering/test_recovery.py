@@ -1,0 +1,166 @@
+"""What becomes of a question that a former process has left."""
+
+import time
+from collections.abc import Sequence
+from itertools import count
+
+import pytest
+import trio
+
+from discordianai.answering.journal import Journal
+from discordianai.answering.open_questions import QuestionCounter
+from discordianai.answering.recovery import (
+    AT_ONCE,
+    LATE,
+    LATEST,
+    MISSED,
+    MOST_STARTS,
+    STOPPED_TWICE,
+    Recovery,
+)
+from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted
+from discordianai.conversations.store import StoreError
+from discordianai.records import Person, Place, Question, ReplyAddress
+from tests.doubles.delivery import FakePlace
+from tests.doubles.store import MemoryStore
+
+ANN = Person(1, "Ann")
+POSTED = Posted(further_ids=(501,))
+
+
+class Scene:
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.store = store or MemoryStore()
+        self.place = FakePlace()
+        self.recovery = Recovery(Journal(self.store, QuestionCounter()), self.place)
+        self.asked_again: list[tuple[Question, Posted]] = []
+        self.stopping = False
+
+    async def leave(
+        self, number: int = 1, *, answer: str = "", starts: int = 1, seconds_ago: float = 0.0
+    ) -> None:
+        """A former process leaves a question, and an answer if there is one."""
+        asked_at = time.time() - seconds_ago
+        address = ReplyAddress(1, number, "token", 7, private=False, acknowledged_at=asked_at)
+        await self.store.accept(Question(0, "why?", ANN, Place(7, 5), address))
+        await self.store.note_posted(number, POSTED, "half")
+        for _ in range(starts - 1):
+            await self.store.count_start(number)
+        if answer:
+            await self.store.answered(number, FinishedAnswer(answer))
+
+    async def take_up(self) -> Sequence[PendingQuestion]:
+        """Take up all of it; what is left after that."""
+
+        async def again(question: Question, posted: Posted) -> None:
+            self.asked_again.append((question, posted))
+
+        left = await self.store.unfinished()
+        await self.recovery.take_up(left, count(50), again, lambda: self.stopping)
+        return await self.store.unfinished()
+
+
+async def test_what_has_no_answer_is_asked_again_and_edits_what_was_posted() -> None:
+    scene = Scene()
+    await scene.leave()
+    (left,) = await scene.take_up()
+    ((question, posted),) = scene.asked_again
+    assert (question.number, question.protected, posted) == (50, True, POSTED)
+    assert left.starts == 2
+
+
+async def test_an_answer_that_is_whole_is_shown_and_nobody_is_asked() -> None:
+    scene = Scene()
+    await scene.leave(answer="because")
+    assert await scene.take_up() == ()
+    assert scene.place.told == [("show", 50, "because")]
+    assert scene.asked_again == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"), [("", ("say late", 50, MISSED, "")), ("because", ("say late", 50, LATE, "because"))]
+)
+async def test_where_the_interaction_is_over_the_channel_gets_it(
+    answer: str, told: tuple[object, ...]
+) -> None:
+    scene = Scene()
+    scene.place.open = False
+    await scene.leave(answer=answer)
+    assert await scene.take_up() == ()
+    assert scene.place.told == [told]
+
+
+async def test_where_the_channel_takes_nothing_either_the_word_is_owed_until_it_can_be_said() -> None:
+    scene = Scene()
+    scene.place.open = scene.place.reachable = False
+    await scene.leave(1, seconds_ago=7300)
+    await scene.leave(2, seconds_ago=7200)
+    assert len(await scene.take_up()) == 2
+    now = scene.place(Question(9, "well?", ANN, Place(7, 5), ReplyAddress(1, 9, "", 7, False, 0.0)), Posted())
+    await scene.recovery.tell_late(ANN.id, now)
+    assert scene.place.told == []
+    scene.place.reachable = True
+    await scene.recovery.tell_late(ANN.id, now)
+    assert [what for what, *_ in scene.place.told] == ["follow up", "follow up"]
+    assert "2 hours ago" in str(scene.place.told[0])
+    assert await scene.store.unfinished() == ()
+
+
+@pytest.mark.parametrize("answer", ["", "because"])
+async def test_a_question_that_ended_two_processes_is_not_tried_a_third_time(answer: str) -> None:
+    """Nor is its answer shown: that may be what ends them."""
+    scene = Scene()
+    await scene.leave(answer=answer, starts=MOST_STARTS)
+    assert await scene.take_up() == ()
+    assert scene.place.told == [("apologise", 50, f"{STOPPED_TWICE} (error 50)")]
+
+
+@pytest.mark.parametrize("starts", [1, MOST_STARTS])
+async def test_what_is_a_week_old_is_forgotten_without_a_word(starts: int) -> None:
+    scene = Scene()
+    await scene.leave(seconds_ago=LATEST + 60, starts=starts)
+    assert await scene.take_up() == ()
+    assert scene.place.told == []
+
+
+async def test_where_the_start_cannot_be_counted_the_question_waits_for_the_next_one() -> None:
+    """Else one that ends the process would do so for ever."""
+
+    class Ill(MemoryStore):
+        async def count_start(self, interaction_id: int) -> bool:
+            raise StoreError("the disk is full")
+
+    scene = Scene(Ill())
+    await scene.leave()
+    assert len(await scene.take_up()) == 1
+    assert scene.place.told == scene.asked_again == []
+
+
+async def test_a_bug_over_one_keeps_no_other_from_being_taken_up() -> None:
+    scene = Scene()
+    await scene.leave(1)
+    await scene.leave(2)
+    scene.place.fails = [ZeroDivisionError("a bug")]
+    await scene.take_up()
+    assert [question.address.interaction_id for question, _ in scene.asked_again] == [2]
+
+
+async def test_few_are_worked_on_at_once_oldest_first_and_none_once_the_bot_stops() -> None:
+    scene, busy, most = Scene(), 0, 0
+
+    async def waits(_what: str) -> None:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await trio.sleep(0.01)
+        busy -= 1
+        scene.stopping = len(scene.place.told) > AT_ONCE
+
+    scene.place.waits = waits
+    for number in range(1, 4 * AT_ONCE):
+        await scene.leave(number, answer="because", seconds_ago=100 - number)
+    left = await scene.take_up()
+    assert most == AT_ONCE
+    assert 0 < len(left) < 3 * AT_ONCE
+    shown = {number for _, number, *_ in scene.place.told}
+    assert shown == set(range(50, 50 + len(shown)))

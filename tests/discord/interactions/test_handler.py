@@ -1,0 +1,307 @@
+"""Each event of the gateway takes its steps in order, once, and gives back what it holds where it is stopped.
+
+The library's own client speaks to the local Discord; the trio side is a double.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from interactions.api.http.route import Route
+
+from discordianai.answering.journal import JournalResult
+from discordianai.answering.open_questions import OpenQuestions
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
+from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
+from discordianai.discord.gateway.bridge import run_asyncio
+from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.gateway.http_client import ListenerHTTPClient
+from discordianai.discord.interactions import handler as handling
+from discordianai.discord.interactions.admission import COMMANDS as MOST_COMMANDS
+from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.handler import ALREADY_ENDED, TRY_AGAIN, InteractionHandler
+from discordianai.discord.interactions.outcomes import FAILED
+from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.messages.application_limits import ApplicationLimits
+from discordianai.discord.messages.buttons import Action, Button, about_turn
+from discordianai.options import offer
+from discordianai.sandbox.discord import CHANNELS, Interaction, LocalDiscord, open_local_discord, person
+from discordianai.sandbox.discord.api_objects import BOT_ID
+from discordianai.settings import DiscordSettings
+from tests.discord.builders import settings
+from tests.doubles.backend import FakeBackend
+
+PROMPT = {"type": 3, "name": "prompt", "description": "Your question", "required": True}
+PRIVATE = {"type": 5, "name": "private", "description": "Only you see the answer"}
+DECLARED = [
+    {"name": "ask", "description": "Ask me anything", "options": [PROMPT, PRIVATE]},
+    {"name": "help", "description": "What I can do"},
+]
+DEFERRED, UPDATE = 5, 6
+BLOCKED = 13
+
+
+@dataclass
+class Scene:
+    """A handler on a loop of its own, between a Discord and a backend."""
+
+    discord: LocalDiscord
+    open_questions: OpenQuestions
+    backend: FakeBackend = field(default_factory=FakeBackend)
+    figures: DiscordCounter = field(default_factory=DiscordCounter)
+
+    def __post_init__(self) -> None:
+        made = settings(DiscordSettings(blocked_user_ids=(person(BLOCKED).id,)))
+        self._router = InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), GuildCache())
+        self._admission = Admission(made, self.open_questions, count(1))
+
+    async def with_handler(self, use: Callable[[InteractionHandler], Awaitable[object]]) -> None:
+        async def main() -> None:
+            http = ListenerHTTPClient(ApplicationLimits(), logger=logging.getLogger("interactions"))
+            await http.login(self.discord.options.token)
+            try:
+                await use(InteractionHandler(http, self._router, self._admission, self.backend, self.figures))
+            finally:
+                await http.close()
+
+        with trio.fail_after(30):
+            await run_asyncio(main)
+
+    async def take(self, *interactions: Interaction) -> None:
+        """The gateway tells of these, one after the other."""
+
+        async def use(handler: InteractionHandler) -> None:
+            for interaction in interactions:
+                await handler.interaction(interaction.payload)
+
+        await self.with_handler(use)
+
+    async def take_messages(self, *payloads: Mapping[str, Any]) -> None:
+        async def use(handler: InteractionHandler) -> None:
+            for payload in payloads:
+                await handler.message(payload, BOT_ID)
+
+        await self.with_handler(use)
+
+    def ask(self, prompt: str = "why?", *, private: bool = False) -> Interaction:
+        return self.discord.invoke_now("ask", {"prompt": prompt, "private": private})
+
+    def press(self, button: Button) -> Interaction:
+        """A button under some answer to the person who presses it."""
+        message = {"id": "77", "channel_id": str(CHANNELS[0].id), "flags": 0}
+        data = {"custom_id": button.custom_id, "component_type": 2}
+        return self.discord.interact(3, data, person(), CHANNELS[0], message=message)
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        return self.figures.now().interactions
+
+
+@pytest.fixture
+async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    async with open_local_discord() as discord, httpx.AsyncClient() as client:
+        path = f"{discord.api_url}/applications/{BOT_ID}/commands"
+        await client.put(path, json=DECLARED, headers={"Authorization": f"Bot {discord.options.token}"})
+        monkeypatch.setattr(Route, "BASE", discord.api_url)
+        yield Scene(discord, OpenQuestions(100, 100, trio.lowlevel.current_trio_token()))
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_a_question_is_stored_then_acknowledged_then_handed_over(scene: Scene, private: bool) -> None:
+    """Publicly or privately, as it was asked: that cannot change later."""
+    asked, acknowledged = scene.ask(private=private), []
+
+    async def journal() -> None:
+        acknowledged.append(asked.response_type)
+
+    scene.backend.journal_waits = journal
+    await scene.take(asked)
+    assert acknowledged == [None]
+    assert (asked.response_type, asked.private) == (DEFERRED, private)
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+    (question,) = scene.backend.handed_over
+    assert (question.text, question.protected, question.address.private) == ("why?", True, private)
+    assert scene.kinds == {"question": 1}
+
+
+async def test_a_question_that_the_store_does_not_take_is_answered_all_the_same(scene: Scene) -> None:
+    """The answer must not promise to come after a restart then."""
+    scene.backend.journal_result = JournalResult.NOT_STORED
+    await scene.take(asked := scene.ask())
+    assert asked.response_type == DEFERRED
+    (question,) = scene.backend.handed_over
+    assert not question.protected
+
+
+async def test_a_replayed_interaction_is_not_answered_twice_nor_erased(scene: Scene) -> None:
+    """What is stored under its id belongs to the first one."""
+    scene.backend.journal_result = JournalResult.REPLAYED
+    await scene.take(asked := scene.ask())
+    assert asked.response_type is None
+    assert asked.refused_acknowledgements == 0
+    assert scene.backend.calls == ["enqueue", "journal", "give up"]
+
+
+async def test_a_question_that_discord_forgot_before_it_was_acknowledged_is_given_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer would reach nobody; the figures tell that it was late."""
+    monkeypatch.setattr(handling, "ACKNOWLEDGE_TIMEOUT", 0.2)
+
+    async def slow() -> None:
+        await asyncio.sleep(0.3)
+        scene.discord.advance(4.0)
+
+    scene.backend.journal_waits = slow
+    await scene.take(asked := scene.ask())
+    assert asked.refused_acknowledgements == 1
+    assert scene.backend.calls == ["enqueue", "journal", "give up, forget"]
+    assert scene.figures.now().unacknowledged == {Unacknowledged.LATE: 1}
+
+
+async def test_where_nobody_knows_whether_the_acknowledgement_arrived_the_question_is_answered(
+    scene: Scene,
+) -> None:
+    """The person may see the bot think, and must not wait for ever."""
+    scene.discord.fail_next("/callback", 503, times=100)
+    await scene.take(scene.ask())
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+
+
+@pytest.mark.parametrize("step", ["journal", "acknowledge"])
+async def test_a_cancelled_question_is_given_up_and_stays_stored(scene: Scene, step: str) -> None:
+    """Nobody knows whether it was acknowledged: the next process looks."""
+    if step == "journal":
+        scene.backend.journal_waits = lambda: asyncio.sleep(60)
+    else:
+        scene.discord.fail_next("/callback", 502, times=100)  # the client tries again, after pauses
+
+    async def use(handler: InteractionHandler) -> None:
+        task = asyncio.create_task(handler.interaction(scene.ask().payload))
+        while "journal" not in scene.backend.calls:  # noqa: ASYNC110  # a double tells nobody
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    await scene.with_handler(use)
+    assert scene.backend.calls == ["enqueue", "journal", "give up"]
+
+
+@pytest.mark.parametrize("step", ["journal", "enqueue", "hand_over"])
+async def test_a_bug_gives_the_question_up_and_its_person_is_told(
+    scene: Scene, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later process answers what the person has read to have failed."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(scene.backend, step, broken)
+    await scene.take(asked := scene.ask())
+    assert asked.text == FAILED
+    assert scene.backend.calls[-1] == "give up, forget"
+
+
+async def test_a_question_beyond_the_limits_is_refused_in_words_and_goes_nowhere(scene: Scene) -> None:
+    scene.open_questions.close()
+    await scene.take(asked := scene.ask())
+    assert asked.private
+    assert "restarted" in asked.text
+    assert scene.backend.calls == []
+    assert scene.kinds == {"refusal": 1}
+
+
+async def test_a_command_is_acknowledged_in_private_and_run_as_often_as_its_limit_allows(
+    scene: Scene,
+) -> None:
+    asked = [scene.discord.invoke_now("help") for _ in range(MOST_COMMANDS + 1)]
+    await scene.take(*asked)
+    assert [command.name for command in scene.backend.commands] == ["help"] * MOST_COMMANDS
+    assert asked[0].private
+    assert "Please wait" in asked[-1].text
+    assert scene.kinds == {"command": MOST_COMMANDS, "refusal": 1}
+
+
+async def test_stop_cancels_what_goes_on_and_says_where_nothing_does(scene: Scene) -> None:
+    stop = Button(Action.STOP, person().id, "55")
+    first, second = scene.press(stop), scene.press(stop)
+    scene.backend.running = {55}
+    await scene.take(first)
+    assert first.response_type == UPDATE
+    scene.backend.running = set()
+    await scene.take(second)
+    assert second.text == ALREADY_ENDED
+    assert scene.kinds == {"cancel": 2, "refusal": 1}
+
+
+async def test_again_asks_what_the_store_knows_and_says_where_it_does_not_tell(scene: Scene) -> None:
+    again = about_turn(Action.AGAIN, person().id, TurnId(7, 8))
+    place = CHANNELS[0]
+    first, second = scene.press(again), scene.press(again)
+    key = ConversationKey(place.id, person().id)
+    scene.backend.said = Said("what was it?", person().id, place.guild_id, key)
+    await scene.take(first)
+    assert [question.text for question in scene.backend.handed_over] == ["what was it?"]
+    scene.backend.said = LookupError("too slow")
+    await scene.take(second)
+    assert second.text == TRY_AGAIN
+    assert scene.kinds == {"regenerate": 2, "question": 1, "refusal": 1}
+
+
+MESSAGE = {
+    "id": "5",
+    "type": 0,
+    "channel_id": str(CHANNELS[0].id),
+    "guild_id": str(CHANNELS[0].guild_id),
+    "author": person().json(),
+    "content": f"<@{BOT_ID}> why?",
+    "mentions": [{"id": str(BOT_ID)}],
+}
+
+
+async def test_a_message_is_stored_and_handed_over_without_an_acknowledgement(scene: Scene) -> None:
+    await scene.take_messages(MESSAGE)
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+    (question,) = scene.backend.handed_over
+    assert (question.text, question.address.message_id) == ("why?", 5)
+
+
+async def test_a_message_beyond_the_limits_is_refused_where_it_was_written(scene: Scene) -> None:
+    scene.open_questions.close()
+    await scene.take_messages(MESSAGE)
+    (refused,) = scene.backend.refused
+    assert refused.origin.interaction_id == 5
+    assert scene.backend.calls == []
+
+
+async def test_who_is_blocked_reads_so_in_direct_messages_though_not_without_end(scene: Scene) -> None:
+    """Each time takes a request to Discord."""
+    theirs = json.loads(json.dumps({**MESSAGE, "guild_id": None, "author": person(BLOCKED).json()}))
+    await scene.take_messages(*[theirs] * (MOST_COMMANDS + 5))
+    assert len(scene.backend.refused) == MOST_COMMANDS
+    await scene.take_messages({**theirs, "guild_id": MESSAGE["guild_id"]})
+    assert len(scene.backend.refused) == MOST_COMMANDS
+
+
+async def test_a_bug_over_a_message_is_told_in_its_channel(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(scene.backend, "journal", broken)
+    await scene.take_messages(MESSAGE)
+    (told,) = scene.discord.channel_messages
+    assert told.content == FAILED
+    assert scene.backend.calls == ["enqueue", "give up, forget"]

@@ -1,0 +1,175 @@
+"""Where an answer goes, and what a later process finds there; against the local Discord."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+
+from discordianai.answering.journal import Journal
+from discordianai.answering.open_questions import QuestionCounter
+from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
+from discordianai.discord.messages.attachments import AttachmentReader, Limits
+from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries, DeliveryOptions
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.records import Question
+from discordianai.sandbox.discord import (
+    CHANNELS,
+    DiscordOptions,
+    Interaction,
+    LocalDiscord,
+    open_local_discord,
+)
+from discordianai.sandbox.discord.api_objects import BOT_ID
+from tests.answering.builders import Scene as Answering
+from tests.doubles.provider import Step
+
+DECLARED = [{"name": "ask", "description": "Ask it"}]
+LONG = "A sentence of some words, to be cut into messages.\n\n" * 640
+"""33,000 characters: more than the messages hold that an answer may have."""
+UNHURRIED = DiscordOptions(webhook_requests=1000)
+
+
+@dataclass(frozen=True)
+class Scene:
+    discord: LocalDiscord
+    client: httpx.AsyncClient
+
+    async def asked(self, **changes: object) -> tuple[Interaction, Question]:
+        """A question by an interaction that is acknowledged; its place is the sandbox's first channel."""
+        interaction = self.discord.invoke_now("ask")
+        path = f"/interactions/{interaction.id}/{interaction.token}/callback"
+        await self.client.post(self.discord.api_url + path, json={"type": 5})
+        question = Answering().question()
+        address = replace(
+            question.address,
+            application_id=BOT_ID,
+            interaction_id=interaction.id,
+            token=interaction.token,
+            channel_id=CHANNELS[0].id,
+            acknowledged_at=self.discord.now(),
+        )
+        place = replace(question.place, channel_id=CHANNELS[0].id)
+        made: Question = replace(question, address=address, place=place, **changes)  # type: ignore[arg-type]  # by name
+        return interaction, made
+
+    def deliveries(self, *script: Step, max_messages: int = 2) -> tuple[Deliveries, Answering]:
+        """Those of a bot whose provider answers so."""
+        answering = Answering(list(script))
+        api = DiscordApi(self.client, self.discord.api_url, self.discord.options.token)
+        reader = AttachmentReader(self.client, self.discord.api_url, Limits(1000, 1000, 1000))
+        journal = Journal(answering.store, QuestionCounter())
+        options = DeliveryOptions(edit_interval=0.01, max_messages=max_messages, can_search=False)
+        return Deliveries(options, answering.answer_service, journal, api, reader), answering
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    async with open_local_discord(UNHURRIED) as discord, httpx.AsyncClient(timeout=30) as client:
+        path = f"{discord.api_url}/applications/{BOT_ID}/commands"
+        await client.put(path, json=DECLARED, headers={"Authorization": f"Bot {discord.options.token}"})
+        yield Scene(discord, client)
+
+
+async def test_an_answer_in_a_thread_is_noted_so_that_a_later_process_finds_it(scene: Scene) -> None:
+    deliver, answering = scene.deliveries("because")
+    interaction, question = await scene.asked(in_thread=True)
+    await answering.store.accept(question)
+    noted: list[Posted] = []
+    note_posted = answering.store.note_posted
+
+    async def note(interaction_id: int, posted: Posted, text: str) -> None:
+        noted.append(posted)
+        await note_posted(interaction_id, posted, text)
+
+    answering.store.note_posted = note  # type: ignore[method-assign]  # what it is told is looked at
+    await deliver(question, NOTHING_POSTED).answer(None)
+    (thread,) = scene.discord.threads
+    (message,) = scene.discord.channel_messages
+    assert noted == [Posted(thread.id), Posted(thread.id, message.id)]
+    assert message.content.startswith("because")
+    assert f"<#{thread.id}>" in interaction.text
+    assert await answering.store.unfinished() == ()
+
+
+async def test_what_was_posted_is_edited_by_a_later_process_and_nothing_is_added(scene: Scene) -> None:
+    _, question = await scene.asked(in_thread=True)
+    for words in ("half", "the whole"):
+        deliver, answering = scene.deliveries(words)
+        await answering.store.accept(question)
+        posted = NOTHING_POSTED
+        if scene.discord.threads:
+            posted = Posted(scene.discord.threads[0].id, scene.discord.channel_messages[0].id)
+        await deliver(question, posted).answer(None)
+    (message,) = scene.discord.channel_messages
+    assert message.content.startswith("the whole")
+    assert len(scene.discord.threads) == 1
+
+
+async def test_where_no_thread_can_be_opened_the_answer_says_so_where_it_was_asked(scene: Scene) -> None:
+    scene.discord.fail_next("/threads", 403)
+    deliver, _ = scene.deliveries("because")
+    interaction, question = await scene.asked(in_thread=True)
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert interaction.text.startswith("because")
+    assert NO_THREAD in interaction.text
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_stored_answer_that_is_too_long_is_one_file_in_the_channel_too(
+    scene: Scene, late: bool
+) -> None:
+    """The limits are those of a live answer."""
+    deliver, _ = scene.deliveries()
+    interaction, question = await scene.asked()
+    delivery = deliver(question, NOTHING_POSTED)
+    if late:
+        assert await delivery.say_late("Here is the answer:", LONG)
+        said, *messages = scene.discord.channel_messages
+        assert said.content == f"<@{question.person.id}> Here is the answer:"
+    else:
+        await delivery.show(LONG)
+        messages = interaction.messages
+    (message,) = (message for message in messages if not message.deleted)
+    assert message.files["answer.md"].decode().strip() == LONG.strip()
+
+
+async def test_a_guest_never_has_more_messages_than_discord_allows_there(scene: Scene) -> None:
+    deliver, _ = scene.deliveries(max_messages=MOST_AS_GUEST + 2)
+    for as_member, as_file in ((True, False), (False, True)):
+        interaction, question = await scene.asked()
+        question = replace(question, address=replace(question.address, as_member=as_member))
+        await deliver(question, NOTHING_POSTED).show(LONG[: 1900 * MOST_AS_GUEST + 1000])
+        assert ("answer.md" in interaction.messages[0].files) == as_file
+
+
+async def test_what_only_the_person_may_read_does_not_go_to_the_channel(scene: Scene) -> None:
+    deliver, _ = scene.deliveries()
+    _, question = await scene.asked()
+    private = replace(question, address=replace(question.address, private=True))
+    assert not await deliver(private, NOTHING_POSTED).say_late("too late", "a secret")
+    assert scene.discord.channel_messages == []
+
+
+async def test_an_interaction_is_open_until_its_time_is_nearly_over(scene: Scene) -> None:
+    deliver, _ = scene.deliveries()
+    _, question = await scene.asked()
+    assert await deliver(question, NOTHING_POSTED).is_open()
+    for gone in (
+        replace(question, address=replace(question.address, token="another")),
+        replace(question, address=replace(question.address, acknowledged_at=scene.discord.now() - 14.5 * 60)),
+    ):
+        assert not await deliver(gone, NOTHING_POSTED).is_open()
+
+
+async def test_an_apology_comes_in_the_answers_place_and_not_after_its_end(scene: Scene) -> None:
+    deliver, _ = scene.deliveries("because")
+    interaction, question = await scene.asked()
+    await deliver(question, NOTHING_POSTED).apologise("It broke.")
+    assert interaction.text == "-# It broke."
+    interaction, question = await scene.asked()
+    delivery = deliver(question, NOTHING_POSTED)
+    await delivery.answer(None)
+    await delivery.apologise("It broke.")
+    assert interaction.text.startswith("because")
+    assert "It broke." not in interaction.text
