@@ -26,7 +26,7 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
-from discordianai.dispatch.rate_window import RateWindow
+from discordianai.dispatch.sliding_window import RateWindow
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.fake import FakeProvider
 from discordianai.providers.metered import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
@@ -68,7 +68,7 @@ class Simulation:
             self.provider, DispatchOptions(slots=50, budget=budget), random.Random(seed + 2)
         )
         self.window = RateWindow(10, 60.0)
-        self.own_lines = KeyedFifoLimiter(width=IN_WORK)
+        self.own_lines = KeyedFifoLimiter(limit=IN_WORK)
         self.open: Counter[str] = Counter()
         self.outcomes = {"modest": Outcome(), "insistent": Outcome()}
         self.reasons: Counter[str] = Counter()

@@ -27,6 +27,7 @@ from discordianai.providers.errors import (
     ToolsRefused,
 )
 from discordianai.providers.json_values import Json, table, text
+from discordianai.providers.limits import retry_after
 from discordianai.records import Provider
 
 _BY_CODE: Mapping[str, type[ProviderError]] = {
@@ -98,14 +99,11 @@ _NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 _UNKNOWN = ("support", "unknown", "unrecognized", "not permitted", "enable-auto-tool-choice")
 """How endpoints say that they take no tools."""
 
-LONGEST_WAIT = 24 * 3600.0
-"""Seconds of a `Retry-After` that can be meant."""
-
 
 def from_response(provider: Provider, response: httpx.Response, error: Json) -> ProviderError:
     """The error behind a response that is not a success; `error` is its `error_object`."""
     detail = _detail(response.status_code, error, response.headers.get("x-request-id"))
-    return _error(provider, response.status_code, error, detail, retry_after(response.headers))
+    return _error(provider, response.status_code, error, detail, retry_after(response))
 
 
 def from_event(provider: Provider, error: Json) -> ProviderError:
@@ -137,15 +135,6 @@ def refuses_streaming(error: Json) -> bool:
     return error.get("param") == "stream" or (
         error.get("code") == "unsupported_value" and error.get("param") is None
     )
-
-
-def retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds that the provider asks to wait, if it does."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None
 
 
 def _error(provider: Provider, status: int, error: Json, detail: str, wait: float | None) -> ProviderError:
