@@ -67,6 +67,7 @@ async def ask_into(ends: list[Ended], asked: Dispatcher, seconds: float = 300.0,
 
 LONG = [
     pytest.param(RateLimited(OPENAI, "429", 3600.0), BreakerReason.RATE_LIMITED, 120.0, id="429, an hour"),
+    pytest.param(RateLimited(OPENAI, "429", 200.0), BreakerReason.RATE_LIMITED, 120.0, id="429, 200 s"),
     pytest.param(Overloaded(OPENAI, "503", 86_400.0), BreakerReason.OVERLOADED, 120.0, id="503, a year"),
     pytest.param(QuotaExhausted(OPENAI, "429"), BreakerReason.QUOTA, 15.0, id="no credit"),
     pytest.param(AuthenticationFailed(OPENAI, "401"), BreakerReason.AUTHENTICATION, 15.0, id="wrong key"),
@@ -90,6 +91,7 @@ async def test_one_refusal_that_lasts_is_told_to_all_at_once_until_a_probe_is_an
     assert trio.current_time() - began == pytest.approx(LATENCY)
     assert len(provider.requests) == 1
     figures = asked.statistics()
+    assert figures.retries == 0
     assert (figures.breaker, figures.breaker_reason) == (BreakerState.OPEN, reason)
     assert figures.next_probe == pytest.approx(interval)
     assert figures.pause == (getattr(error, "retry_after", None) or 0.0)
@@ -208,22 +210,47 @@ async def test_budget_that_cannot_come_in_time_is_not_waited_for(autojump_clock:
     assert answered.error is None
 
 
-async def test_a_probe_refuses_those_who_wait_instead_of_letting_them_wait_for_its_end(
-    autojump_clock: MockClock,
+@pytest.mark.parametrize("slots", [2, 10])
+async def test_of_those_who_waited_for_a_probe_one_is_it_and_the_others_are_told(
+    autojump_clock: MockClock, slots: int
 ) -> None:
-    """All of them saw the breaker half open, and only one slot was free for them."""
-    asked = dispatcher(
-        FakeProvider([LATENCY, QuotaExhausted(OPENAI, "429")], [50.0, "a word"]),
-        budget=BudgetOptions(requests_per_minute=2),
+    """A short pause held them while the breaker was half open; with ten slots all are granted at once."""
+    provider = FakeProvider(
+        [LATENCY, RateLimited(OPENAI, "429", 100.0)],
+        [1.0, QuotaExhausted(OPENAI, "429")],
+        [50.0, "a word"],
     )
-    await ask(asked)
-    await trio.sleep(15)
+    asked = dispatcher(provider, slots=slots, retry=RetryOptions(max_attempts=1))
     ends: list[Ended] = []
     async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(ask, asked)
+        await trio.sleep(20)
         for person in range(5):
             nursery.start_soon(ask_into, ends, asked, 300.0, str(person))
-    assert sorted(round(ended.at, 1) for ended in ends) == [15.2, 15.2, 15.2, 15.2, 65.2]
-    assert [type(ended.error) for ended in ends[:4]] == [BreakerOpen] * 4
+        await trio.sleep(1)
+        assert asked.statistics().waiting == 5
+    assert [round(ended.at, 1) for ended in ends] == [100.2, 100.2, 100.2, 100.2, 150.2]
+    assert [type(ended.error) for ended in ends] == [BreakerOpen] * 4 + [type(None)]
+    assert len(provider.requests) == 3
+
+
+@pytest.mark.parametrize(("pause", "interval"), [(5.0, 5.0), (None, 240.0)])
+async def test_a_probe_that_is_refused_closes_nothing(
+    autojump_clock: MockClock, pause: float | None, interval: float
+) -> None:
+    """A 429 that names a shorter pause is believed; one that names none changes nothing."""
+    provider = FakeProvider(
+        [RateLimited(OPENAI, "429", 3600.0)], [RateLimited(OPENAI, "429", pause)], ["well again"]
+    )
+    asked = dispatcher(provider)
+    await ask(asked)
+    await trio.sleep(120)
+    assert isinstance((await ask(asked)).error, RateLimited)
+    assert asked.statistics().breaker is BreakerState.OPEN
+    assert asked.statistics().next_probe == pytest.approx(interval)
+    await trio.sleep(interval)
+    assert (await ask(asked)).error is None
 
 
 class Outage(FakeProvider):
