@@ -18,8 +18,8 @@ from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
 from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.providers.client import make_provider
 from discordianai.providers.events import TextDelta
-from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.records import ChatRequest, Provider, Role, Turn, Usage
 from discordianai.sandbox.certificates import make_authority

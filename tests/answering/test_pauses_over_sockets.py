@@ -12,8 +12,8 @@ from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.dispatch.breaker import BreakerOptions, BreakerReason, BreakerState
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions, QueuePosition
 from discordianai.dispatch.routing import Inquiry, Router
+from discordianai.providers.client import make_provider
 from discordianai.providers.events import TextDelta
-from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.records import ChatRequest, Provider, Role, Route, Turn, Usage
 from discordianai.sandbox.certificates import Authority

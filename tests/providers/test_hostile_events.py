@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import failures
-from discordianai.providers.bounded_text import MOST_TEXT
+from discordianai.providers.answer_parts import MOST_TEXT, MOST_TOKENS
 from discordianai.providers.chat import ChatDecoder
-from discordianai.providers.codec import Decoder
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import LONGEST_WAIT, rate_limits
+from discordianai.providers.port import Decoder
 from discordianai.providers.responses_decoder import ResponsesDecoder
-from discordianai.providers.usage import MOST_TOKENS
 from discordianai.records import Citation, RateLimits, Usage
 from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded

@@ -77,7 +77,7 @@ _BY_CODE: Mapping[str, type[ProviderError]] = {
     ),
     "invalid_api_key": AuthenticationFailed,
 }
-"""What is in `code` or `type`, whichever the status says: a used up account comes as 429, 401 or in a 200."""
+"""By `code` or `type`, whatever the status: an account without credit gives a 429, a 401 or an event."""
 
 _BY_STATUS: Mapping[int, type[ProviderError]] = {
     401: AuthenticationFailed,
@@ -94,10 +94,10 @@ _BY_STATUS: Mapping[int, type[ProviderError]] = {
 _IMAGE_CODE = re.compile(r"(invalid|empty|unsupported)_(image|base64_image|file)|image_|failed_to_download")
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
-"""What a code, a parameter or an id looks like; a sentence, which may repeat the question, does not."""
+"""What codes, parameters and ids look like; a sentence, which may repeat the question, does not match."""
 
 _UNKNOWN = ("support", "unknown", "unrecognized", "not permitted", "enable-auto-tool-choice")
-"""How endpoints say that they take no tools."""
+"""Words by which endpoints say that they take no tools."""
 
 
 def from_response(provider: Provider, response: httpx.Response, error: Json) -> ProviderError:
@@ -107,7 +107,7 @@ def from_response(provider: Provider, response: httpx.Response, error: Json) -> 
 
 
 def from_event(provider: Provider, error: Json) -> ProviderError:
-    """The error that came as an event in a stream, or in a whole answer, after a status of 200."""
+    """The error in an event of a stream, or in an answer that is one JSON object, after a status of 200."""
     told = (str(value) for value in (error.get("status"), error.get("code")) if isinstance(value, int | str))
     status = next((int(code) for code in told if _STATUS.fullmatch(code)), 500)
     return _error(provider, status, error, "in the answer, " + _detail(status, error, None), None)
@@ -124,7 +124,7 @@ def from_httpx(provider: Provider, error: httpx.HTTPError | ProviderError) -> Pr
 
 
 def error_object(body: Json) -> Json:
-    """The `error` of a provider's body, a bare text as its message; empty where there is none."""
+    """The `error` of a provider's body; a plain text becomes its message. Empty where there is none."""
     if sentence := text(body, "error"):
         return {"message": sentence}
     return table(body, "error")
