@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerReason, BreakerState, Refusal
+from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerReason, BreakerState, LastingRefusal
 
 
 def test_it_opens_at_the_rate_and_lets_one_probe_through_after_each_interval() -> None:
@@ -37,7 +37,7 @@ def test_old_failures_do_not_open_it() -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-def probes(breaker: Breaker, until: float, refusal: Refusal | None) -> list[float]:
+def probes(breaker: Breaker, until: float, refusal: LastingRefusal | None) -> list[float]:
     """When it probes, all probes being refused so."""
     times, now = list[float](), 0.0
     while (now := now + breaker.wait(now)) < until:
@@ -50,15 +50,19 @@ def probes(breaker: Breaker, until: float, refusal: Refusal | None) -> list[floa
 @pytest.mark.parametrize(
     ("first", "again", "expected"),
     [
-        (Refusal(BreakerReason.RATE_LIMITED, 3600), None, [120, 360, 840, 1740, 2640, 3540]),
-        (Refusal(BreakerReason.OVERLOADED, 86_400), None, [120, 360, 840, 1740, 2640, 3540]),
-        (Refusal(BreakerReason.RATE_LIMITED, 150), Refusal(BreakerReason.RATE_LIMITED, 150), [120, 270, 420]),
-        (Refusal(BreakerReason.QUOTA), Refusal(BreakerReason.QUOTA), [15, 45, 105, 225, 345]),
+        (LastingRefusal(BreakerReason.RATE_LIMITED, 3600), None, [120, 360, 840, 1740, 2640, 3540]),
+        (LastingRefusal(BreakerReason.OVERLOADED, 86_400), None, [120, 360, 840, 1740, 2640, 3540]),
+        (
+            LastingRefusal(BreakerReason.RATE_LIMITED, 150),
+            LastingRefusal(BreakerReason.RATE_LIMITED, 150),
+            [120, 270, 420],
+        ),
+        (LastingRefusal(BreakerReason.QUOTA), LastingRefusal(BreakerReason.QUOTA), [15, 45, 105, 225, 345]),
     ],
     ids=["an hour", "a day", "150 s, again and again", "no credit"],
 )
 def test_probes_that_fail_double_the_interval_up_to_a_bound(
-    first: Refusal, again: Refusal | None, expected: list[float]
+    first: LastingRefusal, again: LastingRefusal | None, expected: list[float]
 ) -> None:
     """A pause is kept up to two minutes at first, and up to a quarter of an hour in the end."""
     breaker = Breaker(BreakerOptions())
@@ -69,7 +73,7 @@ def test_probes_that_fail_double_the_interval_up_to_a_bound(
 def test_the_first_words_of_a_probe_close_it_where_all_were_refused() -> None:
     """Nobody waits for the end of a long answer to learn that the provider answers."""
     breaker = Breaker(BreakerOptions())
-    breaker.leave(0.0, failed=False, probe=False, refusal=Refusal(BreakerReason.QUOTA))
+    breaker.leave(0.0, failed=False, probe=False, refusal=LastingRefusal(BreakerReason.QUOTA))
     assert breaker.wait(15.0) == 0
     probe = breaker.enter(15.0)
     breaker.first_words()
@@ -81,15 +85,15 @@ def test_the_first_words_of_a_probe_close_it_where_all_were_refused() -> None:
 def test_an_answer_that_crosses_the_refusal_shortens_nothing() -> None:
     """Requests that were sent together are refused together, with different waits perhaps."""
     breaker = Breaker(BreakerOptions())
-    breaker.leave(0.0, failed=False, probe=False, refusal=Refusal(BreakerReason.RATE_LIMITED, 3600))
-    breaker.leave(0.1, failed=False, probe=False, refusal=Refusal(BreakerReason.RATE_LIMITED, 121))
+    breaker.leave(0.0, failed=False, probe=False, refusal=LastingRefusal(BreakerReason.RATE_LIMITED, 3600))
+    breaker.leave(0.1, failed=False, probe=False, refusal=LastingRefusal(BreakerReason.RATE_LIMITED, 121))
     breaker.leave(0.2, failed=False, probe=False)
     assert breaker.pause_left(1.0) == 3599
     assert breaker.wait(1.0) == pytest.approx(119.1)
 
 
 refusals = st.builds(
-    Refusal,
+    LastingRefusal,
     st.sampled_from([reason for reason in BreakerReason if reason is not BreakerReason.FAILURES]),
     st.none() | st.floats(0, 90_000),
 )
@@ -102,7 +106,7 @@ ends = st.tuples(
 
 @given(refusals, st.lists(ends, max_size=30))
 def test_there_is_one_probe_in_an_interval_and_one_comes_in_time(
-    first: Refusal, script: list[tuple[bool | None, Refusal | None, float]]
+    first: LastingRefusal, script: list[tuple[bool | None, LastingRefusal | None, float]]
 ) -> None:
     """However probes end and however long they take, until one is answered."""
     options, now = BreakerOptions(), 0.0

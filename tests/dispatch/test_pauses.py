@@ -295,7 +295,7 @@ questions = st.lists(st.tuples(st.floats(0, 1500), st.floats(0.5, 400)), min_siz
     questions,
     st.sampled_from([1, 3]),
 )
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_question_waits_past_its_deadline_or_for_a_pause_that_is_longer(
     autojump_clock: MockClock,
     kind: str,

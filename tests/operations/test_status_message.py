@@ -39,7 +39,9 @@ def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
     text = describe(
         replace(well(), providers={"openai": ill}, health=Health(writable=False, reason="disk full"))
     )
-    assert text.startswith("**Not ready: disk full; the circuit breaker of every provider is open**")
+    assert text.startswith(
+        "**Not ready: disk full; the circuit breaker of every provider is open, next try in 100 seconds**"
+    )
     why = "429 with a long wait, pause ends in 59 minutes, next try in 100 seconds"
     assert f"breaker open: {why}\n" in text
     assert "`rate_limits.openai.requests_per_minute`: 500 → 400" in text

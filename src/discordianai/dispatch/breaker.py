@@ -46,7 +46,7 @@ class BreakerOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LastingRefusal:
     """A provider's answer that holds for every request; `pause` is in seconds, if it named one."""
 
     reason: BreakerReason
@@ -60,7 +60,7 @@ class Breaker:
         self._options = options
         self._requests: deque[tuple[float, bool]] = deque()
         self._failures = 0
-        self._refusal = Refusal(BreakerReason.FAILURES)
+        self._refusal = LastingRefusal(BreakerReason.FAILURES)
         self._interval = options.interval
         self._next_probe = 0.0
         self._pause_ends = 0.0
@@ -116,14 +116,16 @@ class Breaker:
         if self.refused:
             self._close()
 
-    def leave(self, now: float, *, failed: bool | None, probe: bool, refusal: Refusal | None = None) -> None:
+    def leave(
+        self, now: float, *, failed: bool | None, probe: bool, refusal: LastingRefusal | None = None
+    ) -> None:
         """A request has ended. `failed` None says nothing about the provider, as when a person cancels."""
         probe_failed = probe and self.state is not BreakerState.CLOSED and (failed or refusal is not None)
         if probe:
             self._probing = False
             self._failed_probes += bool(probe_failed)
         if probe_failed and refusal is None:
-            refusal = Refusal(self._refusal.reason)
+            refusal = LastingRefusal(self._refusal.reason)
         if refusal is not None:
             self._refuse(refusal, now, latest=probe)
         elif failed is None:
@@ -140,9 +142,9 @@ class Breaker:
             self._failures -= self._requests.popleft()[1]
         requests = len(self._requests)
         if requests >= self._options.minimum and self._failures >= self._options.rate * requests:
-            self._refuse(Refusal(BreakerReason.FAILURES), now, latest=True)
+            self._refuse(LastingRefusal(BreakerReason.FAILURES), now, latest=True)
 
-    def _refuse(self, refusal: Refusal, now: float, *, latest: bool) -> None:
+    def _refuse(self, refusal: LastingRefusal, now: float, *, latest: bool) -> None:
         """Open. Unless this is the `latest` answer, what was asked for before still holds, too: requests that
         were sent together are refused one after the other."""
         if self.state is BreakerState.CLOSED or (latest and refusal.pause is not None):

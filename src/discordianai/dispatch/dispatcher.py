@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from discordianai.dispatch import retry
 from discordianai.dispatch.adaptive_limit import AdaptiveLimit
 from discordianai.dispatch.attempt import Attempt
-from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerReason, BreakerState, Refusal
+from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerReason, BreakerState, LastingRefusal
 from discordianai.dispatch.budget import PERIOD, Budget, BudgetOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchCounter, DispatchStatistics
 from discordianai.dispatch.fair_queue import FairQueue, FairQueueEntry, FairQueueFull
@@ -353,7 +353,7 @@ class Dispatcher:
         self._breaker_opened.set()
         self._breaker_opened = trio.Event()
 
-    def _learn(self, error: ProviderError, *, probe: bool) -> Refusal | None:
+    def _learn(self, error: ProviderError, *, probe: bool) -> LastingRefusal | None:
         """What a refusal asks of all requests: a short pause, or to be returned, that the breaker opens."""
         now, pause = trio.current_time(), retry.asked_pause(error)
         if isinstance(error, RateLimited):
@@ -366,14 +366,14 @@ class Dispatcher:
             self._queue.refuse(self._too_late)
         return refusal
 
-    def _refusal(self, error: ProviderError, pause: float | None, *, probe: bool) -> Refusal | None:
+    def _refusal(self, error: ProviderError, pause: float | None, *, probe: bool) -> LastingRefusal | None:
         """None where the next request may be answered, or only a short pause is asked for."""
         reason = REFUSALS.get(type(error))
         lasting = isinstance(error, AuthenticationFailed | QuotaExhausted)
         lasting = lasting or (pause or 0.0) > self._options.breaker.longest_pause
         if reason is None or not (lasting or (probe and self._breaker.refused)):
             return None
-        return Refusal(reason, pause)
+        return LastingRefusal(reason, pause)
 
 
 class _Try(AsyncExitStack):

@@ -13,6 +13,10 @@ from discordianai.providers.errors import (
 )
 
 
+LONGEST_TOLD = 100
+"""Hours that a person is told."""
+
+
 @dataclass(eq=False)
 class QueueFull(ProviderError):
     """The queue has no place left."""
@@ -129,7 +133,10 @@ def in_seconds(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time in words, in the largest unit of which it has at least two."""
+    """A time in words, in the largest unit of which it has at least two; "over 100 hours" is the longest."""
+    seconds = max(seconds, 0.0)
+    if not seconds <= LONGEST_TOLD * 3600:  # nor a number at all, as in a snapshot that was edited
+        return f"over {LONGEST_TOLD} hours"
     if seconds < 120:
         return in_seconds(seconds)
     return _counted(seconds / 60, "minute") if seconds < 7200 else _counted(seconds / 3600, "hour")

@@ -68,8 +68,11 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
         yield _why_no_gateway(snapshot)
     if not snapshot.health.writable:
         yield snapshot.health.reason or "the store cannot be written"
-    if all(provider.dispatch.breaker is BreakerState.OPEN for provider in snapshot.providers.values()):
-        yield "the circuit breaker of every provider is open"
+    dispatches = [provider.dispatch for provider in snapshot.providers.values()]
+    if all(dispatch.breaker is BreakerState.OPEN for dispatch in dispatches):
+        soonest = min((dispatch.next_probe for dispatch in dispatches), default=0.0)
+        until = f", next try in {duration(soonest)}" if soonest > 0 else ""
+        yield f"the circuit breaker of every provider is open{until}"
 
 
 def _why_no_gateway(snapshot: Snapshot) -> str:
