@@ -12,7 +12,6 @@ from discordianai.providers.errors import (
     RateLimited,
 )
 
-
 LONGEST_TOLD = 100
 """Hours that a person is told."""
 
