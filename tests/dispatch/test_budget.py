@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from discordianai.dispatch.adaptive_limit import COOLDOWN, AdaptiveLimit
@@ -14,6 +14,7 @@ from discordianai.records import Quota, RateLimits
 
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.floats(1, 60)), max_size=60))
+@example([(0.0, 1.2759173714230112), (1.0, 40.0), (0.0, 60.0)])  # sums to a little more than 100
 def test_no_stretch_of_a_period_exceeds_the_limit_and_no_wait_is_longer_than_needed(
     asked: list[tuple[float, float]],
 ) -> None:

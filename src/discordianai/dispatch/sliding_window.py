@@ -5,6 +5,9 @@ from collections import deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
+ROUNDING = 1e-7
+"""An excess that may come from adding and subtracting floats, and must not cost a wait."""
+
 
 @dataclass(slots=True, eq=False)
 class Reservation:
@@ -53,7 +56,7 @@ class SlidingWindow:
             return 0.0
         limit = self.limit * (1 - left)
         excess = self.used(now) + min(amount, limit) - limit
-        return self._until_freed(excess, now, [] if excess <= 0 else self._reservations)
+        return self._until_freed(excess, now, [] if excess <= ROUNDING else self._reservations)
 
     def least_wait(self, amount: float, now: float) -> float:
         """The same, if everything that is not settled turned out to be nothing: it cannot be shorter."""
@@ -65,11 +68,11 @@ class SlidingWindow:
 
     def _until_freed(self, excess: float, now: float, reservations: Iterable[Reservation]) -> float:
         """Seconds until the oldest of these have left so much."""
-        if excess <= 0:
+        if excess <= ROUNDING:
             return 0.0
         for reservation in reservations:
             excess -= reservation.amount
-            if excess <= 0:
+            if excess <= ROUNDING:
                 return reservation.at + self.period - now
         return 0.0
 
