@@ -24,7 +24,7 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
-from discordianai.dispatch.rate_window import RateWindow
+from discordianai.dispatch.sliding_window import RateWindow
 from discordianai.providers.errors import ProviderError
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.metered_provider import MeteredProvider
@@ -74,7 +74,7 @@ class Simulation:
         options = DispatchOptions(slots=50, budget=BudgetOptions(requests_per_minute=REQUESTS_PER_MINUTE))
         self.dispatcher = Dispatcher(self.provider, options, random.Random(seed + 2))
         self._window = RateWindow(10, 60.0)
-        self._own_lines = KeyedFifoLimiter(width=RUNNING)
+        self._own_lines = KeyedFifoLimiter(limit=RUNNING)
         self._open: Counter[str] = Counter()
         self._number = 0
         self.modest, self.insistent = Outcome(), Outcome()

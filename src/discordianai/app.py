@@ -60,7 +60,7 @@ from discordianai.options import (
     provider_options,
     store_options,
 )
-from discordianai.providers.factory import make_provider
+from discordianai.providers.client import make_provider
 from discordianai.reloading import Reconfigure, Reloading, reloading_on_sighup
 from discordianai.settings import Settings
 from discordianai.transport.clients import PooledClient, build_client, http2_available

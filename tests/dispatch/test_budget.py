@@ -1,13 +1,12 @@
-"""Budgets are exact, limits adapt, breakers open and close: pure functions of a clock."""
+"""Budgets are exact, limits adapt: pure functions of a clock."""
 
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.adaptive_limit import LULL, AdaptiveLimit
-from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
+from discordianai.dispatch.adaptive_limit import COOLDOWN, AdaptiveLimit
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.retry import RetryBudget
 from discordianai.dispatch.sliding_window import SlidingWindow
@@ -15,6 +14,7 @@ from discordianai.records import Quota, RateLimits
 
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.floats(1, 60)), max_size=60))
+@example([(0.0, 1.2759173714230112), (1.0, 40.0), (0.0, 60.0)])  # sums to a little more than 100
 def test_no_stretch_of_a_period_exceeds_the_limit_and_no_wait_is_longer_than_needed(
     asked: list[tuple[float, float]],
 ) -> None:
@@ -42,9 +42,9 @@ def test_what_is_larger_than_the_limit_passes_when_it_is_alone() -> None:
 
 def test_a_settled_request_gives_back_what_it_did_not_take() -> None:
     budget = Budget(BudgetOptions(tokens_per_minute=1000))
-    spending = budget.reserve(700, 0.0)
+    reservation = budget.reserve(700, 0.0)
     assert budget.wait(400, 1.0) > 0
-    budget.settle(spending, 400, 0.5)
+    budget.settle(reservation, 400, 0.5)
     assert budget.wait(400, 1.0) == 0.0
 
 
@@ -119,68 +119,42 @@ def test_a_burst_is_capped_where_a_provider_counts_in_shorter_periods() -> None:
     assert budget.wait(1, 0.0) == pytest.approx(0.602)
 
 
-def test_overruns_halve_the_limit_once_for_each_lull_and_successes_raise_it_by_one() -> None:
+def test_429s_halve_the_limit_once_for_each_cooldown_and_successes_raise_it_by_one() -> None:
     limit = AdaptiveLimit(40)
     for now in (0.0, 0.1, 0.2):
-        limit.overrun(now)
-    assert limit.now == 20
+        limit.rate_limited(now)
+    assert limit.current == 20
     for number in range(20):
-        limit.overrun(LULL * (number + 1))
-    assert limit.now == 1
+        limit.rate_limited(COOLDOWN * (number + 1))
+    assert limit.current == 1
     values = []
     for _ in range(2000):
-        limit.success()
-        values.append(limit.now)
+        limit.succeeded()
+        values.append(limit.current)
     assert values[-1] == 40
     assert all(later - earlier in {0, 1} for earlier, later in pairwise(values))
 
 
-def test_single_failures_are_accidents_and_three_in_a_lull_are_not() -> None:
+def test_single_failures_are_accidents_and_three_in_a_cooldown_are_not() -> None:
     limit = AdaptiveLimit(40)
     for number in range(20):
-        limit.strained(number * LULL)
-    assert limit.now == 40
+        limit.failed(number * COOLDOWN)
+    assert limit.current == 40
     for _ in range(3):
-        limit.strained(200.0)
-    assert limit.now == 20
+        limit.failed(200.0)
+    assert limit.current == 20
 
 
-def test_after_an_outage_half_of_the_limit_is_there_at_once_but_not_after_an_overrun() -> None:
+def test_after_an_outage_half_of_the_limit_is_there_at_once_but_not_after_a_429() -> None:
     limit = AdaptiveLimit(40)
     for number in range(60):
-        limit.strained(number / 2)
-    assert limit.now < 5
-    limit.well_again()
-    assert limit.now == 20
-    limit.overrun(100.0)
-    limit.well_again()
-    assert limit.now == 10
-
-
-def test_a_breaker_opens_at_the_rate_and_lets_one_probe_through_after_the_rest() -> None:
-    breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, rest=10))
-    for failed in (True, False, True):
-        breaker.leave(0.0, failed=failed, probe=breaker.enter())
-    assert breaker.wait(0.0) == 0
-    breaker.leave(0.0, failed=True, probe=breaker.enter())
-    assert breaker.wait(1.0) == 9.0
-    assert breaker.wait(10.0) == 0.0
-    probe = breaker.enter()
-    assert breaker.wait(10.0) > 0  # one at a time
-    breaker.leave(11.0, failed=True, probe=probe)
-    assert breaker.wait(12.0) == 9.0
-    assert breaker.wait(21.0) == 0.0
-    breaker.leave(22.0, failed=None, probe=breaker.enter())  # the person left: nothing is known
-    assert breaker.wait(22.0) == 0.0
-    breaker.leave(23.0, failed=False, probe=breaker.enter())
-    assert breaker.state is BreakerState.CLOSED
-
-
-def test_old_failures_do_not_open_a_breaker() -> None:
-    breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, rest=10))
-    for now in (0.0, 31.0, 62.0, 93.0, 124.0):
-        breaker.leave(now, failed=True, probe=breaker.enter())
-    assert breaker.state is BreakerState.CLOSED
+        limit.failed(number / 2)
+    assert limit.current < 5
+    limit.recovered()
+    assert limit.current == 20
+    limit.rate_limited(100.0)
+    limit.recovered()
+    assert limit.current == 10
 
 
 @given(st.lists(st.booleans(), max_size=300))

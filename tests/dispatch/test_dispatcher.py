@@ -90,7 +90,7 @@ async def test_a_wait_that_one_request_is_told_of_holds_all(autojump_clock: Mock
     assert asked.statistics().limit == 5
 
 
-async def test_the_deadline_covers_the_line_the_retries_and_the_stream(autojump_clock: MockClock) -> None:
+async def test_the_deadline_covers_the_queue_the_retries_and_the_stream(autojump_clock: MockClock) -> None:
     scripts: list[list[Step]] = [["text", 1000.0], [1000.0, "text"]]
     for script in scripts:
         provider = FakeProvider(script)
@@ -109,7 +109,7 @@ async def expect(error: type[ProviderError], asked: Dispatcher, person: str, sec
         await ask(asked, person, seconds)
 
 
-async def test_a_full_line_puts_out_the_newest_of_who_has_most_in_it(autojump_clock: MockClock) -> None:
+async def test_a_full_queue_refuses_the_newest_of_who_has_most_in_it(autojump_clock: MockClock) -> None:
     asked = dispatcher(FakeProvider([5.0, "text"]), slots=1, queue_size=3)
     refused: list[str] = []
 
@@ -151,7 +151,7 @@ async def test_a_burst_within_the_budget_passes_at_once_and_the_rest_waits(
     assert trio.current_time() == pytest.approx(60.2)
 
 
-async def test_who_waits_in_the_line_is_told_where_and_then_again(autojump_clock: MockClock) -> None:
+async def test_who_waits_in_the_queue_is_told_where_and_then_again(autojump_clock: MockClock) -> None:
     asked = dispatcher(FakeProvider([6.0, "text"]), slots=1)
     told: list[tuple[float, int | None]] = []
 
@@ -213,7 +213,7 @@ async def test_a_probe_that_meets_a_bug_at_its_end_is_followed_by_another(autoju
     """The breaker must not wait for ever for the outcome of a probe whose clean-up failed."""
     provider = Broken(*[[Overloaded(OPENAI, "503")]] * 10, ["well again"])
     provider.broken = False
-    breaker, retry = BreakerOptions(minimum=10, rest=15), RetryOptions(max_attempts=1)
+    breaker, retry = BreakerOptions(minimum=10, interval=15), RetryOptions(max_attempts=1)
     asked = dispatcher(provider, breaker=breaker, retry=retry)
     for _ in range(10):
         with suppress(ProviderError):
@@ -223,17 +223,18 @@ async def test_a_probe_that_meets_a_bug_at_its_end_is_followed_by_another(autoju
     with pytest.raises(TypeError):
         await ask(asked)
     provider.broken = False
+    await trio.sleep(15)
     assert await ask(asked) == "well again"
     assert asked.statistics().breaker is BreakerState.CLOSED
 
 
-async def test_a_bug_in_lining_up_leaves_nobody_in_the_line(autojump_clock: MockClock) -> None:
+async def test_a_bug_in_enqueueing_leaves_nobody_in_the_queue(autojump_clock: MockClock) -> None:
     """A place without an owner would be served in front of everybody, and never given up."""
     asked = dispatcher(FakeProvider(["an answer"]), budget=BudgetOptions(tokens_per_minute=1000))
-    line = asked._line
-    with pytest.raises(TypeError), line.place("ann", "many"):  # type: ignore[arg-type]  # that is the bug
+    queue = asked._queue
+    with pytest.raises(TypeError), queue.enqueue("ann", "many"):  # type: ignore[arg-type]  # that is the bug
         raise AssertionError("it has no place")
-    assert line.waiting == 0
+    assert len(queue) == 0
     assert await ask(asked) == "an answer"
     assert asked.statistics().in_flight == 0
 
@@ -259,7 +260,7 @@ async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_cl
     failing: list[list[Step]] = [[Overloaded(OPENAI, "503")]] * 4
     asked = dispatcher(
         FakeProvider(*failing, ["well again"]),
-        breaker=BreakerOptions(minimum=4, rest=15.0),
+        breaker=BreakerOptions(minimum=4, interval=15.0),
         retry=RetryOptions(max_attempts=1),
     )
     for _ in range(4):
@@ -274,11 +275,11 @@ async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_cl
 
 
 async def test_a_probe_whose_question_runs_out_of_time_closes_no_breaker(autojump_clock: MockClock) -> None:
-    """It says nothing of the provider: the next one tries."""
+    """It says nothing of the provider: the next one tries, an interval after the first."""
     failing: list[list[Step]] = [[Overloaded(OPENAI, "503")]] * 4
     asked = dispatcher(
         FakeProvider(*failing, [1000.0, "never"], ["well again"]),
-        breaker=BreakerOptions(minimum=4, rest=15.0),
+        breaker=BreakerOptions(minimum=4, interval=15.0),
         retry=RetryOptions(max_attempts=1),
     )
     for _ in range(4):
@@ -286,6 +287,9 @@ async def test_a_probe_whose_question_runs_out_of_time_closes_no_breaker(autojum
     await trio.sleep(15)
     await expect(DeadlinePassed, asked, "ann", 10.0)
     assert asked.statistics().breaker is BreakerState.HALF_OPEN
+    with pytest.raises(BreakerOpen):
+        await ask(asked)
+    await trio.sleep(5)
     assert await ask(asked) == "well again"
     assert asked.statistics().breaker is BreakerState.CLOSED
 

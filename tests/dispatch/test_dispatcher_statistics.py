@@ -140,11 +140,11 @@ async def test_the_most_at_once_is_remembered_for_some_minutes(autojump_clock: M
     assert asked.statistics().busiest == 0
 
 
-async def test_refusals_of_a_full_line_are_told_from_those_of_the_breaker(autojump_clock: MockClock) -> None:
+async def test_refusals_of_a_full_queue_are_told_from_those_of_the_breaker(autojump_clock: MockClock) -> None:
     asked = dispatcher([Overloaded(OPENAI, "503")])
     for _ in range(12):
         await ask(asked)
-    assert (asked.statistics().refused, asked.statistics().line_full) == (2, 0)
+    assert (asked.statistics().refused, asked.statistics().queue_full) == (2, 0)
     full = dispatcher([50.0, "text"], slots=1, queue_size=1)
     async with trio.open_nursery() as nursery:
         for _ in range(2):
@@ -153,10 +153,10 @@ async def test_refusals_of_a_full_line_are_told_from_those_of_the_breaker(autoju
         with pytest.raises(QueueFull):
             async with full.stream(REQUEST) as chunks:
                 await anext(chunks)
-    assert (full.statistics().refused, full.statistics().line_full) == (1, 1)
+    assert (full.statistics().refused, full.statistics().queue_full) == (1, 1)
 
 
-async def test_a_breaker_whose_rest_is_over_is_not_told_to_be_open(autojump_clock: MockClock) -> None:
+async def test_a_breaker_that_may_probe_is_not_told_to_be_open(autojump_clock: MockClock) -> None:
     asked = dispatcher([Overloaded(OPENAI, "503")])
     for _ in range(10):
         await ask(asked)

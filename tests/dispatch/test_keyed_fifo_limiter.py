@@ -60,7 +60,7 @@ async def test_one_that_gives_up_waiting_lets_nobody_past_those_before_it(
 visits = st.lists(
     st.tuples(st.sampled_from("ab"), st.floats(0, 3), st.floats(0.01, 4), st.floats(0.01, 6)), max_size=15
 )
-"""Of each: whose line, the pause before it comes, how long it takes, and when it gives up."""
+"""Of each: its key, the pause before it comes, how long it takes, and when it gives up."""
 
 
 @given(visits, st.integers(1, 3))
@@ -68,27 +68,30 @@ visits = st.lists(
     deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_however_they_come_and_go_they_enter_in_order_and_never_too_many(
-    autojump_clock: trio.testing.MockClock, script: list[tuple[str, float, float, float]], width: int
+    autojump_clock: trio.testing.MockClock, script: list[tuple[str, float, float, float]], limit: int
 ) -> None:
-    limiter = KeyedFifoLimiter(width)
-    entered: dict[str, list[int]] = {"a": [], "b": []}
+    """Of those that are admitted at the same time, any task may run first."""
+    limiter = KeyedFifoLimiter(limit)
+    entered: dict[str, dict[int, float]] = {"a": {}, "b": {}}
     inside = {"a": 0, "b": 0}
 
-    async def visit(number: int, key: str, spot: Ticket, seconds: float, patience: float) -> None:
-        with trio.move_on_after(patience):
-            with spot:
-                await spot.admitted.wait()
-                entered[key].append(number)
+    async def visit(number: int, key: str, ticket: Ticket, seconds: float, gives_up: float) -> None:
+        with trio.move_on_after(gives_up):
+            with ticket:
+                await ticket.admitted.wait()
+                entered[key][number] = trio.current_time()
                 inside[key] += 1
                 try:
-                    assert inside[key] <= width
+                    assert inside[key] <= limit
                     await trio.sleep(seconds)
                 finally:
                     inside[key] -= 1
 
     async with trio.open_nursery() as nursery:
-        for number, (key, pause, seconds, patience) in enumerate(script):
+        for number, (key, pause, seconds, gives_up) in enumerate(script):
             await trio.sleep(pause)
-            nursery.start_soon(visit, number, key, limiter.enqueue(key), seconds, patience)
-    assert all(numbers == sorted(numbers) for numbers in entered.values())
+            nursery.start_soon(visit, number, key, limiter.enqueue(key), seconds, gives_up)
+    for times in entered.values():
+        in_order = [times[number] for number in sorted(times)]
+        assert in_order == sorted(in_order)
     assert len(limiter) == 0

@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter
-from discordianai.dispatch.rate_window import RateWindow
+from discordianai.dispatch.sliding_window import RateWindow
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider, Step
 

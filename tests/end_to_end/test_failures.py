@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
@@ -22,8 +23,6 @@ SETTINGS: Tables = {
 }
 
 FAILURES = [
-    (Fault.wrong_key(), "OpenAI does not accept this bot's key. Its operator", "AuthenticationFailed"),
-    (Fault.quota(), "account at OpenAI has no credit left. Its operator", "QuotaExhausted"),
     (Fault.rate_limited(1), "more questions than it allows. Please try again", "RateLimited"),
     (
         Fault(FaultKind.STATUS, status=500),
@@ -35,12 +34,6 @@ FAILURES = [
         "OpenAI is having trouble right now. Please try again",
         "Overloaded",
     ),
-    (
-        Fault.quota("organization_spend_limit_exceeded"),
-        "account at OpenAI has no credit left.",
-        "QuotaExhausted",
-    ),
-    (Fault.in_stream("insufficient_quota"), "account at OpenAI has no credit left.", "QuotaExhausted"),
     (Fault.slow_down(), "more questions than it allows. Please try again", "RateLimited"),
     (Fault.overloaded(), "OpenAI is having trouble right now. Please try again", "Overloaded"),
     (Fault(FaultKind.FAILED), "OpenAI is having trouble right now. Please try again", "Overloaded"),
@@ -65,11 +58,6 @@ FAILURES = [
     ),
     (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is not an answer", "MalformedAnswer"),
     (Fault(FaultKind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
-    (
-        Fault.raw(b'{"error": {"code": "insufficient_quota"}}', content_type="application/json"),
-        "account at OpenAI has no credit left.",
-        "QuotaExhausted",
-    ),
     (
         Fault.raw(b"{}", content_type="application/json"),
         "sent something that is not an answer",
@@ -142,8 +130,28 @@ async def test_where_nobody_was_asked_for_the_other_provider_answers_and_says_wh
 
 
 @played
+async def test_no_credit_and_a_wrong_key_are_told_at_once_and_the_provider_is_left_alone(
+    scene: Scene,
+) -> None:
+    """For 15 s nothing is sent: nobody waits for what only an operator can change."""
+    providers = {
+        "openai": "account at OpenAI has no credit left. Its",
+        "perplexity": "accept this bot's key. Its",
+    }
+    scene.sandbox.openai.misbehave(Fault.quota())
+    scene.sandbox.perplexity.misbehave(Fault.wrong_key())
+    for who in ("openai", "perplexity"):
+        await scene.ask("a question about turtles", options={"provider": who}, user=person(3))
+    for who, sentence in providers.items():
+        before = len(getattr(scene.sandbox, who).requests)
+        answer = await scene.ask("a question about turtles", options={"provider": who}, user=person(4))
+        assert sentence in answer.text
+        assert len(getattr(scene.sandbox, who).requests) == before
+
+
+@played
 async def test_no_secret_and_no_word_of_a_person_is_in_the_log_whatever_fails(scene: Scene) -> None:
-    """The last of the module: it looks at what the others have left."""
+    """After the others: it looks at what they have left."""
     log = scene.log()
     assert not [word for word in (*SECRETS, "You asked", "Person0", "Traceback") if word in log]
 
@@ -159,12 +167,25 @@ async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Sta
         assert "OpenAI could not answer, so Perplexity did." in answer.text
 
 
-async def test_a_provider_that_asks_for_a_pause_is_asked_again_after_it_and_nobody_notices(
+async def test_a_short_pause_is_waited_for_and_during_a_long_one_the_other_provider_answers(
     stage: Stage,
 ) -> None:
+    """A single 429 that asks for an hour delays nobody, and stays with the provider that it came from."""
     async with stage() as scene:
-        scene.sandbox.openai.misbehave(Fault.rate_limited(1))
+        openai = scene.sandbox.openai
+        openai.misbehave(Fault.rate_limited(1))
         answer = await scene.ask("a question about turtles", options={"provider": "openai"})
         assert "You asked" in answer.text
         assert "error" not in answer.text
-        assert len(scene.sandbox.openai.requests) == 2
+        assert len(openai.requests) == 2
+        openai.misbehave(Fault.rate_limited(3600))
+        began = trio.current_time()
+        for _ in range(4):
+            answer = await scene.ask("a question about turtles")
+            assert "The sandbox's Perplexity speaks" in answer.text
+            assert "OpenAI could not answer, so Perplexity did." in answer.text
+        refused = await scene.ask("a question about turtles", options={"provider": "openai"})
+        assert "more questions than it allows. Please try again in" in refused.text
+        assert trio.current_time() - began < 15
+        assert len(openai.requests) == 3
+        assert "circuit breaker opened" in scene.log()

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.conversations.store import Health
 from discordianai.discord.discord_statistics import DiscordStatistics
-from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.operations.http_server import CannotServe, SnapshotReader, serving, serving_on
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_json
 from discordianai.settings import OperationsSettings
@@ -90,6 +91,32 @@ async def test_one_provider_that_may_be_asked_is_enough(breakers: tuple[BreakerS
         answer = await client.get("/health")
         assert answer.status_code == 200
         assert any("circuit breaker" in remark for remark in answer.json()["remarks"])
+
+
+@pytest.mark.parametrize(
+    ("figures", "remark"),
+    [
+        (
+            {"breaker": OPEN, "breaker_reason": BreakerReason.AUTHENTICATION, "next_probe": 30.0},
+            "the circuit breaker of OpenAI is open: key not accepted, next try in 30 seconds",
+        ),
+        (
+            {"breaker": HALF, "breaker_reason": BreakerReason.OVERLOADED, "pause": 7200.0},
+            "the circuit breaker of OpenAI is half open: 5xx with a long wait, pause ends in 2 hours",
+        ),
+        ({"pause": 20.0}, "OpenAI asked for a pause: pause ends in 20 seconds"),
+    ],
+)
+async def test_a_provider_that_is_held_back_is_told_with_why_and_how_long(
+    figures: dict[str, Any], remark: str
+) -> None:
+    """One that is well can answer meanwhile, so that the bot is ready."""
+    held = replace(provider(), dispatch=replace(provider().dispatch, **figures))
+    async with served() as (client, pages):
+        pages.shows(lambda: well(providers={OPENAI: held, PERPLEXITY: ill(CLOSED)}))
+        answer = await client.get("/health")
+        assert answer.status_code == 200
+        assert answer.json()["remarks"] == [remark]
 
 
 async def test_the_page_gets_as_json_what_prometheus_gets() -> None:

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.conversations.accounting import NANO
-from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.dispatcher_statistics import RequestOutcome
 from discordianai.latencies import BOUNDS, Latency
 from discordianai.operations.prometheus import make_registry
@@ -70,6 +70,10 @@ def of_provider(name: str, provider: ProviderSnapshot) -> Iterator[tuple[tuple[o
     yield ("budget_tokens", name), dispatch.tokens_limit
     for state in BreakerState:
         yield ("breaker_state", name, state.name.lower()), dispatch.breaker is state
+    for reason in BreakerReason:
+        yield ("breaker_reason", name, reason.value), dispatch.breaker_reason is reason
+    yield ("breaker_next_probe_seconds", name), dispatch.next_probe
+    yield ("provider_pause_seconds", name), dispatch.pause
     for model, figures in dispatch.models.items():
         yield ("tokens_total", "input", model, name), figures.input_tokens
         yield ("tokens_total", "output", model, name), figures.output_tokens

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from discordianai.conversations.store import Health
-from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.operations.status_message import describe
 from discordianai.transport.pool_events import Statistics
 from tests.operations.builders import latency, provider, well
@@ -31,12 +31,19 @@ def test_counters_that_are_notable_are_told_where_they_are_not_0() -> None:
 
 def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
     openai = provider()
-    ill = replace(openai, dispatch=replace(openai.dispatch, rate_limited=20, breaker=BreakerState.OPEN))
+    dispatch = replace(
+        openai.dispatch, rate_limited=20, breaker=BreakerState.OPEN,
+        breaker_reason=BreakerReason.RATE_LIMITED, next_probe=100.0, pause=3500.0,
+    )  # fmt: skip
+    ill = replace(openai, dispatch=dispatch)
     text = describe(
         replace(well(), providers={"openai": ill}, health=Health(writable=False, reason="disk full"))
     )
-    assert text.startswith("**Not ready: disk full; the circuit breaker of every provider is open**")
-    assert "breaker open" in text
+    assert text.startswith(
+        "**Not ready: disk full; the circuit breaker of every provider is open, next try in 100 seconds**"
+    )
+    why = "429 with a long wait, pause ends in 59 minutes, next try in 100 seconds"
+    assert f"breaker open: {why}\n" in text
     assert "`rate_limits.openai.requests_per_minute`: 500 → 400" in text
 
 
@@ -50,7 +57,8 @@ def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice(coun
     dispatch = replace(
         busy.dispatch, in_flight=many, waiting=many, busiest=many, rate_limited=many,
         requests_left=many, requests_limit=many, tokens_left=many, tokens_limit=many,
-        waited=slow, first_chunk=slow, last_chunk=slow, breaker=BreakerState.HALF_OPEN, refused=many,
+        waited=slow, first_chunk=slow, last_chunk=slow, refused=many, breaker=BreakerState.OPEN,
+        breaker_reason=BreakerReason.RATE_LIMITED, next_probe=899.0, pause=86_399.0,
     )  # fmt: skip
     names = [f"{number:040}" for number in range(count)]
     snapshot = replace(

@@ -15,13 +15,12 @@ from pydantic import SecretStr
 
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
-from discordianai.providers.bounded_text import MOST_TEXT
+from discordianai.providers.answer_parts import MOST_SOURCES, MOST_TEXT
+from discordianai.providers.client import make_provider
 from discordianai.providers.endpoint import MOST_OF_AN_ERROR
 from discordianai.providers.event_stream import MOST_OF_AN_EVENT
 from discordianai.providers.events import End, Event, SourceList, TextDelta
-from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ChatProvider, ProviderOptions
-from discordianai.providers.sources import MOST_SOURCES
 from discordianai.providers.table import provider as record
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.sandbox.certificates import Authority

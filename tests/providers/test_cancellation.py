@@ -10,7 +10,7 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.providers.factory import make_provider
+from discordianai.providers.client import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.records import ChatRequest, Role, Turn
 from discordianai.sandbox.certificates import Authority

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
+from discordianai.providers.client import make_provider
 from discordianai.providers.events import End, Event, LimitsReport, SourceList, TextDelta, UsageReport
-from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ChatProvider, ProviderOptions
 from discordianai.records import (
     ChatRequest,

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import failures
-from discordianai.providers.bounded_text import MOST_TEXT
+from discordianai.providers.answer_parts import MOST_TEXT, MOST_TOKENS
 from discordianai.providers.chat import ChatDecoder
-from discordianai.providers.codec import Decoder
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import NotJson, parse
-from discordianai.providers.limits import rate_limits
+from discordianai.providers.limits import LONGEST_WAIT, rate_limits
+from discordianai.providers.port import Decoder
 from discordianai.providers.responses_decoder import ResponsesDecoder
-from discordianai.providers.usage import MOST_TOKENS
 from discordianai.records import Citation, RateLimits, Usage
 from tests.examples import examples
 from tests.known_providers import FOREIGN, OPENAI
@@ -226,12 +225,21 @@ header_values = st.sampled_from(
         "6m0s",
         "٣",
         "1795600000",
+        "1.5",
+        "3, 4",
+        "1e400",
+        "NaN",
+        "Wed, 25 Nov 2026 20:00:00 GMT",
+        "Wednesday, 25-Nov-26 21:00:00 GMT",
+        "Wed, 31 Feb 99999 25:61:61 +9999999",
         "9" * 400 + "h",
     ]
 )
 header_names = st.sampled_from(
     [
+        "date",
         "retry-after",
+        "retry-after-ms",
         "x-request-id",
         *(
             f"x-ratelimit-{what}{of}"
@@ -254,7 +262,7 @@ def test_errors_and_headers(status: int, body: bytes, told: dict[str, str]) -> N
     error = failures.from_response(OPENAI, response, failures.error_object(parsed))
     check_error(error)
     wait = getattr(error, "retry_after", None)
-    assert wait is None or 0 <= wait <= failures.LONGEST_WAIT
+    assert wait is None or 0 <= wait <= LONGEST_WAIT
     budget = Budget(BudgetOptions(500, 200_000, 1))
     budget.believe(rate_limits(headers) or RateLimits(), 100.0)
     assert 0 <= budget.wait(10, 100.0) < 120

@@ -1,11 +1,12 @@
 """The providers' headers about their limits, as they come and as they should not."""
 
 import time
+from email.utils import formatdate
 
 import httpx
 import pytest
 
-from discordianai.providers.limits import rate_limits, seconds
+from discordianai.providers.limits import LONGEST_WAIT, rate_limits, retry_after, seconds
 from discordianai.records import Quota, RateLimits
 
 
@@ -78,3 +79,91 @@ def test_what_is_no_plain_number_of_a_sensible_size_is_left_out(number: str) -> 
         is None
     )
     assert seconds(f"{'9' * 400}s") is None
+
+
+def refusal(*told: tuple[str, str], status: int = 429) -> httpx.Response:
+    return httpx.Response(status, headers=[(name.encode(), value.encode()) for name, value in told])
+
+
+NOON = "Wed, 25 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        ([("retry-after", "30")], 30.0),
+        ([("retry-after", " 2.5 ")], 2.5),
+        ([("retry-after", "0")], 0.0),
+        ([("retry-after", "31536000")], LONGEST_WAIT),
+        ([("retry-after", "9" * 400)], LONGEST_WAIT),
+        ([("retry-after", "5"), ("retry-after", "7")], 7.0),
+        ([("retry-after", "5, 7")], 7.0),
+        ([("retry-after", "3"), ("retry-after-ms", "2500")], 2.5),
+        ([("retry-after", "3"), ("retry-after-ms", "soon")], 3.0),
+        ([("retry-after", "Wed, 25 Nov 2026 12:01:30 GMT"), ("date", NOON)], 90.0),
+        ([("retry-after", "Wednesday, 25-Nov-26 12:01:30 GMT"), ("date", NOON)], 90.0),
+        ([("retry-after", "Wed Nov 25 12:01:30 2026"), ("date", NOON)], 90.0),
+        ([("retry-after", "Wed, 25 Nov 2026 11:00:00 GMT"), ("date", NOON)], 0.0),
+        ([("retry-after", "Fri, 01 Jan 9999 00:00:00 GMT"), ("date", NOON)], LONGEST_WAIT),
+    ],
+)
+def test_a_wait_is_read_in_each_of_its_forms(told: list[tuple[str, str]], meant: float) -> None:
+    """A date counts from the response's own, so that it does not matter which clock is wrong."""
+    assert retry_after(refusal(*told)) == pytest.approx(meant)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "",
+        "soon",
+        "-5",
+        "-0.1",
+        "NaN",
+        "inf",
+        "1e3",
+        "0x10",
+        "٣",
+        "5;6",
+        "Wed, 31 Feb 2026 12:00:00 GMT",
+        "x" * 999,
+    ],
+)
+@pytest.mark.parametrize("name", ["retry-after", "retry-after-ms"])
+def test_a_wait_that_makes_no_sense_is_not_told(name: str, nonsense: str) -> None:
+    """The usual pauses between tries hold then."""
+    assert retry_after(refusal((name, nonsense))) is None
+
+
+def test_a_date_without_a_usable_one_beside_it_counts_from_this_machines_clock() -> None:
+    """Some send no `Date`, or nonsense."""
+    soon = formatdate(time.time() + 100, usegmt=True)
+    for date in ([], [("date", "yesterday")]):
+        wait = retry_after(refusal(("retry-after", soon), *date))
+        assert wait == pytest.approx(100, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        (headers("requests", "500", "0", "120ms"), 0.12),
+        (headers("tokens", "200000", "0", "6m0s"), 60.0),
+        (headers("tokens", "200000", "0", "9s") | headers("requests", "500", "0", "120ms"), 9.0),
+        (headers("requests", "200", "0", "24h0m0s"), 432.0),
+        (headers("requests", "500", "499", "120ms"), None),
+    ],
+    ids=["requests", "tokens", "both", "a day's", "neither"],
+)
+def test_a_429_without_a_wait_tells_it_by_the_quota_that_is_used_up(
+    told: dict[str, str], meant: float | None
+) -> None:
+    """A minute's quota is whole after a minute; other errors say nothing about quotas."""
+    assert retry_after(refusal(*told.items())) == (None if meant is None else pytest.approx(meant))
+    assert retry_after(refusal(*told.items(), status=503)) is None
+
+
+def test_perplexitys_429_without_a_wait_holds_until_its_next_second() -> None:
+    """Its reset is in seconds since the epoch, by the clock that wrote the `Date`."""
+    told = {"x-ratelimit-limit": "1", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1795608001"}
+    assert retry_after(refusal(*told.items(), ("date", NOON))) == pytest.approx(1.0)
+    assert retry_after(refusal(*(told | {"x-ratelimit-remaining": "1"}).items(), ("date", NOON))) is None

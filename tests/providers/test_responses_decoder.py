@@ -6,7 +6,7 @@ import pytest
 
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
-from discordianai.providers.bounded_text import MOST_TEXT
+from discordianai.providers.answer_parts import MOST_TEXT
 from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json

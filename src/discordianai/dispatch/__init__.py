@@ -1,1 +1,1 @@
-"""What stands between a question and a provider."""
+"""Queue, budget, circuit breaker, retries and routing: what a question passes on its way to a provider."""

@@ -1,56 +1,56 @@
-"""How many requests may be in flight: half when the provider is overrun, one more at a time when not."""
+"""How many requests may be in flight: half as many when there are too many, then one more at a time."""
 
 from collections import deque
 
-STRAINS = 3
-"""So many failures within a lull are no accident."""
+FAILURES = 3
+"""So many failures within `COOLDOWN` are no accident."""
 
-LULL = 5.0
-"""Seconds in which one overrun counts once: the requests that were sent together fail together."""
+COOLDOWN = 5.0
+"""Seconds in which the limit is halved once at most: requests that were sent together fail together."""
 
 
 class AdaptiveLimit:
-    """Between 1 and `most`. The clock is the caller's, in seconds."""
+    """`current` is between 1 and `most`. The clock is the caller's, in seconds."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._successes = 0
-        self._strains: deque[float] = deque(maxlen=STRAINS)
+        self._failures: deque[float] = deque(maxlen=FAILURES)
         self._halved_at = float("-inf")
-        self._gently = False
-        self.now = most
+        self._was_limited = False
+        self.current = most
 
     def reconfigure(self, most: int) -> None:
-        """Allow so many at most. Where all that might were let through, all that may are."""
-        self.now = most if self.now == self._most else min(self.now, most)
+        """Allow so many at most: all of them, where all that were allowed before could be used."""
+        self.current = most if self.current == self._most else min(self.current, most)
         self._most = most
 
-    def overrun(self, now: float) -> None:
-        """The provider said that it is too much: climb back gently."""
-        self._gently = True
+    def rate_limited(self, now: float) -> None:
+        """The provider said that it gets too many: climb back slowly."""
+        self._was_limited = True
         self._halve(now)
 
-    def strained(self, now: float) -> None:
-        """A request failed as those of an ill provider do; a single one may be an accident."""
-        self._strains.append(now)
-        if len(self._strains) == STRAINS and self._strains[0] > now - LULL:
+    def failed(self, now: float) -> None:
+        """A request failed as with an overloaded provider; a single one may be an accident."""
+        self._failures.append(now)
+        if len(self._failures) == FAILURES and self._failures[0] > now - COOLDOWN:
             self._halve(now)
 
-    def success(self) -> None:
-        """An answer came whole: allow one more; after an overrun, only for as many as are allowed at once."""
+    def succeeded(self) -> None:
+        """An answer was complete: allow one more; after a 429, one for as many successes as are allowed."""
         self._successes += 1
-        if self._successes >= self.now or not self._gently:
+        if self._successes >= self.current or not self._was_limited:
             self._successes = 0
-            self.now = min(self.now + 1, self._most)
-            self._gently = self._gently and self.now < self._most
+            self.current = min(self.current + 1, self._most)
+            self._was_limited = self._was_limited and self.current < self._most
 
-    def well_again(self) -> None:
-        """What failed was the provider, and it is well: that said nothing about its capacity."""
-        if not self._gently:
-            self.now = max(self.now, self._most // 2)
+    def recovered(self) -> None:
+        """The provider had an outage, and it is over: the failures said nothing about its capacity."""
+        if not self._was_limited:
+            self.current = max(self.current, self._most // 2)
 
     def _halve(self, now: float) -> None:
-        if now - self._halved_at >= LULL:
+        if now - self._halved_at >= COOLDOWN:
             self._halved_at = now
-            self.now = max(self.now // 2, 1)
+            self.current = max(self.current // 2, 1)
             self._successes = 0

@@ -1,4 +1,4 @@
-"""A circuit breaker: a provider that mostly fails is left alone for a while, then tried by one request."""
+"""A circuit breaker: a provider that cannot answer is left alone, but for one probe at each interval."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -13,70 +13,158 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half open"
 
 
+class BreakerReason(StrEnum):
+    """Why it is not closed."""
+
+    FAILURES = "failures"
+    """Most requests failed."""
+    RATE_LIMITED = "rate_limited"
+    """A 429 asked for a long pause."""
+    OVERLOADED = "overloaded"
+    """A 5xx asked for a long pause."""
+    QUOTA = "quota"
+    """The account has no credit left."""
+    AUTHENTICATION = "authentication"
+    """The key is not accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class BreakerOptions:
-    """Opens for `rest` seconds when of at least `minimum` calls in `window` seconds this `rate` failed."""
+    """It opens when at least `minimum` requests ended in `window` seconds, and this `rate` of them failed.
+
+    Then it probes every `interval` seconds. After a refusal that holds for all requests the interval doubles
+    with each probe that fails: from `interval` up to `longest_pause` where the provider named no pause, else
+    from the pause, or `longest_pause` if that is shorter, up to `longest_interval`.
+    """
 
     window: float = 30.0
     minimum: int = 10
     rate: float = 0.5
-    rest: float = 15.0
+    interval: float = 15.0
+    longest_pause: float = 120.0
+    longest_interval: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class LastingRefusal:
+    """A provider's answer that holds for every request; `pause` is in seconds, if it named one."""
+
+    reason: BreakerReason
+    pause: float | None = None
 
 
 class Breaker:
-    """The clock is the caller's, in seconds. Who is let through reports what came of it."""
+    """The clock is the caller's, in seconds. Whoever calls `enter` calls `leave` with the result."""
 
     def __init__(self, options: BreakerOptions) -> None:
         self._options = options
-        self._calls: deque[tuple[float, bool]] = deque()
+        self._requests: deque[tuple[float, bool]] = deque()
         self._failures = 0
-        self._opened_at = 0.0
+        self._refusal = LastingRefusal(BreakerReason.FAILURES)
+        self._interval = options.interval
+        self._next_probe = 0.0
+        self._pause_ends = 0.0
         self._probing = False
+        self._failed_probes = 0
         self.state = BreakerState.CLOSED
 
+    @property
+    def reason(self) -> BreakerReason | None:
+        """Why it is not closed."""
+        return None if self.state is BreakerState.CLOSED else self._refusal.reason
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is not closed because the provider refused all requests, rather than failed."""
+        return self.reason not in {None, BreakerReason.FAILURES}
+
     def wait(self, now: float) -> float:
-        """Seconds until the next try; 0 lets a request through, as the probe if it is half open."""
+        """Seconds until the next probe; 0 lets a request through, as the probe if it is half open."""
         if self.state is BreakerState.CLOSED:
             return 0.0
-        left = self._opened_at + self._options.rest - now
-        if left > 0:
-            return left
+        if now < self._next_probe:
+            return self._next_probe - now
         self.state = BreakerState.HALF_OPEN
-        return self._options.rest if self._probing else 0.0
+        return self._interval if self._probing else 0.0
 
-    def seen(self, now: float) -> BreakerState:
-        """The state as it is for the next request: the rest may be over."""
-        resting = now < self._opened_at + self._options.rest
-        return BreakerState.HALF_OPEN if self.state is BreakerState.OPEN and not resting else self.state
+    def state_at(self, now: float) -> BreakerState:
+        """The state as it is for the next request: a probe may be due."""
+        due = self.state is BreakerState.OPEN and now >= self._next_probe
+        return BreakerState.HALF_OPEN if due else self.state
 
-    def enter(self) -> bool:
-        """A request that `wait` let through begins; True: it is the probe."""
+    def next_probe(self, now: float) -> float:
+        """Seconds until a probe is due; 0 when it is, or where none is needed."""
+        return 0.0 if self.state is BreakerState.CLOSED else max(self._next_probe - now, 0.0)
+
+    def pause_left(self, now: float) -> float:
+        """Seconds for which the provider still wants no requests, as it said; 0 where it said nothing."""
+        return 0.0 if self.state is BreakerState.CLOSED else max(self._pause_ends - now, 0.0)
+
+    def enter(self, now: float) -> bool:
+        """A request that `wait` let through begins; True: it is the probe. The next one waits an interval."""
         if self.state is not BreakerState.HALF_OPEN:
             return False
         self._probing = True
+        self._next_probe = now + self._interval
         return True
 
-    def leave(self, now: float, *, failed: bool | None, probe: bool) -> None:
-        """It has ended. `failed` None says nothing about the provider, as when the person has left."""
+    def first_words(self) -> None:
+        """The probe is being answered: a provider that refused all requests refuses no more.
+
+        One that failed may fail again before the answer is complete.
+        """
+        if self.refused:
+            self._close()
+
+    def leave(
+        self, now: float, *, failed: bool | None, probe: bool, refusal: LastingRefusal | None = None
+    ) -> None:
+        """A request has ended. `failed` None says nothing about the provider, as when a person cancels."""
+        probe_failed = probe and self.state is not BreakerState.CLOSED and (failed or refusal is not None)
         if probe:
             self._probing = False
-            if failed:
-                self._open(now)
-            elif failed is not None:
-                self.state = BreakerState.CLOSED
-        elif failed is not None and self.state is BreakerState.CLOSED:
-            self._note(now, failed)
+            self._failed_probes += bool(probe_failed)
+        if probe_failed and refusal is None:
+            refusal = LastingRefusal(self._refusal.reason)
+        if refusal is not None:
+            self._refuse(refusal, now, latest=probe)
+        elif failed is None:
+            return
+        elif self.state is BreakerState.CLOSED:
+            self._count(now, failed)
+        elif probe:
+            self._close()
 
-    def _note(self, now: float, failed: bool) -> None:
-        self._calls.append((now, failed))
+    def _count(self, now: float, failed: bool) -> None:
+        self._requests.append((now, failed))
         self._failures += failed
-        while self._calls[0][0] <= now - self._options.window:
-            self._failures -= self._calls.popleft()[1]
-        calls = len(self._calls)
-        if calls >= self._options.minimum and self._failures >= self._options.rate * calls:
-            self._open(now)
+        while self._requests[0][0] <= now - self._options.window:
+            self._failures -= self._requests.popleft()[1]
+        requests = len(self._requests)
+        if requests >= self._options.minimum and self._failures >= self._options.rate * requests:
+            self._refuse(LastingRefusal(BreakerReason.FAILURES), now, latest=True)
 
-    def _open(self, now: float) -> None:
-        self.state, self._opened_at = BreakerState.OPEN, now
-        self._calls.clear()
+    def _refuse(self, refusal: LastingRefusal, now: float, *, latest: bool) -> None:
+        """Open. Unless this is the `latest` answer, what was asked for before still holds, too: requests that
+        were sent together are refused one after the other."""
+        if self.state is BreakerState.CLOSED or (latest and refusal.pause is not None):
+            self._pause_ends = self._next_probe = 0.0
+        if refusal.pause is not None:
+            self._pause_ends = max(self._pause_ends, now + refusal.pause)
+        self._refusal, self.state = refusal, BreakerState.OPEN
+        self._interval = self._interval_after(refusal.reason, self._pause_ends - now)
+        self._next_probe = max(self._next_probe, now + self._interval)
+        self._requests.clear()
         self._failures = 0
+
+    def _interval_after(self, reason: BreakerReason, pause: float) -> float:
+        options, doubled = self._options, 1 << min(self._failed_probes, 10)
+        if reason is BreakerReason.FAILURES:
+            return options.interval
+        if pause > 0:
+            return max(min(pause, options.longest_pause * doubled, options.longest_interval), 1.0)
+        return min(options.interval * doubled, options.longest_pause)
+
+    def _close(self) -> None:
+        self.state = BreakerState.CLOSED
+        self._failed_probes = 0

@@ -13,12 +13,11 @@ LEFT = 0.01
 """The part that those who were served in the last minute leave to others."""
 
 MARGIN = 1.3
-"""What is reserved is so much more than the estimate, until it is settled. A provider charges when it admits
-a request: one whose estimate was a fifth too low must be covered, and estimates waver by some per cent."""
+"""Reserved tokens over estimated ones, until they are settled. A provider charges when it admits a request:
+one whose estimate was a fifth too low must be covered, and estimates vary by some per cent."""
 
 PERIOD = 60.2
-"""Seconds: the provider's minute, and what requests may be late by on their way to it."""
-
+"""Seconds: the provider's minute, and how late a request may arrive there."""
 
 SECOND = 1.2
 """Seconds: the same for a limit that is told for each second."""
@@ -39,7 +38,7 @@ class BudgetOptions:
 
 @dataclass(frozen=True, slots=True)
 class BudgetReservation:
-    """What one request has reserved."""
+    """The parts of a budget that one request has reserved."""
 
     request: Reservation
     burst: Reservation
@@ -47,11 +46,11 @@ class BudgetReservation:
 
 
 class Budget:
-    """A request reserves before it is sent, and settles when the provider has told what it took."""
+    """A request reserves before it is sent, and settles when the provider has told what it used."""
 
     def __init__(self, options: BudgetOptions) -> None:
         self._requests, self._tokens, self._burst = (SlidingWindow(math.inf, PERIOD) for _ in range(3))
-        self._paused_until = -math.inf
+        self._pause_ends = -math.inf
         self._last = -math.inf
         self._told_a_second = False
         self.reconfigure(options)
@@ -67,10 +66,15 @@ class Budget:
     def wait(self, tokens: float, now: float, left: float = 0.0) -> float:
         """Seconds until a request of about so many tokens may be sent, and a part of the budget is `left`."""
         waits = self._requests.wait(1, now, left), self._tokens.wait(MARGIN * tokens, now, left)
-        return max(*waits, self._burst.wait(1, now), self._paused_until - now, 0.0)
+        return max(*waits, self._burst.wait(1, now), self.pause_left(now))
+
+    def least_wait(self, tokens: float, now: float) -> float:
+        """The same, as far as it is certain: requests in flight may use fewer tokens than they reserved."""
+        waits = self._requests.wait(1, now), self._tokens.least_wait(MARGIN * tokens, now)
+        return max(*waits, self._burst.wait(1, now), self.pause_left(now))
 
     def wait_evenly(self, tokens: float, now: float) -> float:
-        """The same for somebody who was served in the last minute: past `FREE`, at an even pace.
+        """`wait` for somebody who was served in the last minute: past `FREE`, at an even pace.
 
         A burst that took the whole budget would make everybody wait until it is a minute old.
         """
@@ -89,15 +93,15 @@ class Budget:
             tokens=self._tokens.reserve(MARGIN * tokens, now),
         )
 
-    def settle(self, spending: BudgetReservation, tokens: float, now: float) -> None:
-        """It took so many tokens in fact."""
-        self._tokens.settle(spending.tokens, tokens, now)
+    def settle(self, reservation: BudgetReservation, tokens: float, now: float) -> None:
+        """The request used so many tokens."""
+        self._tokens.settle(reservation.tokens, tokens, now)
 
-    def give_back(self, spending: BudgetReservation, now: float) -> None:
-        """It was not sent after all."""
-        self._requests.settle(spending.request, 0, now)
-        self._burst.settle(spending.burst, 0, now)
-        self._tokens.settle(spending.tokens, 0, now)
+    def give_back(self, reservation: BudgetReservation, now: float) -> None:
+        """The request was not sent after all."""
+        self._requests.settle(reservation.request, 0, now)
+        self._burst.settle(reservation.burst, 0, now)
+        self._tokens.settle(reservation.tokens, 0, now)
 
     def believe(self, limits: RateLimits, now: float) -> None:
         """What the provider says of its limits counts more than the settings, up or down."""
@@ -114,16 +118,21 @@ class Budget:
         # What is missing beyond our own requests was used by somebody else with the same key.
         elsewhere = quota.limit - quota.remaining - window.used(now)
         if elsewhere > 0:
-            window.reserve(elsewhere, now - window.period + min(quota.reset, window.period))
+            used_at = now - window.period + min(quota.reset, window.period)
+            window.settle(window.reserve(elsewhere, used_at), elsewhere, now)
 
     def _adapt_burst(self) -> None:
-        """What a provider says of its seconds counts more."""
+        """Unless the provider has told its limit of a second, which counts more."""
         if not self._told_a_second and self._burst.limit < math.inf and self._requests.limit < math.inf:
             self._burst.period = PERIOD * min(self._burst.limit / self._requests.limit, 1.0)
 
     def pause(self, seconds: float, now: float) -> None:
         """The provider asks everybody to wait."""
-        self._paused_until = max(self._paused_until, now + seconds)
+        self._pause_ends = max(self._pause_ends, now + seconds)
+
+    def pause_left(self, now: float) -> float:
+        """Seconds until a pause that the provider asked for is over."""
+        return max(self._pause_ends - now, 0.0)
 
     def left(self, now: float) -> tuple[float, float]:
         """Requests and tokens that the current minute has left; infinite where there is no limit."""

@@ -1,10 +1,17 @@
-"""The one way to a provider: a place in the line, a slot, budget, and another try where that is safe."""
+"""The only way to a provider: queue, slot, budget, circuit breaker, and retries where they are safe."""
 
 import itertools
 import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+)
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -14,24 +21,45 @@ from structlog.typing import FilteringBoundLogger
 from discordianai.dispatch import retry
 from discordianai.dispatch.adaptive_limit import AdaptiveLimit
 from discordianai.dispatch.attempt import Attempt
-from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
-from discordianai.dispatch.budget import Budget, BudgetOptions
+from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerReason, BreakerState, LastingRefusal
+from discordianai.dispatch.budget import PERIOD, Budget, BudgetOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchCounter, DispatchStatistics
-from discordianai.dispatch.estimate import TokenEstimate
 from discordianai.dispatch.fair_queue import FairQueue, FairQueueEntry, FairQueueFull
-from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
+from discordianai.dispatch.refusals import (
+    BeyondTheMinute,
+    BreakerOpen,
+    DeadlinePassed,
+    QueueFull,
+    WaitTooLong,
+)
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
-from discordianai.dispatch.token_estimator import TokenEstimator
-from discordianai.providers.errors import ConnectionLost, Overloaded, ProviderError, RateLimited, TimedOut
+from discordianai.dispatch.token_estimator import RequestEstimator, TokenEstimator
+from discordianai.providers.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    Overloaded,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    TimedOut,
+)
 from discordianai.providers.events import Event
 from discordianai.providers.port import ChatProvider
 from discordianai.records import ChatRequest, Provider, Usage
 
-ILL = (Overloaded, ConnectionLost, TimedOut)
-"""What counts against a provider; a wrong key or a refused question does not make it ill."""
+UNHEALTHY = (Overloaded, ConnectionLost, TimedOut)
+"""Failures that count against a provider's health; a refused question does not."""
 
-PATIENCE, AGAIN = 2.0, 5.0
-"""Seconds in the line until the person is told where the question stands, and from then on."""
+REFUSALS = {
+    AuthenticationFailed: BreakerReason.AUTHENTICATION,
+    QuotaExhausted: BreakerReason.QUOTA,
+    RateLimited: BreakerReason.RATE_LIMITED,
+    Overloaded: BreakerReason.OVERLOADED,
+}
+"""Answers that can hold for every request; the last two where they ask for a pause."""
+
+FIRST_POSITION, NEXT_POSITION = 2.0, 5.0
+"""Seconds in the queue until the person is told the position, and from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +75,13 @@ class DispatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """Where a question waits, counted from 1; again and again, before anything else."""
+    """Where a question waits, counted from 1; told repeatedly, before anything else."""
 
     number: int
 
 
 class Dispatcher:
-    """Lets requests through to `provider` as slots, budget and its health allow."""
+    """Sends requests to `provider` as slots, budget and its health allow."""
 
     def __init__(
         self,
@@ -68,11 +96,12 @@ class Dispatcher:
         self._limiter = trio.CapacityLimiter(options.slots)
         self._limit = AdaptiveLimit(options.slots)
         self._budget = Budget(options.budget)
-        self._line = FairQueue(self._limiter, self._limit, self._budget, options.queue_size)
+        self._queue = FairQueue(self._limiter, self._limit, self._budget, options.queue_size)
         self._breaker = Breaker(options.breaker)
+        self._breaker_opened = trio.Event()
         self._retries = RetryBudget(options.retry.extra_load)
-        self._estimate = TokenEstimate(estimator or TokenEstimator())
-        self._tally = DispatchCounter()
+        self._estimator = RequestEstimator(estimator or TokenEstimator())
+        self._counter = DispatchCounter()
         self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name)
 
     @property
@@ -91,32 +120,35 @@ class Dispatcher:
         return self._provider.model
 
     def reconfigure(self, options: DispatchOptions) -> None:
-        """Let through by these slots and this budget from now on; what is in flight goes on."""
+        """Use these slots and this budget from now on; what is in flight goes on."""
         self._limiter.total_tokens = options.slots
         self._limit.reconfigure(options.slots)
         if options.budget != self._options.budget:
             self._budget.reconfigure(options.budget)
         self._options = options
-        self._line.serve()
+        self._queue.serve()
 
     def expected(self, request: ChatRequest) -> Usage:
-        """About what the request will take."""
-        return self._estimate.expected(request)
+        """About how many tokens the request will take."""
+        return self._estimator.expected(request)
 
     def statistics(self) -> DispatchStatistics:
         """This moment."""
         now, in_flight = trio.current_time(), self._limiter.borrowed_tokens
         requests_left, tokens_left = self._budget.left(now)
         requests_limit, tokens_limit = self._budget.limits
-        counted = self._tally.statistics(now)
+        counted = self._counter.statistics(now)
         return replace(
             counted,
             in_flight=in_flight,
-            waiting=self._line.waiting,
-            limit=self._limit.now,
+            waiting=len(self._queue),
+            limit=self._limit.current,
             requests_left=requests_left,
             tokens_left=tokens_left,
-            breaker=self._breaker.seen(now),
+            breaker=self._breaker.state_at(now),
+            breaker_reason=self._breaker.reason,
+            next_probe=self._breaker.next_probe(now),
+            pause=max(self._budget.pause_left(now), self._breaker.pause_left(now)),
             busiest=max(counted.busiest, in_flight),
             requests_limit=requests_limit,
             tokens_limit=tokens_limit,
@@ -128,13 +160,13 @@ class Dispatcher:
     ) -> AsyncIterator[AsyncIterator[Event | QueuePosition]]:
         """The answer's events, as they come. The slot is held until the block is left, however it is left.
 
-        All waits end at `deadline`, on trio's clock. Iterating raises the errors of `ChatProvider.stream` and
-        of `refusals`.
+        All waits end at `deadline`, on trio's clock; what is certain to take longer is refused at once.
+        Iterating raises the errors of `ChatProvider.stream` and of `refusals`.
         """
-        async with aclosing(self._tries(request, deadline)) as events:
+        async with aclosing(self._events(request, deadline)) as events:
             yield events
 
-    async def _tries(
+    async def _events(
         self, request: ChatRequest, deadline: float
     ) -> AsyncGenerator[Event | QueuePosition, None]:
         """Try until text, or a call of a tool, has come; neither is ever begun again.
@@ -145,35 +177,39 @@ class Dispatcher:
         self._check_size(request)
         self._retries.earn()
         for number in itertools.count(1):
-            shown = False
-            try:
+            async with self._try(number, deadline, log) as this:
                 self._check_breaker()
-                joined = trio.current_time()
-                with self._line.place(request.person, self._estimate.of(request)) as place:
-                    patience = PATIENCE
-                    while not await self._admitted(place, deadline, patience):
-                        yield QueuePosition(self._line.position(place))
-                        patience = AGAIN
-                    self._check_breaker()  # it may have opened meanwhile
-                    self._tally.waited.note(trio.current_time() - joined)
-                    log.debug(
-                        "slot taken", in_flight=self._limiter.borrowed_tokens, waiting=self._line.waiting
-                    )
-                    async with AsyncExitStack() as stack:
-                        attempt = stack.enter_context(self._watched(place, request, log))
-                        next_event = self._opening(request, stack)
-                        while event := await self._before(deadline, next_event):
-                            attempt.see(event)
-                            shown = attempt.shown
-                            yield event
-                        attempt.end()
+                entry = this.enter_context(self._enqueue(request, deadline))
+                told_after = FIRST_POSITION
+                while not await self._granted(entry, told_after):
+                    yield QueuePosition(self._queue.position(entry))
+                    told_after = NEXT_POSITION
+                this.attempt = this.enter_context(self._watched(entry, request, log))
+                next_event = self._opening(request, this)
+                while event := await self._before(deadline, next_event):
+                    self._see(this.attempt, event)
+                    yield event
+                this.attempt.succeed()
                 return
-            except ProviderError as error:
-                pause = self._pause_before_another_try(error, number, deadline)
-                if shown or pause is None:
-                    raise
-                log.debug("trying again", reason=error.for_log, attempt=number, pause=round(pause, 2))
-            await trio.sleep(pause)
+
+    @asynccontextmanager
+    async def _try(self, number: int, deadline: float, log: FilteringBoundLogger) -> AsyncIterator["_Try"]:
+        """A failure that another try may help ends here, after the pause before that."""
+        this = _Try()
+        try:
+            async with this:
+                yield this
+            return
+        except ProviderError as error:
+            pause = None if this.shown else self._pause_before_retry(error, number, deadline)
+            if pause is None:
+                raise
+            log.debug("trying again", reason=error.for_log, attempt=number, pause=round(pause, 2))
+        with trio.move_on_after(pause):
+            await self._breaker_opened.wait()
+
+    def _enqueue(self, request: ChatRequest, deadline: float) -> AbstractContextManager[FairQueueEntry]:
+        return self._queue.enqueue(request.person, self._estimator.of(request), deadline)
 
     def _opening(self, request: ChatRequest, stack: AsyncExitStack) -> Callable[[], Awaitable[Event | None]]:
         """Gives the next event at each call, None behind the last; the first call sends the request, too.
@@ -190,90 +226,162 @@ class Dispatcher:
 
         return next_event
 
-    async def _admitted(self, place: FairQueueEntry, deadline: float, patience: float) -> bool:
-        """Wait in the line, but no longer than the person should without a word."""
+    async def _granted(self, entry: FairQueueEntry, seconds: float) -> bool:
+        """Wait for a slot and budget, but no longer than the person should without a word."""
+        if not entry.decided.is_set() and (error := self._too_late(entry)) is not None:
+            raise error
         try:
-            if await self._line.admitted(place, min(trio.current_time() + patience, deadline)):
+            if await self._queue.granted(entry, trio.current_time() + seconds):
                 return True
         except FairQueueFull:
-            self._tally.line_full += 1
-            raise QueueFull(self.provider, "as many questions wait as may") from None
-        if trio.current_time() >= deadline:
-            raise DeadlinePassed(self.provider, "still in the line")
+            self._counter.queue_full += 1
+            raise QueueFull(self.provider, "the queue is full") from None
+        if trio.current_time() >= entry.deadline:
+            raise DeadlinePassed(self.provider, "still in the queue")
         return False
 
     @contextmanager
     def _watched(
-        self, place: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger
+        self, entry: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger
     ) -> Iterator[Attempt]:
         """One request, from whose end the breaker, the limit and the budget learn."""
-        probe, failed = self._breaker.enter(), None
+        self._check_breaker()  # it may have opened while the question waited
+        probe = self._breaker.enter(trio.current_time())
+        failed, refusal = None, None
         try:
-            self._tally.sent(self._limiter.borrowed_tokens, trio.current_time())
-            place.sent = True
-            with closing(Attempt(self._budget, self._estimate, self._tally, place, request, log)) as attempt:
+            with closing(self._begin(entry, request, log, probe=probe)) as attempt:
                 try:
                     yield attempt
                     failed = False
-                    self._limit.success()
+                    self._limit.succeeded()
                 except ProviderError as error:
-                    # A question whose time is over may have had but a moment of it left for this.
-                    failed = None if isinstance(error, DeadlinePassed) else isinstance(error, ILL)
-                    self._learn(error)
+                    # Of a question whose deadline has passed, the provider may have had only a moment.
+                    failed = None if isinstance(error, DeadlinePassed) else isinstance(error, UNHEALTHY)
+                    refusal = self._learn(error, probe=probe)
                     attempt.fail(error)
                     raise
                 except Exception as bug:
                     attempt.fail(bug)
                     raise
         finally:
-            self._tell_breaker(failed, probe=probe)
+            with self._breaker_watched():
+                self._breaker.leave(trio.current_time(), failed=failed, probe=probe, refusal=refusal)
+
+    def _begin(
+        self, entry: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger, *, probe: bool
+    ) -> Attempt:
+        now, in_flight = trio.current_time(), self._limiter.borrowed_tokens
+        if probe:
+            self._queue.refuse(self._breaker_open)
+        self._counter.waited.note(now - entry.since)
+        log.debug("slot taken", in_flight=in_flight, waiting=len(self._queue))
+        self._counter.sent(in_flight, now)
+        entry.sent = True
+        return Attempt(self._budget, self._estimator, self._counter, entry, request, log, probe=probe)
+
+    def _see(self, attempt: Attempt, event: Event) -> None:
+        attempt.see(event)
+        if attempt.probe and attempt.shown and self._breaker.refused:
+            with self._breaker_watched():
+                self._breaker.first_words()
 
     async def _before(self, deadline: float, call: Callable[[], Awaitable[Event | None]]) -> Event | None:
         with trio.CancelScope(deadline=deadline):
             return await call()
         raise DeadlinePassed(self.provider, "the answer was not complete")
 
-    def _pause_before_another_try(self, error: ProviderError, number: int, deadline: float) -> float | None:
+    def _pause_before_retry(self, error: ProviderError, number: int, deadline: float) -> float | None:
         """Seconds; None where there is to be no other try."""
-        if not error.safe_to_retry or number >= self._options.retry.max_attempts:
+        now, options = trio.current_time(), self._options.retry
+        if not error.safe_to_retry or number >= options.max_attempts or self._breaker.wait(now):
             return None
-        pause = retry.delay(self._options.retry, number, error, self._chance)
-        if trio.current_time() + pause >= deadline or not self._retries.take():
+        pause = retry.backoff(options, number, error, self._chance)
+        if now + max(pause, retry.asked_pause(error) or 0.0) >= deadline or not self._retries.take():
             return None
-        self._tally.retries += 1
+        self._counter.retries += 1
         return pause
 
     def _check_size(self, request: ChatRequest) -> None:
-        """What takes more than a whole minute's would wait for an empty one, and fill it for everybody."""
-        tokens, (_, most) = self._estimate.of(request), self._budget.limits
+        """A request of more tokens than a minute has would wait for an empty minute, and take all of it."""
+        tokens, (_, most) = self._estimator.of(request), self._budget.limits
         if tokens > most:
             raise BeyondTheMinute(
                 self.provider, f"about {tokens:.0f} tokens of {most:.0f} a minute", round(tokens), round(most)
             )
 
-    def _check_breaker(self) -> None:
-        if seconds := self._breaker.wait(trio.current_time()):
-            self._tally.breaker_open += 1
-            raise BreakerOpen(self.provider, "the circuit breaker is open", seconds)
-
-    def _tell_breaker(self, failed: bool | None, *, probe: bool) -> None:
-        before = self._breaker.state
-        self._breaker.leave(trio.current_time(), failed=failed, probe=probe)
-        if probe and failed is False:
-            self._limit.well_again()
-        state = self._breaker.state
-        if state is not before and state is BreakerState.OPEN:
-            self._log.warning("circuit breaker opened", seconds=self._options.breaker.rest)
-        elif state is not before:
-            self._log.info("circuit breaker closed")
-
-    def _learn(self, error: ProviderError) -> None:
-        """What the provider asks of all, when it refuses one."""
+    def _too_late(self, entry: FairQueueEntry) -> WaitTooLong | None:
+        """Why not to wait: a pause, or what others have used, certainly lasts longer than the deadline."""
         now = trio.current_time()
+        left = entry.deadline - now
+        if left > max(PERIOD, self._budget.pause_left(now)):
+            return None
+        wait = self._budget.least_wait(entry.tokens, now)
+        if wait < left or not wait:
+            return None
+        self._counter.wait_too_long += 1
+        return WaitTooLong(self.provider, f"{wait:.1f} s to wait, and {left:.1f} s left", wait)
+
+    def _check_breaker(self) -> None:
+        if self._breaker.wait(trio.current_time()):
+            raise self._breaker_open()
+
+    def _breaker_open(self, _entry: FairQueueEntry | None = None) -> BreakerOpen:
+        self._counter.breaker_open += 1
+        reason = self._breaker.reason or BreakerReason.FAILURES
+        seconds = self._breaker.wait(trio.current_time())
+        return BreakerOpen(self.provider, f"the circuit breaker is open: {reason}", seconds, reason)
+
+    @contextmanager
+    def _breaker_watched(self) -> Iterator[None]:
+        """Tell those who wait, and the log, where the breaker opens or closes in the block."""
+        before = self._breaker.state
+        yield
+        state, now = self._breaker.state, trio.current_time()
+        if state is before:
+            return
+        if state is BreakerState.CLOSED:
+            self._limit.recovered()
+            self._log.info("circuit breaker closed")
+            return
+        self._log.warning(
+            "circuit breaker opened",
+            reason=str(self._breaker.reason),
+            next_try=round(self._breaker.next_probe(now), 1),
+            pause=round(self._breaker.pause_left(now), 1),
+        )
+        self._queue.refuse(self._breaker_open)
+        self._breaker_opened.set()
+        self._breaker_opened = trio.Event()
+
+    def _learn(self, error: ProviderError, *, probe: bool) -> LastingRefusal | None:
+        """What a refusal asks of all requests: a short pause, or to be returned, that the breaker opens."""
+        now, pause = trio.current_time(), retry.asked_pause(error)
         if isinstance(error, RateLimited):
-            self._tally.rate_limited += 1
-            self._limit.overrun(now)
+            self._counter.rate_limited += 1
+            self._limit.rate_limited(now)
         if isinstance(error, Overloaded):
-            self._limit.strained(now)
-        if isinstance(error, RateLimited | Overloaded) and error.retry_after is not None:
-            self._budget.pause(error.retry_after, now)
+            self._limit.failed(now)
+        if (refusal := self._refusal(error, pause, probe=probe)) is None and pause is not None:
+            self._budget.pause(pause, now)
+            self._queue.refuse(self._too_late)
+        return refusal
+
+    def _refusal(self, error: ProviderError, pause: float | None, *, probe: bool) -> LastingRefusal | None:
+        """None where the next request may be answered, or only a short pause is asked for."""
+        reason = REFUSALS.get(type(error))
+        lasting = isinstance(error, AuthenticationFailed | QuotaExhausted)
+        lasting = lasting or (pause or 0.0) > self._options.breaker.longest_pause
+        if reason is None or not (lasting or (probe and self._breaker.refused)):
+            return None
+        return LastingRefusal(reason, pause)
+
+
+class _Try(AsyncExitStack):
+    """What one try holds: a place in the queue, then a slot, and the request."""
+
+    attempt: Attempt | None = None
+
+    @property
+    def shown(self) -> bool:
+        """See `Attempt.shown`."""
+        return self.attempt is not None and self.attempt.shown

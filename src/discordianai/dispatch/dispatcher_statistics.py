@@ -1,4 +1,4 @@
-"""What a dispatcher tells about itself."""
+"""The figures of a dispatcher, and the metrics that they are."""
 
 import math
 from collections import Counter, deque
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
-from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.latencies import Latencies, Latency
 from discordianai.metric import By, Metric
@@ -24,20 +24,20 @@ from discordianai.providers.errors import (
 from discordianai.records import Usage
 
 MINUTES = 5
-"""For which `DispatchStatistics.busiest` is told: longer than most pauses between two looks at it."""
+"""Minutes that `DispatchStatistics.busiest` is about: longer than most intervals at which it is read."""
 
 MOST_MODELS = 50
-"""That are counted apart. A channel's model is an admin's free text, and each one counted stays in memory."""
+"""Models counted separately. A channel's model is an admin's free text, and each counter stays in memory."""
 
 OTHER_MODELS = "other"
 
 
 class RequestOutcome(StrEnum):
-    """What became of one request to a provider."""
+    """How one request to a provider ended."""
 
     ANSWERED = "answered"
     CUT = "cut"
-    """It broke off after text was shown, for whatever reason."""
+    """It broke off after text was shown."""
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     TIMED_OUT = "timed_out"
@@ -46,7 +46,7 @@ class RequestOutcome(StrEnum):
     QUOTA = "quota"
     BAD_REQUEST = "bad_request"
     STOPPED = "stopped"
-    """Nobody wanted it any more."""
+    """It was cancelled."""
     FAILED = "failed"
     """Anything else, bugs included."""
 
@@ -72,7 +72,7 @@ def outcome_of(error: ProviderError) -> RequestOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatistics:
-    """Totals of one model: requests that have ended, and the tokens that the provider has counted."""
+    """Totals of one model: requests that have ended, and tokens that the provider has counted."""
 
     outcomes: Annotated[
         Mapping[RequestOutcome, int],
@@ -87,14 +87,17 @@ class ModelStatistics:
     ) -> Annotated[
         Mapping[str, int], Metric("tokens_total", "Tokens counted by the provider", ("direction",))
     ]:
-        """By where they went."""
+        """By direction."""
         return {"input": self.input_tokens, "output": self.output_tokens}
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchStatistics:
     """One moment of a dispatcher. What is left of the budget, and its limits, are a minute's; totals are
-    since the start. Of those `refused`, `line_full` met a full line, and the others an open breaker.
+    since the start. Of those `refused`, `queue_full` met a full queue; the others an open breaker, or a wait
+    longer than their deadline.
+
+    `breaker_reason` is why the breaker is not closed. `pause` holds all requests, or all but probes.
     """
 
     in_flight: Annotated[int, Metric("requests_in_flight", "Requests in flight")] = 0
@@ -109,6 +112,14 @@ class DispatchStatistics:
         math.inf
     )
     breaker: BreakerState = BreakerState.CLOSED
+    breaker_reason: BreakerReason | None = None
+    next_probe: Annotated[
+        float,
+        Metric("breaker_next_probe_seconds", "Time until an open circuit breaker lets a request through"),
+    ] = 0.0
+    pause: Annotated[
+        float, Metric("provider_pause_seconds", "Time left of the pause that the provider asked for")
+    ] = 0.0
     waited: Annotated[
         Latency, Metric("queue_wait_seconds", "Time in the queue before a request was sent")
     ] = field(default_factory=Latency)
@@ -125,11 +136,11 @@ class DispatchStatistics:
         int,
         Metric(
             "queue_refused_total",
-            "Questions refused because the queue was full or the breaker open",
+            "Questions refused because the queue was full, the breaker open or the wait too long",
             notable=True,
         ),
     ] = 0
-    line_full: Annotated[int, Metric("queue_full_total", "Questions refused because the queue was full")] = 0
+    queue_full: Annotated[int, Metric("queue_full_total", "Questions refused because the queue was full")] = 0
     busiest: Annotated[
         int,
         Metric("requests_in_flight_peak", f"Most requests in flight at once in the last {MINUTES} minutes"),
@@ -148,6 +159,16 @@ class DispatchStatistics:
         """Whether it is in each of them."""
         return {state.name.lower(): self.breaker is state for state in BreakerState}
 
+    @property
+    def breaker_reasons(
+        self,
+    ) -> Annotated[
+        Mapping[str, bool],
+        Metric("breaker_reason", "1 for why the circuit breaker is not closed", ("reason",)),
+    ]:
+        """Whether it is each of them."""
+        return {reason.value: self.breaker_reason is reason for reason in BreakerReason}
+
 
 @dataclass(slots=True)
 class _Model:
@@ -164,7 +185,8 @@ class DispatchCounter:
     rate_limited: int = 0
     retries: int = 0
     breaker_open: int = 0
-    line_full: int = 0
+    wait_too_long: int = 0
+    queue_full: int = 0
     waited: Latencies = field(default_factory=Latencies)
     first_chunk: Latencies = field(default_factory=Latencies)
     last_chunk: Latencies = field(default_factory=Latencies)
@@ -172,7 +194,7 @@ class DispatchCounter:
     _busy: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MINUTES))
 
     def sent(self, in_flight: int, now: float) -> None:
-        """One more request goes out: so many are in flight with it."""
+        """A request is sent; `in_flight` counts it."""
         self.requests += 1
         minute = int(now // 60)
         if not self._busy or self._busy[-1][0] != minute:
@@ -181,11 +203,11 @@ class DispatchCounter:
             self._busy[-1] = (minute, in_flight)
 
     def ended(self, model: str, outcome: RequestOutcome) -> None:
-        """This became of a request."""
+        """A request has ended."""
         self._of(model).outcomes[outcome] += 1
 
     def used(self, model: str, usage: Usage) -> None:
-        """The provider has counted what a request took."""
+        """The provider has counted the tokens of a request."""
         figures = self._of(model)
         figures.input_tokens += usage.input_tokens
         figures.output_tokens += usage.output_tokens
@@ -198,7 +220,7 @@ class DispatchCounter:
         return figures
 
     def statistics(self, now: float) -> DispatchStatistics:
-        """What was counted so far, and nothing else."""
+        """The totals; what a moment has is left at its defaults."""
         return DispatchStatistics(
             waited=self.waited.now(),
             first_chunk=self.first_chunk.now(),
@@ -206,8 +228,8 @@ class DispatchCounter:
             requests=self.requests,
             rate_limited=self.rate_limited,
             retries=self.retries,
-            refused=self.line_full + self.breaker_open,
-            line_full=self.line_full,
+            refused=self.queue_full + self.breaker_open + self.wait_too_long,
+            queue_full=self.queue_full,
             busiest=max((most for minute, most in self._busy if minute > now // 60 - MINUTES), default=0),
             models={
                 name: ModelStatistics(dict(model.outcomes), model.input_tokens, model.output_tokens)

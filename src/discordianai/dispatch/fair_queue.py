@@ -1,4 +1,4 @@
-"""The line before a provider: a slot and a budget for each, to whoever had least and asks for least.
+"""The queue before a provider: it grants a slot and a budget, first to people who were served and ask least.
 
 First come, first served would let a hundred insistent people push everybody else's wait from a third of a
 second to half a minute.
@@ -6,7 +6,7 @@ second to half a minute.
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,32 +16,38 @@ from discordianai.dispatch.adaptive_limit import AdaptiveLimit
 from discordianai.dispatch.budget import Budget, BudgetReservation
 
 REMEMBERED = 60.0
-"""Seconds that a served question counts."""
+"""Seconds for which a served question counts."""
 
 
 class FairQueueFull(Exception):
-    """This one was put out of the line, because too many wait."""
+    """This entry was removed, because too many wait."""
 
 
 @dataclass(eq=False)
 class FairQueueEntry:
-    """One question in the line, and what it got: a slot and `spending`, or a refusal."""
+    """One waiting question and what it is given: a slot and a `reservation`, or a `refusal`.
+
+    `deadline` and `since` are on trio's clock.
+    """
 
     person: str
     tokens: float
     number: int
-    called: trio.Event = field(default_factory=trio.Event)
-    alarm: trio.CancelScope | None = None
-    """Ends the wait, while there is one."""
-    due: float = math.inf
-    """When there is budget for it, while it is the first."""
-    spending: BudgetReservation | None = None
+    deadline: float
+    since: float
+    decided: trio.Event = field(default_factory=trio.Event)
+    reservation: BudgetReservation | None = None
+    refusal: Exception | None = None
     sent: bool = False
     """Set by the holder when the provider is asked: from then on the budget is spent."""
+    due: float = math.inf
+    """When there is budget for it, while it is the first."""
+    waiting: trio.CancelScope | None = None
+    """Ends the wait at `due`, while there is one."""
 
 
 class FairQueue:
-    """`limiter` has as many tokens as the pool has connections; `limit` may allow less for a while."""
+    """`limiter` has as many tokens as the pool has connections; `limit` may allow fewer for a while."""
 
     def __init__(
         self, limiter: trio.CapacityLimiter, limit: AdaptiveLimit, budget: Budget, queue_size: int
@@ -50,125 +56,139 @@ class FairQueue:
         self._limit = limit
         self._budget = budget
         self._queue_size = queue_size
-        self._waiting: list[FairQueueEntry] = []
+        self._entries: list[FairQueueEntry] = []
         self._sorted = True
-        self._served: Counter[str] = Counter()
-        self._provider_chain: Counter[str] = Counter()
-        self._services: deque[tuple[float, str]] = deque()
+        self._waiting_by_person: Counter[str] = Counter()
+        self._served_by_person: Counter[str] = Counter()
+        self._served: deque[tuple[float, str]] = deque()
         self._arrivals = 0
 
-    @property
-    def waiting(self) -> int:
+    def __len__(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return len(self._entries)
 
     @contextmanager
-    def place(self, person: str, tokens: float) -> Iterator[FairQueueEntry]:
-        """A place in the line while the block runs, and what comes of it: see `admitted`."""
+    def enqueue(self, person: str, tokens: float, deadline: float = math.inf) -> Iterator[FairQueueEntry]:
+        """Wait with `granted` while the block runs; a slot is held until it is left."""
         self._arrivals += 1
-        place = FairQueueEntry(person, tokens, self._arrivals)
-        self._waiting.append(place)
-        self._provider_chain[person] += 1
+        entry = FairQueueEntry(person, tokens, self._arrivals, deadline, trio.current_time())
+        self._entries.append(entry)
+        self._waiting_by_person[person] += 1
         self._sorted = False
         try:
-            self._bound()
+            self._enforce_size()
             self.serve()
-            yield place
+            yield entry
         finally:
-            self._leave(place)
+            self._leave(entry)
 
-    async def admitted(self, place: FairQueueEntry, until: float = math.inf) -> bool:
-        """Wait for a slot and budget; False when it is `until`, on trio's clock, first.
+    async def granted(self, entry: FairQueueEntry, until: float = math.inf) -> bool:
+        """Wait for a slot and budget; False when it is `until` on trio's clock, or its deadline, first.
 
-        Raises `FairQueueFull`.
+        Raises `FairQueueFull`, and what `refuse` gave.
         """
-        while not place.called.is_set():
+        until = min(until, entry.deadline)
+        while not entry.decided.is_set():
             if (now := trio.current_time()) >= until:
                 return False
-            if now >= place.due:
-                place.due = math.inf
+            if now >= entry.due:
+                entry.due = math.inf
                 self.serve()
-            with trio.CancelScope(deadline=min(until, place.due)) as place.alarm:
-                await place.called.wait()
-        if place.spending is None:
-            raise FairQueueFull
+            with trio.CancelScope(deadline=min(until, entry.due)) as entry.waiting:
+                await entry.decided.wait()
+        if entry.refusal is not None:
+            raise entry.refusal
         return True
 
-    def position(self, place: FairQueueEntry) -> int:
-        """Its place in the line, counted from 1."""
-        return self._in_order().index(place) + 1
+    def position(self, entry: FairQueueEntry) -> int:
+        """Its place in the queue, counted from 1; 1 also for one that waits no more."""
+        return self._in_order().index(entry) + 1 if entry in self._entries else 1
 
     def serve(self) -> None:
-        """Let in as many as there are slots and budget for; the first of the others wakes when it is time."""
+        """Grant while there are slots and budget; the first of the others wakes when there is budget."""
         now = trio.current_time()
         self._forget_old(now)
-        while self._waiting and self._limiter.borrowed_tokens < self._limit.now:
+        while self._entries and self._limiter.borrowed_tokens < self._limit.current:
             first = self._in_order()[0]
             if wait := self._wait(first, now):
-                first.due = now + wait
-                if first.alarm is not None:
-                    first.alarm.deadline = min(first.alarm.deadline, first.due)
+                self._wake_at(first, now + wait)
                 return
-            spending = self._budget.reserve(
-                first.tokens, now
-            )  # whatever fails here leaves the line as it was
-            self._take_out(first)
+            # First what may fail, so that a bug leaves the queue as it was.
+            reservation = self._budget.reserve(first.tokens, now)
+            self._remove(first)
             self._limiter.acquire_on_behalf_of_nowait(first)
-            first.spending = spending
-            self._served[first.person] += 1
-            self._services.append((now, first.person))
-            first.called.set()
+            first.reservation = reservation
+            self._served_by_person[first.person] += 1
+            self._served.append((now, first.person))
+            first.decided.set()
 
-    def _wait(self, place: FairQueueEntry, now: float) -> float:
-        """Seconds that the budget makes this one wait."""
-        if self._served[place.person]:
-            return self._budget.wait_evenly(place.tokens, now)
-        return self._budget.wait(place.tokens, now)
+    def refuse(self, why: Callable[[FairQueueEntry], Exception | None]) -> None:
+        """Remove the entries that there is a reason for; `granted` raises it."""
+        for entry in tuple(self._entries):
+            if (error := why(entry)) is not None:
+                self._refuse(entry, error)
+        self.serve()
 
-    def _bound(self) -> None:
-        """Put out the newest question of whoever has most in line."""
-        if len(self._waiting) <= self._queue_size:
+    def _refuse(self, entry: FairQueueEntry, error: Exception) -> None:
+        self._remove(entry)
+        entry.refusal = error
+        entry.decided.set()
+
+    @staticmethod
+    def _wake_at(entry: FairQueueEntry, due: float) -> None:
+        entry.due = due
+        if entry.waiting is not None:
+            entry.waiting.deadline = min(entry.waiting.deadline, due)
+
+    def _wait(self, entry: FairQueueEntry, now: float) -> float:
+        """Seconds for which the budget makes this one wait."""
+        if self._served_by_person[entry.person]:
+            return self._budget.wait_evenly(entry.tokens, now)
+        return self._budget.wait(entry.tokens, now)
+
+    def _enforce_size(self) -> None:
+        """Refuse the newest question of whoever has most in the queue."""
+        if len(self._entries) <= self._queue_size:
             return
-        most = max(self._provider_chain.values())
-        theirs = (place for place in self._waiting if self._provider_chain[place.person] == most)
-        newest = max(theirs, key=lambda place: place.number)
-        self._take_out(newest)
-        newest.called.set()
+        most = max(self._waiting_by_person.values())
+        theirs = (entry for entry in self._entries if self._waiting_by_person[entry.person] == most)
+        self._refuse(max(theirs, key=lambda entry: entry.number), FairQueueFull())
 
-    def _leave(self, place: FairQueueEntry) -> None:
-        """What this one waited for, or had, is for others."""
+    def _leave(self, entry: FairQueueEntry) -> None:
+        """What this one waited for, or held, is for others."""
         try:
-            if place.spending is not None:
-                self._limiter.release_on_behalf_of(place)
-                if not place.sent:
-                    self._budget.give_back(place.spending, trio.current_time())
-            elif not place.called.is_set():
-                self._take_out(place)
+            if entry.reservation is not None:
+                self._limiter.release_on_behalf_of(entry)
+                if not entry.sent:
+                    self._budget.give_back(entry.reservation, trio.current_time())
+            elif not entry.decided.is_set():
+                self._remove(entry)
         finally:
             self.serve()
 
     def _in_order(self) -> list[FairQueueEntry]:
         """Those who wait, the next one first."""
         if not self._sorted:
-            self._waiting.sort(key=self._rank)
+            self._entries.sort(key=self._rank)
             self._sorted = True
-        return self._waiting
+        return self._entries
 
-    def _rank(self, place: FairQueueEntry) -> tuple[int, int]:
+    def _rank(self, entry: FairQueueEntry) -> tuple[int, int]:
         """What a person was given and still asks for, then arrival: the lowest goes first."""
-        return self._served[place.person] + self._provider_chain[place.person], place.number
+        person = entry.person
+        return self._served_by_person[person] + self._waiting_by_person[person], entry.number
 
-    def _take_out(self, place: FairQueueEntry) -> None:
-        self._waiting.remove(place)
+    def _remove(self, entry: FairQueueEntry) -> None:
+        self._entries.remove(entry)
         self._sorted = False
-        self._provider_chain[place.person] -= 1
-        if not self._provider_chain[place.person]:
-            del self._provider_chain[place.person]
+        self._waiting_by_person[entry.person] -= 1
+        if not self._waiting_by_person[entry.person]:
+            del self._waiting_by_person[entry.person]
 
     def _forget_old(self, now: float) -> None:
-        while self._services and self._services[0][0] <= now - REMEMBERED:
-            _, person = self._services.popleft()
-            self._served[person] -= 1
+        while self._served and self._served[0][0] <= now - REMEMBERED:
+            _, person = self._served.popleft()
+            self._served_by_person[person] -= 1
             self._sorted = False
-            if not self._served[person]:
-                del self._served[person]
+            if not self._served_by_person[person]:
+                del self._served_by_person[person]

@@ -1,4 +1,4 @@
-"""So many of each key at a time, in the order they came: a conversation's questions, a person's."""
+"""A few of each key at a time, in the order they came: a conversation's questions, or a person's."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -10,61 +10,61 @@ import trio
 
 
 class KeyedFifoLimiter:
-    """A line for each key, of which the first `width` are let in; kept only while somebody stands in it.
+    """A queue for each key, whose first `limit` tickets are admitted; kept only while it has tickets.
 
-    Joining is synchronous: trio starts tasks in no particular order, so a lock that each task takes for
-    itself would not keep theirs.
+    Enqueueing is synchronous: trio starts tasks in no particular order, so that a lock which each task
+    acquires for itself would not keep the order of their arrival.
     """
 
-    def __init__(self, width: int = 1) -> None:
-        self._width = width
-        self._lines: dict[Hashable, deque[Ticket]] = {}
+    def __init__(self, limit: int = 1) -> None:
+        self._limit = limit
+        self._queues: dict[Hashable, deque[Ticket]] = {}
 
     def enqueue(self, key: Hashable) -> "Ticket":
-        """Join the line of `key`. The caller uses the spot as a context manager, whatever happens."""
-        line = self._lines.setdefault(key, deque())
-        spot = Ticket(self, key)
-        line.append(spot)
-        self._let_in(line)
-        return spot
+        """Join the queue of `key`. The caller must use the ticket as a context manager, or `leave` it."""
+        queue = self._queues.setdefault(key, deque())
+        ticket = Ticket(self, key)
+        queue.append(ticket)
+        self._admit(queue)
+        return ticket
 
-    def reconfigure(self, width: int) -> None:
-        """Let in so many of each key from now on; who is in stays."""
-        self._width = width
-        for line in self._lines.values():
-            self._let_in(line)
+    def reconfigure(self, limit: int) -> None:
+        """Admit so many of each key from now on; those that are admitted stay so."""
+        self._limit = limit
+        for queue in self._queues.values():
+            self._admit(queue)
 
-    def leave(self, spot: "Ticket") -> None:
-        """Let the next one in, or close the gap if this one had not been let in; once for each spot."""
-        line = self._lines.get(spot.key, deque())
-        if spot not in line:
+    def leave(self, ticket: "Ticket") -> None:
+        """Remove a ticket, whether it was admitted or not, and admit the next one. Twice does no harm."""
+        queue = self._queues.get(ticket.key, deque())
+        if ticket not in queue:
             return
-        line.remove(spot)
-        if line:
-            self._let_in(line)
+        queue.remove(ticket)
+        if queue:
+            self._admit(queue)
         else:
-            del self._lines[spot.key]
+            del self._queues[ticket.key]
 
-    def _let_in(self, line: "deque[Ticket]") -> None:
-        for spot in islice(line, self._width):
-            spot.admitted.set()
+    def _admit(self, queue: "deque[Ticket]") -> None:
+        for ticket in islice(queue, self._limit):
+            ticket.admitted.set()
 
     def __len__(self) -> int:
         """How many keys are in use."""
-        return len(self._lines)
+        return len(self._queues)
 
 
 class Ticket:
-    """A place in a line, held for as long as the block runs; `admitted` is set when it is this one's turn."""
+    """A place in a queue, held while the block runs; `admitted` is set when its turn has come."""
 
     def __init__(self, limiter: KeyedFifoLimiter, key: Hashable) -> None:
         self.key = key
         self.admitted = trio.Event()
-        self._turnstile = limiter
+        self._limiter = limiter
 
     def leave(self) -> None:
         """Give the place up without having used it."""
-        self._turnstile.leave(self)
+        self._limiter.leave(self)
 
     def __enter__(self) -> Self:
         return self
@@ -75,4 +75,4 @@ class Ticket:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._turnstile.leave(self)
+        self._limiter.leave(self)

@@ -1,14 +1,24 @@
-"""Why a question is not passed on to a provider, each with a sentence for the person and one for the log."""
+"""Why a question is not sent to a provider, each with a sentence for the person and one for the log."""
 
 import math
 from dataclasses import dataclass
 
-from discordianai.providers.errors import ProviderError
+from discordianai.dispatch.breaker import BreakerReason
+from discordianai.providers.errors import (
+    AuthenticationFailed,
+    Overloaded,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+)
+
+LONGEST_TOLD = 100
+"""Hours that a person is told."""
 
 
 @dataclass(eq=False)
 class QueueFull(ProviderError):
-    """As many questions wait as may."""
+    """The queue has no place left."""
 
     sentence = "Too many questions are waiting for {label}."
     advice = "Please try again in a minute."
@@ -16,11 +26,25 @@ class QueueFull(ProviderError):
 
 @dataclass(eq=False)
 class DeadlinePassed(ProviderError):
-    """The question has taken as long as one may."""
+    """The question has taken as long as a question may."""
 
     helped_by_others = False
     sentence = "This took too long, and I gave up."
     advice = "Please try again in a few minutes."
+
+
+@dataclass(eq=False)
+class WaitTooLong(ProviderError):
+    """It is certain that the question could not be sent before its deadline; perhaps in `seconds`."""
+
+    seconds: float = 0.0
+
+    sentence = "{label} can't take this question in time."
+
+    @property
+    def for_person(self) -> str:
+        """See `ProviderError`."""
+        return f"{self.what_happened} Please try again in {duration(self.seconds)}."
 
 
 @dataclass(eq=False)
@@ -41,7 +65,7 @@ class AllowanceSpent(ProviderError):
 
 @dataclass(eq=False)
 class TooLong(ProviderError):
-    """A question takes more `tokens` than the model has `room` for; both are about right."""
+    """A question takes more `tokens` than the model has `room` for; both are estimates."""
 
     tokens: int = 0
     room: int = 0
@@ -73,19 +97,50 @@ class BeyondTheMinute(TooLong):
 
 @dataclass(eq=False)
 class BreakerOpen(ProviderError):
-    """The provider fails so much that it is left alone for `seconds`."""
+    """The provider is left alone for `reason`; the next try is in `seconds`."""
 
     seconds: float = 0.0
+    reason: BreakerReason = BreakerReason.FAILURES
 
-    sentence = "{label} is having trouble right now."
+    @property
+    def what_happened(self) -> str:
+        """See `ProviderError`."""
+        return _ERRORS[self.reason].sentence.format(label=self.provider.label)
 
     @property
     def for_person(self) -> str:
         """See `ProviderError`."""
-        return f"{self.what_happened} Please try again in {in_seconds(self.seconds)}."
+        error = _ERRORS[self.reason]
+        healing = not issubclass(error, QuotaExhausted | AuthenticationFailed)
+        advice = f"Please try again in {duration(self.seconds)}." if healing else error.advice
+        return f"{self.what_happened} {advice}"
+
+
+_ERRORS: dict[BreakerReason, type[ProviderError]] = {
+    BreakerReason.FAILURES: Overloaded,
+    BreakerReason.OVERLOADED: Overloaded,
+    BreakerReason.RATE_LIMITED: RateLimited,
+    BreakerReason.QUOTA: QuotaExhausted,
+    BreakerReason.AUTHENTICATION: AuthenticationFailed,
+}
+"""What a person would be told by the provider itself."""
 
 
 def in_seconds(seconds: float) -> str:
-    """As one would say it."""
-    whole = max(math.ceil(seconds), 1)
-    return f"{whole} second{'s' * (whole != 1)}"
+    """A time in whole seconds, in words."""
+    return _counted(seconds, "second")
+
+
+def duration(seconds: float) -> str:
+    """A time in words, in the largest unit of which it has at least two; "over 100 hours" is the longest."""
+    seconds = max(seconds, 0.0)
+    if not seconds <= LONGEST_TOLD * 3600:  # nor a number at all, as in a snapshot that was edited
+        return f"over {LONGEST_TOLD} hours"
+    if seconds < 120:
+        return in_seconds(seconds)
+    return _counted(seconds / 60, "minute") if seconds < 7200 else _counted(seconds / 3600, "hour")
+
+
+def _counted(number: float, unit: str) -> str:
+    whole = max(math.ceil(number), 1)
+    return f"{whole} {unit}{'s' * (whole != 1)}"

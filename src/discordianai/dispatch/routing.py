@@ -1,4 +1,4 @@
-"""Which provider a question goes to, and why. Providers are told apart by what they can do, never by name."""
+"""Which provider a question goes to, and why. Providers differ by what they can do, never by name."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Sequence
@@ -18,16 +18,16 @@ WEB_SEARCH = Tool(
 )
 
 TOOL, RULES = "tool", "rules"
-"""The strategies that choose; any other is the name of the provider that answers."""
+"""The strategies; any other value is the name of the provider that always answers."""
 
 MOST_REMEMBERED = 10_000
-"""Conversations whose last provider is known, for follow-ups."""
+"""Conversations whose last provider is remembered, for follow-ups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What there is to choose by. `wanted` names the provider that the person asked for; with `search`, the
-    person asked for the live web. `images` and `files` go along."""
+    """What the choice depends on. `wanted` names the provider that the person asked for; with `search`, the
+    person asked for the live web. `images` and `files` tell whether some are attached."""
 
     text: str
     history: tuple[Turn, ...]
@@ -40,9 +40,9 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A provider, and why in three words. `tools` it may call; whether it is to `search`.
+    """A provider, and why in about three words. `tools` are those it may call.
 
-    Where it is `strict`, no other may answer instead, unless a search is required and the other one searches.
+    If it is `strict`, no other may answer instead, unless a search is required and the other one searches.
     """
 
     provider: Provider
@@ -62,7 +62,7 @@ class Router:
         self._refuses_tools: set[str] = set()
 
     def choose(self, inquiry: Inquiry) -> Choice:
-        """Where this question goes first."""
+        """The first provider for this question."""
         wanted = self._named(inquiry.wanted)
         if inquiry.search and (searcher := self._searcher()) is not None:
             return Choice(searcher, "as you asked", search=SearchMode.REQUIRED, strict=True)
@@ -76,7 +76,7 @@ class Router:
         return self._by_need(inquiry)
 
     def _by_need(self, inquiry: Inquiry) -> Choice:
-        """Where the live web decides: the provider that searches, or the one that answers everything else."""
+        """By whether the web is needed: the provider that searches, or the one that answers the rest."""
         answerer, searcher = self._answerer(inquiry), self._searcher()
         if searcher is None:
             return Choice(answerer, "by default")
@@ -96,7 +96,7 @@ class Router:
         return Choice(answerer, verdict.why)
 
     def _answerer(self, inquiry: Inquiry) -> Provider:
-        """Who answers what needs no search: one that can take what goes along, and doesn't always search."""
+        """Who answers without a search: preferably one that takes what is attached, and need not search."""
         return max(
             self._available,
             key=lambda one: (
@@ -106,7 +106,7 @@ class Router:
         )
 
     def _searcher(self) -> Provider | None:
-        """Who searches: rather one that is made for it."""
+        """Who searches: preferably one that always does."""
         searching = [one for one in self._available if one.searches]
         always = [one for one in searching if one.web_search is WebSearch.ALWAYS]
         return next(iter((*always, *searching)), None)
@@ -115,12 +115,12 @@ class Router:
         return next((one for one in self._available if one.name == name), None)
 
     def search(self) -> Choice | None:
-        """Where a question goes whose model called for the web."""
+        """The provider for a question whose model called for a search."""
         searcher = self._searcher()
         return None if searcher is None else Choice(searcher, "needs the web", search=SearchMode.REQUIRED)
 
     def instead(self, choice: Choice, failed: Collection[str]) -> Choice | None:
-        """Where it goes after `choice` has failed, if there is such a place."""
+        """The next provider after `choice` has failed, if there is one."""
         left = [one for one in self._available if one.name not in failed]
         others = [] if choice.strict else left
         search = SearchMode.OFF
@@ -138,14 +138,14 @@ class Router:
             self._last.popitem(last=False)
 
     def _offered(self, provider: Provider) -> SearchMode:
-        """One that searches on request decides by itself where no other one searches."""
+        """A provider that searches on request decides by itself, where no other one searches."""
         on_request = provider.web_search is WebSearch.ON_REQUEST
         return (
             SearchMode.OFFERED if on_request and provider.name not in self._refuses_tools else SearchMode.OFF
         )
 
     def give_up_tools(self, provider: Provider) -> None:
-        """Its endpoint refuses tools: from now on the rules decide."""
+        """Its endpoint refuses tools: the rules decide from now on."""
         if provider.name not in self._refuses_tools:
             self._refuses_tools.add(provider.name)
             log = structlog.get_logger("discordianai.dispatch.routing")

@@ -1,14 +1,14 @@
-"""How many tokens a text will be, without a vocabulary, corrected by what providers report.
+"""How many tokens a text or a request will take, without a vocabulary, corrected by what providers report.
 
-The first guess goes by the first byte of each UTF-8 character, which tells the script apart well enough and
-is counted at C speed. It is then multiplied by a ratio for each model: what the provider counted over what
-was guessed, averaged so that recent answers weigh more.
+The first guess goes by the first byte of each UTF-8 character, which tells scripts apart well enough and is
+counted at C speed. It is then multiplied by a ratio for each model: what the provider counted over what was
+guessed, averaged so that recent answers weigh more.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from discordianai.records import Turn
+from discordianai.records import ChatRequest, Turn, Usage
 
 _ASCII = bytes(range(0x80))
 _TWO_BYTES = bytes(range(0xC2, 0xE0))
@@ -29,27 +29,38 @@ TOKENS_PER_CHARACTER = (
 usage makes up for the rest."""
 
 TOKENS_PER_TURN = 4
-"""The frame that the chat format puts around each message."""
+"""What the chat format adds to each message."""
 
 IMAGE_TOKENS = 1000
-"""Of a picture: more than most models take for one."""
+"""Of an image: more than most models count for one."""
 
 BYTES_PER_DOCUMENT_TOKEN = 4
-"""Of a document such as a PDF, of which nothing but its size is known. Where its text is compressed, as a
-rule to a third, it is three times as many."""
+"""Of a document such as a PDF, of which only the size is known. Text in it is usually compressed to a third,
+so that it has about three times as many tokens."""
 
 LEAST_RATIO, MOST_RATIO = 0.4, 4.0
-"""What a report may make of a guess. A provider that counts its search results as input must not shrink every
+"""Bounds of the ratio: a provider that counts its search results as input must not shrink every context
 window to nothing."""
 
-WEIGHT = 0.1
+RATIO_WEIGHT = 0.1
 """Of the newest report in the average."""
 
 MOST_MODELS = 64
+"""Models whose ratios are remembered."""
+
+FIRST_GUESS = 500.0
+"""Tokens of an answer, until some have been seen."""
+
+ANSWER_WEIGHT = 0.05
+"""Of the newest answer in the average."""
+
+LONGEST_ANSWER = 16_000
+"""Tokens of an answer that count in the average: one report must not make all later questions seem too long
+to be sent."""
 
 
 def of_attached(turn: Turn) -> int:
-    """About how many tokens the pictures and documents take that go along with a turn."""
+    """About how many tokens the images and documents of a turn take."""
     documents = sum(file.size for file in turn.files) // BYTES_PER_DOCUMENT_TOKEN
     return IMAGE_TOKENS * len(turn.images) + documents
 
@@ -98,7 +109,40 @@ class TokenEstimator:
             return
         ratio = min(max(counted / guessed, LEAST_RATIO), MOST_RATIO)
         known = self._ratios.get(model)
-        self._ratios[model] = ratio if known is None else known + WEIGHT * (ratio - known)
+        self._ratios[model] = ratio if known is None else known + RATIO_WEIGHT * (ratio - known)
         self._ratios.move_to_end(model)
         if len(self._ratios) > MOST_MODELS:
             self._ratios.popitem(last=False)
+
+
+class RequestEstimator:
+    """Estimates the question, and expects an answer as long as the last ones, of one provider."""
+
+    def __init__(self, estimator: TokenEstimator) -> None:
+        self._estimator = estimator
+        self._answer = FIRST_GUESS
+
+    def of(self, request: ChatRequest) -> float:
+        """Tokens of the question and the answer together."""
+        return self.of_question(request) + self._answer
+
+    def expected(self, request: ChatRequest) -> Usage:
+        """Both of them, each by itself."""
+        return Usage(self.of_question(request), round(self._answer))
+
+    def of_question(self, request: ChatRequest) -> int:
+        """Tokens of the question alone."""
+        return self._estimator.estimate(request.model, request.texts) + _attached(request)
+
+    def of_text(self, request: ChatRequest, text: str) -> int:
+        """Tokens of a part of the answer."""
+        return self._estimator.estimate(request.model, [text])
+
+    def learn(self, request: ChatRequest, usage: Usage) -> None:
+        """The provider has counted this for `request`."""
+        self._answer += ANSWER_WEIGHT * (min(usage.output_tokens, LONGEST_ANSWER) - self._answer)
+        self._estimator.learn(request.model, request.texts, usage.input_tokens - _attached(request))
+
+
+def _attached(request: ChatRequest) -> int:
+    return sum(of_attached(turn) for turn in request.turns)

@@ -1,7 +1,7 @@
-"""Whether a question needs the live web, told from its text alone. Pure functions.
+"""Whether a question needs the live web, judged from its text alone. Pure functions.
 
-For where no model can be asked. The words are those of a dozen languages. A word counts as a whole, so that
-"whether" is not "weather"; Chinese, Japanese and Korean are written without spaces, and are looked into.
+They are used where no model can decide. The words are of a dozen languages. Only whole words match, so that
+"whether" is not "weather"; in Chinese, Japanese and Korean, written without spaces, any part of the text.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ WISHES = _phrases("""
     найди в интернете, поищи в интернете, загугли
     wyszukaj w internecie, poszukaj w internecie
 """)
-"""What people say who want a search."""
+"""Phrases by which people ask for a search."""
 
 TIMES = _phrases("""
     today, tonight, yesterday, tomorrow, currently, right now, at the moment, this week, this month
@@ -45,14 +45,14 @@ TIMES = _phrases("""
     сегодня, вчера, завтра, сейчас, новости, погода, курс доллара
     dzisiaj, dziś, wczoraj, jutro, aktualnie, wiadomości, pogoda
 """)
-"""What people say of what changes."""
+"""Words about things that change."""
 
 UNSPACED = _phrases("""
     今日, 昨日, 明日, 今週, 最新, ニュース, 天気, 検索して, 調べて
     今天, 昨天, 明天, 本周, 新闻, 新聞, 天气, 天氣, 搜索一下, 查一下
     오늘, 어제, 내일, 이번 주, 최신, 뉴스, 날씨, 검색해
 """)
-"""The same where words have no spaces between them."""
+"""The same in languages written without spaces."""
 
 OPENINGS = _phrases("""
     and, but, so, also, why, then, more, what about, how about, what else, ok
@@ -60,21 +60,21 @@ OPENINGS = _phrases("""
 """)
 POINTING = frozenset(_phrases("it, its, that, this, they, them, those, these, he, she, his, her"))
 LONGEST_FOLLOW_UP = 12
-"""Words; who says more usually says what it is about."""
+"""Words; longer questions usually name their subject."""
 
 _APART = str.maketrans(dict.fromkeys('.,;:!?()[]{}<>"“”„«»*_~`|/\\—–-…¿¡。、，？！；：', " "))
 
 
 @dataclass(frozen=True, slots=True)
 class WebNeed:
-    """Whether the web is needed, and why in three words."""
+    """Whether the web is needed, and why in about three words."""
 
     web: bool
     why: str
 
 
 def judge(text: str) -> WebNeed:
-    """What the text of a question says about where it is answered best."""
+    """Judge a question by its text."""
     lowered = text.lower()
     if any(link in lowered for link in LINKS):
         return WebNeed(web=True, why="contains a link")
@@ -87,7 +87,7 @@ def judge(text: str) -> WebNeed:
 
 
 def is_follow_up(text: str, history: tuple[Turn, ...]) -> bool:
-    """Whether the question goes on from the last answer rather than beginning something new."""
+    """Whether the question follows up on the last answer, rather than beginning something new."""
     words = text.lower().translate(_APART).split()
     if not history or len(words) > LONGEST_FOLLOW_UP:
         return False

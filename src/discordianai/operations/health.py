@@ -1,17 +1,27 @@
 """Whether the bot lives, and whether it can answer: a function of one snapshot."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from discordianai.discord.messages.application_limits import SLOW_ABOVE
-from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.breaker import BreakerReason, BreakerState
+from discordianai.dispatch.refusals import duration
 from discordianai.metric import Metric
-from discordianai.operations.snapshot import Snapshot
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 
 LONGEST_SILENCE = 30.0
 """Seconds that the Discord loop may be overdue: a gateway waits longer for a heartbeat, a person does not."""
+
+
+_WHY: Mapping[BreakerReason, str] = {
+    BreakerReason.FAILURES: "most requests fail",
+    BreakerReason.RATE_LIMITED: "429 with a long wait",
+    BreakerReason.OVERLOADED: "5xx with a long wait",
+    BreakerReason.QUOTA: "no credit left",
+    BreakerReason.AUTHENTICATION: "key not accepted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,17 @@ def judge(snapshot: Snapshot) -> HealthVerdict:
     return HealthVerdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)))
 
 
+def why_held(provider: ProviderSnapshot) -> str:
+    """Why requests to a provider are held back, and how long; "" where they are not, or nobody knows."""
+    dispatch = provider.dispatch
+    told = [_WHY[dispatch.breaker_reason]] if dispatch.breaker_reason is not None else []
+    if dispatch.pause > 0:
+        told.append(f"pause ends in {duration(dispatch.pause)}")
+    if dispatch.breaker is BreakerState.OPEN and dispatch.next_probe > 0:
+        told.append(f"next try in {duration(dispatch.next_probe)}")
+    return ", ".join(told)
+
+
 def _why_dead(snapshot: Snapshot) -> Iterator[str]:
     overdue = snapshot.discord.overdue
     if overdue > LONGEST_SILENCE:
@@ -50,8 +71,11 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
         yield f"{hold}; the next try is at {_utc(snapshot.application.held_until)}"
     if not snapshot.health.writable:
         yield snapshot.health.reason or "the store cannot be written"
-    if all(provider.dispatch.breaker is BreakerState.OPEN for provider in snapshot.providers.values()):
-        yield "the circuit breaker of every provider is open"
+    dispatches = [provider.dispatch for provider in snapshot.providers.values()]
+    if all(dispatch.breaker is BreakerState.OPEN for dispatch in dispatches):
+        soonest = min((dispatch.next_probe for dispatch in dispatches), default=0.0)
+        until = f", next try in {duration(soonest)}" if soonest > 0 else ""
+        yield f"the circuit breaker of every provider is open{until}"
 
 
 def _why_no_gateway(snapshot: Snapshot) -> str:
@@ -68,10 +92,17 @@ def _utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
+def _held(provider: ProviderSnapshot) -> Iterator[str]:
+    breaker, why = provider.dispatch.breaker, why_held(provider)
+    if breaker is not BreakerState.CLOSED:
+        yield f"the circuit breaker of {provider.label} is {breaker.value}{why and f': {why}'}"
+    elif why:
+        yield f"{provider.label} asked for a pause: {why}"
+
+
 def _remarks(snapshot: Snapshot) -> Iterator[str]:
     for provider in snapshot.providers.values():
-        if provider.dispatch.breaker is not BreakerState.CLOSED:
-            yield f"the circuit breaker of {provider.label} is {provider.dispatch.breaker.value}"
+        yield from _held(provider)
     refused = snapshot.application.invalid_recently
     if refused > SLOW_ABOVE:
         yield f"Discord refused {refused} requests in ten minutes, so messages are sent slowly"

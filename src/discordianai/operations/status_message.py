@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from discordianai.latencies import Latency
 from discordianai.operations.advice import advise, as_markdown
-from discordianai.operations.health import judge
+from discordianai.operations.health import judge, why_held
 from discordianai.operations.metrics import notable
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 from discordianai.transport.pool_events import Statistics
@@ -19,7 +19,7 @@ ADVICE = 262
 LONGEST_NAME = 40
 """Characters of a model's name, which is the operator's free text, and of no bound."""
 
-LONGEST_REASON = 150
+LONGEST_REASON = 120
 """Characters of why the bot is not ready."""
 
 HEADING = "**Advice**"
@@ -85,8 +85,11 @@ def _whole(snapshot: Snapshot) -> Iterator[str]:
 
 def _provider(provider: ProviderSnapshot) -> Iterator[str]:
     dispatch = provider.dispatch
-    slots = _slots(provider)
-    yield f"**{provider.label}** · {provider.model[:LONGEST_NAME]} · breaker {dispatch.breaker.value}"
+    slots, why = _slots(provider), why_held(provider)
+    yield (
+        f"**{provider.label}** · {provider.model[:LONGEST_NAME]} · breaker {dispatch.breaker.value}"
+        f"{why and f': {why}'}"
+    )
     yield (
         f"{_bar(dispatch.in_flight, slots)} {dispatch.in_flight} of {slots:,} slots"
         f" (most lately {dispatch.busiest:,}), {dispatch.waiting:,} waiting"

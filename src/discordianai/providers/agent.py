@@ -1,6 +1,6 @@
 """Perplexity's Agent interface: `POST /v1/agent`.
 
-It refuses every field that its type does not have, so that only those stand here. It has no place for an
+It refuses fields that it does not know, so that only documented ones are sent. It has no field for an
 identifier of the person.
 """
 
@@ -14,7 +14,7 @@ PRESETS = ("fast", "low", "medium", "high", "xhigh")
 """Each stands for a model, its tools and its instructions; every other name is a model's."""
 
 CITE = "Cite the sources of what you found on the web by their numbers in brackets, like [1]."
-"""Instructions replace those of a preset, the ones about citations included."""
+"""Our instructions replace those of a preset, including the ones about citations."""
 
 
 class AgentCodec:
@@ -36,7 +36,7 @@ class AgentCodec:
         if request.model in PRESETS:
             body["preset"] = request.model
         else:
-            # A bare model does not search, and one that is merely offered the tool may do without.
+            # A model without a preset does not search, and may not even if it is offered the tool.
             search = {"type": "web_search"}
             body |= {"model": request.model, "tools": [search], "tool_choice": search}
         if (most := most_tokens(self._options)) is not None:
@@ -48,12 +48,12 @@ class AgentCodec:
         return body
 
     def decoder(self, _request: ChatRequest, request_id: str) -> ResponsesDecoder:
-        """See `Codec.decoder`. The request's id is that of the run, which is so known with the headers."""
+        """See `Codec.decoder`. The id of the request is that of the run, which the headers so tell."""
         run_id = f"resp_{request_id}" if request_id else ""
         return ResponsesDecoder(self._options.provider, (), run_id, most_tokens(self._options))
 
     def cancel_path(self, run_id: str) -> str | None:
-        """See `Codec.cancel_path`. Closing the stream may leave the run going on, and on the bill."""
+        """See `Codec.cancel_path`. A run may go on, and be charged, after its stream was closed."""
         known = run_id.isascii() and run_id.replace("_", "").replace("-", "").isalnum() and len(run_id) <= 128
         return f"/v1/agent/{run_id}/cancel" if known else None
 

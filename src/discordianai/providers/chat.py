@@ -1,17 +1,14 @@
-"""Chat completions, `POST /chat/completions`: what endpoints speak that imitate OpenAI's former interface."""
+"""Chat completions, `POST /chat/completions`: OpenAI's former interface, which other endpoints imitate."""
 
 from collections.abc import Iterator
 
 from discordianai.providers import failures
-from discordianai.providers.bounded_text import BoundedText
+from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
 from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
 from discordianai.providers.port import ProviderOptions
 from discordianai.providers.responses import parameters
-from discordianai.providers.sources import Sources
-from discordianai.providers.tool_calls import ToolCalls
-from discordianai.providers.usage import usage
 from discordianai.records import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 
 DONE = "[DONE]"
@@ -25,7 +22,7 @@ _REASONS = {
 
 
 class ChatCodec:
-    """See `Codec`. Only fields that imitations of OpenAI know are sent."""
+    """See `Codec`. Only fields that most imitations know are sent."""
 
     path = "/chat/completions"
 
@@ -119,7 +116,7 @@ class ChatDecoder:
         self._usage = counted or self._usage  # some tell with every chunk
 
     def _end(self) -> Iterator[Event]:
-        """Raises `MalformedAnswer` where nothing has come that an answer has."""
+        """Raises `MalformedAnswer` if nothing of an answer has come."""
         if not self.ended:
             self.ended = True
             if self._reason is None and self._text.empty and not self._calls.begun:
@@ -132,13 +129,13 @@ class ChatDecoder:
 
 
 def _text(said: Json) -> str:
-    """The content, which some send as parts; a refusal is what the model said."""
+    """The content, which some send as parts; a refusal counts as what the model said."""
     content = piece(said, "content") or "".join(piece(part, "text") for part in tables(said, "content"))
     return content or piece(said, "refusal")
 
 
 def _content(turn: Turn) -> str | list[Json]:
-    """What was said, with the pictures that go along."""
+    """What was written, with the images attached."""
     if not turn.images:
         return turn.text
     images: list[Json] = [{"type": "image_url", "image_url": {"url": url}} for url in turn.images]

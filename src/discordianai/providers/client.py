@@ -1,6 +1,6 @@
-"""A provider: a codec over an endpoint."""
+"""A provider: the codec of its dialect over its endpoint."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 
 import httpx
@@ -8,17 +8,30 @@ import structlog
 import trio
 
 from discordianai.providers import failures
-from discordianai.providers.codec import Codec, Decoder
+from discordianai.providers.agent import AgentCodec
+from discordianai.providers.chat import ChatCodec
 from discordianai.providers.endpoint import ProviderEndpoint
 from discordianai.providers.errors import ConnectionLost, ProviderError
 from discordianai.providers.event_stream import event_data
 from discordianai.providers.events import End, Event, LimitsReport, TextDelta
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.port import ProviderOptions
-from discordianai.records import ChatRequest, Provider
+from discordianai.providers.port import ChatProvider, Codec, Decoder, ProviderOptions
+from discordianai.providers.responses import ResponsesCodec
+from discordianai.records import ChatRequest, Dialect, Provider
 
 LINGER = 1.0
-"""Seconds to wait for the end of the response after the last event: read, the connection is fit for reuse."""
+"""Seconds to wait for the end of the response after the last event: then the connection can be reused."""
+
+_CODECS: Mapping[Dialect, Callable[[ProviderOptions], Codec]] = {
+    Dialect.RESPONSES: ResponsesCodec,
+    Dialect.AGENT: AgentCodec,
+    Dialect.CHAT: ChatCodec,
+}
+
+
+def make_provider(client: httpx.AsyncClient, options: ProviderOptions) -> ChatProvider:
+    """The provider that `options` describe, over `client`, which the caller opens and closes."""
+    return ProviderClient(client, options, _CODECS[options.provider.dialect](options))
 
 
 class ProviderClient:
@@ -68,7 +81,7 @@ class ProviderClient:
     async def _answer(
         self, request: ChatRequest, response: httpx.Response
     ) -> AsyncIterator[AsyncIterator[Event]]:
-        """The events of a response; left early, the provider is told to stop."""
+        """The events of a response. If this is left early, the run is cancelled."""
         decoder = self._codec.decoder(request, response.headers.get("x-request-id", ""))
         try:
             async with aclosing(self._read(response, decoder)) as events:
@@ -79,7 +92,7 @@ class ProviderClient:
                 await self._cancel(path, response, request.number)
 
     async def _cancel(self, path: str, response: httpx.Response, question: int) -> None:
-        """A run that is not stopped stays on the bill."""
+        """A run that is not cancelled goes on, and is paid for."""
         try:
             await self._endpoint.cancel(path, response)
         except ProviderError as error:
@@ -103,13 +116,13 @@ class ProviderClient:
         try:
             async with aclosing(event_data(self.provider, response, lambda: progress.deadline)) as stream:
                 async for data in stream:
-                    # What follows the last event is read as well, for the end of the response.
+                    # What follows the last event is read as well, up to the end of the response.
                     for event in () if progress.complete else decoder.decode(data):
                         progress.see(event)
                         yield event
                     if progress.complete and not decoder.ended:
-                        return  # cut here: nobody wants the rest
-                    progress.go_on()
+                        return  # cut here: the rest is not needed
+                    progress.extend()
         except (httpx.HTTPError, ProviderError) as error:
             failure = failures.from_httpx(self.provider, error)
         for event in () if progress.complete else decoder.close():
@@ -120,22 +133,22 @@ class ProviderClient:
 
 
 class _Progress:
-    """How far an answer is, and until when, on trio's clock, the next event has to be there."""
+    """How far an answer is, and the deadline of the next event on trio's clock."""
 
     def __init__(self, options: ProviderOptions) -> None:
         self._options = options
-        self._patience = options.first_token_timeout
+        self._timeout = options.first_token_timeout
         self.complete = False
-        self.deadline = trio.current_time() + self._patience
+        self.deadline = trio.current_time() + self._timeout
 
     def see(self, event: Event) -> None:
         """An event of the answer."""
         if isinstance(event, TextDelta):
-            self._patience = self._options.read_timeout
+            self._timeout = self._options.read_timeout
         elif isinstance(event, End):
             self.complete, self.deadline = True, trio.current_time() + LINGER
 
-    def go_on(self) -> None:
-        """Any event is a sign of life: a model may search and think long before the first word."""
+    def extend(self) -> None:
+        """Any event shows that the provider works: a model may search and think before the first text."""
         if not self.complete:
-            self.deadline = trio.current_time() + self._patience
+            self.deadline = trio.current_time() + self._timeout

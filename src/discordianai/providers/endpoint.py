@@ -1,4 +1,4 @@
-"""Posts to one provider, and reads what comes back within bounds."""
+"""Sends requests to one provider, and reads the responses within bounds."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -14,13 +14,13 @@ from discordianai.providers.port import ProviderOptions
 from discordianai.records import Provider
 
 MOST_OF_AN_ERROR = 64 * 1024
-"""Bytes of the body of an error that are read."""
+"""Bytes that are read of the body of an error."""
 
 MOST_OF_AN_ANSWER = 8 * 2**20
-"""Bytes of an answer that comes in one piece."""
+"""Bytes of an answer that comes as one JSON object."""
 
 CANCEL_TIMEOUT = 3.0
-"""Seconds for telling a provider to stop a run."""
+"""Seconds for cancelling a run."""
 
 
 class ProviderEndpoint:
@@ -34,7 +34,7 @@ class ProviderEndpoint:
     async def post(self, path: str, body: Json) -> AsyncIterator[httpx.Response]:
         """The response to `body`; leaving the block early resets the stream. Raises `httpx.HTTPError`."""
         timeout = httpx.Timeout(self._client.timeout)
-        # Models that think are silent for long before the first token; then the reader watches the pace.
+        # Reasoning models are silent for long before the first token. The events have their own deadlines.
         timeout.read = max(self._options.first_token_timeout, self._options.read_timeout)
         async with self._client.stream(
             "POST",
@@ -46,7 +46,7 @@ class ProviderEndpoint:
             yield response
 
     async def json(self, response: httpx.Response) -> Json:
-        """The body of an answer that comes in one piece. Raises `MalformedAnswer` and `httpx.HTTPError`."""
+        """The body of an answer that is one JSON object. Raises `MalformedAnswer` and `httpx.HTTPError`."""
         content = await self._read(response, MOST_OF_AN_ANSWER)
         if len(content) > MOST_OF_AN_ANSWER:
             raise MalformedAnswer(self._options.provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")
@@ -56,15 +56,15 @@ class ProviderEndpoint:
             raise MalformedAnswer(self._options.provider, f"the answer is not JSON: {error}") from None
 
     async def get(self, path: str) -> Json:
-        """The small object that is at `path`, or says why none is. Raises `httpx.HTTPError`."""
+        """The small JSON object at `path`, perhaps that of an error. Raises `httpx.HTTPError`."""
         url = f"{self._options.base_url}{path}"
         async with self._client.stream("GET", url, headers=self._headers()) as response:
             return await self.small(response)
 
     async def small(self, response: httpx.Response) -> Json:
-        """The body of an error, say; empty where it is no JSON object, too long, or not whole in time.
+        """A body such as an error's; empty where it is not a JSON object, too long, or not complete in time.
 
-        Then its status tells what there is to tell.
+        The status has to do then.
         """
         content = b""
         try:
@@ -72,12 +72,12 @@ class ProviderEndpoint:
                 content = await self._read(response, MOST_OF_AN_ERROR)
             return parse(content)
         except (NotJson, MalformedAnswer, httpx.HTTPError):
-            return {}  # the text or HTML of something on the way, for instance
+            return {}  # the text or HTML of a proxy, for instance
 
     async def cancel(self, path: str, response: httpx.Response) -> None:
-        """Have the run stopped of which this is the response, and close that. Raises `ProviderError`.
+        """Cancel the run that this is the response of, and close it. Raises `ProviderError`.
 
-        Bounded, and also where this task is cancelled.
+        It takes at most `CANCEL_TIMEOUT`, and is done even if this task is cancelled.
         """
         with trio.move_on_after(CANCEL_TIMEOUT, shield=True):
             url = f"{self._options.base_url}{path}"
@@ -92,7 +92,7 @@ class ProviderEndpoint:
         raise TimedOut(self._options.provider, "the cancellation was not confirmed in time")
 
     def _headers(self) -> Mapping[str, str]:
-        """Nothing is to come compressed: a bomb of a megabyte would unfold to a gigabyte."""
+        """Compression is refused: a body of a megabyte could unpack to a gigabyte."""
         headers = {"accept-encoding": "identity"}
         if self._options.api_key is not None:
             headers["authorization"] = f"Bearer {self._options.api_key.get_secret_value()}"
@@ -109,7 +109,7 @@ class ProviderEndpoint:
 
 
 def raw_chunks(provider: Provider, response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises `MalformedAnswer` where it is compressed, though nobody asked for that."""
+    """The body as it comes. Raises `MalformedAnswer` if it is compressed, which was not asked for."""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding.strip().lower() not in {"", "identity"}:
         raise MalformedAnswer(provider, "the answer is compressed")

@@ -1,7 +1,7 @@
 """What can go wrong with a provider, each with a sentence for the person and one for the log.
 
-Providers repeat parts of the prompt and of the key in their messages, so that only status, type, code and
-request id are kept.
+Providers repeat parts of the prompt and of the key in their messages. Only status, type, code and request id
+are kept.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class QuotaExhausted(ProviderError):
 
 @dataclass(eq=False)
 class RateLimited(ProviderError):
-    """Too many requests or tokens in a minute; `retry_after` is in seconds, if the provider named a wait."""
+    """Too many requests or tokens; `retry_after` is in seconds, if the provider named a wait."""
 
     retry_after: float | None = None
 
@@ -74,7 +74,7 @@ class RateLimited(ProviderError):
 
 @dataclass(eq=False)
 class Overloaded(ProviderError):
-    """The provider is ill; `retry_after` is in seconds, if it named a wait."""
+    """The provider has trouble; `retry_after` is in seconds, if it named a wait."""
 
     retry_after: float | None = None
 
@@ -93,7 +93,7 @@ class PermissionDenied(ProviderError):
 
 @dataclass(eq=False)
 class ModelNotFound(ProviderError):
-    """The model does not exist, exists no more, or is not for this account."""
+    """The model does not exist, no longer exists, or is not for this account."""
 
     sentence = "{label} no longer has the model that this bot asks for."
     advice = "Its operator has to choose another one."
@@ -101,7 +101,7 @@ class ModelNotFound(ProviderError):
 
 @dataclass(eq=False)
 class EndpointNotFound(ProviderError):
-    """There is nothing at that address: another dialect is spoken there, or the address is wrong."""
+    """Nothing is at that address: it speaks another dialect, or it is wrong."""
 
     sentence = "{label} cannot be asked the way this bot is set up."
     advice = "Its operator has to check the address and the dialect."
@@ -109,7 +109,7 @@ class EndpointNotFound(ProviderError):
 
 @dataclass(eq=False)
 class BadRequest(ProviderError):
-    """The provider refuses this request, and would again."""
+    """The provider refuses this request, and would refuse it again."""
 
     sentence = "{label} refused this question."
     advice = "Asking in other words may help."
@@ -130,7 +130,7 @@ class ContextTooLong(BadRequest):
 
 @dataclass(eq=False)
 class ImageRefused(BadRequest):
-    """A picture or a document could not be fetched, or is not of a kind that the model reads."""
+    """An image or a document could not be fetched, or is of a kind that the model does not read."""
 
     sentence = "{label} could not read the file that came with this question."
     advice = "Please send it in another format, or leave it out."
@@ -165,7 +165,7 @@ class ConnectionLost(ProviderError):
 
 @dataclass(eq=False)
 class MalformedAnswer(ProviderError):
-    """What came is no answer: not what the dialect has, or larger than anything that makes sense."""
+    """The response is not what the dialect allows, or larger than any real answer."""
 
     sentence = "{label} sent something that is not an answer."
     advice = "Please try again; if it keeps happening, tell the bot's operator."

@@ -12,7 +12,7 @@ from discordianai.providers.errors import MalformedAnswer, TimedOut
 from discordianai.records import Provider
 
 MOST_OF_AN_EVENT = 2**20
-"""Bytes. The largest that make sense are whole answers with their sources, some hundred kilobytes."""
+"""Bytes. The largest real events are complete answers with their sources, some hundred kilobytes."""
 
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _LONGEST_END = 4
@@ -23,10 +23,10 @@ async def event_data(
 ) -> AsyncGenerator[str, None]:
     """The data of each event that has any.
 
-    `deadline` tells, on trio's clock, until when the next one has to be there. Iterating raises `TimedOut`,
+    `deadline` gives the deadline of the next event on trio's clock. Iterating raises `TimedOut`,
     `MalformedAnswer` and `httpx.HTTPError`.
     """
-    # A response of our own around the same bytes: the library reads from one, and its bytes have no bound.
+    # A response of our own around the same bytes: the library reads responses, and sets no bound to them.
     bounded = httpx.Response(
         200,
         headers={"content-type": "text/event-stream"},
@@ -47,7 +47,7 @@ async def event_data(
 
 
 class _Bounded(httpx.AsyncByteStream):
-    """The bytes of a response. Raises `MalformedAnswer` where one event has too many.
+    """The bytes of a response. Raises `MalformedAnswer` if one event has too many.
 
     An iterator, not a generator: httpx closes only the outermost of those that it chains.
     """

@@ -1,4 +1,4 @@
-"""What comes of asking a provider: a few frozen event types, matched exhaustively by whoever reads them."""
+"""The events of an answer: a few frozen types, which their readers match exhaustively."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,28 @@ from discordianai.records import Citations, FinishReason, RateLimits, ToolCall, 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """What came new of the answer's text."""
+    """The next piece of the answer's text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class SourceList:
-    """The sources known so far. It replaces what came before."""
+    """All sources known so far; replaces the list before."""
 
     citations: Citations
 
 
 @dataclass(frozen=True, slots=True)
 class LimitsReport:
-    """What the provider says of its rate limits; before anything else."""
+    """The provider's rate limits, from its headers; comes first."""
 
     limits: RateLimits
 
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """The tokens as the provider counted them; once, near the end."""
+    """The tokens that the provider counted; once, near the end."""
 
     usage: Usage
 
@@ -41,4 +41,4 @@ class End:
 
 
 Event = TextDelta | SourceList | ToolCall | LimitsReport | UsageReport | End
-"""A `ToolCall` is whole."""
+"""A `ToolCall` is complete."""

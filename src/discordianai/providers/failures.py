@@ -27,6 +27,7 @@ from discordianai.providers.errors import (
     ToolsRefused,
 )
 from discordianai.providers.json_values import Json, table, text
+from discordianai.providers.limits import retry_after
 from discordianai.records import Provider
 
 _BY_CODE: Mapping[str, type[ProviderError]] = {
@@ -76,7 +77,7 @@ _BY_CODE: Mapping[str, type[ProviderError]] = {
     ),
     "invalid_api_key": AuthenticationFailed,
 }
-"""What is in `code` or `type`, whichever the status says: a used up account comes as 429, 401 or in a 200."""
+"""By `code` or `type`, whatever the status: an account without credit gives a 429, a 401 or an event."""
 
 _BY_STATUS: Mapping[int, type[ProviderError]] = {
     401: AuthenticationFailed,
@@ -93,23 +94,20 @@ _BY_STATUS: Mapping[int, type[ProviderError]] = {
 _IMAGE_CODE = re.compile(r"(invalid|empty|unsupported)_(image|base64_image|file)|image_|failed_to_download")
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
-"""What a code, a parameter or an id looks like; a sentence, which may repeat the question, does not."""
+"""What codes, parameters and ids look like; a sentence, which may repeat the question, does not match."""
 
 _UNKNOWN = ("support", "unknown", "unrecognized", "not permitted", "enable-auto-tool-choice")
-"""How endpoints say that they take no tools."""
-
-LONGEST_WAIT = 24 * 3600.0
-"""Seconds of a `Retry-After` that can be meant."""
+"""Words by which endpoints say that they take no tools."""
 
 
 def from_response(provider: Provider, response: httpx.Response, error: Json) -> ProviderError:
     """The error behind a response that is not a success; `error` is its `error_object`."""
     detail = _detail(response.status_code, error, response.headers.get("x-request-id"))
-    return _error(provider, response.status_code, error, detail, retry_after(response.headers))
+    return _error(provider, response.status_code, error, detail, retry_after(response))
 
 
 def from_event(provider: Provider, error: Json) -> ProviderError:
-    """The error that came as an event in a stream, or in a whole answer, after a status of 200."""
+    """The error in an event of a stream, or in an answer that is one JSON object, after a status of 200."""
     told = (str(value) for value in (error.get("status"), error.get("code")) if isinstance(value, int | str))
     status = next((int(code) for code in told if _STATUS.fullmatch(code)), 500)
     return _error(provider, status, error, "in the answer, " + _detail(status, error, None), None)
@@ -126,7 +124,7 @@ def from_httpx(provider: Provider, error: httpx.HTTPError | ProviderError) -> Pr
 
 
 def error_object(body: Json) -> Json:
-    """The `error` of a provider's body, a bare text as its message; empty where there is none."""
+    """The `error` of a provider's body; a plain text becomes its message. Empty where there is none."""
     if sentence := text(body, "error"):
         return {"message": sentence}
     return table(body, "error")
@@ -137,15 +135,6 @@ def refuses_streaming(error: Json) -> bool:
     return error.get("param") == "stream" or (
         error.get("code") == "unsupported_value" and error.get("param") is None
     )
-
-
-def retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds that the provider asks to wait, if it does."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None
 
 
 def _error(provider: Provider, status: int, error: Json, detail: str, wait: float | None) -> ProviderError:

@@ -1,7 +1,7 @@
-"""Reads JSON from outside: each accessor gives a value of the kind that was asked for, or an empty one.
+"""Reads JSON from outside: each accessor gives a value of the type that was asked for, or an empty one.
 
-A provider's JSON has the shape that the provider gave it. Nothing in it is believed: not that a key is there,
-nor what it holds, nor that a number is small or a text well formed.
+A provider may send JSON of any shape. Nothing in it is taken for granted: not that a key exists, nor the type
+of its value, nor that a number is small or a text well formed.
 """
 
 import json
@@ -14,11 +14,11 @@ Json = dict[str, object]
 """An object, of whatever is in it."""
 
 MOST = 10**12
-"""No count of tokens, requests or seconds comes near it; SQLite and floats hold sums of it exactly."""
+"""More than any real count of tokens, requests or seconds; SQLite and floats hold sums of it exactly."""
 
 
 class NotJson(Exception):
-    """The text is no JSON object; the message says nothing of its content."""
+    """The text is not a JSON object; the message quotes nothing of it."""
 
 
 def parse(text: str | bytes) -> Json:
@@ -33,23 +33,23 @@ def parse(text: str | bytes) -> Json:
 
 
 def _refused(constant: str) -> NoReturn:
-    """NaN and Infinity, which JSON has not and Python takes."""
+    """NaN and Infinity, which are not JSON, but which Python accepts."""
     raise ValueError(constant)
 
 
 def text(table: Mapping[str, object], key: str) -> str:
-    """The text there, fit for UTF-8."""
+    """The text at `key`, fit for UTF-8."""
     return well_formed(piece(table, key))
 
 
 def piece(table: Mapping[str, object], key: str) -> str:
-    """The text there, as a part of a longer one: its last character may be the first half of a pair."""
+    """The text at `key`, as a part of a longer one: its last character may be half of a surrogate pair."""
     value = table.get(key)
     return value if isinstance(value, str) else ""
 
 
 def count(table: Mapping[str, object], key: str) -> int | None:
-    """The whole number there, from 0 to `MOST`; None where there is none."""
+    """The integer at `key`, from 0 to `MOST`, or None."""
     value = table.get(key)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
@@ -57,13 +57,13 @@ def count(table: Mapping[str, object], key: str) -> int | None:
 
 
 def table(table: Mapping[str, object], key: str) -> Json:
-    """The object there."""
+    """The object at `key`."""
     value = table.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def tables(table: Mapping[str, object], key: str) -> Iterator[Json]:
-    """The objects in the array there."""
+    """The objects in the array at `key`."""
     value = table.get(key)
     if isinstance(value, list):
         yield from (entry for entry in value if isinstance(entry, dict))

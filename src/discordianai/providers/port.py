@@ -1,6 +1,6 @@
-"""What a provider is to the rest of the bot."""
+"""What a provider is to the rest of the bot, and what a dialect is to a provider."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,16 +8,17 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from discordianai.providers.events import Event
+from discordianai.providers.json_values import Json
 from discordianai.records import ChatRequest, Provider
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """How to reach a provider, and how it is to answer. Times are in seconds.
+    """How to reach a provider, and how it should answer. Times are in seconds.
 
     `first_token_timeout` is how long it may be silent before the first piece of text, `read_timeout` how long
-    between two pieces. `api_key` is None for an endpoint that wants none. `effort` and `verbosity` are left
-    to the model where they are None. `max_answer_tokens` counts what a model thinks, too.
+    between two pieces. `api_key` is None for an endpoint that needs none. `effort` and `verbosity` are left
+    to the model where they are None. `max_answer_tokens` includes reasoning.
     """
 
     provider: Provider
@@ -47,3 +48,41 @@ class ChatProvider(Protocol):
 
         Leaving early makes the provider stop. Entering and iterating raise `ProviderError`.
         """
+
+
+class Decoder(Protocol):
+    """Reads one answer of a dialect."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the provider is done. What follows is ignored."""
+
+    @property
+    def run_id(self) -> str:
+        """The id by which the run can be cancelled; empty where it is not known, or there is none."""
+
+    def decode(self, data: str) -> Iterator[Event]:
+        """The events in the data of one server-sent event; `End` is the last. Raises `ProviderError`."""
+
+    def close(self) -> Iterator[Event]:
+        """The stream is over: the last events, where the answer is complete without a further one."""
+
+    def decode_whole(self, body: Json) -> Iterator[Event]:
+        """The events of an answer that came as one JSON object. Raises `ProviderError`."""
+
+
+class Codec(Protocol):
+    """A dialect: encodes requests, and makes decoders for their answers."""
+
+    @property
+    def path(self) -> str:
+        """Where to POST, relative to the base URL."""
+
+    def encode(self, request: ChatRequest) -> Json:
+        """The body of a request for a stream."""
+
+    def decoder(self, request: ChatRequest, request_id: str) -> Decoder:
+        """A decoder for the answer to `request`; `request_id` is the response's."""
+
+    def cancel_path(self, run_id: str) -> str | None:
+        """Where to POST to cancel a run that goes on when its stream is closed; None where none does."""

@@ -6,13 +6,13 @@ from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.records import ChatRequest, Role, SearchMode, Tool, Turn
 
 LEAST_OUTPUT_TOKENS = 16
-"""What OpenAI takes at least, and what Perplexity takes a smaller number for."""
+"""The least that OpenAI accepts. Perplexity takes smaller numbers for it."""
 
 HOSTED_SEARCH = "web_search"
 
 
 class ResponsesCodec:
-    """See `Codec`. Nothing is stored at OpenAI: the history goes along with each question."""
+    """See `Codec`. Nothing is stored at OpenAI: the history is sent with each question."""
 
     path = "/responses"
 
@@ -45,26 +45,26 @@ class ResponsesCodec:
         return ResponsesDecoder(self._options.provider, request.tools)
 
     def cancel_path(self, _run_id: str) -> None:
-        """Closing the stream is all that can be done: only background responses can be cancelled."""
+        """Only background responses can be cancelled; closing the stream has to do."""
         return
 
 
 def _item(turn: Turn) -> Json:
-    """A message; plain text is taken for every role, parts only where there is more than text."""
+    """A message; plain text is accepted for every role, parts are needed only for more than text."""
     if turn.role is Role.ASSISTANT:
-        # Answers get worse where the final one is not told from commentary.
+        # Answers get worse where the final one is not distinguished from commentary.
         return {"type": "message", "role": turn.role.value, "content": turn.text, "phase": "final_answer"}
     return {"type": "message", "role": turn.role.value, "content": content(turn)}
 
 
 def most_tokens(options: ProviderOptions) -> int | None:
-    """What an answer may have; None where that is left to the model."""
+    """The limit of an answer; None where that is left to the model."""
     most = options.max_answer_tokens
     return None if most is None else max(most, LEAST_OUTPUT_TOKENS)
 
 
 def content(turn: Turn) -> str | list[Json]:
-    """What a person said, with the pictures and documents that go along."""
+    """What a person wrote, with the images and documents attached."""
     if not turn.images and not turn.files:
         return turn.text
     parts: list[Json] = [{"type": "input_text", "text": turn.text}]

@@ -1,21 +1,18 @@
-"""Reads an answer of OpenAI's Responses interface, and of Perplexity's Agent interface, which is like it.
+"""Reads an answer of OpenAI's Responses interface, or of Perplexity's Agent interface, which resembles it.
 
-What they differ in: Perplexity's own search comes as a call of a function that nobody offered, its sources
-are search results instead of annotations, its failed event has the error at its top, and it can be cancelled.
-All of that is read wherever it occurs; nothing here asks who is speaking.
+They differ in this: Perplexity's own search comes as a call of a function that was not offered, its sources
+are search results instead of annotations, its failed event has the error at the top level, and its runs can
+be cancelled. All of that is read wherever it occurs; nothing here depends on the provider.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from discordianai.providers import failures
-from discordianai.providers.bounded_text import BoundedText
+from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
-from discordianai.providers.sources import Sources
-from discordianai.providers.tool_calls import ToolCalls
-from discordianai.providers.usage import usage
 from discordianai.records import FinishReason, Provider, Tool, Usage
 
 MOST_PARTS = 1000
@@ -39,14 +36,14 @@ _STATUS_OF_EVENT = {
 
 @dataclass(slots=True)
 class _Part:
-    """What was said of one part of a message; nothing more once it is `done`."""
+    """The text so far of one part of a message; complete once it is `done`."""
 
     pieces: list[str] = field(default_factory=list)
     done: bool = False
 
 
 class ResponsesDecoder:
-    """See `Decoder`. `most_tokens` is what the answer may have, where that was said."""
+    """See `Decoder`. `most_tokens` is the limit of the answer, where one was set."""
 
     def __init__(
         self, provider: Provider, tools: tuple[Tool, ...], run_id: str = "", most_tokens: int | None = None
@@ -124,7 +121,7 @@ class ResponsesDecoder:
         return self._item(index, table(event, "item"))
 
     def _item(self, index: int, item: Json) -> Iterator[Event]:
-        """An item that is complete: what of it has not been said yet."""
+        """A complete item: what of it has not come yet."""
         match item.get("type"):
             case "message":
                 yield from self._message(index, item, say=True)
@@ -142,7 +139,7 @@ class ResponsesDecoder:
             yield from self._cite(tables(part, "annotations"))
 
     def _say_rest(self, index: int, part: int, words: str) -> Iterator[Event]:
-        """All of a part: what of it did not come before is said, and nothing of it afterwards."""
+        """The complete text of a part: yields what did not come before; later pieces of it are ignored."""
         before = self._parts.get((index, part), _Part())
         said = "".join(before.pieces)
         if words.startswith(said):
@@ -151,7 +148,7 @@ class ResponsesDecoder:
             self._parts.setdefault((index, part), before).done = True
 
     def _say(self, index: int, part: int, words: str) -> Iterator[Event]:
-        """More of that part of that item; a further message is a further paragraph."""
+        """More text of a part of an item; each further message begins a new paragraph."""
         said = self._parts.get((index, part)) or _Part()
         if not words or said.done:
             return
@@ -179,7 +176,7 @@ class ResponsesDecoder:
             raise failures.from_event(self._provider, _error_of(event))
         if status == "cancelled":
             raise ConnectionLost(self._provider, "the run was cancelled")
-        # The places of a whole response need not be those of its events: all of its text is taken, or none.
+        # Indexes in a complete response need not be those of its events: all of its text is taken, or none.
         nothing_said = not self._parts
         for index, item in enumerate(tables(response, "output")):
             if item.get("type") == "message":
@@ -217,7 +214,7 @@ _READERS: Mapping[str, Callable[[ResponsesDecoder, Json, int, int], Iterator[Eve
     "response.output_item.added": ResponsesDecoder._item_added,
     "response.output_item.done": ResponsesDecoder._item_done,
 }
-"""By the event's type; every other one is passed over. Each takes the event, and its place in the output."""
+"""By the type of the event; others are ignored. Each takes the event, and its indexes in the output."""
 
 
 def _error_of(event: Json) -> Json:

@@ -1,4 +1,4 @@
-"""The provider table: which dialect is spoken to whom, and what each dialect can do."""
+"""The provider table: the dialect of each host, and what each dialect can do."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 from discordianai.records import Dialect, Provider, WebSearch
 
 DIALECTS_BY_HOST = {"api.openai.com": Dialect.RESPONSES, "api.perplexity.ai": Dialect.AGENT}
-"""What `dialect = "auto"` goes by. Every other host is spoken to in chat completions, which most have."""
+"""What `dialect = "auto"` means. For every other host it means chat completions, which most offer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do; None where its dialect tells."""
+    """What a provider can do; None where that follows from its dialect."""
 
     web_search: WebSearch | None = None
     images: bool | None = None
@@ -29,12 +29,12 @@ _OF_DIALECT = {
 
 
 def dialect_of(base_url: str) -> Dialect:
-    """The dialect of that address, by its host."""
+    """The dialect for that address, by its host."""
     return DIALECTS_BY_HOST.get(urlsplit(base_url).hostname or "", Dialect.CHAT)
 
 
 def provider(name: str, label: str, dialect: Dialect, told: Capabilities | None = None) -> Provider:
-    """The record of a provider; what the operator `told` counts more than what the dialect can usually do."""
+    """The record of a provider. What the operator `told` overrides what its dialect can usually do."""
     usual, told = _OF_DIALECT[dialect], told or Capabilities()
     return Provider(
         name=name,

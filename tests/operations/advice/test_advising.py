@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from discordianai.conversations.store import Health
 from discordianai.discord.discord_statistics import Unacknowledged
-from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
 from discordianai.operations.advice import SettingChange, advise, as_markdown, as_text, period
 from discordianai.operations.advice.bot_rules import BOT_RULES
@@ -194,15 +194,15 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
     ),
     (
         "the circuit breaker is open",
-        with_dispatch(breaker=BreakerState.OPEN),
+        with_dispatch(breaker=BreakerState.OPEN, breaker_reason=BreakerReason.QUOTA, next_probe=15.0),
         "The circuit breaker of OpenAI is open",
         (),
         with_dispatch(breaker=BreakerState.CLOSED),
     ),
     (
-        "the line was full",
-        with_dispatch(refused=5, line_full=5),
-        "The line of OpenAI was full",
+        "the queue was full",
+        with_dispatch(refused=5, queue_full=5),
+        "The queue of OpenAI was full",
         (SettingChange("dispatch.queue_size", "200", "400"),),
         with_dispatch(refused=5),
     ),
@@ -412,7 +412,7 @@ def everything() -> Snapshot:
     """All goes wrong at once."""
     worst = with_dispatch(
         breaker=BreakerState.OPEN,
-        line_full=5,
+        queue_full=5,
         rate_limited=100,
         models={"m": ModelStatistics(dict.fromkeys(RequestOutcome, 100))},
     )

@@ -8,8 +8,8 @@ from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.interactions.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
-from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
+from discordianai.dispatch.sliding_window import RateWindow
 from discordianai.records import Person, Question, ReplyAddress
 from discordianai.settings import Settings
 

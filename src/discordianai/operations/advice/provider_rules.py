@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher_statistics import RequestOutcome
 from discordianai.operations.advice.recommendation import Recommendation, SettingChange, Use, percent, rounded
+from discordianai.operations.health import why_held
 from discordianai.operations.snapshot import ProviderSnapshot
 
 Rule = Callable[[Use], Iterator[Recommendation]]
@@ -14,7 +15,7 @@ FULL = 0.8
 """Of the slots: above it, a burst has no room."""
 
 LONG_WAIT = 1.0
-"""Seconds in the line that one in a hundred may have to wait."""
+"""Seconds that one in a hundred may have to wait in the queue."""
 
 FEW = 3
 """Failures that may be accidents."""
@@ -24,10 +25,10 @@ LONGEST_TIMEOUT = 600.0
 
 
 def breaker(use: Use) -> Iterator[Recommendation]:
-    """The provider is, or was, so ill that it is left alone."""
-    state = use.figures.dispatch.breaker
+    """Requests to the provider are held back, but for probes."""
+    state, why = use.figures.dispatch.breaker, why_held(use.figures)
     if state is not BreakerState.CLOSED:
-        ill = use.ended(
+        failed = use.ended(
             RequestOutcome.OVERLOADED,
             RequestOutcome.TIMED_OUT,
             RequestOutcome.CONNECTION_LOST,
@@ -35,9 +36,9 @@ def breaker(use: Use) -> Iterator[Recommendation]:
         )
         yield Recommendation(
             f"The circuit breaker of {use.label} is {state.value}",
-            f"{ill:.0f} of {use.ended():.0f} requests failed.",
-            "No setting helps while the provider is ill; its status page may tell. The other provider, if "
-            "there is one, answers meanwhile.",
+            f"{failed:.0f} of {use.ended():.0f} requests failed{why and f'; {why}'}.",
+            "No setting helps while the provider has trouble; its status page may tell. The other provider, "
+            "if there is one, answers meanwhile.",
             urgent=state is BreakerState.OPEN,
         )
 
@@ -113,7 +114,7 @@ def pool_full(use: Use) -> Iterator[Recommendation]:
         f"The pool of {use.label} is nearly full",
         f"{use.busiest} of {use.slots:g} requests in flight at once "
         f"({percent(use.busiest, use.slots)}); one in a hundred waited {wait:.1f} s or longer{carried}.",
-        "There were no 429s: more requests at once shorten the line.",
+        "There were no 429s: more requests at once shorten the queue.",
         (use.change("connection_pool", "max_connections", more),),
     )
 
@@ -150,17 +151,17 @@ def waiting(use: Use) -> Iterator[Recommendation]:
     )
 
 
-def line_full(use: Use) -> Iterator[Recommendation]:
+def queue_full(use: Use) -> Iterator[Recommendation]:
     """Questions were refused, because too many waited."""
-    refused = use.grown(lambda figures: figures.dispatch.line_full)
+    refused = use.grown(lambda figures: figures.dispatch.queue_full)
     size = use.period.setting("dispatch.queue_size")
     if refused > 0 and size is not None:
         change = SettingChange("dispatch.queue_size", f"{size:g}", f"{rounded(2 * size, 1, 10_000):g}")
         yield Recommendation(
-            f"The line of {use.label} was full",
+            f"The queue of {use.label} was full",
             f"{refused:.0f} questions were refused; {use.figures.dispatch.waiting} wait now, {size:g} may.",
-            "A longer line refuses fewer, and lets them wait longer. More slots, or more budget, help in "
-            "both ways where they can be had.",
+            "A longer queue refuses fewer, and lets them wait longer. More slots, or a larger budget, help "
+            "in both ways.",
             (change,),
             urgent=True,
         )
@@ -261,7 +262,7 @@ PROVIDER_RULES: tuple[Rule, ...] = (
     rate_limited,
     pool_full,
     waiting,
-    line_full,
+    queue_full,
     timeouts,
     connections_lost,
     churn,

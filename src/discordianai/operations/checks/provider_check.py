@@ -9,6 +9,7 @@ from discordianai.operations.checks.model_ends import tell_of_ends
 from discordianai.operations.checks.online_check import CheckContext, ResponseObserver, Tell, bounded
 from discordianai.operations.checks.reach import Connected, Unreachable, address, reach
 from discordianai.options import provider_options
+from discordianai.providers.client import make_provider
 from discordianai.providers.endpoint import ProviderEndpoint
 from discordianai.providers.errors import (
     AuthenticationFailed,
@@ -22,7 +23,6 @@ from discordianai.providers.errors import (
     RateLimited,
 )
 from discordianai.providers.events import End, TextDelta
-from discordianai.providers.factory import make_provider
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.port import ChatProvider
 from discordianai.records import ChatRequest, Dialect, Provider, Quota, RateLimits, Role, Turn

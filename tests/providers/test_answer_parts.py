@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.providers.tool_calls import ToolCalls
+from discordianai.providers.answer_parts import ToolCalls
 from discordianai.records import ToolCall
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.rate_window import RateWindow
+from discordianai.dispatch.sliding_window import RateWindow
 
 
 @given(
