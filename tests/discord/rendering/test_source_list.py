@@ -37,6 +37,20 @@ def test_code_is_left_alone() -> None:
     assert linked(text) == text
 
 
+def test_nothing_but_half_a_reference_is_held_back() -> None:
+    """So a piece costs what it is long, whatever came before it."""
+    references = References()
+    references.know(TWO)
+    for piece in ["`" * 5000, "`", "text", "[" * 5000, "]", "`" * 5001, " "]:
+        assert len(references.feed(piece)) >= len(piece) - len("[12]")
+    assert references.feed("[1]") + references.feed(" ") == "[[1]](<https://a.example/x>) "
+
+
+@given(st.lists(st.sampled_from(["`", "``", "`" * 7, "[1]", "[2", "] ", "x", "[", "1]"]), max_size=30))
+def test_backticks_count_however_they_come(pieces: list[str]) -> None:
+    assert linked(*pieces) == linked("".join(pieces))
+
+
 def test_what_has_no_source_stays_as_it_is() -> None:
     assert linked("[1] and [3] and [x] and [", citations=()) == "[1] and [3] and [x] and ["
     assert linked("[3]") == "[3]"

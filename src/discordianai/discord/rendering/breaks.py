@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from discordianai.discord.rendering.characters import end_of_space, last_boundary
+from discordianai.discord.rendering.characters import Clusters, end_of_space
 
 _BLANK_LINE = re.compile(r"\n(?=[^\S\n]*\n)")
 _LINE_END = re.compile(r"\n")
@@ -15,19 +15,24 @@ _SENTENCE_END = re.compile(
 )
 """The wide marks need no space behind them."""
 
-_ROW = re.compile(r"[ \t>]*(?:\||(?:[-*+]|\d{1,9}[.)])[ \t])|[^\n]* \| ")
-_HEADING = re.compile(r"[ \t>]*#{1,6}[ \t]")
+_ROW = re.compile(r"[ \t>]*+(?:\||(?:[-*+]|\d{1,9}[.)])[ \t])|[^\n]* \| ")
+_HEADING = re.compile(r"[ \t>]*+#{1,6}[ \t]")
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """The part of a text that a message ends in: prose, or the code of one block."""
 
-    text: str
+    clusters: Clusters
     start: int  # what is before belongs to the message anyway
     first: int  # the message ends behind this character, which is visible
     room: int  # and here at the latest
     is_code: bool
+
+    @property
+    def text(self) -> str:
+        """All of the text."""
+        return self.clusters.text
 
 
 def best_end(stretch: Stretch, inner: bytearray) -> int | None:
@@ -39,11 +44,11 @@ def best_end(stretch: Stretch, inner: bytearray) -> int | None:
     """
     for ends in _ranked(stretch):
         for end in ends:
-            if end > stretch.first and not inner[end] and last_boundary(stretch.text, end) == end:
+            if end > stretch.first and not inner[end] and stretch.clusters.is_boundary(end):
                 return end
     end = inner.rfind(0, 0, stretch.room + 1)
     while end > stretch.first:
-        boundary = last_boundary(stretch.text, end)
+        boundary = stretch.clusters.last_boundary(end)
         if boundary == end:
             return end
         end = inner.rfind(0, 0, boundary + 1)
@@ -73,7 +78,8 @@ def _starts(pattern: re.Pattern[str], stretch: Stretch, start: int) -> list[int]
     """Where the pattern is found from `start` on, the last place first. Space at the end takes no room."""
     room, reach = stretch.room, end_of_space(stretch.text, stretch.room)
     found = (match.start() for match in pattern.finditer(stretch.text, start))
-    return [min(end, room) for end in takewhile(lambda end: end <= max(room, reach - 1), found)][::-1]
+    ends = (min(end, room) for end in takewhile(lambda end: end <= max(room, reach - 1), found))
+    return [*dict.fromkeys(ends)][::-1]  # all that are in the space behind `room` are one place
 
 
 def _is_heading(text: str, end: int) -> bool:

@@ -5,8 +5,11 @@ from bisect import bisect_right
 
 import regex
 
-VISIBLE = regex.compile(r"[^\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]")
+_VISIBLE = r"[^\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]"
+VISIBLE = regex.compile(_VISIBLE)
 """A character that shows something: no white space, control, joiner, mark of direction, blank Braille."""
+
+_LAST_VISIBLE = regex.compile(rf"(?r){_VISIBLE}")
 
 _CLUSTER = regex.compile(
     r"\p{GCB=Prepend}*+(?:\p{RI}\p{RI}|[\ud800-\udbff][\udc00-\udfff])"
@@ -49,21 +52,70 @@ def first_visible(text: str, start: int) -> int:
     return int(found.start()) if found else len(text)
 
 
+def last_visible(text: str, start: int, end: int) -> int:
+    """Where the last visible character between `start` and `end` is; `start` if there is none."""
+    found = _LAST_VISIBLE.search(text, start, end)
+    return int(found.start()) if found else start
+
+
 def end_of_space(text: str, start: int) -> int:
     """Where the white space that is at `start` ends; `start` if there is none."""
     space = _SPACE.match(text, start)
     return space.end() if space else start
 
 
-def last_boundary(text: str, at: int) -> int:
-    """The last place at or before `at` where a cut tears no grapheme cluster. The text's beginning is one."""
+def last_boundary(text: str, at: int, start: int = 0) -> int:
+    """The last place at or before `at` where a cut tears no grapheme cluster; the text begins at `start`.
+
+    Looks no further back than it has to. For several places of one text, see `Clusters`.
+    """
     if at >= len(text):
         return len(text)
-    begin = _SURE_BEGINNING.search(text, 0, at + 1)
-    for cluster in _CLUSTER.finditer(text, begin.start() if begin else 0):
+    begin = _SURE_BEGINNING.search(text, start, at + 1)
+    for cluster in _CLUSTER.finditer(text, begin.start() if begin else start):
         if cluster.end() > at:
             return int(cluster.start())
     raise AssertionError("clusters cover the text to its end")
+
+
+class Clusters:
+    """The grapheme clusters of a text, for many questions about one text: each character is examined once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._known = bytearray()  # 1 for each character whose cluster was found; made when first needed
+        self._begins = bytearray()  # 1 for each character that begins one of these clusters
+
+    def last_boundary(self, at: int) -> int:
+        """The last place at or before `at` where a cut tears no cluster. The text's beginning is one."""
+        if at >= len(self.text):
+            return len(self.text)
+        if self.text.isascii():
+            return at - (self.text[max(at - 1, 0) : at + 1] == "\r\n")
+        if not self._known:
+            self._known, self._begins = bytearray(len(self.text)), bytearray(len(self.text))
+        if not self._known[at]:
+            self._find(at)
+        return self._begins.rfind(1, 0, at + 1)
+
+    def is_boundary(self, at: int) -> bool:
+        """Whether a cut at `at` tears no cluster."""
+        if at >= len(self.text) or self.text.isascii():
+            return self.last_boundary(at) == at
+        if not self._known or not self._known[at]:
+            self.last_boundary(at)
+        return self._begins[at] == 1
+
+    def _find(self, at: int) -> None:
+        """Mark the clusters up to the one at `at`, from where they are known or from a sure beginning."""
+        begin = self._known.rfind(1, 0, at) + 1  # a cluster ends before it
+        if sure := _SURE_BEGINNING.search(self.text, begin, at + 1):
+            begin = sure.start()
+        for cluster in _CLUSTER.finditer(self.text, begin):
+            self._begins[cluster.start()] = 1
+            if (end := cluster.end()) > at:
+                break
+        self._known[begin:end] = b"\1" * (end - begin)
 
 
 def last_code_point(text: str, at: int) -> int:

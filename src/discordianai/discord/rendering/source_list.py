@@ -26,7 +26,8 @@ _HARMLESS = str.maketrans("[]`|*~<>\\", "()'¦∗∼‹›∖")
 """What Discord's Markdown would take for its own; a pair may reach over lines."""
 
 _MARKS = re.compile(r"`+|\[(\d{1,3})\]")
-_UNFINISHED = re.compile(r"(?:`+|\[\d{0,3}\]?)\Z")
+_UNFINISHED = re.compile(r"\[\d{0,3}\]?\Z")
+LONGEST_MARK = len("[123]")
 
 
 class References:
@@ -37,42 +38,62 @@ class References:
 
     def __init__(self) -> None:
         self._citations: Sequence[Citation | None] = ()
+        self._links: dict[int, str | None] = {}  # of the citations that were referred to
         self._held = ""
-        self._code = ""  # the backticks that opened it
+        self._run = 0  # backticks at the end of what was given out; more may follow
+        self._code = 0  # backticks that opened the code that is open
         self.used: set[int] = set()
 
     def know(self, citations: Sequence[Citation | None]) -> None:
         """These are the sources, by number from 1."""
-        self._citations = citations
+        if citations != self._citations:
+            self._citations, self._links = citations, {}
 
     def feed(self, text: str) -> str:
         """The next piece, as it is to be shown; what may be half a reference waits for the next one."""
         text = self._held + text
-        unfinished = _UNFINISHED.search(text)
+        unfinished = _UNFINISHED.search(text, max(len(text) - LONGEST_MARK, 0))
         end = unfinished.start() if unfinished else len(text)
         self._held = text[end:]
-        return _MARKS.sub(self._mark, text[:end])
+        return self._shown(text, end)
 
     def end(self) -> str:
         """What waited for more."""
         held, self._held = self._held, ""
-        return _MARKS.sub(self._mark, held)
+        return self._shown(held, len(held))
+
+    def _shown(self, text: str, end: int) -> str:
+        if text and text[0] != "`":
+            self._end_run()
+        return _MARKS.sub(self._mark, text[:end])
+
+    def _end_run(self) -> None:
+        """A run of backticks opens code; as many or more close it."""
+        if self._run and not self._code:
+            self._code = self._run
+        elif self._run >= self._code:
+            self._code = 0
+        self._run = 0
 
     def _mark(self, mark: re.Match[str]) -> str:
         if mark[1] is None:
-            if not self._code:
-                self._code = mark[0]
-            elif mark[0].startswith(self._code):
-                self._code = ""
+            self._run += len(mark[0])
+            if mark.end() < len(mark.string):
+                self._end_run()
             return mark[0]
         number = int(mark[1])
         if self._code or not number >= 1:
             return mark[0]
         self.used.add(number)
+        if number not in self._links:
+            self._links[number] = self._link(number)
+        return self._links[number] or mark[0]
+
+    def _link(self, number: int) -> str | None:
         citation = self._citations[number - 1] if number <= len(self._citations) else None
         address = addresses.read(citation.url) if citation is not None else None
         if address is None or len(address.url) > LONGEST_LINK:
-            return mark[0]
+            return None
         return f"[[{number}]](<{address.url}>)"
 
 

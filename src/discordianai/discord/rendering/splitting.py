@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from discordianai.discord.rendering.breaks import Stretch, best_end
 from discordianai.discord.rendering.characters import (
     VISIBLE,
+    Clusters,
     end_of_space,
     first_visible,
     fitting,
     last_boundary,
     last_code_point,
+    last_visible,
     units,
 )
 from discordianai.discord.rendering.markdown import (
@@ -75,7 +77,7 @@ def settled(text: str, limit: int = MESSAGE_LIMIT) -> bool:
     if not is_final or not rest:
         return False
     # A line that closes the block right behind the cut is left out of the rest.
-    return not rest.opening or "\n" in text[rest.at :] or not may_close(text, rest.at)
+    return not rest.opening or text.find("\n", rest.at) >= 0 or not may_close(text, rest.at)
 
 
 def closed(text: str) -> str:
@@ -104,10 +106,10 @@ def _first(rest: _Rest, limit: int, *, growing: bool = False) -> tuple[str, _Res
     if limit < 2:
         raise ValueError(f"a message of {limit} units does not hold every character: the least is 2")
     text, opening = rest.text, rest.opening
-    at = rest.at if opening else _skip_space(text, rest.at, limit)
+    at = rest.at if opening else _skip_space(text, rest.at, limit, rest.at)
     window = (opening + text[at : at + _reach(limit)])[: _reach(limit)]
     end, block, is_final = _end(window, limit, growing=growing and len(window) < _reach(limit))
-    left = _left(text, at + end - len(opening), block, limit)
+    left = _left(text, at, at + end - len(opening), block, limit)
     if not left and not block and units(window) <= limit:
         return window, left, is_final  # as it is, with the space at its end
     return _with_end(window[:end].rstrip(), block), left, is_final
@@ -118,27 +120,27 @@ def _reach(limit: int) -> int:
     return 2 * limit + 2
 
 
-def _left(text: str, end: int, block: CodeBlock | None, limit: int) -> _Rest:
-    """What is left behind a message that ends at `end`, within `block`."""
-    at = _skip_space(text, end, limit)
+def _left(text: str, start: int, end: int, block: CodeBlock | None, limit: int) -> _Rest:
+    """What is left behind a message that begins at `start` and ends at `end`, within `block`."""
+    at = _skip_space(text, end, limit, start)
     if block is None or at == len(text):
         return _Rest(text, at)
     closing = end_of_closing_line(text, at, block)
     if closing is not None:  # the line added to the message stands for it
-        return _Rest(text, _skip_space(text, closing, limit))
+        return _Rest(text, _skip_space(text, closing, limit, start))
     is_line = text[at - 1] == "\n"
     return _Rest(text, at, f"{block.opening}\n{'' if is_line else block.quote}")
 
 
-def _skip_space(text: str, at: int, limit: int) -> int:
-    """Behind the white space at `at`, but before the indentation of a line."""
+def _skip_space(text: str, at: int, limit: int, start: int) -> int:
+    """Behind the white space at `at`, but before the indentation of a line; the message begins at `start`."""
     end = end_of_space(text, at)
     if end in {at, len(text)}:
         return end
     is_line = at == 0 or text[at - 1] == "\n"
     line = text.rfind("\n", at, end) + 1 or (at if is_line else end)
     # A mark that combines with the last space keeps it.
-    return max(at, last_boundary(text, line if end - line <= limit // 4 else end))
+    return max(at, last_boundary(text, line if end - line <= limit // 4 else end, start))
 
 
 def _end(window: str, limit: int, *, growing: bool) -> tuple[int, CodeBlock | None, bool]:
@@ -148,14 +150,16 @@ def _end(window: str, limit: int, *, growing: bool) -> tuple[int, CodeBlock | No
         _, block = last_block(whole, len(whole), limit // 2)
         if units(_with_end(whole, block)) <= limit:
             return len(whole), block, not growing
+    clusters = Clusters(window)
     room, first = fitting(window, limit), first_visible(window, 0)
     start, block = last_block(window, room, limit // 2)
     is_final = not growing or not _is_undecided(window, room, block, limit // 2)
     if block is None:
-        stretch = Stretch(window, start, first, _leave_some(window, max(first, start), room), is_code=False)
+        room = _leave_some(clusters, max(first, start), room)
+        stretch = Stretch(clusters, start, first, room, is_code=False)
         end, sure = _end_within(stretch, limit, growing=growing)
     else:
-        stretch = _code(window, block, limit)
+        stretch = _code(clusters, block, limit)
         if first < block.start and block.start >= stretch.room // 2:
             return block.start, None, is_final
         longest = limit - units(_with_end(block.opening, block)) - 1
@@ -167,10 +171,11 @@ def _end(window: str, limit: int, *, growing: bool) -> tuple[int, CodeBlock | No
     return end, block, is_final and end <= sure
 
 
-def _code(window: str, block: CodeBlock, limit: int) -> Stretch:
+def _code(clusters: Clusters, block: CodeBlock, limit: int) -> Stretch:
     """What fits of a block's code, with the line that closes it."""
+    window = clusters.text
     room, first = fitting(window, limit - units(block.closing) - 1), first_visible(window, block.body)
-    return Stretch(window, block.body, first, _leave_some(window, first, room), is_code=True)
+    return Stretch(clusters, block.body, first, _leave_some(clusters, first, room), is_code=True)
 
 
 def _is_undecided(window: str, room: int, block: CodeBlock | None, longest: int) -> bool:
@@ -181,15 +186,13 @@ def _is_undecided(window: str, room: int, block: CodeBlock | None, longest: int)
     return may_begin or first_visible(window, room) == len(window)
 
 
-def _leave_some(text: str, first: int, room: int) -> int:
+def _leave_some(clusters: Clusters, first: int, room: int) -> int:
     """`room`, or less of it, so that the next message has something visible too."""
+    text = clusters.text
     begin = end_of_space(text, room)
     if begin == len(text) or VISIBLE.search(text, begin, begin + room // 4):
         return room
-    last = first
-    for visible in VISIBLE.finditer(text, first, room):
-        last = visible.start()
-    boundary = last_boundary(text, last)
+    boundary = clusters.last_boundary(last_visible(text, first, room))
     return boundary if boundary > first else room
 
 
@@ -203,7 +206,7 @@ def _end_within(stretch: Stretch, longest: int, *, growing: bool) -> tuple[int |
     if growing:  # what reaches the end may go on there, and be too long in the end
         unsure = (begin for begin, end, _ in whole + code if end == size)
         sure = min(unsure, default=size)
-    for spans in (whole + code, whole):
+    for spans in (whole + code, whole) if code else (whole,):
         inner = bytearray(stretch.room + 1)
         for begin, end, finished in spans:
             if finished and not (growing and end == size):
@@ -217,7 +220,7 @@ def _end_within(stretch: Stretch, longest: int, *, growing: bool) -> tuple[int |
 
 def _torn_end(stretch: Stretch) -> int:
     """As late as possible, where something is too long to stay whole."""
-    boundary = last_boundary(stretch.text, stretch.room)
+    boundary = stretch.clusters.last_boundary(stretch.room)
     shows = boundary > stretch.first or (stretch.first >= stretch.room and boundary > stretch.start)
     return boundary if shows else last_code_point(stretch.text, stretch.room)
 
