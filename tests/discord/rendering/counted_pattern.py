@@ -12,7 +12,7 @@ class CountedPattern:
         self.pattern = pattern
         self.spanned = 0
 
-    def finditer(self, text: str, start: int) -> Iterator[regex.Match[str]]:
+    def finditer(self, text: str, start: int = 0) -> Iterator[regex.Match[str]]:
         """As the pattern's own."""
         for match in self.pattern.finditer(text, start):
             self.spanned += match.end() - match.start()

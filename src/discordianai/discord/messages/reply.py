@@ -35,6 +35,7 @@ from discordianai.discord.messages.port import (
     MessagesExpired,
 )
 from discordianai.discord.rendering.growing_text import GrowingText
+from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled, units
 from discordianai.guard import Guard
@@ -95,6 +96,7 @@ class DiscordReply:
         self._left = deque(options.left)  # further messages of a former process
         self._further: list[int] = []  # messages beside the original one
         self._references = References()
+        self._links = MaskedLinks()
         self._citations: Citations = ()
         self._written = GrowingText()
         self._closing = Closing()
@@ -117,7 +119,7 @@ class DiscordReply:
     def write(self, text: str) -> None:
         """See `Reply.write`."""
         self._check()
-        self._add(self._references.feed(text))
+        self._add(self._links.feed(self._references.feed(text)))
 
     @property
     def shows_text(self) -> bool:
@@ -149,7 +151,7 @@ class DiscordReply:
 
     def close(self, closing: Closing) -> str:
         """See `Reply.close`."""
-        self._add(self._references.end())
+        self._add(self._links.feed(self._references.end()) + self._links.end())
         self._closing = closing
         self._small_print = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
         listed = sources(self._citations, self._references.used)
