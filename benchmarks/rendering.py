@@ -132,7 +132,7 @@ TWO_PARTS = {
 }
 """One for the length of a message, then the other."""
 
-FOUND: tuple[str, ...] = ()
+FOUND = ("[1][2][é.é](https://\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}a | ", "**a [1[1][2]x.")
 """The worst of random searches; each is repeated."""
 
 Text = Callable[[int], str]

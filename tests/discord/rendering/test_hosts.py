@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.discord.rendering.hosts import LONGEST_SHOWN, ascii_host, shown_host
+from discordianai.discord.rendering.hosts import LONGEST_SHOWN, ascii_host, comparable_host, shown_host
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,16 @@ def test_any_name_is_shown_within_bounds_and_the_same_in_both_forms(host: str) -
     name = ascii_host(host)
     assert name.isascii()
     assert shown_host(name) == shown_host(host)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Bank.EXAMPLE.", "bank.example"),
+        ("MÜNCHEN.example", "xn--mnchen-3ya.example"),
+        ("ＢANK.example", "bank.example"),
+    ],
+)
+def test_two_names_of_one_host_compare_equal(one: str, other: str) -> None:
+    assert comparable_host(one) == comparable_host(other)
+    assert comparable_host(one) != comparable_host("evil.example")

@@ -193,6 +193,15 @@ def test_little_is_held_back(text: str) -> None:
         assert position - given_out <= LONGEST_HELD + 2
 
 
+def test_a_host_of_another_script_is_named_in_the_first_links_and_unclear_in_the_hundredth() -> None:
+    """Each one takes time, and an answer that leads to so many of them misleads."""
+    hosts = [f"ü{chr(0xE0 + number // 20)}{chr(0x61 + number % 20)}.example" for number in range(100)]
+    hosts = [host.replace("÷", "ö") for host in hosts]
+    text = " ".join(f"[bank.example](https://{host})" for host in hosts)
+    assert f"[bank.example ({hosts[0]})](" in shown(text)
+    assert shown(text).endswith(f"[bank.example (unclear address)](https://{hosts[-1]})")
+
+
 @pytest.mark.parametrize("piece", ["[", "[a.b](", "](", "[a.b ](x ", "a.b ", "[a.b](https://", "]", "[[a.b]"])
 def test_each_character_is_examined_once(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither brackets that never close nor addresses that never end make it look back again and again."""

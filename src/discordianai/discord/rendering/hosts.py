@@ -40,7 +40,7 @@ _FROM_RIGHT_TO_LEFT = regex.compile(r"[\p{Bidi_Class=R}\p{Bidi_Class=AL}]")
 
 
 def ascii_host(host: str) -> str:
-    """The name that is asked for on the network, for comparing: lower case, Punycode."""
+    """The name that is asked for on the network: lower case, Punycode."""
     if host.isascii():
         return host.lower().rstrip(".")
     name = unicodedata.normalize("NFKC", host[-LONGEST_NAME:])[-LONGEST_NAME:].casefold().rstrip(".")
@@ -51,6 +51,22 @@ def ascii_host(host: str) -> str:
         return ".".join(
             label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
         )
+
+
+def comparable_host(host: str) -> str:
+    """A key that names of the same host share, cheap enough for any number of them."""
+    name = host.lower() if host.isascii() else unicodedata.normalize("NFKC", host[-LONGEST_NAME:]).lower()
+    labels = name[-LONGEST_NAME:].rstrip(".").split(".")
+    return ".".join(_from_punycode(label) for label in labels)
+
+
+def _from_punycode(label: str) -> str:
+    if not label.startswith("xn--") or not label.isascii():
+        return label
+    try:
+        return label[4 : LONGEST_LABEL + 1].encode().decode("punycode")
+    except UnicodeError:
+        return label
 
 
 def shown_host(host: str) -> str:

@@ -17,7 +17,7 @@ from collections import deque
 
 import regex
 
-from discordianai.discord.rendering.hosts import ascii_host, shown_host
+from discordianai.discord.rendering.hosts import comparable_host, shown_host
 
 UNCLEAR = "unclear address"
 """Stands for a host that programs would not read alike."""
@@ -30,6 +30,9 @@ LONGEST_HELD = 300
 
 MOST_NAMES = 8
 """Spellings that are compared in the text of a link; one with more is not what it looks like."""
+
+MOST_FOREIGN = 50
+"""Hosts of other scripts that links of one answer may lead to and be named."""
 
 _BRACKETS = re.compile(r"\]\(|[\[\]]")
 
@@ -78,6 +81,7 @@ class MaskedLinks:
         self._in_pair: int | None = None
         self._closed: int | None = None
         self._unread = deque[tuple[int, str]]()  # what may be part of a link's text, and where it begins
+        self._foreign: dict[str, str] = {}  # hosts of other scripts, as they are shown
         self._names: dict[str, int] = {}  # the last two different hosts that it names, and where
 
     def feed(self, text: str) -> str:
@@ -146,10 +150,18 @@ class MaskedLinks:
         host = _host(address, ended=ended)
         if not host:
             return host
-        shown = host if host == UNCLEAR or host[-1] == ":" else shown_host(host)
-        if named == {_without_www(host)} and "xn--" not in shown:
+        shown = host if host == UNCLEAR or host[-1] == ":" else self._name(host)
+        if named == {_without_www(comparable_host(host))} and "xn--" not in shown and shown != UNCLEAR:
             return ""
         return f" ({shown})".replace("_", r"\_")
+
+    def _name(self, host: str) -> str:
+        """As `shown_host`, which takes long for names of other scripts: for the first ones of an answer."""
+        if host.isascii() and "xn--" not in host:
+            return shown_host(host)
+        if host not in self._foreign and len(self._foreign) < MOST_FOREIGN:
+            self._foreign[host] = shown_host(host)
+        return self._foreign.get(host, UNCLEAR)
 
     def _read(self) -> None:
         """Note the hosts that are named in what was not read yet, the last ones first."""
@@ -159,7 +171,7 @@ class MaskedLinks:
             for name in reversed(_names(text)):
                 if len(found) < 2 and name not in tried:
                     tried.add(name)
-                    host = _without_www(ascii_host(name)) if len(tried) <= MOST_NAMES else ""
+                    host = _without_www(comparable_host(name)) if len(tried) <= MOST_NAMES else ""
                     found.setdefault(host, at)
         for host, at in reversed(found.items()):
             self._names.pop(host, None)
@@ -219,4 +231,4 @@ def _host(address: str, *, ended: bool) -> str | None:
         return None
     host = _PORT.sub("", authority[1].rpartition("@")[2])
     is_clear = _HOST.fullmatch(host) and re.match(r"[/?#)\s]|>[)\s]", following)
-    return ascii_host(host.strip("[]")) if is_clear else UNCLEAR
+    return host.strip("[]").lower() if is_clear else UNCLEAR
