@@ -1,6 +1,6 @@
 """An answer is cut into messages: nothing lost, too long or torn, and the same while it is written.
 
-`pytest tests/discord/test_splitting.py --hypothesis-profile=thorough` tries 10,000 examples of each property.
+`pytest tests/discord/rendering --hypothesis-profile=thorough` tries 10,000 examples of each property.
 """
 
 import re
