@@ -4,7 +4,7 @@ import json
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from discordianai.discord.rendering import characters
@@ -70,6 +70,7 @@ def test_in_whatever_order_they_are_asked_for_the_boundaries_are_the_same(
 
 @settings(deadline=None)
 @given(text=clusters, start=st.integers(0, 30), at=st.integers(0, 60))
+@example(text="👨\u200d👩\u200d👧\u200d👦", start=1, at=2)
 def test_what_is_before_a_text_that_begins_later_does_not_count(text: str, start: int, at: int) -> None:
     start = min(start, len(text))
     at = max(start, min(at, len(text)))

@@ -71,8 +71,10 @@ def last_boundary(text: str, at: int, start: int = 0) -> int:
     """
     if at >= len(text):
         return len(text)
-    begin = _SURE_BEGINNING.search(text, start, at + 1)
-    for cluster in _CLUSTER.finditer(text, begin.start() if begin else start):
+    if start:  # patterns would look at what precedes it
+        return start + last_boundary(text[start : at + 1], at - start)
+    begin = _SURE_BEGINNING.search(text, 0, at + 1)
+    for cluster in _CLUSTER.finditer(text, begin.start() if begin else 0):
         if cluster.end() > at:
             return int(cluster.start())
     raise AssertionError("clusters cover the text to its end")
