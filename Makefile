@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install installed run sandbox test test-all test-long test-servers lint audit docs format clean
-.PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting
+.PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
 .PHONY: bench-discord bench-start soak-transport soak-kill soak
 
 help: ## list the targets
@@ -93,6 +93,9 @@ bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three m
 
 bench-splitting: $(STAMP) ## texts of 100 KB cut into messages (ten seconds)
 	@$(BIN)/python -m benchmarks.splitting
+
+bench-rendering: $(STAMP) ## which texts take the functions longest that prepare text for Discord (half a minute)
+	@$(BIN)/python -m benchmarks.rendering
 
 bench-discord: $(STAMP) ## 500 people in one moment, 100 answers streaming at once (five minutes)
 	@$(BIN)/python -m benchmarks.discord

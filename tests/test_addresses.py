@@ -22,6 +22,8 @@ NONE = [
     "https://a.example/\nb",
     "https://a.example/>x",
     "https://a`b.example/",
+    "https://evil.example\\@bank.example/",
+    "https:\\\\a.example/",
     "https://a||b.example/",
     "javascript:alert(1)",
     "ftp://a.example/",
@@ -64,3 +66,21 @@ def test_any_text_is_told(text: str) -> None:
         assert address.url.isprintable()
         assert not set("<> ") & set(address.url)
         address.url.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("https://www.bank.example@evil.example/x@y", "https://evil.example/x@y"),
+        ("https://a:b@c@evil.example:8443?d@e", "https://evil.example:8443?d@e"),
+        ("https://a.example", "https://a.example"),
+        ("HTTPS://a.example#b@c", "HTTPS://a.example#b@c"),
+    ],
+)
+def test_user_info_is_dropped_and_nothing_else(text: str, without: str) -> None:
+    address = addresses.read(text)
+    assert address is not None
+    assert address.without_user_info == without
+    again = addresses.read(without)
+    assert again is not None
+    assert (again.host, again.port) == (address.host, address.port)

@@ -1,5 +1,6 @@
 """Tells an address that can be used from text that only looks like one."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -7,6 +8,8 @@ LONGEST = 2000
 """Characters; what is longer is no address for people, and no link that Discord takes."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_AUTHORITY = re.compile(r"[^/?#]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,22 @@ class Address:
     host: str
     port: int
 
+    @property
+    def without_user_info(self) -> str:
+        """The address without the name and the password that may stand before its host."""
+        scheme, _, rest = self.url.partition("//")
+        authority = _AUTHORITY.match(rest)
+        assert authority  # noqa: S101  # for mypy: the pattern matches any text
+        return f"{scheme}//{authority[0].rpartition('@')[2]}{rest[authority.end() :]}"
+
 
 def read(text: str) -> Address | None:
     """The address, whatever the text; None where it is none.
 
-    Nothing in an address breaks a line, ends a link, or cannot be seen.
+    Nothing in an address breaks a line, ends a link, or cannot be seen. One with a backslash is none:
+    browsers read it as a slash, and would ask another host.
     """
-    if len(text) > LONGEST or not text.isprintable() or any(character in "<> " for character in text):
+    if len(text) > LONGEST or not text.isprintable() or any(character in "<> \\" for character in text):
         return None
     try:
         parts = urlsplit(text)

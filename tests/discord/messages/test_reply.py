@@ -84,6 +84,26 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
         assert all(later.startswith(earlier.rstrip()) for earlier, later in pairwise(contents))
 
 
+async def test_a_link_that_lies_is_shown_with_its_host_in_whichever_message_it_stands(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Also where one message ends and the next begins, and in what is remembered of the answer."""
+    messages = FakeMessages()
+    link = "[https://bank.example](<https://evil.example>)"
+    text = f"{'word ' * 393}{link} {'word ' * 390}{link}"
+    async with open_reply(messages, question(), options()) as reply:
+        for start in range(0, len(text), 7):
+            reply.write(text[start : start + 7])
+            await trio.sleep(0.02)
+        remembered = reply.close(Closing())
+        await reply.finish()
+    marked = "[https://bank.example (evil.example)](<https://evil.example>)"
+    shown = list(messages.contents.values())
+    assert len(shown) == 3
+    assert [content.count(marked) for content in shown] == [0, 1, 1]
+    assert "".join(shown).count("bank.example") == remembered.count(marked) == 2
+
+
 async def test_each_edit_has_the_newest_text_also_where_the_answer_goes_on_in_a_further_message(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -1,6 +1,9 @@
 """A message ends behind a paragraph, a line, a sentence, a word, in this order."""
 
+import pytest
+
 from discordianai.discord.rendering.breaks import Stretch, best_end
+from discordianai.discord.rendering.characters import Clusters
 
 
 def end(text: str, room: int, *, start: int = 0, whole: str = "", is_code: bool = False) -> str | None:
@@ -9,7 +12,7 @@ def end(text: str, room: int, *, start: int = 0, whole: str = "", is_code: bool 
     for place in range(text.find(whole) + 1, text.find(whole) + len(whole) if whole else 0):
         if place <= room:
             inner[place] = 1
-    found = best_end(Stretch(text, start, 0, room, is_code), inner)
+    found = best_end(Stretch(Clusters(text), start, 0, room, is_code), inner)
     return None if found is None else text[:found].rstrip()
 
 
@@ -80,3 +83,11 @@ def test_no_cluster_is_torn() -> None:
     assert end("word \u0301word", 7) == "word"
     assert end("这是一句话。\u0301后面还有一句", 8) == "这是一句话。\u0301后"
     assert end("👨‍👩‍👧", 3) is None
+
+
+def test_a_place_is_tried_once_however_much_space_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All the newlines behind the limit are one place, tried once for each kind of break."""
+    tried: list[int] = []
+    monkeypatch.setattr(Clusters, "is_boundary", lambda _, at: tried.append(at))
+    end(">" * 50 + "\n" * 500, 50)
+    assert len(tried) <= 5

@@ -4,19 +4,23 @@ import json
 
 import pytest
 import regex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from discordianai.discord.rendering import characters
 from discordianai.discord.rendering.characters import (
     VISIBLE,
+    Clusters,
     end_of_space,
     first_visible,
     fitting,
     last_boundary,
     last_code_point,
+    last_visible,
     units,
 )
 from discordianai.surrogates import well_formed
+from tests.discord.rendering.counted_pattern import CountedPattern
 from tests.discord.rendering.markdown_texts import CLUSTERS, ODDITIES, texts
 
 clusters = st.lists(
@@ -48,6 +52,54 @@ def test_the_last_boundary_is_that_of_the_clusters_counted_from_the_beginning(te
     boundaries = {cluster.start() for cluster in regex.finditer(r"\X", text)} | {len(text)}
     pairs = {match.start() + 1 for match in regex.finditer(r"[\ud800-\udbff][\udc00-\udfff]", text)}
     assert last_boundary(text, at) == max(place for place in boundaries - pairs if place <= at)
+
+
+@settings(deadline=None)
+@given(text=clusters, places=st.lists(st.integers(0, 100), max_size=12))
+def test_in_whatever_order_they_are_asked_for_the_boundaries_are_the_same(
+    text: str, places: list[int]
+) -> None:
+    """What is remembered from earlier questions changes no answer."""
+    known = Clusters(text)
+    for place in places:
+        at = min(place, len(text))
+        expected = last_boundary(text, at)
+        assert known.is_boundary(at) == (expected == at)
+        assert known.last_boundary(at) == expected
+
+
+@settings(deadline=None)
+@given(text=clusters, start=st.integers(0, 30), at=st.integers(0, 60))
+@example(text="👨\u200d👩\u200d👧\u200d👦", start=1, at=2)
+def test_what_is_before_a_text_that_begins_later_does_not_count(text: str, start: int, at: int) -> None:
+    start = min(start, len(text))
+    at = max(start, min(at, len(text)))
+    assert last_boundary(text, at, start) == start + last_boundary(text[start:], at - start)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\N{ARABIC NUMBER SIGN} \N{DEVANAGARI LETTER KA}",
+        "\N{DEVANAGARI LETTER KA}\N{DEVANAGARI SIGN VIRAMA}",
+        "\N{ZERO WIDTH JOINER}\n",
+        " \N{COMBINING ACUTE ACCENT}",
+        "🇩",
+    ],
+)
+@pytest.mark.parametrize("size", [4000, 8000])
+def test_each_character_is_examined_once_however_many_places_are_asked_for(
+    piece: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cutting asks for thousands of places in texts where hardly any may be cut at."""
+    counted = CountedPattern(characters._CLUSTER)  # counts what no result shows
+    monkeypatch.setattr(characters, "_CLUSTER", counted)
+    known = Clusters((piece * size)[:size])
+    for _ in range(2):
+        for at in (*range(size, 0, -1), *range(size)):
+            known.last_boundary(at)
+            known.is_boundary(at)
+    assert counted.spanned <= size + len(piece)
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
@@ -87,6 +139,12 @@ def test_what_shows_nothing_is_not_visible(blank: str) -> None:
     assert VISIBLE.search(blank) is None
     assert first_visible(blank + "é", 0) == len(blank)
     assert first_visible(blank, 0) == len(blank)
+
+
+@given(text=texts, start=st.integers(0, 50), end=st.integers(0, 200))
+def test_the_last_visible_character_is_found(text: str, start: int, end: int) -> None:
+    visible = [match.start() for match in VISIBLE.finditer(text, start, end)]
+    assert last_visible(text, start, end) == (visible[-1] if visible else start)
 
 
 @pytest.mark.parametrize("something", ["a", "。", "👍", "\u0600", "\u0301", "\ud83d", "\ue000", "`"])

@@ -1,8 +1,10 @@
 """References become links, and sources are listed so that they can be clicked and cannot break out."""
 
+import re
 from itertools import pairwise
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +37,20 @@ def test_however_the_text_is_cut_the_links_are_the_same(cuts: list[int]) -> None
 def test_code_is_left_alone() -> None:
     text = "`a[1]` and\n```py\nb[2] = c[1]\n```\nand ``d`[1]``."
     assert linked(text) == text
+
+
+def test_nothing_but_half_a_reference_is_held_back() -> None:
+    """So a piece costs what it is long, whatever came before it."""
+    references = References()
+    references.know(TWO)
+    for piece in ["`" * 5000, "`", "text", "[" * 5000, "]", "`" * 5001, " "]:
+        assert len(references.feed(piece)) >= len(piece) - len("[12]")
+    assert references.feed("[1]") + references.feed(" ") == "[[1]](<https://a.example/x>) "
+
+
+@given(st.lists(st.sampled_from(["`", "``", "`" * 7, "[1]", "[2", "] ", "x", "[", "1]"]), max_size=30))
+def test_backticks_count_however_they_come(pieces: list[str]) -> None:
+    assert linked(*pieces) == linked("".join(pieces))
 
 
 def test_what_has_no_source_stays_as_it_is() -> None:
@@ -70,7 +86,7 @@ def test_no_sources_no_heading() -> None:
 
 def test_a_title_cannot_end_its_link_or_its_line() -> None:
     listed = sources([Citation("https://a.example", "evil](https://b.example)\n# big")])
-    assert listed == "**Sources**\n[1] [evil)(https://b.example) # big](<https://a.example>) · a.example"
+    assert listed == "**Sources**\n[1] [evil)(b.example) # big](<https://a.example>) · a.example"
 
 
 def test_an_address_that_is_none_is_not_made_a_link() -> None:
@@ -98,8 +114,25 @@ def test_an_address_that_cannot_be_read_is_named_and_not_linked(url: str) -> Non
         (Citation("https://a.example/x", "\u202egnp.exe\u200b"), "[gnp.exe](<"),
         (Citation("https://a.example/x", "\u200b\u2060"), "[a.example](<"),
         (Citation("https://a.example/x", "||hidden|| ~~not~~"), "[¦¦hidden¦¦ ∼∼not∼∼](<"),
-        (Citation("https://a.example/" + "x" * 1500, "Long"), "[1] Long"),
         (Citation("", ""), "a page without a title"),
+        (Citation("https://www.bank.example@evil.example/x", "Bank"), "[Bank](<https://evil.example/x>)"),
+        (Citation("https://xn--mnchen-3ya.example/", "Rathaus"), "· münchen.example"),
+        (Citation("https://xn--80ak6aa92e.com/", "Apple"), "· xn--80ak6aa92e.com"),
+        (Citation("https://аррӏе.com/", "Apple"), "· xn--80ak6aa92e.com"),
+        (Citation("https://bank.example." + "x" * 63 + ".evil.example/", "Bank"), "…xxx"),
+        (Citation("https://a_b_.example/", "__init__ and _x"), r"[\_\_init\_\_ and \_x]("),
+        (Citation("https://a_b_.example/", ""), r"[a\_b\_.example](<https://a_b_.example/>)"),
+        (
+            Citation("https://a.example/x", "see https://bank.example/ and x://y"),
+            "[see bank.example/ and x: y](",
+        ),
+        (Citation("https://a.example/x", "hhttps://ttps://bank.example"), "[hhttps: ttps: bank.example]("),
+        (Citation("https://a.example/x", "soft\u00adly, \u3164\u2066isolated\u2069"), "[softly, isolated]("),
+        (Citation("https://a.example/x", "\u0301Z" + "\u0301" * 50 + "a"), "[Z\u0301\u0301\u0301\u0301a]("),
+        (Citation("https://a.example/x_(y)", "A"), "(<https://a.example/x_(y)>)"),
+        (Citation("https://a.example/x)y", "A"), "(<https://a.example/x%29y>)"),
+        (Citation("https://evil.example\\@bank.example/", "Bank"), "[1] Bank"),
+        (Citation("https://a.example/" + "x" * 1500, "Long"), "[1] Long · a.example"),
     ],
 )
 def test_a_source_shows_what_it_is(citation: Citation, shown: str) -> None:
@@ -117,3 +150,25 @@ def test_any_sources_and_any_text_can_be_shown(citations: list[Citation | None],
     listed = sources(citations)
     different = len({citation.url for citation in citations if citation})
     assert len(listed.splitlines()) == (different + 1 if different else 0)
+
+
+titles = st.text(
+    st.one_of(st.characters(), st.sampled_from("[]()<>_*~|`\\ \u202e\u200b\ufe0f\u0301:/#\n")), max_size=400
+)
+
+
+@given(
+    title=titles,
+    host=st.sampled_from(["a.example", "www.xn--mnchen-3ya.example", "b_c.example", "x@d.example"]),
+)
+def test_a_title_shows_all_that_it_has_and_does_nothing(title: str, host: str) -> None:
+    """No direction, nothing unseen, no Markdown that could reach over; of bounded length, before the host."""
+    url = f"https://{host}/x"
+    _, _, line = sources([Citation(url, title)]).partition("**Sources**\n[1] ")
+    link, _, site = line.partition(f"](<https://{host.partition('@')[2] or host}/x>)")
+    shown = link.removeprefix("[")
+    assert site.removeprefix(" · ") or shown in {"a.example", "münchen.example", r"b\_c.example", "d.example"}
+    assert len(shown) <= 2 * 80
+    assert not regex.search(r"[\p{C}\p{Default_Ignorable_Code_Point}\u2800\n]", shown)
+    assert not regex.search(r"\p{M}{5}", shown)
+    assert not re.search(r"[\[\]`|*~<>]|(?<!\\)_|\\(?!_)|://", shown)

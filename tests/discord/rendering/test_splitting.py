@@ -1,6 +1,6 @@
 """An answer is cut into messages: nothing lost, too long or torn, and the same while it is written.
 
-`pytest tests/discord/test_splitting.py --hypothesis-profile=thorough` tries 10,000 examples of each property.
+`pytest tests/discord/rendering --hypothesis-profile=thorough` tries 10,000 examples of each property.
 """
 
 import re
@@ -15,7 +15,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.splitting import PIECES, sized
+from discordianai.discord.rendering import characters
 from discordianai.discord.rendering.splitting import closed, cut, settled, split, units
+from tests.discord.rendering.counted_pattern import CountedPattern
 from tests.discord.rendering.markdown_texts import (
     CITATIONS,
     LINKS,
@@ -276,3 +278,13 @@ def test_no_text_takes_more_time_than_its_length_allows(name: str) -> None:
     start = time.process_time()
     split(text)
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("piece", ["\u0600 \u0915", "\u0600\n", "\u200d ", "\u0301\n"])
+def test_a_cut_examines_no_character_again_and_again(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In these texts each white space may end a message, were it not part of a cluster."""
+    counted = CountedPattern(characters._CLUSTER)  # counts what no result shows
+    monkeypatch.setattr(characters, "_CLUSTER", counted)
+    text = piece * 4000
+    parts = split(text)
+    assert len(text) / 2 < counted.spanned <= 2 * len(text) + 100 * len(parts)

@@ -38,6 +38,8 @@ from discordianai.discord.messages.port import (
     MessagesClosed,
     MessagesExpired,
 )
+from discordianai.discord.rendering.growing_text import GrowingText
+from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled, units
 from discordianai.guard import Guard
@@ -148,12 +150,13 @@ class DiscordReply:
         self._left = deque(options.left)  # further messages of a former process
         self._further: list[int] = []  # messages beside the original one
         self._references = References()
+        self._links = MaskedLinks()
         self._citations: Citations = ()
-        self._written = ""
+        self._written = GrowingText()
         self._closing = Closing()
         self._small_print = ""
         self._below = ""  # the sources and the small print, once the answer is closed
-        self._tail = ""  # what follows the messages that are full
+        self._tail = GrowingText()  # what follows the messages that are full
         self._status = ""  # what is shown while there is no text
         self._shown = _Look()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
@@ -171,7 +174,7 @@ class DiscordReply:
     def write(self, text: str) -> None:
         """See `Reply.write`."""
         self._check()
-        self._add(self._references.feed(text))
+        self._add(self._links.feed(self._references.feed(text)))
 
     @property
     def shows_text(self) -> bool:
@@ -185,8 +188,8 @@ class DiscordReply:
 
     def _add(self, text: str) -> None:
         if text:
-            self._written += text
-            self._tail += text
+            self._written.append(text)
+            self._tail.append(text)
             self._news.set()
 
     def cite(self, citations: Citations) -> None:
@@ -202,12 +205,12 @@ class DiscordReply:
 
     def close(self, closing: Closing) -> str:
         """See `Reply.close`."""
-        self._add(self._references.end())
+        self._add(self._links.feed(self._references.end()) + self._links.end())
         self._closing = closing
         self._small_print = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
         listed = sources(self._citations, self._references.used)
         self._below = "\n\n".join(filter(None, (listed, self._small_print)))
-        return _paragraphs(self._written, self._below)
+        return _paragraphs(str(self._written), self._below)
 
     async def finish(self, turn: TurnId | None = None) -> None:
         """See `Reply.finish`."""
@@ -215,7 +218,8 @@ class DiscordReply:
         try:
             async with self._writing:
                 # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
-                self._tail, self._below = _paragraphs(self._tail, self._below), ""
+                self._tail = GrowingText(_paragraphs(str(self._tail), self._below))
+                self._below = ""
                 await self._end(self._last_buttons(turn))
         except MessageRefused as error:
             await self._options.tell(REFUSED)
@@ -236,7 +240,7 @@ class DiscordReply:
             elif self._too_long:
                 await self._end_incomplete(last)
             else:
-                await self._show(_Look(cut(self._tail)[0], last), until_taken=True)
+                await self._show(_Look(cut(str(self._tail))[0], last), until_taken=True)
             while self._left:
                 await self._messages.delete(self._left[0])
                 self._left.popleft()
@@ -298,18 +302,19 @@ class DiscordReply:
 
     async def _show_full_messages(self, *, ended: bool) -> None:
         """Complete the newest message and open the next, while there is more than one holds."""
-        while not self._too_long and (full := _full(self._tail, ended=ended)):
-            tail, (part, rest) = self._tail, full
+        while not self._too_long and (full := _full(tail := str(self._tail), ended=ended)):
+            part, rest = full
             await self._show(_Look(part), until_taken=True)
             if len(self._further) + 1 >= self._most:
                 self._too_long = True
                 return
-            tail, rest = self._tail, rest + self._tail[len(tail) :]  # with what was written meanwhile
+            meanwhile = str(self._tail)
+            tail, rest = meanwhile, rest + meanwhile[len(tail) :]
             following = _full(rest, ended=ended)
             look = _Look(following[0]) if following else _Look(cut(rest)[0], (self._stop,))
             message_id = await self._open_next(look)
             # These change together, after the awaits: a cancel leaves all of them or none.
-            self._tail = rest + self._tail[len(tail) :]
+            self._tail = GrowingText(rest + str(self._tail)[len(tail) :])
             self._further.append(message_id)
             self._shown = look
             self._next_edit = trio.current_time() + self._options.pace.interval
@@ -319,8 +324,9 @@ class DiscordReply:
         if trio.current_time() < self._next_edit:  # it was opened a moment ago
             self._news.set()
             return
-        text = cut(self._tail)[0] or self._status
-        if text and not self._too_long:
+        if self._too_long:
+            return
+        if text := cut(str(self._tail))[0] or self._status:
             await self._show(_Look(text, (self._stop,)), until_taken=False)
 
     async def _open_next(self, look: _Look) -> int:
@@ -336,7 +342,7 @@ class DiscordReply:
         message_id = await self._messages.create(self._body(look))
         # It is there, so that it has to be known, even if this answer is being cancelled.
         with trio.move_on_after(NOTE_TIMEOUT, shield=True):
-            await self._options.note_further(message_id, self._written)
+            await self._options.note_further(message_id, str(self._written))
         return message_id
 
     async def _show(self, look: _Look, *, until_taken: bool) -> None:
@@ -353,8 +359,8 @@ class DiscordReply:
         """The first message keeps the beginning, and gets all of it as a file; the others go."""
         small = "\n".join((f"-# {IN_THE_FILE}", self._small_print)).strip()
         room = MESSAGE_LIMIT - units(small) - 2
-        beginning = cut(self._written.strip("\n"), room)[0]
-        whole = _paragraphs(self._written, sources(self._citations, self._references.used))
+        beginning = cut(str(self._written).strip("\n"), room)[0]
+        whole = _paragraphs(str(self._written), sources(self._citations, self._references.used))
         file = File("answer.md", well_formed(whole).encode())
         await self._messages.edit(None, self._body(_Look(f"{beginning}\n\n{small}", last)), (file,))
         self._shown = _Look()
@@ -370,7 +376,7 @@ class DiscordReply:
     async def _end_incomplete(self, last: tuple[Button, ...]) -> None:
         """The last message there may be says that more was written."""
         small = "\n".join(filter(None, (f"-# {NO_FILE}", self._small_print)))
-        part = cut(self._tail, MESSAGE_LIMIT - units(small) - 2)[0]
+        part = cut(str(self._tail), MESSAGE_LIMIT - units(small) - 2)[0]
         await self._show(_Look(f"{part}\n\n{small}", last), until_taken=True)
 
     def _last_buttons(self, turn: TurnId | None) -> tuple[Button, ...]:

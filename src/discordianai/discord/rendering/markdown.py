@@ -1,10 +1,10 @@
-"""What of a Markdown text should stay whole: code blocks, links, citations, addresses, inline code.
+"""Finds what should stay whole in a Markdown text: code blocks, links, citations, addresses, inline code.
 
-This is no parser. Fences follow CommonMark, because a block that is cut is closed and opened again; but they
-may be indented as far as they like: models do so in lists, and Discord shows them. Of the rest it knows what
-it takes to keep them in one piece.
+This is not a parser. Fences follow CommonMark, because a block that is cut is closed and reopened; but any
+indentation is allowed, since models indent fences in lists and Discord renders them. Of the other constructs
+it knows only as much as keeping them in one piece requires.
 
-Quantifiers are possessive: no text takes longer than its length allows.
+Quantifiers are possessive, so that no pattern backtracks.
 """
 
 import re
@@ -49,16 +49,16 @@ _INLINE_CODE = re.compile(
 )
 
 LONGEST_LANGUAGE = 30
-"""Units. What is longer, behind an opening fence, is no language that has to be named again."""
+"""UTF-16 units. A longer word after an opening fence is not a language, and is not repeated."""
 
 
 Span = tuple[int, int, bool]
-"""What stays whole: its begin, its end, and whether it is finished. Others may be, once the text goes on."""
+"""Something that stays whole: its start, its end, and whether it is complete, or may become so."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeBlock:
-    """A fenced code block: `start` is where its opening line begins, `body` where its code does."""
+    """A fenced code block. `start` is where its opening line begins, `body` where its code begins."""
 
     start: int
     body: int
@@ -68,17 +68,17 @@ class CodeBlock:
 
     @property
     def opening(self) -> str:
-        """The line that opens it again."""
+        """The line that reopens the block."""
         return f"{self.indent}{self.marks}{self.language}"
 
     @property
     def closing(self) -> str:
-        """The line that closes it."""
+        """The line that closes the block."""
         return f"{self.indent}{self.marks}"
 
     @property
     def quote(self) -> str:
-        """What each line begins with, if the block stands in a quote."""
+        """The prefix of each line if the block is in a quote, else empty."""
         return self.indent if ">" in self.indent else ""
 
 
@@ -112,7 +112,7 @@ def _fences(text: str) -> Iterator[re.Match[str]]:
 
 
 def _closes(line: re.Match[str], indent: str, marks: str) -> bool:
-    """Whether a line closes the block that `indent` and `marks` opened, instead of being part of its code."""
+    """Whether a line closes the block opened by `indent` and `marks`, rather than being code in it."""
     own_indent, own_marks, info = line.groups()
     if not own_marks.startswith(marks) or (info and not info.isspace()) or own_indent.strip(" \t>"):
         return False
@@ -120,7 +120,7 @@ def _closes(line: re.Match[str], indent: str, marks: str) -> bool:
 
 
 def _end_of_quote(opening: re.Match[str], seen: int, end: int) -> int | None:
-    """Where the quote ends that a block was opened in, and so the block; None if not from `seen` to `end`."""
+    """Where the quote around a block ends, and the block with it; None if not between `seen` and `end`."""
     left = _QUOTE_LEFT.search(opening.string, seen, end) if ">" in opening["indent"] else None
     return left.start() if left else None
 
@@ -142,12 +142,12 @@ def end_of_closing_line(text: str, at: int, block: CodeBlock) -> int | None:
 
 
 def may_open(text: str, at: int) -> bool:
-    """Whether the line at `at`, the last of a text that goes on, may be about to open a code block."""
+    """Whether the line at `at`, the last of an unfinished text, may become one that opens a code block."""
     return _MAY_OPEN.match(text, at) is not None
 
 
 def may_close(text: str, at: int) -> bool:
-    """Whether the line at `at`, the last of a text that goes on, may be about to close a code block."""
+    """Whether the line at `at`, the last of an unfinished text, may become one that closes a code block."""
     return _MAY_CLOSE.match(text, at) is not None
 
 
@@ -172,13 +172,13 @@ def whole_spans(text: str, start: int, end: int, longest: int, *, growing: bool 
 
 
 def _before_links(address: Span, links: list[Span]) -> Span:
-    """An address ends where a link begins that is glued to it, though a `[` may be part of an address."""
+    """An address ends where a link follows it directly, although a `[` may be part of an address."""
     link = _first_within(links, address)
     return address if link is None else (address[0], link, True)
 
 
 def _first_within(links: list[Span], address: Span) -> int | None:
-    """Where the first of `links`, in their order, begins within an address."""
+    """Where the first of `links`, which are sorted, begins within an address; None if none does."""
     at = bisect_right(links, address[0], key=itemgetter(0))
     return links[at][0] if at < len(links) and links[at][0] < address[1] else None
 
@@ -188,7 +188,7 @@ def _length(span: Span) -> int:
 
 
 def _spans(pattern: re.Pattern[str], text: str, start: int, end: int) -> Iterator[Span]:
-    """What of `pattern` begins from `start` to `end`."""
+    """The matches of `pattern` that begin between `start` and `end`."""
     for match in pattern.finditer(text, start):
         if match.start() >= end:
             break
@@ -201,7 +201,7 @@ def inline_code_spans(text: str, start: int, end: int, longest: int) -> Iterator
 
 
 def _nesting_spans(pattern: re.Pattern[str], text: str, start: int, end: int, longest: int) -> Iterator[Span]:
-    """The same for what may have others of its kind within it, if it is unfinished or too long."""
+    """The same for a pattern whose incomplete or overlong matches may contain further ones."""
     while start < end and (match := pattern.search(text, start)) and match.start() < end:
         begin, stop = match.span()
         finished, fits = match.lastgroup != "open", stop - begin <= longest

@@ -3,8 +3,12 @@
 import re
 from collections.abc import Collection, Sequence
 
+import regex
+
 from discordianai import addresses
+from discordianai.addresses import Address
 from discordianai.discord.rendering.characters import first_visible
+from discordianai.discord.rendering.hosts import shown_host
 from discordianai.records import Citation
 
 LONGEST_TITLE = 80
@@ -22,11 +26,22 @@ LONGEST_READ = 4 * LONGEST_TITLE
 
 NAMELESS = "a page without a title"
 
-_HARMLESS = str.maketrans("[]`|*~<>\\", "()'¦∗∼‹›∖")
+_HARMLESS = str.maketrans("[]`|*~<>\\", "()'¦∗∼‹›∖") | {ord("_"): r"\_"}
 """What Discord's Markdown would take for its own; a pair may reach over lines."""
 
+_SEPARATORS = regex.compile(r"[\p{Cc}\p{Z}]+")
+_UNSEEN = regex.compile(r"[\p{C}\p{Default_Ignorable_Code_Point}\u2800]")
+"""Characters that cannot be seen, change the direction of others, or stand for nothing; lone surrogates."""
+
+_PILED_MARKS = regex.compile(r"(?:^\p{M}|(?<=\p{M}{4})\p{M})+")
+"""Marks that no letter bears, or so many that they cover other lines."""
+
+_SCHEME = re.compile(r"\bhttps?://", re.IGNORECASE)
+_WHOLE_IN_A_LINK = re.compile(r"(?:[^()]|\([^()]*\))*+")
+
 _MARKS = re.compile(r"`+|\[(\d{1,3})\]")
-_UNFINISHED = re.compile(r"(?:`+|\[\d{0,3}\]?)\Z")
+_UNFINISHED = re.compile(r"\[\d{0,3}\]?\Z")
+LONGEST_MARK = len("[123]")
 
 
 class References:
@@ -37,43 +52,63 @@ class References:
 
     def __init__(self) -> None:
         self._citations: Sequence[Citation | None] = ()
+        self._links: dict[int, str | None] = {}  # of the citations that were referred to
         self._held = ""
-        self._code = ""  # the backticks that opened it
+        self._run = 0  # backticks at the end of what was given out; more may follow
+        self._code = 0  # backticks that opened the code that is open
         self.used: set[int] = set()
 
     def know(self, citations: Sequence[Citation | None]) -> None:
         """These are the sources, by number from 1."""
-        self._citations = citations
+        if citations != self._citations:
+            self._citations, self._links = citations, {}
 
     def feed(self, text: str) -> str:
         """The next piece, as it is to be shown; what may be half a reference waits for the next one."""
         text = self._held + text
-        unfinished = _UNFINISHED.search(text)
+        unfinished = _UNFINISHED.search(text, max(len(text) - LONGEST_MARK, 0))
         end = unfinished.start() if unfinished else len(text)
         self._held = text[end:]
-        return _MARKS.sub(self._mark, text[:end])
+        return self._shown(text, end)
 
     def end(self) -> str:
         """What waited for more."""
         held, self._held = self._held, ""
-        return _MARKS.sub(self._mark, held)
+        return self._shown(held, len(held))
+
+    def _shown(self, text: str, end: int) -> str:
+        if text and text[0] != "`":
+            self._end_run()
+        return _MARKS.sub(self._mark, text[:end])
+
+    def _end_run(self) -> None:
+        """A run of backticks opens code; as many or more close it."""
+        if self._run and not self._code:
+            self._code = self._run
+        elif self._run >= self._code:
+            self._code = 0
+        self._run = 0
 
     def _mark(self, mark: re.Match[str]) -> str:
         if mark[1] is None:
-            if not self._code:
-                self._code = mark[0]
-            elif mark[0].startswith(self._code):
-                self._code = ""
+            self._run += len(mark[0])
+            if mark.end() < len(mark.string):
+                self._end_run()
             return mark[0]
         number = int(mark[1])
         if self._code or not number >= 1:
             return mark[0]
         self.used.add(number)
+        if number not in self._links:
+            self._links[number] = self._link(number)
+        return self._links[number] or mark[0]
+
+    def _link(self, number: int) -> str | None:
         citation = self._citations[number - 1] if number <= len(self._citations) else None
         address = addresses.read(citation.url) if citation is not None else None
         if address is None or len(address.url) > LONGEST_LINK:
-            return mark[0]
-        return f"[[{number}]](<{address.url}>)"
+            return None
+        return f"[[{number}]](<{_target(address)}>)"
 
 
 def sources(citations: Sequence[Citation | None], used: Collection[int] = ()) -> str:
@@ -96,16 +131,30 @@ def sources(citations: Sequence[Citation | None], used: Collection[int] = ()) ->
 
 def _listed(citation: Citation) -> str:
     address, title = addresses.read(citation.url), _plain(citation.title)
-    if address is None or len(address.url) > LONGEST_LISTED:
+    if address is None:
         return title or _plain(citation.url) or NAMELESS
-    site = address.host.removeprefix("www.")
-    return f"[{title}](<{address.url}>) · {site}" if title else f"[{site}](<{address.url}>)"
+    site = shown_host(address.host.removeprefix("www.")).replace("_", r"\_")
+    if len(address.url) > LONGEST_LISTED:
+        return f"{title} · {site}" if title else site
+    target = _target(address)
+    return f"[{title}](<{target}>) · {site}" if title else f"[{site}](<{target}>)"
+
+
+def _target(address: Address) -> str:
+    """The address as a link leads to it: without user-info, and with brackets that do not end the link."""
+    url = address.without_user_info
+    return url if _WHOLE_IN_A_LINK.fullmatch(url) else url.replace("(", "%28").replace(")", "%29")
 
 
 def _plain(title: str) -> str:
-    """A title cannot end its own link, nor break its line; empty where there is nothing to see."""
-    shown = "".join(c if c.isprintable() else " " for c in title[:LONGEST_READ].translate(_HARMLESS))
-    words = " ".join(shown.split())
+    """A title of at most `LONGEST_TITLE` characters; empty where there is nothing to see.
+
+    It cannot end its own link, break its line, or be taken for an address that Discord links.
+    """
+    words = _UNSEEN.sub("", _SEPARATORS.sub(" ", title[:LONGEST_READ]))
+    words = _SCHEME.sub("", words).replace("://", ": ")
+    words = " ".join(_PILED_MARKS.sub("", words.lstrip()).split())
     if first_visible(words, 0) == len(words):
         return ""
-    return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1] + "…"
+    shown = words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1] + "…"
+    return shown.translate(_HARMLESS)
