@@ -11,6 +11,7 @@ from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries, DeliveryOptions
+from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import Question
 from discordianai.sandbox.discord import (
@@ -173,3 +174,17 @@ async def test_an_apology_comes_in_the_answers_place_and_not_after_its_end(scene
     await delivery.apologise("It broke.")
     assert interaction.text.startswith("because")
     assert "It broke." not in interaction.text
+
+
+async def test_where_a_thread_takes_nothing_any_more_it_is_said_above_it(scene: Scene) -> None:
+    """It was locked while the answer was on its way."""
+    _, question = await scene.asked()
+    thread = scene.discord.add_thread(CHANNELS[0], "A thread")
+    scene.discord.closed_channels.add(thread.id)
+    address = replace(question.address, message_id=77, interaction_id=77, channel_id=thread.id)
+    place = replace(question.place, channel_id=thread.id, parent_id=CHANNELS[0].id)
+    deliver, _ = scene.deliveries("because")
+    await deliver(replace(question, address=address, place=place), NOTHING_POSTED).answer(None)
+    (told,) = scene.discord.channel_messages
+    assert told.channel_id == CHANNELS[0].id
+    assert told.content == f"<@{question.person.id}> {REFUSED}"

@@ -21,7 +21,13 @@ from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.port import MessageError, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
-from discordianai.discord.messages.reply import DiscordReply, EditPace, ReplyOptions, open_reply
+from discordianai.discord.messages.reply import (
+    MOST_WITHOUT_FILE,
+    DiscordReply,
+    EditPace,
+    ReplyOptions,
+    open_reply,
+)
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.guard import Guard
 from discordianai.records import Question
@@ -209,16 +215,34 @@ class DiscordDelivery:
                 self._log.warning("an answer that was left could not be shown", reason=str(error))
 
     def _reply_options(self, where: _Destination) -> ReplyOptions:
-        options = self._shared.options
+        options, as_member = self._shared.options, self._question.address.as_member
         most = options.max_messages
         return ReplyOptions(
             pace=self._shared.pace,
-            max_messages=most if self._question.address.as_member else min(most, MOST_AS_GUEST),
+            max_messages=most if as_member else min(most, MOST_AS_GUEST),
+            most_without_file=MOST_WITHOUT_FILE if as_member else MOST_AS_GUEST,
+            tell=self._tell_elsewhere,
             note_further=self._note_further,
             left=where.left,
             rest=where.rest,
             can_search=options.can_search,
         )
+
+    async def _tell_elsewhere(self, words: str) -> None:
+        """Where the answer's own place takes nothing: by plain requests, or in the channel above a thread."""
+        address, place = self._question.address, self._question.place
+        shown = self._reply is not None and self._reply.shows_text
+        newest = self._reply.newest if self._reply is not None else None
+        if await failure_notice.say(self._api, address, words, shown=shown, newest=newest):
+            return
+        if place.parent_id is not None and address.as_member and not address.private:
+            person = self._question.person.id
+            them = {"parse": [], "users": [str(person)]}
+            try:
+                channel = ChannelMessages(self._api, place.parent_id)
+                await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
+            except MessageError as error:
+                self._log.warning("nobody could be told", reason=str(error))
 
     def _destination(self) -> _Destination:
         address, posted = self._question.address, self._posted
