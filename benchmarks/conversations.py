@@ -30,8 +30,8 @@ from benchmarks.conversations_memory import (
     text,
 )
 from benchmarks.percentiles import percentile
-from discordianai.conversations.connections import flush, open_connections, transaction
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.connections import flush, open_connections, transaction
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 
 RATE = 1000
 """Appends a second."""

@@ -18,7 +18,7 @@ import trio
 
 from benchmarks.percentiles import percentile
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.records import Role, Turn
 
 PEOPLE, MESSAGES, CHARACTERS = 10_000, 50, 400

@@ -13,13 +13,14 @@ from pathlib import Path
 import trio
 
 from benchmarks.conversations_memory import exchange, key
-from discordianai.conversations import packing, questions_table, turns_table, usage_table, window
+from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, Spent, day_of
-from discordianai.conversations.connections import connect, transaction
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.migrations import migrate
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite import questions_table, turns_table, usage_table
+from discordianai.conversations.sqlite.connections import connect, transaction
+from discordianai.conversations.sqlite.migrations import migrate
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.conversations.connections import open_connections
-from discordianai.conversations.lock import DatabaseLock
-from discordianai.conversations.operator_access import visit
+from discordianai.conversations.sqlite.connections import open_connections
+from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.operator_access import visit
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner
 from tests.cli.hostile import MARKER, SERVICE, STRANGER

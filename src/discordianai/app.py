@@ -22,7 +22,7 @@ from discordianai.bot import Bot, Parts
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.guild_retention import GuildRetention
 from discordianai.conversations.ledger import Ledger
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices

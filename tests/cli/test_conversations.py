@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from discordianai.cli.main import main
-from discordianai.conversations.export import exported
-from discordianai.conversations.operator_access import visit
-from discordianai.conversations.selection import Selection
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.export import exported
+from discordianai.conversations.sqlite.operator_access import visit
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.records import Role, Turn
 from tests.conversations.builders import ANN, DATABASE, NOW, SLOW, bytes_on_disk
 

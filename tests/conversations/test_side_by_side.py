@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
-from discordianai.conversations.maintenance import MaintenanceSchedule
 from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Role, Turn, Usage
 from tests.conversations.builders import NOW, question

@@ -13,7 +13,7 @@ from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Said, TurnId
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Attachment, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question

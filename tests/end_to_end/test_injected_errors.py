@@ -109,7 +109,7 @@ SAMPLE = {
     "bot.py:Bot._line_up": _ask,
     "answering/delivery.py:Delivery._open_thread": _in_a_thread,
     "conversations/ledger.py:Ledger.reserve": _ask,
-    "conversations/questions_table.py:insert": _ask,
+    "conversations/sqlite/questions_table.py:insert": _ask,
     "discord/messages/attachments.py:_decoded": _with_a_file,
     "discord/interactions/router.py:InteractionRouter.route_message": _mention,
     "discord/interactions/admission.py:address_of": _ask,

@@ -16,11 +16,11 @@ from discordianai import safe_files
 from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent
-from discordianai.conversations.export import exported
-from discordianai.conversations.inspection import Inspection, inspect
-from discordianai.conversations.lock import bot_is_running
-from discordianai.conversations.operator_access import visit
-from discordianai.conversations.selection import Selection
+from discordianai.conversations.sqlite.export import exported
+from discordianai.conversations.sqlite.inspection import Inspection, inspect
+from discordianai.conversations.sqlite.lock import bot_is_running
+from discordianai.conversations.sqlite.operator_access import visit
+from discordianai.conversations.sqlite.selection import Selection
 from discordianai.operations.progress import progress
 from discordianai.privileges import acting_as_owner
 
@@ -189,9 +189,9 @@ def _purge(options: argparse.Namespace) -> int:
 
 def _purge_from(path: Path, options: argparse.Namespace) -> int:
     # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
-    from discordianai.conversations.maintenance import DAY
-    from discordianai.conversations.purge import Purge
-    from discordianai.conversations.upgrade import upgrade
+    from discordianai.conversations.sqlite.maintenance import DAY
+    from discordianai.conversations.sqlite.purge import Purge
+    from discordianai.conversations.sqlite.upgrade import upgrade
 
     selection = _selection(options)
     if options.older_than is not None:

@@ -8,12 +8,10 @@ from dataclasses import replace
 
 import trio
 
-from discordianai.conversations import identifiers, window
+from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.export import newest_lines
-from discordianai.conversations.maintenance import DAY
 from discordianai.conversations.pending_questions import (
     AnsweredTurn,
     FinishedAnswer,
@@ -21,7 +19,10 @@ from discordianai.conversations.pending_questions import (
     Said,
     TurnId,
 )
-from discordianai.conversations.questions_table import REPLAYS_END
+from discordianai.conversations.sqlite import bookkeeping_table as identifiers
+from discordianai.conversations.sqlite.export import newest_lines
+from discordianai.conversations.sqlite.maintenance import DAY
+from discordianai.conversations.sqlite.questions_table import REPLAYS_END
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.records import Question, Role, Turn
 

@@ -6,7 +6,7 @@ from time import time
 
 from discordianai.answering.question_counter import QuestionCounter
 from discordianai.conversations.ledger import Ledger
-from discordianai.conversations.sqlite import SqliteStore
+from discordianai.conversations.sqlite.store import SqliteStore
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.open_questions import OpenQuestions
 from discordianai.dispatch.dispatcher import Dispatcher

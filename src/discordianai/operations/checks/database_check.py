@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from shlex import quote
 
-from discordianai.conversations import database_files, migrations, sqlite_errors
-from discordianai.conversations.lock import bot_is_running, lock_path
+from discordianai.conversations.sqlite import errors as sqlite_errors
+from discordianai.conversations.sqlite import files as database_files
+from discordianai.conversations.sqlite import migrations
+from discordianai.conversations.sqlite.lock import bot_is_running, lock_path
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import Finding, ok, problem, warning
 from discordianai.safe_files import UnsafeFile, refuse_unsafe, user

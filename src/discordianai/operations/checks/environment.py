@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.request import getproxies
 
-from discordianai.conversations.connections import LEAST_SQLITE
+from discordianai.conversations.sqlite.connections import LEAST_SQLITE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 
 PROXIES = "proxies"

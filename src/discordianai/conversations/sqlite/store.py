@@ -9,24 +9,11 @@ from sqlite3 import Connection
 
 import trio
 
-from discordianai.conversations import (
-    channels_table,
-    identifiers,
-    packing,
-    questions_table,
-    removal,
-    turns_table,
-    usage_table,
-    window,
-)
+from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn
-from discordianai.conversations.backlog import PendingWrite
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.database import Database, open_database
-from discordianai.conversations.export import exported, newest_lines
-from discordianai.conversations.maintenance import DAY, Maintenance, MaintenanceSchedule
 from discordianai.conversations.pending_questions import (
     AnsweredTurn,
     FinishedAnswer,
@@ -34,11 +21,23 @@ from discordianai.conversations.pending_questions import (
     Said,
     TurnId,
 )
-from discordianai.conversations.removal import Step
-from discordianai.conversations.selection import Selection
+from discordianai.conversations.sqlite import bookkeeping_table as identifiers
+from discordianai.conversations.sqlite import (
+    channels_table,
+    questions_table,
+    removal,
+    turns_table,
+    usage_table,
+)
+from discordianai.conversations.sqlite.backlog import PendingWrite
+from discordianai.conversations.sqlite.database import Database, open_database
+from discordianai.conversations.sqlite.export import exported, newest_lines
+from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
+from discordianai.conversations.sqlite.removal import Step
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.conversations.store_statistics import StoreStatistics
-from discordianai.conversations.turns_table import Removed
 from discordianai.records import Question, Turn
 
 LONGEST_EMPTYING = 5.0

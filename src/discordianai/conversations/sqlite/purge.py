@@ -10,14 +10,14 @@ import sqlite3
 import time
 from pathlib import Path
 
-from discordianai.conversations import checkpoints, maintenance, removal
-from discordianai.conversations.connections import transaction
-from discordianai.conversations.lock import DatabaseLock, bot_is_running
-from discordianai.conversations.operator_access import PATIENCE, Report
-from discordianai.conversations.removal import Step
-from discordianai.conversations.selection import Selection
+from discordianai.conversations.sqlite import checkpoints, maintenance, removal
+from discordianai.conversations.sqlite.connections import transaction
+from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.sqlite.operator_access import PATIENCE, Report
+from discordianai.conversations.sqlite.removal import Step
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.store import StoreError
-from discordianai.conversations.turns_table import Removed
 
 PAUSE = 2.0
 """Times a step's own time between two of them, while a bot runs: two times in three the file is free."""

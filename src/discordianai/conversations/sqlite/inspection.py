@@ -4,8 +4,8 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai.conversations import usage_table
 from discordianai.conversations.accounting import Spent, day_of
+from discordianai.conversations.sqlite import usage_table
 
 _COUNTS = {
     "conversations": "SELECT count(*) FROM conversations",

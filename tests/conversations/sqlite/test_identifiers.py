@@ -4,8 +4,8 @@ import sqlite3
 from pathlib import Path
 
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.migrations import APPLICATION_ID, STEPS
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.migrations import APPLICATION_ID, STEPS
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import StoreError
 from tests.conversations.builders import DATABASE, SLOW
 

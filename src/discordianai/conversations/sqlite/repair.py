@@ -8,10 +8,10 @@ from pathlib import Path
 
 import structlog
 
-from discordianai.conversations import sqlite_errors
-from discordianai.conversations.connections import Connections, open_connections, transaction
-from discordianai.conversations.migrations import Report
-from discordianai.conversations.sqlite_errors import Trouble
+from discordianai.conversations.sqlite import errors as sqlite_errors
+from discordianai.conversations.sqlite.connections import Connections, open_connections, transaction
+from discordianai.conversations.sqlite.errors import Trouble
+from discordianai.conversations.sqlite.migrations import Report
 
 
 def open_sound(path: Path, report: Report) -> Connections:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import trio
 
-from discordianai.conversations import backup, writer
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.operator_access import visit
-from discordianai.conversations.purge import Purge
-from discordianai.conversations.selection import Selection
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite import backup, writer
+from discordianai.conversations.sqlite.operator_access import visit
+from discordianai.conversations.sqlite.purge import Purge
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.records import Place
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, answer, exchange, question
@@ -121,7 +121,7 @@ async def test_what_a_killed_bot_had_removed_leaves_the_log_at_the_next_start(tm
     script = f"""
 import os, trio
 from pathlib import Path
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from tests.conversations.builders import ANN, SLOW, exchange
 async def main():
     async with open_store(Path({str(path)!r}), pace=SLOW) as store:

@@ -17,8 +17,8 @@ from typing import Any
 import structlog
 import trio
 
-from discordianai.conversations.connections import transaction
-from discordianai.conversations.sqlite_errors import code
+from discordianai.conversations.sqlite.connections import transaction
+from discordianai.conversations.sqlite.errors import code
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 

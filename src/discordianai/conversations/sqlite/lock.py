@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations.database_files import LOCK
+from discordianai.conversations.sqlite.files import LOCK
 from discordianai.conversations.store import StoreError
 
 

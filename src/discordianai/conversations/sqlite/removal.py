@@ -8,10 +8,10 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 
-from discordianai.conversations import channels_table, questions_table, turns_table, usage_table
 from discordianai.conversations.accounting import day_of
-from discordianai.conversations.selection import Selection
-from discordianai.conversations.turns_table import Removed
+from discordianai.conversations.sqlite import channels_table, questions_table, turns_table, usage_table
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.turns_table import Removed
 
 Step = Callable[[sqlite3.Connection], Removed]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations import database_files
-from discordianai.conversations.migrations import Report, migrate, unheard, version
+from discordianai.conversations.sqlite import files as database_files
+from discordianai.conversations.sqlite.migrations import Report, migrate, unheard, version
 from discordianai.conversations.store import StoreError
 
 READERS = 3

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from discordianai.conversations import questions_table, turns_table, usage_table
 from discordianai.conversations.accounting import day_of
-from discordianai.conversations.backlog import PendingWrite
-from discordianai.conversations.database import Database
+from discordianai.conversations.sqlite import questions_table, turns_table, usage_table
+from discordianai.conversations.sqlite.backlog import PendingWrite
+from discordianai.conversations.sqlite.database import Database
 from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard
 

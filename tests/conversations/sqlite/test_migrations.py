@@ -12,9 +12,9 @@ import structlog
 import trio
 from structlog.testing import capture_logs
 
-from discordianai.conversations import migration_log, migrations
-from discordianai.conversations.migrations import STEPS, migrate
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite import migration_log, migrations
+from discordianai.conversations.sqlite.migrations import STEPS, migrate
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.operations.systemd import Notifier
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange, older_database
 from tests.operations.managers import open_manager

@@ -20,11 +20,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations import questions_table, sqlite_errors
-from discordianai.conversations.connections import flush
-from discordianai.conversations.database_files import files
-from discordianai.conversations.lock import bot_is_running
-from discordianai.conversations.operator_access import Report, visit
+from discordianai.conversations.sqlite import errors as sqlite_errors
+from discordianai.conversations.sqlite import questions_table
+from discordianai.conversations.sqlite.connections import flush
+from discordianai.conversations.sqlite.files import files
+from discordianai.conversations.sqlite.lock import bot_is_running
+from discordianai.conversations.sqlite.operator_access import Report, visit
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner
 

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from discordianai.conversations.operator_access import Report
-from discordianai.conversations.selection import Selection
-from discordianai.conversations.turns_table import range_of
+from discordianai.conversations.sqlite.operator_access import Report
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.turns_table import range_of
 
 _LINE_ENDS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 """What JSON may hold as it is, and many a reader of lines takes for the end of one."""

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from discordianai.conversations import database_files, migrations, sqlite_errors
-from discordianai.conversations.connections import CARE, readable
+from discordianai.conversations.sqlite import errors as sqlite_errors
+from discordianai.conversations.sqlite import files as database_files
+from discordianai.conversations.sqlite import migrations
+from discordianai.conversations.sqlite.connections import CARE, readable
 from discordianai.conversations.store import StoreError
 from discordianai.safe_files import UnsafeFile
 

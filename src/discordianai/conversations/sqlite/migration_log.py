@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import structlog
 import trio
 
-from discordianai.conversations.migrations import Report
+from discordianai.conversations.sqlite.migrations import Report
 
 EVERY = 5.0
 """Seconds between two lines."""

@@ -6,11 +6,12 @@ Synchronous, and under the bot's lock.
 import sqlite3
 from pathlib import Path
 
-from discordianai.conversations import migrations, sqlite_errors
-from discordianai.conversations.connections import open_connections
-from discordianai.conversations.lock import DatabaseLock, bot_is_running
-from discordianai.conversations.migrations import Report
-from discordianai.conversations.operator_access import visit
+from discordianai.conversations.sqlite import errors as sqlite_errors
+from discordianai.conversations.sqlite import migrations
+from discordianai.conversations.sqlite.connections import open_connections
+from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.sqlite.migrations import Report
+from discordianai.conversations.sqlite.operator_access import visit
 from discordianai.conversations.store import StoreError
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.conversations import questions_table, removal, turns_table
-from discordianai.conversations.connections import open_connections, transaction
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
-from discordianai.conversations.lock import DatabaseLock, lock_path
 from discordianai.conversations.pending_questions import AnsweredTurn
-from discordianai.conversations.selection import Selection
+from discordianai.conversations.sqlite import questions_table, removal, turns_table
+from discordianai.conversations.sqlite.connections import open_connections, transaction
+from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
+from discordianai.conversations.sqlite.selection import Selection
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 
 CHANNELS, PEOPLE, MAX_TURNS = 10, 150, 50

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.writer import Call
+from discordianai.conversations.sqlite.writer import Call
 
 MOST_BYTES = 8 * 2**20
 """About 5000 exchanges. The oldest are dropped then."""

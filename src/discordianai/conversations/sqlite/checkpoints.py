@@ -22,9 +22,10 @@ from functools import partial
 
 import trio
 
-from discordianai.conversations import repair, sqlite_errors
-from discordianai.conversations.connections import Connections, flush
-from discordianai.conversations.writer import Writer
+from discordianai.conversations.sqlite import errors as sqlite_errors
+from discordianai.conversations.sqlite import repair
+from discordianai.conversations.sqlite.connections import Connections, flush
+from discordianai.conversations.sqlite.writer import Writer
 
 LONGEST_LOG = 4096
 """Pages of 4 KiB in the log, after which it is begun anew."""

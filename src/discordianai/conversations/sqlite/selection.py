@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from discordianai.conversations.turns_table import range_of
+from discordianai.conversations.sqlite.turns_table import range_of
 
 PAGE = 500
 """Conversations that are looked up together."""

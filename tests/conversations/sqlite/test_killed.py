@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange
 
 ROUNDS = 3
@@ -17,7 +17,7 @@ import sys, trio
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from tests.conversations.builders import ANN, QUICK, answer, exchange, question
 
 async def ask(store, number):

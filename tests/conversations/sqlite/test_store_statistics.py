@@ -7,12 +7,12 @@ import trio
 
 from discordianai.conversations.accounting import Price, Spent
 from discordianai.conversations.ledger import AccountingOptions, Ledger
-from discordianai.conversations.maintenance import MaintenanceSchedule
 from discordianai.conversations.memory import MemoryStore
-from discordianai.conversations.operator_access import visit
-from discordianai.conversations.purge import Purge
-from discordianai.conversations.selection import Selection
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
+from discordianai.conversations.sqlite.operator_access import visit
+from discordianai.conversations.sqlite.purge import Purge
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.records import Usage
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, exchange
 

@@ -15,16 +15,18 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
-from discordianai.conversations import database_files, repair, sqlite_errors
-from discordianai.conversations.backlog import Backlog, PendingWrite
-from discordianai.conversations.checkpoints import Checkpointer
-from discordianai.conversations.connections import Connections, is_foreign
-from discordianai.conversations.lock import DatabaseLock, lock_path
-from discordianai.conversations.migration_log import logged_migration
-from discordianai.conversations.readers import Readers
-from discordianai.conversations.sqlite_errors import Trouble
+from discordianai.conversations.sqlite import errors as sqlite_errors
+from discordianai.conversations.sqlite import files as database_files
+from discordianai.conversations.sqlite import repair
+from discordianai.conversations.sqlite.backlog import Backlog, PendingWrite
+from discordianai.conversations.sqlite.checkpoints import Checkpointer
+from discordianai.conversations.sqlite.connections import Connections, is_foreign
+from discordianai.conversations.sqlite.errors import Trouble
+from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
+from discordianai.conversations.sqlite.migration_log import logged_migration
+from discordianai.conversations.sqlite.readers import Readers
+from discordianai.conversations.sqlite.writer import Write, WriteOutcome, Writer
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
-from discordianai.conversations.writer import Write, WriteOutcome, Writer
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies, Latency
 from discordianai.safe_files import UnsafeFile, located
