@@ -65,12 +65,8 @@ class Bare:
         await self._write(lambda c: questions_table.insert(c, question(number)))
 
     async def answered(self, number: int) -> None:
-        def call(connection: sqlite3.Connection) -> None:
-            questions_table.mark_answered(connection, number, "x" * 400, time.time())
-            usage_table.add(connection, charge(number))
-            turns_table.append(connection, said(number), WINDOW)
-
-        await self._write(call)
+        answer = FinishedAnswer("x" * 400, said(number), (charge(number),))
+        await self._write(lambda c: questions_table.store_answer(c, number, answer, WINDOW, time.time()))
 
     async def finish(self, number: int) -> None:
         await self._write(lambda c: questions_table.erase(c, number, time.time()))

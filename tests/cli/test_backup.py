@@ -16,7 +16,7 @@ import trio
 
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.sqlite import backup
-from discordianai.conversations.sqlite.operator_access import visit
+from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import StoreError
 from tests.conversations.builders import ANN, DATABASE, SLOW, bytes_on_disk, exchange, question
@@ -213,7 +213,7 @@ def test_a_log_that_was_left_where_the_copy_goes_is_not_mixed_into_it(tmp_path: 
 
 
 def refused(database: Path) -> str:
-    with pytest.raises(StoreError) as caught, visit(database):
+    with pytest.raises(StoreError) as caught, operator_connection(database):
         pass
     return str(caught.value)
 

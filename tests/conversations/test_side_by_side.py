@@ -129,7 +129,7 @@ async def pass_time(store: Store, clock: Clock, days: float) -> None:
     """The file's store forgets in rounds, and after them is as one that forgets at once."""
     if isinstance(store, SqliteStore):
         clock.now += days * DAY
-        await store.upkeep.retention()
+        await store.maintenance.retention()
 
 
 OPERATIONS = st.one_of(

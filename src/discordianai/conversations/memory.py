@@ -1,6 +1,7 @@
 """A store that forgets at the end of the process: the fake for tests, with the same promises."""
 
 import json
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,6 @@ from discordianai.conversations.pending_questions import (
     Said,
     TurnId,
 )
-from discordianai.conversations.sqlite import bookkeeping_table as identifiers
 from discordianai.conversations.sqlite.export import newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY
 from discordianai.conversations.sqlite.questions_table import REPLAYS_END
@@ -42,7 +42,7 @@ class MemoryStore:
         self._spenders: dict[int, str] = {}  # who is forgotten, and since which day
         self._channels: dict[int, tuple[int | None, int, ChannelSettings]] = {}
         self._guilds: dict[int, float | None] = {}  # when it was left, if it was
-        self._identifier_key = identifiers.fresh_key()
+        self._identifier_key = secrets.token_bytes(32)
         self.health = Health()
         self.failure: StoreError | None = None
 

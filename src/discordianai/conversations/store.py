@@ -28,7 +28,7 @@ class StoreError(Exception):
 
 
 class KeptInMemory(StoreError):
-    """The database takes nothing now: it is kept in memory, and written when the database does again.
+    """The database cannot be written now, or takes long: the change is kept in memory, and written later.
 
     A crash before that loses it. What can be kept is bounded; `Health.lost` counts what was dropped.
     """
@@ -53,6 +53,7 @@ class Health:
     writable: Annotated[bool, Metric("store_writable", "1 while the database accepts writes")] = True
     reason: str = ""
     since: float = 0.0
+    slow: Annotated[bool, Metric("store_slow", "1 while a write takes 2 s or longer")] = False
     kept: Annotated[
         int, Metric("store_kept_changes", "Changes held in memory until the database accepts writes")
     ] = 0

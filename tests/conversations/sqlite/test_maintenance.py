@@ -11,7 +11,7 @@ from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.sqlite import backup, writer
-from discordianai.conversations.sqlite.operator_access import visit
+from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
@@ -44,7 +44,7 @@ def silent(_done: int, _total: int) -> None:
 
 
 def purge(database: Path, selection: Selection) -> int:
-    with visit(database, write=True) as connection:
+    with operator_connection(database, write=True) as connection:
         work = Purge(database, connection)
         turns = work.remove(selection, 0, silent)
         work.shrink(silent)
@@ -201,7 +201,7 @@ async def test_under_load_the_log_is_moved_before_the_second_is_over(tmp_path: P
                 await trio.sleep(0.01)
         before = path.stat().st_mtime_ns
         async with trio.open_nursery() as nursery:
-            for person_id in range(1, 4 * writer.MUCH):
+            for person_id in range(1, 4 * writer.CHECKPOINT_AFTER):
                 nursery.start_soon(store.append, ConversationKey(7, person_id), exchange(1))
         with trio.fail_after(10):
             while path.stat().st_mtime_ns == before:  # noqa: ASYNC110  # a file tells nobody
@@ -243,14 +243,14 @@ async def test_while_another_command_reads_the_log_cannot_be_emptied_and_a_purge
     path = tmp_path / DATABASE
     async with open_store(path, pace=SLOW) as store:
         await store.append(ANN, exchange(1))
-    with visit(path) as reader:
+    with operator_connection(path) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT 1 FROM turns").fetchall()
-        with visit(path, write=True) as connection:
+        with operator_connection(path, write=True) as connection:
             work = Purge(path, connection)
             assert work.remove(Selection(), 2, silent) == 2
             assert not work.empty_log(patience=0.1)
         reader.execute("ROLLBACK")
-        with visit(path, write=True) as connection:
+        with operator_connection(path, write=True) as connection:
             assert Purge(path, connection).empty_log(patience=0.1)
     assert b"question 1" not in on_disk(tmp_path)

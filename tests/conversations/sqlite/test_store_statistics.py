@@ -9,7 +9,7 @@ from discordianai.conversations.accounting import Price, Spent
 from discordianai.conversations.ledger import AccountingOptions, Ledger
 from discordianai.conversations.memory import MemoryStore
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
-from discordianai.conversations.sqlite.operator_access import visit
+from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.store import open_store
@@ -40,7 +40,7 @@ async def test_conversations_that_an_operator_removes_are_no_longer_counted(tmp_
     async with open_store(database, pace=MaintenanceSchedule(tick=0.02, retention=60, step=60)) as store:
         await store.append(ANN, exchange(1))
         await until(lambda: store.figures.conversations == 1)
-        with visit(database, write=True) as connection:
+        with operator_connection(database, write=True) as connection:
             Purge(database, connection).remove(Selection(person_id=ANN.person_id), 0, lambda *_: None)
         await until(lambda: store.figures.conversations == 0)
 

@@ -1,32 +1,33 @@
-"""Changes that the database would not take, kept in memory until it does."""
+"""Writes that the database does not take now, kept in memory until it does."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.sqlite.writer import Call
+from discordianai.conversations.sqlite.writer import Statements
 
-MOST_BYTES = 8 * 2**20
-"""About 5000 exchanges. The oldest are dropped then."""
+MAX_BYTES = 8 * 2**20
+"""About 5000 exchanges. Beyond it the oldest writes are dropped."""
 
 OVERHEAD = 500
 
 
-@dataclass(frozen=True, slots=True)
-class PendingWrite:
-    """One change of the database.
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """One transaction's statements, and what follows.
 
-    `applied` is called with the result once it is on disk, `failed` when it never will be. `packed` are the
-    turns that it adds to the conversation `key`. What is not `keepable` is only tried once. `question` is
-    the interaction that it accepts.
+    `on_commit` is called with their result once it is on disk, `on_failure` when it never will be. A write
+    that may not `wait` for a database that cannot be written fails at once. `packed` are the turns that it
+    adds to the conversation `key`; `question` is the interaction whose question it stores; `size` is about
+    how many bytes it keeps in memory beside `packed`.
     """
 
-    call: Call
-    applied: Callable[[Any], None] = lambda _: None
-    failed: Callable[[], None] = lambda: None
-    keepable: bool = True
+    statements: Statements
+    on_commit: Callable[[Any], None] = lambda _: None
+    on_failure: Callable[[], None] = lambda: None
+    wait: bool = True
     key: ConversationKey | None = None
     packed: bytes = b""
     question: int | None = None
@@ -36,42 +37,37 @@ class PendingWrite:
 class Backlog:
     """In order, oldest first, within a bound in bytes."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most = most_bytes
-        self._changes: deque[PendingWrite] = deque()
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._writes: deque[Write] = deque()
         self._size = 0
         self.lost = 0
 
     def __len__(self) -> int:
-        return len(self._changes)
+        return len(self._writes)
 
-    def add(self, change: PendingWrite) -> None:
-        """Keep a change, dropping the oldest ones where it does not fit."""
-        self._changes.append(change)
-        self._size += _size(change)
-        while self._size > self._most:
-            self.remove_first().failed()
+    def __iter__(self) -> Iterator[Write]:
+        return iter(self._writes)
+
+    def add(self, write: Write) -> None:
+        """Keep a write; the oldest ones are dropped where it does not fit."""
+        self._writes.append(write)
+        self._size += _size(write)
+        while self._size > self._max_bytes:
+            self.remove_first().on_failure()
             self.lost += 1
 
     @property
-    def first(self) -> PendingWrite:
-        """The oldest change."""
-        return self._changes[0]
+    def first(self) -> Write:
+        """The oldest write."""
+        return self._writes[0]
 
-    def remove_first(self) -> PendingWrite:
-        """Take the oldest change out."""
-        change = self._changes.popleft()
-        self._size -= _size(change)
-        return change
-
-    def turns(self, key: ConversationKey) -> bytes:
-        """What waits to be added to that conversation, packed."""
-        return b"".join(change.packed for change in self._changes if change.key == key)
-
-    def accepts(self, interaction_id: int) -> bool:
-        """Whether a question of that interaction is waiting here."""
-        return any(change.question == interaction_id for change in self._changes)
+    def remove_first(self) -> Write:
+        """Take the oldest write out."""
+        write = self._writes.popleft()
+        self._size -= _size(write)
+        return write
 
 
-def _size(change: PendingWrite) -> int:
-    return OVERHEAD + len(change.packed) + change.size
+def _size(write: Write) -> int:
+    return OVERHEAD + len(write.packed) + write.size

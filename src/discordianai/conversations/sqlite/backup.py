@@ -20,12 +20,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations.sqlite import errors as sqlite_errors
-from discordianai.conversations.sqlite import questions_table
+from discordianai.conversations.sqlite import errors, questions_table
 from discordianai.conversations.sqlite.connections import flush
 from discordianai.conversations.sqlite.files import files
 from discordianai.conversations.sqlite.lock import bot_is_running
-from discordianai.conversations.sqlite.operator_access import Report, visit
+from discordianai.conversations.sqlite.operator_access import Report, operator_connection
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner
 
@@ -63,7 +62,7 @@ def copy(database: Path, target: Path, report: Report) -> None:
     with (
         _opened(target) as (copied, descriptor),
         acting_as_owner(database),
-        visit(database) as source,
+        operator_connection(database) as source,
     ):
         rest = REST if bot_is_running(database) else 0.0
         source.execute("BEGIN")
@@ -78,7 +77,7 @@ def copy(database: Path, target: Path, report: Report) -> None:
         try:
             _copy(source, copied, progress)
         except sqlite3.Error as error:
-            raise StoreError(f"the copy of {database} failed: {sqlite_errors.reason(error)}") from error
+            raise StoreError(f"the copy of {database} failed: {errors.reason(error)}") from error
 
 
 @contextmanager
@@ -94,7 +93,7 @@ def _opened(target: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
         try:
             copied = sqlite3.connect(target, isolation_level=None)
         except sqlite3.Error as error:
-            raise StoreError(f"{target} cannot be written: {sqlite_errors.reason(error)}") from error
+            raise StoreError(f"{target} cannot be written: {errors.reason(error)}") from error
         stack.callback(copied.close)
         if not safe_files.is_open_twice(descriptor):
             raise StoreError(f"{target} was exchanged while it was written; name a file in another folder")
@@ -126,7 +125,7 @@ def check(copied: Path, report: Report) -> None:
     try:
         complaint = _complaint(connection, report)
     except sqlite3.Error as error:
-        complaint = sqlite_errors.reason(error)
+        complaint = errors.reason(error)
     finally:
         connection.close()
     if complaint != "ok":

@@ -22,20 +22,19 @@ from functools import partial
 
 import trio
 
-from discordianai.conversations.sqlite import errors as sqlite_errors
-from discordianai.conversations.sqlite import repair
+from discordianai.conversations.sqlite import bookkeeping_table, errors
 from discordianai.conversations.sqlite.connections import Connections, flush
 from discordianai.conversations.sqlite.writer import Writer
 
 LONGEST_LOG = 4096
-"""Pages of 4 KiB in the log, after which it is begun anew."""
+"""Pages of 4 KiB in the log, after which it is restarted."""
 
 PATIENCE = 1.0
-"""Seconds until that is tried again, where a reader of an older state was in the way."""
+"""Seconds until the next try, where a reader of an older state prevented that."""
 
 
 class Checkpointer:
-    """One checkpoint at a time. `write_something` commits a change of at least one page."""
+    """Runs one checkpoint at a time. `write_something` commits a change of at least one page."""
 
     def __init__(self, writer: Writer, write_something: Callable[[], Awaitable[object]]) -> None:
         self._writer = writer
@@ -54,7 +53,7 @@ class Checkpointer:
             yield
 
     async def run(self, connections: Callable[[], Connections | None], *, truncate: bool) -> bool:
-        """Move the log into the file; with `truncate`, empty it. Whether it did.
+        """Move the log into the file; with `truncate`, empty it. Returns whether that succeeded.
 
         A reader of an older state, a backup for example, keeps the log from being emptied. Raises
         `sqlite3.Error`, `OSError`, and what `write_something` does.
@@ -85,9 +84,9 @@ class Checkpointer:
 
 
 def _checkpoint(connections: Connections, mode: str) -> int | None:
-    """The pages in the log then, or None where somebody was in the way."""
+    """The pages that are in the log afterwards; None where another connection prevented it."""
     connection = connections.checkpointer
-    if mode != "PASSIVE" and not touched(connection):
+    if mode != "PASSIVE" and not probe_unless_busy(connection):
         return None
     busy, pages, _ = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     if busy:
@@ -98,12 +97,12 @@ def _checkpoint(connections: Connections, mode: str) -> int | None:
     return int(pages)
 
 
-def touched(connection: sqlite3.Connection) -> bool:
-    """Leave something to move; False while another process writes."""
+def probe_unless_busy(connection: sqlite3.Connection) -> bool:
+    """Commit a page, so that there is something to move; False while another process writes."""
     try:
-        repair.touch(connection)
+        bookkeeping_table.probe(connection)
     except sqlite3.OperationalError as error:
-        if sqlite_errors.code(error) != sqlite3.SQLITE_BUSY:
+        if errors.code(error) != sqlite3.SQLITE_BUSY:
             raise
         return False
     return True

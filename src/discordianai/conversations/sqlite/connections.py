@@ -8,44 +8,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations.sqlite import files as database_files
-from discordianai.conversations.sqlite.migrations import Report, migrate, unheard, version
+from discordianai.conversations.sqlite import files
+from discordianai.conversations.sqlite.migrations import Report, migrate, no_report, version
 from discordianai.conversations.store import StoreError
 
 READERS = 3
-"""Reads at the same time. SQLite lets go of the interpreter's lock while it reads."""
+"""Reads at the same time. SQLite releases the GIL while it reads."""
 
 BUSY_TIMEOUT = 2.0
-"""Seconds to wait for another program that holds the file, an operator's command for example: these write in
-steps of milliseconds."""
+"""Seconds to wait for another program that has the file locked. An operator's commands write in steps of
+milliseconds."""
 
 CHECKPOINT_TIMEOUT = 0.02
-"""Seconds that emptying the log waits for readers of an older state, while no write goes on: a read takes
+"""Seconds that emptying the log waits for readers of an older state. Writes wait meanwhile. A read takes
 less, and a backup takes longer than anybody would wait."""
 
 LEAST_SQLITE = (3, 37)
 """STRICT tables."""
 
-CARE = (
+DURABILITY_PRAGMAS = (
     "synchronous = FULL",  # a commit is an fsync: a stored turn survives a power cut
     "wal_autocheckpoint = 0",  # the checkpointer's work
     "secure_delete = ON",  # what is deleted is overwritten
     "temp_store = MEMORY",  # and nothing of it is in a temporary file
 )
-"""How whoever writes treats the file."""
-
-_MAGIC = b"SQLite format 3\x00"
+"""For every connection that writes."""
 
 
-def readable(text: bytes) -> str:
-    """For `text_factory`: what a fault of the disk garbled; the error for it would quote the text."""
+def decode_leniently(text: bytes) -> str:
+    """For `text_factory`: a disk fault may garble text, and the decoding error would quote it."""
     return text.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """The open file. Each connection is used by one thread at a time. `descriptor` is the file itself, `log`
-    tells its write-ahead log from another."""
+    """The open file. One thread at a time uses each connection.
+
+    `descriptor` is the file itself; `log` identifies its write-ahead log.
+    """
 
     writer: sqlite3.Connection
     readers: tuple[sqlite3.Connection, ...]
@@ -58,16 +58,16 @@ class Connections:
         _close((self.writer, self.checkpointer, *self.readers), self.descriptor)
 
 
-def open_connections(path: Path, report: Report = unheard) -> Connections:
-    """Open the file, making it if it is new, and bringing it up to date if it is old.
+def open_connections(path: Path, report: Report = no_report) -> Connections:
+    """Open the file; create it if it is new, and migrate it if it is old.
 
     Raises `StoreError`, `sqlite3.Error`, `OSError`, and what `report` does.
     """
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed")
-    # It holds what people said, and tokens: nobody else on the machine reads it. SQLite gives its other files
-    # the same mode.
-    database_files.refuse_unsafe(path)
+    # It holds tokens and what people said, so only its owner may read it. SQLite gives its other files the
+    # same mode.
+    files.refuse_unsafe(path)
     descriptor, _ = safe_files.open_or_create(path)
     opened: list[sqlite3.Connection] = []
     try:
@@ -85,29 +85,29 @@ def open_connections(path: Path, report: Report = unheard) -> Connections:
 
 
 def flush(descriptor: int) -> None:
-    """Send what was written to the disk. macOS has no `fdatasync`."""
+    """Sync the file to disk. macOS has no `fdatasync`."""
     getattr(os, "fdatasync", os.fsync)(descriptor)
 
 
 def _close(connections: Sequence[sqlite3.Connection], descriptor: int) -> None:
-    """The descriptor last: closing it drops the locks that the connections have through others."""
+    """The descriptor last: closing it drops the POSIX locks that the connections hold on the same file."""
     for connection in reversed(connections):
         connection.close()
     os.close(descriptor)
 
 
 def connect(path: Path, *, cache_kib: int, busy_timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
-    """One connection as all of them are set up. Transactions are written out: nothing begins by itself."""
+    """A connection with the settings that all of them share. No transaction begins by itself."""
     connection = sqlite3.connect(path, timeout=busy_timeout, check_same_thread=False, isolation_level=None)
     try:
         for pragma in (
             "auto_vacuum = INCREMENTAL",  # takes effect on a new file only, and before its first page
             "journal_mode = WAL",
-            *CARE,
+            *DURABILITY_PRAGMAS,
             f"cache_size = -{cache_kib}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        connection.text_factory = readable
+        connection.text_factory = decode_leniently
     except BaseException:
         connection.close()
         raise
@@ -115,7 +115,7 @@ def connect(path: Path, *, cache_kib: int, busy_timeout: float = BUSY_TIMEOUT) -
 
 
 def _refuse_others(path: Path) -> None:
-    """Raise `StoreError` before another program's database is changed: its journal mode would be."""
+    """Raise `StoreError` before the journal mode of another program's database is changed."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
         connection.execute("PRAGMA query_only = ON")
@@ -125,24 +125,11 @@ def _refuse_others(path: Path) -> None:
 
 
 def _touch_every_table(connection: sqlite3.Connection) -> None:
-    """Read one row of each, so that a file damaged at its head is found at the start. Costs no more for a
-    large file: reading all of it would."""
+    """Read one row of each table, so that a file damaged at its head is found at the start, at a cost that
+    does not grow with the file."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (table,) in tables:
         connection.execute(f'SELECT * FROM "{table}" LIMIT 1').fetchall()  # noqa: S608  # our own names
-
-
-def is_foreign(path: Path) -> bool:
-    """Whether the file is there, has content, and is no SQLite database. Raises `UnsafeFile`."""
-    try:
-        descriptor = safe_files.open_existing(path)
-    except safe_files.UnsafeFile:
-        raise
-    except OSError:
-        return False
-    with os.fdopen(descriptor, "rb") as file:
-        head = file.read(len(_MAGIC))
-    return bool(head) and head != _MAGIC
 
 
 @contextmanager

@@ -1,13 +1,17 @@
-"""The open database as the trio thread sees it: reads, writes, checkpoints, and getting well again.
+"""The open database as the trio thread sees it: reads, writes, checkpoints, and recovery from errors.
 
-While the file takes nothing (a full or read-only disk, another program's lock) or is not to be trusted (a
-damaged page), `health` says so, what was to be written waits in a bounded backlog, and `recover` is called
-until it succeeds. A damaged file is set aside, and a fresh one begun.
+While the file cannot be written (a full or read-only disk, another program's lock) or is not to be trusted (a
+damaged page), `health` says so, writes wait in a bounded backlog, and `recover` is called until it succeeds.
+A damaged file is set aside, and a new one created.
+
+A caller waits `slow_disk.SLOW` seconds for a write at most. One that takes longer counts as kept in memory
+until its commit comes back.
 """
 
+import math
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,17 +19,17 @@ from typing import Any, TypeVar
 import structlog
 import trio
 
-from discordianai.conversations.sqlite import errors as sqlite_errors
-from discordianai.conversations.sqlite import files as database_files
-from discordianai.conversations.sqlite import repair
-from discordianai.conversations.sqlite.backlog import Backlog, PendingWrite
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.sqlite import bookkeeping_table, errors, files, repair
+from discordianai.conversations.sqlite.backlog import Backlog, Write
 from discordianai.conversations.sqlite.checkpoints import Checkpointer
-from discordianai.conversations.sqlite.connections import Connections, is_foreign
-from discordianai.conversations.sqlite.errors import Trouble
+from discordianai.conversations.sqlite.connections import Connections
+from discordianai.conversations.sqlite.errors import ErrorKind
 from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
 from discordianai.conversations.sqlite.migration_log import logged_migration
 from discordianai.conversations.sqlite.readers import Readers
-from discordianai.conversations.sqlite.writer import Write, WriteOutcome, Writer
+from discordianai.conversations.sqlite.slow_disk import SLOW, SlowDisk
+from discordianai.conversations.sqlite.writer import QueuedWrite, WriteOutcome, Writer
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies, Latency
@@ -35,7 +39,7 @@ LOCK_PATIENCE = 0.5
 """Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
 
 LAST_TRY = 5.0
-"""Seconds at the end for what waits in memory."""
+"""Seconds to write what is still kept in memory when the bot ends."""
 
 Result = TypeVar("Result")
 
@@ -52,19 +56,34 @@ class Database:
         self._readers = Readers()
         self._writer = Writer(lambda: self._connections.writer if self._connections else None)
         self._checkpointer = Checkpointer(
-            self._writer, lambda: self.write(PendingWrite(repair.touch, keepable=False))
+            self._writer, lambda: self.write(Write(bookkeeping_table.probe, wait=False))
         )
         self._thread = trio.CapacityLimiter(1)
         self._log = structlog.get_logger("discordianai.conversations")
         self._guard = Guard(self._log, "a bug in what follows a write")
         self._health = Health()
+        self._logged: set[str] = set()
+        self._slow = SlowDisk(self._log)
         self._read_waits = Latencies()
-        self.backlog = Backlog()
+        self._backlog = Backlog()
+        self._late: list[Write] = []
+        self._storing: set[int] = set()
 
     @property
     def health(self) -> Health:
         """Whether the file takes writes, and what waits."""
-        return replace(self._health, kept=len(self.backlog), lost=self.backlog.lost)
+        kept = len(self._backlog) + len(self._late)
+        return replace(self._health, slow=bool(self._slow), kept=kept, lost=self._backlog.lost)
+
+    def kept_turns(self, key: ConversationKey) -> Iterator[bytes]:
+        """What memory keeps for that conversation, packed, write by write."""
+        for write in (*self._late, *self._backlog):
+            if write.key == key:
+                yield write.packed
+
+    def is_storing(self, interaction_id: int) -> bool:
+        """Whether the question of that interaction is being stored, or kept until it can be."""
+        return interaction_id in self._storing or any(w.question == interaction_id for w in self._backlog)
 
     @property
     def waiting(self) -> int:
@@ -97,163 +116,191 @@ class Database:
         return self._checkpointer.longest_pause
 
     async def run(self) -> None:
-        """Write until `close_writer`."""
+        """Write until `finish_writing`."""
         await self._writer.run()
 
-    async def much_written(self) -> None:
-        """Wait until there is so much in the log that a checkpoint is due."""
-        await self._writer.much_written()
+    async def checkpoint_due(self) -> None:
+        """Wait until the log has grown so much that a checkpoint is due."""
+        await self._writer.checkpoint_due()
 
-    async def end_writing(self) -> None:
-        """Take no more writes; try once more to write what waits in memory."""
+    async def finish_writing(self) -> None:
+        """Take no more writes; try once more to write what is kept in memory."""
         with trio.move_on_after(LAST_TRY, shield=True):
-            if len(self.backlog):
+            if len(self._backlog):
                 await self.recover()
-        if len(self.backlog):
-            self._log.error("changes kept in memory are lost", changes=len(self.backlog))
+        if len(self._backlog):
+            self._log.error("changes kept in memory are lost", changes=len(self._backlog))
         self._writer.close()
 
-    async def read(self, call: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a query in a thread. Raises `StoreError`."""
         if self._connections is None:
             raise StoreError(self._health.reason)
         began = trio.current_time()
         try:
-            return await self._readers.run(call)
+            return await self._readers.run(query)
         except sqlite3.Error as error:
-            self._meet(error)
-            raise StoreError(f"the database cannot be read: {sqlite_errors.reason(error)}") from error
+            self._note_error(error)
+            raise StoreError(f"the database cannot be read: {errors.reason(error)}") from error
         finally:
             self._read_waits.note(trio.current_time() - began)
 
-    async def write(self, change: PendingWrite) -> Any:  # what the change's call returns
-        """Commit a change. Raises `StoreError`; `KeptInMemory` where it will be written later.
+    async def write(self, write: Write) -> Any:  # what the statements return
+        """Commit a write. Raises `StoreError`; `KeptInMemory` where it will be committed later.
 
-        Cancelled, it may be written or not; `applied` or `failed` is called in any case.
+        Cancelled, it may be committed or not; `on_commit` or `on_failure` is called in any case.
         """
-        done = trio.Event()
-        outcome = WriteOutcome()
+        if not self._health.writable:
+            error = self._keep(write)
+            await trio.lowlevel.checkpoint()
+            raise error
+        done, queued, outcome = trio.Event(), False, WriteOutcome()
+        began = trio.current_time()
+        if write.question is not None:
+            self._storing.add(write.question)
 
         def settle(settled: WriteOutcome) -> None:
             nonlocal outcome
-            try:
-                outcome = self._settle(change, settled)
-            except Exception as bug:
-                outcome = WriteOutcome(error=bug)
+            outcome = self._settle(write, settled, trio.current_time() - began)
             done.set()
 
-        if self._health.writable:
-            await self._submit(Write(change.call, settle), change)
-            await done.wait()
-        else:
-            outcome = WriteOutcome(error=self._keep(change))
-            await trio.lowlevel.checkpoint()
+        try:
+            with trio.move_on_after(SLOW if write.wait else math.inf):
+                await self._writer.queue.send(QueuedWrite(write.statements, settle))
+                queued = True
+                await done.wait()
+        except BaseException as error:
+            if not queued:
+                self._no_longer_storing(write)
+                write.on_failure()
+            if isinstance(error, trio.ClosedResourceError):
+                raise StoreError("the store is closed") from None
+            raise
+        if not done.is_set():
+            raise self._keep_late(write, queued=queued)
         if outcome.error is not None:
             raise outcome.error
         return outcome.value
 
-    async def _submit(self, write: Write, change: PendingWrite) -> None:
+    def _no_longer_storing(self, write: Write) -> None:
+        if write.question is not None:
+            self._storing.discard(write.question)
+
+    def _settle(self, write: Write, outcome: WriteOutcome, seconds: float) -> WriteOutcome:
+        """Call what follows a write; the outcome for its caller."""
+        self._slow.note(seconds)
+        self._no_longer_storing(write)
+        if write in self._late:
+            self._late.remove(write)
         try:
-            await self._writer.submit(write)
-        except trio.ClosedResourceError:
-            change.failed()
-            raise StoreError("the store is closed") from None
-        except BaseException:
-            change.failed()
-            raise
+            if outcome.error is None:
+                write.on_commit(outcome.value)
+                return outcome
+            return WriteOutcome(error=self._refused(write, outcome.error))
+        except Exception as bug:
+            return WriteOutcome(error=bug)
 
-    def _settle(self, change: PendingWrite, outcome: WriteOutcome) -> WriteOutcome:
-        """Tell the change how it went; the outcome for its caller."""
-        if outcome.error is None:
-            change.applied(outcome.value)
-            return outcome
-        self._meet(outcome.error)
+    def _refused(self, write: Write, cause: Exception) -> StoreError:
+        self._note_error(cause)
         if not self._health.writable:
-            return WriteOutcome(error=self._keep(change))
-        change.failed()
-        error = StoreError(f"the database refused it: {outcome.error}")
-        error.__cause__ = outcome.error
-        return WriteOutcome(error=error)
+            return self._keep(write)
+        write.on_failure()
+        error = StoreError(f"the database refused it: {cause}")
+        error.__cause__ = cause
+        return error
 
-    def _keep(self, change: PendingWrite) -> StoreError:
-        if not change.keepable:
-            change.failed()
+    def _keep(self, write: Write) -> StoreError:
+        if not write.wait:
+            write.on_failure()
             return StoreError(self._health.reason)
-        self.backlog.add(change)
+        self._backlog.add(write)
         return KeptInMemory(self._health.reason)
 
-    def _meet(self, error: Exception) -> None:
-        """Learn from an error that anybody met."""
-        kind = sqlite_errors.trouble(error)
-        if kind is Trouble.NONE and self._connections is not None:
+    def _keep_late(self, write: Write, *, queued: bool) -> StoreError:
+        """The write has not come back: it is with the writer, or did not even get into its queue."""
+        self._slow.note(SLOW)
+        if not queued:
+            self._no_longer_storing(write)  # the backlog has it
+            self._mark_unwritable(f"the database {self._path} cannot be used: its disk is too slow")
+            return self._keep(write)
+        self._late.append(write)
+        return KeptInMemory(f"the disk of the database {self._path} is slow")
+
+    def _note_error(self, error: Exception) -> None:
+        """Learn about the database from an error, whichever call met it."""
+        kind = errors.kind_of(error)
+        if kind is ErrorKind.STATEMENT and self._connections is not None:
             return
-        if kind is Trouble.DAMAGED:
+        if kind is ErrorKind.CORRUPT:
             self._damaged = True
-        what = "is damaged" if self._damaged else "cannot be written"
-        self._worsen(f"the database {self._path} {what}: {sqlite_errors.reason(error)}")
+        what = "is damaged" if self._damaged else "cannot be used"
+        self._mark_unwritable(f"the database {self._path} {what}: {errors.reason(error)}")
 
-    def _worsen(self, reason: str) -> None:
+    def _mark_unwritable(self, reason: str) -> None:
+        """Log each reason once until the database can be written again."""
         if self._health.writable:
-            self._log.error("conversations are kept in memory only", reason=reason)
             self._health = Health(writable=False, reason=reason, since=time.time())
-        elif reason != self._health.reason:
+            self._log.error("conversations are kept in memory only", reason=reason)
+        elif reason not in self._logged:
             self._log.error("conversations are still kept in memory only", reason=reason)
-            self._health = replace(self._health, reason=reason)
+        self._logged.add(reason)
+        self._health = replace(self._health, reason=reason)
 
-    async def look(self) -> bool:
-        """Whether the file was removed or replaced: what goes there now is lost at the end."""
+    async def check_file(self) -> bool:
+        """Whether the file was removed or replaced, so that writes to it would be lost when it is closed."""
+        self._slow.check()
         present = self._connections
         if present is None:
             return False
-        elsewhere = await trio.to_thread.run_sync(
-            repair.is_elsewhere, self._path, present, limiter=self._thread
+        replaced = await trio.to_thread.run_sync(
+            repair.was_replaced, self._path, present, limiter=self._thread
         )
-        if elsewhere:
-            self._worsen(f"the database {self._path} was removed or replaced while in use")
-        return elsewhere
+        if replaced:
+            self._mark_unwritable(f"the database {self._path} was removed or replaced while in use")
+        return replaced
 
     async def recover(self) -> bool:
-        """Try to get well; whether it takes writes again. What waited has been written then."""
+        """Try to make the database usable again; whether it takes writes, and what waited is written."""
         async with self._checkpointer.paused(), self._writer.paused(), self._readers.paused():
             try:
                 connections = await trio.to_thread.run_sync(self._reopen, limiter=self._thread)
             except (sqlite3.Error, OSError, StoreError) as error:
-                self._worsen(f"the database {self._path} cannot be used: {sqlite_errors.reason(error)}")
-                self._damaged = self._damaged or sqlite_errors.trouble(error) is Trouble.DAMAGED
+                self._damaged = self._damaged or errors.kind_of(error) is ErrorKind.CORRUPT
+                self._mark_unwritable(f"the database {self._path} cannot be used: {errors.reason(error)}")
                 return False
             if connections is not self._connections:
                 self._use(connections)
         return await self._write_backlog()
 
     async def open(self) -> None:
-        """Open the file at the start. Raises `StoreError` where trying again would be no use."""
+        """Open the file at the start. Raises `StoreError` where trying again is pointless."""
         try:
             await trio.lowlevel.checkpoint()
             self._use(await trio.to_thread.run_sync(self._open, limiter=self._thread))
         except StoreError as error:
             raise StoreError(f"the database {self._path} cannot be used: {error}") from error
         except (sqlite3.Error, OSError) as error:
-            if sqlite_errors.trouble(error) is Trouble.NONE:
+            if errors.kind_of(error) is ErrorKind.STATEMENT:
                 raise StoreError(f"the database {self._path} cannot be opened: {error}") from error
-            self._worsen(f"the database {self._path} cannot be used: {sqlite_errors.reason(error)}")
+            self._mark_unwritable(f"the database {self._path} cannot be used: {errors.reason(error)}")
 
     def _reopen(self) -> Connections:
-        """In a thread: connections that take writes. Nobody uses the present ones."""
+        """In a thread: connections that take writes. Nothing uses the present ones meanwhile."""
         present = self._connections
         if present is not None:
-            if not self._damaged and repair.takes_writes(self._path, present):
+            if not self._damaged and repair.check_writable(self._path, present):
                 return present
             self._connections = None
             repair.close(self._path, present)
         if self._damaged:
-            repair.set_damaged_aside(self._path)
+            repair.set_aside(self._path)
             self._damaged = False
         return self._open()
 
     def _open(self) -> Connections:
         with logged_migration(self._ask_for_time) as report:
-            connections = repair.open_sound(self._path, report)
-        for file, mode in database_files.open_to_others(self._path).items():
+            connections = repair.open_or_begin_anew(self._path, report)
+        for file, mode in files.open_to_others(self._path).items():
             self._log.warning("others may read what people said", file=str(file), mode=f"{mode:o}")
         return connections
 
@@ -264,8 +311,8 @@ class Database:
 
     async def _write_backlog(self) -> bool:
         """Write what waits, oldest first, and from then on directly."""
-        while len(self.backlog):
-            change = self.backlog.first
+        while len(self._backlog):
+            write = self._backlog.first
             done = trio.Event()
             outcome = WriteOutcome()
 
@@ -274,18 +321,19 @@ class Database:
                 outcome = settled
                 done.set()
 
-            await self._writer.submit(Write(change.call, settle))
+            await self._writer.queue.send(QueuedWrite(write.statements, settle))
             with trio.CancelScope(shield=True):  # the writer settles it soon
                 await done.wait()
-            if outcome.error is not None and sqlite_errors.trouble(outcome.error) is not Trouble.NONE:
-                self._meet(outcome.error)
+            if outcome.error is not None and errors.kind_of(outcome.error) is not ErrorKind.STATEMENT:
+                self._note_error(outcome.error)
                 return False
-            if len(self.backlog) and self.backlog.first is change:
-                self.backlog.remove_first()
+            if len(self._backlog) and self._backlog.first is write:
+                self._backlog.remove_first()
                 with self._guard:
-                    change.failed() if outcome.error else change.applied(outcome.value)
+                    write.on_failure() if outcome.error else write.on_commit(outcome.value)
         self._log.info("conversations are kept in the database again")
         self._health = Health()
+        self._logged.clear()
         return True
 
     async def checkpoint(self, *, truncate: bool = False) -> bool:
@@ -295,7 +343,7 @@ class Database:
         try:
             return await self._checkpointer.run(lambda: self._connections, truncate=truncate)
         except (sqlite3.Error, OSError) as error:
-            self._meet(error)
+            self._note_error(error)
             return False
 
     def release(self) -> None:
@@ -332,13 +380,13 @@ async def open_database(path: Path, ask_for_time: Callable[[], object]) -> Datab
 def _lock(path: Path, ask_for_time: Callable[[], object]) -> Database:
     path = located(path)
     try:
-        if is_foreign(path) and not lock_path(path).exists():
+        if files.is_foreign(path) and not lock_path(path).exists():
             raise StoreError(f"the database {path} cannot be used: it is not a database; name another file")
-        database_files.refuse_unsafe(path)
+        files.refuse_unsafe(path)
     except UnsafeFile as error:
         raise StoreError(f"the database {path} cannot be used: {error}") from None
     except OSError:
-        pass  # a disk that fails now may work again
+        pass  # a disk that fails now may work later
     try:
         return Database(path, DatabaseLock(path, LOCK_PATIENCE), ask_for_time)
     except OSError as error:

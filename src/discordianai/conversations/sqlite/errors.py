@@ -1,4 +1,4 @@
-"""What SQLite's and the system's errors mean for the store."""
+"""What the errors of SQLite and of the system mean for the store."""
 
 import errno
 import sqlite3
@@ -19,29 +19,29 @@ _REASONS = {
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
 
-class Trouble(Enum):
-    """What an error says about the database, beside the call that failed."""
+class ErrorKind(Enum):
+    """What an error says about the database as a whole."""
 
-    NONE = "nothing: the call itself was wrong"
-    UNUSABLE = "it takes nothing now, and may again"
-    DAMAGED = "its content is not to be trusted"
+    STATEMENT = "nothing: only the statement that met it failed"
+    UNAVAILABLE = "it cannot be used now; that may pass"
+    CORRUPT = "its content is not to be trusted"
 
 
-def trouble(error: Exception) -> Trouble:
+def kind_of(error: Exception) -> ErrorKind:
     """What `error` says about the database."""
     if isinstance(error, OSError):
-        return Trouble.UNUSABLE if error.errno in _PASSING else Trouble.NONE
+        return ErrorKind.UNAVAILABLE if error.errno in _PASSING else ErrorKind.STATEMENT
     primary = code(error)
     if primary in _DAMAGE:
-        return Trouble.DAMAGED
-    return Trouble.UNUSABLE if primary in _REASONS else Trouble.NONE
+        return ErrorKind.CORRUPT
+    return ErrorKind.UNAVAILABLE if primary in _REASONS else ErrorKind.STATEMENT
 
 
 def reason(error: Exception) -> str:
-    """A few words for the operator. Nothing that anybody said is in SQLite's own."""
+    """A few words for the operator. SQLite's own texts never quote what people said."""
     return _REASONS.get(code(error), str(error))
 
 
 def code(error: Exception) -> int:
-    """SQLite's primary result code, without what an extended one adds; 0 for another error."""
+    """SQLite's primary result code, without the bits of an extended one; 0 for any other error."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,5 +1,6 @@
-"""The files of a database: which there are, and whether they are what they should be."""
+"""The files of a database: which there are, and whether they are safe to use."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -10,6 +11,13 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 
 LOCK = ".lock"
 
+_MAGIC = b"SQLite format 3\x00"
+
+
+def log_of(database: Path) -> Path:
+    """The write-ahead log."""
+    return database.with_name(database.name + "-wal")
+
 
 def files(database: Path) -> list[Path]:
     """The database itself first, and its lock last."""
@@ -19,7 +27,8 @@ def files(database: Path) -> list[Path]:
 def refuse_unsafe(database: Path) -> None:
     """See `safe_files`. Raises `UnsafeFile`, `OSError`.
 
-    SQLite opens them by path, so this is a look before: an exchange after it is what `privileges` is for.
+    SQLite opens files by path, so this is only a check beforehand. A file that is exchanged after it is what
+    `privileges` guards against.
     """
     for file in files(database):
         safe_files.refuse_unsafe(file)
@@ -36,3 +45,16 @@ def open_to_others(database: Path) -> dict[Path, int]:
         if stat.S_ISREG(mode) and mode & 0o077:
             found[file] = stat.S_IMODE(mode)
     return found
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether the file exists, has content, and is no SQLite database. Raises `UnsafeFile`."""
+    try:
+        descriptor = safe_files.open_existing(path)
+    except safe_files.UnsafeFile:
+        raise
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        head = file.read(len(_MAGIC))
+    return bool(head) and head != _MAGIC

@@ -1,6 +1,6 @@
-"""What the store does beside answering: checkpoints, retention, noticing the operator, getting well.
+"""Background work of the store: checkpoints, retention, recovery, and noticing what operators change.
 
-Small steps, with pauses between them.
+It runs in small steps, with pauses between them.
 """
 
 import sqlite3
@@ -12,29 +12,31 @@ import structlog
 import trio
 
 from discordianai.conversations.accounting import day_of
-from discordianai.conversations.sqlite import questions_table, turns_table, usage_table
-from discordianai.conversations.sqlite.backlog import PendingWrite
+from discordianai.conversations.sqlite import (
+    bookkeeping_table,
+    questions_table,
+    removal,
+    turns_table,
+    usage_table,
+)
+from discordianai.conversations.sqlite.backlog import Write
 from discordianai.conversations.sqlite.database import Database
 from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard
 
 DAY = 86_400.0
-FREE_PAGES = 256
-"""Pages of 4 KiB that stay free in the file: the next turns take them."""
-
-VACUUM_PAGES = 64
-"""Pages given back to the disk in one step."""
 
 AFTER_A_BUG = 1.0
-"""Seconds until the next turn, at least."""
+"""Seconds until the next round, at least."""
 
 COUNTING = 0.01
-"""The part of the time that may go into counting conversations. A million take 10 to 50 ms, once."""
+"""The share of the time that may be spent counting conversations. A million take 10 to 50 ms to count."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceSchedule:
-    """Seconds between checkpoints and looks at the file, between retention's rounds, between its steps."""
+    """Seconds between two checks of the file, each with a checkpoint; between two rounds of retention; and
+    between its steps."""
 
     tick: float = 1.0
     retention: float = 60.0
@@ -42,8 +44,10 @@ class MaintenanceSchedule:
 
 
 class Maintenance:
-    """Made by the store; `run` is its task. `changed` is called when an operator removed something, or put
-    another file there."""
+    """Made by the store; `run` is its task.
+
+    `changed` is called when an operator has removed something, or put another file in the database's place.
+    """
 
     def __init__(
         self,
@@ -65,7 +69,7 @@ class Maintenance:
         self._empty_log = True  # a former process may have died after it removed something
 
     def empty_log(self) -> None:
-        """Something was removed: have the log emptied soon."""
+        """Have the log emptied soon, because something was removed."""
         self._empty_log = True
 
     async def run(self) -> None:
@@ -73,23 +77,23 @@ class Maintenance:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_retention)
             nursery.start_soon(self._keep_log_short)
-            await _again_and_again(self._tick, self._pace.tick)
+            await _repeat(self._tick, self._pace.tick)
 
     async def _keep_log_short(self) -> None:
-        """Many small checkpoints under load: a large one holds up the writes, on the same disk."""
+        """Under load, make many small checkpoints: a large one delays the writes to the same disk."""
 
         async def shorten() -> None:
-            await self._database.much_written()
-            with suppress(StoreError):  # the database's health tells
+            await self._database.checkpoint_due()
+            with suppress(StoreError):  # logged, and in the database's health
                 await self._database.checkpoint()
 
-        await _again_and_again(shorten, 0.0)
+        await _repeat(shorten, 0.0)
 
     async def _keep_retention(self) -> None:
-        await _again_and_again(self.retention, self._pace.retention)
+        await _repeat(self.retention, self._pace.retention)
 
     async def _tick(self) -> None:
-        self._replaced |= await self._database.look()
+        self._replaced |= await self._database.check_file()
         if not self._database.health.writable:
             self._purges = None  # it may be another file afterwards
             if not await self._database.recover():
@@ -97,7 +101,7 @@ class Maintenance:
         if self._replaced:
             self._replaced = False
             self._changed()
-        await self._watch_operator()
+        await self._notice_purges()
         wanted, self._empty_log = self._empty_log, False
         try:
             done = await self._database.checkpoint(truncate=wanted)
@@ -107,19 +111,19 @@ class Maintenance:
         await self._count()
 
     async def _count(self) -> None:
-        """Count the conversations, if something was written, and it is not too soon."""
+        """Count the conversations, if something was written and the last count is long enough ago."""
         began, commits = trio.current_time(), self._database.commits
         if commits == self._counted or began < self._count_again:
             return
-        with suppress(StoreError):  # the database's health tells
+        with suppress(StoreError):  # logged, and in the database's health
             self.conversations = await self._database.read(turns_table.count_conversations)
             self._counted = commits
         now = trio.current_time()
         self._count_again = now + (now - began) / COUNTING
 
-    async def _watch_operator(self) -> None:
+    async def _notice_purges(self) -> None:
         try:
-            purges = await self._database.read(_purges)
+            purges = await self._database.read(bookkeeping_table.purges)
         except StoreError:
             return
         if self._purges is not None and purges != self._purges:
@@ -128,50 +132,37 @@ class Maintenance:
         self._purges = purges
 
     async def retention(self) -> None:
-        """Remove what is too old, and give free pages back, until nothing is left to do."""
+        """Remove what is too old, and return free pages, until nothing is left to do."""
         try:
             removed = 0
             for step, size in self._steps():
                 done = size
                 while done >= size:
-                    done = await self._database.write(PendingWrite(step, keepable=False))
+                    done = await self._database.write(Write(step, wait=False))
                     removed += done
                     await trio.sleep(self._pace.step)
         except StoreError:
-            return  # the database's health tells; the next round goes on
+            return  # logged, and in the database's health; the next round goes on
         if removed:
             self._empty_log = True
 
     def _steps(self) -> list[tuple[Callable[[sqlite3.Connection], int], int]]:
-        """Each with what it removes at most: as long as it does, there is more."""
+        """Each step, and how much it removes at most: while it removes that much, there is more."""
         now = self._clock()
         return [
             (lambda connection: turns_table.remove_older(connection, now - self._ttl), turns_table.STEP),
             (lambda connection: questions_table.remove_done(connection, now), questions_table.STEP),
             (lambda connection: usage_table.anonymise_forgotten(connection, day_of(now)), usage_table.STEP),
-            (vacuum, VACUUM_PAGES),
+            (removal.vacuum, removal.VACUUM_PAGES),
         ]
 
 
-async def _again_and_again(work: Callable[[], Awaitable[None]], pause: float) -> None:
-    """Until cancelled; a turn that meets a bug is followed by the next one, after a second at least."""
-    guard = Guard(structlog.get_logger("discordianai.conversations"), "a bug stopped the store's upkeep")
+async def _repeat(work: Callable[[], Awaitable[None]], pause: float) -> None:
+    """Until cancelled. A round that meets a bug is followed by the next one, after a second at least."""
+    guard = Guard(
+        structlog.get_logger("discordianai.conversations"), "a bug stopped a round of the store's maintenance"
+    )
     while True:
         with guard:
             await work()
         await trio.sleep(max(pause, AFTER_A_BUG) if guard.failed else pause)
-
-
-def vacuum(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> int:
-    """Give up to so many free pages back to the disk; how many."""
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    if free < FREE_PAGES + VACUUM_PAGES:
-        return 0
-    pages = min(pages, free - FREE_PAGES)
-    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-    return pages
-
-
-def _purges(connection: sqlite3.Connection) -> int:
-    (purges,) = connection.execute("SELECT purges FROM bookkeeping").fetchone()
-    return int(purges)

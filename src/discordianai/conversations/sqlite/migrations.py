@@ -129,11 +129,11 @@ STEPS = (
 )
 
 
-def unheard(_schema: int) -> None:
+def no_report(_schema: int) -> None:
     """The report that nobody hears."""
 
 
-def migrate(connection: sqlite3.Connection, report: Report = unheard) -> None:
+def migrate(connection: sqlite3.Connection, report: Report = no_report) -> None:
     """Bring the file to the newest schema, each step whole or not at all.
 
     A new file is no news, and not reported. Raises `StoreError`, `sqlite3.Error`, and what `report` does; the
@@ -141,7 +141,7 @@ def migrate(connection: sqlite3.Connection, report: Report = unheard) -> None:
     """
     present = version(connection)
     for number, step in enumerate(STEPS[present:], present + 1):
-        with _reported(connection, report if present else unheard, number):
+        with _reported(connection, report if present else no_report, number):
             connection.executescript(
                 f"BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID};"
                 f" PRAGMA user_version = {number}; COMMIT;"

@@ -1,7 +1,7 @@
-"""How an operator's command opens the database, beside a bot that may be running.
+"""How an operator's command opens the database, beside a bot that may be running. Synchronous.
 
-A visitor never checkpoints while a bot runs (see `checkpoints`): it reads through a connection that may not
-write, or writes into the log and leaves the rest to the bot. Nor does it change what kind of file it is.
+A command never checkpoints while a bot runs (see `checkpoints`): it reads through a read-only connection, or
+writes into the log and leaves the rest to the bot. It keeps the file's journal mode.
 """
 
 import os
@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from discordianai.conversations.sqlite import errors as sqlite_errors
-from discordianai.conversations.sqlite import files as database_files
-from discordianai.conversations.sqlite import migrations
-from discordianai.conversations.sqlite.connections import CARE, readable
+from discordianai.conversations.sqlite import errors, files, migrations
+from discordianai.conversations.sqlite.connections import (
+    DURABILITY_PRAGMAS,
+    decode_leniently,
+    open_connections,
+)
+from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
 from discordianai.conversations.store import StoreError
 from discordianai.safe_files import UnsafeFile
 
@@ -21,17 +24,17 @@ PATIENCE = 10.0
 """Seconds to wait for the bot's writes."""
 
 Report = Callable[[int, int], None]
-"""Takes how much is done, and of how much; 0 where nobody knows."""
+"""Takes how much is done and the total, which is 0 where it is not known."""
 
 
 @contextmanager
-def visit(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection to a database of this program's; to write, only to one of the newest schema.
+def operator_connection(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection to a database of this program's; to write, it must have the newest schema.
 
-    What only reads has to do with an older one, too: a backup is made before an upgrade.
+    A command that only reads takes an older schema, too: a backup is made before an upgrade.
     Raises `StoreError`, also for a `sqlite3.Error` in the block.
     """
-    _look(database, write=write)
+    _refuse_unusable(database, write=write)
     try:
         connection = sqlite3.connect(
             f"{database.absolute().as_uri()}?mode={'rw' if write else 'ro'}",
@@ -40,25 +43,27 @@ def visit(database: Path, *, write: bool = False) -> Iterator[sqlite3.Connection
             isolation_level=None,
             check_same_thread=False,
         )
-        connection.text_factory = readable
+        connection.text_factory = decode_leniently
         try:
             if write:
-                for setting in CARE:
+                for setting in DURABILITY_PRAGMAS:
                     connection.execute(f"PRAGMA {setting}")
-            _check(connection, database, write=write)
+            _check_schema(connection, database, write=write)
             yield connection
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise StoreError(f"the database {database} cannot be used: {sqlite_errors.reason(error)}") from error
+        raise StoreError(f"the database {database} cannot be used: {errors.reason(error)}") from error
 
 
-def _look(database: Path, *, write: bool) -> None:
-    """Say what SQLite would only call a file that cannot be opened. The file itself stays closed: to close it
-    would drop the locks of this process's other connections."""
+def _refuse_unusable(database: Path, *, write: bool) -> None:
+    """Give the reason where SQLite would only say that it cannot open the file.
+
+    The file is not opened here: closing it would drop the locks of this process's other connections.
+    """
     try:
         database.lstat()
-        database_files.refuse_unsafe(database)
+        files.refuse_unsafe(database)
     except FileNotFoundError:
         raise StoreError(f"there is no database {database}; name it with --database PATH") from None
     except UnsafeFile as error:
@@ -70,7 +75,7 @@ def _look(database: Path, *, write: bool) -> None:
         raise StoreError(f"the database {database} cannot be used: its permissions forbid it")
 
 
-def _check(connection: sqlite3.Connection, database: Path, *, write: bool) -> None:
+def _check_schema(connection: sqlite3.Connection, database: Path, *, write: bool) -> None:
     try:
         version = migrations.version(connection)
     except StoreError as error:
@@ -82,3 +87,25 @@ def _check(connection: sqlite3.Connection, database: Path, *, write: bool) -> No
             f"the database {database} is of an older version of this program (its schema is {version}, the"
             f" present one {len(migrations.STEPS)}); run the bot once, which brings it up to date"
         )
+
+
+def upgrade(database: Path, report: migrations.Report) -> None:
+    """Migrate an older database, as a start of the bot does, under the bot's lock.
+
+    Raises `StoreError`, `OSError`, and what `report` does.
+    """
+    with operator_connection(database) as connection:
+        if migrations.version(connection) == len(migrations.STEPS):
+            return
+    if bot_is_running(database):
+        raise StoreError(
+            f"a bot of an older version of this program runs on {database}; restart it first, which brings it"
+            " up to date"
+        )
+    lock = DatabaseLock(database)
+    try:
+        open_connections(database, report).close()
+    except sqlite3.Error as error:
+        raise StoreError(f"{database} cannot be brought up to date: {errors.reason(error)}") from error
+    finally:
+        lock.release()

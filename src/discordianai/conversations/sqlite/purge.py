@@ -1,16 +1,16 @@
 """Removes what an operator names, beside a bot that may be running. Synchronous.
 
-Each step is a short transaction that also counts up `purges`, by which a running bot notices that its cache
-is out of date, and that its log must be emptied (see `upkeep`). A bot's write that meets a step waits for it;
-the pauses between them see to it that few do. Where no bot runs, the log is emptied here, under the bot's
-lock, which is held for that moment only: a bot that is being started waits for it.
+Each step is a short transaction that also increments `purges`, which tells a running bot that its cache is
+out of date and that its log must be emptied (see `maintenance`). A write of the bot waits while a step runs;
+there is a pause after each step, so that few do. Where no bot runs, the log is emptied here, under the bot's
+lock, which is held only for that moment: a bot that starts waits for it.
 """
 
 import sqlite3
 import time
 from pathlib import Path
 
-from discordianai.conversations.sqlite import checkpoints, maintenance, removal
+from discordianai.conversations.sqlite import bookkeeping_table, checkpoints, removal
 from discordianai.conversations.sqlite.connections import transaction
 from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
 from discordianai.conversations.sqlite.operator_access import PATIENCE, Report
@@ -20,15 +20,16 @@ from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.store import StoreError
 
 PAUSE = 2.0
-"""Times a step's own time between two of them, while a bot runs: two times in three the file is free."""
+"""Between two steps while a bot runs, as a multiple of the time the step took: the file is free two thirds of
+the time."""
 
 LEAST_PAUSE = 0.005
 
 SHRINK_PAGES = 1024
-"""Pages of 4 KiB given back in one step, where no bot waits for it."""
+"""Pages of 4 KiB returned to the file system in one step, where no bot waits for it."""
 
-LOOK = 0.5
-"""Seconds between two looks whether a bot runs."""
+CHECK_EVERY = 0.5
+"""Seconds between two checks whether a bot runs."""
 
 LONGEST_LOG = 16 * 2**20
 """Bytes in the log after which it is emptied, where no bot does."""
@@ -41,14 +42,17 @@ RETRY = 0.05
 
 
 class Purge:
-    """One run over a database: `remove`, `shrink`, `empty_log`. Each raises `sqlite3.Error`, which the visit
-    turns into a `StoreError`; what was removed until then is removed."""
+    """One run over a database: `remove`, `shrink`, `empty_log`.
+
+    Each raises `sqlite3.Error`, which `operator_connection` turns into a `StoreError`; what was removed until
+    then stays removed.
+    """
 
     def __init__(self, database: Path, connection: sqlite3.Connection) -> None:
         self._database = database
         self._log = database.with_name(database.name + "-wal")
         self._connection = connection
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._bot = False
 
     def remove(self, selection: Selection, expected: int, report: Report) -> int:
@@ -63,16 +67,16 @@ class Purge:
         return turns
 
     def shrink(self, report: Report) -> None:
-        """Give free pages back to the disk. A running bot does it by itself."""
+        """Return free pages to the file system. A running bot does this by itself."""
         (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
         done = 0
-        while not self.bot_is_running() and (pages := maintenance.vacuum(self._connection, SHRINK_PAGES)):
+        while not self.bot_is_running() and (pages := removal.vacuum(self._connection, SHRINK_PAGES)):
             done += pages
             report(done, free)
             self._keep_log_short()
 
     def empty_log(self, patience: float = LONGEST_EMPTYING) -> bool:
-        """Whether nothing is in the log any more. While a bot runs, it is the bot's work."""
+        """Whether the log is empty afterwards. While a bot runs, that is the bot's work."""
         deadline = time.monotonic() + patience
         while self._log.exists():
             try:
@@ -90,17 +94,17 @@ class Purge:
         return True
 
     def bot_is_running(self) -> bool:
-        """As far as the last look tells."""
-        if time.monotonic() >= self._next_look:
+        """As of the last check."""
+        if time.monotonic() >= self._next_check:
             self._bot = bot_is_running(self._database)
-            self._next_look = time.monotonic() + LOOK
+            self._next_check = time.monotonic() + CHECK_EVERY
         return self._bot
 
     def _take(self, step: Step) -> Removed:
         began = time.monotonic()
         with transaction(self._connection):
             removed = step(self._connection)
-            self._connection.execute("UPDATE bookkeeping SET purges = purges + 1")
+            bookkeeping_table.count_purge(self._connection)
         if self.bot_is_running():
             time.sleep(max(PAUSE * (time.monotonic() - began), LEAST_PAUSE))
         else:
@@ -115,7 +119,7 @@ class Purge:
         """Move the log into the file and empty it. For why something is written first, see `checkpoints`."""
         self._wait_for_others(RETRY)
         try:
-            if not checkpoints.touched(self._connection):
+            if not checkpoints.probe_unless_busy(self._connection):
                 return False
             (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:

@@ -3,14 +3,16 @@
 import json
 import sqlite3
 
-from discordianai.conversations.pending_questions import PendingQuestion
+from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, TurnId
+from discordianai.conversations.sqlite import turns_table, usage_table
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 from discordianai.surrogates import well_formed
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
 
-REPLAYS_END = 3600.0
-"""Seconds after which nothing of an interaction comes again: its token is valid for 15 minutes."""
+REPLAYS_END = 2 * 3600.0
+"""Seconds after which an interaction is not replayed any more. Its token is valid for 15 minutes; the rest
+is for a clock that is set an hour ahead."""
 
 STEP = 200
 
@@ -23,13 +25,13 @@ _BLANK = {
     "message_ids": "''",
     "more": "'{}'",
 }
-"""What is kept of nobody, and what stands in its place."""
+"""The columns that are erased, and with what."""
 
 _ERASED = ", ".join(f"{column} = {blank}" for column, blank in _BLANK.items())
 
 
 def insert(connection: sqlite3.Connection, question: Question) -> bool:
-    """Keep a question; False when its interaction was there."""
+    """Store a question; False where its interaction was there already."""
     address = question.address
     row = (
         address.interaction_id,
@@ -54,7 +56,7 @@ def insert(connection: sqlite3.Connection, question: Question) -> bool:
 
 
 def _more(question: Question) -> str:
-    """What only some questions have."""
+    """The fields that only some questions have."""
     rest = {
         "message_id": question.address.message_id,
         "parent_id": question.place.parent_id,
@@ -76,13 +78,30 @@ def add_part(connection: sqlite3.Connection, interaction_id: int, message_id: in
     )
 
 
-def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str, now: float) -> int:
-    """The state that the question was in; ACCEPTED also where it was never written, and now is."""
+def store_answer(
+    connection: sqlite3.Connection, interaction_id: int, answer: FinishedAnswer, max_turns: int, now: float
+) -> TurnId | None:
+    """Store an answer's state, its charges and its turns, once for an interaction.
+
+    What identifies the person's turn; None where nothing was added: the question was forgotten meanwhile, or
+    had been answered before.
+    """
+    state = _mark_answered(connection, interaction_id, answer.text, now)
+    if state in {ACCEPTED, FORGOTTEN}:
+        for charge in answer.charges:
+            usage_table.add(connection, charge)
+    if answer.exchange is None or state != ACCEPTED:
+        return None
+    return turns_table.append(connection, answer.exchange, max_turns)
+
+
+def _mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str, now: float) -> int:
+    """The state that the question was in; ACCEPTED also where it had not been stored, and now is."""
     row = connection.execute(
         "SELECT state FROM questions WHERE interaction_id = ?", (interaction_id,)
     ).fetchone()
     if row is None:
-        # It was not protected. Its id is kept all the same, so that a replay is not answered.
+        # It was not stored before. Its id is kept now, so that a replay is not answered.
         connection.execute(
             "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?, '{}', 1)",
             (interaction_id, FINISHED, now),
@@ -98,7 +117,7 @@ def mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str
 
 
 def add_starts(connection: sqlite3.Connection, interaction_id: int, count: int) -> bool:
-    """So many more processes have begun to work on a question; whether it is still open."""
+    """Add to the number of processes that began to answer a question; whether it is still open."""
     changed = connection.execute(
         "UPDATE questions SET starts = starts + ? WHERE interaction_id = ? AND state < 2",
         (count, interaction_id),
@@ -107,7 +126,7 @@ def add_starts(connection: sqlite3.Connection, interaction_id: int, count: int) 
 
 
 def erase(connection: sqlite3.Connection, interaction_id: int, now: float) -> None:
-    """Keep nothing of a question but its id."""
+    """Erase everything of a question but its id."""
     connection.execute(
         f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own columns
         " WHERE interaction_id = ? AND state < ?",
@@ -153,7 +172,7 @@ def _forget(
 
 
 def remove_done(connection: sqlite3.Connection, now: float) -> int:
-    """Remove up to `STEP` ids that cannot come again; how many."""
+    """Remove up to `STEP` ids that are no longer replayed; how many."""
     return connection.execute(
         "DELETE FROM questions WHERE interaction_id IN"
         " (SELECT interaction_id FROM questions WHERE state >= ? AND finished_at < ? LIMIT ?)",

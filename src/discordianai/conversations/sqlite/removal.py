@@ -1,7 +1,7 @@
-"""What is removed together, as steps of a few milliseconds: for the bot, and for an operator's purge.
+"""What is removed together, in steps of a few milliseconds: for the bot, and for an operator's purge.
 
-Each step is called in transactions of its caller's for as long as it says that there is more. What answers
-cost stays in the accounts, without the people who are forgotten.
+Each step runs in a transaction of its caller's, again and again while it says that there is more. What
+answers cost stays in the accounts, without the people who are forgotten.
 """
 
 import sqlite3
@@ -17,9 +17,15 @@ Step = Callable[[sqlite3.Connection], Removed]
 
 _NOTHING = Removed(0, more=False)
 
+FREE_PAGES = 256
+"""Pages of 4 KiB that stay free in the file, for the next turns."""
+
+VACUUM_PAGES = 64
+"""Pages returned to the file system in one step."""
+
 
 def of_selection(connection: sqlite3.Connection, selection: Selection, now: float) -> tuple[Step, ...]:
-    """Reads here what the steps would have to search for. `now` is in seconds since the epoch."""
+    """The steps for a selection. `now` is in seconds since the epoch."""
     if selection.person_id is not None:
         return of_person(selection.person_id, now)
     if selection.guild_id is not None:
@@ -94,3 +100,13 @@ def _of_everybody(connection: sqlite3.Connection, now: float) -> tuple[Step, ...
         return turns_table.remove_of_channel(connection, None, conversations)
 
     return forget_rest, forget_spenders, remove_turns
+
+
+def vacuum(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> int:
+    """Return up to `pages` free pages to the file system; how many it was."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if free < FREE_PAGES + VACUUM_PAGES:
+        return 0
+    pages = min(pages, free - FREE_PAGES)
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return pages

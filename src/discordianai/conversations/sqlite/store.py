@@ -1,5 +1,6 @@
-"""The conversation store of the running bot: one SQLite file, and the hot set in memory."""
+"""The conversation store of the running bot: one SQLite file, with a cache in memory."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -21,28 +22,31 @@ from discordianai.conversations.pending_questions import (
     Said,
     TurnId,
 )
-from discordianai.conversations.sqlite import bookkeeping_table as identifiers
 from discordianai.conversations.sqlite import (
+    bookkeeping_table,
     channels_table,
     questions_table,
     removal,
     turns_table,
     usage_table,
 )
-from discordianai.conversations.sqlite.backlog import PendingWrite
+from discordianai.conversations.sqlite.backlog import Write
 from discordianai.conversations.sqlite.database import Database, open_database
 from discordianai.conversations.sqlite.export import exported, newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
 from discordianai.conversations.sqlite.removal import Step
 from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.turns_table import Removed
+from discordianai.conversations.sqlite.writer import Statements
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.records import Question, Turn
 
+KEY_BYTES = 32
+
 LONGEST_EMPTYING = 5.0
-"""Seconds that `forget` waits for the log to be emptied. Where a backup reads an older state all that time,
-the upkeep goes on trying."""
+"""Seconds that `forget` waits for the log to be emptied. Where a backup reads an older state for longer, the
+maintenance task empties it later."""
 
 
 class SqliteStore:
@@ -55,9 +59,9 @@ class SqliteStore:
         self._options = options
         self._clock = clock
         self._cache = Cache(options.cache_bytes, options.max_turns)
-        self._fresh_key = identifiers.fresh_key()
+        self._fresh_key = secrets.token_bytes(KEY_BYTES)
         self._note_change, self._changes = trio.open_memory_channel[None](1)
-        self.upkeep = Maintenance(database, options.ttl_days, self._changed, pace, clock)
+        self.maintenance = Maintenance(database, options.ttl_days, self._changed, pace, clock)
 
     def _changed(self) -> None:
         self._cache.clear()
@@ -74,7 +78,7 @@ class SqliteStore:
         """What the store does, in numbers."""
         reads, writes = self._database.waits
         return StoreStatistics(
-            conversations=self.upkeep.conversations,
+            conversations=self.maintenance.conversations,
             reads=reads,
             writes=writes,
             cached_bytes=self._cache.size,
@@ -95,8 +99,9 @@ class SqliteStore:
             packed = await self._load(key)
         else:
             await trio.lowlevel.checkpoint()
-        if len(self._database.backlog):
-            packed += self._database.backlog.turns(key)
+        for kept in self._database.kept_turns(key):
+            if not packed.endswith(kept):  # a late write may have been committed and not yet settled
+                packed += kept
         not_before = self._clock() - self._options.ttl_days * DAY
         return window.newest(packing.unpack(packed, limit), limit, not_before)
 
@@ -106,10 +111,10 @@ class SqliteStore:
         try:
             packed = await self._database.read(lambda c: turns_table.read(c, key, max_turns))
         except StoreError:
-            return b""  # `health` tells, and the log has told
+            return b""  # logged, and in `health`
         else:
-            # A copy that this thread makes: threads allocate in heaps of their own, where objects that stay
-            # keep what was around them. That took up to 20 MB more.
+            # A copy made by this thread: other threads allocate in heaps of their own, and long-lived objects
+            # keep those from shrinking. That took up to 20 MB more.
             self._cache.fill(permit, bytes(memoryview(packed)))
             return packed
         finally:
@@ -128,21 +133,21 @@ class SqliteStore:
         exchange = AnsweredTurn(key, tuple(turns), whose, guild_id)
         max_turns = self._options.max_turns
         await self._database.write(
-            self._remembering(exchange, lambda c: turns_table.append(c, exchange, max_turns))
+            self._adding(exchange, lambda c: turns_table.append(c, exchange, max_turns))
         )
 
-    def _remembering(self, exchange: AnsweredTurn, call: Callable[[Connection], object]) -> PendingWrite:
-        """The change that `call` makes, which adds an exchange, and what the cache learns of it.
+    def _adding(self, exchange: AnsweredTurn, statements: Statements) -> Write:
+        """A write that adds an exchange, also to the cache.
 
-        `call` returns None where it added nothing, because the interaction had been answered before.
+        `statements` return None where they added nothing, because the interaction had been answered before.
         """
         key, packed = exchange.key, packing.pack(exchange.turns)
         self._cache.writing(key)
 
-        def applied(added: object) -> None:
+        def on_commit(added: object) -> None:
             self._cache.wrote(key, b"" if added is None else packed)
 
-        return PendingWrite(call, applied, partial(self._cache.failed, key), key=key, packed=packed)
+        return Write(statements, on_commit, partial(self._cache.failed, key), key=key, packed=packed)
 
     async def said(self, turn: TurnId) -> Said | None:
         """See `ConversationStore.said`."""
@@ -151,21 +156,17 @@ class SqliteStore:
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
         """See `ConversationStore.export`."""
 
-        def call(connection: Connection) -> tuple[bytes, bool]:
+        def query(connection: Connection) -> tuple[bytes, bool]:
             lines = exported(connection, Selection(person_id=person_id), lambda *_: None)
             return newest_lines(lines, most_bytes)
 
-        return await self._database.read(call)
+        return await self._database.read(query)
 
     async def reset(self, key: ConversationKey) -> int:
         """See `ConversationStore.reset`."""
-        change = PendingWrite(
-            lambda connection: turns_table.remove(connection, key),
-            lambda _: self._cache.remove(key),
-            keepable=False,
-        )
-        turns: int = await self._database.write(change)
-        self.upkeep.empty_log()
+        removal = Write(lambda c: turns_table.remove(c, key), lambda _: self._cache.remove(key), wait=False)
+        turns: int = await self._database.write(removal)
+        self.maintenance.empty_log()
         return turns
 
     async def forget(self, person_id: int) -> int:
@@ -177,15 +178,15 @@ class SqliteStore:
         return await self._remove_all(removal.of_guild(guild_id, self._clock()))
 
     async def _remove_all(self, steps: Sequence[Step]) -> int:
-        """Take each step until nothing is left, and wait until it is gone from the log, too."""
+        """Run each step until nothing is left, and wait until the log is empty, too."""
         turns = 0
         for step in steps:
-            change = PendingWrite(step, lambda _: self._cache.clear(), keepable=False)
+            write = Write(step, lambda _: self._cache.clear(), wait=False)
             more = True
             while more:
-                removed: Removed = await self._database.write(change)
+                removed: Removed = await self._database.write(write)
                 turns, more = turns + removed.turns, removed.more
-        self.upkeep.empty_log()
+        self.maintenance.empty_log()
         with trio.move_on_after(LONGEST_EMPTYING):
             while not await self._database.checkpoint(truncate=True):  # noqa: ASYNC110  # the lock is SQLite's
                 await trio.sleep(0.1)
@@ -194,59 +195,53 @@ class SqliteStore:
     async def accept(self, question: Question) -> bool:
         """See `PendingQuestions.accept`."""
         interaction_id = question.address.interaction_id
-        if self._database.backlog.accepts(interaction_id):
+        if self._database.is_storing(interaction_id):
             return False
-        change = PendingWrite(
-            lambda connection: questions_table.insert(connection, question),
+        write = Write(
+            partial(questions_table.insert, question=question),
             question=interaction_id,
             size=4 * len(question.text),
         )
-        accepted: bool = await self._database.write(change)
+        accepted: bool = await self._database.write(write)
         return accepted
 
     async def note_part(self, interaction_id: int, message_id: int, text: str) -> None:
         """See `PendingQuestions.note_part`."""
-
-        def call(connection: Connection) -> None:
-            questions_table.add_part(connection, interaction_id, message_id, text)
-
-        await self._database.write(PendingWrite(call, size=4 * len(text)))
+        statements = partial(
+            questions_table.add_part, interaction_id=interaction_id, message_id=message_id, text=text
+        )
+        await self._database.write(Write(statements, size=4 * len(text)))
 
     async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """See `PendingQuestions.answered`."""
-        max_turns = self._options.max_turns
-        now = self._clock()
-
-        def call(connection: Connection) -> TurnId | None:
-            state = questions_table.mark_answered(connection, interaction_id, answer.text, now)
-            if state in {questions_table.ACCEPTED, questions_table.FORGOTTEN}:
-                for charge in answer.charges:
-                    usage_table.add(connection, charge)
-            if answer.exchange is None or state != questions_table.ACCEPTED:
-                return None
-            return turns_table.append(connection, answer.exchange, max_turns)
-
+        statements = partial(
+            questions_table.store_answer,
+            interaction_id=interaction_id,
+            answer=answer,
+            max_turns=self._options.max_turns,
+            now=self._clock(),
+        )
         if answer.exchange is None:
-            change = PendingWrite(call, size=4 * len(answer.text))
+            write = Write(statements, size=4 * len(answer.text))
         else:
-            change = self._remembering(answer.exchange, call)
-        turn: TurnId | None = await self._database.write(change)
+            write = self._adding(answer.exchange, statements)
+        turn: TurnId | None = await self._database.write(write)
         return turn
 
     async def finish(self, interaction_id: int) -> None:
         """See `PendingQuestions.finish`."""
         now = self._clock()
-        await self._database.write(PendingWrite(lambda c: questions_table.erase(c, interaction_id, now)))
+        await self._database.write(Write(lambda c: questions_table.erase(c, interaction_id, now)))
 
     async def count_start(self, interaction_id: int) -> bool:
         """See `PendingQuestions.count_start`."""
-        change = PendingWrite(lambda c: questions_table.add_starts(c, interaction_id, 1), keepable=False)
-        still_open: bool = await self._database.write(change)
+        write = Write(lambda c: questions_table.add_starts(c, interaction_id, 1), wait=False)
+        still_open: bool = await self._database.write(write)
         return still_open
 
     async def take_back_start(self, interaction_id: int) -> None:
         """See `PendingQuestions.take_back_start`."""
-        await self._database.write(PendingWrite(lambda c: questions_table.add_starts(c, interaction_id, -1)))
+        await self._database.write(Write(lambda c: questions_table.add_starts(c, interaction_id, -1)))
 
     async def unfinished(self) -> tuple[PendingQuestion, ...]:
         """See `PendingQuestions.unfinished`."""
@@ -254,7 +249,7 @@ class SqliteStore:
 
     async def charge(self, charge: Charge) -> None:
         """See `Accounts.charge`."""
-        await self._database.write(PendingWrite(lambda connection: usage_table.add(connection, charge)))
+        await self._database.write(Write(lambda connection: usage_table.add(connection, charge)))
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """See `Accounts.spent`."""
@@ -267,49 +262,55 @@ class SqliteStore:
         return await self._database.read(lambda c: usage_table.spending(c, first_day, person_id, guild_id))
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
-        """See `UnitLocations.channels`."""
+        """See `GuildRepository.channels`."""
         return await self._database.read(channels_table.channels)
 
     async def set_channel(
         self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
     ) -> None:
-        """See `UnitLocations.set_channel`."""
+        """See `GuildRepository.set_channel`."""
 
-        def call(connection: Connection) -> None:
-            channels_table.set_channel(connection, channel_id, guild_id, person_id, settings)
-
-        await self._database.write(PendingWrite(call, size=4 * len(settings.persona)))
+        statements = partial(
+            channels_table.set_channel,
+            channel_id=channel_id,
+            guild_id=guild_id,
+            person_id=person_id,
+            settings=settings,
+        )
+        await self._database.write(Write(statements, size=4 * len(settings.persona)))
 
     async def identifier_key(self) -> bytes:
         """See `Store.identifier_key`."""
         fresh = self._fresh_key
         try:
-            kept = await self._database.read(identifiers.read_key)
+            kept = await self._database.read(bookkeeping_table.identifier_key)
             if kept is None:
-                kept = await self._database.write(PendingWrite(lambda c: identifiers.keep_key(c, fresh)))
+                kept = await self._database.write(
+                    Write(lambda c: bookkeeping_table.set_identifier_key(c, fresh))
+                )
         except StoreError:
-            return fresh  # `health` tells; kept in memory, it will be the database's
+            return fresh  # `health` tells why; the backlog writes it later
         return kept
 
     async def changed_elsewhere(self) -> None:
-        """See `UnitLocations.changed_elsewhere`."""
+        """See `GuildRepository.changed_elsewhere`."""
         await self._changes.receive()
 
     async def joined(self, guild_id: int) -> None:
-        """See `UnitLocations.joined`."""
-        await self._database.write(PendingWrite(lambda c: channels_table.joined(c, guild_id)))
+        """See `GuildRepository.joined`."""
+        await self._database.write(Write(lambda c: channels_table.joined(c, guild_id)))
 
     async def left(self, guild_id: int) -> None:
-        """See `UnitLocations.left`."""
+        """See `GuildRepository.left`."""
         now = self._clock()
-        await self._database.write(PendingWrite(lambda c: channels_table.left(c, guild_id, now)))
+        await self._database.write(Write(lambda c: channels_table.left(c, guild_id, now)))
 
     async def present(self) -> frozenset[int]:
-        """See `UnitLocations.present`."""
+        """See `GuildRepository.present`."""
         return await self._database.read(channels_table.present)
 
     async def left_before(self, at: float) -> tuple[int, ...]:
-        """See `UnitLocations.left_before`."""
+        """See `GuildRepository.left_before`."""
         return await self._database.read(lambda c: channels_table.left_before(c, at))
 
 
@@ -322,10 +323,10 @@ async def open_store(
     clock: Callable[[], float] = time.time,
     ask_for_time: Callable[[], object] = lambda: None,
 ) -> AsyncIterator[SqliteStore]:
-    """Lock and open the database, making it if it is new, and close it at the end. Raises `StoreError`.
+    """Lock and open the database, creating it if it is new, and close it at the end. Raises `StoreError`.
 
-    `ask_for_time` is called every few seconds while an older file is brought to the newest schema.
-    Where the disk is full or read-only at the start, the store opens all the same; see `Health`.
+    `ask_for_time` is called every few seconds while an older file is migrated.
+    Where the disk is full or read-only at the start, the store opens all the same: see `Health`.
     """
     database = await open_database(path, ask_for_time)
     error: BaseException | None = None
@@ -333,14 +334,14 @@ async def open_store(
         store = SqliteStore(database, options or StoreOptions(), pace or MaintenanceSchedule(), clock)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)
-            nursery.start_soon(store.upkeep.run)
+            nursery.start_soon(store.maintenance.run)
             try:
                 yield store
             finally:
-                nursery.cancel_scope.cancel()  # the upkeep; the writer first ends what is queued
-                await database.end_writing()
+                nursery.cancel_scope.cancel()  # maintenance; the writer finishes what is queued first
+                await database.finish_writing()
     except BaseExceptionGroup as group:
-        # The nursery is the store's own affair: an error of the caller's leaves as it came.
+        # The nursery is an implementation detail: an error of the caller's is raised as it was.
         error = group.exceptions[0] if len(group.exceptions) == 1 else group
     finally:
         with trio.CancelScope(shield=True):  # a checkpoint at most: the file is local

@@ -15,7 +15,7 @@ from discordianai.surrogates import well_formed
 NUMBER_BITS = 32
 """Of a turn's id; see `migrations`."""
 
-STEP, VISITS = 200, 200
+STEP, MAX_CONVERSATIONS = 200, 200
 """Rows removed, and conversations looked at for them, in one transaction: a few milliseconds."""
 
 _FIND = "SELECT id FROM conversations WHERE person_id = ? AND channel_id = ? AND private = ?"
@@ -125,7 +125,7 @@ def remove_of_channel(
     to another. None is any channel.
     """
     turns = rows = visits = 0
-    while conversations and rows < STEP and visits < VISITS:
+    while conversations and rows < STEP and visits < MAX_CONVERSATIONS:
         conversation = conversations[0]
         visits += 1
         row = connection.execute(
@@ -194,7 +194,7 @@ def _remove_of(connection: sqlite3.Connection, column: str, value: int) -> Remov
     """Go from one conversation to the next by the participants, which are removed on the way: no step looks
     again at what a former one has done."""
     turns = rows = visits = 0
-    while rows < STEP and visits < VISITS:
+    while rows < STEP and visits < MAX_CONVERSATIONS:
         row = connection.execute(
             f"SELECT conversation_id FROM participants WHERE {column} = ? LIMIT 1",  # noqa: S608  # our own name
             (value,),

@@ -1,6 +1,6 @@
 """Group commit: all writes that wait at a moment go into one transaction, and share one fsync.
 
-While a transaction is being written, further writes gather; they are the next one. So a write waits for two
+While a transaction is being committed, further writes gather; they are the next one. So a write waits for two
 fsyncs at most, and a thousand writes a second need no more fsyncs than the disk can do.
 
 Each write runs in a savepoint of its own: one that fails is rolled back alone. Where the transaction as a
@@ -18,160 +18,158 @@ import structlog
 import trio
 
 from discordianai.conversations.sqlite.connections import transaction
-from discordianai.conversations.sqlite.errors import code
+from discordianai.conversations.sqlite.errors import ErrorKind, code, kind_of
 from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 
-MOST_WAITING = 1024
-"""Writes; whoever comes then waits for room."""
+MAX_QUEUED = 1024
+"""Writes; whoever comes then waits until one is taken."""
 
-MOST_TOGETHER = 128
+MAX_GROUP = 128
 """Writes in one transaction: about 10 ms of work."""
 
-MUCH = 25
+CHECKPOINT_AFTER = 25
 """Writes after which the log should be moved into the file: 125 pages, which a disk takes in 3 to 5 ms. A
 write may have to wait for it that long."""
 
-Call = Callable[[sqlite3.Connection], Any]
+Statements = Callable[[sqlite3.Connection], Any]
 """Runs inside a transaction, perhaps twice; changes nothing but the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
-    """What a call returned, or what stopped it."""
+    """What the statements returned, or the error that stopped them."""
 
     value: Any = None
     error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """A call, and who is told its outcome: on the trio thread, in the order of the commits."""
+class QueuedWrite:
+    """`settle` is called with the outcome on the trio thread, in the order of the commits."""
 
-    call: Call
+    statements: Statements
     settle: Callable[[WriteOutcome], None]
     since: float = field(default_factory=trio.current_time)
 
 
 class Writer:
-    """Owns the writing connection; `run` is its task. `connection` gives None while there is none."""
+    """Owns the writing connection; `run` is its task. `connection` gives None while there is none.
+
+    What is sent to `queue` is settled in any case. After `close` it raises `trio.ClosedResourceError`.
+    """
 
     def __init__(self, connection: Callable[[], sqlite3.Connection | None]) -> None:
         self._connection = connection
-        self._send, self._receive = trio.open_memory_channel[Write](MOST_WAITING)
-        self._turn = trio.Lock()
+        self.queue, self._queued = trio.open_memory_channel[QueuedWrite](MAX_QUEUED)
+        self._lock = trio.Lock()
         self._thread = trio.CapacityLimiter(1)
-        self._much = trio.Event()
+        self._checkpoint_due = trio.Event()
         self._writes = 0
         self._began: float | None = None
         log = structlog.get_logger("discordianai.conversations")
-        self._guard = Guard(log, "a bug in what follows a write")  # one person's; the others' are written
+        self._guard = Guard(log, "a bug in what follows a write")  # the other writes are settled all the same
         self.commits = 0
         self.waits = Latencies()
         """Of writes, from their call to their commit."""
 
-    async def submit(self, write: Write) -> None:
-        """Queue a write. Cancelled before it returns, it is not queued; else it is settled in any case.
-
-        Raises `trio.ClosedResourceError` after `close`.
-        """
-        await self._send.send(write)
-
-    async def much_written(self) -> None:
-        """Wait until `MUCH` more writes are on disk."""
-        self._writes, self._much = 0, trio.Event()
-        await self._much.wait()
+    async def checkpoint_due(self) -> None:
+        """Wait until `CHECKPOINT_AFTER` more writes are on disk."""
+        self._writes, self._checkpoint_due = 0, trio.Event()
+        await self._checkpoint_due.wait()
 
     @property
     def waiting(self) -> int:
         """How many writes are queued."""
-        return self._receive.statistics().current_buffer_used
+        return self._queued.statistics().current_buffer_used
 
     @property
     def committing(self) -> float:
-        """Seconds for which the present transaction has been written."""
+        """Seconds that the present transaction has taken so far."""
         return 0.0 if self._began is None else trio.current_time() - self._began
 
     def close(self) -> None:
         """Take nothing more; `run` ends after what is queued."""
-        self._send.close()
-
-    async def run(self) -> None:
-        """Write until closed. Not cancelled by a shutdown: what was queued is wanted, and soon done."""
-        with trio.CancelScope(shield=True):
-            async for first in self._receive:
-                writes = [first]
-                while len(writes) < MOST_TOGETHER:
-                    try:
-                        writes.append(self._receive.receive_nowait())
-                    except (trio.WouldBlock, trio.EndOfChannel):
-                        break
-                async with self._turn:
-                    await self._commit(writes)
+        self.queue.close()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
         """Nothing is written while the block runs."""
-        async with self._turn:
+        async with self._lock:
             yield
 
-    async def _commit(self, writes: list[Write]) -> None:
-        connection = self._connection()
-        if connection is None:
-            outcomes = [WriteOutcome(error=sqlite3.OperationalError("the database is not open"))] * len(
-                writes
-            )
-        else:
-            calls = [write.call for write in writes]
-            self._began = trio.current_time()
-            outcomes = await trio.to_thread.run_sync(commit, connection, calls, limiter=self._thread)
-            self._began = None
-            self.commits += 1
-            self._writes += len(writes)
-            if self._writes >= MUCH:
-                self._much.set()
+    async def run(self) -> None:
+        """Write until closed. A shutdown does not cancel it: what is queued is wanted, and soon done."""
+        with trio.CancelScope(shield=True):
+            async for first in self._queued:
+                group = self._group(first)
+                async with self._lock:
+                    connection = self._connection()
+                    if connection is None:
+                        error = sqlite3.OperationalError("the database is not open")
+                        outcomes = [WriteOutcome(error=error)] * len(group)
+                    else:
+                        self._began = trio.current_time()
+                        outcomes = await trio.to_thread.run_sync(
+                            commit_group, connection, [w.statements for w in group], limiter=self._thread
+                        )
+                        self._count(len(group))
+                    self._settle(group, outcomes)
+
+    def _group(self, first: QueuedWrite) -> list[QueuedWrite]:
+        group = [first]
+        while len(group) < MAX_GROUP:
+            try:
+                group.append(self._queued.receive_nowait())
+            except (trio.WouldBlock, trio.EndOfChannel):
+                break
+        return group
+
+    def _count(self, writes: int) -> None:
+        self._began = None
+        self.commits += 1
+        self._writes += writes
+        if self._writes >= CHECKPOINT_AFTER:
+            self._checkpoint_due.set()
+
+    def _settle(self, group: Sequence[QueuedWrite], outcomes: Sequence[WriteOutcome]) -> None:
         now = trio.current_time()
-        for write, outcome in zip(writes, outcomes, strict=True):
+        for write, outcome in zip(group, outcomes, strict=True):
             with self._guard:
                 self.waits.note(now - write.since)
                 write.settle(outcome)
 
 
-def commit(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[WriteOutcome]:
-    """Run all calls, in one transaction where that is possible."""
-    try:
-        return _together(connection, calls)
-    except sqlite3.Error as error:
-        if len(calls) == 1:
-            return [WriteOutcome(error=error)]
-    outcomes: list[WriteOutcome] = []
-    for call in calls:
-        try:
-            outcomes += _together(connection, [call])
-        except sqlite3.Error as error:
-            outcomes.append(WriteOutcome(error=error))
-            if not _worth_going_on(error):
-                return outcomes + [WriteOutcome(error=error)] * (len(calls) - len(outcomes))
-    return outcomes
-
-
-def _together(connection: sqlite3.Connection, calls: Sequence[Call]) -> list[WriteOutcome]:
-    """Raises `sqlite3.Error` where the transaction is lost, and nothing of it is written."""
+def commit_group(connection: sqlite3.Connection, group: Sequence[Statements]) -> list[WriteOutcome]:
+    """Commit all in one transaction where that is possible, else each in its own."""
     outcomes = []
-    with transaction(connection):
-        for call in calls:
-            connection.execute("SAVEPOINT one")
-            try:
-                outcomes.append(WriteOutcome(call(connection)))
-            except Exception as error:
-                if not connection.in_transaction:
-                    raise  # SQLite has rolled back everything: a full disk, an I/O error
-                connection.execute("ROLLBACK TO one")
-                outcomes.append(WriteOutcome(error=error))
-            connection.execute("RELEASE one")
+    try:
+        with transaction(connection):
+            for statements in group:
+                connection.execute("SAVEPOINT one")
+                try:
+                    outcomes.append(WriteOutcome(statements(connection)))
+                except Exception as error:
+                    if not connection.in_transaction:
+                        raise  # SQLite has rolled back everything: a full disk, an I/O error
+                    connection.execute("ROLLBACK TO one")
+                    outcomes.append(WriteOutcome(error=error))
+                connection.execute("RELEASE one")
+    except sqlite3.Error as error:
+        return [WriteOutcome(error=error)] if len(group) == 1 else _commit_each(connection, group)
     return outcomes
 
 
-def _worth_going_on(error: sqlite3.Error) -> bool:
-    """Whether the next write may fare better: not where each would wait for the same lock in vain."""
-    return code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG}
+def _commit_each(connection: sqlite3.Connection, group: Sequence[Statements]) -> list[WriteOutcome]:
+    outcomes: list[WriteOutcome] = []
+    for statements in group:
+        (outcome,) = commit_group(connection, [statements])
+        outcomes.append(outcome)
+        if outcome.error is not None and not _next_may_succeed(outcome.error):
+            return outcomes + [outcome] * (len(group) - len(outcomes))
+    return outcomes
+
+
+def _next_may_succeed(error: Exception) -> bool:
+    """False where each further write would wait for the same lock in vain, for example."""
+    return kind_of(error) is ErrorKind.STATEMENT or code(error) == sqlite3.SQLITE_FULL

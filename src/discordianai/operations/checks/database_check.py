@@ -7,9 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from shlex import quote
 
-from discordianai.conversations.sqlite import errors as sqlite_errors
-from discordianai.conversations.sqlite import files as database_files
-from discordianai.conversations.sqlite import migrations
+from discordianai.conversations.sqlite import errors, files, migrations
 from discordianai.conversations.sqlite.lock import bot_is_running, lock_path
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import Finding, ok, problem, warning
@@ -61,7 +59,7 @@ def look(database: Path) -> Iterator[Finding]:
 
 def _unsafe(database: Path) -> Iterator[Finding]:
     """What is no file that this program may use; the bot would not start."""
-    for file in database_files.files(database):
+    for file in files.files(database):
         try:
             refuse_unsafe(file)
         except UnsafeFile as error:
@@ -121,7 +119,7 @@ def _owner(database: Path, owner: int) -> Iterator[Finding]:
 
 def _modes(database: Path) -> Iterator[Finding]:
     """0600, as the bot makes it; a copy or an archive may have brought it back otherwise."""
-    for file, mode in database_files.open_to_others(database).items():
+    for file, mode in files.open_to_others(database).items():
         yield problem(
             SUBJECT,
             f"{file} is open to others (mode {mode:o}): what people said is in it",
@@ -140,8 +138,8 @@ def _schema(database: Path) -> Finding:
     except StoreError as error:
         return problem(SUBJECT, f"{database}: {error}", "")
     except sqlite3.Error as error:
-        found = f"{database} cannot be read: {sqlite_errors.reason(error)}"
-        if sqlite_errors.trouble(error) is sqlite_errors.Trouble.DAMAGED:
+        found = f"{database} cannot be read: {errors.reason(error)}"
+        if errors.kind_of(error) is errors.ErrorKind.CORRUPT:
             return problem(
                 SUBJECT, found, "the bot sets a damaged file aside and begins anew; have a backup ready"
             )
