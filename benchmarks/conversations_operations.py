@@ -23,6 +23,7 @@ from discordianai.conversations.sqlite.migrations import migrate
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
+from discordianai.steady_clock import ClockReading
 
 PEOPLE, WINDOW = 2000, 50
 """Each of the people is asked for once by each operation."""
@@ -62,7 +63,7 @@ class Bare:
         await self._write(lambda c: turns_table.append(c, said(number), WINDOW))
 
     async def accept(self, number: int) -> None:
-        await self._write(lambda c: questions_table.insert(c, question(number)))
+        await self._write(lambda c: questions_table.insert(c, question(number), ClockReading.now()))
 
     async def answered(self, number: int) -> None:
         answer = FinishedAnswer("x" * 400, said(number), (charge(number),))

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from time import time
 
 import trio
 
@@ -59,6 +58,7 @@ from discordianai.options import (
 from discordianai.providers.factory import make_provider
 from discordianai.reloading import Reconfigure, Reloading, reloading_on_sighup
 from discordianai.settings import Settings
+from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient, build_client, http2_available
 from discordianai.transport.pool_events import PoolOptions
 
@@ -87,6 +87,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     http2 = http2_available()
     estimator = TokenEstimator()
     notifier = Notifier()
+    clock = SteadyClock()
     clients = _build_clients(settings, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
     dispatchers = {name: _dispatcher(settings, name, client, estimator) for name, client in clients.items()}
@@ -96,6 +97,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         open_store(
             Path(settings.conversations.database),
             store_options(settings),
+            clock=clock,
             ask_for_time=partial(notifier.extend_timeout, MORE_TIME),
         ) as store,
         _open_all([discord, *clients.values()]),
@@ -106,11 +108,12 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             discord=discord,
             dispatchers=dispatchers,
             store=store,
-            ledger=Ledger(store, accounting_options(settings), time),
+            ledger=Ledger(store, accounting_options(settings), clock),
             figures=DiscordCounter(),
             open_questions=_open_questions(settings),
             counts=QuestionCounter(),
             lag=lag,
+            clock=clock,
         )
         page.shows(instruments.read)
         channels = ChannelSettingsCache(store)

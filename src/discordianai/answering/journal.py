@@ -36,7 +36,7 @@ class Journal:
                 self._log.exception("a bug kept a question from being stored", question=question.number)
             self._counts.unprotected()
             reason = type(error).__name__
-            self._log.warning("a question is not protected", question=question.number, reason=reason)
+            self._log.debug("a question is not protected", question=question.number, reason=reason)
             return JournalResult.NONE
         if accepted:
             return JournalResult.STORED

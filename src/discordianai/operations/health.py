@@ -66,10 +66,15 @@ def _utc(seconds: float) -> str:
 
 
 def _remarks(snapshot: Snapshot) -> Iterator[str]:
+    if jump := snapshot.process.clock_jump:
+        ahead = "ahead" if jump > 0 else "back"
+        yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot goes by its own clock for now"
     for provider in snapshot.providers.values():
         if provider.dispatch.breaker is not BreakerState.CLOSED:
             yield f"the circuit breaker of {provider.label} is {provider.dispatch.breaker.value}"
     health = snapshot.health
+    if health.slow:
+        yield "the disk of the database is slow: answers are shown before they are stored"
     if health.kept:
         yield f"{health.kept} changes wait in memory for the database"
     if health.lost:

@@ -46,6 +46,9 @@ class ProcessStatistics:
     cpu_seconds: Annotated[float, Metric("cpu_seconds_total", "CPU time of the process")] = 0.0
     lag: Latency = field(default_factory=Latency)
     stopping: Annotated[bool, Metric("stopping", "1 while the bot is stopping")] = False
+    clock_jump: Annotated[
+        float, Metric("clock_jump_seconds", "How far the system clock jumped, until its new time is used")
+    ] = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,9 @@ class Snapshot:
         return max(self.process.taken_at - self.process.started_at, 0.0)
 
 
-def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> ProcessStatistics:
+def process_figures(
+    started_at: float, lag: Latency, *, stopping: bool, clock_jump: float = 0.0
+) -> ProcessStatistics:
     """This process, now."""
     return ProcessStatistics(
         version=_version(),
@@ -127,6 +132,7 @@ def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> Proce
         cpu_seconds=time.process_time(),
         lag=lag,
         stopping=stopping,
+        clock_jump=clock_jump,
     )
 
 

@@ -15,6 +15,7 @@ from discordianai.conversations.sqlite import questions_table, removal, turns_ta
 from discordianai.conversations.sqlite.connections import open_connections, transaction
 from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
 from discordianai.conversations.sqlite.selection import Selection
+from discordianai.steady_clock import ClockReading
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 
 CHANNELS, PEOPLE, MAX_TURNS = 10, 150, 50
@@ -110,11 +111,14 @@ def test_open_questions_are_erased_with_what_they_belong_to(
         replace(question(4, person_id=11), address=replace(question(4).address, acknowledged_at=NOW - 1)),
     ]
     for one in asked:
-        questions_table.insert(connection, one)
+        questions_table.insert(connection, one, ClockReading.now())
     for step in removal.of_selection(connection, selection, NOW):
         while step(connection).more:
             pass
-    left = {entry.question.address.interaction_id for entry in questions_table.unfinished(connection)}
+    left = {
+        entry.question.address.interaction_id
+        for entry in questions_table.unfinished(connection, ClockReading.now())
+    }
     assert left == {1, 2, 3, 4} - set(forgotten)
 
 

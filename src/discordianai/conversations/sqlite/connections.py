@@ -23,6 +23,9 @@ CHECKPOINT_TIMEOUT = 0.02
 """Seconds that emptying the log waits for readers of an older state. Writes wait meanwhile. A read takes
 less, and a backup takes longer than anybody would wait."""
 
+SQLITE = sqlite3.sqlite_version_info
+"""The version of the library that Python brings."""
+
 LEAST_SQLITE = (3, 37)
 """STRICT tables."""
 
@@ -63,7 +66,7 @@ def open_connections(path: Path, report: Report = no_report) -> Connections:
 
     Raises `StoreError`, `sqlite3.Error`, `OSError`, and what `report` does.
     """
-    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+    if SQLITE < LEAST_SQLITE:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 is needed")
     # It holds tokens and what people said, so only its owner may read it. SQLite gives its other files the
     # same mode.

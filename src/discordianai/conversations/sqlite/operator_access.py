@@ -7,7 +7,7 @@ writes into the log and leaves the rest to the bot. It keeps the file's journal 
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from discordianai.conversations.sqlite import errors, files, migrations
@@ -16,12 +16,16 @@ from discordianai.conversations.sqlite.connections import (
     decode_leniently,
     open_connections,
 )
+from discordianai.conversations.sqlite.errors import ErrorKind
 from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
 from discordianai.conversations.store import StoreError
 from discordianai.safe_files import UnsafeFile
 
 PATIENCE = 10.0
 """Seconds to wait for the bot's writes."""
+
+LOOK_PATIENCE = 1.0
+"""Seconds that `schema_of` waits for them."""
 
 Report = Callable[[int, int], None]
 """Takes how much is done and the total, which is 0 where it is not known."""
@@ -109,3 +113,28 @@ def upgrade(database: Path, report: migrations.Report) -> None:
         raise StoreError(f"{database} cannot be brought up to date: {errors.reason(error)}") from error
     finally:
         lock.release()
+
+
+class UnreadableDatabase(StoreError):
+    """It cannot be read, for a reason that SQLite gives; `damaged` where its content is at fault."""
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        super().__init__(errors.reason(error))
+        self.damaged = errors.kind_of(error) is ErrorKind.CORRUPT
+
+
+def schema_of(database: Path) -> tuple[int, int]:
+    """The file's schema and the newest one. Raises `StoreError`, `UnreadableDatabase`.
+
+    Leaves no files behind: where there is no log, the database is opened as one that nobody else writes.
+    """
+    options = "mode=ro" if files.log_of(database).exists() else "mode=ro&immutable=1"
+    try:
+        with closing(
+            sqlite3.connect(f"{database.absolute().as_uri()}?{options}", uri=True, timeout=LOOK_PATIENCE)
+        ) as connection:
+            version = migrations.version(connection)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise UnreadableDatabase(error) from error
+    return version, len(migrations.STEPS)

@@ -6,6 +6,7 @@ import sqlite3
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, TurnId
 from discordianai.conversations.sqlite import turns_table, usage_table
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
+from discordianai.steady_clock import ClockReading
 from discordianai.surrogates import well_formed
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
@@ -30,8 +31,8 @@ _BLANK = {
 _ERASED = ", ".join(f"{column} = {blank}" for column, blank in _BLANK.items())
 
 
-def insert(connection: sqlite3.Connection, question: Question) -> bool:
-    """Store a question; False where its interaction was there already."""
+def insert(connection: sqlite3.Connection, question: Question, clock: ClockReading) -> bool:
+    """Store a question, acknowledged by a clock that stood like this; False where it was there already."""
     address = question.address
     row = (
         address.interaction_id,
@@ -50,12 +51,12 @@ def insert(connection: sqlite3.Connection, question: Question) -> bool:
     marks = ", ".join("?" * len(row))
     inserted = connection.execute(
         f"INSERT OR IGNORE INTO questions VALUES ({marks}, '', '', NULL, ?, 1)",  # noqa: S608  # question marks
-        (*row, _more(question)),
+        (*row, _more(question, clock)),
     )
     return inserted.rowcount == 1
 
 
-def _more(question: Question) -> str:
+def _more(question: Question, clock: ClockReading) -> str:
     """The fields that only some questions have."""
     rest = {
         "message_id": question.address.message_id,
@@ -65,6 +66,7 @@ def _more(question: Question) -> str:
         "attachments": [(file.name, file.url, file.size, file.content_type) for file in question.attachments],
         "in_thread": question.in_thread,
         "as_guest": not question.address.as_member,
+        "clock": [clock.boot, clock.offset],
     }
     return json.dumps({key: value for key, value in rest.items() if value})
 
@@ -180,17 +182,18 @@ def remove_done(connection: sqlite3.Connection, now: float) -> int:
     ).rowcount
 
 
-def unfinished(connection: sqlite3.Connection) -> tuple[PendingQuestion, ...]:
-    """The open questions, oldest first."""
+def unfinished(connection: sqlite3.Connection, clock: ClockReading) -> tuple[PendingQuestion, ...]:
+    """The open questions, oldest first. Their times are by the clock as it stands now."""
     rows = connection.execute(
         "SELECT interaction_id, state, person_id, person_name, guild_id, channel_id, application_id, token,"
         " private, acknowledged_at, provider, prompt, text, message_ids, more, starts FROM questions"
         " WHERE state < 2 ORDER BY acknowledged_at, interaction_id"
     )
-    return tuple(_unfinished(*row) for row in rows)
+    return tuple(_unfinished(clock, *row) for row in rows)
 
 
 def _unfinished(
+    clock: ClockReading,
     interaction_id: int,
     state: int,
     person_id: int,
@@ -209,13 +212,14 @@ def _unfinished(
     starts: int,
 ) -> PendingQuestion:
     rest = json.loads(more)
+    asked_by = ClockReading(*rest.get("clock", ("", 0.0)))
     address = ReplyAddress(
         application_id,
         interaction_id,
         token,
         channel_id,
         bool(private),
-        acknowledged_at,
+        acknowledged_at + asked_by.shift_to(clock),
         rest.get("message_id"),
         as_member=not rest.get("as_guest", False),
     )

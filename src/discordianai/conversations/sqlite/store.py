@@ -41,6 +41,7 @@ from discordianai.conversations.sqlite.writer import Statements
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.conversations.store_statistics import StoreStatistics
 from discordianai.records import Question, Turn
+from discordianai.steady_clock import ClockReading
 
 KEY_BYTES = 32
 
@@ -198,7 +199,7 @@ class SqliteStore:
         if self._database.is_storing(interaction_id):
             return False
         write = Write(
-            partial(questions_table.insert, question=question),
+            partial(questions_table.insert, question=question, clock=ClockReading.now()),
             question=interaction_id,
             size=4 * len(question.text),
         )
@@ -245,7 +246,7 @@ class SqliteStore:
 
     async def unfinished(self) -> tuple[PendingQuestion, ...]:
         """See `PendingQuestions.unfinished`."""
-        return await self._database.read(questions_table.unfinished)
+        return await self._database.read(partial(questions_table.unfinished, clock=ClockReading.now()))
 
     async def charge(self, charge: Charge) -> None:
         """See `Accounts.charge`."""
