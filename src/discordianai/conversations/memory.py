@@ -244,14 +244,14 @@ class MemoryStore:
         return tuple(SpentOn(*line, _sum(charges)) for line, charges in sorted(lines.items()))
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
-        """See `UnitLocations.channels`."""
+        """See `GuildRepository.channels`."""
         await self._enter()
         return {channel_id: settings for channel_id, (*_, settings) in self._channels.items()}
 
     async def set_channel(
         self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
     ) -> None:
-        """See `UnitLocations.set_channel`."""
+        """See `GuildRepository.set_channel`."""
         await self._enter()
         self._channels[channel_id] = (guild_id, person_id, settings)
         if not settings:
@@ -263,27 +263,27 @@ class MemoryStore:
         return self._identifier_key
 
     async def changed_elsewhere(self) -> None:
-        """See `UnitLocations.changed_elsewhere`: nobody else can."""
+        """See `GuildRepository.changed_elsewhere`: nobody else can."""
         await trio.sleep_forever()
 
     async def joined(self, guild_id: int) -> None:
-        """See `UnitLocations.joined`."""
+        """See `GuildRepository.joined`."""
         await self._enter()
         self._guilds[guild_id] = None
 
     async def left(self, guild_id: int) -> None:
-        """See `UnitLocations.left`."""
+        """See `GuildRepository.left`."""
         await self._enter()
         if self._guilds.get(guild_id) is None:
             self._guilds[guild_id] = self._clock()
 
     async def present(self) -> frozenset[int]:
-        """See `UnitLocations.present`."""
+        """See `GuildRepository.present`."""
         await self._enter()
         return frozenset(guild_id for guild_id, left_at in self._guilds.items() if left_at is None)
 
     async def left_before(self, at: float) -> tuple[int, ...]:
-        """See `UnitLocations.left_before`."""
+        """See `GuildRepository.left_before`."""
         await self._enter()
         left = self._guilds.items()
         return tuple(sorted(guild_id for guild_id, left_at in left if left_at is not None and left_at < at))

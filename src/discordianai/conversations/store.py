@@ -36,7 +36,7 @@ class KeptInMemory(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """`max_turns` counts questions and answers of one conversation; `cache_bytes` bounds the hot set."""
+    """`max_turns` counts questions and answers of one conversation; `cache_bytes` bounds the cache."""
 
     max_turns: int = 50
     ttl_days: float = 30.0
@@ -64,7 +64,7 @@ class Health:
 
 
 class ConversationStore(Protocol):
-    """What was said lately. Every call but `recent` raises `StoreError`.
+    """Recent conversations. Every call but `recent` raises `StoreError`.
 
     A call that is cancelled has been done or not been done, never by half.
     """
@@ -72,7 +72,7 @@ class ConversationStore(Protocol):
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
         """The newest `limit` turns within the time to live, oldest first, beginning with a person's.
 
-        What memory knows, while the database cannot be read.
+        While the database cannot be read, only what is in memory.
         """
 
     async def append(
@@ -83,7 +83,7 @@ class ConversationStore(Protocol):
         person_id: int | None = None,
         guild_id: int | None = None,
     ) -> None:
-        """Keep `turns` together, on disk when this returns. Raises `KeptInMemory`.
+        """Store `turns` together; they are on disk when this returns. Raises `KeptInMemory`.
 
         `person_id` is whose words these are and answer to, by default the key's; `guild_id` is where.
         """
@@ -113,7 +113,7 @@ class ConversationStore(Protocol):
 
 
 class Store(ConversationStore, PendingQuestions, Accounts, GuildRepository, Protocol):
-    """All that the bot keeps."""
+    """All that the bot stores."""
 
     @property
     def health(self) -> Health:

@@ -1,4 +1,4 @@
-"""What the store tells about itself."""
+"""The store's figures."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -9,7 +9,7 @@ from discordianai.metric import Metric
 
 @dataclass(frozen=True, slots=True)
 class StoreStatistics:
-    """One moment of it. `committing` is the seconds that the present transaction has taken so far."""
+    """At one moment. `committing` is the seconds that the present transaction has taken so far."""
 
     conversations: Annotated[int, Metric("conversations", "Conversations in the database")] = 0
     reads: Annotated[

@@ -65,9 +65,9 @@ async def test_the_log_tells_when_a_migration_begins_and_every_few_seconds_while
         async with open_store(path, pace=SLOW):
             pass
     first, *meanwhile, last = news(logs)
-    assert first == "the database is being brought to a newer schema"
-    assert set(meanwhile) == {"the database is still being brought to it"}
-    assert last == "the database is up to date now"
+    assert first == "the database is being migrated to a newer schema"
+    assert set(meanwhile) == {"the database is still being migrated"}
+    assert last == "the database has been migrated"
 
 
 async def test_a_short_migration_is_told_in_a_line_for_each_step_and_one_more_and_a_new_file_in_none(
@@ -81,8 +81,8 @@ async def test_a_short_migration_is_told_in_a_line_for_each_step_and_one_more_an
         async with open_store(path, pace=SLOW):
             pass
     assert news(logs) == [
-        *["the database is being brought to a newer schema"] * 2,
-        "the database is up to date now",
+        *["the database is being migrated to a newer schema"] * 2,
+        "the database has been migrated",
     ]
 
 

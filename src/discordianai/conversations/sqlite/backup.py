@@ -1,10 +1,10 @@
 """A consistent copy of the database, made while the bot runs. Synchronous.
 
 All of it is read in one transaction: what the bot writes meanwhile goes into the log, and is not in the copy.
-A copy of several transactions would have to begin anew after each of the bot's writes. The price is that the
+A copy in several transactions would have to start over after each of the bot's writes. The price is that the
 log cannot be emptied until the copy is done.
 
-The copy has no open questions. Their tokens let whoever holds them write as the bot, for 15 minutes, and a
+The copy has no open questions. Their tokens allow anyone to write as the bot for 15 minutes, and a
 database that is put back would have the bot answer again what was answered long ago. Their ids stay, so that
 a replayed event is not answered. What was forgotten later is still in the copy, which the operator has to
 keep as carefully, and no longer than needed. Of an older schema the copy is of the same: it is what an
@@ -84,8 +84,8 @@ def copy(database: Path, target: Path, report: Report) -> None:
 def _opened(target: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
     """The empty file as a database, and its descriptor.
 
-    SQLite opens paths, and follows links: before anything is written it must have reached this file, whoever
-    else may write in its folder.
+    SQLite opens paths, and follows links: before anything is written, it must have opened this very file,
+    whoever else may write in its folder.
     """
     with ExitStack() as stack:
         descriptor = safe_files.open_existing(target, mine=True)
@@ -104,7 +104,7 @@ def _copy(
     source: sqlite3.Connection, copied: sqlite3.Connection, progress: Callable[[int, int, int], None]
 ) -> None:
     for setting in (
-        "locking_mode = EXCLUSIVE",  # nobody else knows of it
+        "locking_mode = EXCLUSIVE",  # no other process opens it
         "journal_mode = OFF",  # a copy that fails is thrown away
         "synchronous = OFF",  # it is sent to the disk at the end, as a whole
         "cache_size = -2048",

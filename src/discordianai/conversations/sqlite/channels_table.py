@@ -7,7 +7,7 @@ from discordianai.surrogates import well_formed
 
 
 def channels(connection: sqlite3.Connection) -> dict[int, ChannelSettings]:
-    """What was set, by channel."""
+    """The settings by channel."""
     rows = connection.execute("SELECT channel_id, persona, model FROM channels")
     return {channel_id: ChannelSettings(persona, model) for channel_id, persona, model in rows}
 
@@ -19,7 +19,7 @@ def set_channel(
     person_id: int,
     settings: ChannelSettings,
 ) -> None:
-    """Keep the settings of a channel, or nothing where they are empty."""
+    """Store the settings of a channel; remove them where they are empty."""
     if not settings:
         connection.execute("DELETE FROM channels WHERE channel_id = ?", (channel_id,))
         return
@@ -41,7 +41,7 @@ def joined(connection: sqlite3.Connection, guild_id: int) -> None:
 
 
 def left(connection: sqlite3.Connection, guild_id: int, now: float) -> None:
-    """It is no more; the first time counts."""
+    """The bot has left this server; the first time counts."""
     connection.execute(
         "INSERT INTO guilds VALUES (?, ?) ON CONFLICT DO UPDATE SET left_at = ifnull(left_at, ?)",
         (guild_id, now, now),
@@ -62,16 +62,16 @@ def left_before(connection: sqlite3.Connection, at: float) -> tuple[int, ...]:
 
 
 def forget_person(connection: sqlite3.Connection, person_id: int) -> None:
-    """Nothing was set in that person's direct messages."""
+    """Remove the settings of that person's direct messages."""
     connection.execute("DELETE FROM channels WHERE guild_id = 0 AND person_id = ?", (person_id,))
 
 
 def forget_people(connection: sqlite3.Connection) -> None:
-    """Nothing was set in anybody's direct messages."""
+    """Remove the settings of all direct messages."""
     connection.execute("DELETE FROM channels WHERE guild_id = 0")
 
 
 def forget_guild(connection: sqlite3.Connection, guild_id: int) -> None:
-    """Nothing was set in that server, and the bot has never been there, unless it is there now."""
+    """Remove the settings of that server's channels, and the server unless the bot is in it."""
     connection.execute("DELETE FROM channels WHERE guild_id = ?", (guild_id,))
     connection.execute("DELETE FROM guilds WHERE guild_id = ? AND left_at IS NOT NULL", (guild_id,))

@@ -1,14 +1,14 @@
 """Moving what was written from the write-ahead log into the database file, off the write path.
 
 A passive checkpoint runs beside the writes and does nearly all of the work. Writes that never pause keep the
-log growing, though: so beyond a size it is begun anew, and where something removed must not stay in it, it is
-emptied, between two transactions, when little is left to move.
+log growing, though. So beyond a size it is restarted, and where it must not keep what was removed, it is
+emptied: between two transactions, when little is left to move.
 
 SQLite sends the file to the disk only with the last page of the log. Writes that never pause would leave that
 to the moment in which they have to wait, for all that was moved; so it is done here, beside them.
 
 SQLite until 3.51.3 had a defect: a passive checkpoint that starts while the log is wholly checkpointed can
-overlook that a commit begins the log anew, and damage the file (sqlite.org/wal.html#walresetbug). It cannot
+overlook that a commit restarts the log, and damage the file (sqlite.org/wal.html#walresetbug). It cannot
 happen here: a commit that leaves something to move goes before each checkpoint, one runs at a time, and no
 other process checkpoints while the bot runs. The one that empties the log is no exception: where another
 process, an operator's purge, is just writing, SQLite makes a passive one of it.

@@ -1,7 +1,7 @@
-"""What is remembered, as JSON Lines: one turn a line.
+"""Stored turns as JSON Lines, one turn a line.
 
-Each conversation is read in a transaction of its own, so that a slow reader of the lines keeps nothing of the
-log from being emptied, and what is forgotten meanwhile is not written any more.
+Each conversation is read in a transaction of its own, so that a slow reader of the lines does not keep the
+log from being emptied, and what is forgotten meanwhile is left out.
 """
 
 import json
@@ -15,7 +15,7 @@ from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.turns_table import range_of
 
 _LINE_ENDS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
-"""What JSON may hold as it is, and many a reader of lines takes for the end of one."""
+"""Characters that JSON allows unescaped, and that many readers take for the end of a line."""
 
 
 def exported(connection: sqlite3.Connection, selection: Selection, report: Report) -> Iterator[str]:

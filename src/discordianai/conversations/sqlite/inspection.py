@@ -1,4 +1,4 @@
-"""What a database holds, in figures for its operator."""
+"""Figures about a database, for its operator."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Inspection:
 
 
 def inspect(connection: sqlite3.Connection, database: Path, now: float) -> Inspection:
-    """Count. A million conversations take a second or two."""
+    """Count everything. A million conversations take a second or two."""
     counts = {name: _number(connection, select) for name, select in _COUNTS.items()}
     oldest, newest = (
         connection.execute(f"SELECT {which}(at) FROM turns").fetchone()[0]  # noqa: S608  # our own words

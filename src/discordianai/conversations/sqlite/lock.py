@@ -3,7 +3,7 @@
 The lock is taken with flock(2) on a file beside the database, never on the database itself: SQLite's own
 locks are POSIX record locks, which a process loses when it closes any descriptor of the file, and which flock
 may or may not meet, depending on the system. The file stays when the bot ends, since removing it would let
-two bots hold "the" lock on two different files. So its presence also tells that a database has been here.
+two bots hold "the" lock on two different files. So its presence also shows that a database was here.
 """
 
 import errno
@@ -24,14 +24,17 @@ def lock_path(database: Path) -> Path:
 
 
 class DatabaseLock:
-    """Held from construction to `release`. Raises `OSError`, `UnsafeFile` among them, and `StoreError`
-    where somebody else holds it for longer than `patience` seconds."""
+    """Held from construction to `release`.
+
+    Raises `OSError`, `UnsafeFile` among them, and `StoreError` where another process holds it for longer than
+    `patience` seconds.
+    """
 
     def __init__(self, database: Path, patience: float = 0.0) -> None:
         self._descriptor = _open(database)
         try:
             _lock(self._descriptor, patience)
-            with suppress(OSError):  # the number is a courtesy, and the disk may be full or read-only
+            with suppress(OSError):  # the number is only for messages, and the disk may be full
                 os.truncate(self._descriptor, 0)
                 os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
@@ -46,7 +49,7 @@ class DatabaseLock:
             raise
 
     def release(self) -> None:
-        """Let the next bot have it."""
+        """Release it for the next bot."""
         os.close(self._descriptor)
 
 
@@ -60,7 +63,7 @@ def _open(database: Path) -> int:
         return safe_files.open_existing(path)
     if is_new:
         with suppress(OSError):
-            # A bot that root runs must not leave what the bot's own user may not open; SQLite does the same.
+            # A bot that root runs must not leave a file that its own user cannot open; SQLite does the same.
             owner = database.lstat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
@@ -80,7 +83,7 @@ def _lock(descriptor: int, patience: float) -> None:
 
 
 def bot_is_running(database: Path) -> bool:
-    """Whether a bot has the database open. Raises `StoreError` where the lock is no file of ours."""
+    """Whether a bot has the database open. Raises `StoreError` where the lock file is unsafe."""
     try:
         descriptor = safe_files.open_existing(lock_path(database))
     except safe_files.UnsafeFile as error:
@@ -88,7 +91,7 @@ def bot_is_running(database: Path) -> bool:
     except OSError:
         return False
     try:
-        # Shared, so that two commands of the operator do not take each other for a bot.
+        # Shared, so that two of the operator's commands do not mistake each other for a bot.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

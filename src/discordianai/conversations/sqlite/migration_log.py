@@ -1,4 +1,4 @@
-"""What the running bot tells while an older database is being brought to the newest schema."""
+"""What the bot logs while an older database is migrated."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +17,9 @@ EVERY = 5.0
 def logged_migration(
     ask_for_time: Callable[[], object], clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Report]:
-    """Gives the report for a migration in the block, which runs in a thread of trio's.
+    """Provides the report for a migration in the block, which runs in a thread of trio's.
 
-    With each line `ask_for_time` is called on the trio thread: whoever waits for the bot may have to know.
+    With each line `ask_for_time` is called on the trio thread: systemd may need to know.
     The report ends the migration when the task that waits for the thread is cancelled.
     """
     log = structlog.get_logger("discordianai.conversations")
@@ -32,9 +32,9 @@ def logged_migration(
         now = clock()
         if schema != making:
             making = schema
-            log.info("the database is being brought to a newer schema", schema=schema)
+            log.info("the database is being migrated to a newer schema", schema=schema)
         elif now >= next_at:
-            log.info("the database is still being brought to it", schema=schema, seconds=round(now - began))
+            log.info("the database is still being migrated", schema=schema, seconds=round(now - began))
         else:
             return
         next_at = now + EVERY
@@ -42,4 +42,4 @@ def logged_migration(
 
     yield report
     if making:
-        log.info("the database is up to date now", schema=making, seconds=round(clock() - began))
+        log.info("the database has been migrated", schema=making, seconds=round(clock() - began))

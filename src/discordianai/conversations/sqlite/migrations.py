@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from discordianai.conversations.store import StoreError
 
 APPLICATION_ID = 0x44414931
-"""`DAI1`: what `file` and SQLite tell this program's databases by."""
+"""`DAI1`, by which `file` and SQLite recognise this program's databases."""
 
 INSTRUCTIONS = 10_000
-"""Of SQLite's machine between two reports: a millisecond or two."""
+"""Of SQLite's virtual machine between two reports: a millisecond or two."""
 
 Report = Callable[[int], object]
 """Takes the schema that an older file is being brought to. Called when that begins, and often while it lasts;
@@ -130,14 +130,14 @@ STEPS = (
 
 
 def no_report(_schema: int) -> None:
-    """The report that nobody hears."""
+    """For callers that need no report."""
 
 
 def migrate(connection: sqlite3.Connection, report: Report = no_report) -> None:
     """Bring the file to the newest schema, each step whole or not at all.
 
-    A new file is no news, and not reported. Raises `StoreError`, `sqlite3.Error`, and what `report` does; the
-    connection is of no more use then.
+    A new file is not reported. Raises `StoreError`, `sqlite3.Error`, and what `report` does; the
+    connection is unusable then.
     """
     present = version(connection)
     for number, step in enumerate(STEPS[present:], present + 1):
@@ -174,7 +174,7 @@ def _reported(connection: sqlite3.Connection, report: Report, schema: int) -> It
 
 
 def version(connection: sqlite3.Connection) -> int:
-    """How many of the steps the file has taken. Raises `StoreError` where it is none of this program's."""
+    """How many of the steps the file has taken. Raises `StoreError` where it is not this program's."""
     present = _pragma(connection, "user_version")
     application = _pragma(connection, "application_id")
     if application != APPLICATION_ID and _pragma(connection, "schema_version"):

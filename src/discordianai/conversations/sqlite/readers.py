@@ -1,4 +1,4 @@
-"""Several reading connections, lent one at a time."""
+"""A pool of reading connections."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,7 +19,7 @@ class Readers:
         self._slots = trio.CapacityLimiter(max(self._count, 1))
 
     async def run(self, call: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `call` in a thread. Once begun it is waited for, so that nobody meets its connection."""
+        """Run `call` in a thread. Once begun, it is waited for, so that no other call gets its connection."""
 
         def with_connection() -> Result:
             connection = self._free.pop()  # one for each token of the limiter
@@ -32,7 +32,7 @@ class Readers:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Nobody reads while the block runs."""
+        """No reads run while the block does."""
         borrowers = [object() for _ in range(self._count)]
         taken = []
         try:

@@ -1,7 +1,7 @@
-"""Whose turns an operator means, and where they are.
+"""Which turns an operator selects, and where they are.
 
-Turns lie by conversation, so that a selection is worked off conversation by conversation, in the order of
-their ids, each with a query of its own: memory is bounded by one conversation, and no transaction lasts.
+Turns are stored by conversation. A selection is processed conversation by conversation, in the order of their
+ids, each with a query of its own: memory is bounded by one conversation, and every transaction is short.
 """
 
 import sqlite3
@@ -72,7 +72,7 @@ class Selection:
 
     @property
     def condition(self) -> tuple[str, tuple[float, ...]]:
-        """What a turn of these conversations must fulfil, in SQL."""
+        """The condition in SQL that its turns fulfil, and the values for it."""
         if self.person_id is not None:
             return "turns.person_id = ?", (self.person_id,)
         if self.guild_id is not None:

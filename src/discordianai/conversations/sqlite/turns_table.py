@@ -13,7 +13,7 @@ from discordianai.records import Role, Turn
 from discordianai.surrogates import well_formed
 
 NUMBER_BITS = 32
-"""Of a turn's id; see `migrations`."""
+"""Bits of a turn's id that number it within its conversation; see `migrations`."""
 
 STEP, MAX_CONVERSATIONS = 200, 200
 """Rows removed, and conversations looked at for them, in one transaction: a few milliseconds."""
@@ -23,7 +23,7 @@ _OLD = "SELECT id FROM turns WHERE at < ? ORDER BY at LIMIT ?"
 
 
 class CorruptTurns(sqlite3.DatabaseError):
-    """A row that nobody wrote: SQLite looks at the frame of a page only."""
+    """A row that no version writes: SQLite checks the structure of a page, not its content."""
 
     def __init__(self) -> None:
         super().__init__("a turn was garbled")
@@ -54,7 +54,7 @@ def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> by
 
 
 def append(connection: sqlite3.Connection, exchange: AnsweredTurn, max_turns: int) -> TurnId | None:
-    """Add the turns, and remove what has rolled out; which turn is the first."""
+    """Add the turns, and remove those beyond the limit; returns what identifies the first one added."""
     if not (turns := exchange.turns[-max_turns:] if max_turns else ()):
         return None
     conversation = _find(connection, exchange.key)
@@ -107,7 +107,7 @@ def remove(connection: sqlite3.Connection, key: ConversationKey) -> int:
 
 
 def remove_of_person(connection: sqlite3.Connection, person_id: int) -> Removed:
-    """Remove some turns of a person, and the traces of the person where the last ones went."""
+    """Remove some turns of a person, and the participation where the last ones are removed."""
     return _remove_of(connection, "person_id", person_id)
 
 
@@ -124,10 +124,10 @@ def remove_of_channel(
     One that is not of that channel any more is left alone: the number of a removed conversation can be given
     to another. None is any channel.
     """
-    turns = rows = visits = 0
-    while conversations and rows < STEP and visits < MAX_CONVERSATIONS:
+    turns = rows = looked_at = 0
+    while conversations and rows < STEP and looked_at < MAX_CONVERSATIONS:
         conversation = conversations[0]
-        visits += 1
+        looked_at += 1
         row = connection.execute(
             "SELECT channel_id FROM conversations WHERE id = ?", (conversation,)
         ).fetchone()
@@ -191,17 +191,17 @@ def _remove_empty(connection: sqlite3.Connection, conversations: Iterable[int]) 
 
 
 def _remove_of(connection: sqlite3.Connection, column: str, value: int) -> Removed:
-    """Go from one conversation to the next by the participants, which are removed on the way: no step looks
-    again at what a former one has done."""
-    turns = rows = visits = 0
-    while rows < STEP and visits < MAX_CONVERSATIONS:
+    """Go through the conversations by their participants, which are removed on the way: no step looks again
+    at what a former one has done."""
+    turns = rows = looked_at = 0
+    while rows < STEP and looked_at < MAX_CONVERSATIONS:
         row = connection.execute(
             f"SELECT conversation_id FROM participants WHERE {column} = ? LIMIT 1",  # noqa: S608  # our own name
             (value,),
         ).fetchone()
         if row is None:
             return Removed(turns, more=False)
-        visits += 1
+        looked_at += 1
         removed, others = _remove_in(connection, row[0], STEP - rows, f"{column} = ?", value)
         turns, rows = turns + removed, rows + removed + others
     return Removed(turns, more=True)
@@ -229,6 +229,6 @@ def _remove_in(
         f"SELECT 1 FROM participants WHERE conversation_id = ? AND {condition} LIMIT 1",  # noqa: S608  # our own clauses
         (conversation, *values),
     ).fetchone()
-    if left is None:  # nothing leads here any more
+    if left is None:  # no further step will come here
         _remove_empty(connection, [conversation])
     return turns, participants

@@ -64,13 +64,13 @@ def spending(
 
 
 def forget_person(connection: sqlite3.Connection, person_id: int, today: str) -> None:
-    """Move the person's sums to nobody's; today's when the day is over."""
+    """Make the person's sums anonymous; today's when the day is over."""
     connection.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (person_id, today))
     _anonymise(connection, person_id, today)
 
 
 def anonymise_forgotten(connection: sqlite3.Connection, today: str) -> int:
-    """Move to nobody's what was kept for a limit of a day that is over; of how many people."""
+    """Make anonymous what was kept for the limit of a day that is over; of how many people."""
     people = connection.execute(
         "SELECT person_id FROM forgotten WHERE day < ? LIMIT ?", (today, STEP)
     ).fetchall()

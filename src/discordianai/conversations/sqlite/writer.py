@@ -23,7 +23,7 @@ from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 
 MAX_QUEUED = 1024
-"""Writes; whoever comes then waits until one is taken."""
+"""Writes in the queue; a further one waits until there is space."""
 
 MAX_GROUP = 128
 """Writes in one transaction: about 10 ms of work."""
