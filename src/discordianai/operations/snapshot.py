@@ -15,8 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from discordianai.answering.question_counter import QuestionStatistics
 from discordianai.conversations.accounting import Spent
-from discordianai.conversations.store import Health
-from discordianai.conversations.store_statistics import StoreStatistics
+from discordianai.conversations.store import Health, StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.latencies import Latency

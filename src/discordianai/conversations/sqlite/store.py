@@ -38,8 +38,7 @@ from discordianai.conversations.sqlite.removal import Step
 from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.sqlite.writer import Statements
-from discordianai.conversations.store import Health, StoreError, StoreOptions
-from discordianai.conversations.store_statistics import StoreStatistics
+from discordianai.conversations.store import Health, StoreError, StoreOptions, StoreStatistics
 from discordianai.records import Question, Turn
 from discordianai.steady_clock import ClockReading
 
