@@ -23,7 +23,7 @@ from discordianai.conversations.sqlite.migrations import migrate
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
-from discordianai.steady_clock import ClockReading
+from discordianai.system_clock import ClockReading
 
 PEOPLE, WINDOW = 2000, 50
 """Each of the people is asked for once by each operation."""

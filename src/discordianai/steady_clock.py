@@ -7,10 +7,10 @@ the boot. A new time that lasts is taken over after a while: a machine may have 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
+
+from discordianai.system_clock import since_boot
 
 TOLERANCE = 60.0
 """Seconds; smaller steps, as of a clock that is being corrected all the time, are followed at once."""
@@ -18,35 +18,6 @@ TOLERANCE = 60.0
 TAKEN_OVER_AFTER = 30 * 60.0
 """Seconds that a new time must have lasted. An interaction, the shortest-lived of what is stored, lasts 15
 minutes."""
-
-
-def since_boot() -> float:
-    """Seconds since the boot, with the time that the machine slept; nobody can set this clock."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-@dataclass(frozen=True, slots=True)
-class ClockReading:
-    """How the system clock stood at a moment: `offset` seconds ahead of `since_boot`, since the boot `boot`.
-
-    Stored beside a time, it lets a later process tell how old that is, however the clock was set meanwhile.
-    """
-
-    boot: str
-    offset: float
-
-    @classmethod
-    def now(cls) -> "ClockReading":
-        """This moment's. `boot` is empty where the system does not tell."""
-        try:
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        except OSError:
-            boot = ""
-        return cls(boot, time.time() - since_boot())
-
-    def shift_to(self, now: "ClockReading") -> float:
-        """Seconds by which the clock was set ahead until `now`; 0 where another boot lies between."""
-        return now.offset - self.offset if self.boot and self.boot == now.boot else 0.0
 
 
 class SteadyClock:

@@ -15,7 +15,7 @@ from discordianai.conversations.sqlite import questions_table, removal, turns_ta
 from discordianai.conversations.sqlite.connections import open_connections, transaction
 from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
 from discordianai.conversations.sqlite.selection import Selection
-from discordianai.steady_clock import ClockReading
+from discordianai.system_clock import ClockReading
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 
 CHANNELS, PEOPLE, MAX_TURNS = 10, 150, 50

@@ -6,8 +6,8 @@ import sqlite3
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, TurnId
 from discordianai.conversations.sqlite import turns_table, usage_table
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
-from discordianai.steady_clock import ClockReading
 from discordianai.surrogates import well_formed
+from discordianai.system_clock import ClockReading
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
 

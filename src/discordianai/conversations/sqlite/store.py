@@ -40,7 +40,7 @@ from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.sqlite.writer import Statements
 from discordianai.conversations.store import Health, StoreError, StoreOptions, StoreStatistics
 from discordianai.records import Question, Turn
-from discordianai.steady_clock import ClockReading
+from discordianai.system_clock import ClockReading
 
 KEY_BYTES = 32
 
