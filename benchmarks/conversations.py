@@ -26,7 +26,7 @@ from benchmarks.conversations_operations import compare_operations
 from benchmarks.conversations_process import MESSAGES, Figures, exchange, key
 from benchmarks.harness import Report, alternate, command_line, parse, percentile
 from benchmarks.processes import open_program
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 
 APPENDS_PER_SECOND, WINDOWS_PER_SECOND = 1000, 100
 FEW = 5

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.conversations_process import key, text
-from discordianai.conversations.connections import flush, open_connections, transaction
+from discordianai.conversations.sqlite.connections import flush, open_connections, transaction
 
 _PEOPLE_AT_ONCE = 20_000
 """In one transaction."""

@@ -13,15 +13,17 @@ import trio
 
 from benchmarks.conversations_process import MESSAGES, exchange, key
 from benchmarks.harness import Report, alternate
-from discordianai.conversations import packing, questions_table, turns_table, usage_table, window
+from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, day_of
-from discordianai.conversations.connections import connect, transaction
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.migrations import migrate
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite import questions_table, turns_table, usage_table
+from discordianai.conversations.sqlite.connections import connect, transaction
+from discordianai.conversations.sqlite.migrations import migrate
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreOptions
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
+from discordianai.system_clock import ClockReading
 
 PEOPLE = 2000
 """Each is asked for once by each operation in five rounds."""
@@ -67,13 +69,8 @@ class Bare:
 
     async def answered(self, number: int) -> None:
         """Three writes in one transaction."""
-
-        def call(connection: sqlite3.Connection) -> None:
-            questions_table.mark_answered(connection, number, "x" * 400, time.time())
-            usage_table.add(connection, _charge(number))
-            turns_table.append(connection, _said(number), MESSAGES)
-
-        await self.write(call)
+        answer = FinishedAnswer("x" * 400, _said(number), (_charge(number),))
+        await self.write(lambda c: questions_table.store_answer(c, number, answer, MESSAGES, time.time()))
 
     def close(self) -> None:
         """Close the file."""
@@ -93,7 +90,7 @@ def operations(
             lambda n: _append(cached, _said(n)),
         ),
         "accept": (
-            lambda n: bare.write(lambda c: questions_table.insert(c, _question(n))),
+            lambda n: bare.write(lambda c: questions_table.insert(c, _question(n), ClockReading.now())),
             lambda n: cached.accept(_question(n)),
         ),
         "answered": (

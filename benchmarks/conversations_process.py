@@ -18,7 +18,7 @@ import trio
 from benchmarks.harness import percentile
 from benchmarks.processes import resident_mb
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.records import Role, Turn
 
 MESSAGES, CHARACTERS = 50, 400

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.conversations.connections import open_connections
-from discordianai.conversations.lock import DatabaseLock
-from discordianai.conversations.operator_access import visit
+from discordianai.conversations.sqlite.connections import open_connections
+from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner
 from tests.cli.hostile import MARKER, SERVICE, STRANGER
@@ -133,7 +133,7 @@ def test_links_that_come_and_go_while_root_works_give_nothing_away(state: Path, 
             try:
                 with acting_as_owner(state / DATABASE):
                     DatabaseLock(state / DATABASE).release()
-                    with visit(state / DATABASE, write=True) as connection:
+                    with operator_connection(state / DATABASE, write=True) as connection:
                         connection.execute("UPDATE bookkeeping SET probes = probes + 1")
             except (StoreError, OSError):
                 refused += 1

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
-from time import time
 
 import trio
 
@@ -24,7 +23,7 @@ from discordianai.bot import Bot
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.guild_retention import GuildRetention
 from discordianai.conversations.ledger import Ledger
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
@@ -63,6 +62,7 @@ from discordianai.options import (
 from discordianai.providers.client import make_provider
 from discordianai.reloading import Reconfigure, Reloading, reloading_on_sighup
 from discordianai.settings import Settings
+from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient, build_client, http2_available
 from discordianai.transport.pool_events import PoolOptions
 
@@ -91,6 +91,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     http2 = http2_available()
     estimator = TokenEstimator()
     notifier = Notifier()
+    clock = SteadyClock()
     clients = _build_clients(settings, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
     dispatchers = {name: _dispatcher(settings, name, client, estimator) for name, client in clients.items()}
@@ -100,6 +101,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         open_store(
             Path(settings.conversations.database),
             store_options(settings),
+            clock=clock,
             ask_for_time=partial(notifier.extend_timeout, MORE_TIME),
         ) as store,
         _open_all([discord, *clients.values()]),
@@ -110,12 +112,13 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             discord=discord,
             dispatchers=dispatchers,
             store=store,
-            ledger=Ledger(store, accounting_options(settings), time),
+            ledger=Ledger(store, accounting_options(settings), clock),
             figures=DiscordCounter(),
             limits=ApplicationLimits(),
             open_questions=_open_questions(settings),
             counts=QuestionCounter(),
             lag=lag,
+            clock=clock,
         )
         page.shows(instruments.read)
         channels = ChannelSettingsCache(store)

@@ -8,7 +8,7 @@ import trio
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import FinishedAnswer
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import Store
 from discordianai.records import Usage
 from tests.conversations.builders import DATABASE, NOW, SLOW, exchange, question

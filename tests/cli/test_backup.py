@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import trio
 
-from discordianai.conversations import backup
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.operator_access import visit
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite import backup
+from discordianai.conversations.sqlite.operator_access import operator_connection
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import StoreError
 from tests.conversations.builders import ANN, DATABASE, SLOW, bytes_on_disk, exchange, question
 
@@ -213,7 +213,7 @@ def test_a_log_that_was_left_where_the_copy_goes_is_not_mixed_into_it(tmp_path: 
 
 
 def refused(database: Path) -> str:
-    with pytest.raises(StoreError) as caught, visit(database):
+    with pytest.raises(StoreError) as caught, operator_connection(database):
         pass
     return str(caught.value)
 
@@ -270,7 +270,7 @@ def test_a_signal_leaves_no_half_file(database: Path, tmp_path: Path, number: si
     script = f"""
 import os, signal, sys
 from discordianai.cli.main import main
-from discordianai.conversations import backup
+from discordianai.conversations.sqlite import backup
 check = backup.check
 def stopped(copied, report):
     assert os.path.getsize(copied) > 0

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from discordianai.cli.main import main
-from discordianai.conversations.export import exported
-from discordianai.conversations.operator_access import visit
-from discordianai.conversations.selection import Selection
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.export import exported
+from discordianai.conversations.sqlite.operator_access import operator_connection
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.records import Role, Turn
 from tests.conversations.builders import ANN, DATABASE, NOW, SLOW, bytes_on_disk
 
@@ -191,7 +191,7 @@ async def test_every_line_ends_where_any_reader_takes_it_to_end(tmp_path: Path) 
     said = Turn(Role.USER, "one\ntwo\u2028three\u2029four\x85five\x0csix é 👩", NOW)
     async with open_store(path, pace=SLOW) as store:
         await store.append(ANN, [said])
-    with visit(path) as connection:
+    with operator_connection(path) as connection:
         (line,) = exported(connection, Selection(), lambda _done, _total: None)
     assert len(line.splitlines()) == 1
     assert json.loads(line)["text"] == said.text

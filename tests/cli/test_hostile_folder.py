@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.cli.main import make_parser
-from discordianai.conversations.database_files import files
+from discordianai.conversations.sqlite.files import files
 from tests.cli.hostile import MARKER, Run, Task
 from tests.conversations.builders import DATABASE
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from discordianai.cli.main import main
-from discordianai.conversations.lock import DatabaseLock
-from discordianai.conversations.migrations import STEPS
+from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.migrations import STEPS
 from tests.conversations.builders import DATABASE, older_database
 
 Captured = pytest.CaptureFixture[str]
@@ -73,7 +73,7 @@ def test_a_purge_brings_it_up_to_date_first(database: Path) -> None:
 def test_a_purge_that_upgrades_for_long_shows_that_it_goes_on(
     database: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("discordianai.conversations.migrations.INSTRUCTIONS", 10)
+    monkeypatch.setattr("discordianai.conversations.sqlite.migrations.INSTRUCTIONS", 10)
     monkeypatch.setattr("discordianai.operations.progress.PATIENCE", 0.0)  # as if it took over a second
     assert run("conversations", "purge", "--all", "--yes", "--database", database) == 0
     shown = capsys.readouterr().err

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from discordianai.conversations import turns_table, usage_table
 from discordianai.conversations.accounting import Charge, day_of
-from discordianai.conversations.connections import connect
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.maintenance import MaintenanceSchedule
-from discordianai.conversations.migrations import APPLICATION_ID, STEPS
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
+from discordianai.conversations.sqlite import turns_table, usage_table
+from discordianai.conversations.sqlite.connections import connect
+from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
+from discordianai.conversations.sqlite.migrations import APPLICATION_ID, STEPS
 from discordianai.records import Person, Place, Question, ReplyAddress, Role, Turn, Usage
 
 ANN = ConversationKey(channel_id=1, person_id=10)

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import StoreOptions
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange
 

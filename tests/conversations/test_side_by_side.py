@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
-from discordianai.conversations.maintenance import MaintenanceSchedule
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Posted
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
@@ -130,7 +130,7 @@ async def pass_time(store: Store, clock: Clock, days: float) -> None:
     """The file's store forgets in rounds, and after them is as one that forgets at once."""
     if isinstance(store, SqliteStore):
         clock.now += days * DAY
-        await store.upkeep.retention()
+        await store.maintenance.retention()
 
 
 OPERATIONS = st.one_of(

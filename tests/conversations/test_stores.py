@@ -19,7 +19,7 @@ from discordianai.conversations.pending_questions import (
     Said,
     TurnId,
 )
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import Store, StoreOptions
 from discordianai.records import Attachment, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question

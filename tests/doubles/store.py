@@ -1,6 +1,7 @@
 """A store that forgets at the end of the process, with the same promises."""
 
 import json
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -8,12 +9,10 @@ from dataclasses import replace
 
 import trio
 
-from discordianai.conversations import identifiers, window
+from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.export import newest_lines
-from discordianai.conversations.maintenance import DAY
 from discordianai.conversations.pending_questions import (
     AnsweredTurn,
     FinishedAnswer,
@@ -22,7 +21,9 @@ from discordianai.conversations.pending_questions import (
     Said,
     TurnId,
 )
-from discordianai.conversations.questions_table import REPLAYS_END
+from discordianai.conversations.sqlite.export import newest_lines
+from discordianai.conversations.sqlite.maintenance import DAY
+from discordianai.conversations.sqlite.questions_table import REPLAYS_END
 from discordianai.conversations.store import Health, StoreError, StoreOptions
 from discordianai.records import Question, Role, Turn
 
@@ -42,7 +43,7 @@ class MemoryStore:
         self._spenders: dict[int, str] = {}  # who is forgotten, and since which day
         self._channels: dict[int, tuple[int | None, int, ChannelSettings]] = {}
         self._guilds: dict[int, float | None] = {}  # when it was left, if it was
-        self._identifier_key = identifiers.fresh_key()
+        self._identifier_key = secrets.token_bytes(32)
         self.health = Health()
         self.failure: StoreError | None = None
 
@@ -243,14 +244,14 @@ class MemoryStore:
         return tuple(SpentOn(*line, _sum(charges)) for line, charges in sorted(lines.items()))
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
-        """See `UnitLocations.channels`."""
+        """See `GuildRepository.channels`."""
         await self._enter()
         return {channel_id: settings for channel_id, (*_, settings) in self._channels.items()}
 
     async def set_channel(
         self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
     ) -> None:
-        """See `UnitLocations.set_channel`."""
+        """See `GuildRepository.set_channel`."""
         await self._enter()
         self._channels[channel_id] = (guild_id, person_id, settings)
         if not settings:
@@ -262,27 +263,27 @@ class MemoryStore:
         return self._identifier_key
 
     async def changed_elsewhere(self) -> None:
-        """See `UnitLocations.changed_elsewhere`: nobody else can."""
+        """See `GuildRepository.changed_elsewhere`: nobody else can."""
         await trio.sleep_forever()
 
     async def joined(self, guild_id: int) -> None:
-        """See `UnitLocations.joined`."""
+        """See `GuildRepository.joined`."""
         await self._enter()
         self._guilds[guild_id] = None
 
     async def left(self, guild_id: int) -> None:
-        """See `UnitLocations.left`."""
+        """See `GuildRepository.left`."""
         await self._enter()
         if self._guilds.get(guild_id) is None:
             self._guilds[guild_id] = self._clock()
 
     async def present(self) -> frozenset[int]:
-        """See `UnitLocations.present`."""
+        """See `GuildRepository.present`."""
         await self._enter()
         return frozenset(guild_id for guild_id, left_at in self._guilds.items() if left_at is None)
 
     async def left_before(self, at: float) -> tuple[int, ...]:
-        """See `UnitLocations.left_before`."""
+        """See `GuildRepository.left_before`."""
         await self._enter()
         left = self._guilds.items()
         return tuple(sorted(guild_id for guild_id, left_at in left if left_at is not None and left_at < at))

@@ -113,7 +113,7 @@ SAMPLE = {
     "discord/messages/delivery.py:DiscordDelivery._open_thread": _in_a_thread,
     "discord/messages/delivery.py:DiscordDelivery.answer": _ask,
     "conversations/ledger.py:Ledger.reserve": _ask,
-    "conversations/questions_table.py:insert": _ask,
+    "conversations/sqlite/questions_table.py:insert": _ask,
     "discord/messages/attachments.py:_decoded": _with_a_file,
     "discord/interactions/router.py:InteractionRouter.route_message": _mention,
     "discord/interactions/admission.py:address_of": _ask,

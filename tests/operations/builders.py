@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from discordianai.answering.open_questions import QuestionStatistics
 from discordianai.conversations.accounting import NANO, Spent
-from discordianai.conversations.store_statistics import StoreStatistics
+from discordianai.conversations.store import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome

@@ -5,7 +5,7 @@ import threading
 import time
 from dataclasses import replace
 
-from discordianai.conversations.store_statistics import StoreStatistics
+from discordianai.conversations.store import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.operations.probes import probes
 from discordianai.operations.snapshot import Snapshot

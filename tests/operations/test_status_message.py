@@ -6,6 +6,7 @@ import pytest
 
 from discordianai.conversations.store import Health
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
+from discordianai.operations.health import judge
 from discordianai.operations.status_message import describe
 from discordianai.transport.pool_events import Statistics
 from tests.operations.builders import latency, provider, well
@@ -45,6 +46,17 @@ def test_why_it_is_not_ready_and_what_would_help_is_told() -> None:
     why = "429 with a long wait, pause ends in 59 minutes, next try in 100 seconds"
     assert f"breaker open: {why}\n" in text
     assert "`rate_limits.openai.requests_per_minute`: 500 → 400" in text
+
+
+def test_a_slow_disk_and_a_clock_that_jumped_are_told_while_the_bot_answers() -> None:
+    """In words, also on the health page."""
+    jumped = replace(well().process, clock_jump=-3600.0)
+    snapshot = replace(well(), process=jumped, health=Health(slow=True))
+    slow = "the disk of the database is slow: answers are shown before they are stored"
+    clock = "the system clock was set 3600 s back: the bot goes by its own clock for now"
+    assert judge(snapshot).ready
+    assert {slow, clock} <= set(judge(snapshot).remarks)
+    assert f"-# {clock}; {slow}" in describe(snapshot)
 
 
 @pytest.mark.parametrize("count", [2, 9])

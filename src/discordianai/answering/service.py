@@ -15,7 +15,7 @@ from discordianai.answering.reply import Closing, Reply, ReplyFailed
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
-from discordianai.conversations.store import StoreError
+from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.refusals import AllowanceSpent
@@ -225,6 +225,9 @@ class AnswerService:
         try:
             interaction_id = question.address.interaction_id
             return await self._pending.answered(interaction_id, FinishedAnswer(shown, exchange, charges))
+        except KeptInMemory as error:  # the store has logged it, once for all questions
+            log.debug("this turn is kept in memory", reason=str(error))
+            return None
         except StoreError as error:
             log.error("this turn is not stored", reason=str(error))
             return None

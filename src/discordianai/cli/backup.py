@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
-from discordianai.conversations import backup
+from discordianai.conversations.sqlite import backup
 from discordianai.operations.progress import progress
 from discordianai.privileges import acting_as_owner
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from shlex import quote
 
 from discordianai import settings_file
-from discordianai.conversations.database_files import open_to_others
-from discordianai.conversations.lock import bot_is_running
+from discordianai.conversations.sqlite.files import open_to_others
+from discordianai.conversations.sqlite.lock import bot_is_running
 from discordianai.safe_files import located
 
 

@@ -16,11 +16,11 @@ from discordianai import safe_files
 from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent
-from discordianai.conversations.export import exported
-from discordianai.conversations.inspection import Inspection, inspect
-from discordianai.conversations.lock import bot_is_running
-from discordianai.conversations.operator_access import visit
-from discordianai.conversations.selection import Selection
+from discordianai.conversations.sqlite.export import exported
+from discordianai.conversations.sqlite.inspection import Inspection, inspect
+from discordianai.conversations.sqlite.lock import bot_is_running
+from discordianai.conversations.sqlite.operator_access import operator_connection
+from discordianai.conversations.sqlite.selection import Selection
 from discordianai.operations.progress import progress
 from discordianai.privileges import acting_as_owner
 
@@ -87,7 +87,7 @@ def _selection(options: argparse.Namespace) -> Selection:
 def _stats(options: argparse.Namespace) -> int:
     path = common.named(options)
     with acting_as_owner(path):
-        with visit(path) as connection:
+        with operator_connection(path) as connection:
             figures = inspect(connection, path, time.time())
         bot_running = bot_is_running(path)
         if not options.json:
@@ -152,7 +152,7 @@ def _export(options: argparse.Namespace) -> int:
         common.stoppable(),
         _output(options.file, overwrite=options.force) as out,  # root writes it as itself
         acting_as_owner(path),
-        visit(path) as connection,
+        operator_connection(path) as connection,
         progress("exporting") as report,
     ):
         turns = _write(exported(connection, _selection(options), report), out)
@@ -189,14 +189,14 @@ def _purge(options: argparse.Namespace) -> int:
 
 def _purge_from(path: Path, options: argparse.Namespace) -> int:
     # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
-    from discordianai.conversations.maintenance import DAY
-    from discordianai.conversations.purge import Purge
-    from discordianai.conversations.upgrade import upgrade
+    from discordianai.conversations.sqlite.maintenance import DAY
+    from discordianai.conversations.sqlite.operator_access import upgrade
+    from discordianai.conversations.sqlite.purge import Purge
 
     selection = _selection(options)
     if options.older_than is not None:
         selection = Selection(before=time.time() - options.older_than * DAY)
-    with visit(path) as connection:
+    with operator_connection(path) as connection:
         turns = selection.count(connection)
     common.tell_of_bot(path)
     common.say(f"{common.amount(turns, 'turn')} will be removed, for ever")
@@ -205,7 +205,7 @@ def _purge_from(path: Path, options: argparse.Namespace) -> int:
         return 1
     with common.stoppable(), progress("bringing the database up to date") as report:
         upgrade(path, lambda _schema: report(0, 0))
-    with common.stoppable(), visit(path, write=True) as connection:
+    with common.stoppable(), operator_connection(path, write=True) as connection:
         purge = Purge(path, connection)
         with progress("removing") as report:
             removed = purge.remove(selection, turns, report)

@@ -1,4 +1,4 @@
-"""What answers cost: prices, daily limits, and who has spent how much.
+"""What answers cost: prices, daily limits, and how much each person and server has spent.
 
 Money is counted in nano-units (a billionth) of whatever currency the prices are in: a token costs down to
 fractions of a millionth, and integers add up without a remainder. A day is a day in UTC.
@@ -105,10 +105,10 @@ class Limit:
 
 
 class Accounts(Protocol):
-    """Where charges are kept. Every call raises `StoreError`."""
+    """The repository of charges. Every call raises `StoreError`."""
 
     async def charge(self, charge: Charge) -> None:
-        """Keep a charge that belongs to no question; one that does comes with `answered`."""
+        """Store a charge that belongs to no question; one that does comes with `answered`."""
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """A day's sum of a person, of a server, of a person in a server, or of all."""

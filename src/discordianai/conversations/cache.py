@@ -1,7 +1,7 @@
-"""The hot set: recently used conversations, packed, within a bound in bytes.
+"""A cache of recently used conversations, packed, within a bound in bytes.
 
 A conversation that was read from the database may have changed by the time the read comes back. So a read
-takes a permit, and a write to the conversation voids it: a stale read is given to its caller, and not kept.
+takes a permit, and a write to the conversation voids it: a stale read goes to its caller, and is not cached.
 """
 
 from collections import OrderedDict
@@ -15,7 +15,7 @@ table. Measured with `tracemalloc` over 100,000 entries: 391."""
 
 
 class FillPermit:
-    """Permission to fill in one conversation, until somebody writes to it."""
+    """Permission to cache one conversation, until it is written to."""
 
     __slots__ = ("key",)
 
@@ -24,7 +24,7 @@ class FillPermit:
 
 
 class Cache:
-    """Least recently used conversations leave first. Lives on one thread and never waits."""
+    """Evicts the least recently used conversations first. For one thread; never waits."""
 
     def __init__(self, most_bytes: int, max_turns: int) -> None:
         self._most = most_bytes
@@ -40,7 +40,7 @@ class Cache:
         return len(self._packed)
 
     def get(self, key: ConversationKey) -> bytes | None:
-        """The conversation, if it is here."""
+        """The conversation, if it is cached."""
         packed = self._packed.get(key)
         if packed is None:
             self.misses += 1
@@ -50,14 +50,14 @@ class Cache:
         return packed
 
     def reading(self, key: ConversationKey) -> FillPermit:
-        """A read of `key` begins; give the permit back with `fill` or `discard`."""
+        """A read of `key` begins; its permit goes to `fill` or `discard` afterwards."""
         permit = FillPermit(key)
         if key not in self._writes:
             self._reads[key] = permit
         return permit
 
     def fill(self, permit: FillPermit, packed: bytes) -> None:
-        """The read came back. It is kept if nobody wrote meanwhile."""
+        """The read came back. It is cached unless there was a write meanwhile."""
         if self._reads.get(permit.key) is permit:
             self._put(permit.key, packed)
         self.discard(permit)
@@ -84,14 +84,14 @@ class Cache:
         self._written(key)
 
     def remove(self, key: ConversationKey) -> None:
-        """The conversation is no more as it was."""
+        """The conversation has changed."""
         self._reads.pop(key, None)
         packed = self._packed.pop(key, None)
         if packed is not None:
             self.size -= len(packed) + OVERHEAD
 
     def clear(self) -> None:
-        """Nothing is as it was."""
+        """Everything may have changed."""
         self._reads.clear()
         self._packed.clear()
         self.size = 0

@@ -1,4 +1,4 @@
-"""What is kept of channels and servers: what was set for a channel, and which servers the bot has left."""
+"""What is stored about channels and servers: settings of channels, and the servers of the bot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ class GuildRepository(Protocol):
     """Every call raises `StoreError`."""
 
     async def channels(self) -> Mapping[int, ChannelSettings]:
-        """What was set, by channel; nothing for channels where nothing is."""
+        """The settings by channel, of those channels that have any."""
 
     async def set_channel(
         self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
     ) -> None:
-        """Keep the settings of a channel; empty ones are forgotten.
+        """Store the settings of a channel; empty ones are removed.
 
         A server's belong to the server. Those of a direct message are the person's, and forgotten with them.
         """
@@ -37,10 +37,10 @@ class GuildRepository(Protocol):
         """The bot is in this server."""
 
     async def left(self, guild_id: int) -> None:
-        """It is no more, from now on."""
+        """The bot has left this server now."""
 
     async def present(self) -> frozenset[int]:
-        """The servers that it is in, as far as was told."""
+        """The servers that the bot is in, as far as Discord has said."""
 
     async def left_before(self, at: float) -> tuple[int, ...]:
         """The servers that it left before that time, in seconds since the epoch.

@@ -1,4 +1,4 @@
-"""What was set for each channel, in memory: every question asks for it."""
+"""The settings of all channels, in memory: every question needs them."""
 
 from contextlib import suppress
 
@@ -15,20 +15,20 @@ AFTER_A_BUG = 1.0
 
 
 class ChannelSettingsCache:
-    """Read once at the start; written through. Few channels have anything set."""
+    """Read at the start; written through. Few channels have any settings."""
 
     def __init__(self, places: GuildRepository) -> None:
         self._places = places
         self._settings: dict[int, ChannelSettings] = {}
 
     async def open(self) -> None:
-        """Read what is there, or read it again; what the store cannot tell stays as it was."""
-        with suppress(StoreError):  # the store's health tells
+        """Read the settings, or read them again; they stay as they are where the store cannot be read."""
+        with suppress(StoreError):  # logged, and in the store's health
             self._settings = dict(await self._places.channels())
 
     async def run(self) -> None:
-        """Follow what an operator removes, until cancelled."""
-        guard = Guard(structlog.get_logger("discordianai.conversations"), "a bug in what is set for channels")
+        """Read them again whenever an operator has removed something, until cancelled."""
+        guard = Guard(structlog.get_logger("discordianai.conversations"), "a bug in the settings of channels")
         while True:
             with guard:
                 await self._places.changed_elsewhere()
@@ -37,14 +37,14 @@ class ChannelSettingsCache:
                 await trio.sleep(AFTER_A_BUG)
 
     def of(self, place: Place) -> ChannelSettings:
-        """What holds at a place: a thread goes by its channel, where nothing is set for itself."""
+        """The settings of a place. A thread without any has those of its channel."""
         own = self._settings.get(place.channel_id)
         if own is None and place.parent_id is not None:
             own = self._settings.get(place.parent_id)
         return own or ChannelSettings()
 
     async def set(self, place: Place, person_id: int, settings: ChannelSettings) -> None:
-        """Set it for that channel alone. Raises `StoreError`, and leaves it as it was then."""
+        """Set them for that channel alone. Raises `StoreError`, and changes nothing then."""
         await self._places.set_channel(place.channel_id, place.guild_id, person_id, settings)
         self._settings[place.channel_id] = settings
         if not settings:

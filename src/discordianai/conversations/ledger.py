@@ -1,4 +1,4 @@
-"""Holds answers to the daily limits, and prices them."""
+"""Enforces the daily limits of answers, and prices them."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -29,7 +29,7 @@ class LimitReached(Exception):
 
 
 class Ledger:
-    """Holds answers to the daily limits: reserve before a call, charge after it.
+    """Enforces the daily limits: reserve before a call, charge after it.
 
     The day's sums are in `accounts`; what is reserved and not yet charged is counted here, so that questions
     that come at the same moment cannot share one remainder. A reservation counts until it is left, which is
@@ -91,7 +91,7 @@ class Ledger:
             else:
                 spent = await self._accounts.spent(day, guild_id=payer)
         except StoreError:
-            return  # the store's health tells
+            return  # logged, and in the store's health
         held = (whose, payer)
         if not limit.allows(spent.tokens + self._tokens[held], spent.cost + self._cost[held]):
             raise LimitReached(whose)

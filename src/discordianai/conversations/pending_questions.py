@@ -1,17 +1,17 @@
-"""Questions that were taken and are not answered yet: they outlive a crash.
+"""Questions that were accepted and are not answered yet. They survive a crash.
 
-A question passes three commits: `accept` before Discord is told that it was taken; `answered`, together with
-its turns and its cost, before the last edit; `finish` after it. A crash leaves it in `unfinished`, which says
-how far it came:
+A question passes three commits: `accept` before it is acknowledged to Discord; `answered`, together with its
+turns and its cost, before the last edit; `finish` after it. A crash leaves it in `unfinished`, which says how
+far it got:
 
 * no `text`: ask again, and edit the messages that are `posted` already, in order;
 * some `text`: the same; that much of an answer has been shown;
 * `complete`: show `text` again, in the same way; no provider is asked.
 
-An edit is idempotent, a message is noted before the next one is sent, and `answered` remembers nothing twice:
-at worst one message appears twice. Each process counts its start before it begins, so that a question that
-ends processes does not do so for ever. Where `address.acknowledged_at` is too long ago, the caller answers in
-the channel, and finishes.
+An edit is idempotent, a message is noted before the next one is sent, and `answered` stores nothing twice: at
+worst one message appears twice. Each process counts its start before it begins, so that a question that
+crashes processes does not do so for ever. Where `address.acknowledged_at` is too long ago, the caller answers
+in the channel, and finishes.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from discordianai.records import Question, Turn
 
 @dataclass(frozen=True, slots=True)
 class AnsweredTurn:
-    """A question and its answer as they will be remembered: the words of `person_id`, said in `guild_id`."""
+    """A question and its answer as they will be stored: what `person_id` said in `guild_id`."""
 
     key: ConversationKey
     turns: tuple[Turn, ...] = field(repr=False)
@@ -34,7 +34,7 @@ class AnsweredTurn:
 
 @dataclass(frozen=True, slots=True)
 class TurnId:
-    """Names a turn. A number can be given again when its turn is gone: the `second` tells the two apart."""
+    """Identifies a turn. Its number may be reused after it is removed; `second` distinguishes the two."""
 
     number: int
     second: int
@@ -52,9 +52,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class FinishedAnswer:
-    """How a question ended. `text` is all that is to be shown, notes and sources included.
+    """How a question ended. `text` is all that will be shown, notes and sources included.
 
-    `exchange` is None where nothing is to be remembered; there is a charge for each provider that was asked.
+    `exchange` is None where no turns are to be stored; there is a charge for each provider that was asked.
     """
 
     text: str = field(default="", repr=False)
@@ -81,10 +81,10 @@ NOTHING_POSTED = Posted()
 
 @dataclass(frozen=True, slots=True)
 class PendingQuestion:
-    """A question that a former process left.
+    """A question that a former process left unfinished.
 
     Its `question.number` is 0: the new process numbers it. `text` is the answer so far, or all of it where
-    it is `complete`. `starts` counts the processes that began to work on it and did not stop in good order.
+    it is `complete`. `starts` counts the processes that began to work on it and did not shut down cleanly.
     """
 
     question: Question = field(repr=False)
@@ -98,32 +98,32 @@ class PendingQuestions(Protocol):
     """Every call raises `StoreError`. Calls about one question come one after the other."""
 
     async def accept(self, question: Question) -> bool:
-        """Keep a question until it is finished; False when this interaction was there before.
+        """Store a question until it is finished; False where this interaction was stored before.
 
-        It is protected when this returns. Where it raises `KeptInMemory` or is cancelled, the question is
-        unprotected (a cancelled one will usually be written a little later), and goes on all the same.
+        It survives a crash when this returns. Where this raises `KeptInMemory` or is cancelled, it does not
+        yet (a cancelled one is usually written a little later), and is answered all the same.
         """
 
     async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
         """Replace what was noted of the answer's messages; `text` is the answer as far as they show it."""
 
     async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
-        """Remember the exchange and its cost in one transaction, once for an interaction.
+        """Store the exchange and its cost in one transaction, once for an interaction.
 
-        What names the person's turn; None where nothing was added.
+        Returns what identifies the person's turn; None where nothing was added.
         """
 
     async def finish(self, interaction_id: int) -> None:
-        """All is shown. The words and the token are erased; the id stays for an hour, against replays."""
+        """All is shown: erase the words and the token. The id is kept for two hours, against replays."""
 
     async def count_start(self, interaction_id: int) -> bool:
-        """This process begins to work on it, too; the first one counted as it took the question.
+        """This process begins to work on it, too; the first one was counted by `accept`.
 
         On disk when this returns. False where the question is not open any more.
         """
 
     async def take_back_start(self, interaction_id: int) -> None:
-        """This process leaves it to the next one, in good order."""
+        """This process shuts down cleanly and leaves the question to the next one."""
 
     async def unfinished(self) -> tuple[PendingQuestion, ...]:
         """What a former process accepted and did not finish, oldest first."""

@@ -1,13 +1,14 @@
-"""The port of the conversation store: what it keeps, what it promises, how it fails."""
+"""The port of the conversation store: what it stores and guarantees, how it fails, and its figures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from discordianai.conversations.accounting import Accounts
 from discordianai.conversations.channel_settings import GuildRepository
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.pending_questions import PendingQuestions, Said, TurnId
+from discordianai.latencies import Latency
 from discordianai.metric import Metric
 from discordianai.records import Turn
 
@@ -20,6 +21,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreOptions",
+    "StoreStatistics",
 ]
 
 
@@ -28,7 +30,7 @@ class StoreError(Exception):
 
 
 class KeptInMemory(StoreError):
-    """The database takes nothing now: it is kept in memory, and written when the database does again.
+    """The database cannot be written now, or takes long: the change is kept in memory, and written later.
 
     A crash before that loses it. What can be kept is bounded; `Health.lost` counts what was dropped.
     """
@@ -36,7 +38,7 @@ class KeptInMemory(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """`max_turns` counts questions and answers of one conversation; `cache_bytes` bounds the hot set."""
+    """`max_turns` counts questions and answers of one conversation; `cache_bytes` bounds the cache."""
 
     max_turns: int = 50
     ttl_days: float = 30.0
@@ -53,6 +55,7 @@ class Health:
     writable: Annotated[bool, Metric("store_writable", "1 while the database accepts writes")] = True
     reason: str = ""
     since: float = 0.0
+    slow: Annotated[bool, Metric("store_slow", "1 while a write takes 2 s or longer")] = False
     kept: Annotated[
         int, Metric("store_kept_changes", "Changes held in memory until the database accepts writes")
     ] = 0
@@ -62,8 +65,35 @@ class Health:
     ] = 0
 
 
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """At one moment. `committing` is the seconds that the present transaction has taken so far."""
+
+    conversations: Annotated[int, Metric("conversations", "Conversations in the database")] = 0
+    reads: Annotated[
+        Latency, Metric("store_read_seconds", "Time to read from the database, including the wait")
+    ] = field(default_factory=Latency)
+    writes: Annotated[
+        Latency, Metric("store_write_seconds", "Time until a write is on disk, including the wait")
+    ] = field(default_factory=Latency)
+    cached_bytes: Annotated[int, Metric("store_cache_bytes", "Memory used by the conversation cache")] = 0
+    cached_conversations: Annotated[
+        int, Metric("store_cached_conversations", "Conversations in the cache")
+    ] = 0
+    cache_hits: Annotated[int, Metric("store_cache_hits_total", "Reads answered from the cache")] = 0
+    cache_misses: Annotated[int, Metric("store_cache_misses_total", "Reads not answered from the cache")] = 0
+    writes_waiting: Annotated[int, Metric("store_writes_waiting", "Writes waiting for their turn")] = 0
+    commits: Annotated[int, Metric("store_commits_total", "Transactions committed")] = 0
+    committing: float = 0.0
+    log_pages: Annotated[int, Metric("store_log_pages", "Pages of 4 KiB in the write-ahead log")] = 0
+    longest_pause: Annotated[
+        float,
+        Metric("store_longest_pause_seconds", "Longest wait of a write for a checkpoint"),
+    ] = 0.0
+
+
 class ConversationStore(Protocol):
-    """What was said lately. Every call but `recent` raises `StoreError`.
+    """Recent conversations. Every call but `recent` raises `StoreError`.
 
     A call that is cancelled has been done or not been done, never by half.
     """
@@ -71,7 +101,7 @@ class ConversationStore(Protocol):
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
         """The newest `limit` turns within the time to live, oldest first, beginning with a person's.
 
-        What memory knows, while the database cannot be read.
+        While the database cannot be read, only what is in memory.
         """
 
     async def append(
@@ -82,7 +112,7 @@ class ConversationStore(Protocol):
         person_id: int | None = None,
         guild_id: int | None = None,
     ) -> None:
-        """Keep `turns` together, on disk when this returns. Raises `KeptInMemory`.
+        """Store `turns` together; they are on disk when this returns. Raises `KeptInMemory`.
 
         `person_id` is whose words these are and answer to, by default the key's; `guild_id` is where.
         """
@@ -112,7 +142,7 @@ class ConversationStore(Protocol):
 
 
 class Store(ConversationStore, PendingQuestions, Accounts, GuildRepository, Protocol):
-    """All that the bot keeps."""
+    """All that the bot stores."""
 
     @property
     def health(self) -> Health:

@@ -1,4 +1,4 @@
-"""What of a conversation a model is shown: the newest whole turns that fit, beginning with a person's."""
+"""The part of a conversation that a model sees: the newest whole turns that fit, from a person's on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class ContextOptions:
 
 
 def newest(turns: Sequence[Turn], limit: int, not_before: float = 0.0) -> tuple[Turn, ...]:
-    """The newest `limit` turns that are not older, without an answer at the front whose question is out."""
+    """The newest `limit` turns that are not older, without a leading answer whose question is left out."""
     start = max(len(turns) - limit, 0)
     while start < len(turns) and turns[start].at < not_before:
         start += 1

@@ -101,12 +101,17 @@ def _held(provider: ProviderSnapshot) -> Iterator[str]:
 
 
 def _remarks(snapshot: Snapshot) -> Iterator[str]:
+    if jump := snapshot.process.clock_jump:
+        ahead = "ahead" if jump > 0 else "back"
+        yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot goes by its own clock for now"
     for provider in snapshot.providers.values():
         yield from _held(provider)
     refused = snapshot.application.invalid_recently
     if refused > SLOW_ABOVE:
         yield f"Discord refused {refused} requests in ten minutes, so messages are sent slowly"
     health = snapshot.health
+    if health.slow:
+        yield "the disk of the database is slow: answers are shown before they are stored"
     if health.kept:
         yield f"{health.kept} changes wait in memory for the database"
     if health.lost:

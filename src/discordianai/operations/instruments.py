@@ -6,13 +6,14 @@ from time import time
 
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.conversations.ledger import Ledger
-from discordianai.conversations.sqlite import SqliteStore
+from discordianai.conversations.sqlite.store import SqliteStore
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, numbers, process_figures
 from discordianai.settings import Settings
+from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
 
 
@@ -31,6 +32,7 @@ class Instruments:
     open_questions: OpenQuestions
     counts: QuestionCounter
     lag: Latencies
+    clock: SteadyClock = field(default_factory=SteadyClock)
     started_at: float = field(default_factory=time)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -40,7 +42,12 @@ class Instruments:
     def read(self) -> Snapshot:
         """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
         return Snapshot(
-            process=process_figures(self.started_at, self.lag.now(), stopping=self.open_questions.closed),
+            process=process_figures(
+                self.started_at,
+                self.lag.now(),
+                stopping=self.open_questions.closed,
+                clock_jump=self.clock.jump,
+            ),
             providers={name: self._provider(name) for name in self.dispatchers},
             discord=self.figures.now(),
             application=self.limits.statistics(),

@@ -15,8 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from discordianai.answering.open_questions import QuestionStatistics
 from discordianai.conversations.accounting import Spent
-from discordianai.conversations.store import Health
-from discordianai.conversations.store_statistics import StoreStatistics
+from discordianai.conversations.store import Health, StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics
 from discordianai.discord.messages.application_limits import ApplicationStatistics
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
@@ -47,6 +46,9 @@ class ProcessStatistics:
     cpu_seconds: Annotated[float, Metric("cpu_seconds_total", "CPU time of the process")] = 0.0
     lag: Latency = field(default_factory=Latency)
     stopping: Annotated[bool, Metric("stopping", "1 while the bot is stopping")] = False
+    clock_jump: Annotated[
+        float, Metric("clock_jump_seconds", "How far the system clock jumped, until its new time is used")
+    ] = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ class Snapshot:
         return max(self.process.taken_at - self.process.started_at, 0.0)
 
 
-def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> ProcessStatistics:
+def process_figures(
+    started_at: float, lag: Latency, *, stopping: bool, clock_jump: float = 0.0
+) -> ProcessStatistics:
     """This process, now."""
     return ProcessStatistics(
         version=_version(),
@@ -129,6 +133,7 @@ def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> Proce
         cpu_seconds=time.process_time(),
         lag=lag,
         stopping=stopping,
+        clock_jump=clock_jump,
     )
 
 

@@ -22,6 +22,9 @@ LONGEST_NAME = 40
 LONGEST_REASON = 120
 """Characters of why the bot is not ready."""
 
+LONGEST_REMARKS = 250
+"""Characters of what is not as it should be while it is ready."""
+
 HEADING = "**Advice**"
 
 CELLS = 10
@@ -75,6 +78,8 @@ def _whole(snapshot: Snapshot) -> Iterator[str]:
         f"**{state}** · started <t:{int(process.started_at)}:R> · version {process.version}"
         f" · {process.memory_bytes / 2**20:.0f} MiB of memory"
     )
+    if verdict.ready and verdict.remarks:
+        yield f"-# {'; '.join(verdict.remarks)[:LONGEST_REMARKS]}"
     yield f"Questions: {questions.open} open, {questions.answered:,} answered"
     yield (
         f"Acknowledged in {_latency(snapshot.discord.acknowledged)}"

@@ -8,7 +8,7 @@ from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.conversations.accounting import Limit
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.sqlite import SqliteStore, open_store
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from discordianai.conversations.lock import DatabaseLock
-from discordianai.conversations.sqlite import open_store
+from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.store import open_store
 from discordianai.operations.checks import database_check
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from tests.conversations.builders import SLOW

@@ -1,22 +1,18 @@
 """The database: whether the bot can have it, who else may read it, and what is in it."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from shlex import quote
 
-from discordianai.conversations import database_files, migrations, sqlite_errors
-from discordianai.conversations.lock import bot_is_running, lock_path
+from discordianai.conversations.sqlite import files
+from discordianai.conversations.sqlite.lock import bot_is_running, lock_path
+from discordianai.conversations.sqlite.operator_access import UnreadableDatabase, schema_of
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import Finding, ok, problem, warning
 from discordianai.safe_files import UnsafeFile, refuse_unsafe, user
 
 SUBJECT = "database"
-PATIENCE = 1.0
-"""Seconds to wait for a writer."""
-
 MEGABYTE = 2**20
 LEAST_FREE = 50 * MEGABYTE
 """Below it the disk is as good as full: SQLite's log alone may take 4 MB, other programs take the rest."""
@@ -59,7 +55,7 @@ def look(database: Path) -> Iterator[Finding]:
 
 def _unsafe(database: Path) -> Iterator[Finding]:
     """What is no file that this program may use; the bot would not start."""
-    for file in database_files.files(database):
+    for file in files.files(database):
         try:
             refuse_unsafe(file)
         except UnsafeFile as error:
@@ -119,7 +115,7 @@ def _owner(database: Path, owner: int) -> Iterator[Finding]:
 
 def _modes(database: Path) -> Iterator[Finding]:
     """0600, as the bot makes it; a copy or an archive may have brought it back otherwise."""
-    for file, mode in database_files.open_to_others(database).items():
+    for file, mode in files.open_to_others(database).items():
         yield problem(
             SUBJECT,
             f"{file} is open to others (mode {mode:o}): what people said is in it",
@@ -130,33 +126,21 @@ def _modes(database: Path) -> Iterator[Finding]:
 
 def _schema(database: Path) -> Finding:
     """Which version wrote it. The head of the file is read, not all of it."""
-    newest = len(migrations.STEPS)
     try:
-        with closing(_connect(database)) as connection:
-            version = migrations.version(connection)
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except StoreError as error:
-        return problem(SUBJECT, f"{database}: {error}", "")
-    except sqlite3.Error as error:
-        found = f"{database} cannot be read: {sqlite_errors.reason(error)}"
-        if sqlite_errors.trouble(error) is sqlite_errors.Trouble.DAMAGED:
+        version, newest = schema_of(database)
+    except UnreadableDatabase as error:
+        found = f"{database} cannot be read: {error}"
+        if error.damaged:
             return problem(
                 SUBJECT, found, "the bot sets a damaged file aside and begins anew; have a backup ready"
             )
         return problem(SUBJECT, found, "run this as the user that runs the bot, and look at the disk")
+    except StoreError as error:
+        return problem(SUBJECT, f"{database}: {error}", "")
     if version < newest:
         found = f"{database} has schema {version}: the next start brings it to {newest}"
         return ok(SUBJECT, found, schema=version, newest=newest)
     return ok(SUBJECT, f"{database} is readable, and has schema {version}", schema=version, newest=newest)
-
-
-def _connect(database: Path) -> sqlite3.Connection:
-    """Without its log, the file is all there is: a reader that knows that leaves no files behind."""
-    log = database.with_name(database.name + "-wal")
-    options = "mode=ro" if log.exists() else "mode=ro&immutable=1"
-    return sqlite3.connect(
-        f"{database.absolute().as_uri()}?{options}", uri=True, timeout=PATIENCE, isolation_level=None
-    )
 
 
 def _accessible(path: Path, how: int) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sqlite3
 import ssl
 from collections.abc import Iterator
 from importlib import metadata
@@ -10,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.request import getproxies
 
-from discordianai.conversations.connections import LEAST_SQLITE
+from discordianai.conversations.sqlite.connections import LEAST_SQLITE, SQLITE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 
 PROXIES = "proxies"
@@ -34,14 +33,14 @@ def without_password(url: str) -> str:
 
 
 def _versions() -> Finding:
-    versions = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    versions = {"python": platform.python_version(), "sqlite": ".".join(map(str, SQLITE))}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[package] = "not installed"
     words = ", ".join(f"{name} {version}" for name, version in versions.items())
-    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+    if SQLITE < LEAST_SQLITE:
         least = ".".join(map(str, LEAST_SQLITE))
         return problem("versions", words, f"use a Python whose SQLite is {least} or newer", **versions)
     return ok("versions", words, **versions)

@@ -1,0 +1,37 @@
+"""The SQL of the one row of bookkeeping. Each function runs in a transaction of its caller's."""
+
+import sqlite3
+
+
+def probe(connection: sqlite3.Connection) -> None:
+    """Change something that means nothing, to see whether the file takes writes."""
+    connection.execute("UPDATE bookkeeping SET probes = probes + 1")
+
+
+def count_purge(connection: sqlite3.Connection) -> None:
+    """An operator removed something: a running bot must drop its cache and empty its log."""
+    connection.execute("UPDATE bookkeeping SET purges = purges + 1")
+
+
+def purges(connection: sqlite3.Connection) -> int:
+    """How many purges there have been."""
+    (count,) = connection.execute("SELECT purges FROM bookkeeping").fetchone()
+    return int(count)
+
+
+def identifier_key(connection: sqlite3.Connection) -> bytes | None:
+    """The key of the identifiers that providers get; None where there is none yet.
+
+    Discord's ids are few enough to try them all: a provider could undo a hash without a key.
+    """
+    key: bytes | None = connection.execute("SELECT identifier_key FROM bookkeeping").fetchone()[0]
+    return key
+
+
+def set_identifier_key(connection: sqlite3.Connection, key: bytes) -> bytes:
+    """Store `key` unless there is one; the key that is stored then."""
+    row = connection.execute(
+        "UPDATE bookkeeping SET identifier_key = coalesce(identifier_key, ?) RETURNING identifier_key", (key,)
+    ).fetchone()
+    stored: bytes = row[0]
+    return stored

@@ -1,0 +1,108 @@
+"""Moving what was written from the write-ahead log into the database file, off the write path.
+
+A passive checkpoint runs beside the writes and does nearly all of the work. Writes that never pause keep the
+log growing, though. So beyond a size it is restarted, and where it must not keep what was removed, it is
+emptied: between two transactions, when little is left to move.
+
+SQLite sends the file to the disk only with the last page of the log. Writes that never pause would leave that
+to the moment in which they have to wait, for all that was moved; so it is done here, beside them.
+
+SQLite until 3.51.3 had a defect: a passive checkpoint that starts while the log is wholly checkpointed can
+overlook that a commit restarts the log, and damage the file (sqlite.org/wal.html#walresetbug). It cannot
+happen here: a commit that leaves something to move goes before each checkpoint, one runs at a time, and no
+other process checkpoints while the bot runs. The one that empties the log is no exception: where another
+process, an operator's purge, is just writing, SQLite makes a passive one of it.
+"""
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import trio
+
+from discordianai.conversations.sqlite import bookkeeping_table, errors
+from discordianai.conversations.sqlite.connections import Connections, flush
+from discordianai.conversations.sqlite.writer import Writer
+
+LONGEST_LOG = 4096
+"""Pages of 4 KiB in the log, after which it is restarted."""
+
+PATIENCE = 1.0
+"""Seconds until the next try, where a reader of an older state prevented that."""
+
+
+class Checkpointer:
+    """Runs one checkpoint at a time. `write_something` commits a change of at least one page."""
+
+    def __init__(self, writer: Writer, write_something: Callable[[], Awaitable[object]]) -> None:
+        self._writer = writer
+        self._write_something = write_something
+        self._turn = trio.Lock()
+        self._thread = trio.CapacityLimiter(1)
+        self._commits_seen = 0
+        self._not_before = 0.0
+        self.log_pages = 0
+        self.longest_pause = 0.0
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No checkpoint runs while the block does."""
+        async with self._turn:
+            yield
+
+    async def run(self, connections: Callable[[], Connections | None], *, truncate: bool) -> bool:
+        """Move the log into the file; with `truncate`, empty it. Returns whether that succeeded.
+
+        A reader of an older state, a backup for example, keeps the log from being emptied. Raises
+        `sqlite3.Error`, `OSError`, and what `write_something` does.
+        """
+        async with self._turn:
+            if truncate or self._writer.commits != self._commits_seen:
+                await self._write_something()
+                self._commits_seen = self._writer.commits
+                await self._checkpoint(connections(), "PASSIVE")
+            if not truncate and (self.log_pages < LONGEST_LOG or time.monotonic() < self._not_before):
+                return True
+            async with self._writer.paused():
+                began = time.monotonic()
+                done = await self._checkpoint(connections(), "TRUNCATE" if truncate else "RESTART")
+                ended = time.monotonic()
+            self.longest_pause = max(self.longest_pause, ended - began)
+            self._not_before = ended + (0.0 if done else PATIENCE)
+            return done
+
+    async def _checkpoint(self, connections: Connections | None, mode: str) -> bool:
+        if connections is None:
+            return False
+        run = partial(_checkpoint, connections, mode)
+        pages = await trio.to_thread.run_sync(run, limiter=self._thread)
+        if pages is not None:
+            self.log_pages = pages
+        return pages is not None
+
+
+def _checkpoint(connections: Connections, mode: str) -> int | None:
+    """The pages that are in the log afterwards; None where another connection prevented it."""
+    connection = connections.checkpointer
+    if mode != "PASSIVE" and not probe_unless_busy(connection):
+        return None
+    busy, pages, _ = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    if busy:
+        return None
+    if mode != "PASSIVE":
+        return 0
+    flush(connections.descriptor)
+    return int(pages)
+
+
+def probe_unless_busy(connection: sqlite3.Connection) -> bool:
+    """Commit a page, so that there is something to move; False while another process writes."""
+    try:
+        bookkeeping_table.probe(connection)
+    except sqlite3.OperationalError as error:
+        if errors.code(error) != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

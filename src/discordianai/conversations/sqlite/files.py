@@ -1,0 +1,60 @@
+"""The files of a database: which there are, and whether they are safe to use."""
+
+import os
+import stat
+from pathlib import Path
+
+from discordianai import safe_files
+
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite adds to the file's name; all of them hold what people said."""
+
+LOCK = ".lock"
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+def log_of(database: Path) -> Path:
+    """The write-ahead log."""
+    return database.with_name(database.name + "-wal")
+
+
+def files(database: Path) -> list[Path]:
+    """The database itself first, and its lock last."""
+    return [database.with_name(database.name + suffix) for suffix in ("", *COMPANIONS, LOCK)]
+
+
+def refuse_unsafe(database: Path) -> None:
+    """See `safe_files`. Raises `UnsafeFile`, `OSError`.
+
+    SQLite opens files by path, so this is only a check beforehand. A file that is exchanged after it is what
+    `privileges` guards against.
+    """
+    for file in files(database):
+        safe_files.refuse_unsafe(file)
+
+
+def open_to_others(database: Path) -> dict[Path, int]:
+    """Which of them others than their owner may read or write, with their modes."""
+    found = {}
+    for file in files(database):
+        try:
+            mode = file.lstat().st_mode
+        except OSError:
+            continue
+        if stat.S_ISREG(mode) and mode & 0o077:
+            found[file] = stat.S_IMODE(mode)
+    return found
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether the file exists, has content, and is no SQLite database. Raises `UnsafeFile`."""
+    try:
+        descriptor = safe_files.open_existing(path)
+    except safe_files.UnsafeFile:
+        raise
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        head = file.read(len(_MAGIC))
+    return bool(head) and head != _MAGIC

@@ -1,0 +1,130 @@
+"""Removes what an operator names, beside a bot that may be running. Synchronous.
+
+Each step is a short transaction that also increments `purges`, which tells a running bot that its cache is
+out of date and that its log must be emptied (see `maintenance`). A write of the bot waits while a step runs;
+there is a pause after each step, so that few do. Where no bot runs, the log is emptied here, under the bot's
+lock, which is held only for that moment: a bot that starts waits for it.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from discordianai.conversations.sqlite import bookkeeping_table, checkpoints, removal
+from discordianai.conversations.sqlite.connections import transaction
+from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.sqlite.operator_access import PATIENCE, Report
+from discordianai.conversations.sqlite.removal import Step
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.turns_table import Removed
+from discordianai.conversations.store import StoreError
+
+PAUSE = 2.0
+"""Between two steps while a bot runs, as a multiple of the time the step took: the file is free two thirds of
+the time."""
+
+LEAST_PAUSE = 0.005
+
+SHRINK_PAGES = 1024
+"""Pages of 4 KiB returned to the file system in one step, where no bot waits for it."""
+
+CHECK_EVERY = 0.5
+"""Seconds between two checks whether a bot runs."""
+
+LONGEST_LOG = 16 * 2**20
+"""Bytes in the log after which it is emptied, where no bot does."""
+
+LONGEST_EMPTYING = 5.0
+"""Seconds that the last emptying waits for other commands that read."""
+
+RETRY = 0.05
+"""Seconds that one try waits for them, while it holds the bot's lock; and between two tries."""
+
+
+class Purge:
+    """One run over a database: `remove`, `shrink`, `empty_log`.
+
+    Each raises `sqlite3.Error`, which `operator_connection` turns into a `StoreError`; what was removed until
+    then stays removed.
+    """
+
+    def __init__(self, database: Path, connection: sqlite3.Connection) -> None:
+        self._database = database
+        self._log = database.with_name(database.name + "-wal")
+        self._connection = connection
+        self._next_check = 0.0
+        self._bot = False
+
+    def remove(self, selection: Selection, expected: int, report: Report) -> int:
+        """Remove the turns, about `expected`, and what belongs to them; how many turns it was."""
+        turns = 0
+        for step in removal.of_selection(self._connection, selection, time.time()):
+            more = True
+            while more:
+                removed = self._take(step)
+                turns, more = turns + removed.turns, removed.more
+                report(min(turns, expected), expected)
+        return turns
+
+    def shrink(self, report: Report) -> None:
+        """Return free pages to the file system. A running bot does this by itself."""
+        (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        done = 0
+        while not self.bot_is_running() and (pages := removal.vacuum(self._connection, SHRINK_PAGES)):
+            done += pages
+            report(done, free)
+            self._keep_log_short()
+
+    def empty_log(self, patience: float = LONGEST_EMPTYING) -> bool:
+        """Whether the log is empty afterwards. While a bot runs, that is the bot's work."""
+        deadline = time.monotonic() + patience
+        while self._log.exists():
+            try:
+                lock = DatabaseLock(self._database)
+            except StoreError:
+                return False
+            try:
+                if self._checkpoint():
+                    return True
+            finally:
+                lock.release()
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(RETRY)
+        return True
+
+    def bot_is_running(self) -> bool:
+        """As of the last check."""
+        if time.monotonic() >= self._next_check:
+            self._bot = bot_is_running(self._database)
+            self._next_check = time.monotonic() + CHECK_EVERY
+        return self._bot
+
+    def _take(self, step: Step) -> Removed:
+        began = time.monotonic()
+        with transaction(self._connection):
+            removed = step(self._connection)
+            bookkeeping_table.count_purge(self._connection)
+        if self.bot_is_running():
+            time.sleep(max(PAUSE * (time.monotonic() - began), LEAST_PAUSE))
+        else:
+            self._keep_log_short()
+        return removed
+
+    def _keep_log_short(self) -> None:
+        if self._log.exists() and self._log.stat().st_size > LONGEST_LOG:
+            self.empty_log(patience=0.0)
+
+    def _checkpoint(self) -> bool:
+        """Move the log into the file and empty it. For why something is written first, see `checkpoints`."""
+        self._wait_for_others(RETRY)
+        try:
+            if not checkpoints.probe_unless_busy(self._connection):
+                return False
+            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._wait_for_others(PATIENCE)
+        return not busy
+
+    def _wait_for_others(self, seconds: float) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {1000 * seconds:.0f}").fetchall()

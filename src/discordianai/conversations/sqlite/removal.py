@@ -1,0 +1,112 @@
+"""What is removed together, in steps of a few milliseconds: for the bot, and for an operator's purge.
+
+Each step runs in a transaction of its caller's, again and again while it says that there is more. What
+answers cost stays in the accounts, without the people who are forgotten.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+
+from discordianai.conversations.accounting import day_of
+from discordianai.conversations.sqlite import channels_table, questions_table, turns_table, usage_table
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.turns_table import Removed
+
+Step = Callable[[sqlite3.Connection], Removed]
+
+_NOTHING = Removed(0, more=False)
+
+FREE_PAGES = 256
+"""Pages of 4 KiB that stay free in the file, for the next turns."""
+
+VACUUM_PAGES = 64
+"""Pages returned to the file system in one step."""
+
+
+def of_selection(connection: sqlite3.Connection, selection: Selection, now: float) -> tuple[Step, ...]:
+    """The steps for a selection. `now` is in seconds since the epoch."""
+    if selection.person_id is not None:
+        return of_person(selection.person_id, now)
+    if selection.guild_id is not None:
+        return of_guild(selection.guild_id, now)
+    if selection.channel_id is not None:
+        return _of_channel(connection, selection.channel_id, now)
+    if selection.before is not None:
+        return _of_older(selection.before, now)
+    return _of_everybody(connection, now)
+
+
+def of_person(person_id: int, now: float) -> tuple[Step, ...]:
+    """What a person said, was told, and set for direct messages, and the person's name on what it cost."""
+
+    def forget_rest(connection: sqlite3.Connection) -> Removed:
+        questions_table.forget_person(connection, person_id, now)
+        channels_table.forget_person(connection, person_id)
+        usage_table.forget_person(connection, person_id, day_of(now))
+        return _NOTHING
+
+    return forget_rest, lambda connection: turns_table.remove_of_person(connection, person_id)
+
+
+def of_guild(guild_id: int, now: float) -> tuple[Step, ...]:
+    """All that was said and set in a server."""
+
+    def forget_rest(connection: sqlite3.Connection) -> Removed:
+        questions_table.forget_guild(connection, guild_id, now)
+        channels_table.forget_guild(connection, guild_id)
+        return _NOTHING
+
+    return forget_rest, lambda connection: turns_table.remove_of_guild(connection, guild_id)
+
+
+def _of_channel(connection: sqlite3.Connection, channel_id: int, now: float) -> tuple[Step, ...]:
+    conversations = deque(Selection(channel_id=channel_id).conversations(connection))
+
+    def forget_questions(connection: sqlite3.Connection) -> Removed:
+        questions_table.forget_channel(connection, channel_id, now)
+        return _NOTHING
+
+    return forget_questions, lambda c: turns_table.remove_of_channel(c, channel_id, conversations)
+
+
+def _of_older(before: float, now: float) -> tuple[Step, ...]:
+    def forget_questions(connection: sqlite3.Connection) -> Removed:
+        questions_table.forget_older(connection, before, now)
+        return _NOTHING
+
+    def remove_older(connection: sqlite3.Connection) -> Removed:
+        turns = turns_table.remove_older(connection, before)
+        return Removed(turns, more=turns == turns_table.STEP)
+
+    return forget_questions, remove_older
+
+
+def _of_everybody(connection: sqlite3.Connection, now: float) -> tuple[Step, ...]:
+    people = deque(usage_table.people(connection))
+    conversations = deque(Selection().conversations(connection))
+
+    def forget_rest(connection: sqlite3.Connection) -> Removed:
+        questions_table.forget_all(connection, now)
+        channels_table.forget_people(connection)
+        return _NOTHING
+
+    def forget_spenders(connection: sqlite3.Connection) -> Removed:
+        for _ in range(min(usage_table.STEP, len(people))):
+            usage_table.forget_person(connection, people.popleft(), day_of(now))
+        return Removed(0, more=bool(people))
+
+    def remove_turns(connection: sqlite3.Connection) -> Removed:
+        return turns_table.remove_of_channel(connection, None, conversations)
+
+    return forget_rest, forget_spenders, remove_turns
+
+
+def vacuum(connection: sqlite3.Connection, pages: int = VACUUM_PAGES) -> int:
+    """Return up to `pages` free pages to the file system; how many it was."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if free < FREE_PAGES + VACUUM_PAGES:
+        return 0
+    pages = min(pages, free - FREE_PAGES)
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return pages

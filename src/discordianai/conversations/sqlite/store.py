@@ -1,0 +1,351 @@
+"""The conversation store of the running bot: one SQLite file, with a cache in memory."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from sqlite3 import Connection
+
+import trio
+
+from discordianai.conversations import packing, window
+from discordianai.conversations.accounting import Charge, Spent, SpentOn
+from discordianai.conversations.cache import Cache
+from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.pending_questions import (
+    AnsweredTurn,
+    FinishedAnswer,
+    PendingQuestion,
+    Posted,
+    Said,
+    TurnId,
+)
+from discordianai.conversations.sqlite import (
+    bookkeeping_table,
+    channels_table,
+    questions_table,
+    removal,
+    turns_table,
+    usage_table,
+)
+from discordianai.conversations.sqlite.backlog import Write
+from discordianai.conversations.sqlite.database import Database, open_database
+from discordianai.conversations.sqlite.export import exported, newest_lines
+from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
+from discordianai.conversations.sqlite.removal import Step
+from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.turns_table import Removed
+from discordianai.conversations.sqlite.writer import Statements
+from discordianai.conversations.store import Health, StoreError, StoreOptions, StoreStatistics
+from discordianai.records import Question, Turn
+from discordianai.system_clock import ClockReading
+
+KEY_BYTES = 32
+
+LONGEST_EMPTYING = 5.0
+"""Seconds that `forget` waits for the log to be emptied. Where a backup reads an older state for longer, the
+maintenance task empties it later."""
+
+
+class SqliteStore:
+    """See `Store`; made by `open_store`."""
+
+    def __init__(
+        self, database: Database, options: StoreOptions, pace: MaintenanceSchedule, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._options = options
+        self._clock = clock
+        self._cache = Cache(options.cache_bytes, options.max_turns)
+        self._fresh_key = secrets.token_bytes(KEY_BYTES)
+        self._note_change, self._changes = trio.open_memory_channel[None](1)
+        self.maintenance = Maintenance(database, options.ttl_days, self._changed, pace, clock)
+
+    def _changed(self) -> None:
+        self._cache.clear()
+        with suppress(trio.WouldBlock):  # a former change has not been seen yet
+            self._note_change.send_nowait(None)
+
+    @property
+    def health(self) -> Health:
+        """See `Store.health`."""
+        return self._database.health
+
+    @property
+    def figures(self) -> StoreStatistics:
+        """What the store does, in numbers."""
+        reads, writes = self._database.waits
+        return StoreStatistics(
+            conversations=self.maintenance.conversations,
+            reads=reads,
+            writes=writes,
+            cached_bytes=self._cache.size,
+            cached_conversations=len(self._cache),
+            cache_hits=self._cache.hits,
+            cache_misses=self._cache.misses,
+            writes_waiting=self._database.waiting,
+            commits=self._database.commits,
+            committing=self._database.committing,
+            log_pages=self._database.log_pages,
+            longest_pause=self._database.longest_pause,
+        )
+
+    async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
+        """See `ConversationStore.recent`."""
+        packed = self._cache.get(key)
+        if packed is None:
+            packed = await self._load(key)
+        else:
+            await trio.lowlevel.checkpoint()
+        for kept in self._database.kept_turns(key):
+            if not packed.endswith(kept):  # a late write may have been committed and not yet settled
+                packed += kept
+        not_before = self._clock() - self._options.ttl_days * DAY
+        return window.newest(packing.unpack(packed, limit), limit, not_before)
+
+    async def _load(self, key: ConversationKey) -> bytes:
+        permit = self._cache.reading(key)
+        max_turns = self._options.max_turns
+        try:
+            packed = await self._database.read(lambda c: turns_table.read(c, key, max_turns))
+        except StoreError:
+            return b""  # logged, and in `health`
+        else:
+            # A copy made by this thread: other threads allocate in heaps of their own, and long-lived objects
+            # keep those from shrinking. That took up to 20 MB more.
+            self._cache.fill(permit, bytes(memoryview(packed)))
+            return packed
+        finally:
+            self._cache.discard(permit)
+
+    async def append(
+        self,
+        key: ConversationKey,
+        turns: Sequence[Turn],
+        *,
+        person_id: int | None = None,
+        guild_id: int | None = None,
+    ) -> None:
+        """See `ConversationStore.append`."""
+        whose = key.person_id if person_id is None else person_id
+        exchange = AnsweredTurn(key, tuple(turns), whose, guild_id)
+        max_turns = self._options.max_turns
+        await self._database.write(
+            self._adding(exchange, lambda c: turns_table.append(c, exchange, max_turns))
+        )
+
+    def _adding(self, exchange: AnsweredTurn, statements: Statements) -> Write:
+        """A write that adds an exchange, also to the cache.
+
+        `statements` return None where they added nothing, because the interaction had been answered before.
+        """
+        key, packed = exchange.key, packing.pack(exchange.turns)
+        self._cache.writing(key)
+
+        def on_commit(added: object) -> None:
+            self._cache.wrote(key, b"" if added is None else packed)
+
+        return Write(statements, on_commit, partial(self._cache.failed, key), key=key, packed=packed)
+
+    async def said(self, turn: TurnId) -> Said | None:
+        """See `ConversationStore.said`."""
+        return await self._database.read(lambda c: turns_table.said(c, turn))
+
+    async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
+        """See `ConversationStore.export`."""
+
+        def query(connection: Connection) -> tuple[bytes, bool]:
+            lines = exported(connection, Selection(person_id=person_id), lambda *_: None)
+            return newest_lines(lines, most_bytes)
+
+        return await self._database.read(query)
+
+    async def reset(self, key: ConversationKey) -> int:
+        """See `ConversationStore.reset`."""
+        removal = Write(lambda c: turns_table.remove(c, key), lambda _: self._cache.remove(key), wait=False)
+        turns: int = await self._database.write(removal)
+        self.maintenance.empty_log()
+        return turns
+
+    async def forget(self, person_id: int) -> int:
+        """See `ConversationStore.forget`."""
+        return await self._remove_all(removal.of_person(person_id, self._clock()))
+
+    async def drop_guild(self, guild_id: int) -> int:
+        """See `ConversationStore.drop_guild`."""
+        return await self._remove_all(removal.of_guild(guild_id, self._clock()))
+
+    async def _remove_all(self, steps: Sequence[Step]) -> int:
+        """Run each step until nothing is left, and wait until the log is empty, too."""
+        turns = 0
+        for step in steps:
+            write = Write(step, lambda _: self._cache.clear(), wait=False)
+            more = True
+            while more:
+                removed: Removed = await self._database.write(write)
+                turns, more = turns + removed.turns, removed.more
+        self.maintenance.empty_log()
+        with trio.move_on_after(LONGEST_EMPTYING):
+            while not await self._database.checkpoint(truncate=True):  # noqa: ASYNC110  # the lock is SQLite's
+                await trio.sleep(0.1)
+        return turns
+
+    async def accept(self, question: Question) -> bool:
+        """See `PendingQuestions.accept`."""
+        interaction_id = question.address.interaction_id
+        if self._database.is_storing(interaction_id):
+            return False
+        write = Write(
+            partial(questions_table.insert, question=question, clock=ClockReading.now()),
+            question=interaction_id,
+            size=4 * len(question.text),
+        )
+        accepted: bool = await self._database.write(write)
+        return accepted
+
+    async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
+        """See `PendingQuestions.note_posted`."""
+        statements = partial(
+            questions_table.note_posted, interaction_id=interaction_id, posted=posted, text=text
+        )
+        await self._database.write(Write(statements, size=4 * len(text)))
+
+    async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
+        """See `PendingQuestions.answered`."""
+        statements = partial(
+            questions_table.store_answer,
+            interaction_id=interaction_id,
+            answer=answer,
+            max_turns=self._options.max_turns,
+            now=self._clock(),
+        )
+        if answer.exchange is None:
+            write = Write(statements, size=4 * len(answer.text))
+        else:
+            write = self._adding(answer.exchange, statements)
+        turn: TurnId | None = await self._database.write(write)
+        return turn
+
+    async def finish(self, interaction_id: int) -> None:
+        """See `PendingQuestions.finish`."""
+        now = self._clock()
+        await self._database.write(Write(lambda c: questions_table.erase(c, interaction_id, now)))
+
+    async def count_start(self, interaction_id: int) -> bool:
+        """See `PendingQuestions.count_start`."""
+        write = Write(lambda c: questions_table.add_starts(c, interaction_id, 1), wait=False)
+        still_open: bool = await self._database.write(write)
+        return still_open
+
+    async def take_back_start(self, interaction_id: int) -> None:
+        """See `PendingQuestions.take_back_start`."""
+        await self._database.write(Write(lambda c: questions_table.add_starts(c, interaction_id, -1)))
+
+    async def unfinished(self) -> tuple[PendingQuestion, ...]:
+        """See `PendingQuestions.unfinished`."""
+        return await self._database.read(partial(questions_table.unfinished, clock=ClockReading.now()))
+
+    async def charge(self, charge: Charge) -> None:
+        """See `Accounts.charge`."""
+        await self._database.write(Write(lambda connection: usage_table.add(connection, charge)))
+
+    async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
+        """See `Accounts.spent`."""
+        return await self._database.read(lambda c: usage_table.spent(c, day, person_id, guild_id))
+
+    async def spending(
+        self, first_day: str, *, person_id: int | None = None, guild_id: int | None = None
+    ) -> tuple[SpentOn, ...]:
+        """See `Accounts.spending`."""
+        return await self._database.read(lambda c: usage_table.spending(c, first_day, person_id, guild_id))
+
+    async def channels(self) -> Mapping[int, ChannelSettings]:
+        """See `GuildRepository.channels`."""
+        return await self._database.read(channels_table.channels)
+
+    async def set_channel(
+        self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
+    ) -> None:
+        """See `GuildRepository.set_channel`."""
+
+        statements = partial(
+            channels_table.set_channel,
+            channel_id=channel_id,
+            guild_id=guild_id,
+            person_id=person_id,
+            settings=settings,
+        )
+        await self._database.write(Write(statements, size=4 * len(settings.persona)))
+
+    async def identifier_key(self) -> bytes:
+        """See `Store.identifier_key`."""
+        fresh = self._fresh_key
+        try:
+            kept = await self._database.read(bookkeeping_table.identifier_key)
+            if kept is None:
+                kept = await self._database.write(
+                    Write(lambda c: bookkeeping_table.set_identifier_key(c, fresh))
+                )
+        except StoreError:
+            return fresh  # `health` tells why; the backlog writes it later
+        return kept
+
+    async def changed_elsewhere(self) -> None:
+        """See `GuildRepository.changed_elsewhere`."""
+        await self._changes.receive()
+
+    async def joined(self, guild_id: int) -> None:
+        """See `GuildRepository.joined`."""
+        await self._database.write(Write(lambda c: channels_table.joined(c, guild_id)))
+
+    async def left(self, guild_id: int) -> None:
+        """See `GuildRepository.left`."""
+        now = self._clock()
+        await self._database.write(Write(lambda c: channels_table.left(c, guild_id, now)))
+
+    async def present(self) -> frozenset[int]:
+        """See `GuildRepository.present`."""
+        return await self._database.read(channels_table.present)
+
+    async def left_before(self, at: float) -> tuple[int, ...]:
+        """See `GuildRepository.left_before`."""
+        return await self._database.read(lambda c: channels_table.left_before(c, at))
+
+
+@asynccontextmanager
+async def open_store(
+    path: Path,
+    options: StoreOptions | None = None,
+    *,
+    pace: MaintenanceSchedule | None = None,
+    clock: Callable[[], float] = time.time,
+    ask_for_time: Callable[[], object] = lambda: None,
+) -> AsyncIterator[SqliteStore]:
+    """Lock and open the database, creating it if it is new, and close it at the end. Raises `StoreError`.
+
+    `ask_for_time` is called every few seconds while an older file is migrated.
+    Where the disk is full or read-only at the start, the store opens all the same: see `Health`.
+    """
+    database = await open_database(path, ask_for_time)
+    error: BaseException | None = None
+    try:
+        store = SqliteStore(database, options or StoreOptions(), pace or MaintenanceSchedule(), clock)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(database.run)
+            nursery.start_soon(store.maintenance.run)
+            try:
+                yield store
+            finally:
+                nursery.cancel_scope.cancel()  # maintenance; the writer finishes what is queued first
+                await database.finish_writing()
+    except BaseExceptionGroup as group:
+        # The nursery is an implementation detail: an error of the caller's is raised as it was.
+        error = group.exceptions[0] if len(group.exceptions) == 1 else group
+    finally:
+        with trio.CancelScope(shield=True):  # a checkpoint at most: the file is local
+            await database.close()
+    if error is not None:
+        raise error

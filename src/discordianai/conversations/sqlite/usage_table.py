@@ -1,0 +1,103 @@
+"""The SQL of the accounts. Each function runs in a transaction of its caller's."""
+
+import sqlite3
+
+from discordianai.conversations.accounting import Charge, Spent, SpentOn
+
+STEP = 100
+
+_ADD_UP = """
+    ON CONFLICT (day, person_id, guild_id, provider, model) DO UPDATE SET
+        answers = answers + excluded.answers,
+        input_tokens = input_tokens + excluded.input_tokens,
+        output_tokens = output_tokens + excluded.output_tokens,
+        cost = cost + excluded.cost,
+        unpriced = unpriced + excluded.unpriced
+"""
+_MOVE = f"""
+    INSERT INTO usage
+    SELECT day, 0, guild_id, provider, model, answers, input_tokens, output_tokens, cost, unpriced FROM usage
+    WHERE person_id = ? AND day < ? {_ADD_UP}
+"""  # noqa: S608  # our own clause
+_SUMS = "total(answers), total(input_tokens), total(output_tokens), coalesce(sum(cost), 0), total(unpriced)"
+
+
+def add(connection: sqlite3.Connection, charge: Charge) -> None:
+    """Add one answer's charge to its day."""
+    connection.execute(
+        f"INSERT INTO usage VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?) {_ADD_UP}",  # noqa: S608  # our own clause
+        (
+            charge.day,
+            charge.person_id,
+            charge.guild_id or 0,
+            charge.provider,
+            charge.model,
+            charge.usage.input_tokens,
+            charge.usage.output_tokens,
+            charge.cost or 0,
+            int(charge.cost is None),
+        ),
+    )
+
+
+def spent(connection: sqlite3.Connection, day: str, person_id: int | None, guild_id: int | None) -> Spent:
+    """The sum of a day."""
+    where, values = _where(person_id, guild_id)
+    row = connection.execute(
+        f"SELECT {_SUMS} FROM usage WHERE day = ? {where}",  # noqa: S608  # our own clauses
+        (day, *values),
+    ).fetchone()
+    return _spent(row)
+
+
+def spending(
+    connection: sqlite3.Connection, first_day: str, person_id: int | None, guild_id: int | None
+) -> tuple[SpentOn, ...]:
+    """The sums by day, provider and model."""
+    where, values = _where(person_id, guild_id)
+    rows = connection.execute(
+        f"SELECT day, provider, model, {_SUMS} FROM usage WHERE day >= ? {where}"  # noqa: S608  # our own clauses
+        " GROUP BY day, provider, model ORDER BY day, provider, model",
+        (first_day, *values),
+    )
+    return tuple(SpentOn(day, provider, model, _spent(sums)) for day, provider, model, *sums in rows)
+
+
+def forget_person(connection: sqlite3.Connection, person_id: int, today: str) -> None:
+    """Make the person's sums anonymous; today's when the day is over."""
+    connection.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (person_id, today))
+    _anonymise(connection, person_id, today)
+
+
+def anonymise_forgotten(connection: sqlite3.Connection, today: str) -> int:
+    """Make anonymous what was kept for the limit of a day that is over; of how many people."""
+    people = connection.execute(
+        "SELECT person_id FROM forgotten WHERE day < ? LIMIT ?", (today, STEP)
+    ).fetchall()
+    for (person_id,) in people:
+        _anonymise(connection, person_id, today)
+        connection.execute("DELETE FROM forgotten WHERE person_id = ?", (person_id,))
+    return len(people)
+
+
+def people(connection: sqlite3.Connection) -> list[int]:
+    """Everybody whose sums are there under their own id."""
+    return [row[0] for row in connection.execute("SELECT DISTINCT person_id FROM usage WHERE person_id <> 0")]
+
+
+def _anonymise(connection: sqlite3.Connection, person_id: int, before: str) -> None:
+    connection.execute(_MOVE, (person_id, before))
+    connection.execute("DELETE FROM usage WHERE person_id = ? AND day < ?", (person_id, before))
+
+
+def _where(person_id: int | None, guild_id: int | None) -> tuple[str, tuple[int, ...]]:
+    where, values = "", []
+    for column, value in (("person_id", person_id), ("guild_id", guild_id)):
+        if value is not None:
+            where += f" AND {column} = ?"
+            values.append(value)
+    return where, tuple(values)
+
+
+def _spent(row: tuple[float, ...] | list[float]) -> Spent:
+    return Spent(*map(int, row))

@@ -1,0 +1,40 @@
+"""How the system clock stands, compared with the clock since the boot, which nobody can set."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+NOISE = 1.0
+"""Seconds by which two readings may differ although nobody set the clock."""
+
+
+def since_boot() -> float:
+    """Seconds since the boot, with the time that the machine slept; nobody can set this clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """How the system clock stood at a moment: `offset` seconds ahead of `since_boot`, since the boot `boot`.
+
+    Stored beside a time, it lets a later process tell how old that is, however the clock was set meanwhile.
+    """
+
+    boot: str
+    offset: float
+
+    @classmethod
+    def now(cls) -> "ClockReading":
+        """This moment's. `boot` is empty where the system does not tell."""
+        try:
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        except OSError:
+            boot = ""
+        return cls(boot, time.time() - since_boot())
+
+    def shift_to(self, now: "ClockReading") -> float:
+        """Seconds by which the clock was set ahead until `now`; 0 where another boot lies between."""
+        if not self.boot or self.boot != now.boot:
+            return 0.0
+        shift = now.offset - self.offset
+        return shift if abs(shift) > NOISE else 0.0

@@ -1,0 +1,419 @@
+"""What the store does when its file takes nothing, is not the same any more, or is not to be trusted."""
+
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+
+from discordianai.conversations.sqlite import backup
+from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
+from discordianai.conversations.store import KeptInMemory, StoreError
+from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, exchange, question
+
+MOUNT, UNMOUNT = shutil.which("mount"), shutil.which("umount")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that the upkeep does."""
+    with trio.fail_after(10):
+        while not condition():  # noqa: ASYNC110  # health is asked for, it tells nobody
+            await trio.sleep(0.01)
+
+
+@dataclass
+class Disk:
+    """A place for a database that can become full and read-only."""
+
+    folder: Path
+    fill: Callable[[], None]
+    empty: Callable[[], None]
+    reason: str
+
+
+@contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[None]:
+    """A small file system of its own, where that is allowed."""
+    folder.mkdir()
+    mount = [str(MOUNT), "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
+    if MOUNT is None or subprocess.run(mount, capture_output=True, check=False).returncode:  # noqa: S603  # our own
+        pytest.skip("needs the right to mount")
+    try:
+        yield
+    finally:
+        subprocess.run([str(UNMOUNT), str(folder)], check=True)  # noqa: S603  # our own
+
+
+@pytest.fixture(params=["a full disk", "a limit of the process"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "disk"
+    if request.param == "a full disk":
+        ballast = folder / "ballast"
+
+        def fill() -> None:
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while file.write(b"x" * 512):
+                    pass
+
+        with mounted(folder):
+            yield Disk(folder, fill, ballast.unlink, "the disk is full")
+    else:
+        folder.mkdir()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+
+        def lift() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+        try:
+            yield Disk(folder, limit, lift, "the disk reports an error")
+        finally:
+            lift()
+
+
+async def test_while_the_disk_is_full_memory_goes_on_and_is_written_when_there_is_room(disk: Disk) -> None:
+    path = disk.folder / DATABASE
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        disk.fill()
+        with pytest.raises(KeptInMemory, match=disk.reason):
+            await write_until_it_fails(store)
+        assert not store.health.writable
+        assert disk.reason in store.health.reason
+        assert str(path) in store.health.reason
+        with pytest.raises(KeptInMemory):
+            await store.append(ANN, exchange(2))
+        with pytest.raises(KeptInMemory):
+            await store.accept(question(1))
+        assert not await store.accept(question(1))
+        with pytest.raises(StoreError):
+            await store.reset(ANN)
+        assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
+        assert store.health.kept == 3
+        await trio.sleep(0.1)
+        assert not store.health.writable
+        disk.empty()
+        await until(lambda: store.health.writable)
+        assert store.health.kept == 0
+        await store.append(ANN, exchange(3))
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2), *exchange(3))
+        assert len(await store.unfinished()) == 1
+    assert integrity(path) == "ok"
+
+
+async def write_until_it_fails(store: SqliteStore) -> None:
+    """The log may have a page or two left."""
+    for number in range(100):
+        await store.append(BOB, exchange(number))
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[Callable[[], None]]:
+    """Gives what ends it."""
+    if os.geteuid():
+        files = [folder, *folder.iterdir()]
+        modes = [file.stat().st_mode for file in files]
+        for file in files:
+            file.chmod(0o500 if file.is_dir() else 0o400)
+
+        def end() -> None:
+            for file, mode in zip(files, modes, strict=True):
+                file.chmod(mode)
+
+        yield end
+    else:
+        remount = [str(MOUNT), "-o", "remount,{}", str(folder)]
+
+        def change(mode: str) -> None:
+            subprocess.run([part.format(mode) for part in remount], check=True)  # noqa: S603  # our own
+
+        change("ro")
+        yield lambda: change("rw")
+
+
+async def test_a_bot_starts_beside_a_read_only_file_and_takes_it_when_it_can(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    with mounted(folder):
+        path = folder / DATABASE
+        async with open_store(path, pace=SLOW) as store:
+            await store.append(ANN, exchange(1))
+        with read_only(folder) as end:
+            async with open_store(path, pace=QUICK) as store:
+                assert "read-only" in store.health.reason.lower()
+                assert await store.recent(ANN, 50) == ()
+                with pytest.raises(KeptInMemory):
+                    await store.append(ANN, exchange(2))
+                assert await store.recent(ANN, 50) == exchange(2)
+                end()
+                await until(lambda: store.health.writable)
+                assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
+
+
+async def test_a_file_that_is_replaced_while_in_use_is_noticed_and_taken(tmp_path: Path) -> None:
+    """As when an operator puts a backup back without stopping the bot."""
+    path, copy = tmp_path / DATABASE, tmp_path / "copy"
+    copy.touch()
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        await trio.to_thread.run_sync(backup.copy, path, copy, lambda _done, _total: None)
+        await store.append(ANN, exchange(2))
+        assert len(await store.recent(ANN, 50)) == 4
+        copy.rename(path)
+        with trio.fail_after(10):
+            while len(await store.recent(ANN, 50)) == 4:  # noqa: ASYNC110  # the upkeep tells nobody
+                await trio.sleep(0.01)
+        assert await store.recent(ANN, 50) == exchange(1)
+        await store.append(ANN, exchange(3))
+    assert integrity(path) == "ok"
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == (*exchange(1), *exchange(3))
+
+
+async def test_the_log_of_a_replaced_file_is_not_mixed_into_the_other(tmp_path: Path) -> None:
+    """Not at the end of the bot either, which comes before it noticed; and the former file has all of it."""
+    path, former, other = tmp_path / DATABASE, tmp_path / "former", tmp_path / "other" / DATABASE
+    other.parent.mkdir()
+    async with open_store(other, pace=SLOW) as store:
+        await store.append(BOB, exchange(7))
+    async with open_store(path, pace=SLOW) as store:
+        await trio.sleep(0.1)
+        await store.append(ANN, exchange(1))
+        path.rename(former)
+        other.rename(path)
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == ()
+        assert await store.recent(BOB, 50) == exchange(7)
+    async with open_store(former, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == exchange(1)
+    assert integrity(path) == integrity(former) == "ok"
+
+
+async def test_a_file_that_is_removed_while_in_use_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        path.unlink()
+        await until(path.exists)
+        await until(lambda: store.health.writable)
+        await store.append(ANN, exchange(2))
+    assert integrity(path) == "ok"
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == exchange(2)
+
+
+async def test_a_link_that_is_put_in_its_place_while_in_use_is_not_followed(tmp_path: Path) -> None:
+    """The other file is left alone, memory goes on, and what was said is written when the link is gone."""
+    path, other = tmp_path / DATABASE, tmp_path / "other"
+    async with open_store(other, pace=SLOW) as store:
+        await store.append(BOB, exchange(7))
+    before = other.read_bytes()
+    async with open_store(path, pace=QUICK) as store:
+        await store.append(ANN, exchange(1))
+        path.unlink()
+        path.symlink_to(other)
+        await until(lambda: "a symbolic link" in store.health.reason)
+        with pytest.raises(KeptInMemory):
+            await store.append(ANN, exchange(2))
+        assert other.read_bytes() == before
+        path.unlink()
+        await until(lambda: store.health.writable)
+    assert other.read_bytes() == before
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == exchange(2)
+
+
+async def test_a_file_that_others_may_read_is_told_at_the_start_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW):
+        pass
+    path.chmod(0o644)
+    with capture_logs() as logs:
+        async with open_store(path, pace=SLOW):
+            pass
+    told = [log for log in logs if log["event"] == "others may read what people said"]
+    assert {(log["file"], log["mode"]) for log in told} >= {(str(path), "644")}
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+async def fill(store: SqliteStore) -> None:
+    """Some hundred pages: each person has ten long exchanges."""
+    for person_id in range(1, 30):
+        turns = [replace(turn, text="x" * 700) for number in range(10) for turn in exchange(number)]
+        await store.append(replace(ANN, person_id=person_id), turns)
+
+
+def garble(path: Path, pages: range) -> None:
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * 4096)
+            file.write(b"\xa5" * 4096)
+
+
+def leaf_of(path: Path, person_id: int) -> int:
+    """A page in the middle of that person's turns."""
+    connection = sqlite3.connect(path)
+    try:
+        (conversation,) = connection.execute(
+            "SELECT id FROM conversations WHERE person_id = ?", (person_id,)
+        ).fetchone()
+    finally:
+        connection.close()
+    text = path.read_bytes()
+    marker = b"x" * 700
+    pages = [n for n in range(len(text) // 4096) if marker in text[n * 4096 : (n + 1) * 4096]]
+    return pages[int(conversation) * len(pages) // 30] + 1
+
+
+async def test_a_bad_page_is_told_and_set_aside_and_what_memory_has_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await fill(store)
+    size = path.stat().st_size
+    garble(path, range(leaf_of(path, 15), leaf_of(path, 15) + 1))
+    async with open_store(path, pace=QUICK) as store:
+        first, broken = replace(ANN, person_id=1), replace(ANN, person_id=15)
+        assert len(await store.recent(first, 50)) == 20  # the start does not read everything
+        for person_id in range(13, 18):
+            await store.recent(replace(ANN, person_id=person_id), 50)
+        assert not store.health.writable
+        assert "is damaged" in store.health.reason
+        with pytest.raises(KeptInMemory):
+            await store.append(broken, exchange(1))
+        await until(lambda: store.health.writable)
+        assert await store.recent(broken, 50) == exchange(1)
+        assert len(await store.recent(first, 50)) == 20  # from memory
+    (aside,) = (file for file in tmp_path.glob("*.damaged-*") if file.stat().st_size)
+    assert aside.stat().st_size == size
+    assert integrity(path) == "ok"
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(broken, 50) == exchange(1)
+
+
+async def test_a_file_damaged_at_its_head_is_set_aside_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+    garble(path, range(1, 3))
+    async with open_store(path, pace=SLOW) as store:
+        assert store.health.writable
+        await store.append(ANN, exchange(2))
+        assert await store.recent(ANN, 50) == exchange(2)
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+
+
+async def test_a_damaged_file_takes_no_name_that_is_there_already(tmp_path: Path) -> None:
+    """Not even that of a link that leads nowhere."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+    garble(path, range(1, 3))
+    now = datetime.now(UTC)
+    taken = [
+        tmp_path / f"{DATABASE}.damaged-{now + timedelta(seconds=later):%Y%m%dT%H%M%SZ}"
+        for later in range(60)
+    ]
+    for name in taken:
+        name.symlink_to(tmp_path / "nowhere")
+    async with open_store(path, pace=SLOW) as store:
+        assert store.health.writable
+    assert all(name.is_symlink() for name in taken)
+    (aside,) = (file for file in tmp_path.glob("*.damaged-*") if not file.is_symlink())
+    assert aside.name.endswith("-2")
+
+
+async def test_text_that_was_garbled_is_readable_and_in_no_message(tmp_path: Path) -> None:
+    """What is not UTF-8 any more is shown as such; the rest of the conversation stays."""
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+    path.write_bytes(path.read_bytes().replace(b"answer 1", b"answ\xff\xfe 1"))
+    async with open_store(path, pace=SLOW) as store:
+        turns = await store.recent(ANN, 50)
+        assert [turn.text for turn in turns] == ["question 1", "answ�� 1"]
+        assert store.health.writable
+
+
+async def test_a_row_that_nobody_wrote_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+    path.write_bytes(path.read_bytes().replace(b"assistant", b"assiXXant"))
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.recent(ANN, 50) == ()
+        assert "is damaged" in store.health.reason
+
+
+async def test_a_second_bot_is_refused_and_named_the_first(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW) as store:
+        with pytest.raises(StoreError, match=f"in use by another bot.*process {os.getpid()}"):
+            async with open_store(path):
+                pass
+        await store.append(ANN, exchange(1))
+        assert bot_is_running(path)
+    assert not bot_is_running(path)
+
+
+async def test_a_start_waits_a_moment_for_a_command_that_holds_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE
+    lock = DatabaseLock(path)
+
+    async def release() -> None:
+        await trio.sleep(0.1)
+        lock.release()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(release)
+        async with open_store(path, pace=SLOW) as store:
+            await store.append(ANN, exchange(1))
+
+
+async def test_a_newer_schema_and_other_programs_files_are_refused_and_left_alone(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / DATABASE
+    async with open_store(path, pace=SLOW):
+        pass
+    change(path, "PRAGMA user_version = 99")
+    other = tmp_path / "other.sqlite3"
+    change(other, "CREATE TABLE t (a)")
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database")
+    for refused, sentence in (
+        (path, "written by a newer version.*its schema is 99"),
+        (other, "is another program's database"),
+        (text, "is not a database"),
+    ):
+        before = refused.read_bytes()
+        with pytest.raises(StoreError, match=sentence):
+            async with open_store(refused):
+                pass
+        assert refused.read_bytes() == before
+    assert not list(tmp_path.glob("*damaged*"))
+
+
+def change(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.close()
+
+
+def integrity(path: Path) -> object:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("PRAGMA integrity_check").fetchone()[0]
+    finally:
+        connection.close()
