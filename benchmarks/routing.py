@@ -23,7 +23,7 @@ from discordianai.providers.factory import make_provider
 from discordianai.providers.port import ProviderOptions
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from discordianai.tokens import TokenEstimator
 from discordianai.transport import MultiplexedTransport
 

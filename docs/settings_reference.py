@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from discordianai.settings import Settings
-from discordianai.settings_file import key_of, secrets_of
+from discordianai.settings.file import key_of, secrets_of
+from discordianai.settings.tables import Settings
 
 DOCS = Path(__file__).parent
 SHIPPED = DOCS.parent / "settings.toml"

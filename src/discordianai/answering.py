@@ -22,7 +22,7 @@ from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 TYPING_EVERY = 8.0
 """Seconds; what Discord shows lasts for ten."""

@@ -54,10 +54,10 @@ from discordianai.options import (
 )
 from discordianai.providers.factory import make_provider
 from discordianai.questions import QuestionCounter
-from discordianai.reloading import Adopt, Reloading, reloading_on_sighup
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
-from discordianai.settings import Settings
+from discordianai.settings.reloading import Adopt, Reloading, reloading_on_sighup
+from discordianai.settings.tables import Settings
 from discordianai.tokens import TokenEstimator
 from discordianai.transport.clients import PooledClient, build_client, http2_available
 from discordianai.transport.records import PoolOptions

@@ -41,7 +41,7 @@ from discordianai.protection import Protecting
 from discordianai.questions import QuestionCounter
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 if TYPE_CHECKING:
     from discordianai.discord.listener import Listener

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from discordianai import settings_file
 from discordianai.commands import (
     EX_CONFIG,
     advise,
@@ -19,6 +18,7 @@ from discordianai.commands import (
 )
 from discordianai.commands.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
+from discordianai.settings import file as settings_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

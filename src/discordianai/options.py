@@ -15,7 +15,7 @@ from discordianai.dispatch.dispatcher import DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.model import Dialect
 from discordianai.providers.port import ProviderOptions
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from discordianai.transport.records import PoolOptions
 
 BYTES_PER_TOKEN = 8

@@ -6,8 +6,8 @@ from pydantic import SecretStr
 
 from discordianai.discord.interaction import CommandInteraction, ComponentInteraction, Origin
 from discordianai.model import Attachment, Person, Place, Question, ReplyAddress
-from discordianai.settings import DiscordSettings, RateLimitSettings, Settings
-from discordianai.settings_providers import OpenAISettings, PerplexitySettings, ProvidersSettings
+from discordianai.settings.providers import OpenAISettings, PerplexitySettings, ProvidersSettings
+from discordianai.settings.tables import DiscordSettings, RateLimitSettings, Settings
 
 ANN = Person(id=10, name="Ann")
 

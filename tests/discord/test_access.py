@@ -15,7 +15,7 @@ from discordianai.discord.access import (
 from discordianai.discord.buttons import Action, Button
 from discordianai.discord.interaction import ADMINISTRATOR, MANAGE_MESSAGES, Origin
 from discordianai.model import Person
-from discordianai.settings import DiscordSettings
+from discordianai.settings.tables import DiscordSettings
 from tests.discord.builders import ANN, origin
 
 EVERYBODY = DiscordSettings()

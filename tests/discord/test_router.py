@@ -45,8 +45,13 @@ from discordianai.discord.question_draft import QuestionDraft
 from discordianai.discord.router import InteractionRouter
 from discordianai.model import Person, Question
 from discordianai.options import offer
-from discordianai.settings import DiscordSettings, RateLimitSettings, ServerRateSettings, UserRateSettings
-from discordianai.settings_providers import OpenAISettings, ProvidersSettings
+from discordianai.settings.providers import OpenAISettings, ProvidersSettings
+from discordianai.settings.tables import (
+    DiscordSettings,
+    RateLimitSettings,
+    ServerRateSettings,
+    UserRateSettings,
+)
 from tests.discord.builders import ANN, command, origin, press, settings
 
 

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from discordianai.cli import make_parser
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from tests.docs.pages import (
     PAGES,
     ROOT,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from discordianai.cli import main
 from discordianai.migration import Migration, migrate
 from discordianai.migration.keys import NO_COUNTERPART, RULES
-from discordianai.settings import Settings
-from discordianai.settings_file import SettingsError, load, secrets_of
+from discordianai.settings.file import SettingsError, load, secrets_of
+from discordianai.settings.tables import Settings
 
 KEYS = {"DISCORD_TOKEN": "token", "OPENAI_API_KEY": "key"}
 

@@ -16,7 +16,7 @@ from discordianai.operations.snapshot import (
     numbers,
 )
 from discordianai.questions import QuestionStatistics
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from discordianai.transport.records import Statistics
 
 HOUR = 3600.0

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from discordianai.operations import logs
-from discordianai.settings import LoggingSettings
+from discordianai.settings.tables import LoggingSettings
 
 TOKEN = "aW50ZXJhY3Rpb246MTIzOnNlY3JldA"
 
@@ -114,7 +114,7 @@ def test_in_the_journal_every_line_has_its_priority_those_of_a_traceback_too(
 SAY = """
 import structlog
 from discordianai.operations import logs
-from discordianai.settings import LoggingSettings
+from discordianai.settings.tables import LoggingSettings
 logs.configure(LoggingSettings())
 structlog.get_logger("discordianai.app").warning("said", question=7)
 """

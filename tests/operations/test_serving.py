@@ -18,7 +18,7 @@ from discordianai.discord.figures import DiscordStatistics
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.operations.serving import CannotServe, Shows, serving, serving_on
 from discordianai.operations.snapshot import ProviderFigures, Snapshot, from_json
-from discordianai.settings import OperationsSettings
+from discordianai.settings.tables import OperationsSettings
 from tests.operations.builders import provider, well
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from discordianai.operations.snapshot import NotASnapshot, Snapshot, from_json, numbers, to_json
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from tests.operations.builders import provider, well
 from tests.operations.strategies import snapshots
 

@@ -18,7 +18,7 @@ from discordianai.safe_files import located
 
 if TYPE_CHECKING:
     from discordianai.commands import Commands
-    from discordianai.settings import Settings
+    from discordianai.settings.tables import Settings
 
 TIMEOUT = 30.0
 LONGEST_TIMEOUT = 600.0

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from discordianai import settings_file
 from discordianai.commands import EX_CONFIG, proxies
 from discordianai.commands.database import say
+from discordianai.settings import file as settings_file
 
 if TYPE_CHECKING:
     from discordianai.commands import Commands
-    from discordianai.settings import Settings
+    from discordianai.settings.tables import Settings
 
 TIMEOUT = 30.0
 """Seconds for Discord to answer."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from discordianai.discord.buttons import Button
 from discordianai.discord.interaction import MANAGE_MESSAGES, Origin
-from discordianai.settings import DiscordSettings
+from discordianai.settings.tables import DiscordSettings
 
 BLOCKED = "You can't use this bot here."
 NOT_LISTED = "This bot answers only certain people, and you are not one of them."

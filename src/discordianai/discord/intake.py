@@ -11,7 +11,7 @@ from discordianai.discord.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.refusals import in_seconds
 from discordianai.model import Person, Question, ReplyAddress
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 COMMANDS, COMMANDS_IN = 20, 60.0
 """Handled commands of one person, in so many seconds: each takes a request to Discord, and some a search in

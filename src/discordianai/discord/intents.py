@@ -3,7 +3,7 @@
 Without the Discord library: the listener asks for it, `check` looks beforehand whether it is granted.
 """
 
-from discordianai.settings import DiscordSettings
+from discordianai.settings.tables import DiscordSettings
 
 MESSAGE_CONTENT = "message content"
 """What messages say: privileged, and Discord asks why a bot wants it."""

@@ -29,7 +29,7 @@ from discordianai.discord.rest_limits import ExemptingHTTPClient
 from discordianai.discord.router import InteractionRouter
 from discordianai.discord.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
 from discordianai.guard import Guard
-from discordianai.settings import DiscordSettings, Settings
+from discordianai.settings.tables import DiscordSettings, Settings
 
 PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")

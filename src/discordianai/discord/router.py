@@ -43,7 +43,7 @@ from discordianai.discord.outcomes import (
 )
 from discordianai.discord.question_draft import QuestionDraft
 from discordianai.model import Person, Question
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 GO_ON = "Go on where you stopped."
 UNKNOWN = "I don't know this command any more. Please try again in a few minutes."

@@ -8,8 +8,8 @@ from pathlib import Path
 from discordianai.migration.keys import ENDING, LEVELS, NO_COUNTERPART, PRESETS, RULES, Rule, names, word
 from discordianai.migration.reading import read
 from discordianai.migration.sheet import Sheet, one_line
-from discordianai.settings import Settings
-from discordianai.settings_file import Secret, secrets_of
+from discordianai.settings.file import Secret, secrets_of
+from discordianai.settings.tables import Settings
 
 PLACEHOLDER = re.compile(r"your_\w+_here")
 """How that bot's example file fills in secrets."""

@@ -17,7 +17,7 @@ from discordianai.operations.snapshot import (
     process_figures,
 )
 from discordianai.questions import QuestionCounter
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from discordianai.transport.clients import PooledClient
 
 

@@ -17,7 +17,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from discordianai.settings import LoggingSettings
+from discordianai.settings.tables import LoggingSettings
 
 _TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/(?:\d+|\{\w+\})/)[\w.~%-]{16,}")
 """The library writes `{interaction_id}` where it has not filled that in, and the token all the same."""

@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from discordianai.operations.snapshot import Snapshot
-from discordianai.settings import OperationsSettings
+from discordianai.settings.tables import OperationsSettings
 
 if TYPE_CHECKING:
     from hypercorn.config import Config

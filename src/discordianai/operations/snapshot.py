@@ -21,8 +21,8 @@ from discordianai.dispatch.statistics import DispatchStatistics
 from discordianai.latencies import Latency
 from discordianai.metric import By, Metric
 from discordianai.questions import QuestionStatistics
-from discordianai.settings import Settings
-from discordianai.settings_keys import flat
+from discordianai.settings.keys import flat
+from discordianai.settings.tables import Settings
 from discordianai.transport.records import Statistics
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai import settings_file
 from discordianai.operations.checks.discord import judge_intents, judge_starts
 from discordianai.operations.checks.findings import Finding, Verdict
 from discordianai.operations.checks.online import ask_all
@@ -18,6 +17,7 @@ from discordianai.sandbox.discord import DiscordOptions
 from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.providers import ServiceOptions
 from discordianai.sandbox.providers.faults import Fault, Kind
+from discordianai.settings import file as settings_file
 from tests.operations.checks.builders import about, everything, subjects
 from tests.transport.connect_proxy import ConnectProxy, open_proxy
 

@@ -12,7 +12,7 @@ from discordianai.discord.session_limit import RESERVE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.operations.checks.questioning import Ask, Means, Tell, Witness, bounded
 from discordianai.operations.checks.reach import Unreachable, address, reach
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
 from discordianai.transport.records import PoolOptions
 

@@ -10,7 +10,7 @@ from discordianai.operations.checks.discord import Discord
 from discordianai.operations.checks.findings import Finding
 from discordianai.operations.checks.providers import Answerer
 from discordianai.operations.checks.questioning import Means, Service, bounded
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 
 def ask(settings: Settings, seconds: float) -> list[Finding]:

@@ -26,9 +26,9 @@ from discordianai.providers.events import End, TextDelta
 from discordianai.providers.factory import make_provider
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.port import ChatProvider
-from discordianai.settings import Settings
-from discordianai.settings_file import key_of
-from discordianai.settings_providers import ProviderRateSettings
+from discordianai.settings.file import key_of
+from discordianai.settings.providers import ProviderRateSettings
+from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
 from discordianai.transport.proxies import Proxies, Proxy
 from discordianai.transport.records import PoolOptions

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai.operations.units.escaping import UnitError
-from discordianai.settings import Settings
-from discordianai.settings_file import secrets_of
+from discordianai.settings.file import secrets_of
+from discordianai.settings.tables import Settings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,17}")
 """It becomes a part of a user's name, which has at most 31 characters, of a unit's and of a folder's."""

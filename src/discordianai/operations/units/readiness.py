@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai import settings_file
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.installation import Installation, closed_to_others
 from discordianai.operations.units.places import Bot
-from discordianai.settings import Settings
-from discordianai.settings_file import SettingsError, secrets_of
+from discordianai.settings import file as settings_file
+from discordianai.settings.file import SettingsError, secrets_of
+from discordianai.settings.tables import Settings
 
 SECRET_MODE = 0o600
 

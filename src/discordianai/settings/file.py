@@ -12,10 +12,10 @@ import tomli
 from pydantic import ValidationError
 
 from discordianai import safe_files
-from discordianai.settings import STRATEGIES, Settings
-from discordianai.settings_complaints import complaints
-from discordianai.settings_fields import is_provider_name
-from discordianai.settings_providers import ProvidersSettings
+from discordianai.option import is_provider_name
+from discordianai.settings.complaints import complaints
+from discordianai.settings.providers import ProvidersSettings
+from discordianai.settings.tables import STRATEGIES, Settings
 
 SEARCHED = (Path("settings.toml"), Path("/etc/discordianai/settings.toml"))
 """Where the file is looked for when nobody names one."""

@@ -7,8 +7,8 @@ import pytest
 
 from discordianai.model import Dialect, Provider, WebSearch
 from discordianai.options import pool_options, provider_options
-from discordianai.settings import Settings
-from discordianai.settings_file import Origin, SettingsError, examine, key_of, load
+from discordianai.settings.file import Origin, SettingsError, examine, key_of, load
+from discordianai.settings.tables import Settings
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
 BOTH = {"DISCORD_TOKEN": "token", "OPENAI_API_KEY": "key", "PERPLEXITY_API_KEY": "key"}

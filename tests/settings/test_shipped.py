@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 SHIPPED = Path("settings.toml").read_text(encoding="utf-8")
 ALIVE = tomllib.loads(SHIPPED)

@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from discordianai.model import Dialect, Provider, WebSearch
+from discordianai.option import Key, Label, ModelName, ProviderName, Seconds, Table, Url
 from discordianai.providers.table import Capabilities, dialect_of, provider
-from discordianai.settings_fields import Key, Label, ModelName, ProviderName, Seconds, Table, Url
 
 Preset = Literal["fast", "low", "medium", "high", "xhigh"]
 Value = TypeVar("Value")

@@ -13,9 +13,9 @@ import trio
 
 from discordianai.guard import Guard
 from discordianai.operations.systemd import Notifier
-from discordianai.settings import Settings
-from discordianai.settings_file import SettingsError
-from discordianai.settings_keys import Key, flat, nested
+from discordianai.settings.file import SettingsError
+from discordianai.settings.keys import Key, flat, nested
+from discordianai.settings.tables import Settings
 
 LIVE = (
     "assistant.instructions",
@@ -48,7 +48,7 @@ class Reloading:
         self._settings = settings
         self._load = load
         self._notifier = notifier
-        self._log = structlog.get_logger("discordianai.reloading")
+        self._log = structlog.get_logger("discordianai.settings.reloading")
 
     async def run(self, adopters: Sequence[Adopt]) -> None:
         """Listen to SIGHUP, until cancelled. Signals that come while the file is read count as one."""

@@ -11,10 +11,10 @@ import trio
 import trio.testing
 from structlog.testing import capture_logs
 
-from discordianai import settings_file
 from discordianai.operations.systemd import Notifier
-from discordianai.reloading import Reloading, reloading_on_sighup
-from discordianai.settings import Settings
+from discordianai.settings import file as settings_file
+from discordianai.settings.reloading import Reloading, reloading_on_sighup
+from discordianai.settings.tables import Settings
 
 WRITTEN = """
 [discord]

@@ -1,7 +1,7 @@
 """What the operator can set: `settings.toml` as one frozen, typed record.
 
 Every key has a default but the secrets. Reading the file, and telling what is wrong with it, is in
-`settings_file`.
+`file`.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from discordianai.model import Provider
-from discordianai.settings_fields import (
+from discordianai.option import (
     FileName,
     Host,
     Ids,
@@ -25,7 +25,7 @@ from discordianai.settings_fields import (
     Tokens,
     Url,
 )
-from discordianai.settings_providers import (
+from discordianai.settings.providers import (
     ConnectionPoolSettings,
     NamedTables,
     PoolSettings,

@@ -10,7 +10,7 @@ from typing import TypeGuard, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 LONGEST_SHOWN = 20
 """Characters of a value that an error repeats. Discord's tokens and the providers' keys have over 40."""

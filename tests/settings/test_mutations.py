@@ -1,6 +1,6 @@
 """Whatever is in the file: valid settings, or a sentence for each mistake that says where it is.
 
-`pytest tests/test_settings_mutations.py --hypothesis-profile=thorough` tries 10,000 files instead of 200.
+`pytest tests/settings/test_mutations.py --hypothesis-profile=thorough` tries 10,000 files instead of 200.
 """
 
 import re
@@ -10,9 +10,9 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
-from discordianai.settings import Settings
-from discordianai.settings_file import SettingsError, load
-from tests.settings_mutations import mutated
+from discordianai.settings.file import SettingsError, load
+from discordianai.settings.tables import Settings
+from tests.settings.mutations import mutated
 
 SHIPPED = Path("settings.toml").read_text(encoding="utf-8")
 API_KEY = "sk-proj-" + "Abc0" * 10
