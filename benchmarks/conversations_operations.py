@@ -18,9 +18,9 @@ from discordianai.conversations.accounting import Charge, Spent, day_of
 from discordianai.conversations.connections import connect, transaction
 from discordianai.conversations.keys import ConversationKey
 from discordianai.conversations.migrations import migrate
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.sqlite import SqliteStore, open_store
-from discordianai.conversations.store import StoreOptions
 from discordianai.model import Person, Place, Question, ReplyAddress, Usage
 
 PEOPLE, WINDOW = 2000, 50
@@ -151,7 +151,7 @@ class Line:
 
 @asynccontextmanager
 async def _opened(folder: Path, name: str, cache_bytes: int) -> AsyncIterator[Ours]:
-    async with open_store(folder / name, StoreOptions(cache_bytes=cache_bytes)) as store:
+    async with open_store(folder / name, ConversationOptions(cache_megabytes=cache_bytes / 2**20)) as store:
         yield Ours(store)
 
 

@@ -23,10 +23,11 @@ import trio.testing
 from benchmarks.drawing import HOUR, draw
 from benchmarks.percentiles import percentile
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.statistics import DispatchStatistics
 from discordianai.dispatch.turnstile import Spot, Turnstile
+from discordianai.live import Live
 from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.fake import FakeProvider
@@ -65,7 +66,7 @@ class Simulation:
         )
         budget = BudgetOptions(requests_per_minute=ALLOWED)
         self.dispatcher = Dispatcher(
-            self.provider, DispatchOptions(slots=50, budget=budget), random.Random(seed + 2)
+            self.provider, Live(DispatcherOptions(slots=50, budget=budget)), random.Random(seed + 2)
         )
         self.window = RateWindow(10, 60.0)
         self.own_lines = Turnstile(width=IN_WORK)
@@ -147,7 +148,7 @@ async def twice_the_load(tokens: float, people: int, minutes: int = 60) -> Use:
     chance = random.Random(people)
     provider = MeteredProvider(random.Random(1), requests=ALLOWED, tokens=tokens, spread=0.2)
     budget = BudgetOptions(ALLOWED, None if tokens == math.inf else int(tokens))
-    dispatcher = Dispatcher(provider, DispatchOptions(slots=50, budget=budget), random.Random(2))
+    dispatcher = Dispatcher(provider, Live(DispatcherOptions(slots=50, budget=budget)), random.Random(2))
     permitted = min(ALLOWED, tokens / (QUESTION_TOKENS + ANSWER_TOKENS))
 
     async def ask(person: str) -> None:
@@ -173,7 +174,7 @@ async def overhead(questions: int, rounds: int) -> float:
     The quickest of the rounds in which both take turns: what else the machine does only adds to it.
     """
     provider = FakeProvider(["text"])
-    asked = Dispatcher(provider, DispatchOptions(slots=50))
+    asked = Dispatcher(provider, Live(DispatcherOptions(slots=50)))
     request = ChatRequest("fake", (Turn(Role.USER, "why?"),), person="somebody")
 
     async def through() -> None:

@@ -7,6 +7,7 @@ token: Perplexity asked directly, and by way of a call of the `web_search` tool.
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from statistics import median
 
 import httpx
@@ -15,12 +16,12 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.asking import Asked, Asking
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
+from discordianai.live import Live
 from discordianai.model import ChatRequest, Provider, Role, Turn, Usage
 from discordianai.providers.events import TextDelta
 from discordianai.providers.factory import make_provider
-from discordianai.providers.port import ProviderOptions
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.providers import ProviderService, ServiceOptions, open_providers
 from discordianai.settings.tables import Settings
@@ -35,9 +36,10 @@ FIRST_TOKEN = 0.3
 async def open_dispatcher(client: httpx.AsyncClient, service: ProviderService) -> AsyncIterator[Dispatcher]:
     """One that asks the sandbox's `service`, by the model or preset that the settings have for it."""
     settings, key = Settings(), SecretStr(service.options.api_key)
-    model = settings.provider(service.name).usual_model
-    options = ProviderOptions(settings.record(service.name), service.url, key, model, read_timeout=10)
-    yield Dispatcher(make_provider(client, options), DispatchOptions(slots=10))
+    options = replace(settings.provider(service.name), base_url=service.url, api_key=key, read_timeout=10)
+    yield Dispatcher(
+        make_provider(client, settings.record(service.name), options), Live(DispatcherOptions(slots=10))
+    )
 
 
 async def first_words(asking: Asking, *, search: bool) -> float:

@@ -13,16 +13,18 @@ from discordianai.conversations.store import Store, StoreError
 from discordianai.discord import destination, last_words
 from discordianai.discord.attachments import AttachmentReader, Unreadable
 from discordianai.discord.channel import ChannelMessages
+from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.destination import Destination
 from discordianai.discord.messages import MessageError
+from discordianai.discord.options import BotOptions
 from discordianai.discord.pace import Pace
 from discordianai.discord.reply import DiscordReply, ReplyOptions, open_reply
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
+from discordianai.live import Live
 from discordianai.model import Question
 from discordianai.reply import Closing, ReplyFailed
-from discordianai.settings.tables import Settings
 
 TYPING_EVERY = 8.0
 """Seconds; what Discord shows lasts for ten."""
@@ -55,18 +57,20 @@ class Answering:
 
     def __init__(
         self,
-        settings: Settings,
+        options: Live[BotOptions],
+        offer: Offer,
         assistant: Assistant,
         store: Store,
         discord: DiscordApi,
         reader: AttachmentReader,
     ) -> None:
-        self._settings = settings
+        self._options = options
+        self._offer = offer
         self._assistant = assistant
         self._store = store
         self._discord = discord
         self._reader = reader
-        self._pace = Pace(settings.discord.edit_interval)
+        self._pace = Pace(options.now.edit_interval)
         self._log = structlog.get_logger("discordianai.answering")
 
     async def answer(
@@ -95,14 +99,14 @@ class Answering:
 
     def reply_options(self, question: Question, where: Destination) -> ReplyOptions:
         """How any answer to that question is shown there, this one's or one that a former process left."""
-        most = self._settings.discord.max_messages
+        most = self._options.now.max_messages
         return ReplyOptions(
             pace=self._pace,
             max_messages=most if question.address.as_member else min(most, MOST_AS_GUEST),
             note_part=partial(self._note_part, question),
             left=where.left,
             rest=where.rest,
-            can_search=any(provider.searches for provider in self._settings.configured),
+            can_search=self._offer.searches,
         )
 
     async def _read_and_answer(

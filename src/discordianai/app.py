@@ -4,9 +4,10 @@ The only module that knows them all. The nesting is the shutdown order: the list
 first, the store and the clients are outermost and close last.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from time import time
 
@@ -16,47 +17,39 @@ from discordianai.answering import Answering
 from discordianai.asking import Asking
 from discordianai.assistant import Assistant
 from discordianai.bot import Bot, Parts
-from discordianai.context import Contexts
+from discordianai.context import ContextRules, Contexts
 from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite import open_store
 from discordianai.discord.admissions import Admissions
-from discordianai.discord.attachments import AttachmentReader
+from discordianai.discord.attachments import AttachmentReader, Limits
+from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.figures import DiscordFigures
+from discordianai.discord.intake import Intake
 from discordianai.discord.rest import DiscordApi
-from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.routing import Router
+from discordianai.live import Live
 from discordianai.operations import logs
 from discordianai.operations.describing import describe
 from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
 from discordianai.operations.probes import probes
 from discordianai.operations.serving import serving
-from discordianai.operations.snapshot import numbers
 from discordianai.operations.status_line import status_line
 from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended
-from discordianai.options import (
-    accounting_options,
-    assistant_options,
-    attachment_limits,
-    context_rules,
-    dispatch_options,
-    handler_options,
-    offer,
-    pool_options,
-    provider_options,
-    store_options,
-)
 from discordianai.providers.factory import make_provider
 from discordianai.questions import QuestionCounter
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
-from discordianai.settings.reloading import Adopt, Reloading, reloading_on_sighup
+from discordianai.settings.keys import numbers
+from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
 from discordianai.tokens import TokenEstimator
 from discordianai.transport.clients import PooledClient, build_client, http2_available
@@ -84,42 +77,46 @@ async def run(settings: Settings, load: Callable[[], Settings]) -> None:
 
 
 async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
+    live = Live(settings)
+    live.part(lambda new: new.logging).follow(logs.configure)
     http2 = http2_available()
     estimator = TokenEstimator()
     notifier = Notifier()
-    clients = _build_clients(settings, http2)
+    clients = _build_clients(live, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
-    dispatchers = {name: _dispatcher(settings, name, client, estimator) for name, client in clients.items()}
+    dispatchers = {name: _dispatcher(live, name, client, estimator) for name, client in clients.items()}
+    user = live.part(lambda new: new.rate_limits.user)
     async with (
         watched_loop() as lag,
         serving(settings.operations) as page,
         open_store(
             Path(settings.conversations.database),
-            store_options(settings),
+            settings.conversations,
             ask_for_time=partial(notifier.extend_timeout, MORE_TIME),
         ) as store,
         _open_all([discord, *clients.values()]),
     ):
         instruments = Instruments(
-            settings=numbers(settings),
+            settings=live.part(numbers),
             clients=clients,
             discord=discord,
             dispatchers=dispatchers,
             store=store,
-            ledger=Ledger(store, accounting_options(settings), time),
+            ledger=Ledger(store, live.part(_accounting_options), time),
             figures=DiscordFigures(),
-            admissions=_admissions(settings),
+            admissions=Admissions(MOST_OPEN_QUESTIONS, user, trio.lowlevel.current_trio_token()),
             counts=QuestionCounter(),
             lag=lag,
         )
         page.shows(instruments.read)
         channels = ChannelBook(store)
         await channels.open()
-        contexts = Contexts(store, channels, context_rules(settings), estimator, await store.identifier_key())
-        bot, adopters = _make_bot(settings, instruments, channels, contexts, notifier)
+        identifier_key = await store.identifier_key()
+        contexts = Contexts(store, channels, live.part(_context_rules), estimator, identifier_key)
+        bot = _make_bot(live, instruments, channels, contexts, notifier)
         async with (
             report_usage(instruments.read),
-            reloading_on_sighup(Reloading(settings, load, notifier), adopters),
+            reloading_on_sighup(Reloading(live, load, notifier)),
             attended(
                 notifier,
                 probes(instruments.read, notifier.watchdog_seconds),
@@ -130,28 +127,34 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
 
 
 def _make_bot(
-    settings: Settings,
+    live: Live[Settings],
     instruments: Instruments,
     channels: ChannelBook,
     contexts: Contexts,
     notifier: Notifier,
-) -> tuple[Bot, Sequence[Adopt]]:
-    """The bot around the parts that are open, and who has to learn of new settings, in this order."""
+) -> Bot:
+    """The bot around the parts that are open."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
-    token = settings.discord.token
-    api = DiscordApi(discord.http, settings.discord.api_url, token.get_secret_value() if token else "")
-    asking = Asking(instruments.dispatchers, Router(settings.configured, settings.routing.strategy))
-    assistant = Assistant(asking, contexts, store, ledger, assistant_options(settings))
-    reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
-    answering = Answering(settings, assistant, store, api, reader)
-    offered = OfferedCommands(COMMANDS, offer(settings))
+    settings, numbers_of_questions = live.now, count(1)
+    options = live.part(lambda new: new.discord)
+    conversations = live.part(lambda new: new.conversations)
+    user, server = live.part(lambda new: new.rate_limits.user), live.part(lambda new: new.rate_limits.server)
+    offer = Offer(settings.models_by_provider)
+    api = DiscordApi(discord.http, settings.discord.api_url, settings.discord.token_text)
+    router = Router(settings.configured, live.part(lambda new: new.routing))
+    asking = Asking(instruments.dispatchers, router)
+    assistant = Assistant(asking, contexts, store, ledger, live.part(lambda new: new.dispatch), user)
+    reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits))
+    answering = Answering(options, offer, assistant, store, api, reader)
+    offered = OfferedCommands(COMMANDS, offer)
     services = BotServices(
         store,
         contexts,
         channels,
         lambda: describe(instruments.read()),
         offered,
-        handler_options(settings),
+        conversations,
+        live.part(lambda new: new.daily_limits.user),
     )
     parts = Parts(
         assistant=assistant,
@@ -161,47 +164,57 @@ def _make_bot(
         offered=offered,
         runner=CommandRunner(services, api),
         channels=channels,
-        servers=ServerBook(store, channels, settings.conversations.grace_days),
+        servers=ServerBook(store, channels, conversations),
         discord=api,
         admissions=instruments.admissions,
+        intake=Intake(offer, user, server, instruments.admissions, numbers_of_questions),
+        numbers=numbers_of_questions,
         counts=instruments.counts,
         figures=instruments.figures,
         notifier=notifier,
     )
-    bot = Bot(settings, parts)
-    return bot, (
-        lambda new: logs.configure(new.logging),
-        instruments.adopt,
-        bot.adopt,
-        lambda new: contexts.adopt(context_rules(new)),
-        lambda new: ledger.adopt(accounting_options(new)),
-        lambda new: assistant.adopt(assistant_options(new)),
-        lambda new: services.adopt(handler_options(new)),
-        lambda new: reader.adopt(attachment_limits(new)),
-        partial(_adopt_pools, instruments.clients, instruments.dispatchers),
-    )
+    return Bot(options, parts)
 
 
-def _adopt_pools(
-    clients: Mapping[str, PooledClient],
-    dispatchers: Mapping[str, Dispatcher],
-    settings: Settings,
-) -> None:
-    """The pool first: a request that is let through must find a place in it."""
-    for name, client in clients.items():
-        client.adopt(pool_options(settings, name))
-        dispatchers[name].adopt(dispatch_options(settings, name))
+# What follows from several tables is put together here. Each part is given whole tables: a key that is added
+# to one of them is there already.
 
 
-def _build_clients(settings: Settings, http2: bool) -> dict[str, PooledClient]:
-    """One client and pool for each provider that is set up."""
-    names = [provider.name for provider in settings.configured]
-    return {
-        name: build_client(
-            name, pool_options(settings, name), settings.provider(name).read_timeout, http2=http2
-        )
-        for name in names
-    }
+def _accounting_options(settings: Settings) -> AccountingOptions:
+    return AccountingOptions(settings.models, settings.daily_limits.user, settings.daily_limits.server)
+
+
+def _context_rules(settings: Settings) -> ContextRules:
+    providers = {provider.name: settings.provider(provider.name) for provider in settings.configured}
+    return ContextRules(settings.assistant, settings.conversations, settings.models, providers)
+
+
+def _attachment_limits(settings: Settings) -> Limits:
+    return Limits.of(settings.discord, _context_rules(settings))
+
+
+def _dispatcher_options(name: str, settings: Settings) -> DispatcherOptions:
+    slots = settings.pool(name).max_connections
+    return DispatcherOptions(slots, settings.dispatch, settings.rate_limit(name))
+
+
+def _build_clients(live: Live[Settings], http2: bool) -> dict[str, PooledClient]:
+    """One client and pool for each provider that is set up.
+
+    They are told of changes before the dispatchers, which are made after them: a request that is let through
+    must find a place in its pool.
+    """
+    clients = {}
+    for provider in live.now.configured:
+        pool = live.part(partial(_pool, provider.name))
+        read_timeout = live.now.provider(provider.name).read_timeout
+        clients[provider.name] = build_client(provider.name, pool.now, read_timeout, http2=http2)
+        pool.follow(clients[provider.name].reconfigure)
+    return clients
+
+
+def _pool(name: str, settings: Settings) -> PoolOptions:
+    return settings.pool(name)
 
 
 @asynccontextmanager
@@ -212,14 +225,12 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
         yield
 
 
-def _dispatcher(settings: Settings, name: str, client: PooledClient, estimator: TokenEstimator) -> Dispatcher:
-    provider = make_provider(client.http, provider_options(settings, name))
-    return Dispatcher(provider, dispatch_options(settings, name), estimator=estimator)
-
-
-def _admissions(settings: Settings) -> Admissions:
-    token = trio.lowlevel.current_trio_token()
-    return Admissions(MOST_OPEN_QUESTIONS, settings.rate_limits.user.most_open, token)
+def _dispatcher(
+    live: Live[Settings], name: str, client: PooledClient, estimator: TokenEstimator
+) -> Dispatcher:
+    settings = live.now
+    provider = make_provider(client.http, settings.record(name), settings.provider(name))
+    return Dispatcher(provider, live.part(partial(_dispatcher_options, name)), estimator=estimator)
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -16,10 +16,12 @@ from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.pending import Answer, PendingQuestions, TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
+from discordianai.dispatch.options import DispatchOptions, UserRateOptions
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.dispatch.turnstile import Spot, Turnstile
 from discordianai.guard import Guard
+from discordianai.live import Live
 from discordianai.model import Provider, Question, Route, Usage
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import SourceList, TextDelta
@@ -32,14 +34,6 @@ PATIENCE = 2.0
 """Seconds that a question waits for its turn without a word."""
 
 EARLIER_FIRST = "Waiting for the questions before this one."
-
-
-@dataclass(frozen=True, slots=True)
-class AssistantOptions:
-    """`in_flight` questions of one person are worked on at once; each has `deadline_seconds`."""
-
-    deadline_seconds: float = 300.0
-    in_flight: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +59,16 @@ class Assistant:
         contexts: Contexts,
         pending: PendingQuestions,
         ledger: Ledger,
-        options: AssistantOptions,
+        dispatch: Live[DispatchOptions],
+        user: Live[UserRateOptions],
     ) -> None:
         self._asking = asking
         self._contexts = contexts
         self._pending = pending
         self._ledger = ledger
-        self._options = options
-        self._people = Turnstile(options.in_flight)
+        self._dispatch = dispatch
+        self._people = Turnstile(user.now.in_flight)
+        user.follow(lambda options: self._people.reconfigure(options.in_flight))
         self._conversations = Turnstile()
         self._running: dict[int, trio.CancelScope] = {}
 
@@ -83,13 +79,8 @@ class Assistant:
                 self._people.line_up(question.person.id),
                 self._conversations.line_up(self._contexts.key(question)),
             ),
-            deadline=trio.current_time() + self._options.deadline_seconds,
+            deadline=trio.current_time() + self._dispatch.now.deadline_seconds,
         )
-
-    def adopt(self, options: AssistantOptions) -> None:
-        """Answer by these from now on."""
-        self._options = options
-        self._people.adopt(options.in_flight)
 
     def stop(self, interaction_id: int) -> bool:
         """Withdraw the question of that interaction, if it is here and not yet answered."""

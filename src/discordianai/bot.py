@@ -2,11 +2,10 @@
 
 import gc
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import count
 from typing import TYPE_CHECKING
 
 import structlog
@@ -30,18 +29,19 @@ from discordianai.discord.front_door import keep_listening
 from discordianai.discord.handover import HandedOver, Servers, TrioSide
 from discordianai.discord.intake import Intake
 from discordianai.discord.messages import MessageError
+from discordianai.discord.options import BotOptions
 from discordianai.discord.outcomes import RefuseMessage, RunCommand
 from discordianai.discord.rest import DiscordApi
 from discordianai.discord.router import InteractionRouter
 from discordianai.discord.webhook import InteractionWebhook
 from discordianai.guard import Guard
+from discordianai.live import Live
 from discordianai.model import Question
 from discordianai.operations.systemd import Notifier
 from discordianai.protection import Protecting
 from discordianai.questions import QuestionCounter
 from discordianai.resuming import Resuming
 from discordianai.servers import ServerBook
-from discordianai.settings.tables import Settings
 
 if TYPE_CHECKING:
     from discordianai.discord.listener import Listener
@@ -64,6 +64,8 @@ class Parts:
     servers: ServerBook
     discord: DiscordApi
     admissions: Admissions
+    intake: Intake
+    numbers: Iterator[int]
     counts: QuestionCounter
     figures: DiscordFigures
     notifier: Notifier
@@ -84,24 +86,17 @@ def _listener() -> "type[Listener]":
 class Bot:
     """Takes what the listener hands over, and has it done."""
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
-        self._settings = settings
+    def __init__(self, options: Live[BotOptions], parts: Parts) -> None:
+        self._options = options
         self._parts = parts
         self._log = structlog.get_logger("discordianai.bot")
         self._admissions = parts.admissions
-        self._numbers = count(1)
+        self._numbers = parts.numbers
         self._atlas = Atlas()
-        self._router = InteractionRouter(
-            settings, parts.offered, Intake(settings, self._admissions, self._numbers), self._atlas
-        )
+        self._router = InteractionRouter(options, parts.offered, parts.intake, self._atlas)
         self._ready = trio.Event()
         self._standings: dict[int, Standing] = {}  # of questions that are about to be acknowledged
         self._other_work = 0
-
-    def adopt(self, settings: Settings) -> None:
-        """Let people in by these settings from now on."""
-        self._admissions.adopt(settings.rate_limits.user.most_open)
-        self._router.adopt(settings)
 
     async def serve(self) -> None:
         """Listen and answer until told to stop, then let the answers in flight finish."""
@@ -168,7 +163,7 @@ class Bot:
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             listener = _listener()(
-                self._settings, self._parts.offered, self._router, self._atlas, side, figures, starts
+                self._options.now, self._parts.offered, self._router, self._atlas, side, figures, starts
             )
             await listener.run()
 
@@ -262,7 +257,7 @@ class Bot:
         """Admit nothing more; what is in flight has `drain_seconds`, then it is cancelled."""
         self._parts.notifier.stopping()
         self._admissions.close()
-        seconds = self._settings.discord.drain_seconds
+        seconds = self._options.now.drain_seconds
         self._log.info("stopping", answers_in_flight=self._admissions.open, seconds=seconds)
         with trio.move_on_after(seconds):
             await self._admissions.wait_idle()

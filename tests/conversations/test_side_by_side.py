@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.keys import EVERYBODY, EVERYWHERE, ConversationKey
 from discordianai.conversations.memory import MemoryStore
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending import Answer, Exchange
 from discordianai.conversations.sqlite import SqliteStore, open_store
-from discordianai.conversations.store import Store, StoreOptions
+from discordianai.conversations.store import Store
 from discordianai.conversations.upkeep import Pace
 from discordianai.model import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
@@ -28,7 +29,7 @@ KEYS = (
     ConversationKey(EVERYWHERE, 10),
 )
 DAY = 86_400.0
-OPTIONS = StoreOptions(max_turns=5, ttl_days=2, cache_bytes=1200)
+OPTIONS = ConversationOptions(max_turns=5, ttl_days=2, cache_megabytes=1200 / 2**20)
 """Small enough for turns to roll out, and for conversations to leave the cache."""
 
 UNHURRIED = Pace(tick=60, retention=600, step=0)

@@ -7,10 +7,13 @@ import pytest
 import trio
 
 from discordianai.discord.admissions import CROWD, GIVE_WAY, Admissions, Denial
+from discordianai.dispatch.options import UserRateOptions
+from discordianai.live import Live
 
 
 def admissions(capacity: int = 10, each: int = 10) -> Admissions:
-    return Admissions(capacity, each, trio.lowlevel.current_trio_token())
+    user = Live(UserRateOptions(in_flight=each, waiting=0))
+    return Admissions(capacity, user, trio.lowlevel.current_trio_token())
 
 
 async def test_after_closing_the_last_release_on_any_thread_ends_the_wait() -> None:

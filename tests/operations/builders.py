@@ -13,9 +13,9 @@ from discordianai.operations.snapshot import (
     ProcessFigures,
     ProviderFigures,
     Snapshot,
-    numbers,
 )
 from discordianai.questions import QuestionStatistics
+from discordianai.settings.keys import numbers
 from discordianai.settings.tables import Settings
 from discordianai.transport.records import Statistics
 

@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from discordianai.conversations.store import Health
 from discordianai.discord.figures import DiscordStatistics
 from discordianai.dispatch.breaker import BreakerState
+from discordianai.operations.options import OperationsOptions
 from discordianai.operations.serving import CannotServe, Shows, serving, serving_on
 from discordianai.operations.snapshot import ProviderFigures, Snapshot, from_json
-from discordianai.settings.tables import OperationsSettings
 from tests.operations.builders import provider, well
 
 
@@ -227,19 +227,19 @@ async def test_a_port_that_is_taken_is_told_with_its_key() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(CannotServe, match=f"operations.port: {port} is taken on 127.0.0.1"):
-            async with serving(OperationsSettings(port=port)):
+            async with serving(OperationsOptions(port=port)):
                 raise AssertionError("it does not get here")
 
 
 async def test_a_host_that_is_not_this_machine_is_told_with_its_key() -> None:
     for host in ("203.0.113.7", "no-such-host.invalid"):
         with pytest.raises(CannotServe, match=f"operations.host: {host}"):
-            async with serving(OperationsSettings(host=host, port=18081)):
+            async with serving(OperationsOptions(host=host, port=18081)):
                 raise AssertionError("it does not get here")
 
 
 async def test_port_0_serves_nothing() -> None:
-    async with serving(OperationsSettings(port=0)) as pages:
+    async with serving(OperationsOptions(port=0)) as pages:
         pages.shows(well)
 
 

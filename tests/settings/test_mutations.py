@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 
 from discordianai.settings.file import SettingsError, load
-from discordianai.settings.tables import Settings
+from discordianai.settings.keys import declared
 from tests.settings.mutations import mutated
 
 SHIPPED = Path("settings.toml").read_text(encoding="utf-8")
@@ -30,8 +30,7 @@ def stands_in(document: Any, sentence: str) -> bool:
     match = PATH.match(sentence)
     assert match, sentence
     parts = [tomllib.loads(f"x = {p}")["x"] if p[0] == '"' else p for p in PART.findall(match[1])]
-    known: Any = Settings
-    for part in parts:
+    for length, part in enumerate(parts, 1):
         cut = part.endswith("…")
         if isinstance(document, dict):
             names = [name for name in document if name == part or (cut and name.startswith(part[:-1]))]
@@ -40,9 +39,11 @@ def stands_in(document: Any, sentence: str) -> bool:
             document = document[int(part)]
         else:
             document = None
-        known = getattr(known, "model_fields", {}).get(part)
-        known = known.annotation if known else None
-        if document is None and known is None:
+        known = any(
+            key.path[:length] == tuple(parts[:length])
+            for key in declared()  # under its own name, not any
+        )
+        if document is None and not known:
             # Its absence is the mistake, in a table that the operator named.
             return part in {"output_price", "base_url", "model"}
     return True

@@ -124,7 +124,7 @@ async def test_idle_connections_expire_and_limits_change_while_it_runs(
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(partial(client.get, f"{url}/slow"))
-        ours.pool.adopt(PoolOptions(max_keepalive=1, streams_per_connection=1))
+        ours.pool.reconfigure(PoolOptions(max_keepalive=1, streams_per_connection=1))
         await anyio.sleep(0.6)
         assert ours.pool.statistics().open_connections == 0
     reasons = [event.why for event in ours.events if isinstance(event, ConnectionClosed)]

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,7 @@ def _ask(settings: "Settings", timeout: float) -> Sequence[Finding]:
     from discordianai.operations import logs
     from discordianai.operations.checks import online
 
-    logs.configure(settings.logging.model_copy(update={"level": "ERROR"}))  # what matters is in the table
+    logs.configure(replace(settings.logging, level="ERROR"))  # what matters is in the table
     if sys.stderr.isatty():
         say("asking Discord and the providers ...")
     return online.ask(settings, timeout)

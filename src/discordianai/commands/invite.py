@@ -4,6 +4,7 @@ import argparse
 import os
 import ssl
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def _invite(options: argparse.Namespace) -> int:
     from discordianai.operations import logs
     from discordianai.operations.checks.discord import Failed
 
-    logs.configure(settings.logging.model_copy(update={"level": "ERROR"}))  # what matters is said here
+    logs.configure(replace(settings.logging, level="ERROR"))  # what matters is said here
     try:
         application_id = trio.run(_application_id, settings)
     except Failed as failed:

@@ -12,10 +12,11 @@ from discordianai.conversations import identifiers, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.export import newest_lines
 from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.questions_table import REPLAYS_END
-from discordianai.conversations.store import Health, StoreError, StoreOptions
+from discordianai.conversations.store import Health, StoreError
 from discordianai.conversations.upkeep import DAY
 from discordianai.model import Question, Role, Turn
 
@@ -23,8 +24,10 @@ from discordianai.model import Question, Role, Turn
 class MemoryStore:
     """See `Store`. Every call raises `failure` if the test set one."""
 
-    def __init__(self, options: StoreOptions | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._options = options or StoreOptions()
+    def __init__(
+        self, options: ConversationOptions | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._options = options or ConversationOptions()
         self._clock = clock
         self._exchanges: defaultdict[ConversationKey, list[tuple[Exchange, Turn]]] = defaultdict(list)
         self._named: list[tuple[Exchange, Turn]] = []

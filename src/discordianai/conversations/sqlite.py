@@ -26,11 +26,12 @@ from discordianai.conversations.database import Database, open_database
 from discordianai.conversations.export import exported, newest_lines
 from discordianai.conversations.figures import StoreFigures
 from discordianai.conversations.keys import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending import Answer, Exchange, Said, TurnId, Unfinished
 from discordianai.conversations.places import ChannelSettings
 from discordianai.conversations.removal import Step
 from discordianai.conversations.selection import Selection
-from discordianai.conversations.store import Health, StoreError, StoreOptions
+from discordianai.conversations.store import Health, StoreError
 from discordianai.conversations.turns_table import Removed
 from discordianai.conversations.upkeep import DAY, Pace, Upkeep
 from discordianai.model import Question, Turn
@@ -44,7 +45,7 @@ class SqliteStore:
     """See `Store`; made by `open_store`."""
 
     def __init__(
-        self, database: Database, options: StoreOptions, pace: Pace, clock: Callable[[], float]
+        self, database: Database, options: ConversationOptions, pace: Pace, clock: Callable[[], float]
     ) -> None:
         self._database = database
         self._options = options
@@ -311,7 +312,7 @@ class SqliteStore:
 @asynccontextmanager
 async def open_store(
     path: Path,
-    options: StoreOptions | None = None,
+    options: ConversationOptions | None = None,
     *,
     pace: Pace | None = None,
     clock: Callable[[], float] = time.time,
@@ -325,7 +326,7 @@ async def open_store(
     database = await open_database(path, ask_for_time)
     error: BaseException | None = None
     try:
-        store = SqliteStore(database, options or StoreOptions(), pace or Pace(), clock)
+        store = SqliteStore(database, options or ConversationOptions(), pace or Pace(), clock)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)
             nursery.start_soon(store.upkeep.run)

@@ -19,7 +19,6 @@ __all__ = [
     "Scope",
     "Store",
     "StoreError",
-    "StoreOptions",
 ]
 
 
@@ -32,15 +31,6 @@ class KeptInMemory(StoreError):
 
     A crash before that loses it. What can be kept is bounded; `Health.lost` counts what was dropped.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class StoreOptions:
-    """`max_turns` counts questions and answers of one conversation; `cache_bytes` bounds the hot set."""
-
-    max_turns: int = 50
-    ttl_days: float = 30.0
-    cache_bytes: int = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

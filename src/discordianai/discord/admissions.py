@@ -6,6 +6,9 @@ from enum import Enum
 
 import trio
 
+from discordianai.dispatch.options import UserRateOptions
+from discordianai.live import Live
+
 CROWD = 25
 """Questions that wait to be acknowledged at once. Discord takes 0.1 s for all of them: it is a burst."""
 
@@ -22,15 +25,15 @@ class Denial(Enum):
 
 
 class Admissions:
-    """Admits at most `capacity` questions at once, `each` of one person, and none after `close`.
+    """Admits at most `capacity` questions at once, of one person what `user` allows, and none after `close`.
 
     The listener's thread admits before it acknowledges, so that nobody is acknowledged and then forgotten: a
     question is open from then on until trio has finished with it. Knows when the last is done.
     """
 
-    def __init__(self, capacity: int, each: int, token: trio.lowlevel.TrioToken) -> None:
+    def __init__(self, capacity: int, user: Live[UserRateOptions], token: trio.lowlevel.TrioToken) -> None:
         self._capacity = capacity
-        self._each = each
+        self._user = user
         self._token = token
         self._lock = threading.Lock()
         self._open: Counter[int] = Counter()
@@ -50,16 +53,12 @@ class Admissions:
         """Whether no more are admitted, because the bot is stopping."""
         return self._closed
 
-    def adopt(self, each: int) -> None:
-        """Admit so many of one person from now on."""
-        self._each = each
-
     def admit(self, person_id: int) -> Denial | None:
         """Open one question of this person, from any thread; or say why not."""
         with self._lock:
             if self._closed:
                 return Denial.STOPPING
-            if self._open[person_id] >= self._each:
+            if self._open[person_id] >= self._user.now.most_open:
                 return Denial.OWN_LINE_FULL
             if self._total >= self._capacity:
                 return Denial.FULL

@@ -32,6 +32,7 @@ from discordianai.discord.interaction import (
     Origin,
 )
 from discordianai.discord.message import Message
+from discordianai.discord.options import BotOptions
 from discordianai.discord.outcomes import (
     CancelAnswer,
     InteractionOutcome,
@@ -42,8 +43,8 @@ from discordianai.discord.outcomes import (
     SuggestChoices,
 )
 from discordianai.discord.question_draft import QuestionDraft
+from discordianai.live import Live
 from discordianai.model import Person, Question
-from discordianai.settings.tables import Settings
 
 GO_ON = "Go on where you stopped."
 UNKNOWN = "I don't know this command any more. Please try again in a few minutes."
@@ -63,17 +64,14 @@ _AGAIN = {Action.AGAIN, Action.SEARCH}
 class InteractionRouter:
     """Lives on the listener's thread."""
 
-    def __init__(self, settings: Settings, commands: OfferedCommands, intake: Intake, atlas: Atlas) -> None:
-        self._rules = settings.discord
+    def __init__(
+        self, options: Live[BotOptions], commands: OfferedCommands, intake: Intake, atlas: Atlas
+    ) -> None:
+        self._options = options
         self._commands = commands
         self._intake = intake
         self._atlas = atlas
         self._modals: OrderedDict[str, tuple[ModalCommand, MessageCommandInteraction]] = OrderedDict()
-
-    def adopt(self, settings: Settings) -> None:
-        """Decide by these settings from now on, as far as they can change while the bot runs; any thread."""
-        self._rules = settings.discord
-        self._intake.adopt(settings)
 
     def route(self, interaction: Interaction) -> InteractionOutcome:
         """What becomes of it. A question that is taken has been admitted: it must be released."""
@@ -82,7 +80,7 @@ class InteractionRouter:
             return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
         place = interaction.origin.place
         lineage = self._atlas.lineage(place.channel_id, place.parent_id)
-        if reason := access.refusal(interaction.origin, self._rules, lineage):
+        if reason := access.refusal(interaction.origin, self._options.now, lineage):
             return Refuse(reason)
         match interaction:
             case CommandInteraction():
@@ -110,7 +108,7 @@ class InteractionRouter:
             return None
         parent_id = self._atlas.parent_of(place.channel_id)
         lineage = self._atlas.lineage(place.channel_id, parent_id)
-        if reason := access.refusal(message.origin, self._rules, lineage):
+        if reason := access.refusal(message.origin, self._options.now, lineage):
             if place.guild_id is None and self._intake.count_command(message.origin) is None:
                 return Refuse(reason)
             return None
@@ -133,14 +131,14 @@ class InteractionRouter:
             case QuestionCommand():
                 return self._intake.take(origin, command.draft(interaction))
             case HandledCommand():
-                admin = access.is_admin(origin, self._rules)
+                admin = access.is_admin(origin, self._options.now)
                 invocation = Invocation(origin, interaction.options, admin=admin)
                 address = address_of(origin, private=True)
                 return RunCommand(command.name, command.handle, invocation, address)
         return Refuse(UNKNOWN)
 
     def _may_use(self, command: Command, origin: Origin) -> bool:
-        return not command.admins_only or access.is_admin(origin, self._rules)
+        return not command.admins_only or access.is_admin(origin, self._options.now)
 
     def _message_command(self, interaction: MessageCommandInteraction) -> InteractionOutcome:
         command = self._commands.find(interaction.name)
@@ -176,14 +174,14 @@ class InteractionRouter:
             return refuse
         if button is None or (component is None and button.action not in set(Action)):
             return Refuse(OLD_BUTTON)
-        if not access.may_press(press.origin, button, self._rules):
+        if not access.may_press(press.origin, button, self._options.now):
             return Refuse(access.NOT_YOURS)
         if component is None:
             return self._under_an_answer(press, button)
         command, handler = component
         if not self._may_use(command, press.origin):
             return Refuse(ADMINS_ONLY)
-        admin = access.is_admin(press.origin, self._rules)
+        admin = access.is_admin(press.origin, self._options.now)
         invocation = Invocation(press.origin, button=button, admin=admin)
         return RunCommand(
             command.name, handler, invocation, address_of(press.origin, private=True), in_place=True

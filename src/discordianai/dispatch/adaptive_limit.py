@@ -20,7 +20,7 @@ class AdaptiveLimit:
         self._gently = False
         self.now = most
 
-    def adopt(self, most: int) -> None:
+    def reconfigure(self, most: int) -> None:
         """Allow so many at most. Where all that might were let through, all that may are."""
         self.now = most if self.now == self._most else min(self.now, most)
         self._most = most

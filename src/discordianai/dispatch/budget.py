@@ -2,9 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from pydantic import ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
 from discordianai.model import Quota, RateLimits
+from discordianai.option import Key
 
 FREE = 0.1
 """The part of a minute's budget that anybody may use at once."""
@@ -24,17 +30,40 @@ SECOND = 1.2
 """Seconds: the same for a limit that is told for each second."""
 
 
+Requests = Annotated[int | None, Ge(1), Le(1_000_000), Key("in any 60 seconds", live=True)]
+Tokens = Annotated[
+    int | None,
+    Ge(1),
+    Le(1_000_000_000),
+    Key("of questions and answers together, in any 60 seconds", live=True),
+]
+Burst = Annotated[
+    int | None,
+    Ge(1),
+    Le(1_000_000),
+    Key("requests at once; at most requests_per_minute, which it needs", live=True),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetOptions:
-    """For any 60 seconds; None is no limit.
+    """`[rate_limits.NAME]`: what a provider allows, for any 60 seconds; None is no limit.
 
     `burst` is for a provider that enforces its limit in shorter periods: at most so many requests in as many
     seconds as they take at the rate of the minute. It needs `requests_per_minute`.
     """
 
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    burst: int | None = None
+    requests_per_minute: Requests = None
+    tokens_per_minute: Tokens = None
+    burst: Burst = None
+
+    @field_validator("burst")
+    @classmethod
+    def _has_a_rate(cls, value: int | None, info: ValidationInfo) -> int | None:
+        rate = info.data.get("requests_per_minute")
+        if value is not None and (rate is None or value > rate):
+            raise PydanticCustomError("burst", "should be at most requests_per_minute, which it needs")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +83,9 @@ class Budget:
         self._paused_until = -math.inf
         self._last = -math.inf
         self._told_a_second = False
-        self.adopt(options)
+        self.reconfigure(options)
 
-    def adopt(self, options: BudgetOptions) -> None:
+    def reconfigure(self, options: BudgetOptions) -> None:
         """Allow this much from now on, on top of what was spent; until the provider says otherwise."""
         self._requests.limit = options.requests_per_minute or math.inf
         self._tokens.limit = options.tokens_per_minute or math.inf

@@ -18,9 +18,11 @@ from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerState
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.estimate import TokenEstimate
 from discordianai.dispatch.fair_line import FairLine, LineFull, Place
+from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.statistics import DispatchStatistics, Tally
+from discordianai.live import Live
 from discordianai.model import ChatRequest, Provider, Usage
 from discordianai.providers.errors import (
     ConnectionLost,
@@ -41,11 +43,11 @@ PATIENCE, AGAIN = 2.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class DispatchOptions:
+class DispatcherOptions:
     """`slots` equals the pool's `max_connections`."""
 
     slots: int
-    queue_size: int = 200
+    dispatch: DispatchOptions = field(default_factory=DispatchOptions)
     budget: BudgetOptions = field(default_factory=BudgetOptions)
     retry: RetryOptions = field(default_factory=RetryOptions)
     breaker: BreakerOptions = field(default_factory=BreakerOptions)
@@ -64,22 +66,24 @@ class Dispatcher:
     def __init__(
         self,
         provider: ChatProvider,
-        options: DispatchOptions,
+        live: Live[DispatcherOptions],
         chance: random.Random | None = None,
         estimator: TokenEstimator | None = None,
     ) -> None:
+        options = live.now
         self._provider = provider
         self._options = options
         self._chance = chance or random.SystemRandom()
         self._limiter = trio.CapacityLimiter(options.slots)
         self._limit = AdaptiveLimit(options.slots)
         self._budget = Budget(options.budget)
-        self._line = FairLine(self._limiter, self._limit, self._budget, options.queue_size)
+        self._line = FairLine(self._limiter, self._limit, self._budget, options.dispatch.queue_size)
         self._breaker = Breaker(options.breaker)
         self._retries = RetryBudget(options.retry.extra_load)
         self._estimate = TokenEstimate(estimator or TokenEstimator())
         self._tally = Tally()
         self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name)
+        live.follow(self._reconfigure)
 
     @property
     def provider(self) -> Provider:
@@ -95,15 +99,6 @@ class Dispatcher:
     def model(self) -> str:
         """The model that answers unless a request names another."""
         return self._provider.model
-
-    def adopt(self, options: DispatchOptions) -> None:
-        """Let through by these slots and this budget from now on; what is in flight goes on."""
-        self._limiter.total_tokens = options.slots
-        self._limit.adopt(options.slots)
-        if options.budget != self._options.budget:
-            self._budget.adopt(options.budget)
-        self._options = options
-        self._line.serve()
 
     def expected(self, request: ChatRequest) -> Usage:
         """About what the request will take."""
@@ -127,6 +122,15 @@ class Dispatcher:
             requests_limit=requests_limit,
             tokens_limit=tokens_limit,
         )
+
+    def _reconfigure(self, options: DispatcherOptions) -> None:
+        """Let through by these slots and this budget from now on; what is in flight goes on."""
+        self._limiter.total_tokens = options.slots
+        self._limit.reconfigure(options.slots)
+        if options.budget != self._options.budget:
+            self._budget.reconfigure(options.budget)
+        self._options = options
+        self._line.serve()
 
     @asynccontextmanager
     async def stream(
@@ -239,7 +243,7 @@ class Dispatcher:
 
     def _pause_before_another_try(self, error: ProviderError, number: int, deadline: float) -> float | None:
         """Seconds; None where there is to be no other try."""
-        if not error.safe_to_retry or number >= self._options.retry.max_attempts:
+        if not error.safe_to_retry or number >= self._options.dispatch.max_attempts:
             return None
         pause = retry.delay(self._options.retry, number, error, self._chance)
         if trio.current_time() + pause >= deadline or not self._retries.take():

@@ -12,8 +12,7 @@ class RateWindow:
     """
 
     def __init__(self, limit: int, period: float) -> None:
-        self._limit = limit
-        self._period = period
+        self._allowed = (limit, period)
         self._windows: dict[Hashable, SlidingWindow] = {}
         self._swept_at = float("-inf")
 
@@ -21,16 +20,16 @@ class RateWindow:
         """How many keys are remembered."""
         return len(self._windows)
 
-    def adopt(self, limit: int, period: float) -> None:
+    def reconfigure(self, limit: int, period: float) -> None:
         """Allow so many from now on, on top of what has been counted; from any thread."""
-        self._limit, self._period = limit, period
+        self._allowed = (limit, period)
 
     def take(self, key: Hashable, now: float) -> float:
         """Count an event of `key` at `now` and return 0; or count nothing and return the seconds to wait."""
         if wait := self.wait(key, now):
             return wait
         self._sweep(now)
-        self._windows.setdefault(key, SlidingWindow(self._limit, self._period)).reserve(1, now)
+        self._windows.setdefault(key, SlidingWindow(*self._allowed)).reserve(1, now)
         return 0.0
 
     def wait(self, key: Hashable, now: float) -> float:
@@ -38,12 +37,12 @@ class RateWindow:
         window = self._windows.get(key)
         if window is None:
             return 0.0
-        window.limit, window.period = self._limit, self._period
+        window.limit, window.period = self._allowed
         return window.wait(1, now)
 
     def _sweep(self, now: float) -> None:
         """Once a period, forget the keys whose events have all left the window."""
-        if now - self._swept_at < self._period:
+        if now - self._swept_at < self._allowed[1]:
             return
         self._swept_at = now
         for key in [key for key, window in self._windows.items() if not window.used(now)]:

@@ -28,7 +28,7 @@ class Turnstile:
         self._let_in(line)
         return spot
 
-    def adopt(self, width: int) -> None:
+    def reconfigure(self, width: int) -> None:
         """Let in so many of each key from now on; who is in stays."""
         self._width = width
         for line in self._lines.values():

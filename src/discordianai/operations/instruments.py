@@ -10,14 +10,13 @@ from discordianai.discord.admissions import Admissions
 from discordianai.discord.figures import DiscordFigures
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
+from discordianai.live import Live
 from discordianai.operations.snapshot import (
     ProviderFigures,
     Snapshot,
-    numbers,
     process_figures,
 )
 from discordianai.questions import QuestionCounter
-from discordianai.settings.tables import Settings
 from discordianai.transport.clients import PooledClient
 
 
@@ -25,7 +24,7 @@ from discordianai.transport.clients import PooledClient
 class Instruments:
     """Put together by `app`. `settings` has the numbers of settings.toml, `lag` is of trio's loop."""
 
-    settings: Mapping[str, float]
+    settings: Live[Mapping[str, float]]
     clients: Mapping[str, PooledClient]
     discord: PooledClient
     dispatchers: Mapping[str, Dispatcher]
@@ -37,10 +36,6 @@ class Instruments:
     lag: Latencies
     started_at: float = field(default_factory=time)
 
-    def adopt(self, settings: Settings) -> None:
-        """These are the settings from now on."""
-        self.settings = numbers(settings)
-
     def read(self) -> Snapshot:
         """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
         return Snapshot(
@@ -51,7 +46,7 @@ class Instruments:
             health=self.store.health,
             store=self.store.figures,
             questions=self.counts.now(self.admissions.open),
-            settings=self.settings,
+            settings=self.settings.now,
         )
 
     def _provider(self, name: str) -> ProviderFigures:

@@ -21,8 +21,6 @@ from discordianai.dispatch.statistics import DispatchStatistics
 from discordianai.latencies import Latency
 from discordianai.metric import By, Metric
 from discordianai.questions import QuestionStatistics
-from discordianai.settings.keys import flat
-from discordianai.settings.tables import Settings
 from discordianai.transport.records import Statistics
 
 
@@ -128,18 +126,6 @@ def process_figures(started_at: float, lag: Latency, *, stopping: bool) -> Proce
         lag=lag,
         stopping=stopping,
     )
-
-
-def numbers(settings: Settings) -> dict[str, float]:
-    """Every number that is set, but for prices, by its key in the file."""
-    tables = settings.model_dump(exclude={"models"})
-    for name in settings.providers.by_name:
-        tables["connection_pool"][name] = settings.pool(name).model_dump()  # also where it is not written
-    return {
-        str(key): value
-        for key, value in flat(tables).items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
 
 
 def to_json(snapshot: Snapshot) -> bytes:

@@ -8,7 +8,7 @@ from discordianai.providers.bounded_text import BoundedText
 from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 from discordianai.providers.responses import parameters
 from discordianai.providers.sources import Sources
 from discordianai.providers.tool_calls import ToolCalls
@@ -29,7 +29,8 @@ class ChatCodec:
 
     path = "/chat/completions"
 
-    def __init__(self, options: ProviderOptions) -> None:
+    def __init__(self, provider: Provider, options: ProviderOptions) -> None:
+        self._provider = provider
         self._options = options
 
     def encode(self, request: ChatRequest) -> Json:
@@ -39,7 +40,7 @@ class ChatCodec:
         if request.instructions:
             messages.insert(0, {"role": Role.SYSTEM.value, "content": request.instructions})
         optional: Json = {
-            "reasoning_effort": options.effort,
+            "reasoning_effort": options.reasoning_effort,
             "verbosity": options.verbosity,
             "max_completion_tokens": options.max_answer_tokens,
             "tools": [_function(tool) for tool in request.tools],
@@ -54,7 +55,7 @@ class ChatCodec:
 
     def decoder(self, request: ChatRequest, _request_id: str) -> "ChatDecoder":
         """See `Codec.decoder`."""
-        return ChatDecoder(self._options.provider, request.tools)
+        return ChatDecoder(self._provider, request.tools)
 
     def cancel_path(self, _run_id: str) -> None:
         """Closing the stream stops it."""

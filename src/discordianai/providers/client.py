@@ -15,7 +15,7 @@ from discordianai.providers.errors import ConnectionLost, ProviderError
 from discordianai.providers.event_stream import event_data
 from discordianai.providers.events import End, Event, LimitsReport, TextDelta
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 
 LINGER = 1.0
 """Seconds to wait for the end of the response after the last event: read, the connection is fit for reuse."""
@@ -24,8 +24,11 @@ LINGER = 1.0
 class ProviderClient:
     """A `ChatProvider` over `client`, which the caller opens and closes."""
 
-    def __init__(self, client: httpx.AsyncClient, options: ProviderOptions, codec: Codec) -> None:
-        self._endpoint = ProviderEndpoint(client, options)
+    def __init__(
+        self, client: httpx.AsyncClient, provider: Provider, options: ProviderOptions, codec: Codec
+    ) -> None:
+        self._endpoint = ProviderEndpoint(client, provider, options)
+        self._provider = provider
         self._options = options
         self._codec = codec
         self._log = structlog.get_logger("discordianai.providers").bind(provider=self.provider.name)
@@ -33,12 +36,12 @@ class ProviderClient:
     @property
     def provider(self) -> Provider:
         """See `ChatProvider.provider`."""
-        return self._options.provider
+        return self._provider
 
     @property
     def model(self) -> str:
         """See `ChatProvider.model`."""
-        return self._options.model
+        return self._options.usual_model
 
     @asynccontextmanager
     async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:

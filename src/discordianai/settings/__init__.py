@@ -1,1 +1,1 @@
-"""What the operator can set: `settings.toml`, what is wrong in it, and what of it changes while the bot runs."""
+"""The operator's settings: `settings.toml`, what is wrong in it, and what changes while the bot runs."""

@@ -8,8 +8,9 @@ resets its stream and disturbs no other, and one that a server has not processed
 without HTTP/2, and plain http, are spoken to in HTTP/1.1.
 """
 
-from discordianai.transport.multiplexed import MultiplexedTransport
-from discordianai.transport.proxies import Proxies, Proxy, ProxyError
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from discordianai.transport.records import (
     ConnectionClosed,
     ConnectionOpened,
@@ -22,6 +23,10 @@ from discordianai.transport.records import (
     SpeaksHttp1,
     Statistics,
 )
+
+if TYPE_CHECKING:
+    from discordianai.transport.multiplexed import MultiplexedTransport
+    from discordianai.transport.proxies import Proxies, Proxy, ProxyError
 
 __all__ = [
     "ConnectionClosed",
@@ -39,3 +44,18 @@ __all__ = [
     "SpeaksHttp1",
     "Statistics",
 ]
+
+
+_WITH_HTTPX = {
+    "MultiplexedTransport": "multiplexed",
+    "Proxies": "proxies",
+    "Proxy": "proxies",
+    "ProxyError": "proxies",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs httpx when it is first used: the options and records are to be had without."""
+    if name not in _WITH_HTTPX:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WITH_HTTPX[name]}"), name)

@@ -24,9 +24,9 @@ class PooledClient:
     http: httpx.AsyncClient
     transport: MultiplexedTransport
 
-    def adopt(self, options: PoolOptions) -> None:
+    def reconfigure(self, options: PoolOptions) -> None:
         """Keep to these limits from now on."""
-        self.transport.adopt(options)
+        self.transport.reconfigure(options)
 
     def statistics(self) -> Statistics:
         """The pool at this moment."""

@@ -44,7 +44,7 @@ class Http1Fallback:
         """Those that are known to speak HTTP/1.1 only."""
         return list(self._known)
 
-    def adopt(self, options: PoolOptions) -> None:
+    def reconfigure(self, options: PoolOptions) -> None:
         """Have so many connections at most from now on; what is kept idle stays as it was."""
         self._room.total_tokens = options.max_connections
 

@@ -124,12 +124,12 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
             self._http1.remember(origin)
         return await self._http1.send(request)
 
-    def adopt(self, options: PoolOptions) -> None:
+    def reconfigure(self, options: PoolOptions) -> None:
         """Keep to these from now on; what is in flight goes on."""
         self._options = options
-        self._http1.adopt(options)
+        self._http1.reconfigure(options)
         if self._http2 is not None:
-            self._http2.pool.adopt(options)
+            self._http2.pool.reconfigure(options)
 
     def statistics(self) -> Statistics:
         """The pool at this moment."""

@@ -64,7 +64,7 @@ class Pool:
             protocols=dict.fromkeys(spoken_to, "HTTP/2"),
         )
 
-    def adopt(self, options: PoolOptions) -> None:
+    def reconfigure(self, options: PoolOptions) -> None:
         """Keep to these from now on; connections that are open keep to those they were opened with."""
         self.options = options
         self.idle()

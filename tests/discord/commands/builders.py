@@ -8,18 +8,19 @@ from discordianai.context import ContextRules, Contexts
 from discordianai.conversations.accounting import Limit
 from discordianai.conversations.channel_book import ChannelBook
 from discordianai.conversations.keys import ConversationKey, Scope
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.commands.services import BotServices, HandlerOptions
+from discordianai.discord.commands.services import BotServices
+from discordianai.live import Live
 from discordianai.model import Person, Provider, Role, Turn
 from discordianai.tokens import TokenEstimator
 from tests.discord.builders import ANN, origin
 from tests.known_providers import OPENAI, PERPLEXITY
 
 OFFER = Offer({OPENAI: ("gpt-6-luna", "gpt-6.1-terra"), PERPLEXITY: ("fast",)})
-OPTIONS = HandlerOptions(max_turns=50, daily_limit=Limit())
 HERE = ConversationKey(1, ANN.id)
 """The conversation of `origin()`."""
 
@@ -35,13 +36,20 @@ async def open_services(
     *,
     scope: Scope = Scope.USER_IN_CHANNEL,
     offer: Offer = OFFER,
-    options: HandlerOptions = OPTIONS,
+    max_turns: int = 50,
+    daily_limit: Live[Limit] | None = None,
 ) -> AsyncIterator[tuple[BotServices, SqliteStore]]:
     async with open_store(folder / "conversations.sqlite3") as store:
         channels = ChannelBook(store)
-        contexts = Contexts(store, channels, ContextRules("", scope), TokenEstimator(), b"key")
+        conversations = ConversationOptions(scope=scope.value, max_turns=max_turns)
+        rules = Live(ContextRules(conversations=conversations))
+        contexts = Contexts(store, channels, rules, TokenEstimator(), b"key")
+        limit = daily_limit or Live(Limit())
         offered = OfferedCommands(COMMANDS, offer)
-        yield BotServices(store, contexts, channels, lambda: "**Ready**", offered, options), store
+        yield (
+            BotServices(store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit),
+            store,
+        )
 
 
 def invocation(

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -311,7 +311,7 @@ async def test_what_has_no_secret_is_not_asked(stage: Stage, tmp_path: Path) -> 
         reading = settings_file.examine(scene.sandbox.settings, {})
         assert reading.settings is not None
         without = reading.settings.model_copy(
-            update={"discord": reading.settings.discord.model_copy(update={"token": None})}
+            update={"discord": replace(reading.settings.discord, token=None)}
         )
         findings = await ask_all(without, 10.0)
     told = subjects(findings, *Verdict)

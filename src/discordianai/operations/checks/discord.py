@@ -43,8 +43,7 @@ class Discord:
 
     def __init__(self, settings: Settings, means: Means) -> None:
         self._url = settings.discord.api_url
-        token = settings.discord.token
-        self._token = token.get_secret_value() if token else ""
+        self._token = settings.discord.token_text
         self._needed = privileged(settings.discord)
         self._means = means
 

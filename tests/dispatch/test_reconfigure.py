@@ -7,9 +7,10 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.rate_window import RateWindow
 from discordianai.dispatch.turnstile import Turnstile
+from discordianai.live import Live
 from discordianai.model import ChatRequest, Role, Turn
 from discordianai.providers.fake import FakeProvider, Step
 
@@ -28,14 +29,14 @@ async def test_more_slots_serve_those_who_wait_and_fewer_end_no_answer(
     autojump_clock: MockClock, slots: int, most: int
 ) -> None:
     provider = FakeProvider(SLOW)
-    options = DispatchOptions(slots=2)
-    asked = Dispatcher(provider, options)
+    live = Live(DispatcherOptions(slots=2))
+    asked = Dispatcher(provider, live)
     async with trio.open_nursery() as nursery:
         for person in range(6):
             nursery.start_soon(ask, asked, person)
         await trio.sleep(1)
         assert provider.in_flight == 2
-        asked.adopt(replace(options, slots=slots))
+        live.reconfigure(replace(live.now, slots=slots))
         await trio.sleep(1)
         assert provider.in_flight == most
         await trio.sleep(60)
@@ -47,24 +48,24 @@ async def test_a_larger_budget_lets_through_at_once_and_what_was_spent_still_cou
     autojump_clock: MockClock,
 ) -> None:
     provider = FakeProvider(["an answer"])
-    options = DispatchOptions(slots=50, budget=BudgetOptions(requests_per_minute=2))
-    asked = Dispatcher(provider, options)
+    live = Live(DispatcherOptions(slots=50, budget=BudgetOptions(requests_per_minute=2)))
+    asked = Dispatcher(provider, live)
     async with trio.open_nursery() as nursery:
         for person in range(10):
             nursery.start_soon(ask, asked, person)
         await trio.sleep(1)
         assert len(provider.requests) == 2
-        asked.adopt(replace(options, budget=BudgetOptions(requests_per_minute=5)))
+        live.reconfigure(replace(live.now, budget=BudgetOptions(requests_per_minute=5)))
         await trio.sleep(1)
         assert len(provider.requests) == 5
-        asked.adopt(replace(options, budget=BudgetOptions()))
+        live.reconfigure(replace(live.now, budget=BudgetOptions()))
     assert len(provider.requests) == 10
 
 
 async def test_a_person_may_have_more_in_work_at_once() -> None:
     turnstile = Turnstile()
     spots = [turnstile.line_up("ann") for _ in range(3)]
-    turnstile.adopt(2)
+    turnstile.reconfigure(2)
     await wait_all_tasks_blocked()
     assert [spot.let_in.is_set() for spot in spots] == [True, True, False]
 
@@ -72,7 +73,7 @@ async def test_a_person_may_have_more_in_work_at_once() -> None:
 def test_a_rate_that_changes_counts_what_there_was() -> None:
     window = RateWindow(2, 60.0)
     assert [window.take("ann", 0.0) for _ in range(3)] == [0, 0, 60]
-    window.adopt(3, 60.0)
+    window.reconfigure(3, 60.0)
     assert [window.take("ann", 1.0) for _ in range(2)] == [0, 59]
-    window.adopt(1, 10.0)
+    window.reconfigure(1, 10.0)
     assert window.take("ann", 11.5) == 0

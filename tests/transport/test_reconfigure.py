@@ -19,7 +19,7 @@ async def test_a_larger_pool_serves_those_who_wait(authority: Authority) -> None
         for _ in range(4):
             nursery.start_soon(s.get, "/stall")
         await s.until(lambda: s.open_streams == 1)
-        s.transport.adopt(PoolOptions(max_connections=3, streams_per_connection=1))
+        s.transport.reconfigure(PoolOptions(max_connections=3, streams_per_connection=1))
         await s.until(lambda: s.open_streams == 3)
         nursery.cancel_scope.cancel()
 
@@ -32,7 +32,7 @@ async def test_fewer_idle_connections_are_kept_and_none_in_use_is_closed(authori
         for path in ("/stall", "/slow", "/slow", "/slow"):
             nursery.start_soon(s.get, path)
         await s.until(lambda: s.transport.statistics().idle_connections == 3)
-        s.transport.adopt(PoolOptions(max_connections=1, max_keepalive=1, streams_per_connection=1))
+        s.transport.reconfigure(PoolOptions(max_connections=1, max_keepalive=1, streams_per_connection=1))
         await s.until(lambda: s.transport.statistics().open_connections == 2)
         assert s.open_streams == 1
         nursery.cancel_scope.cancel()
@@ -47,7 +47,7 @@ async def test_over_http1_too_and_what_is_in_flight_goes_on(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(s.get, "/slow")
             await s.until(lambda: s.transport.statistics().http1_requests == 1)
-            s.transport.adopt(PoolOptions(max_connections=after))
+            s.transport.reconfigure(PoolOptions(max_connections=after))
             for _ in range(5):
                 nursery.start_soon(s.get, "/slow")
             await s.until(lambda: s.transport.statistics().http1_requests == 6)
