@@ -22,6 +22,11 @@ from discordianai.settings.keys import MISSING, NAME, Declared, find, plain
 DOCS = Path(__file__).parent
 SHIPPED = DOCS.parent / "settings.toml"
 
+HEAD = """\
+| key | what it takes | default | what it is | changes by |
+| --- | --- | --- | --- | --- |
+"""
+
 _HEADER = re.compile(r'(?:# )?\[([a-z_]+(?:\.(?:[a-z_]+|"[^"]*"))*)\]')
 _KEY = re.compile(
     r"""(?:\#\ )?                                         # commented out, perhaps
@@ -98,11 +103,11 @@ def render(text: str) -> str:
         path = tuple(part.strip('"') for part in re.findall(r'"[^"]*"|[^.]+', table.name))
         parts.append(f"## `[{table.name}]`\n\n{''.join(_prose(table.prose))}")
         if (named := find((*path, NAME))) is not None and named.path[-1] == NAME:
-            parts.append(
-                f"Each key is a name, quoted where it has a dot in it, and takes {_words(named)}.\n\n"
-            )
+            changes = " They change by *reload*." if named.live else ""
+            parts.append(f"Each key is a name, quoted where it has a dot in it, and takes {_words(named)}.")
+            parts.append(f"{changes}\n\n")
             continue
-        parts.append("| key | what it takes | default | what it is |\n| --- | --- | --- | --- |\n")
+        parts.append(HEAD)
         parts += (_row(key, _declared((*path, key)), told) for key, told in table.keys.items())
         parts.append("\n")
     return "".join(parts)
@@ -134,7 +139,7 @@ def _prose(lines: Collection[str]) -> Iterator[str]:
 
 
 def _row(name: str, key: Declared, meaning: str) -> str:
-    cells = (f"`{name}`", _words(key), _toml(key.default), meaning)
+    cells = (f"`{name}`", _words(key), _toml(key.default), meaning, "*reload*" if key.live else "restart")
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
 
 

@@ -1,6 +1,7 @@
 """What is taken over from a changed settings file, what waits, and what a broken one does."""
 
 import signal
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 from discordianai.live import Live
 from discordianai.operations.systemd import Notifier
 from discordianai.settings import file as settings_file
+from discordianai.settings.keys import flat, nested
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
 
@@ -127,3 +129,34 @@ async def test_what_is_said_of_a_new_provider_waits_with_it(file: File) -> None:
     later = lines[0]["keys"]
     assert isinstance(later, list)
     assert {"providers.local.model", "rate_limits.local.requests_per_minute"} <= {*later}
+
+
+async def test_what_does_not_go_together_with_what_waits_is_refused_in_words(file: File) -> None:
+    """A shorter context fits the shorter answers of the file, and not the longer ones of the running bot."""
+    file.path.write_text(WRITTEN.replace('"sk-old"', '"sk-old"\nmodel = "gpt-4.1"\nmax_answer_tokens = 8000'))
+    file.first = settings_file.load(file.path)
+    file.live.reconfigure(file.first)
+    file.told.clear()
+    shorter = WRITTEN.replace('"sk-old"', '"sk-old"\nmodel = "gpt-4.1"\nmax_answer_tokens = 2000')
+    lines = await file.change(shorter.replace("9000", "7000"))
+    assert file.told == []
+    (line,) = lines
+    assert (line["log_level"], line["event"]) == ("error", "these settings need a restart: the former stay")
+    assert "max_answer_tokens" in str(line["problems"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[connection_pool.openai]\nmax_connections = 3",
+        '[providers.openai]\nbase_url = "https://proxy.example/v1"',
+        '[providers.perplexity]\ndialect = "chat"\nmodel = "sonar"',
+        '[providers.local]\nbase_url = "http://x"\nmodel = "m"\n[rate_limits.local]\nrequests_per_minute = 5',
+        '[logging.levels]\n"discordianai.transport" = "DEBUG"\n[models."a.b"]\ncontext_tokens = 9000',
+    ],
+)
+def test_settings_are_valid_as_they_are(text: str) -> None:
+    """A default that gives way to what is written has done so: kept and new values can be put together."""
+    settings = Settings.model_validate(tomllib.loads(text))
+    assert Settings.model_validate(nested(flat(settings.model_dump()))) == settings
