@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import pytest
+
 from discordianai.live import Live
 
 
@@ -43,3 +45,19 @@ def test_who_came_first_is_told_first_and_finds_all_of_its_own_part_changed() ->
     live.part(lambda options: options.pool).follow(lambda _: told.append(("dispatcher", pool.now)))
     live.reconfigure(Options(pool=4))
     assert told == [("pool", 4), ("dispatcher", 4)]
+
+
+def test_a_bug_in_one_who_follows_keeps_no_other_from_being_told() -> None:
+    """Nor from reading them: else the same settings, read again, would be no change any more."""
+    told: list[int] = []
+    live = Live(Options())
+
+    def broken(_: Options) -> None:
+        raise KeyError("a bug")
+
+    live.follow(broken)
+    part = live.part(lambda options: options.pool)
+    part.follow(told.append)
+    with pytest.raises(KeyError):
+        live.reconfigure(Options(pool=2))
+    assert (live.now.pool, part.now, told) == (2, 2, [2])

@@ -135,7 +135,7 @@ def _make_bot(
 ) -> Bot:
     """The bot around the parts that are open."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
-    settings, numbers_of_questions = live.now, count(1)
+    settings, question_numbers = live.now, count(1)
     options = live.part(lambda new: new.discord)
     conversations = live.part(lambda new: new.conversations)
     user, server = live.part(lambda new: new.rate_limits.user), live.part(lambda new: new.rate_limits.server)
@@ -167,8 +167,8 @@ def _make_bot(
         servers=ServerBook(store, channels, conversations),
         discord=api,
         admissions=instruments.admissions,
-        intake=Intake(offer, user, server, instruments.admissions, numbers_of_questions),
-        numbers=numbers_of_questions,
+        intake=Intake(offer, user, server, instruments.admissions, question_numbers),
+        numbers=question_numbers,
         counts=instruments.counts,
         figures=instruments.figures,
         notifier=notifier,

@@ -1,6 +1,7 @@
 """Options that may change while the bot runs, and whoever has to know of it."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -28,8 +29,9 @@ class Live(Generic[T]):
         if options == self._now:
             return
         self._now = options
-        for follower in self._followers:
-            follower(options)
+        with ExitStack() as told:  # all are, whatever one of them raises
+            for follower in reversed(self._followers):
+                told.callback(follower, options)
 
     def part(self, select: Callable[[T], Part]) -> "Live[Part]":
         """What `select` makes of the options, of these and of all that come later."""

@@ -109,15 +109,11 @@ def _key(table: Any, name: str, kind: Any, path: Path) -> Declared:
     beside = marks(kind)
     keys = [mark if isinstance(mark, Key) else Key(*mark) for mark in beside if isinstance(mark, Key | tuple)]
     key = keys[0] if keys else None
-    fields = (
-        {field.name: field for field in dataclasses.fields(table)} if dataclasses.is_dataclass(table) else {}
-    )
-    default = fields[name].default if name in fields else MISSING
     if is_mapping(kind):
         return Declared((*path, name, NAME), get_args(plain(kind))[1], (), MISSING, key)
-    return Declared(
-        (*path, name), kind, tuple(mark for mark in beside if isinstance(mark, Bound)), default, key
-    )
+    default = table.__dataclass_fields__[name].default
+    bounds = tuple(mark for mark in beside if isinstance(mark, Bound))
+    return Declared((*path, name), kind, bounds, default, key)
 
 
 class KeyPath(str):
