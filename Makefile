@@ -73,7 +73,6 @@ audit: $(STAMP) ## licences and known vulnerabilities of what is installed (asks
 
 docs: $(STAMP) ## build the pages into site/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
-	@$(BIN)/python docs/settings_reference.py
 	@NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
 
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; a minute)

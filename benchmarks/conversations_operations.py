@@ -16,12 +16,12 @@ from benchmarks.harness import Report, alternate
 from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
 from discordianai.conversations.sqlite import questions_table, turns_table, usage_table
 from discordianai.conversations.sqlite.connections import connect, transaction
 from discordianai.conversations.sqlite.migrations import migrate
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.store import StoreOptions
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
 from discordianai.system_clock import ClockReading
 
@@ -139,8 +139,8 @@ async def compare_operations(report: Report, folder: Path, rounds: int) -> None:
     """Print the table: medians, in ms, of an operation at a time, and of each of fifty at a time."""
     bare = Bare(folder / "bare")
     async with (
-        open_store(folder / "cached", StoreOptions(cache_bytes=2**26)) as cached,
-        open_store(folder / "uncached", StoreOptions(cache_bytes=0)) as uncached,
+        open_store(folder / "cached", ConversationOptions(cache_megabytes=64)) as cached,
+        open_store(folder / "uncached", ConversationOptions(cache_megabytes=0)) as uncached,
     ):
         for number in range(PEOPLE):
             said = _said(number, MESSAGES // 2)

@@ -21,10 +21,11 @@ import trio.testing
 
 from benchmarks.harness import Report, alternate, command_line, parse, percentile
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.sliding_window import RateWindow
+from discordianai.live import Live
 from discordianai.providers.errors import ProviderError
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.metered_provider import MeteredProvider
@@ -71,7 +72,8 @@ class Simulation:
         self.provider = MeteredProvider(
             random.Random(seed + 1), requests=REQUESTS_PER_MINUTE, failure_rate=0.01, outages=OUTAGES
         )
-        options = DispatchOptions(slots=50, budget=BudgetOptions(requests_per_minute=REQUESTS_PER_MINUTE))
+        budget = BudgetOptions(requests_per_minute=REQUESTS_PER_MINUTE)
+        options = Live(DispatcherOptions(slots=50, budget=budget))
         self.dispatcher = Dispatcher(self.provider, options, random.Random(seed + 2))
         self._window = RateWindow(10, 60.0)
         self._own_lines = KeyedFifoLimiter(limit=RUNNING)
@@ -142,7 +144,7 @@ async def overhead(questions: int, rounds: int) -> float:
     The quickest of the rounds: what else the machine does only adds to it.
     """
     provider = FakeProvider(["text"])
-    dispatcher = Dispatcher(provider, DispatchOptions(slots=50))
+    dispatcher = Dispatcher(provider, Live(DispatcherOptions(slots=50)))
     request = _request("somebody")
 
     async def dispatched() -> None:

@@ -1,25 +1,31 @@
-"""Writes settings.md: what settings.toml says of each key, with the model's type, range and default.
+"""The tables of settings.md: what settings.toml says of each key, with its kind, range and default.
 
-settings.toml is the one place where the meaning of a key is written: behind the key, or in the lines directly
-above it. What stands directly above a table's header is about the table. A key that stands there without a
-word means what it meant where it stood before.
-
-    python docs/settings_reference.py
+These are declared with the key's option, as is its meaning: settings.toml repeats it behind the key, or in
+the lines directly above, where the key stands first. What stands directly above a table's header is about the
+table.
 """
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
-from discordianai.settings import Settings
-from discordianai.settings_file import key_of, secrets_of
+from annotated_types import Ge, Gt, Le
+from pydantic import SecretStr
+
+from discordianai.option import Id
+from discordianai.settings.file import key_of, secrets_of
+from discordianai.settings.keys import MISSING, NAME, Declared, find, plain
 
 DOCS = Path(__file__).parent
 SHIPPED = DOCS.parent / "settings.toml"
-PAGE = DOCS / "settings.md"
+
+HEAD = """\
+| key | what it takes | default | what it is | changes by |
+| --- | --- | --- | --- | --- |
+"""
 
 _HEADER = re.compile(r'(?:# )?\[([a-z_]+(?:\.(?:[a-z_]+|"[^"]*"))*)\]')
 _KEY = re.compile(
@@ -32,22 +38,8 @@ _KEY = re.compile(
 _PAGE = re.compile(r"docs/([a-z-]+)\.md")
 _ITEM = re.compile(r"#\s{2,}(\S.*?)\s{2,}(.*)")
 
-HEAD = """\
-# Settings
-
-<!-- Made by `python docs/settings_reference.py` from settings.toml and the model: change those. -->
-
-The bot reads its settings at the start: the file that `--settings` names, else `settings.toml` in the
-working directory, else `/etc/discordianai/settings.toml`. The file that comes with the bot has every key,
-with its default. Every mistake is reported at once, each with its key and what would be right, and the exit
-status is then 78. `discordianai check` looks without starting the bot.
-
-A secret is taken from the first place that has it, and from the file where neither has. A file with a secret
-in it is for its owner alone: mode 600.
-
-| key | systemd credential | environment |
-| --- | --- | --- |
-"""
+SECRETS, KEYS = "<!-- every secret -->", "<!-- every key -->"
+"""Where the page has a place for them."""
 
 FURTHER = """
 A further provider's names follow from its own: of `[providers.local]` they are `{0.credential}` and
@@ -90,25 +82,42 @@ def read(text: str) -> list[Table]:
     return tables
 
 
+def put_in(markdown: str) -> str:
+    """The page with its tables, where it has a place for them."""
+    if KEYS not in markdown:
+        return markdown
+    return markdown.replace(SECRETS, secrets()).replace(KEYS, render(SHIPPED.read_text(encoding="utf-8")))
+
+
+def secrets() -> str:
+    """Where each secret is looked for."""
+    head = ["| key | systemd credential | environment |", "| --- | --- | --- |"]
+    rows = [f"| `{one.path}` | `{one.credential}` | `{one.variable}` |" for one in secrets_of()]
+    return "\n".join([*head, *rows, FURTHER.format(key_of("local"))])
+
+
 def render(text: str) -> str:
-    """The page."""
-    schema, defaults = Settings.model_json_schema(), Settings().model_dump()
-    parts = [HEAD]
-    parts += (f"| `{s.path}` | `{s.credential}` | `{s.variable}` |\n" for s in secrets_of())
-    parts.append(FURTHER.format(key_of("local")))
+    """Every key of the file."""
+    parts = []
     for table in read(text):
-        path = table.name.split(".")
-        keys = _properties(schema, path)
-        parts.append(f"\n## `[{table.name}]`\n\n{''.join(_prose(table.prose))}")
-        if isinstance(keys, dict):
-            parts.append("| key | what it takes | default | what it is |\n| --- | --- | --- | --- |\n")
-            parts += (
-                _row(schema, key, keys[key], _at(defaults, [*path, key], keys[key].get("default")), told)
-                for key, told in table.keys.items()
-            )
-        else:
-            parts.append(f"Each key is a name, quoted where it has a dot in it, and takes {keys}.\n")
+        path = tuple(part.strip('"') for part in re.findall(r'"[^"]*"|[^.]+', table.name))
+        parts.append(f"## `[{table.name}]`\n\n{''.join(_prose(table.prose))}")
+        if (named := find((*path, NAME))) is not None and named.path[-1] == NAME:
+            changes = " They change by *reload*." if named.live else ""
+            parts.append(f"Each key is a name, quoted where it has a dot in it, and takes {_words(named)}.")
+            parts.append(f"{changes}\n\n")
+            continue
+        parts.append(HEAD)
+        parts += (_row(key, _declared((*path, key)), told) for key, told in table.keys.items())
+        parts.append("\n")
     return "".join(parts)
+
+
+def _declared(path: tuple[str, ...]) -> Declared:
+    key = find(path)
+    if key is None:
+        raise ValueError(f"settings.toml: {'.'.join(path)}: there is no such key")
+    return key
 
 
 def _prose(lines: Collection[str]) -> Iterator[str]:
@@ -129,72 +138,41 @@ def _prose(lines: Collection[str]) -> Iterator[str]:
         yield "\n"
 
 
-def _row(schema: Mapping[str, Any], key: str, kind: Mapping[str, Any], default: object, meaning: str) -> str:
-    cells = (f"`{key}`", _words(schema, kind), _toml(default), meaning)
+def _row(name: str, key: Declared, meaning: str) -> str:
+    cells = (f"`{name}`", _words(key), _toml(key.default), meaning, "*reload*" if key.live else "restart")
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
 
 
-def _resolved(schema: Mapping[str, Any], kind: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Behind the references, and less the null that an unset key is."""
-    while "$ref" in kind or "anyOf" in kind:
-        if "$ref" in kind:
-            kind = schema["$defs"][kind["$ref"].rpartition("/")[2]]
-        else:
-            kind = next(option for option in kind["anyOf"] if option.get("type") != "null")
-    return kind
-
-
-def _properties(schema: Mapping[str, Any], path: list[str]) -> dict[str, Any] | str:
-    """The keys of a table. Of one in which the operator chooses the names, what their values take."""
-    kind: Mapping[str, Any] = schema
-    for part in path:
-        named = kind.get("properties", {}).get(part)
-        kind = _resolved(schema, named if named is not None else kind["additionalProperties"])
-    if "properties" in kind:
-        return dict(kind["properties"])
-    return _words(schema, kind["additionalProperties"])
-
-
-def _words(schema: Mapping[str, Any], kind: Mapping[str, Any]) -> str:
+def _words(key: Declared) -> str:
     """What a key takes, in words."""
-    kind = _resolved(schema, kind)
-    if "enum" in kind:
-        *most, last = (f"`{choice}`" for choice in kind["enum"])
+    kind = next(option for option in (*get_args(plain(key.kind)), key.kind) if option is not type(None))
+    whole = plain(key.kind)
+    if get_origin(whole) is tuple:
+        return "list of ids" if get_args(whole)[0] == Id else "list of texts"
+    if get_origin(whole) is not Literal and get_args(whole):  # a value, or none
+        whole = plain(kind)
+    if get_origin(whole) is Literal:
+        *most, last = (f"`{choice}`" for choice in get_args(whole))
         return f"{', '.join(most)} or {last}"
-    match kind["type"]:
-        case "array":
-            return f"list of {_words(schema, kind['items'])}s"
-        case "boolean":
-            return "`true` or `false`"
-        case "string":
-            return "text, secret" if kind.get("format") == "password" else "text"
-        case "integer" if kind.get("exclusiveMaximum") == 2**64:
-            return "id"
-        case "integer":
-            return f"whole number{_range(kind)}"
-    return f"number{_range(kind)}"
+    words: dict[Any, str] = {
+        bool: "`true` or `false`",
+        str: "text",
+        SecretStr: "text, secret",
+        int: f"whole number{_range(key)}",
+        float: f"number{_range(key)}",
+    }
+    return words[whole]
 
 
-def _range(kind: Mapping[str, Any]) -> str:
-    least, most, beyond = kind.get("minimum"), kind.get("maximum"), kind.get("exclusiveMinimum")
-    if least is not None and most is not None:
-        return f", {least:,} to {most:,}"
+def _range(key: Declared) -> str:
+    least = [bound.ge for bound in key.bounds if isinstance(bound, Ge)]
+    most = [bound.le for bound in key.bounds if isinstance(bound, Le)]
+    beyond = [bound.gt for bound in key.bounds if isinstance(bound, Gt)]
+    if least and most:
+        return f", {least[0]:,} to {most[0]:,}"
     bounds = (("at least", least), ("more than", beyond), ("up to", most))
-    return "".join(f", {words} {bound:,}" for words, bound in bounds if bound is not None)
-
-
-def _at(defaults: object, path: list[str], otherwise: object) -> object:
-    """What stands at the path; of a table that is not there by itself, the default of its kind."""
-    for part in path:
-        if not isinstance(defaults, dict) or part not in defaults:
-            return otherwise
-        defaults = defaults[part]
-    return defaults
+    return "".join(f", {words} {bound[0]:,}" for words, bound in bounds if bound)
 
 
 def _toml(value: object) -> str:
-    return "unset" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(render(SHIPPED.read_text(encoding="utf-8")), encoding="utf-8")
+    return "unset" if value in (None, MISSING) else f"`{json.dumps(value, ensure_ascii=False)}`"

@@ -1,11 +1,12 @@
 """For mkdocs: pages that stand beside docs/, not in it, are part of the site too, and links to them work.
 
-The table of all metrics is put in where a page has a place for it.
+The tables of all metrics and of all settings are put in where a page has a place for them.
 """
 
 from pathlib import Path
 
-from metrics_reference import put_in  # beside this file, where mkdocs looks while it loads a hook
+import metrics_reference  # beside this file, where mkdocs looks while it loads a hook
+import settings_reference
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -24,4 +25,5 @@ def on_page_markdown(markdown: str, **_more: object) -> str:
     """In the site all are together: `../SECURITY.md` is beside a page, and so is `docs/security.md`."""
     for name in PAGES:
         markdown = markdown.replace(f"](../{name})", f"]({name})")
-    return put_in(markdown.replace("](docs/", "]("))
+    markdown = settings_reference.put_in(metrics_reference.put_in(markdown))
+    return markdown.replace("](docs/", "](")

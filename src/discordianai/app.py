@@ -4,7 +4,7 @@ The only module that knows them all. The nesting is the shutdown order: the list
 first, the store and the clients are outermost and close last.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from discordianai.answering.context import ContextBuilder
+from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.provider_chain import ProviderChain
@@ -23,45 +23,37 @@ from discordianai.bot import Bot
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.guild_retention import GuildRetention
 from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite.store import open_store
+from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
+from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.messages.application_limits import ApplicationLimits
-from discordianai.discord.messages.attachments import AttachmentReader
-from discordianai.discord.messages.delivery import Deliveries, DeliveryOptions
+from discordianai.discord.messages.attachments import AttachmentReader, Limits
+from discordianai.discord.messages.delivery import Deliveries
 from discordianai.discord.messages.rest import DiscordApi
-from discordianai.dispatch.dispatcher import Dispatcher
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.routing import Router
 from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.live import Live
 from discordianai.operations import logs
 from discordianai.operations.http_server import serving
 from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
 from discordianai.operations.probes import probes
-from discordianai.operations.snapshot import numbers
 from discordianai.operations.status_line import status_line
 from discordianai.operations.status_message import describe
 from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage_log import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended
-from discordianai.options import (
-    accounting_options,
-    assistant_options,
-    attachment_limits,
-    context_rules,
-    dispatch_options,
-    handler_options,
-    offer,
-    pool_options,
-    provider_options,
-    store_options,
-)
 from discordianai.providers.client import make_provider
-from discordianai.reloading import Reconfigure, Reloading, reloading_on_sighup
-from discordianai.settings import Settings
+from discordianai.settings.keys import numbers
+from discordianai.settings.reloading import Reloading, reloading_on_sighup
+from discordianai.settings.tables import Settings
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient, build_client, http2_available
 from discordianai.transport.pool_events import PoolOptions
@@ -88,34 +80,37 @@ async def run(settings: Settings, load: Callable[[], Settings]) -> None:
 
 
 async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
+    live = Live(settings)
+    live.part(lambda new: new.logging).follow(logs.configure)
     http2 = http2_available()
     estimator = TokenEstimator()
     notifier = Notifier()
     clock = SteadyClock()
-    clients = _build_clients(settings, http2)
+    clients = _build_clients(live, http2)
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
-    dispatchers = {name: _dispatcher(settings, name, client, estimator) for name, client in clients.items()}
+    dispatchers = {name: _dispatcher(live, name, client, estimator) for name, client in clients.items()}
+    user = live.part(lambda new: new.rate_limits.user)
     async with (
         watched_loop() as lag,
         serving(settings.operations) as page,
         open_store(
             Path(settings.conversations.database),
-            store_options(settings),
+            settings.conversations,
             clock=clock,
             ask_for_time=partial(notifier.extend_timeout, MORE_TIME),
         ) as store,
         _open_all([discord, *clients.values()]),
     ):
         instruments = Instruments(
-            settings=numbers(settings),
+            settings=live.part(numbers),
             clients=clients,
             discord=discord,
             dispatchers=dispatchers,
             store=store,
-            ledger=Ledger(store, accounting_options(settings), clock),
+            ledger=Ledger(store, live.part(_accounting_options), clock),
             figures=DiscordCounter(),
             limits=ApplicationLimits(),
-            open_questions=_open_questions(settings),
+            open_questions=OpenQuestions(MOST_OPEN_QUESTIONS, user, trio.lowlevel.current_trio_token()),
             counts=QuestionCounter(),
             lag=lag,
             clock=clock,
@@ -123,45 +118,46 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         page.shows(instruments.read)
         channels = ChannelSettingsCache(store)
         await channels.open()
-        contexts = ContextBuilder(
-            store, channels, context_rules(settings), estimator, await store.identifier_key()
-        )
-        bot, reconfigured = _make_bot(settings, instruments, channels, contexts, notifier)
+        identifier_key = await store.identifier_key()
+        contexts = ContextBuilder(store, channels, live.part(_context_rules), estimator, identifier_key)
+        bot = _make_bot(live, instruments, channels, contexts, notifier)
         async with (
             report_usage(instruments.read),
-            reloading_on_sighup(Reloading(settings, load, notifier), reconfigured),
+            reloading_on_sighup(Reloading(live, load, notifier)),
             attended(
                 notifier,
                 probes(instruments.read, notifier.watchdog_seconds),
                 lambda: status_line(instruments.read()),
             ),
         ):
-            await bot.serve(settings.discord.drain_seconds)
+            await bot.serve()
 
 
 def _make_bot(
-    settings: Settings,
+    live: Live[Settings],
     instruments: Instruments,
     channels: ChannelSettingsCache,
     contexts: ContextBuilder,
     notifier: Notifier,
-) -> tuple[Bot, Sequence[Reconfigure]]:
-    """The bot around the parts that are open, and who has to learn of new settings, in this order."""
+) -> Bot:
+    """The bot around the parts that are open."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
-    token = settings.discord.token
+    settings, numbers = live.now, count(1)
+    options = live.part(lambda new: new.discord)
+    conversations = live.part(lambda new: new.conversations)
+    user, server = live.part(lambda new: new.rate_limits.user), live.part(lambda new: new.rate_limits.server)
+    offer = Offer(settings.models_by_provider)
+    offered = OfferedCommands(COMMANDS, offer)
     api = DiscordApi(
-        discord.http,
-        settings.discord.api_url,
-        token.get_secret_value() if token else "",
-        limits=instruments.limits,
+        discord.http, settings.discord.api_url, settings.discord.token_text, limits=instruments.limits
     )
-    provider_chain = ProviderChain(
-        instruments.dispatchers, Router(settings.configured, settings.routing.strategy)
-    )
-    answer_service = AnswerService(provider_chain, contexts, store, ledger, assistant_options(settings))
-    reader = AttachmentReader(discord.http, settings.discord.api_url, attachment_limits(settings))
+    router = Router(settings.configured, live.part(lambda new: new.routing))
+    provider_chain = ProviderChain(instruments.dispatchers, router)
+    dispatch = live.part(lambda new: new.dispatch)
+    answer_service = AnswerService(provider_chain, contexts, store, ledger, dispatch, user)
+    reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits))
     journal = Journal(store, instruments.counts)
-    deliver = Deliveries(_delivery_options(settings), answer_service, journal, api, reader)
+    deliver = Deliveries(options, offer.searches, answer_service, journal, api, reader)
     tasks = QuestionTasks(
         answer_service,
         deliver,
@@ -170,55 +166,61 @@ def _make_bot(
         instruments.open_questions,
         instruments.counts,
     )
-    offered = OfferedCommands(COMMANDS, offer(settings))
     services = BotServices(
         store,
         contexts,
         channels,
         lambda: describe(instruments.read()),
         offered,
-        handler_options(settings),
+        conversations,
+        live.part(lambda new: new.daily_limits.user),
     )
-    numbers = count(1)
-    gateway = GatewaySupervisor(
-        settings, offered, instruments.open_questions, numbers, api, instruments.figures
-    )
-    retention = GuildRetention(store, channels, settings.conversations.grace_days)
+    admission = Admission(offer, user, server, instruments.open_questions, numbers)
+    gateway = GatewaySupervisor(options, offered, admission, api, instruments.figures)
+    retention = GuildRetention(store, channels, conversations)
     runner = CommandRunner(services, api)
-    bot = Bot(gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
-    return bot, (
-        lambda new: logs.configure(new.logging),
-        instruments.reconfigure,
-        gateway.reconfigure,
-        lambda new: contexts.reconfigure(context_rules(new)),
-        lambda new: ledger.reconfigure(accounting_options(new)),
-        lambda new: answer_service.reconfigure(assistant_options(new)),
-        lambda new: services.reconfigure(handler_options(new)),
-        lambda new: reader.reconfigure(attachment_limits(new)),
-        partial(_reconfigure_pools, instruments.clients, instruments.dispatchers),
-    )
+    return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
 
 
-def _reconfigure_pools(
-    clients: Mapping[str, PooledClient],
-    dispatchers: Mapping[str, Dispatcher],
-    settings: Settings,
-) -> None:
-    """The pool first: a request that is let through must find a place in it."""
-    for name, client in clients.items():
-        client.reconfigure(pool_options(settings, name))
-        dispatchers[name].reconfigure(dispatch_options(settings, name))
+# What follows from several tables is put together here. Each part is given whole tables: a key that is added
+# to one of them is there already.
 
 
-def _build_clients(settings: Settings, http2: bool) -> dict[str, PooledClient]:
-    """One client and pool for each provider that is set up."""
-    names = [provider.name for provider in settings.configured]
-    return {
-        name: build_client(
-            name, pool_options(settings, name), settings.provider(name).read_timeout, http2=http2
-        )
-        for name in names
-    }
+def _accounting_options(settings: Settings) -> AccountingOptions:
+    return AccountingOptions(settings.models, settings.daily_limits.user, settings.daily_limits.server)
+
+
+def _context_rules(settings: Settings) -> ContextRules:
+    providers = {provider.name: settings.provider(provider.name) for provider in settings.configured}
+    return ContextRules(settings.assistant, settings.conversations, settings.models, providers)
+
+
+def _attachment_limits(settings: Settings) -> Limits:
+    return Limits.of(settings.discord, _context_rules(settings))
+
+
+def _dispatcher_options(name: str, settings: Settings) -> DispatcherOptions:
+    slots = settings.pool(name).max_connections
+    return DispatcherOptions(slots, settings.dispatch, settings.rate_limit(name))
+
+
+def _build_clients(live: Live[Settings], http2: bool) -> dict[str, PooledClient]:
+    """One client and pool for each provider that is set up.
+
+    They are told of changes before the dispatchers, which are made after them: a request that is let through
+    must find a place in its pool.
+    """
+    clients = {}
+    for provider in live.now.configured:
+        pool = live.part(partial(_pool, provider.name))
+        read_timeout = live.now.provider(provider.name).read_timeout
+        clients[provider.name] = build_client(provider.name, pool.now, read_timeout, http2=http2)
+        pool.follow(clients[provider.name].reconfigure)
+    return clients
+
+
+def _pool(name: str, settings: Settings) -> PoolOptions:
+    return settings.pool(name)
 
 
 @asynccontextmanager
@@ -229,22 +231,12 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
         yield
 
 
-def _dispatcher(settings: Settings, name: str, client: PooledClient, estimator: TokenEstimator) -> Dispatcher:
-    provider = make_provider(client.http, provider_options(settings, name))
-    return Dispatcher(provider, dispatch_options(settings, name), estimator=estimator)
-
-
-def _delivery_options(settings: Settings) -> DeliveryOptions:
-    return DeliveryOptions(
-        edit_interval=settings.discord.edit_interval,
-        max_messages=settings.discord.max_messages,
-        can_search=any(provider.searches for provider in settings.configured),
-    )
-
-
-def _open_questions(settings: Settings) -> OpenQuestions:
-    token = trio.lowlevel.current_trio_token()
-    return OpenQuestions(MOST_OPEN_QUESTIONS, settings.rate_limits.user.most_open, token)
+def _dispatcher(
+    live: Live[Settings], name: str, client: PooledClient, estimator: TokenEstimator
+) -> Dispatcher:
+    settings = live.now
+    provider = make_provider(client.http, settings.record(name), settings.provider(name))
+    return Dispatcher(provider, live.part(partial(_dispatcher_options, name)), estimator=estimator)
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

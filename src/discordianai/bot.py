@@ -15,6 +15,8 @@ from discordianai.conversations.store import ConversationStore
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.backend import TrioBackend
+from discordianai.discord.options import BotOptions
+from discordianai.live import Live
 from discordianai.operations.systemd import Notifier
 
 
@@ -23,6 +25,7 @@ class Bot:
 
     def __init__(
         self,
+        options: Live[BotOptions],
         gateway: GatewaySupervisor,
         tasks: QuestionTasks,
         journal: Journal,
@@ -33,6 +36,7 @@ class Bot:
         notifier: Notifier,
         numbers: Iterator[int],
     ) -> None:
+        self._options = options
         self._gateway = gateway
         self._tasks = tasks
         self._journal = journal
@@ -45,7 +49,7 @@ class Bot:
         self._hears = trio.Event()
         self._log = structlog.get_logger("discordianai.bot")
 
-    async def serve(self, drain_seconds: float) -> None:
+    async def serve(self) -> None:
         """Listen and answer until told to stop; answers in flight then have `drain_seconds`."""
         async with trio.open_nursery() as running:
             stop = trio.Event()
@@ -58,7 +62,7 @@ class Bot:
                 running.start_soon(self._listen, running, answers)
                 await stop.wait()
                 self._notifier.stopping()
-                await self._tasks.drain(drain_seconds)
+                await self._tasks.drain(self._options.now.drain_seconds)
                 answers.cancel_scope.cancel()
             running.cancel_scope.cancel()
 

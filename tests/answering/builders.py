@@ -4,15 +4,18 @@ import time
 from collections.abc import Sequence
 
 from discordianai.answering.context import ContextBuilder, ContextRules
+from discordianai.answering.options import AssistantOptions
 from discordianai.answering.provider_chain import ProviderChain
-from discordianai.answering.service import AnswerOptions, AnswerService
+from discordianai.answering.service import AnswerService
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.ledger import AccountingOptions, Ledger
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
-from discordianai.dispatch.retry import RetryOptions
-from discordianai.dispatch.routing import TOOL, Router
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.options import AccountingOptions, ConversationOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
+from discordianai.dispatch.options import TOOL, DispatchOptions, RoutingOptions, UserRateOptions
+from discordianai.dispatch.routing import Router
 from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.live import Live
 from discordianai.records import (
     Person,
     Place,
@@ -24,6 +27,7 @@ from tests.doubles.reply import FakeReply
 from tests.doubles.store import MemoryStore
 
 ANN, BEN = Person(1, "Ann"), Person(2, "Ben")
+BRIEF = ContextRules(AssistantOptions("be brief"), ConversationOptions(max_turns=10))
 
 
 class Scene:
@@ -40,23 +44,24 @@ class Scene:
     ) -> None:
         self.provider = provider or FakeProvider(*scripts)
         self.store = MemoryStore()
-        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=1))
+        options = DispatcherOptions(slots=10, dispatch=DispatchOptions(max_attempts=1))
         providers = [self.provider, *others]
-        self.dispatchers = {each.provider.name: Dispatcher(each, options) for each in providers}
-        provider_chain = ProviderChain(
-            self.dispatchers, Router([each.provider for each in providers], strategy)
-        )
+        self.dispatchers = {each.provider.name: Dispatcher(each, Live(options)) for each in providers}
+        router = Router([each.provider for each in providers], Live(RoutingOptions(strategy)))
+        provider_chain = ProviderChain(self.dispatchers, router)
         self.channels = ChannelSettingsCache(self.store)
         self.estimator = TokenEstimator()
         contexts = ContextBuilder(
             self.store,
             self.channels,
-            rules or ContextRules("be brief", max_turns=10),
+            Live(rules or BRIEF),
             self.estimator,
             b"a key of this bot's",
         )
-        ledger = Ledger(self.store, accounting or AccountingOptions(), time.time)
-        self.answer_service = AnswerService(provider_chain, contexts, self.store, ledger, AnswerOptions())
+        ledger = Ledger(self.store, Live(accounting or AccountingOptions()), time.time)
+        self.answer_service = AnswerService(
+            provider_chain, contexts, self.store, ledger, Live(DispatchOptions()), Live(UserRateOptions())
+        )
         self._number = 0
 
     def question(self, text: str = "why?", person: Person = ANN) -> Question:

@@ -14,10 +14,13 @@ from discordianai.answering.open_questions import (
     QuestionCounter,
     QuestionStatistics,
 )
+from discordianai.dispatch.options import UserRateOptions
+from discordianai.live import Live
 
 
 def open_questions(capacity: int = 10, each: int = 10) -> OpenQuestions:
-    return OpenQuestions(capacity, each, trio.lowlevel.current_trio_token())
+    user = Live(UserRateOptions(in_flight=each, waiting=0))
+    return OpenQuestions(capacity, user, trio.lowlevel.current_trio_token())
 
 
 async def test_after_closing_the_last_release_on_any_thread_ends_the_wait() -> None:

@@ -11,11 +11,12 @@ from trio.testing import MockClock
 
 from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.dispatch.breaker import BreakerOptions, BreakerReason, BreakerState
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions, QueuePosition
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions, QueuePosition
 from discordianai.dispatch.routing import Inquiry, Router
+from discordianai.live import Live
 from discordianai.providers.client import make_provider
 from discordianai.providers.events import TextDelta
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 from discordianai.records import ChatRequest, Provider, Role, Route, Turn, Usage
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, ServiceOptions, open_providers
@@ -64,11 +65,14 @@ async def reserve(provider: Provider, model: str, most: Usage) -> None:
 async def chain(authority: Authority) -> AsyncIterator[Chain]:
     transport = MultiplexedTransport(ssl_context=authority.client_context())
     async with open_providers(authority, FAST) as services, httpx.AsyncClient(transport=transport) as client:
-        options = DispatchOptions(slots=10)
+        options = Live(DispatcherOptions(slots=10))
         dispatchers = {}
         for who, model in ((OPENAI, "gpt-6-luna"), (PERPLEXITY, "fast")):
             url = getattr(services, who.name).url
-            provider = make_provider(client, ProviderOptions(who, url, SecretStr("sandbox-key"), model, 5.0))
+            settings = ProviderOptions(
+                base_url=url, api_key=SecretStr("sandbox-key"), model=model, read_timeout=5.0
+            )
+            provider = make_provider(client, who, settings)
             dispatchers[who.name] = Dispatcher(provider, options)
         router = Router([OPENAI, PERPLEXITY])
         yield Chain(ProviderChain(dispatchers, router), dispatchers["openai"], services.openai)

@@ -8,10 +8,11 @@ import trio
 import trio.testing
 
 from discordianai.answering.provider_chain import HELD_BACK, AnswerEvent, ChainRequest, ProviderChain
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
+from discordianai.dispatch.options import RULES, TOOL, DispatchOptions, RoutingOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
-from discordianai.dispatch.retry import RetryOptions
-from discordianai.dispatch.routing import RULES, TOOL, WEB_SEARCH, Inquiry, Router
+from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
+from discordianai.live import Live
 from discordianai.providers.errors import (
     BadRequest,
     ConnectionLost,
@@ -52,10 +53,11 @@ class Scene:
     ) -> None:
         self.openai = FakeProvider(*openai, provider=OPENAI, model="o")
         self.perplexity = FakeProvider(*(perplexity or [["found"]]), provider=PERPLEXITY, model="p")
-        options = DispatchOptions(slots=10, retry=RetryOptions(max_attempts=attempts))
+        options = DispatcherOptions(slots=10, dispatch=DispatchOptions(max_attempts=attempts))
         both = (self.openai, self.perplexity)
-        dispatchers = {each.provider.name: Dispatcher(each, options) for each in both}
-        self.provider_chain = ProviderChain(dispatchers, Router([each.provider for each in both], strategy))
+        dispatchers = {each.provider.name: Dispatcher(each, Live(options)) for each in both}
+        routing = Live(RoutingOptions(strategy))
+        self.provider_chain = ProviderChain(dispatchers, Router([each.provider for each in both], routing))
         self.texts: list[str] = []
         self.routes: list[Route] = []
         self.reserved: list[tuple[Provider, str]] = []
@@ -279,7 +281,7 @@ def routing(
     *available: Provider, strategy: str = TOOL, search: bool = False, images: bool = False
 ) -> tuple[str, SearchMode, int]:
     """Who is asked first, whether it is to search, and how many tools it is offered."""
-    choice = Router(available, strategy).choose(
+    choice = Router(available, Live(RoutingOptions(strategy))).choose(
         Inquiry("why?", HISTORY, "a conversation", search=search, images=images)
     )
     return choice.provider.name, choice.search, len(choice.tools)

@@ -15,6 +15,8 @@ from discordianai.answering.open_questions import CROWD, OpenQuestions, Question
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.conversations.pending_questions import Posted
+from discordianai.dispatch.options import UserRateOptions
+from discordianai.live import Live
 from discordianai.records import Question
 from tests.answering.builders import BEN
 from tests.answering.builders import Scene as Answering
@@ -27,7 +29,9 @@ class Scene:
         self.store = self.answering.store
         self.place = FakePlace()
         self.counts = QuestionCounter()
-        self.open_questions = OpenQuestions(1000, 1000, trio.lowlevel.current_trio_token())
+        self.open_questions = OpenQuestions(
+            1000, Live(UserRateOptions(in_flight=100)), trio.lowlevel.current_trio_token()
+        )
         journal = Journal(self.store, self.counts)
         self.recovery = Recovery(journal, self.place)
         self.tasks = QuestionTasks(

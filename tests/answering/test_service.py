@@ -19,18 +19,18 @@ from discordianai.answering.answer import (
     TOO_LATE,
 )
 from discordianai.answering.context import ContextRules
+from discordianai.answering.options import AssistantOptions
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST
-from discordianai.conversations.accounting import Limit, Price
+from discordianai.conversations.accounting import Limit
 from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.conversation_key import Scope
-from discordianai.conversations.ledger import AccountingOptions
+from discordianai.conversations.options import AccountingOptions, ConversationOptions, ModelOptions
 from discordianai.conversations.pending_questions import PendingQuestion, TurnId
 from discordianai.conversations.store import StoreError
-from discordianai.conversations.window import ContextOptions
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
 from discordianai.providers.events import End, Event, SourceList, TextDelta
+from discordianai.providers.options import ProviderOptions
 from discordianai.records import (
     ChatRequest,
     Citation,
@@ -45,6 +45,13 @@ from tests.answering.builders import ANN, BEN, Scene
 from tests.doubles.provider import FakeProvider
 from tests.doubles.reply import FakeReply
 from tests.known_providers import OPENAI, PERPLEXITY
+
+BRIEF = ContextRules(AssistantOptions("be brief"), ConversationOptions(max_turns=10))
+SILENT = AssistantOptions("")
+
+
+def offering(model: str) -> ProviderOptions:
+    return ProviderOptions(base_url="http://127.0.0.1", model=model)
 
 
 async def test_the_conversation_so_far_goes_along_and_is_nobody_elses() -> None:
@@ -391,7 +398,7 @@ async def test_an_answer_that_cannot_be_shown_is_not_taken_up_again() -> None:
 
 
 async def test_in_a_shared_conversation_everybody_is_named() -> None:
-    rules = ContextRules("be brief", scope=Scope.CHANNEL)
+    rules = replace(BRIEF, conversations=ConversationOptions(scope="channel"))
     scene = Scene(["first"], ["second"], rules=rules)
     await scene.ask(scene.question("one?"))
     await scene.ask(scene.question("two?", BEN))
@@ -401,7 +408,7 @@ async def test_in_a_shared_conversation_everybody_is_named() -> None:
 
 
 async def test_what_goes_along_fits_the_model_and_begins_with_a_person() -> None:
-    rules = ContextRules("be brief", context=ContextOptions(tokens=1000, by_model={"fake": 260}))
+    rules = replace(BRIEF, models={"fake": ModelOptions(context_tokens=260)})
     scene = Scene(["answer " * 60], rules=rules)
     for number in range(5):
         await scene.ask(scene.question(f"question {number}"))
@@ -412,7 +419,7 @@ async def test_what_goes_along_fits_the_model_and_begins_with_a_person() -> None
 
 async def test_a_question_that_does_not_fit_is_refused_in_words_and_nobody_is_asked() -> None:
     """What goes along is left out first; what is too long alone is said to be, with how much."""
-    rules = ContextRules("be brief", context=ContextOptions(tokens=1000))
+    rules = replace(BRIEF, conversations=ConversationOptions(context_tokens=1000))
     scene = Scene(["an answer"], rules=rules)
     reply = await scene.ask(scene.question("word " * 2000))
     assert "about 2,636 tokens, and I can take about 743" in reply.note
@@ -423,7 +430,7 @@ async def test_a_question_that_does_not_fit_is_refused_in_words_and_nobody_is_as
 
 async def test_what_a_provider_counts_beside_the_text_does_not_make_a_question_too_long() -> None:
     """A provider that counts what it finds on the web seems to need four times as much for each text."""
-    scene = Scene(["an answer"], rules=ContextRules("", context=ContextOptions(tokens=1000)))
+    scene = Scene(["an answer"], rules=ContextRules(SILENT, ConversationOptions(context_tokens=1000)))
     for _ in range(20):
         scene.estimator.learn("fake", ["why?" * 100], 10_000)
     assert (await scene.ask(scene.question("word " * 500))).text == "an answer"
@@ -431,7 +438,7 @@ async def test_what_a_provider_counts_beside_the_text_does_not_make_a_question_t
 
 async def test_pictures_take_room_too() -> None:
     """No text may go along where pictures fill the context."""
-    scene = Scene(["an answer"], rules=ContextRules("", context=ContextOptions(tokens=4000)))
+    scene = Scene(["an answer"], rules=ContextRules(SILENT, ConversationOptions(context_tokens=4000)))
     few, many = (replace(scene.question(), images=("https://cdn/x",) * count) for count in (2, 4))
     assert (await scene.ask(few)).text == "an answer"
     assert "too long" in (await scene.ask(many)).note
@@ -447,8 +454,8 @@ async def test_of_a_file_only_what_is_to_be_remembered_is_kept() -> None:
 
 
 async def test_what_an_answer_costs_is_charged_to_who_asked_by_the_providers_count() -> None:
-    prices = {"fake": Price(input=1.0, output=2.0)}
-    scene = Scene(["text"], accounting=AccountingOptions(prices))
+    models = {"fake": ModelOptions(input_price=1.0, output_price=2.0)}
+    scene = Scene(["text"], accounting=AccountingOptions(models))
     await scene.ask()
     (line,) = await scene.store.spending("2000-01-01", person_id=ANN.id, guild_id=5)
     assert (line.spent.input_tokens, line.spent.output_tokens) == (10, 20)
@@ -520,7 +527,7 @@ async def test_what_was_answered_can_be_named_to_be_asked_again() -> None:
 
 
 async def test_a_channel_has_instructions_and_a_model_of_its_own_and_a_thread_has_its_channels() -> None:
-    rules = ContextRules("be brief", providers={"better": "openai"})
+    rules = replace(BRIEF, providers={"openai": offering("better")})
     scene = Scene(["text"], rules=rules)
     await scene.channels.set(Place(7, 5), 1, ChannelSettings("Be a pirate.", "better"))
     thread = replace(scene.question(), place=Place(8, 5, parent_id=7))
@@ -531,7 +538,7 @@ async def test_a_channel_has_instructions_and_a_model_of_its_own_and_a_thread_ha
 
 
 async def test_a_model_that_another_provider_has_takes_the_question_there() -> None:
-    rules = ContextRules("be brief", providers={"sonar": "perplexity"})
+    rules = replace(BRIEF, providers={"perplexity": offering("sonar")})
     other = perplexity()
     scene = Scene(["text"], others=[other], rules=rules)
     await scene.channels.set(Place(7, 5), 1, ChannelSettings(model="sonar"))

@@ -30,7 +30,17 @@ HEAVY = (
 )
 """Packages that only talking needs; the first takes over a second to import."""
 
-HEAVY_ROOMS = ("app", "bot", "assistant", "providers.client", "transport", "dispatch", "sandbox", "discord")
+HEAVY_ROOMS = (
+    "app",
+    "bot",
+    "assistant",
+    "providers.client",
+    "transport.multiplexed",
+    "dispatch.dispatcher",
+    "sandbox",
+    "discord.router",
+    "discord.rest",
+)
 
 SPY = """
 import sys

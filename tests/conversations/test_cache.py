@@ -7,8 +7,8 @@ import pytest
 import trio
 
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.conversations.store import StoreOptions
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange
 
 
@@ -38,7 +38,7 @@ async def test_what_is_cached_never_leaves_the_trio_thread(
 
 
 async def test_the_cache_stays_within_its_size_and_keeps_what_was_used_last(tmp_path: Path) -> None:
-    options = StoreOptions(cache_bytes=20_000)
+    options = ConversationOptions(cache_megabytes=20_000 / 2**20)
     async with open_store(tmp_path / DATABASE, options, pace=SLOW) as store:
         for person_id in range(1, 200):
             key = ConversationKey(1, person_id)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Posted
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.store import Store, StoreOptions
+from discordianai.conversations.store import Store
 from discordianai.records import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
 from tests.doubles.store import MemoryStore
@@ -29,7 +30,7 @@ KEYS = (
     ConversationKey(EVERYWHERE, 10),
 )
 DAY = 86_400.0
-OPTIONS = StoreOptions(max_turns=5, ttl_days=2, cache_bytes=1200)
+OPTIONS = ConversationOptions(max_turns=5, ttl_days=2, cache_megabytes=1200 / 2**20)
 """Small enough for turns to roll out, and for conversations to leave the cache."""
 
 UNHURRIED = MaintenanceSchedule(tick=60, retention=600, step=0)

@@ -11,6 +11,7 @@ import trio
 
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     NOTHING_POSTED,
     AnsweredTurn,
@@ -20,25 +21,25 @@ from discordianai.conversations.pending_questions import (
     TurnId,
 )
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.conversations.store import Store, StoreOptions
+from discordianai.conversations.store import Store
 from discordianai.records import Attachment, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 from tests.doubles.store import MemoryStore
 
 DAY = 86_400.0
 
-Opener = Callable[[StoreOptions], AbstractAsyncContextManager[Store]]
+Opener = Callable[[ConversationOptions], AbstractAsyncContextManager[Store]]
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite without a cache"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     @asynccontextmanager
-    async def opened(options: StoreOptions) -> AsyncIterator[Store]:
+    async def opened(options: ConversationOptions) -> AsyncIterator[Store]:
         if request.param == "memory":
             yield MemoryStore(options)
             return
-        cache = options.cache_bytes if request.param == "sqlite" else 0
-        options = StoreOptions(options.max_turns, options.ttl_days, cache)
+        if request.param != "sqlite":
+            options = replace(options, cache_megabytes=0)
         async with open_store(tmp_path / DATABASE, options) as store:
             yield store
 
@@ -47,7 +48,7 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
 
 @pytest.fixture
 async def store(opener: Opener) -> AsyncIterator[Store]:
-    async with opener(StoreOptions()) as store:
+    async with opener(ConversationOptions()) as store:
         yield store
 
 
@@ -80,7 +81,7 @@ async def test_only_the_newest_are_given_and_the_first_is_a_persons(store: Store
 
 
 async def test_no_more_than_max_turns_are_kept(opener: Opener) -> None:
-    async with opener(StoreOptions(max_turns=4)) as store:
+    async with opener(ConversationOptions(max_turns=4)) as store:
         for number in range(5):
             await store.append(ANN, exchange(number))
             await store.recent(ANN, 50)
@@ -88,13 +89,13 @@ async def test_no_more_than_max_turns_are_kept(opener: Opener) -> None:
 
 
 async def test_with_max_turns_0_nothing_is_kept(opener: Opener) -> None:
-    async with opener(StoreOptions(max_turns=0)) as store:
+    async with opener(ConversationOptions(max_turns=0)) as store:
         await store.append(ANN, exchange(1))
         assert await store.recent(ANN, 50) == ()
 
 
 async def test_turns_older_than_the_time_to_live_are_not_given(opener: Opener) -> None:
-    async with opener(StoreOptions(ttl_days=2)) as store:
+    async with opener(ConversationOptions(ttl_days=2)) as store:
         await store.append(ANN, exchange(1, NOW - 3 * DAY))
         await store.append(ANN, exchange(2, NOW - 1 * DAY))
         assert await store.recent(ANN, 50) == exchange(2, NOW - 1 * DAY)
@@ -145,7 +146,7 @@ async def test_dropping_a_server_leaves_the_others(store: Store) -> None:
 
 async def test_a_long_memory_is_forgotten_whole(opener: Opener) -> None:
     """More turns than one step removes."""
-    async with opener(StoreOptions(max_turns=700)) as store:
+    async with opener(ConversationOptions(max_turns=700)) as store:
         turns = [turn for number in range(350) for turn in exchange(number)]
         await store.append(ANN, turns)
         assert len(await store.recent(ANN, 700)) == 700

@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 
-from pydantic import SecretStr
-
 from discordianai.discord.interactions.interaction import (
     CommandInteraction,
     ComponentInteraction,
     EventOrigin,
 )
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
-from discordianai.settings import DiscordSettings, RateLimitSettings, Settings
-from discordianai.settings_providers import OpenAISettings, PerplexitySettings, ProvidersSettings
 
 ANN = Person(id=10, name="Ann")
 
@@ -63,21 +59,3 @@ def press(
 def question(*, private: bool = False) -> Question:
     address = ReplyAddress(200, 100, "interaction-token", 1, private, 0.0)
     return Question(1, "why?", ANN, Place(1, 5), address)
-
-
-def settings(
-    discord: DiscordSettings | None = None,
-    limits: RateLimitSettings | None = None,
-    *,
-    perplexity: bool = False,
-    searching: bool | None = None,
-) -> Settings:
-    key = SecretStr("key")
-    return Settings(
-        discord=discord or DiscordSettings(),
-        providers=ProvidersSettings(
-            openai=OpenAISettings(api_key=key, web_search=searching),
-            perplexity=PerplexitySettings(api_key=key if perplexity else None),
-        ),
-        rate_limits=limits or RateLimitSettings(),
-    )

@@ -13,9 +13,10 @@ from trio.testing import MockClock
 
 from discordianai.dispatch.breaker import BreakerOptions, BreakerState
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions, QueuePosition
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions, QueuePosition
+from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
-from discordianai.dispatch.retry import RetryOptions
+from discordianai.live import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -38,8 +39,8 @@ def request(person: str = "ann") -> ChatRequest:
 
 
 def dispatcher(provider: FakeProvider, **options: object) -> Dispatcher:
-    defaults = DispatchOptions(slots=10, breaker=NEVER_OPENS)
-    return Dispatcher(provider, replace(defaults, **options), random.Random(1))  # type: ignore[arg-type]  # by name
+    defaults = DispatcherOptions(slots=10, breaker=NEVER_OPENS)
+    return Dispatcher(provider, Live(replace(defaults, **options)), random.Random(1))  # type: ignore[arg-type]  # by name
 
 
 async def ask(asked: Dispatcher, person: str = "ann", seconds: float = 300.0) -> str:
@@ -110,7 +111,7 @@ async def expect(error: type[ProviderError], asked: Dispatcher, person: str, sec
 
 
 async def test_a_full_queue_refuses_the_newest_of_who_has_most_in_it(autojump_clock: MockClock) -> None:
-    asked = dispatcher(FakeProvider([5.0, "text"]), slots=1, queue_size=3)
+    asked = dispatcher(FakeProvider([5.0, "text"]), slots=1, dispatch=DispatchOptions(queue_size=3))
     refused: list[str] = []
 
     async def one(person: str) -> None:
@@ -189,7 +190,7 @@ async def test_what_the_provider_was_not_asked_costs_nothing_and_what_it_was_cos
 async def test_a_refused_request_costs_no_tokens(autojump_clock: MockClock) -> None:
     budget = BudgetOptions(tokens_per_minute=10_000)
     asked = dispatcher(
-        FakeProvider([RateLimited(OPENAI, "429")]), budget=budget, retry=RetryOptions(max_attempts=1)
+        FakeProvider([RateLimited(OPENAI, "429")]), budget=budget, dispatch=DispatchOptions(max_attempts=1)
     )
     await expect(RateLimited, asked, "ann", 5.0)
     assert asked.statistics().tokens_left == 10_000
@@ -213,8 +214,8 @@ async def test_a_probe_that_meets_a_bug_at_its_end_is_followed_by_another(autoju
     """The breaker must not wait for ever for the outcome of a probe whose clean-up failed."""
     provider = Broken(*[[Overloaded(OPENAI, "503")]] * 10, ["well again"])
     provider.broken = False
-    breaker, retry = BreakerOptions(minimum=10, interval=15), RetryOptions(max_attempts=1)
-    asked = dispatcher(provider, breaker=breaker, retry=retry)
+    breaker, once = BreakerOptions(minimum=10, interval=15), DispatchOptions(max_attempts=1)
+    asked = dispatcher(provider, breaker=breaker, dispatch=once)
     for _ in range(10):
         with suppress(ProviderError):
             await ask(asked)
@@ -261,7 +262,7 @@ async def test_an_open_breaker_refuses_at_once_and_a_probe_closes_it(autojump_cl
     asked = dispatcher(
         FakeProvider(*failing, ["well again"]),
         breaker=BreakerOptions(minimum=4, interval=15.0),
-        retry=RetryOptions(max_attempts=1),
+        dispatch=DispatchOptions(max_attempts=1),
     )
     for _ in range(4):
         await expect(Overloaded, asked, "ann", 10.0)
@@ -280,7 +281,7 @@ async def test_a_probe_whose_question_runs_out_of_time_closes_no_breaker(autojum
     asked = dispatcher(
         FakeProvider(*failing, [1000.0, "never"], ["well again"]),
         breaker=BreakerOptions(minimum=4, interval=15.0),
-        retry=RetryOptions(max_attempts=1),
+        dispatch=DispatchOptions(max_attempts=1),
     )
     for _ in range(4):
         await expect(Overloaded, asked, "ann", 10.0)
@@ -319,7 +320,12 @@ async def test_slots_and_budget_are_conserved_whatever_happens(
         "slow": [4.0, "text"],
     }
     provider = FakeProvider(*[steps[what] for what, _, _ in script], ["text"])
-    asked = dispatcher(provider, slots=3, budget=BudgetOptions(requests_per_minute=15), queue_size=8)
+    asked = dispatcher(
+        provider,
+        slots=3,
+        budget=BudgetOptions(requests_per_minute=15),
+        dispatch=DispatchOptions(queue_size=8),
+    )
     most, began = 0, trio.current_time()
 
     async def one(number: int, start: float, leave: float) -> None:

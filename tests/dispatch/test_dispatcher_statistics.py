@@ -9,10 +9,11 @@ import trio
 from trio.testing import MockClock
 
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.dispatcher_statistics import MINUTES, MOST_MODELS, OTHER_MODELS, RequestOutcome
+from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import QueueFull
-from discordianai.dispatch.retry import RetryOptions
+from discordianai.live import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -32,8 +33,8 @@ REQUEST = ChatRequest("gpt", (Turn(Role.USER, "why?"),), person="ann")
 
 
 def dispatcher(*scripts: Sequence[Step], slots: int = 10, queue_size: int = 200) -> Dispatcher:
-    options = DispatchOptions(slots=slots, queue_size=queue_size, retry=RetryOptions(max_attempts=1))
-    return Dispatcher(FakeProvider(*scripts), options)
+    options = DispatcherOptions(slots=slots, dispatch=DispatchOptions(queue_size, max_attempts=1))
+    return Dispatcher(FakeProvider(*scripts), Live(options))
 
 
 async def ask(asked: Dispatcher, request: ChatRequest = REQUEST, seconds: float = 300.0) -> None:
@@ -87,7 +88,7 @@ async def test_a_bug_is_told_from_a_provider_that_fails() -> None:
         def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
             raise ZeroDivisionError
 
-    asked = Dispatcher(Broken(), DispatchOptions(slots=1))
+    asked = Dispatcher(Broken(), Live(DispatcherOptions(slots=1)))
     with pytest.raises(ZeroDivisionError):
         await ask(asked)
     assert asked.statistics().models["gpt"].outcomes == {RequestOutcome.FAILED: 1}
@@ -166,6 +167,6 @@ async def test_a_breaker_that_may_probe_is_not_told_to_be_open(autojump_clock: M
 
 
 async def test_limits_are_those_of_the_budget() -> None:
-    options = DispatchOptions(slots=1, budget=BudgetOptions(requests_per_minute=50))
-    figures = Dispatcher(FakeProvider(["text"]), options).statistics()
+    options = DispatcherOptions(slots=1, budget=BudgetOptions(requests_per_minute=50))
+    figures = Dispatcher(FakeProvider(["text"]), Live(options)).statistics()
     assert (figures.requests_limit, figures.tokens_limit) == (50, float("inf"))

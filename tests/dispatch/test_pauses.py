@@ -15,9 +15,11 @@ from trio.testing import MockClock
 
 from discordianai.dispatch.breaker import BreakerOptions, BreakerReason, BreakerState
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions, QueuePosition
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions, QueuePosition
+from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, WaitTooLong
 from discordianai.dispatch.retry import RetryOptions
+from discordianai.live import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -36,7 +38,8 @@ LATENCY = 0.2
 
 
 def dispatcher(provider: FakeProvider, **options: object) -> Dispatcher:
-    return Dispatcher(provider, replace(DispatchOptions(slots=10), **options), random.Random(1))  # type: ignore[arg-type]  # by name
+    made = replace(DispatcherOptions(slots=10), **options)  # type: ignore[arg-type]  # by name
+    return Dispatcher(provider, Live(made), random.Random(1))
 
 
 @dataclass
@@ -220,7 +223,7 @@ async def test_of_those_who_waited_for_a_probe_one_is_it_and_the_others_are_told
         [1.0, QuotaExhausted(OPENAI, "429")],
         [50.0, "a word"],
     )
-    asked = dispatcher(provider, slots=slots, retry=RetryOptions(max_attempts=1))
+    asked = dispatcher(provider, slots=slots, dispatch=DispatchOptions(max_attempts=1))
     ends: list[Ended] = []
     async with trio.open_nursery() as nursery:
         for _ in range(2):

@@ -7,9 +7,10 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter
 from discordianai.dispatch.sliding_window import RateWindow
+from discordianai.live import Live
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider, Step
 
@@ -28,14 +29,14 @@ async def test_more_slots_serve_those_who_wait_and_fewer_end_no_answer(
     autojump_clock: MockClock, slots: int, most: int
 ) -> None:
     provider = FakeProvider(SLOW)
-    options = DispatchOptions(slots=2)
-    asked = Dispatcher(provider, options)
+    live = Live(DispatcherOptions(slots=2))
+    asked = Dispatcher(provider, live)
     async with trio.open_nursery() as nursery:
         for person in range(6):
             nursery.start_soon(ask, asked, person)
         await trio.sleep(1)
         assert provider.in_flight == 2
-        asked.reconfigure(replace(options, slots=slots))
+        live.reconfigure(replace(live.now, slots=slots))
         await trio.sleep(1)
         assert provider.in_flight == most
         await trio.sleep(60)
@@ -47,17 +48,17 @@ async def test_a_larger_budget_lets_through_at_once_and_what_was_spent_still_cou
     autojump_clock: MockClock,
 ) -> None:
     provider = FakeProvider(["an answer"])
-    options = DispatchOptions(slots=50, budget=BudgetOptions(requests_per_minute=2))
-    asked = Dispatcher(provider, options)
+    live = Live(DispatcherOptions(slots=50, budget=BudgetOptions(requests_per_minute=2)))
+    asked = Dispatcher(provider, live)
     async with trio.open_nursery() as nursery:
         for person in range(10):
             nursery.start_soon(ask, asked, person)
         await trio.sleep(1)
         assert len(provider.requests) == 2
-        asked.reconfigure(replace(options, budget=BudgetOptions(requests_per_minute=5)))
+        live.reconfigure(replace(live.now, budget=BudgetOptions(requests_per_minute=5)))
         await trio.sleep(1)
         assert len(provider.requests) == 5
-        asked.reconfigure(replace(options, budget=BudgetOptions()))
+        live.reconfigure(replace(live.now, budget=BudgetOptions()))
     assert len(provider.requests) == 10
 
 

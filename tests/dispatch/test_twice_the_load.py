@@ -8,7 +8,9 @@ import trio
 from trio.testing import MockClock
 
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
+from discordianai.dispatch.options import DispatchOptions
+from discordianai.live import Live
 from discordianai.providers.errors import ProviderError
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.metered_provider import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
@@ -26,8 +28,10 @@ async def test_the_binding_budget_is_used_and_never_exceeded(
 ) -> None:
     chance = random.Random(people)
     provider = MeteredProvider(random.Random(1), requests=requests, tokens=tokens, spread=0.2)
-    options = DispatchOptions(slots=50, queue_size=20, budget=BudgetOptions(requests, tokens))
-    dispatcher = Dispatcher(provider, options, random.Random(2))
+    options = DispatcherOptions(
+        slots=50, dispatch=DispatchOptions(queue_size=20), budget=BudgetOptions(requests, tokens)
+    )
+    dispatcher = Dispatcher(provider, Live(options), random.Random(2))
     permitted = min(requests, tokens / (QUESTION_TOKENS + ANSWER_TOKENS))
 
     async def ask(person: str) -> None:

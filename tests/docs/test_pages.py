@@ -1,19 +1,17 @@
 """What the pages show is there: commands, make's targets, settings, and the pages themselves."""
 
 import argparse
-import inspect
 import re
 import shlex
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from discordianai.cli.main import make_parser
-from discordianai.settings import Settings
+from discordianai.settings.keys import declared
+from discordianai.settings.tables import Settings
 from tests.docs.pages import (
     PAGES,
     ROOT,
@@ -114,19 +112,8 @@ def test_what_only_looks_like_the_program_is_not_taken_for_it() -> None:
 @cache
 def keys() -> frozenset[str]:
     """The path of every table and key, as in `providers.openai.model`; `*` for a name of one's own choice."""
-    return frozenset(_paths(Settings, ""))
-
-
-def _paths(kind: Any, path: str) -> Iterator[str]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        for name, field in kind.model_fields.items():
-            yield f"{path}{name}"
-            yield from _paths(field.annotation, f"{path}{name}.")
-        if further := inspect.get_annotations(kind).get("__pydantic_extra__"):
-            yield from _paths(further, path)
-    elif get_origin(kind) is dict:
-        yield f"{path}*"
-        yield from _paths(get_args(kind)[1], f"{path}*.")
+    paths = [key.path for key in declared()]
+    return frozenset(".".join(path[:length]) for path in paths for length in range(1, len(path) + 1))
 
 
 def there_is(path: str) -> bool:
@@ -172,7 +159,12 @@ def test_a_setting_that_is_mentioned_with_its_table_is_one(piece: Shown, name: s
 
 def test_settings_are_found_where_they_are_mentioned() -> None:
     names = {name for _, name in NAMED}
-    assert {"dispatch.queue_size", "rate_limits.openai", "discord.token", "connection_pool.openai"} <= names
+    assert {
+        "dispatch.queue_size",
+        "rate_limits.openai",
+        "discord.guild_ids",
+        "connection_pool.openai",
+    } <= names
     assert {"discord.guild_ids", "logging.level", "dispatch.deadline_seconds"} <= names
 
 

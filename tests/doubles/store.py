@@ -13,6 +13,7 @@ from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     AnsweredTurn,
     FinishedAnswer,
@@ -24,15 +25,17 @@ from discordianai.conversations.pending_questions import (
 from discordianai.conversations.sqlite.export import newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY
 from discordianai.conversations.sqlite.questions_table import REPLAYS_END
-from discordianai.conversations.store import Health, StoreError, StoreOptions
+from discordianai.conversations.store import Health, StoreError
 from discordianai.records import Question, Role, Turn
 
 
 class MemoryStore:
     """See `Store`. Every call raises `failure` if the test set one."""
 
-    def __init__(self, options: StoreOptions | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._options = options or StoreOptions()
+    def __init__(
+        self, options: ConversationOptions | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._options = options or ConversationOptions()
         self._clock = clock
         self._exchanges: defaultdict[ConversationKey, list[tuple[AnsweredTurn, Turn]]] = defaultdict(list)
         self._named: list[tuple[AnsweredTurn, Turn]] = []

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from discordianai.cli.main import main
 from discordianai.legacy_import import Migration, migrate
 from discordianai.legacy_import.legacy_keys import NO_COUNTERPART, RULES
-from discordianai.settings import Settings
-from discordianai.settings_file import SettingsError, load, secrets_of
+from discordianai.settings.file import SettingsError, load, secrets_of
+from discordianai.settings.tables import Settings
 from tests.examples import examples
 
 KEYS = {"DISCORD_TOKEN": "token", "OPENAI_API_KEY": "key"}

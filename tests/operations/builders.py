@@ -10,8 +10,9 @@ from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowl
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
 from discordianai.latencies import BOUNDS, Latency, from_buckets
-from discordianai.operations.snapshot import ProcessStatistics, ProviderSnapshot, Snapshot, numbers
-from discordianai.settings import Settings
+from discordianai.operations.snapshot import ProcessStatistics, ProviderSnapshot, Snapshot
+from discordianai.settings.keys import numbers
+from discordianai.settings.tables import Settings
 from discordianai.transport.pool_events import Statistics
 
 HOUR = 3600.0

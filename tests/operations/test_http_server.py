@@ -18,8 +18,8 @@ from discordianai.conversations.store import Health
 from discordianai.discord.discord_statistics import DiscordStatistics
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.operations.http_server import CannotServe, SnapshotReader, serving, serving_on
+from discordianai.operations.options import OperationsOptions
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_json
-from discordianai.settings import OperationsSettings
 from tests.operations.builders import provider, well
 
 
@@ -254,19 +254,19 @@ async def test_a_port_that_is_taken_is_told_with_its_key() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(CannotServe, match=f"operations.port: {port} is taken on 127.0.0.1"):
-            async with serving(OperationsSettings(port=port)):
+            async with serving(OperationsOptions(port=port)):
                 raise AssertionError("it does not get here")
 
 
 async def test_a_host_that_is_not_this_machine_is_told_with_its_key() -> None:
     for host in ("203.0.113.7", "no-such-host.invalid"):
         with pytest.raises(CannotServe, match=f"operations.host: {host}"):
-            async with serving(OperationsSettings(host=host, port=18081)):
+            async with serving(OperationsOptions(host=host, port=18081)):
                 raise AssertionError("it does not get here")
 
 
 async def test_port_0_serves_nothing() -> None:
-    async with serving(OperationsSettings(port=0)) as pages:
+    async with serving(OperationsOptions(port=0)) as pages:
         pages.shows(well)
 
 

@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 
 from discordianai.operations import logs
-from discordianai.settings import LoggingSettings
+from discordianai.operations.options import LoggingOptions
 
 TOKEN = "aW50ZXJhY3Rpb246MTIzOnNlY3JldA"
 
@@ -35,8 +36,8 @@ def restored() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def configure(**settings: object) -> None:
-    logs.configure(LoggingSettings.model_validate(settings))
+def configure(**options: Any) -> None:
+    logs.configure(LoggingOptions(**options))
 
 
 def test_plain_lines_are_key_and_value(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,8 +115,8 @@ def test_in_the_journal_every_line_has_its_priority_those_of_a_traceback_too(
 SAY = """
 import structlog
 from discordianai.operations import logs
-from discordianai.settings import LoggingSettings
-logs.configure(LoggingSettings())
+from discordianai.operations.options import LoggingOptions
+logs.configure(LoggingOptions())
 structlog.get_logger("discordianai.app").warning("said", question=7)
 """
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from discordianai.operations.snapshot import NotASnapshot, Snapshot, from_json, numbers, to_json
-from discordianai.settings import Settings
+from discordianai.operations.snapshot import NotASnapshot, Snapshot, from_json, to_json
+from discordianai.settings.keys import numbers
+from discordianai.settings.tables import Settings
 from tests.operations.builders import provider, well
 from tests.operations.strategies import snapshots
 

@@ -20,7 +20,8 @@ from discordianai.providers.client import make_provider
 from discordianai.providers.endpoint import MOST_OF_AN_ERROR
 from discordianai.providers.event_stream import MOST_OF_AN_EVENT
 from discordianai.providers.events import End, Event, SourceList, TextDelta
-from discordianai.providers.port import ChatProvider, ProviderOptions
+from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import ChatProvider
 from discordianai.providers.table import provider as record
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.sandbox.certificates import Authority
@@ -70,9 +71,9 @@ async def provider(
         httpx.AsyncClient(transport=MultiplexedTransport(ssl_context=authority.client_context())) as client,
     ):
         options = ProviderOptions(
-            record("here", "Here", dialect), server.url, SecretStr("key"), "a-model", read_timeout=2.0
+            base_url=server.url, api_key=SecretStr("key"), model="a-model", read_timeout=2.0
         )
-        yield make_provider(client, options), sent
+        yield make_provider(client, record("here", "Here", dialect), options), sent
 
 
 async def ask(asked: ChatProvider) -> list[Event]:

@@ -9,9 +9,10 @@ import pytest
 import trio
 from pydantic import SecretStr
 
-from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
+from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
+from discordianai.live import Live
 from discordianai.providers.client import make_provider
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 from discordianai.records import ChatRequest, Role, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions
@@ -76,9 +77,12 @@ async def scene(authority: Authority, protocol: str) -> AsyncIterator[Scene]:
         httpx.AsyncClient(transport=transport, event_hooks={"response": [note]}) as client,
     ):
         options = ProviderOptions(
-            PERPLEXITY, services.perplexity.url, SecretStr("sandbox-key"), "fast", read_timeout=30.0
+            base_url=services.perplexity.url,
+            api_key=SecretStr("sandbox-key"),
+            preset="fast",
+            read_timeout=30.0,
         )
-        dispatcher = Dispatcher(make_provider(client, options), DispatchOptions(slots=1))
+        dispatcher = Dispatcher(make_provider(client, PERPLEXITY, options), Live(DispatcherOptions(slots=1)))
         yield Scene(dispatcher, services.perplexity, transport, told)
 
 

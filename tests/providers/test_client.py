@@ -14,7 +14,8 @@ from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
 from discordianai.providers.client import make_provider
 from discordianai.providers.events import End, Event, LimitsReport, SourceList, TextDelta, UsageReport
-from discordianai.providers.port import ChatProvider, ProviderOptions
+from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import ChatProvider
 from discordianai.records import (
     ChatRequest,
     Citation,
@@ -41,7 +42,9 @@ EVERYBODY = pytest.mark.parametrize("who", [OPENAI, PERPLEXITY, FOREIGN], ids=la
 
 
 def options(who: Provider, url: str) -> ProviderOptions:
-    return ProviderOptions(who, url, SecretStr("sandbox-key"), MODELS[who.name], read_timeout=5.0)
+    return ProviderOptions(
+        base_url=url, api_key=SecretStr("sandbox-key"), model=MODELS[who.name], read_timeout=5.0
+    )
 
 
 @asynccontextmanager
@@ -53,7 +56,7 @@ async def provider(
         httpx.AsyncClient(transport=MultiplexedTransport(ssl_context=authority.client_context())) as client,
     ):
         service: ProviderService = getattr(services, who.name)
-        yield make_provider(client, replace(options(who, service.url), **changed)), service
+        yield make_provider(client, who, replace(options(who, service.url), **changed)), service
         assert service.rejected == [], "what the client asks is what the original takes"
 
 
@@ -107,7 +110,7 @@ async def test_an_answer_streams_with_limits_first_and_usage_and_one_end_last(
 
 async def test_openai_stores_nothing_and_learns_nobodys_name(authority: Authority) -> None:
     """What goes along is what docs/privacy.md says, and no more."""
-    told: dict[str, Any] = {"effort": "low", "verbosity": "low", "max_answer_tokens": 500}
+    told: dict[str, Any] = {"reasoning_effort": "low", "verbosity": "low", "max_answer_tokens": 500}
     async with provider(authority, **told) as (openai, service):
         await ask(openai, question("why?", Turn(Role.USER, "before"), Turn(Role.ASSISTANT, "said")))
     (body,) = service.requests
@@ -342,7 +345,7 @@ async def test_perplexity_is_told_to_stop(authority: Authority) -> None:
     async with open_providers(authority, replace(FAST, between_tokens=0.02)) as services:
         transport = MultiplexedTransport(ssl_context=authority.client_context())
         async with httpx.AsyncClient(transport=transport) as client:
-            asked = make_provider(client, options(PERPLEXITY, services.perplexity.url))
+            asked = make_provider(client, PERPLEXITY, options(PERPLEXITY, services.perplexity.url))
             await ask(asked)
             assert services.perplexity.cancelled == []
             await leave_early(asked, services.perplexity)
@@ -359,7 +362,7 @@ async def test_a_cancelled_question_still_cancels_its_run(authority: Authority) 
     async with open_providers(authority, FAST) as services:
         transport = MultiplexedTransport(ssl_context=authority.client_context())
         async with httpx.AsyncClient(transport=transport) as client:
-            asked = make_provider(client, options(PERPLEXITY, services.perplexity.url))
+            asked = make_provider(client, PERPLEXITY, options(PERPLEXITY, services.perplexity.url))
             services.perplexity.misbehave(Fault(FaultKind.STALL, after=3))
             with trio.move_on_after(0.5):
                 await ask(asked)
@@ -402,13 +405,13 @@ async def test_a_dialect_that_the_endpoint_does_not_have_is_an_error_in_words(au
             }
             for who, url in wrong.items():
                 with pytest.raises(errors.EndpointNotFound) as caught:
-                    await ask(make_provider(client, options(who, url)))
+                    await ask(make_provider(client, who, options(who, url)))
                 assert "the dialect" in caught.value.for_person
 
 
 async def test_a_provider_that_is_not_there_is_a_lost_connection(authority: Authority) -> None:
     async with httpx.AsyncClient() as client:
-        nobody = make_provider(client, options(OPENAI, "https://127.0.0.1:1"))
+        nobody = make_provider(client, OPENAI, options(OPENAI, "https://127.0.0.1:1"))
         with pytest.raises(errors.ConnectionLost):
             await ask(nobody)
 
@@ -434,6 +437,6 @@ async def test_the_stream_is_read_by_the_standard_not_by_lines(authority: Author
         open_server(handler, authority=authority) as server,
         httpx.AsyncClient(http2=True, verify=authority.client_context()) as client,
     ):
-        events = await ask(make_provider(client, options(FOREIGN, server.url)))
+        events = await ask(make_provider(client, FOREIGN, options(FOREIGN, server.url)))
     assert text_of(events) == "first\u2028\u0085é😀"
     assert events[-1] == End(FinishReason.STOP)

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from types import MappingProxyType
 
+from discordianai.answering.options import AssistantOptions
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
+from discordianai.conversations.options import ConversationOptions, ModelOptions
 from discordianai.conversations.pending_questions import AnsweredTurn
 from discordianai.conversations.store import ConversationStore
-from discordianai.conversations.window import ContextOptions, fitting
+from discordianai.conversations.window import fitting
 from discordianai.dispatch.refusals import TooLong
 from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
+from discordianai.live import Live
+from discordianai.providers.options import ProviderOptions
 from discordianai.records import ChatRequest, Person, Place, Provider, Question, Role, Route, Turn, Usage
 
 ANSWER_PART = 0.25
@@ -25,27 +29,41 @@ SEVERAL_SPEAK = "Several people take part. Each of their messages begins with th
 
 @dataclass(frozen=True, slots=True)
 class ContextRules:
-    """At most `max_turns` are sent, as far as they fit into `context` and leave space for the answer.
+    """What a model is shown goes by these; `providers` has those that can be asked, by name."""
 
-    `answer_tokens` is how long an answer may be, for models where that is set; `providers` names the
-    provider of each model.
-    """
+    assistant: AssistantOptions = field(default_factory=AssistantOptions)
+    conversations: ConversationOptions = field(default_factory=ConversationOptions)
+    models: Mapping[str, ModelOptions] = field(default_factory=lambda: MappingProxyType({}))
+    providers: Mapping[str, ProviderOptions] = field(default_factory=lambda: MappingProxyType({}))
 
-    instructions: str
-    scope: Scope = Scope.USER_IN_CHANNEL
-    max_turns: int = 50
-    context: ContextOptions = field(default_factory=ContextOptions)
-    answer_tokens: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    providers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    @property
+    def scope(self) -> Scope:
+        """Who shares a conversation."""
+        return Scope(self.conversations.scope)
 
     def provider_of(self, model: str) -> str | None:
-        """The name of the one that offers that model."""
-        return self.providers.get(model)
+        """The name of the first one that offers that model."""
+        return next((name for name, options in self.providers.items() if model in options.all_models), None)
+
+    def context_tokens(self, model: str) -> int:
+        """Tokens that a request to that model and its answer may have together."""
+        options = self.models.get(model)
+        return (options and options.context_tokens) or self.conversations.context_tokens
+
+    @property
+    def most_context_tokens(self) -> int:
+        """Those of the model with the largest context."""
+        return max(self.conversations.context_tokens, *map(self.context_tokens, self.models), 0)
 
     def input_tokens(self, model: str) -> int:
         """How many tokens a request to this model may have."""
-        context = self.context.of(model)
-        return context - self.answer_tokens.get(model, int(context * ANSWER_PART))
+        context = self.context_tokens(model)
+        return context - (self._answer_tokens(model) or int(context * ANSWER_PART))
+
+    def _answer_tokens(self, model: str) -> int | None:
+        """How long an answer of that model may be, where that is set."""
+        offering = (options for options in self.providers.values() if model in options.all_models)
+        return next(filter(None, (options.max_answer_tokens for options in offering)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +95,9 @@ class QuestionContext:
             files=self.question.files if provider.files else (),
         )
         several = SEVERAL_SPEAK if self.key.shared else ""
-        instructions = "\n".join(filter(None, (self.rules.instructions, several, self.channel.persona)))
+        instructions = "\n".join(
+            filter(None, (self.rules.assistant.instructions, several, self.channel.persona))
+        )
         left = self.rules.input_tokens(model) - self.estimator.estimate(model, (instructions, asked.text))
         left -= of_attached(asked)
         turns = fitting(self.history, left, lambda turn: self.estimator.of_turn(model, turn))
@@ -127,7 +147,7 @@ class ContextBuilder:
         self,
         store: ConversationStore,
         channels: ChannelSettingsCache,
-        rules: ContextRules,
+        rules: Live[ContextRules],
         estimator: TokenEstimator,
         identifier_key: bytes,
     ) -> None:
@@ -137,30 +157,24 @@ class ContextBuilder:
         self._estimator = estimator
         self._identifiers = Identifiers(identifier_key)
 
-    def reconfigure(self, rules: ContextRules) -> None:
-        """Use these for the questions whose turn comes from now on."""
-        self._rules = rules
-
     def key(self, question: Question) -> ConversationKey:
         """The conversation that a question belongs to."""
         return self.key_at(question.person, question.place, private=question.address.private)
 
     def key_at(self, person: Person, place: Place, *, private: bool = False) -> ConversationKey:
         """The conversation that a question of that person there would continue."""
-        return ConversationKey.of(person, place, self._rules.scope, private=private)
+        return ConversationKey.of(person, place, self._rules.now.scope, private=private)
 
     def provider_of(self, model: str) -> str | None:
         """The name of the one that offers that model."""
-        return self._rules.provider_of(model)
+        return self._rules.now.provider_of(model)
 
     async def of(self, question: Question) -> QuestionContext:
         """The question in its conversation, as that is now."""
-        key = self.key(question)
-        history = await self._store.recent(key, self._rules.max_turns)
+        key, rules = self.key(question), self._rules.now
+        history = await self._store.recent(key, rules.conversations.max_turns)
         channel = self._channels.of(question.place)
-        return QuestionContext(
-            question, key, history, channel, self._rules, self._estimator, self._identifiers
-        )
+        return QuestionContext(question, key, history, channel, rules, self._estimator, self._identifiers)
 
 
 class Identifiers:

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import trio
 
+from discordianai.dispatch.options import UserRateOptions
+from discordianai.live import Live
 from discordianai.metric import Metric
 
 CROWD = 25
@@ -29,15 +31,15 @@ class AdmissionDenied(Enum):
 
 
 class OpenQuestions:
-    """Admits at most `capacity` questions at once, `each` of one person, and none after `close`.
+    """Admits at most `capacity` questions at once, of one person what `user` allows, and none after `close`.
 
     The listener's thread admits before it acknowledges, so that nobody is acknowledged and then forgotten: a
     question is open from then on until trio has finished with it. Knows when the last is done.
     """
 
-    def __init__(self, capacity: int, each: int, token: trio.lowlevel.TrioToken) -> None:
+    def __init__(self, capacity: int, user: Live[UserRateOptions], token: trio.lowlevel.TrioToken) -> None:
         self._capacity = capacity
-        self._each = each
+        self._user = user
         self._token = token
         self._lock = threading.Lock()
         self._open: Counter[int] = Counter()
@@ -57,16 +59,12 @@ class OpenQuestions:
         """Whether no more are admitted, because the bot is stopping."""
         return self._closed
 
-    def reconfigure(self, each: int) -> None:
-        """Admit so many of one person from now on."""
-        self._each = each
-
     def admit(self, person_id: int) -> AdmissionDenied | None:
         """Open one question of this person, from any thread; or say why not."""
         with self._lock:
             if self._closed:
                 return AdmissionDenied.STOPPING
-            if self._open[person_id] >= self._each:
+            if self._open[person_id] >= self._user.now.most_open:
                 return AdmissionDenied.PERSON_FULL
             if self._total >= self._capacity:
                 return AdmissionDenied.FULL

@@ -18,9 +18,11 @@ from discordianai.conversations.pending_questions import FinishedAnswer, Pending
 from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
+from discordianai.dispatch.options import DispatchOptions, UserRateOptions
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
+from discordianai.live import Live
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import SourceList, TextDelta
 from discordianai.records import Provider, Question, Route, Usage
@@ -32,14 +34,6 @@ PATIENCE = 2.0
 """Seconds that a question waits for its turn without a word."""
 
 EARLIER_FIRST = "Waiting for the questions before this one."
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerOptions:
-    """`in_flight` questions of one person are worked on at once; each has `deadline_seconds`."""
-
-    deadline_seconds: float = 300.0
-    in_flight: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +60,16 @@ class AnswerService:
         contexts: ContextBuilder,
         pending: PendingQuestions,
         ledger: Ledger,
-        options: AnswerOptions,
+        dispatch: Live[DispatchOptions],
+        user: Live[UserRateOptions],
     ) -> None:
         self._provider_chain = provider_chain
         self._contexts = contexts
         self._pending = pending
         self._ledger = ledger
-        self._options = options
-        self._people = KeyedFifoLimiter(options.in_flight)
+        self._dispatch = dispatch
+        self._people = KeyedFifoLimiter(user.now.in_flight)
+        user.follow(lambda options: self._people.reconfigure(options.in_flight))
         self._conversations = KeyedFifoLimiter()
         self._running: dict[int, trio.CancelScope] = {}
 
@@ -82,13 +78,8 @@ class AnswerService:
         return QuestionTicket(
             person=self._people.enqueue(question.person.id),
             conversation=self._conversations.enqueue(self._contexts.key(question)),
-            deadline=trio.current_time() + self._options.deadline_seconds,
+            deadline=trio.current_time() + self._dispatch.now.deadline_seconds,
         )
-
-    def reconfigure(self, options: AnswerOptions) -> None:
-        """Use these options for the questions that come from now on."""
-        self._options = options
-        self._people.reconfigure(options.in_flight)
 
     def cancel(self, interaction_id: int) -> bool:
         """Cancel the answer to that interaction; whether there was one that had not ended."""

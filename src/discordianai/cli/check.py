@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from discordianai.safe_files import located
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
-    from discordianai.settings import Settings
+    from discordianai.settings.tables import Settings
 
 TIMEOUT = 30.0
 LONGEST_TIMEOUT = 600.0
@@ -82,7 +82,7 @@ def _ask(settings: "Settings", timeout: float) -> Sequence[Finding]:
     from discordianai.operations import logs
     from discordianai.operations.checks import online
 
-    logs.configure(settings.logging.model_copy(update={"level": "ERROR"}))  # what matters is in the table
+    logs.configure(replace(settings.logging, level="ERROR"))  # what matters is in the table
     if sys.stderr.isatty():
         say("asking Discord and the providers ...")
     return online.ask(settings, timeout)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
-from discordianai import settings_file
 from discordianai.conversations.sqlite.files import open_to_others
 from discordianai.conversations.sqlite.lock import bot_is_running
 from discordianai.safe_files import located
+from discordianai.settings import file as settings_file
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -4,16 +4,17 @@ import argparse
 import os
 import ssl
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from discordianai import settings_file
 from discordianai.cli import EX_CONFIG, proxies
 from discordianai.cli.common import say
+from discordianai.settings import file as settings_file
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
-    from discordianai.settings import Settings
+    from discordianai.settings.tables import Settings
 
 TIMEOUT = 30.0
 """Seconds for Discord to answer."""
@@ -42,7 +43,7 @@ def _invite(options: argparse.Namespace) -> int:
     from discordianai.operations import logs
     from discordianai.operations.checks.discord_check import DiscordCheckFailed
 
-    logs.configure(settings.logging.model_copy(update={"level": "ERROR"}))  # what matters is said here
+    logs.configure(replace(settings.logging, level="ERROR"))  # what matters is said here
     try:
         application_id = trio.run(_application_id, settings)
     except DiscordCheckFailed as failed:

@@ -5,10 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from discordianai import settings_file
 from discordianai.cli import EX_CONFIG, advise, backup, check, conversations, invite, migrate, run, service
 from discordianai.cli.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
+from discordianai.settings import file as settings_file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Whether the environment's proxies can be used: whoever is to speak to anybody looks first."""
 
-from discordianai.settings_file import SettingsError
+from discordianai.settings.file import SettingsError
 
 
 def problems() -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from discordianai import settings_file
 from discordianai.cli import EX_CONFIG, proxies
+from discordianai.settings import file as settings_file
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
-    from discordianai.settings import Settings
+    from discordianai.settings.tables import Settings
 
 SWITCH_INTERVAL = 0.0005
 """Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite

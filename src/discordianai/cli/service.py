@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from discordianai.operations.checks.readiness import Found, doubts, look, obstacles
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, unit_files
 from discordianai.operations.units.installation import find_installation
 from discordianai.operations.units.locations import SYSTEM, BotService, places_of_user
-from discordianai.operations.units.readiness import Found, doubts, look, obstacles
 from discordianai.operations.units.writing import remove, write
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _what_is_left(bot: BotService, found: Found) -> Iterator[str]:
     yield f"Settings: {found.settings_file}"
     yield f"Data: {_data(bot)}"
     yield f"Secrets, each alone in a file of mode 600 that belongs to {owner}:"
-    for credential, file in bot.secret_files(found.settings).items():
+    for credential, file in found.secret_files.items():
         yield f"  {file}: {'there' if credential in found.secrets else 'not there'}"
     yield f"To put one there: {sudo}install -D -m 600 /dev/stdin FILE; paste it, press Enter and Ctrl-D."
     yield "The unit names those that are there now: when one comes or goes, run this command again."

@@ -4,11 +4,15 @@ Money is counted in nano-units (a billionth) of whatever currency the prices are
 fractions of a millionth, and integers add up without a remainder. A day is a day in UTC.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
+from annotated_types import Ge, Gt, Lt
+
 from discordianai.metric import Metric
+from discordianai.option import Key
 from discordianai.records import Usage
 
 NANO = 10**9
@@ -90,10 +94,12 @@ class SpentOn:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What may be spent in a day, in tokens or in money; None is no limit."""
+    """`[daily_limits.user]` and `.server`: what may be spent in a day (UTC); None is no limit."""
 
-    tokens: int | None = None
-    money: float | None = None
+    tokens: Annotated[int | None, Ge(1), Key("of questions and answers together", live=True)] = None
+    money: Annotated[
+        float | None, Gt(0), Lt(math.inf), Key("in the currency of the prices in [models]", live=True)
+    ] = None
 
     def __bool__(self) -> bool:
         return self.tokens is not None or self.money is not None

@@ -6,8 +6,10 @@ import structlog
 import trio
 
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import Store, StoreError
 from discordianai.guard import Guard
+from discordianai.live import Live
 
 LOOK_EVERY = 3600.0
 DAY = 86_400.0
@@ -19,10 +21,12 @@ class GuildRetention:
     A server counts as left only if the bot was known to be in it: people also use it where it has never been.
     """
 
-    def __init__(self, store: Store, channels: ChannelSettingsCache, grace_days: float) -> None:
+    def __init__(
+        self, store: Store, channels: ChannelSettingsCache, options: Live[ConversationOptions]
+    ) -> None:
         self._store = store
         self._channels = channels
-        self._grace = grace_days * DAY
+        self._options = options
         self._log = structlog.get_logger("discordianai.conversations.guild_retention")
         self._news, self._heard = trio.open_memory_channel[frozenset[int]](100)
 
@@ -56,7 +60,7 @@ class GuildRetention:
             await self._store.joined(guild_id)
         for guild_id in known - guild_ids:
             await self._store.left(guild_id)
-            self._log.info("the bot is no more in a server", grace_days=self._grace / DAY)
+            self._log.info("the bot is no more in a server", grace_days=self._options.now.grace_days)
         return bool(known - guild_ids)
 
     async def _drop_left_ones(self) -> None:
@@ -70,7 +74,7 @@ class GuildRetention:
             await trio.sleep(LOOK_EVERY)
 
     async def _drop_left(self) -> None:
-        for guild_id in await self._store.left_before(time.time() - self._grace):
+        for guild_id in await self._store.left_before(time.time() - self._options.now.grace_days * DAY):
             turns = await self._store.drop_guild(guild_id)
             await self._channels.open()  # what was set for its channels is gone, too
             self._log.info("a server that was left is forgotten", turns=turns)

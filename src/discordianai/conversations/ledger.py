@@ -3,21 +3,12 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from types import MappingProxyType
 
-from discordianai.conversations.accounting import Accounts, Charge, Limit, Price, Spent, day_of
+from discordianai.conversations.accounting import Accounts, Charge, Limit, Spent, day_of
+from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.store import StoreError
+from discordianai.live import Live
 from discordianai.records import Usage
-
-
-@dataclass(frozen=True, slots=True)
-class AccountingOptions:
-    """Prices by model, and the daily limits of each person and of each server."""
-
-    prices: Mapping[str, Price] = field(default_factory=lambda: MappingProxyType({}))
-    person: Limit = field(default_factory=Limit)
-    guild: Limit = field(default_factory=Limit)
 
 
 class LimitReached(Exception):
@@ -36,17 +27,15 @@ class Ledger:
     after its charge: for a moment an answer may count twice, never not at all.
     """
 
-    def __init__(self, accounts: Accounts, options: AccountingOptions, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, accounts: Accounts, options: Live[AccountingOptions], clock: Callable[[], float]
+    ) -> None:
         self._accounts = accounts
         self._options = options
         self._clock = clock
         self._tokens: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._cost: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._charged: dict[tuple[str, str], Spent] = {}
-
-    def reconfigure(self, options: AccountingOptions) -> None:
-        """Price and limit by these from now on."""
-        self._options = options
 
     @property
     def charged(self) -> Mapping[tuple[str, str], Spent]:
@@ -55,7 +44,7 @@ class Ledger:
 
     def charge(self, person_id: int, guild_id: int | None, provider: str, model: str, usage: Usage) -> Charge:
         """The charge for what a provider reported."""
-        price = self._options.prices.get(model)
+        price = self._options.now.price(model)
         cost = None if price is None else price.of(usage)
         self._charged[provider, model] = self._charged.get((provider, model), Spent()).plus(usage, cost)
         return Charge(person_id, guild_id, provider, model, usage, day_of(self._clock()), cost)
@@ -68,12 +57,13 @@ class Ledger:
 
         A model without a price counts in tokens only. Where the day's sums cannot be read, nobody is refused.
         """
-        price = self._options.prices.get(model)
+        options = self._options.now
+        price = options.price(model)
         tokens = most.input_tokens + most.output_tokens
         cost = 0 if price is None else price.of(most)
-        payers = [("person", person_id, self._options.person)]
+        payers = [("person", person_id, options.person)]
         if guild_id is not None:
-            payers.append(("guild", guild_id, self._options.guild))
+            payers.append(("guild", guild_id, options.guild))
         limited = [(whose, payer, limit) for whose, payer, limit in payers if limit]
         with ExitStack() as held:
             for whose, payer, _ in limited:

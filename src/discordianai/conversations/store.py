@@ -20,7 +20,6 @@ __all__ = [
     "Scope",
     "Store",
     "StoreError",
-    "StoreOptions",
     "StoreStatistics",
 ]
 
@@ -34,15 +33,6 @@ class KeptInMemory(StoreError):
 
     A crash before that loses it. What can be kept is bounded; `Health.lost` counts what was dropped.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class StoreOptions:
-    """`max_turns` counts questions and answers of one conversation; `cache_bytes` bounds the cache."""
-
-    max_turns: int = 50
-    ttl_days: float = 30.0
-    cache_bytes: int = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,8 @@
 """The part of a conversation that a model sees: the newest whole turns that fit, from a person's on."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
 from discordianai.records import Role, Turn
-
-
-@dataclass(frozen=True, slots=True)
-class ContextOptions:
-    """How many tokens a request and its answer may have together, by model."""
-
-    tokens: int = 16_000
-    by_model: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-
-    def of(self, model: str) -> int:
-        """The context of that model."""
-        return self.by_model.get(model, self.tokens)
 
 
 def newest(turns: Sequence[Turn], limit: int, not_before: float = 0.0) -> tuple[Turn, ...]:

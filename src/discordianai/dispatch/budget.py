@@ -2,8 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from pydantic import ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from discordianai.dispatch.sliding_window import Reservation, SlidingWindow
+from discordianai.option import Key
 from discordianai.records import Quota, RateLimits
 
 FREE = 0.1
@@ -23,17 +29,40 @@ SECOND = 1.2
 """Seconds: the same for a limit that is told for each second."""
 
 
+Requests = Annotated[int | None, Ge(1), Le(1_000_000), Key("in any 60 seconds", live=True)]
+Tokens = Annotated[
+    int | None,
+    Ge(1),
+    Le(1_000_000_000),
+    Key("of questions and answers together, in any 60 seconds", live=True),
+]
+Burst = Annotated[
+    int | None,
+    Ge(1),
+    Le(1_000_000),
+    Key("requests at once; at most requests_per_minute, which it needs", live=True),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetOptions:
-    """For any 60 seconds; None is no limit.
+    """`[rate_limits.NAME]`: what a provider allows, for any 60 seconds; None is no limit.
 
     `burst` is for a provider that enforces its limit in shorter periods: at most so many requests in as many
     seconds as they take at the rate of the minute. It needs `requests_per_minute`.
     """
 
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    burst: int | None = None
+    requests_per_minute: Requests = None
+    tokens_per_minute: Tokens = None
+    burst: Burst = None
+
+    @field_validator("burst")
+    @classmethod
+    def _has_a_rate(cls, value: int | None, info: ValidationInfo) -> int | None:
+        rate = info.data.get("requests_per_minute")
+        if value is not None and (rate is None or value > rate):
+            raise PydanticCustomError("burst", "should be at most requests_per_minute, which it needs")
+        return value
 
 
 @dataclass(frozen=True, slots=True)

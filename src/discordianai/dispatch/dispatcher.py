@@ -25,6 +25,7 @@ from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerReason
 from discordianai.dispatch.budget import PERIOD, Budget, BudgetOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchCounter, DispatchStatistics
 from discordianai.dispatch.fair_queue import FairQueue, FairQueueEntry, FairQueueFull
+from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import (
     BeyondTheMinute,
     BreakerOpen,
@@ -34,6 +35,7 @@ from discordianai.dispatch.refusals import (
 )
 from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.token_estimator import RequestEstimator, TokenEstimator
+from discordianai.live import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -63,11 +65,11 @@ FIRST_POSITION, NEXT_POSITION = 2.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class DispatchOptions:
+class DispatcherOptions:
     """`slots` equals the pool's `max_connections`."""
 
     slots: int
-    queue_size: int = 200
+    dispatch: DispatchOptions = field(default_factory=DispatchOptions)
     budget: BudgetOptions = field(default_factory=BudgetOptions)
     retry: RetryOptions = field(default_factory=RetryOptions)
     breaker: BreakerOptions = field(default_factory=BreakerOptions)
@@ -86,23 +88,25 @@ class Dispatcher:
     def __init__(
         self,
         provider: ChatProvider,
-        options: DispatchOptions,
+        live: Live[DispatcherOptions],
         chance: random.Random | None = None,
         estimator: TokenEstimator | None = None,
     ) -> None:
+        options = live.now
         self._provider = provider
         self._options = options
         self._chance = chance or random.SystemRandom()
         self._limiter = trio.CapacityLimiter(options.slots)
         self._limit = AdaptiveLimit(options.slots)
         self._budget = Budget(options.budget)
-        self._queue = FairQueue(self._limiter, self._limit, self._budget, options.queue_size)
+        self._queue = FairQueue(self._limiter, self._limit, self._budget, options.dispatch.queue_size)
         self._breaker = Breaker(options.breaker)
         self._breaker_opened = trio.Event()
         self._retries = RetryBudget(options.retry.extra_load)
         self._estimator = RequestEstimator(estimator or TokenEstimator())
         self._counter = DispatchCounter()
         self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name)
+        live.follow(self._reconfigure)
 
     @property
     def provider(self) -> Provider:
@@ -118,15 +122,6 @@ class Dispatcher:
     def model(self) -> str:
         """The model that answers unless a request names another."""
         return self._provider.model
-
-    def reconfigure(self, options: DispatchOptions) -> None:
-        """Use these slots and this budget from now on; what is in flight goes on."""
-        self._limiter.total_tokens = options.slots
-        self._limit.reconfigure(options.slots)
-        if options.budget != self._options.budget:
-            self._budget.reconfigure(options.budget)
-        self._options = options
-        self._queue.serve()
 
     def expected(self, request: ChatRequest) -> Usage:
         """About how many tokens the request will take."""
@@ -153,6 +148,15 @@ class Dispatcher:
             requests_limit=requests_limit,
             tokens_limit=tokens_limit,
         )
+
+    def _reconfigure(self, options: DispatcherOptions) -> None:
+        """Let through by these slots and this budget from now on; what is in flight goes on."""
+        self._limiter.total_tokens = options.slots
+        self._limit.reconfigure(options.slots)
+        if options.budget != self._options.budget:
+            self._budget.reconfigure(options.budget)
+        self._options = options
+        self._queue.serve()
 
     @asynccontextmanager
     async def stream(
@@ -292,10 +296,11 @@ class Dispatcher:
 
     def _pause_before_retry(self, error: ProviderError, number: int, deadline: float) -> float | None:
         """Seconds; None where there is to be no other try."""
-        now, options = trio.current_time(), self._options.retry
-        if not error.safe_to_retry or number >= options.max_attempts or self._breaker.wait(now):
+        now = trio.current_time()
+        most = self._options.dispatch.max_attempts
+        if not error.safe_to_retry or number >= most or self._breaker.wait(now):
             return None
-        pause = retry.backoff(options, number, error, self._chance)
+        pause = retry.backoff(self._options.retry, number, error, self._chance)
         if now + max(pause, retry.asked_pause(error) or 0.0) >= deadline or not self._retries.take():
             return None
         self._counter.retries += 1

@@ -10,7 +10,6 @@ from discordianai.providers.errors import Overloaded, ProviderError, RateLimited
 class RetryOptions:
     """`extra_load` is the part of all requests that may be retries. Times in seconds."""
 
-    max_attempts: int = 3
     first_delay: float = 0.5
     longest_delay: float = 20.0
     extra_load: float = 0.1

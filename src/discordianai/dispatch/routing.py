@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from discordianai.dispatch import web_need
+from discordianai.dispatch.options import TOOL, RoutingOptions
+from discordianai.live import Live
 from discordianai.records import Provider, SearchMode, Tool, Turn, WebSearch
 
 WEB_SEARCH = Tool(
@@ -16,9 +18,6 @@ WEB_SEARCH = Tool(
     parameter="query",
     meaning="What to search for, complete in itself",
 )
-
-TOOL, RULES = "tool", "rules"
-"""The strategies; any other value is the name of the provider that always answers."""
 
 MOST_REMEMBERED = 10_000
 """Conversations whose last provider is remembered, for follow-ups."""
@@ -55,9 +54,9 @@ class Choice:
 class Router:
     """Chooses among the providers that are `available`, of which there is at least one."""
 
-    def __init__(self, available: Sequence[Provider], strategy: str = TOOL) -> None:
+    def __init__(self, available: Sequence[Provider], options: Live[RoutingOptions] | None = None) -> None:
         self._available = tuple(available)
-        self._strategy = strategy
+        self._options = options or Live(RoutingOptions())
         self._last: OrderedDict[Hashable, str] = OrderedDict()
         self._refuses_tools: set[str] = set()
 
@@ -71,7 +70,7 @@ class Router:
         if len(self._available) == 1:
             only = self._available[0]
             return Choice(only, "the only one", search=self._offered(only))
-        if (set_by_operator := self._named(self._strategy)) is not None:
+        if (set_by_operator := self._named(self._options.now.strategy)) is not None:
             return Choice(set_by_operator, "set by operator")
         return self._by_need(inquiry)
 
@@ -82,7 +81,7 @@ class Router:
             return Choice(answerer, "by default")
         if answerer == searcher:
             return Choice(answerer, "by default", search=self._offered(answerer))
-        if self._strategy == TOOL and answerer.tools and answerer.name not in self._refuses_tools:
+        if self._options.now.strategy == TOOL and answerer.tools and answerer.name not in self._refuses_tools:
             return Choice(answerer, "no search needed", (WEB_SEARCH,))
         return self._by_rules(inquiry, answerer, searcher)
 

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from discordianai.legacy_import.legacy_keys import Rule, Value
-from discordianai.settings import Settings
-from discordianai.settings_complaints import complaints
-from discordianai.settings_file import Document
+from discordianai.settings.complaints import complaints
+from discordianai.settings.file import Document
+from discordianai.settings.tables import Settings
 
 
 class NewSettings:

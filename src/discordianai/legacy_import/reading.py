@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.settings_file import SettingsError
+from discordianai.settings.file import SettingsError
 
 LARGEST = 2**20
 """Bytes that a config.ini may have."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import trio
 
+from discordianai.operations.options import OperationsOptions
 from discordianai.operations.snapshot import Snapshot
-from discordianai.settings import OperationsSettings
 
 if TYPE_CHECKING:
     from hypercorn.config import Config
@@ -42,13 +42,13 @@ class NoPages:
 
 
 @asynccontextmanager
-async def serving(settings: OperationsSettings) -> AsyncIterator[SnapshotReader]:
+async def serving(options: OperationsOptions) -> AsyncIterator[SnapshotReader]:
     """Serve while the block runs, from its first moment on. Raises `CannotServe`."""
-    if not settings.port:
+    if not options.port:
         yield NoPages()
         return
-    listeners = await _listen(settings.host, settings.port)
-    async with serving_on(listeners, settings.host) as pages:
+    listeners = await _listen(options.host, options.port)
+    async with serving_on(listeners, options.host) as pages:
         yield pages
 
 

@@ -11,8 +11,8 @@ from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
-from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, numbers, process_figures
-from discordianai.settings import Settings
+from discordianai.live import Live
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, process_figures
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
 
@@ -21,7 +21,7 @@ from discordianai.transport.clients import PooledClient
 class Instruments:
     """Put together by `app`. `settings` has the numbers of settings.toml, `lag` is of trio's loop."""
 
-    settings: Mapping[str, float]
+    settings: Live[Mapping[str, float]]
     clients: Mapping[str, PooledClient]
     discord: PooledClient
     dispatchers: Mapping[str, Dispatcher]
@@ -34,10 +34,6 @@ class Instruments:
     lag: Latencies
     clock: SteadyClock = field(default_factory=SteadyClock)
     started_at: float = field(default_factory=time)
-
-    def reconfigure(self, settings: Settings) -> None:
-        """These are the settings from now on."""
-        self.settings = numbers(settings)
 
     def read(self) -> Snapshot:
         """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
@@ -55,7 +51,7 @@ class Instruments:
             health=self.store.health,
             store=self.store.figures,
             questions=self.counts.now(self.open_questions.open),
-            settings=self.settings,
+            settings=self.settings.now,
         )
 
     def _provider(self, name: str) -> ProviderSnapshot:

@@ -17,7 +17,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from discordianai.settings import LoggingSettings
+from discordianai.operations.options import LoggingOptions
 
 _TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/(?:\d+|\{\w+\})/)[\w.~%-]{16,}")
 """The library writes `{interaction_id}` where it has not filled that in, and the token all the same."""
@@ -59,7 +59,7 @@ def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> b
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def configure(settings: LoggingSettings) -> None:
+def configure(options: LoggingOptions) -> None:
     """Send structlog's lines and those of the standard library the same way.
 
     Call at the start; again, with other settings, it takes the place of what was.
@@ -89,25 +89,25 @@ def configure(settings: LoggingSettings) -> None:
                 structlog.processors.format_exc_info,
                 redact,
                 show_controls,
-                _renderer(_style(settings.format, sys.stderr)),
+                _renderer(_style(options.format, sys.stderr)),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    _set_levels(root, settings)
+    _set_levels(root, options)
     logging.captureWarnings(capture=True)
 
 
-def _set_levels(root: logging.Logger, settings: LoggingSettings) -> None:
+def _set_levels(root: logging.Logger, options: LoggingOptions) -> None:
     root.setLevel(logging.INFO)
     for name in list(root.manager.loggerDict):
         if name.startswith("discordianai."):
-            logging.getLogger(name).setLevel(logging.NOTSET)  # former settings may have named it
-    logging.getLogger("discordianai").setLevel(settings.level)
+            logging.getLogger(name).setLevel(logging.NOTSET)  # former options may have named it
+    logging.getLogger("discordianai").setLevel(options.level)
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
-    for module, level in settings.levels.items():
+    for module, level in options.levels.items():
         logging.getLogger(module).setLevel(level)
 
 

@@ -21,8 +21,6 @@ from discordianai.discord.messages.application_limits import ApplicationStatisti
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.latencies import Latency
 from discordianai.metric import By, Metric
-from discordianai.settings import Settings
-from discordianai.settings_keys import flat
 from discordianai.transport.pool_events import Statistics
 
 
@@ -135,18 +133,6 @@ def process_figures(
         stopping=stopping,
         clock_jump=clock_jump,
     )
-
-
-def numbers(settings: Settings) -> dict[str, float]:
-    """Every number that is set, but for prices, by its key in the file."""
-    tables = settings.model_dump(exclude={"models"})
-    for name in settings.providers.by_name:
-        tables["connection_pool"][name] = settings.pool(name).model_dump()  # also where it is not written
-    return {
-        str(key): value
-        for key, value in flat(tables).items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
 
 
 def to_json(snapshot: Snapshot) -> bytes:

@@ -5,10 +5,10 @@ identifier of the person.
 """
 
 from discordianai.providers.json_values import Json
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 from discordianai.providers.responses import content, most_tokens
 from discordianai.providers.responses_decoder import ResponsesDecoder
-from discordianai.records import ChatRequest, Turn
+from discordianai.records import ChatRequest, Provider, Turn
 
 PRESETS = ("fast", "low", "medium", "high", "xhigh")
 """Each stands for a model, its tools and its instructions; every other name is a model's."""
@@ -22,7 +22,8 @@ class AgentCodec:
 
     path = "/v1/agent"
 
-    def __init__(self, options: ProviderOptions) -> None:
+    def __init__(self, provider: Provider, options: ProviderOptions) -> None:
+        self._provider = provider
         self._options = options
 
     def encode(self, request: ChatRequest) -> Json:
@@ -41,8 +42,8 @@ class AgentCodec:
             body |= {"model": request.model, "tools": [search], "tool_choice": search}
         if (most := most_tokens(self._options)) is not None:
             body["max_output_tokens"] = most
-        if self._options.effort:
-            body["reasoning"] = {"effort": self._options.effort}
+        if self._options.reasoning_effort:
+            body["reasoning"] = {"effort": self._options.reasoning_effort}
         if request.conversation:
             body["prompt_cache_key"] = request.conversation
         return body
@@ -50,7 +51,7 @@ class AgentCodec:
     def decoder(self, _request: ChatRequest, request_id: str) -> ResponsesDecoder:
         """See `Codec.decoder`. The id of the request is that of the run, which the headers so tell."""
         run_id = f"resp_{request_id}" if request_id else ""
-        return ResponsesDecoder(self._options.provider, (), run_id, most_tokens(self._options))
+        return ResponsesDecoder(self._provider, (), run_id, most_tokens(self._options))
 
     def cancel_path(self, run_id: str) -> str | None:
         """See `Codec.cancel_path`. A run may go on, and be charged, after its stream was closed."""

@@ -7,7 +7,7 @@ from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls,
 from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 from discordianai.providers.responses import parameters
 from discordianai.records import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 
@@ -26,7 +26,8 @@ class ChatCodec:
 
     path = "/chat/completions"
 
-    def __init__(self, options: ProviderOptions) -> None:
+    def __init__(self, provider: Provider, options: ProviderOptions) -> None:
+        self._provider = provider
         self._options = options
 
     def encode(self, request: ChatRequest) -> Json:
@@ -36,7 +37,7 @@ class ChatCodec:
         if request.instructions:
             messages.insert(0, {"role": Role.SYSTEM.value, "content": request.instructions})
         optional: Json = {
-            "reasoning_effort": options.effort,
+            "reasoning_effort": options.reasoning_effort,
             "verbosity": options.verbosity,
             "max_completion_tokens": options.max_answer_tokens,
             "tools": [_function(tool) for tool in request.tools],
@@ -51,7 +52,7 @@ class ChatCodec:
 
     def decoder(self, request: ChatRequest, _request_id: str) -> "ChatDecoder":
         """See `Codec.decoder`."""
-        return ChatDecoder(self._options.provider, request.tools)
+        return ChatDecoder(self._provider, request.tools)
 
     def cancel_path(self, _run_id: str) -> None:
         """Closing the stream stops it."""

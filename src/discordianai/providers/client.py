@@ -15,30 +15,34 @@ from discordianai.providers.errors import ConnectionLost, ProviderError
 from discordianai.providers.event_stream import event_data
 from discordianai.providers.events import End, Event, LimitsReport, TextDelta
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.port import ChatProvider, Codec, Decoder, ProviderOptions
+from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import ChatProvider, Codec, Decoder
 from discordianai.providers.responses import ResponsesCodec
 from discordianai.records import ChatRequest, Dialect, Provider
 
 LINGER = 1.0
 """Seconds to wait for the end of the response after the last event: then the connection can be reused."""
 
-_CODECS: Mapping[Dialect, Callable[[ProviderOptions], Codec]] = {
+_CODECS: Mapping[Dialect, Callable[[Provider, ProviderOptions], Codec]] = {
     Dialect.RESPONSES: ResponsesCodec,
     Dialect.AGENT: AgentCodec,
     Dialect.CHAT: ChatCodec,
 }
 
 
-def make_provider(client: httpx.AsyncClient, options: ProviderOptions) -> ChatProvider:
-    """The provider that `options` describe, over `client`, which the caller opens and closes."""
-    return ProviderClient(client, options, _CODECS[options.provider.dialect](options))
+def make_provider(client: httpx.AsyncClient, provider: Provider, options: ProviderOptions) -> ChatProvider:
+    """`provider`, asked as `options` say over `client`, which the caller opens and closes."""
+    return ProviderClient(client, provider, options, _CODECS[provider.dialect](provider, options))
 
 
 class ProviderClient:
     """A `ChatProvider` over `client`, which the caller opens and closes."""
 
-    def __init__(self, client: httpx.AsyncClient, options: ProviderOptions, codec: Codec) -> None:
-        self._endpoint = ProviderEndpoint(client, options)
+    def __init__(
+        self, client: httpx.AsyncClient, provider: Provider, options: ProviderOptions, codec: Codec
+    ) -> None:
+        self._endpoint = ProviderEndpoint(client, provider, options)
+        self._provider = provider
         self._options = options
         self._codec = codec
         self._log = structlog.get_logger("discordianai.providers").bind(provider=self.provider.name)
@@ -46,12 +50,12 @@ class ProviderClient:
     @property
     def provider(self) -> Provider:
         """See `ChatProvider.provider`."""
-        return self._options.provider
+        return self._provider
 
     @property
     def model(self) -> str:
         """See `ChatProvider.model`."""
-        return self._options.model
+        return self._options.usual_model
 
     @asynccontextmanager
     async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:

@@ -10,7 +10,7 @@ import trio
 from discordianai.providers import failures
 from discordianai.providers.errors import MalformedAnswer, TimedOut
 from discordianai.providers.json_values import Json, NotJson, parse
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 from discordianai.records import Provider
 
 MOST_OF_AN_ERROR = 64 * 1024
@@ -26,7 +26,8 @@ CANCEL_TIMEOUT = 3.0
 class ProviderEndpoint:
     """One provider's address and key, over `client`, which the caller opens and closes."""
 
-    def __init__(self, client: httpx.AsyncClient, options: ProviderOptions) -> None:
+    def __init__(self, client: httpx.AsyncClient, provider: Provider, options: ProviderOptions) -> None:
+        self._provider = provider
         self._client = client
         self._options = options
 
@@ -49,11 +50,11 @@ class ProviderEndpoint:
         """The body of an answer that is one JSON object. Raises `MalformedAnswer` and `httpx.HTTPError`."""
         content = await self._read(response, MOST_OF_AN_ANSWER)
         if len(content) > MOST_OF_AN_ANSWER:
-            raise MalformedAnswer(self._options.provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")
+            raise MalformedAnswer(self._provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")
         try:
             return parse(content)
         except NotJson as error:
-            raise MalformedAnswer(self._options.provider, f"the answer is not JSON: {error}") from None
+            raise MalformedAnswer(self._provider, f"the answer is not JSON: {error}") from None
 
     async def get(self, path: str) -> Json:
         """The small JSON object at `path`, perhaps that of an error. Raises `httpx.HTTPError`."""
@@ -85,11 +86,11 @@ class ProviderEndpoint:
                 await response.aclose()  # first: its connection may be the only one that there is
                 async with self._client.stream("POST", url, headers=self._headers()) as response:
                     if not response.is_success:
-                        raise failures.from_response(self._options.provider, response, {})
+                        raise failures.from_response(self._provider, response, {})
                     return
             except httpx.HTTPError as error:
-                raise failures.from_httpx(self._options.provider, error) from error
-        raise TimedOut(self._options.provider, "the cancellation was not confirmed in time")
+                raise failures.from_httpx(self._provider, error) from error
+        raise TimedOut(self._provider, "the cancellation was not confirmed in time")
 
     def _headers(self) -> Mapping[str, str]:
         """Compression is refused: a body of a megabyte could unpack to a gigabyte."""
@@ -101,7 +102,7 @@ class ProviderEndpoint:
     async def _read(self, response: httpx.Response, most: int) -> bytes:
         """The body, or a little more than `most` of it."""
         content = bytearray()
-        async for chunk in raw_chunks(self._options.provider, response):
+        async for chunk in raw_chunks(self._provider, response):
             content += chunk
             if len(content) > most:
                 break

@@ -2,34 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
-
-from pydantic import SecretStr
 
 from discordianai.providers.events import Event
 from discordianai.providers.json_values import Json
 from discordianai.records import ChatRequest, Provider
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderOptions:
-    """How to reach a provider, and how it should answer. Times are in seconds.
-
-    `first_token_timeout` is how long it may be silent before the first piece of text, `read_timeout` how long
-    between two pieces. `api_key` is None for an endpoint that needs none. `effort` and `verbosity` are left
-    to the model where they are None. `max_answer_tokens` includes reasoning.
-    """
-
-    provider: Provider
-    base_url: str
-    api_key: SecretStr | None
-    model: str
-    read_timeout: float
-    first_token_timeout: float = 120.0
-    effort: str | None = None
-    verbosity: str | None = None
-    max_answer_tokens: int | None = None
 
 
 class ChatProvider(Protocol):

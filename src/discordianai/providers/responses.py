@@ -1,9 +1,9 @@
 """OpenAI's Responses interface: `POST /responses`."""
 
 from discordianai.providers.json_values import Json
-from discordianai.providers.port import ProviderOptions
+from discordianai.providers.options import ProviderOptions
 from discordianai.providers.responses_decoder import ResponsesDecoder
-from discordianai.records import ChatRequest, Role, SearchMode, Tool, Turn
+from discordianai.records import ChatRequest, Provider, Role, SearchMode, Tool, Turn
 
 LEAST_OUTPUT_TOKENS = 16
 """The least that OpenAI accepts. Perplexity takes smaller numbers for it."""
@@ -16,7 +16,8 @@ class ResponsesCodec:
 
     path = "/responses"
 
-    def __init__(self, options: ProviderOptions) -> None:
+    def __init__(self, provider: Provider, options: ProviderOptions) -> None:
+        self._provider = provider
         self._options = options
 
     def encode(self, request: ChatRequest) -> Json:
@@ -34,7 +35,7 @@ class ResponsesCodec:
             "safety_identifier": request.person,
             "prompt_cache_key": request.conversation,
             "max_output_tokens": most_tokens(options),
-            "reasoning": options.effort and {"effort": options.effort},
+            "reasoning": options.reasoning_effort and {"effort": options.reasoning_effort},
             "text": options.verbosity and {"verbosity": options.verbosity},
         }
         body |= {key: value for key, value in optional.items() if value}
@@ -42,7 +43,7 @@ class ResponsesCodec:
 
     def decoder(self, request: ChatRequest, _request_id: str) -> ResponsesDecoder:
         """See `Codec.decoder`."""
-        return ResponsesDecoder(self._options.provider, request.tools)
+        return ResponsesDecoder(self._provider, request.tools)
 
     def cancel_path(self, _run_id: str) -> None:
         """Only background responses can be cancelled; closing the stream has to do."""

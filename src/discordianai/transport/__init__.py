@@ -8,7 +8,9 @@ resets its stream and disturbs no other, and one that a server has not processed
 without HTTP/2, and plain http, are spoken to in HTTP/1.1.
 """
 
-from discordianai.transport.multiplexed_transport import MultiplexedTransport
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
@@ -21,7 +23,10 @@ from discordianai.transport.pool_events import (
     SpeaksHttp1,
     Statistics,
 )
-from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
+
+if TYPE_CHECKING:
+    from discordianai.transport.multiplexed_transport import MultiplexedTransport
+    from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
 
 __all__ = [
     "ConnectionClosed",
@@ -39,3 +44,18 @@ __all__ = [
     "SpeaksHttp1",
     "Statistics",
 ]
+
+
+_WITH_HTTPX = {
+    "MultiplexedTransport": "multiplexed",
+    "Proxies": "proxies",
+    "Proxy": "proxies",
+    "ProxyError": "proxies",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs httpx when it is first used: the options and records are to be had without."""
+    if name not in _WITH_HTTPX:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WITH_HTTPX[name]}"), name)

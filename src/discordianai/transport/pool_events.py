@@ -3,7 +3,10 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple
+from functools import cache
+from typing import Annotated, NamedTuple, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
 
 MOST_STREAMS = 8191
 """Windows of a stream, 256 KiB each, that fit into the largest window of a connection."""
@@ -20,29 +23,77 @@ class Origin(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+Connections = Annotated[int, Ge(1), Le(1000), ("connections at once, and requests in flight", True)]
+KeptConnections = Annotated[
+    int, Ge(0), Le(1000), ("idle connections that are kept; at most max_connections", True)
+]
+
+
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """See `MultiplexedTransport`. Raises `ValueError`."""
+    """See `MultiplexedTransport`. Raises `ValueError`.
 
-    max_connections: int = 50
-    max_keepalive: int = 10
-    keepalive_expiry: float | None = 60.0
-    streams_per_connection: int = 10
-    ping_interval: float = 15.0
-    ping_timeout: float = 5.0
+    Beside the bounds of each stands what it means, and where it is True, that `reconfigure` changes it: plain
+    metadata, for whoever makes settings of them.
+    """
+
+    max_connections: Connections = 50
+    max_keepalive: KeptConnections = 10
+    keepalive_expiry: Annotated[
+        float | None, Ge(0), Lt(math.inf), ("seconds that an idle connection is kept",)
+    ] = 60.0
+    streams_per_connection: Annotated[
+        int,
+        Ge(1),
+        Le(MOST_STREAMS),
+        ("requests that share a connection before another is opened",),
+    ] = 10
+    ping_interval: Annotated[
+        float,
+        Gt(0),
+        Lt(math.inf),
+        ("seconds of silence on a busy connection until it is asked for a sign of life",),
+    ] = 15.0
+    ping_timeout: Annotated[float, Gt(0), Lt(math.inf), ("seconds until it counts as dead without one",)] = (
+        5.0
+    )
 
     def __post_init__(self) -> None:
-        for name in ("max_connections", "streams_per_connection", "max_keepalive"):
-            least = 0 if name == "max_keepalive" else 1
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
-                raise ValueError(f"{name} should be a whole number of at least {least}")
-        if self.streams_per_connection > MOST_STREAMS:
-            raise ValueError(f"streams_per_connection should be at most {MOST_STREAMS}")
-        if self.keepalive_expiry is not None and not self.keepalive_expiry >= 0:
-            raise ValueError("keepalive_expiry should be at least 0 seconds, or None")
-        for name in ("ping_interval", "ping_timeout"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} should be more than 0 seconds, and finite")
+        for name, kind, bounds in _bounds():
+            _check(name, getattr(self, name), kind, bounds)
+
+
+Bound = Ge | Gt | Le | Lt
+
+
+@cache
+def _bounds() -> tuple[tuple[str, object, tuple[Bound, ...]], ...]:
+    """Of each option."""
+    hints = get_type_hints(PoolOptions, include_extras=True)
+    return tuple(
+        (name, hint.__origin__, tuple(mark for mark in hint.__metadata__ if isinstance(mark, Bound)))
+        for name, hint in hints.items()
+    )
+
+
+def _check(name: str, value: object, kind: object, bounds: tuple[Bound, ...]) -> None:
+    if value is None and kind is not int and kind is not float:
+        return
+    if not isinstance(value, int if kind is int else int | float):
+        raise ValueError(f"{name} should be a {'whole ' if kind is int else ''}number")
+    for bound in bounds:
+        match bound:
+            case Ge(int() as least) if not value >= least:
+                words = f"at least {least}"
+            case Gt(int() as least) if not value > least:
+                words = f"more than {least}"
+            case Le(int() as most) if not value <= most:
+                words = f"at most {most}"
+            case Lt(float() as most) if not value < most:
+                words = f"less than {most}"
+            case _:
+                continue
+        raise ValueError(f"{name} should be {words}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from discordianai.conversations.accounting import Limit, day_of
-from discordianai.conversations.ledger import AccountingOptions, Ledger, LimitReached
+from discordianai.conversations.ledger import Ledger, LimitReached
+from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.conversations.store import StoreOptions
+from discordianai.live import Live
 from discordianai.records import Usage
 from discordianai.steady_clock import SteadyClock
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange, question
@@ -32,7 +33,7 @@ class System:
 async def test_turns_are_remembered_and_replays_refused_as_before(tmp_path: Path, jump: float) -> None:
     """Where turns live for half an hour, an hour's jump would expire all of them."""
     system = System(MIDNIGHT)
-    options = StoreOptions(ttl_days=0.5 / 24)
+    options = ConversationOptions(ttl_days=0.5 / 24)
     async with open_store(tmp_path / DATABASE, options, pace=STEPS, clock=system.clock) as store:
         await store.append(ANN, exchange(1, MIDNIGHT))
         await store.accept(question(1))
@@ -51,7 +52,7 @@ async def test_a_daily_limit_is_neither_lifted_nor_yesterdays(
     system = System(now)
     options = AccountingOptions(person=Limit(tokens=100))
     async with open_store(tmp_path / DATABASE, pace=SLOW, clock=system.clock) as store:
-        ledger = Ledger(store, options, system.clock)
+        ledger = Ledger(store, Live(options), system.clock)
         await store.charge(ledger.charge(10, 7, "openai", "gpt", Usage(90, 0)))
         system.now += jump
         with pytest.raises(LimitReached):

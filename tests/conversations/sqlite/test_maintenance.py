@@ -10,12 +10,12 @@ import trio
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite import backup, writer
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.store import StoreOptions
 from discordianai.records import Place
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, answer, exchange, question
 
@@ -151,7 +151,7 @@ async def test_a_forgotten_persons_words_are_in_no_file_when_forget_returns(tmp_
 async def test_retention_removes_what_is_too_old_from_file_and_memory(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     now = [NOW]
-    options = StoreOptions(ttl_days=2)
+    options = ConversationOptions(ttl_days=2)
     async with open_store(path, options, pace=QUICK, clock=lambda: now[0]) as store:
         await store.append(ANN, exchange(1))
         await store.append(BOB, exchange(2, NOW + DAY))
@@ -212,7 +212,7 @@ async def test_a_long_log_is_begun_anew_though_writes_never_pause(tmp_path: Path
     """40 MB are written; 16 MB is where it begins anew."""
     path = tmp_path / DATABASE
     long = [replace(turn, text="x" * 50_000) for turn in exchange(1)]
-    async with open_store(path, StoreOptions(max_turns=2), pace=QUICK) as store:
+    async with open_store(path, ConversationOptions(max_turns=2), pace=QUICK) as store:
 
         async def write(person_id: int) -> None:
             for _ in range(50):

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import trio
 
-from discordianai.conversations.accounting import Price, Spent
-from discordianai.conversations.ledger import AccountingOptions, Ledger
+from discordianai.conversations.accounting import Spent
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.options import AccountingOptions, ModelOptions
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.store import open_store
+from discordianai.live import Live
 from discordianai.records import Usage
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, exchange
 from tests.doubles.store import MemoryStore
@@ -60,8 +62,8 @@ async def test_reads_and_writes_are_measured_from_the_call_on(tmp_path: Path) ->
 
 
 async def test_what_is_charged_adds_up_by_provider_and_model() -> None:
-    prices = {"priced": Price(1.0, 2.0)}
-    ledger = Ledger(MemoryStore(), AccountingOptions(prices), lambda: NOW)
+    models = {"priced": ModelOptions(input_price=1.0, output_price=2.0)}
+    ledger = Ledger(MemoryStore(), Live(AccountingOptions(models)), lambda: NOW)
     for person_id in (1, 2):
         ledger.charge(person_id, 7, "openai", "priced", Usage(1_000_000, 500_000))
     ledger.charge(1, None, "perplexity", "unpriced", Usage(10, 5))

@@ -8,18 +8,19 @@ from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.conversations.accounting import Limit
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.commands.services import BotServices, HandlerOptions
+from discordianai.discord.commands.services import BotServices
 from discordianai.dispatch.token_estimator import TokenEstimator
+from discordianai.live import Live
 from discordianai.records import Person, Provider, Role, Turn
 from tests.discord.builders import ANN, origin
 from tests.known_providers import OPENAI, PERPLEXITY
 
 OFFER = Offer({OPENAI: ("gpt-6-luna", "gpt-6.1-terra"), PERPLEXITY: ("fast",)})
-OPTIONS = HandlerOptions(max_turns=50, daily_limit=Limit())
 HERE = ConversationKey(1, ANN.id)
 """The conversation of `origin()`."""
 
@@ -35,13 +36,20 @@ async def open_services(
     *,
     scope: Scope = Scope.USER_IN_CHANNEL,
     offer: Offer = OFFER,
-    options: HandlerOptions = OPTIONS,
+    max_turns: int = 50,
+    daily_limit: Live[Limit] | None = None,
 ) -> AsyncIterator[tuple[BotServices, SqliteStore]]:
     async with open_store(folder / "conversations.sqlite3") as store:
         channels = ChannelSettingsCache(store)
-        contexts = ContextBuilder(store, channels, ContextRules("", scope), TokenEstimator(), b"key")
+        conversations = ConversationOptions(scope=scope.value, max_turns=max_turns)
+        rules = Live(ContextRules(conversations=conversations))
+        contexts = ContextBuilder(store, channels, rules, TokenEstimator(), b"key")
+        limit = daily_limit or Live(Limit())
         offered = OfferedCommands(COMMANDS, offer)
-        yield BotServices(store, contexts, channels, lambda: "**Ready**", offered, options), store
+        yield (
+            BotServices(store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit),
+            store,
+        )
 
 
 def invocation(

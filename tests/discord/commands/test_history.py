@@ -7,7 +7,7 @@ from pathlib import Path
 from discordianai.discord.commands import history
 from discordianai.discord.commands.shared import NOTHING_HERE
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT
-from tests.discord.commands.builders import HERE, OPTIONS, invocation, open_services, pressed, turns
+from tests.discord.commands.builders import HERE, invocation, open_services, pressed, turns
 
 
 async def test_its_pages_are_turned_by_buttons(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ async def test_a_page_of_long_turns_fits_into_a_message(tmp_path: Path) -> None:
 
 
 async def test_no_more_is_shown_than_a_model_may_see(tmp_path: Path) -> None:
-    async with open_services(tmp_path, options=replace(OPTIONS, max_turns=2)) as (services, store):
+    async with open_services(tmp_path, max_turns=2) as (services, store):
         await store.append(HERE, turns("q1", "a1", "q2", "a2", at=time.time() - 100))
         shown = (await history.COMMAND.handle(invocation(), services)).text
     assert "q1" not in shown

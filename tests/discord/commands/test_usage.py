@@ -1,13 +1,13 @@
 """`/usage` tells people what they have used, and what they may."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from discordianai.conversations.accounting import NANO, Limit, Spent, SpentOn
 from discordianai.discord.commands import usage
-from tests.discord.commands.builders import OPTIONS, invocation, open_services
+from discordianai.live import Live
+from tests.discord.commands.builders import invocation, open_services
 
 TODAY = datetime.now(UTC).date()
 
@@ -43,6 +43,7 @@ async def test_who_has_used_nothing_reads_that(tmp_path: Path) -> None:
 
 async def test_a_new_limit_is_told_as_soon_as_it_holds(tmp_path: Path) -> None:
     """Settings are read again while the bot runs."""
-    async with open_services(tmp_path) as (services, _):
-        services.reconfigure(replace(OPTIONS, daily_limit=Limit(tokens=7)))
+    limit = Live(Limit())
+    async with open_services(tmp_path, daily_limit=limit) as (services, _):
+        limit.reconfigure(Limit(tokens=7))
         assert services.daily_limit == Limit(tokens=7)

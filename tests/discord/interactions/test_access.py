@@ -1,5 +1,7 @@
 """Who may do what where, as tables."""
 
+from dataclasses import replace
+
 import pytest
 
 from discordianai.discord.interactions.access import (
@@ -14,18 +16,18 @@ from discordianai.discord.interactions.access import (
 )
 from discordianai.discord.interactions.interaction import ADMINISTRATOR, MANAGE_MESSAGES, EventOrigin
 from discordianai.discord.messages.buttons import Action, Button
+from discordianai.discord.options import BotOptions
 from discordianai.records import Person
-from discordianai.settings import DiscordSettings
 from tests.discord.builders import ANN, origin
 
-EVERYBODY = DiscordSettings()
+EVERYBODY = BotOptions()
 ADMIN = Person(id=99, name="Admin")
 CHANNEL, CATEGORY, THREAD = 1, 20, 30
 DIRECT = origin(guild_id=None)
 
 
-def rules(**settings: object) -> DiscordSettings:
-    return EVERYBODY.model_copy(update=settings)
+def rules(**settings: object) -> BotOptions:
+    return replace(EVERYBODY, **settings)  # type: ignore[arg-type]  # by name
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def rules(**settings: object) -> DiscordSettings:
         ),
     ],
 )
-def test_who_may_ask_where(settings: DiscordSettings, who: EventOrigin, expected: str | None) -> None:
+def test_who_may_ask_where(settings: BotOptions, who: EventOrigin, expected: str | None) -> None:
     above = {CHANNEL: (CHANNEL, CATEGORY), THREAD: (THREAD, CHANNEL, CATEGORY)}
     lineage = above.get(who.place.channel_id, (who.place.channel_id,))
     assert refusal(who, settings, lineage) == expected

@@ -24,6 +24,8 @@ from discordianai.discord.interactions import backend as backends
 from discordianai.discord.interactions.backend import Backend, TrioBackend
 from discordianai.discord.interactions.outcomes import RunCommand
 from discordianai.discord.messages.rest import DiscordApi
+from discordianai.dispatch.options import UserRateOptions
+from discordianai.live import Live
 from discordianai.records import Question, ReplyAddress
 from tests.answering.builders import Scene as Answering
 from tests.doubles.delivery import FakePlace
@@ -72,7 +74,9 @@ class Scene:
 async def opened(on_guilds: Callable[[frozenset[int]], object] | None = None) -> AsyncIterator[Scene]:
     answering, store, place, counts = Answering(), Store(), FakePlace(), QuestionCounter()
     journal = Journal(store, counts)
-    open_questions = OpenQuestions(100, 100, trio.lowlevel.current_trio_token())
+    open_questions = OpenQuestions(
+        100, Live(UserRateOptions(in_flight=100)), trio.lowlevel.current_trio_token()
+    )
     recovery = Recovery(journal, place)
     tasks = QuestionTasks(answering.answer_service, place, journal, recovery, open_questions, counts)
     guilds: list[frozenset[int]] = []

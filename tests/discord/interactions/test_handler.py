@@ -33,11 +33,12 @@ from discordianai.discord.interactions.outcomes import FAILED
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.buttons import Action, Button, about_turn
-from discordianai.options import offer
+from discordianai.discord.options import BotOptions
+from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
+from discordianai.live import Live
 from discordianai.sandbox.discord import CHANNELS, Interaction, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID
-from discordianai.settings import DiscordSettings
-from tests.discord.builders import settings
+from tests.discord.commands.builders import OFFER
 from tests.doubles.backend import FakeBackend
 
 PROMPT = {"type": 3, "name": "prompt", "description": "Your question", "required": True}
@@ -48,6 +49,7 @@ DECLARED = [
 ]
 DEFERRED, UPDATE = 5, 6
 BLOCKED = 13
+MANY = Live(UserRateOptions(in_flight=100))
 
 
 @dataclass
@@ -60,9 +62,10 @@ class Scene:
     figures: DiscordCounter = field(default_factory=DiscordCounter)
 
     def __post_init__(self) -> None:
-        made = settings(DiscordSettings(blocked_user_ids=(person(BLOCKED).id,)))
-        self._router = InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), GuildCache())
-        self._admission = Admission(made, self.open_questions, count(1))
+        options = Live(BotOptions(blocked_user_ids=(person(BLOCKED).id,)))
+        self._router = InteractionRouter(options, OfferedCommands(COMMANDS, OFFER), GuildCache())
+        user, server = Live(UserRateOptions()), Live(ServerRateOptions())
+        self._admission = Admission(OFFER, user, server, self.open_questions, count(1))
 
     async def with_handler(self, use: Callable[[InteractionHandler], Awaitable[object]]) -> None:
         async def main() -> None:
@@ -112,7 +115,7 @@ async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
         path = f"{discord.api_url}/applications/{BOT_ID}/commands"
         await client.put(path, json=DECLARED, headers={"Authorization": f"Bot {discord.options.token}"})
         monkeypatch.setattr(Route, "BASE", discord.api_url)
-        yield Scene(discord, OpenQuestions(100, 100, trio.lowlevel.current_trio_token()))
+        yield Scene(discord, OpenQuestions(100, MANY, trio.lowlevel.current_trio_token()))
 
 
 @pytest.mark.parametrize("private", [False, True])

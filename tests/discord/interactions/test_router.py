@@ -6,7 +6,6 @@ from itertools import count
 
 import pytest
 import trio
-from pydantic import SecretStr
 
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
@@ -20,6 +19,7 @@ from discordianai.discord.commands.command import (
     MessageCommand,
     QuestionCommand,
 )
+from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import admission
@@ -47,11 +47,16 @@ from discordianai.discord.interactions.outcomes import (
 from discordianai.discord.interactions.question_draft import QuestionDraft
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.buttons import Action, Button, about_turn
-from discordianai.options import offer
-from discordianai.records import Person, Question
-from discordianai.settings import DiscordSettings, RateLimitSettings, ServerRateSettings, UserRateSettings
-from discordianai.settings_providers import OpenAISettings, ProvidersSettings
-from tests.discord.builders import ANN, command, origin, press, settings
+from discordianai.discord.options import BotOptions
+from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
+from discordianai.live import Live
+from discordianai.records import Person, Question, WebSearch
+from tests.discord.builders import ANN, command, origin, press
+from tests.discord.commands.builders import OFFER
+from tests.known_providers import OPENAI
+
+NO_SEARCHER = Offer({replace(OPENAI, web_search=WebSearch.NEVER): ("gpt-6-luna",)})
+ONE = Offer({OPENAI: ("gpt-6-luna",)})
 
 
 class Clock:
@@ -93,18 +98,19 @@ async def make_router(
     clock: Clock | None = None,
     *,
     each: int = 100,
-    limits: RateLimitSettings | None = None,
-    perplexity: bool = False,
-    searching: bool | None = None,
-    discord: DiscordSettings | None = None,
+    user: UserRateOptions | None = None,
+    server: ServerRateOptions | None = None,
+    offer: Offer = ONE,
+    options: BotOptions | None = None,
     guild_cache: GuildCache | None = None,
     commands: Sequence[Command] = COMMANDS,
 ) -> tuple[Way, OpenQuestions]:
-    open_questions = OpenQuestions(capacity, each, trio.lowlevel.current_trio_token())
-    made = settings(discord, limits, perplexity=perplexity, searching=searching)
-    taking = Admission(made, open_questions, count(1), clock or Clock())
-    offered = OfferedCommands(commands, offer(made))
-    router = InteractionRouter(made, offered, guild_cache or GuildCache())
+    rate = Live(user or UserRateOptions(in_flight=each, waiting=0))
+    open_questions = OpenQuestions(capacity, rate, trio.lowlevel.current_trio_token())
+    limits = Live(server or ServerRateOptions())
+    taking = Admission(offer, rate, limits, open_questions, count(1), clock or Clock())
+    offered = OfferedCommands(commands, offer)
+    router = InteractionRouter(Live(options or BotOptions()), offered, guild_cache or GuildCache())
     return Way(router, taking), open_questions
 
 
@@ -119,7 +125,7 @@ async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None
 
 @pytest.mark.parametrize("prompt", ["", "   \n\t", "\u200b\u200d\u2060", "\u202e\u200f", "\u3000"])
 async def test_a_question_that_shows_nothing_is_refused(prompt: str) -> None:
-    router, open_questions = await make_router(perplexity=True)
+    router, open_questions = await make_router(offer=OFFER)
     for name, option in (("ask", "prompt"), ("search", "query")):
         assert router.route(command({option: prompt}, name)) == Refuse(admission.EMPTY)
     assert open_questions.open == 0
@@ -164,8 +170,8 @@ async def test_who_asks_too_often_reads_how_long_to_wait_and_others_go_on() -> N
 
 async def test_a_whole_server_has_a_limit_too_and_other_places_go_on() -> None:
     clock = Clock()
-    limits = RateLimitSettings(server=ServerRateSettings(questions=2))
-    router, open_questions = await make_router(clock=clock, limits=limits)
+    server = ServerRateOptions(questions=2)
+    router, open_questions = await make_router(clock=clock, server=server)
     for number in range(2):
         assert isinstance(router.route(command(person=Person(number, "x"))), Question)
     clock.now = 20.0
@@ -177,8 +183,8 @@ async def test_a_whole_server_has_a_limit_too_and_other_places_go_on() -> None:
 
 
 async def test_who_has_a_full_line_of_their_own_is_told_and_it_counts_as_no_question() -> None:
-    limits = RateLimitSettings(user=UserRateSettings(questions=6))
-    router, open_questions = await make_router(each=5, limits=limits)
+    user = UserRateOptions(questions=6, in_flight=5, waiting=0)
+    router, open_questions = await make_router(user=user)
     for _ in range(5):
         assert isinstance(router.route(command()), Question)
     for _ in range(10):
@@ -190,18 +196,18 @@ async def test_who_has_a_full_line_of_their_own_is_told_and_it_counts_as_no_ques
 
 async def test_a_search_is_taken_where_anybody_searches() -> None:
     """Who that is, the routing decides."""
-    router, _ = await make_router(perplexity=True)
+    router, _ = await make_router(offer=OFFER)
     question = router.route(command({"query": "llamas", "private": True}, "search"))
     assert isinstance(question, Question)
     assert (question.text, question.provider, question.search) == ("llamas", None, True)
     assert question.address.private
-    router, _ = await make_router(searching=False)
+    router, _ = await make_router(offer=NO_SEARCHER)
     assert router.route(command({"query": "llamas"}, "search")) == Refuse(routing.UNKNOWN)
 
 
 async def test_a_search_is_refused_in_words_where_nobody_searches() -> None:
     """The button stands below answers of a time when somebody did."""
-    router, _ = await make_router(searching=False)
+    router, _ = await make_router(offer=NO_SEARCHER)
     wanted = router.route(press(SEARCH))
     assert isinstance(wanted, Regenerate)
     assert router.regenerate(wanted, SAID) == Refuse(admission.NO_SEARCH)
@@ -249,7 +255,7 @@ async def test_a_button_of_another_version_says_so(custom_id: str) -> None:
 
 
 async def test_a_blocked_person_uses_up_nothing() -> None:
-    router, open_questions = await make_router(discord=DiscordSettings(blocked_user_ids=(10,)))
+    router, open_questions = await make_router(options=BotOptions(blocked_user_ids=(10,)))
     assert isinstance(router.route(command()), Refuse)
     assert open_questions.open == 0
 
@@ -274,7 +280,7 @@ SAID = Said("why?", ANN.id, 5, ConversationKey(1, ANN.id))
 
 
 async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
-    router, open_questions = await make_router(perplexity=True)
+    router, open_questions = await make_router(offer=OFFER)
     for custom_id, search in ((AGAIN, False), (SEARCH, True)):
         wanted = router.route(press(custom_id, person=BOB, permissions=1 << 13))
         assert isinstance(wanted, Regenerate)
@@ -329,7 +335,7 @@ async def test_handled_commands_are_for_the_person_alone_and_have_a_limit_of_the
 
 
 async def test_how_the_bot_is_only_admins_may_see() -> None:
-    router, _ = await make_router(discord=DiscordSettings(admin_user_ids=(BOB.id,)))
+    router, _ = await make_router(options=BotOptions(admin_user_ids=(BOB.id,)))
     assert router.route(command({}, "status")) == Refuse(routing.ADMINS_ONLY)
     run = router.route(command({}, "status", person=BOB))
     assert isinstance(run, RunCommand)
@@ -347,8 +353,8 @@ SECRET_MENU = MessageCommand(name="Menu", admins_only=True, draft=lambda _: Ques
 
 async def test_a_command_for_admins_is_for_them_whatever_its_kind() -> None:
     """Its buttons are, too, under whoever's message they stand."""
-    rules = DiscordSettings(admin_user_ids=(BOB.id,))
-    router, _ = await make_router(discord=rules, commands=(SECRET, SECRET_QUESTION, SECRET_MENU))
+    rules = BotOptions(admin_user_ids=(BOB.id,))
+    router, _ = await make_router(options=rules, commands=(SECRET, SECRET_QUESTION, SECRET_MENU))
     for done in (
         command({}, "secret"),
         command({}, "question"),
@@ -402,10 +408,7 @@ async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> N
 
 
 async def test_models_are_suggested_while_one_types() -> None:
-    models = OpenAISettings(api_key=SecretStr("key"), more_models=("gpt-5", "o9"))
-    made = settings().model_copy(update={"providers": ProvidersSettings(openai=models)})
-    taking = Admission(made, (await make_router())[1], count(1))
-    router = Way(InteractionRouter(made, OfferedCommands(COMMANDS, offer(made)), GuildCache()), taking)
+    router, _ = await make_router(offer=Offer({OPENAI: ("gpt-6-luna", "gpt-5", "o9")}))
     assert router.route(AutocompleteInteraction(origin(), "ask", "model", "5")) == SuggestChoices(("gpt-5",))
     assert router.route(AutocompleteInteraction(origin(), "ask", "other", "5")) == SuggestChoices(())
     question = router.route(command({"prompt": "why?", "model": "o9"}))
@@ -443,8 +446,8 @@ async def test_messages_for_the_bot_are_questions_and_others_are_none() -> None:
 
 
 async def test_who_may_not_ask_is_not_answered_in_the_channel_and_who_asks_too_much_is() -> None:
-    limits = RateLimitSettings(user=UserRateSettings(questions=1))
-    router, _ = await make_router(limits=limits, discord=DiscordSettings(blocked_user_ids=(BOB.id,)))
+    user = UserRateOptions(questions=1)
+    router, _ = await make_router(user=user, options=BotOptions(blocked_user_ids=(BOB.id,)))
     assert router.route_message(message(mentions_bot=True, origin=origin(person=BOB)), BOT) is None
     assert isinstance(router.route_message(message(mentions_bot=True), BOT), Question)
     refused = router.route_message(message(mentions_bot=True), BOT)

@@ -5,10 +5,13 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from discordianai.answering.context import ContextRules
 from discordianai.discord.messages.attachments import AttachmentReader, Limits, Unreadable
-from discordianai.options import attachment_limits
+from discordianai.discord.options import BotOptions
+from discordianai.live import Live
+from discordianai.providers.options import OpenAIOptions, PerplexityOptions
 from discordianai.records import Attachment, FileLink, Question
-from tests.discord.builders import question, settings
+from tests.discord.builders import question
 
 PDF = Attachment("a paper.pdf", "https://cdn.discordapp.com/a.pdf?ex=1", 4_000, "application/pdf")
 PICTURE = Attachment("a.png", "https://cdn.discordapp.com/a.png", 4_000, "image/png")
@@ -17,7 +20,7 @@ PICTURE = Attachment("a.png", "https://cdn.discordapp.com/a.png", 4_000, "image/
 async def read(limits: Limits, *files: Attachment) -> Question:
     """With a client that may ask nobody."""
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(500))) as client:
-        reader = AttachmentReader(client, "https://discord.com/api/v10", limits)
+        reader = AttachmentReader(client, "https://discord.com/api/v10", Live(limits))
         return await reader.read(replace(question(), attachments=files))
 
 
@@ -43,8 +46,8 @@ async def test_a_document_has_a_limit() -> None:
 
 async def test_documents_are_taken_where_any_provider_takes_them() -> None:
     """By what is set up, not by names."""
-    made = settings(perplexity=True)
-    assert attachment_limits(made).document == attachment_limits(made).image
-    without = made.providers.openai.model_copy(update={"files": False})
-    providers = made.providers.model_copy(update={"openai": without})
-    assert attachment_limits(made.model_copy(update={"providers": providers})).document is None
+    both = {"perplexity": PerplexityOptions(), "openai": OpenAIOptions()}
+    taken = Limits.of(BotOptions(), ContextRules(providers=both))
+    assert taken.document == taken.image
+    without = {**both, "openai": OpenAIOptions(files=False)}
+    assert Limits.of(BotOptions(), ContextRules(providers=without)).document is None

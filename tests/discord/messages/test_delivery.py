@@ -10,9 +10,11 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
-from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries, DeliveryOptions
+from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries
 from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.options import BotOptions
+from discordianai.live import Live
 from discordianai.records import Question
 from discordianai.sandbox.discord import (
     CHANNELS,
@@ -58,10 +60,10 @@ class Scene:
         """Those of a bot whose provider answers so."""
         answering = Answering(list(script))
         api = DiscordApi(self.client, self.discord.api_url, self.discord.options.token)
-        reader = AttachmentReader(self.client, self.discord.api_url, Limits(1000, 1000, 1000))
+        reader = AttachmentReader(self.client, self.discord.api_url, Live(Limits(1000, 1000, 1000)))
         journal = Journal(answering.store, QuestionCounter())
-        options = DeliveryOptions(edit_interval=0.01, max_messages=max_messages, can_search=False)
-        return Deliveries(options, answering.answer_service, journal, api, reader), answering
+        options = Live(BotOptions(edit_interval=0.01, max_messages=max_messages))
+        return Deliveries(options, False, answering.answer_service, journal, api, reader), answering
 
 
 @pytest.fixture

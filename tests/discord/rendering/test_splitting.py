@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from benchmarks.splitting import PIECES, sized
 from discordianai.discord.rendering import characters
-from discordianai.discord.rendering.splitting import closed, cut, settled, split, units
+from discordianai.discord.rendering.characters import units
+from discordianai.discord.rendering.splitting import closed, cut, settled, split
 from tests.discord.rendering.counted_pattern import CountedPattern
 from tests.discord.rendering.markdown_texts import (
     CITATIONS,

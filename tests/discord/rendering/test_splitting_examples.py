@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled, split, units
+from discordianai.discord.rendering.characters import units
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled, split
 
 
 def test_the_limit_is_discords() -> None:

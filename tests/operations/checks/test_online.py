@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import trio
 
-from discordianai import settings_file
 from discordianai.operations.checks.discord_check import judge_intents, judge_starts
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online import ask_all
@@ -18,6 +17,7 @@ from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.launcher import Sandbox, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
+from discordianai.settings import file as settings_file
 from tests.operations.checks.builders import about, everything, subjects
 from tests.transport.connect_proxy import ConnectProxy, open_proxy
 
@@ -311,7 +311,7 @@ async def test_what_has_no_secret_is_not_asked(stage: Stage, tmp_path: Path) -> 
         reading = settings_file.examine(scene.sandbox.settings, {})
         assert reading.settings is not None
         without = reading.settings.model_copy(
-            update={"discord": reading.settings.discord.model_copy(update={"token": None})}
+            update={"discord": replace(reading.settings.discord, token=None)}
         )
         findings = await ask_all(without, 10.0)
     told = subjects(findings, *CheckStatus)

@@ -15,6 +15,7 @@ from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     AnsweredTurn,
     FinishedAnswer,
@@ -39,7 +40,7 @@ from discordianai.conversations.sqlite.removal import Step
 from discordianai.conversations.sqlite.selection import Selection
 from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.sqlite.writer import Statements
-from discordianai.conversations.store import Health, StoreError, StoreOptions, StoreStatistics
+from discordianai.conversations.store import Health, StoreError, StoreStatistics
 from discordianai.records import Question, Turn
 from discordianai.system_clock import ClockReading
 
@@ -54,7 +55,11 @@ class SqliteStore:
     """See `Store`; made by `open_store`."""
 
     def __init__(
-        self, database: Database, options: StoreOptions, pace: MaintenanceSchedule, clock: Callable[[], float]
+        self,
+        database: Database,
+        options: ConversationOptions,
+        pace: MaintenanceSchedule,
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._options = options
@@ -318,7 +323,7 @@ class SqliteStore:
 @asynccontextmanager
 async def open_store(
     path: Path,
-    options: StoreOptions | None = None,
+    options: ConversationOptions | None = None,
     *,
     pace: MaintenanceSchedule | None = None,
     clock: Callable[[], float] = time.time,
@@ -332,7 +337,7 @@ async def open_store(
     database = await open_database(path, ask_for_time)
     error: BaseException | None = None
     try:
-        store = SqliteStore(database, options or StoreOptions(), pace or MaintenanceSchedule(), clock)
+        store = SqliteStore(database, options or ConversationOptions(), pace or MaintenanceSchedule(), clock)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)
             nursery.start_soon(store.maintenance.run)

@@ -27,6 +27,10 @@ class Offer:
         """Of all providers."""
         return tuple(model for models in self.models.values() for model in models)
 
+    def provider_of(self, model: str) -> str | None:
+        """The name of who offers that model."""
+        return next((provider.name for provider, models in self.models.items() if model in models), None)
+
     @property
     def searches(self) -> bool:
         """Whether any provider can search the web."""

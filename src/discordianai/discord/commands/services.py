@@ -1,7 +1,6 @@
 """What command handlers may use: a small protocol for each need, and one class that has them all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from discordianai.answering.context import ContextBuilder
@@ -9,8 +8,10 @@ from discordianai.conversations.accounting import Limit, SpentOn
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import Store
 from discordianai.discord.commands.declaration import Declaration, Offer
+from discordianai.live import Live
 from discordianai.records import Person, Place, Turn
 
 
@@ -85,14 +86,6 @@ class Services(Conversations, Channels, PersonalUsage, Status, CommandList, Prot
     """All of it. A handler asks for the one that it needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class HandlerOptions:
-    """`max_turns` counts questions and answers of a conversation; `daily_limit` is a person's."""
-
-    max_turns: int
-    daily_limit: Limit
-
-
 class BotServices:
     """The services of a running bot, on the trio thread. `describe` tells how it is."""
 
@@ -103,19 +96,17 @@ class BotServices:
         channels: ChannelSettingsCache,
         describe: Callable[[], str],
         offered: Offered,
-        options: HandlerOptions,
+        conversations: Live[ConversationOptions],
+        daily_limit: Live[Limit],
     ) -> None:
         self._store = store
         self._contexts = contexts
         self._channels = channels
-        self._options = options
+        self._conversations = conversations
+        self._daily_limit = daily_limit
         self.status = describe
         self.commands = offered.commands
         self.offer = offered.offer
-
-    def reconfigure(self, options: HandlerOptions) -> None:
-        """Go by these options from now on."""
-        self._options = options
 
     def keys_at(self, person: Person, place: Place) -> tuple[ConversationKey, ConversationKey]:
         """See `Conversations`."""
@@ -123,7 +114,7 @@ class BotServices:
 
     async def recent(self, key: ConversationKey) -> tuple[Turn, ...]:
         """See `Conversations`."""
-        return await self._store.recent(key, self._options.max_turns)
+        return await self._store.recent(key, self._conversations.now.max_turns)
 
     async def reset(self, key: ConversationKey) -> int:
         """See `Conversations`."""
@@ -150,7 +141,7 @@ class BotServices:
     @property
     def daily_limit(self) -> Limit:
         """See `PersonalUsage`."""
-        return self._options.daily_limit
+        return self._daily_limit.now
 
     async def spending(self, since: str, person_id: int) -> Sequence[SpentOn]:
         """See `PersonalUsage`."""

@@ -3,7 +3,7 @@
 Without the Discord library: the listener asks for it, `check` looks beforehand whether it is granted.
 """
 
-from discordianai.settings import DiscordSettings
+from discordianai.discord.options import BotOptions
 
 MESSAGE_CONTENT = "message content"
 """What messages say: privileged, and Discord asks why a bot wants it."""
@@ -14,6 +14,6 @@ GRANT_IT = (
 )
 
 
-def privileged(settings: DiscordSettings) -> frozenset[str]:
-    """The privileged intents that these settings need: none for commands, buttons and menus."""
-    return frozenset({MESSAGE_CONTENT}) if settings.respond_to == "mentions" else frozenset()
+def privileged(options: BotOptions) -> frozenset[str]:
+    """The privileged intents that these options need: none for commands, buttons and menus."""
+    return frozenset({MESSAGE_CONTENT}) if options.respond_to == "mentions" else frozenset()

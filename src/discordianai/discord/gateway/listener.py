@@ -31,8 +31,8 @@ from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, Inter
 from discordianai.discord.interactions.payload import snowflake
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
+from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
-from discordianai.settings import DiscordSettings, Settings
 
 PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
@@ -54,7 +54,7 @@ class Listener:
 
     def __init__(
         self,
-        settings: Settings,
+        options: BotOptions,
         commands: OfferedCommands,
         router: InteractionRouter,
         admission: Admission,
@@ -64,7 +64,7 @@ class Listener:
         starts: SessionStarts,
         limits: ApplicationLimits,
     ) -> None:
-        self._settings = settings
+        self._options = options
         self._limits = limits
         self._commands = commands
         self._guild_cache = guild_cache
@@ -83,12 +83,11 @@ class Listener:
         """Listen until cancelled. Raises `ListenerRefused` when trying again is no use, `SessionEnded` when a
         new session has to be begun, else whatever failed."""
         # A class attribute is where the library keeps it.
-        Route.BASE = self._settings.discord.api_url
-        token = self._settings.discord.token
+        Route.BASE = self._options.api_url
         synchronising: asyncio.Task[None] | None = None
         watching = asyncio.create_task(self._figures.watch(self._is_connected))
         try:
-            await self._client.login(token.get_secret_value() if token else "")
+            await self._client.login(self._options.token_text)
             # Meanwhile the gateway connects: commands that Discord knows already work as soon as it has.
             synchronising = asyncio.create_task(self._synchronise())
             try:
@@ -108,9 +107,9 @@ class Listener:
     def _make_client(self) -> Client:
         logger = logging.getLogger("interactions")
         client = Client(
-            intents=_intents(self._settings.discord),
-            activity=_activity(self._settings.discord),  # type: ignore[arg-type]  # None is its own default
-            status=Status(self._settings.discord.status),
+            intents=_intents(self._options),
+            activity=_activity(self._options),  # type: ignore[arg-type]  # None is its own default
+            status=Status(self._options.status),
             sync_interactions=False,
             send_command_tracebacks=False,
             send_not_ready_messages=False,
@@ -126,7 +125,7 @@ class Listener:
         return client
 
     def _make_session(self, starts: SessionStarts) -> GatewaySession:
-        session = GatewaySession(self._client, _intents(self._settings.discord), 0)
+        session = GatewaySession(self._client, _intents(self._options), 0)
         session.starts, session.figures = starts, self._figures
         self._client._connection_state = session
         return session
@@ -151,7 +150,7 @@ class Listener:
 
     async def _synchronise(self) -> None:
         try:
-            await synchronise(self._client, self._settings.discord.guild_ids, self._commands)
+            await synchronise(self._client, self._options.guild_ids, self._commands)
         except (HTTPException, aiohttp.ClientError, OSError) as error:
             self._log.error("commands could not be registered", reason=type(error).__name__)
 
@@ -173,7 +172,7 @@ class Listener:
         await self._handler.interaction(event.data)
 
     async def _on_message(self, event: RawGatewayEvent) -> None:
-        if self._settings.discord.respond_to == "mentions":
+        if self._options.respond_to == "mentions":
             self._note_receiving()
             await self._handler.message(event.data, self._bot_id)
 
@@ -194,19 +193,19 @@ class Listener:
             self._backend.note_guilds(frozenset(self._guild_cache.guild_ids))
 
 
-def _intents(settings: DiscordSettings) -> Intents:
+def _intents(options: BotOptions) -> Intents:
     """Only what is needed."""
-    if MESSAGE_CONTENT not in privileged(settings):
+    if MESSAGE_CONTENT not in privileged(options):
         return Intents.GUILDS
     return Intents.GUILDS | Intents.GUILD_MESSAGES | Intents.DIRECT_MESSAGES | Intents.MESSAGE_CONTENT
 
 
-def _activity(settings: DiscordSettings) -> Activity | None:
-    if not settings.presence:
+def _activity(options: BotOptions) -> Activity | None:
+    if not options.presence:
         return None
-    if settings.presence_kind == "custom":
-        return Activity.create(name="custom", type=ActivityType.CUSTOM, state=settings.presence)
-    return Activity.create(name=settings.presence, type=ActivityType[settings.presence_kind.upper()])
+    if options.presence_kind == "custom":
+        return Activity.create(name="custom", type=ActivityType.CUSTOM, state=options.presence)
+    return Activity.create(name=options.presence, type=ActivityType[options.presence_kind.upper()])
 
 
 def _refusal(error: BaseException | None) -> str | None:

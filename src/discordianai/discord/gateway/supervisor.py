@@ -1,7 +1,7 @@
 """Keeps a listener running: begins a session, and the next one when it is over, ever more slowly."""
 
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from discordianai.answering.open_questions import OpenQuestions
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.bridge import run_asyncio
@@ -27,7 +26,8 @@ from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.rest import DiscordApi
-from discordianai.settings import Settings
+from discordianai.discord.options import BotOptions
+from discordianai.live import Live
 
 if TYPE_CHECKING:
     from discordianai.discord.gateway.listener import Listener
@@ -40,27 +40,19 @@ class GatewaySupervisor:
 
     def __init__(
         self,
-        settings: Settings,
+        options: Live[BotOptions],
         commands: OfferedCommands,
-        open_questions: OpenQuestions,
-        numbers: Iterator[int],
+        admission: Admission,
         api: DiscordApi,
         figures: DiscordCounter,
     ) -> None:
-        self._settings = settings
+        self._options = options
         self._commands = commands
-        self._open_questions = open_questions
+        self._admission = admission
         self._api = api
         self._figures = figures
         self._guild_cache = GuildCache()
-        self._router = InteractionRouter(settings, commands, self._guild_cache)
-        self._admission = Admission(settings, open_questions, numbers)
-
-    def reconfigure(self, settings: Settings) -> None:
-        """Decide by these settings from now on, as far as they can change while the bot runs."""
-        self._open_questions.reconfigure(settings.rate_limits.user.most_open)
-        self._router.reconfigure(settings)
-        self._admission.reconfigure(settings)
+        self._router = InteractionRouter(options, commands, self._guild_cache)
 
     async def run(self, backend: Backend) -> None:
         """Give `backend` what people want, until cancelled. Raises `ListenerRefused`."""
@@ -69,7 +61,7 @@ class GatewaySupervisor:
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
             listener = _listener()(
-                self._settings,
+                self._options.now,
                 self._commands,
                 self._router,
                 self._admission,

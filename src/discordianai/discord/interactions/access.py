@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from discordianai.discord.interactions.interaction import MANAGE_MESSAGES, EventOrigin
 from discordianai.discord.messages.buttons import Button
-from discordianai.settings import DiscordSettings
+from discordianai.discord.options import BotOptions
 
 BLOCKED = "You can't use this bot here."
 NOT_LISTED = "This bot answers only certain people, and you are not one of them."
@@ -15,7 +15,7 @@ WRONG_ROLE = "You need another role to use this bot."
 NOT_YOURS = "Only the person who asked, or somebody who may manage messages, can press this."
 
 
-def refusal(origin: EventOrigin, rules: DiscordSettings, lineage: Sequence[int]) -> str | None:
+def refusal(origin: EventOrigin, rules: BotOptions, lineage: Sequence[int]) -> str | None:
     """Why this person may not ask here, in words for them; None when they may. Admins always may.
 
     `lineage` is the channel and what is above it: a list that names a category, or a thread's channel, covers
@@ -40,12 +40,12 @@ def refusal(origin: EventOrigin, rules: DiscordSettings, lineage: Sequence[int])
     return None
 
 
-def is_admin(origin: EventOrigin, rules: DiscordSettings) -> bool:
+def is_admin(origin: EventOrigin, rules: BotOptions) -> bool:
     """Whether the operator has named this person as one."""
     return origin.person.id in rules.admin_user_ids
 
 
-def may_press(origin: EventOrigin, button: Button, rules: DiscordSettings) -> bool:
+def may_press(origin: EventOrigin, button: Button, rules: BotOptions) -> bool:
     """Whether this person may press it: who asked, admins, and people who may manage messages."""
     return origin.person.id == button.person_id or is_admin(origin, rules) or origin.may(MANAGE_MESSAGES)
 

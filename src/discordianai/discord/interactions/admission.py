@@ -5,13 +5,15 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
+from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.interactions.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.dispatch.refusals import in_seconds
 from discordianai.dispatch.sliding_window import RateWindow
+from discordianai.live import Live
 from discordianai.records import Person, Question, ReplyAddress
-from discordianai.settings import Settings
 
 COMMANDS, COMMANDS_IN = 20, 60.0
 """Handled commands of one person, in so many seconds: each takes a request to Discord, and some a search in
@@ -34,26 +36,21 @@ class Admission:
 
     def __init__(
         self,
-        settings: Settings,
+        offer: Offer,
+        user: Live[UserRateOptions],
+        server: Live[ServerRateOptions],
         open_questions: OpenQuestions,
         numbers: Iterator[int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._offer = offer
+        self._user = user
         self._open_questions = open_questions
         self._numbers = numbers
         self._clock = clock
-        self._person_window = RateWindow(1, 1)
-        self._server_window = RateWindow(1, 1)
+        self._person_window = _window(user)
+        self._server_window = _window(server)
         self._command_window = RateWindow(COMMANDS, COMMANDS_IN)
-        self.reconfigure(settings)
-
-    def reconfigure(self, settings: Settings) -> None:
-        """Use these settings from now on; from any thread."""
-        self._settings = settings
-        person, server = settings.rate_limits.user, settings.rate_limits.server
-        self._most_open = person.most_open
-        self._person_window.reconfigure(person.questions, person.per_seconds)
-        self._server_window.reconfigure(server.questions, server.per_seconds)
 
     def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
         """The question, which is open from now on and must be given back; or why there is none."""
@@ -75,7 +72,7 @@ class Admission:
             text=draft.text.strip(),
             person=person,
             place=origin.place,
-            provider=draft.provider or self._settings.provider_of(draft.model),
+            provider=draft.provider or self._offer.provider_of(draft.model),
             search=draft.search,
             model=draft.model,
             attachments=draft.attachments,
@@ -96,19 +93,18 @@ class Admission:
 
     def _unavailable(self, draft: QuestionDraft) -> str | None:
         """Why what was asked for cannot be had on this bot."""
-        provider, configured = draft.provider, self._settings.configured
-        if provider is not None and all(known.name != provider for known in configured):
+        provider = next((known for known in self._offer.providers if known.name == draft.provider), None)
+        if draft.provider is not None and provider is None:
             return NOT_SET_UP
-        if draft.search and not any(known.searches for known in configured):
+        if draft.search and not self._offer.searches:
             return NO_SEARCH
         if not draft.model:
             return None
-        owner = self._settings.provider_of(draft.model)
+        owner = self._offer.provider_of(draft.model)
         if owner is None:
             return "I don't have that model. `/ask` offers those that I have while you type."
-        if provider is not None and owner != provider:
-            label = self._settings.record(provider).label
-            return f"{draft.model} is not one of {label}'s models. Leave one of the two out."
+        if provider is not None and owner != provider.name:
+            return f"{draft.model} is not one of {provider.label}'s models. Leave one of the two out."
         return None
 
     def _too_many(self, origin: EventOrigin) -> str | None:
@@ -128,8 +124,14 @@ class Admission:
 
     def _words(self, denial: AdmissionDenied) -> str:
         if denial is AdmissionDenied.PERSON_FULL:
-            return PERSON_FULL.format(most=self._most_open)
+            return PERSON_FULL.format(most=self._user.now.most_open)
         return STOPPING if denial is AdmissionDenied.STOPPING else BUSY
+
+
+def _window(rate: Live[UserRateOptions] | Live[ServerRateOptions]) -> RateWindow:
+    window = RateWindow(rate.now.questions, rate.now.per_seconds)
+    rate.follow(lambda options: window.reconfigure(options.questions, options.per_seconds))
+    return window
 
 
 def address_of(origin: EventOrigin, *, private: bool, message_id: int | None = None) -> ReplyAddress:

@@ -44,8 +44,9 @@ from discordianai.discord.interactions.outcomes import (
 from discordianai.discord.interactions.question_draft import QuestionDraft
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
+from discordianai.discord.options import BotOptions
+from discordianai.live import Live
 from discordianai.records import Person
-from discordianai.settings import Settings
 
 GO_ON = "Go on where you stopped."
 UNKNOWN = "I don't know this command any more. Please try again in a few minutes."
@@ -65,15 +66,11 @@ _AGAIN = {Action.AGAIN, Action.SEARCH}
 class InteractionRouter:
     """Lives on the listener's thread."""
 
-    def __init__(self, settings: Settings, commands: OfferedCommands, guild_cache: GuildCache) -> None:
-        self._rules = settings.discord
+    def __init__(self, options: Live[BotOptions], commands: OfferedCommands, guild_cache: GuildCache) -> None:
+        self._options = options
         self._commands = commands
         self._guild_cache = guild_cache
         self._modals: OrderedDict[str, tuple[ModalCommand, MessageCommandInteraction]] = OrderedDict()
-
-    def reconfigure(self, settings: Settings) -> None:
-        """Decide by these settings from now on, as far as they can change while the bot runs; any thread."""
-        self._rules = settings.discord
 
     def route(self, interaction: Interaction) -> InteractionOutcome:
         """What is to be done about it."""
@@ -82,7 +79,7 @@ class InteractionRouter:
             return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
         place = interaction.origin.place
         lineage = self._guild_cache.lineage(place.channel_id, place.parent_id)
-        if reason := access.refusal(interaction.origin, self._rules, lineage):
+        if reason := access.refusal(interaction.origin, self._options.now, lineage):
             return Refuse(reason)
         match interaction:
             case CommandInteraction():
@@ -110,7 +107,7 @@ class InteractionRouter:
             return None
         parent_id = self._guild_cache.parent_of(place.channel_id)
         lineage = self._guild_cache.lineage(place.channel_id, parent_id)
-        if reason := access.refusal(message.origin, self._rules, lineage):
+        if reason := access.refusal(message.origin, self._options.now, lineage):
             return Refuse(reason) if place.guild_id is None else None
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=parent_id)
@@ -129,14 +126,14 @@ class InteractionRouter:
             case QuestionCommand():
                 return AskQuestion(origin, command.draft(interaction))
             case HandledCommand():
-                admin = access.is_admin(origin, self._rules)
+                admin = access.is_admin(origin, self._options.now)
                 invocation = Invocation(origin, interaction.options, admin=admin)
                 address = address_of(origin, private=True)
                 return RunCommand(command.name, command.handle, invocation, address)
         return Refuse(UNKNOWN)
 
     def _may_use(self, command: Command, origin: EventOrigin) -> bool:
-        return not command.admins_only or access.is_admin(origin, self._rules)
+        return not command.admins_only or access.is_admin(origin, self._options.now)
 
     def _message_command(self, interaction: MessageCommandInteraction) -> InteractionOutcome:
         command = self._commands.find(interaction.name)
@@ -169,14 +166,14 @@ class InteractionRouter:
         component = self._commands.component(button.action) if button else None
         if button is None or (component is None and button.action not in set(Action)):
             return Refuse(OLD_BUTTON)
-        if not access.may_press(press.origin, button, self._rules):
+        if not access.may_press(press.origin, button, self._options.now):
             return Refuse(access.NOT_YOURS)
         if component is None:
             return self._under_an_answer(press, button)
         command, handler = component
         if not self._may_use(command, press.origin):
             return Refuse(ADMINS_ONLY)
-        admin = access.is_admin(press.origin, self._rules)
+        admin = access.is_admin(press.origin, self._options.now)
         invocation = Invocation(press.origin, button=button, admin=admin)
         return RunCommand(
             command.name, handler, invocation, address_of(press.origin, private=True), in_place=True

@@ -9,6 +9,9 @@ import trio
 from charset_normalizer import from_bytes
 
 from discordianai import addresses
+from discordianai.answering.context import ContextRules
+from discordianai.discord.options import BotOptions
+from discordianai.live import Live
 from discordianai.records import Attachment, FileLink, Question
 from discordianai.surrogates import well_formed
 
@@ -30,6 +33,9 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
 MOST_FILES = 10
 """Discord's own limit for a message."""
+
+BYTES_PER_TOKEN = 8
+"""At most, of a text in any script and charset: what is larger cannot fit, and need not be read to know."""
 
 READ_WITHIN = 60.0
 """Seconds for all files of a question."""
@@ -64,17 +70,25 @@ class Limits:
     texts: int
     document: int | None = None
 
+    @classmethod
+    def of(cls, bot: BotOptions, rules: ContextRules) -> "Limits":
+        """Of texts together, what the largest context may take; documents, where a provider takes any."""
+        documents = any(options.record(name).files for name, options in rules.providers.items())
+        image = bot.max_image_kilobytes * 1024
+        return cls(
+            text=bot.max_file_kilobytes * 1024,
+            image=image,
+            texts=BYTES_PER_TOKEN * rules.most_context_tokens,
+            document=image if documents else None,
+        )
+
 
 class AttachmentReader:
     """Reads from Discord's own hosts, and from `api_url`'s, where a Discord is run for trying it."""
 
-    def __init__(self, client: httpx.AsyncClient, api_url: str, limits: Limits) -> None:
+    def __init__(self, client: httpx.AsyncClient, api_url: str, limits: Live[Limits]) -> None:
         self._client = client
         self._own = addresses.read(api_url)
-        self._limits = limits
-
-    def reconfigure(self, limits: Limits) -> None:
-        """Take files within these limits from now on."""
         self._limits = limits
 
     async def read(self, question: Question) -> Question:
@@ -111,20 +125,20 @@ class AttachmentReader:
     def _most(self, file: Attachment) -> int:
         """Bytes that it may have."""
         if _kind(file) in IMAGES:
-            return self._limits.image
+            return self._limits.now.image
         if _kind(file) not in DOCUMENTS:
-            return self._limits.text
-        if self._limits.document is None:
+            return self._limits.now.text
+        if self._limits.now.document is None:
             raise Unreadable(NO_DOCUMENTS.format(name=_named(file)))
-        return self._limits.document
+        return self._limits.now.document
 
     def _check_size(self, file: Attachment, most: int) -> None:
         if file.size > most:
             raise Unreadable(TOO_LARGE.format(name=_named(file), most=_kilobytes(most)))
 
     def _check_sum(self, size: int) -> None:
-        if size > self._limits.texts:
-            raise Unreadable(TOO_MUCH.format(size=_kilobytes(size), most=_kilobytes(self._limits.texts)))
+        if size > self._limits.now.texts:
+            raise Unreadable(TOO_MUCH.format(size=_kilobytes(size), most=_kilobytes(self._limits.now.texts)))
 
     def _is_at_home(self, file: Attachment) -> bool:
         """Whether it is on a host of Discord's; a provider is sent to no other, either."""
@@ -150,7 +164,7 @@ class AttachmentReader:
     async def _decoded(self, file: Attachment, content: bytes) -> str:
         text = await trio.to_thread.run_sync(_decoded, content)
         if text is None:
-            documents = "PDF, " if self._limits.document is not None else ""
+            documents = "PDF, " if self._limits.now.document is not None else ""
             raise Unreadable(BINARY.format(name=_named(file), documents=documents))
         return text
 
@@ -162,7 +176,7 @@ class AttachmentReader:
                 response.raise_for_status()
                 async for chunk in response.aiter_bytes():
                     content += chunk
-                    self._check_size(replace(file, size=len(content)), self._limits.text)
+                    self._check_size(replace(file, size=len(content)), self._limits.now.text)
         except (httpx.HTTPError, httpx.InvalidURL):
             raise Unreadable(NOT_READ.format(name=_named(file))) from None
         return bytes(content)

@@ -29,7 +29,9 @@ from discordianai.discord.messages.reply import (
     open_reply,
 )
 from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
+from discordianai.live import Live
 from discordianai.records import Question
 
 TYPING_EVERY = 8.0
@@ -54,16 +56,6 @@ GUEST_NO_THREAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryOptions:
-    """A message is edited every `edit_interval` seconds at most; an answer of more than `max_messages` comes
-    as a file. `can_search` offers the web below an answer."""
-
-    edit_interval: float
-    max_messages: int
-    can_search: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Destination:
     """Where an answer is written. `left` are the further messages that are there already.
 
@@ -77,22 +69,24 @@ class _Destination:
 
 
 class Deliveries:
-    """Makes the delivery of each question."""
+    """Makes the delivery of each question. With `can_search`, the web is offered below an answer."""
 
     def __init__(
         self,
-        options: DeliveryOptions,
+        options: Live[BotOptions],
+        can_search: bool,
         answer_service: AnswerService,
         journal: Journal,
         api: DiscordApi,
         reader: AttachmentReader,
     ) -> None:
         self.options = options
+        self.can_search = can_search
         self.answer_service = answer_service
         self.journal = journal
         self.api = api
         self.reader = reader
-        self.pace = EditPace(options.edit_interval)
+        self.pace = EditPace(options.now.edit_interval)
 
     def __call__(self, question: Question, posted: Posted) -> "DiscordDelivery":
         """See `answering.delivery.Deliver`."""
@@ -215,8 +209,7 @@ class DiscordDelivery:
                 self._log.warning("an answer that was left could not be shown", reason=str(error))
 
     def _reply_options(self, where: _Destination) -> ReplyOptions:
-        options, as_member = self._shared.options, self._question.address.as_member
-        most = options.max_messages
+        as_member, most = self._question.address.as_member, self._shared.options.now.max_messages
         return ReplyOptions(
             pace=self._shared.pace,
             max_messages=most if as_member else min(most, MOST_AS_GUEST),
@@ -225,7 +218,7 @@ class DiscordDelivery:
             note_further=self._note_further,
             left=where.left,
             rest=where.rest,
-            can_search=options.can_search,
+            can_search=self._shared.can_search,
         )
 
     async def _tell_elsewhere(self, words: str) -> None:

@@ -12,7 +12,7 @@ from discordianai.discord.gateway.session_limit import RESERVE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.operations.checks.online_check import Ask, CheckContext, ResponseObserver, Tell, bounded
 from discordianai.operations.checks.reach import Unreachable, address, reach
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
 from discordianai.transport.pool_events import PoolOptions
 
@@ -43,8 +43,7 @@ class DiscordCheck:
 
     def __init__(self, settings: Settings, means: CheckContext) -> None:
         self._url = settings.discord.api_url
-        token = settings.discord.token
-        self._token = token.get_secret_value() if token else ""
+        self._token = settings.discord.token_text
         self._needed = privileged(settings.discord)
         self._means = means
 

@@ -10,7 +10,7 @@ from discordianai.operations.checks.discord_check import DiscordCheck
 from discordianai.operations.checks.findings import Finding
 from discordianai.operations.checks.online_check import CheckContext, OnlineCheck, bounded
 from discordianai.operations.checks.provider_check import ProviderCheck
-from discordianai.settings import Settings
+from discordianai.settings.tables import Settings
 
 
 def ask(settings: Settings, seconds: float) -> list[Finding]:

@@ -1,14 +1,20 @@
 """A provider: its connection, and the first token of an answer through the bot's own client and pool."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import trio
 
+from discordianai.dispatch.budget import BudgetOptions
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
 from discordianai.operations.checks.model_ends import tell_of_ends
-from discordianai.operations.checks.online_check import CheckContext, ResponseObserver, Tell, bounded
+from discordianai.operations.checks.online_check import (
+    CheckContext,
+    ResponseObserver,
+    Tell,
+    bounded,
+)
 from discordianai.operations.checks.reach import Connected, Unreachable, address, reach
-from discordianai.options import provider_options
 from discordianai.providers.client import make_provider
 from discordianai.providers.endpoint import ProviderEndpoint
 from discordianai.providers.errors import (
@@ -26,11 +32,9 @@ from discordianai.providers.events import End, TextDelta
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.port import ChatProvider
 from discordianai.records import ChatRequest, Dialect, Provider, Quota, RateLimits, Role, Turn
-from discordianai.settings import Settings
-from discordianai.settings_file import key_of
-from discordianai.settings_providers import ProviderRateSettings
+from discordianai.settings.file import key_of
+from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
-from discordianai.transport.pool_events import PoolOptions
 from discordianai.transport.proxy_rules import Proxies, Proxy
 
 QUESTION = "Say: ok"
@@ -65,17 +69,16 @@ class ProviderCheck:
             await bounded(f"{self.name} answer", seconds, self._have_answered, tell)
 
     async def _have_answered(self, tell: Tell) -> None:
-        pool = self._settings.pool(self.name)
-        options = PoolOptions(**pool.model_dump() | {"max_connections": 1, "max_keepalive": 1})
+        options = replace(self._settings.pool(self.name), max_connections=1, max_keepalive=1)
         table = self._settings.provider(self.name)
         model = table.usual_model
         client = build_client(self.name, options, table.read_timeout, http2=self._means.http2)
         witness = ResponseObserver(client.http)
-        told = provider_options(self._settings, self.name)
+        provider = self._settings.record(self.name)
         async with client.http:
             began = trio.current_time()
             try:
-                await _first_token(make_provider(client.http, told))
+                await _first_token(make_provider(client.http, provider, table))
             except ProviderError as error:
                 tell(_refusal(error, model))
             else:
@@ -87,9 +90,9 @@ class ProviderCheck:
                 self._means.samples[self.name] = witness.sample
             for finding in _limits(self.name, witness, self._settings.rate_limit(self.name)):
                 tell(finding)
-            if told.provider.dialect is Dialect.RESPONSES:
-                models = dict.fromkeys((model, *table.more_models))
-                await tell_of_ends(self.name, ProviderEndpoint(client.http, told), models, tell)
+            if provider.dialect is Dialect.RESPONSES:
+                models = dict.fromkeys(table.all_models)
+                await tell_of_ends(self.name, ProviderEndpoint(client.http, provider, table), models, tell)
 
 
 async def _first_token(provider: ChatProvider) -> None:
@@ -156,7 +159,7 @@ def _refusal(error: ProviderError, model: str) -> Finding:
     )
 
 
-def _limits(name: str, witness: ResponseObserver, ours: ProviderRateSettings) -> list[Finding]:
+def _limits(name: str, witness: ResponseObserver, ours: BudgetOptions) -> list[Finding]:
     """What the headers say of the account, beside the settings."""
     told = rate_limits(witness.headers)
     if told is None:
@@ -183,7 +186,7 @@ def _for_a_minute(told: RateLimits) -> dict[str, Quota]:
     return {key: quota for key, quota in quotas.items() if quota is not None}
 
 
-def _at_once(subject: str, allowed: int, ours: ProviderRateSettings, name: str) -> Finding:
+def _at_once(subject: str, allowed: int, ours: BudgetOptions, name: str) -> Finding:
     """Where the account counts by the second, `burst` is what has to fit."""
     figures: dict[str, Figure] = {"key": "burst", "setting": ours.burst, "allowed": allowed}
     if ours.burst is not None and ours.burst > allowed:

@@ -8,10 +8,10 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import urlsplit
 
-from discordianai import settings_file
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
-from discordianai.settings import Settings
-from discordianai.settings_file import Origin, Reading, Secret, SettingsError, secrets_of
+from discordianai.settings import file as settings_file
+from discordianai.settings.file import Origin, Reading, Secret, SettingsError, secrets_of
+from discordianai.settings.tables import Settings
 
 
 @dataclass(frozen=True, slots=True)

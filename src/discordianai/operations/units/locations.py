@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai.operations.units.escaping import UnitError
-from discordianai.settings import Settings
-from discordianai.settings_file import secrets_of
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,17}")
 """It becomes a part of a user's name, which has at most 31 characters, of a unit's and of a folder's."""
@@ -64,6 +62,6 @@ class BotService:
         named = f"discordianai-{self.name}" if self.name else "discordianai"
         return f"{named}-state" if self.places.of_user else named
 
-    def secret_files(self, settings: Settings) -> dict[str, Path]:
-        """The file of each secret that there can be with these settings, by the name of its credential."""
-        return {secret.credential: self.folder / secret.credential for secret in secrets_of(settings)}
+    def secret_file(self, credential: str) -> Path:
+        """The file of the secret with that name."""
+        return self.folder / credential

@@ -1,16 +1,17 @@
 """What is wrong in a document, in sentences: the key's path, and what would be right."""
 
 import difflib
-import inspect
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeGuard, get_args, get_origin
+from dataclasses import is_dataclass
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, PydanticUndefined
+from pydantic_core import ErrorDetails
 
-from discordianai.settings import Settings
+from discordianai.settings import keys
+from discordianai.settings.tables import Settings
 
 LONGEST_SHOWN = 20
 """Characters of a value that an error repeats. Discord's tokens and the providers' keys have over 40."""
@@ -25,7 +26,7 @@ FORMER: Mapping[tuple[int | str, ...], str] = {
 """Tables that had other names."""
 
 _WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("model_type", "dict_type"), "should be a table"),
+    **dict.fromkeys(("model_type", "dict_type", "dataclass_type"), "should be a table"),
     **dict.fromkeys(("int_type", "int_from_float"), "should be a whole number"),
     "tuple_type": "should be a list in square brackets",
     "string_type": "should be text in quotes",
@@ -34,6 +35,7 @@ _WORDS: Mapping[str, str] = {
     "float_type": "should be a number",
     "greater_than": "should be more than {gt}",
     "greater_than_equal": "should be at least {ge}",
+    "less_than": "should be less than {lt}",
     "less_than_equal": "should be at most {le}",
 }
 """What pydantic says in Python's terms, in TOML's."""
@@ -63,9 +65,9 @@ def _complaint(details: ErrorDetails) -> str:
     match details["type"]:
         case "provider_name" if placed := _misplaced(details):
             return f"{path}: no such key; {placed}"
-        case "extra_forbidden" if now := FORMER.get(details["loc"]):
+        case "extra_forbidden" | "unexpected_keyword_argument" if now := FORMER.get(details["loc"]):
             return f"{path}: [{path}] is now [{now}]"
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             return f"{path}: no such key; {_nearest(details)}"
         case "missing":
             return f"{path}: missing; {_needed(details)}"
@@ -75,6 +77,7 @@ def _complaint(details: ErrorDetails) -> str:
         for name, bound in details.get("ctx", {}).items()
     }
     message = words.format(**bounds) if words else details["msg"]
+    message = message.replace("less than inf", "a finite number")
     message = message[message.find("should") :] if "should" in message else message
     return f"{path}: {_shown(details)}{message}{_default(details)}"
 
@@ -94,7 +97,7 @@ def _needed(details: ErrorDetails) -> str:
     """Who needs it; perhaps that name is a slip."""
     *parents, _ = details["loc"]
     *above, name = parents
-    known = list(table.model_fields) if (table := _table_at(above)) else []
+    known = _known_in(above) or ()
     instead = details.get("ctx", {}).get("instead")
     needs = f"[{_path(parents)}] needs it" + (f", or a {instead}" if instead else "")
     if name not in known and (near := difflib.get_close_matches(str(name), known, n=1)):
@@ -107,7 +110,8 @@ def _shown(details: ErrorDetails) -> str:
     value = details["input"]
     with_password = isinstance(value, str) and "@" in value  # as in http://name:password@host
     if (
-        isinstance(value, BaseModel)
+        is_dataclass(value)
+        or isinstance(value, BaseModel)
         or with_password
         or any(part in {"token", "api_key"} for part in details["loc"])
     ):
@@ -134,10 +138,9 @@ def _described(value: object) -> str:
 
 def _nearest(details: ErrorDetails) -> str:
     *parents, key = details["loc"]
-    table = _table_at(parents)
-    if table is None:
+    known = _known_in(parents)
+    if known is None:
         return "remove it"
-    known = list(table.model_fields)
     if near := difflib.get_close_matches(str(key), known, n=1):
         return f"did you mean {near[0]}?"
     return _belongs(str(key)) or f"known here: {', '.join(known)}"
@@ -155,51 +158,39 @@ def _belongs(key: str) -> str:
     return f"it belongs in {' or '.join(tables)}" if tables else ""
 
 
-def _tables_with(key: str, table: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+def _tables_with(key: str, table: type, path: tuple[str, ...]) -> Iterator[str]:
     """The headers of the tables that know the key: it may stand below the wrong one."""
-    if path and key in table.model_fields:
+    within = keys.tables_within(table)
+    if path and key in within:
         yield f"[{_path(path)}]"
-    below = {name: field.annotation for name, field in table.model_fields.items()}
-    for name, kind in {**below, "NAME": _of_any_name(table)}.items():
-        chosen = ("NAME",) if get_origin(kind) is dict else ()
-        within = get_args(kind)[1] if chosen else kind
-        if _is_table(within):
-            yield from _tables_with(key, within, (*path, name, *chosen))
+    for name, kind in within.items():
+        below = (*path, "NAME" if name == keys.NAME else name)
+        if keys.is_mapping(kind):
+            kind, below = get_args(keys.plain(kind))[1], (*below, "NAME")
+        if keys.is_table(kind):
+            yield from _tables_with(key, keys.plain(kind), below)
 
 
 def _default(details: ErrorDetails) -> str:
-    *parents, key = details["loc"]
-    table = _table_at(parents)
-    field = table.model_fields.get(str(key)) if table else None
-    if (
-        details["type"] in {"dialect", "agent_model"}
-        or field is None
-        or field.default in (None, PydanticUndefined)
-    ):
+    declared = keys.find(tuple(map(str, details["loc"])))
+    if details["type"] in {"dialect", "agent_model"} or declared is None:
         return ""
-    if isinstance(field.default, BaseModel | tuple):
+    if declared.default in (None, keys.MISSING) or isinstance(declared.default, tuple):
         return ""
-    return f" (the default is {field.default!r})"
+    return f" (the default is {declared.default!r})"
 
 
-def _table_at(path: Iterable[int | str]) -> type[BaseModel] | None:
-    found: object = Settings
+def _known_in(path: Iterable[int | str]) -> list[str] | None:
+    """The names that are known in the table there; None where there can be no table of known names."""
+    found: Any = Settings
     for part in path:
-        if get_origin(found) is dict:
-            found = get_args(found)[1]
-        elif _is_table(found):
-            field = found.model_fields.get(str(part))
-            found = field.annotation if field else _of_any_name(found)
+        if keys.is_mapping(found):
+            found = get_args(keys.plain(found))[1]
+        elif keys.is_table(found):
+            within = keys.tables_within(keys.plain(found))
+            found = within.get(str(part), within.get(keys.NAME))
         else:
             return None
-    return found if _is_table(found) else None
-
-
-def _of_any_name(table: type[BaseModel]) -> object:
-    """What the tables in this one are whose names the operator chooses; None where there are none."""
-    extra = inspect.get_annotations(table).get("__pydantic_extra__")
-    return get_args(extra)[1] if extra else None
-
-
-def _is_table(kind: object) -> TypeGuard[type[BaseModel]]:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    if not keys.is_table(found):
+        return None
+    return [name for name in keys.tables_within(keys.plain(found)) if name != keys.NAME]

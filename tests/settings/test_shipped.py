@@ -1,23 +1,19 @@
 """settings.toml at the top level: every key that there is, at its default, and no other."""
 
-import inspect
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel
-
-from discordianai.settings import Settings
+from discordianai.settings.keys import NAME, Declared, declared
+from discordianai.settings.tables import Settings
+from tests.docs.pages import ROOT, module
 
 SHIPPED = Path("settings.toml").read_text(encoding="utf-8")
 ALIVE = tomllib.loads(SHIPPED)
 EVERYTHING = tomllib.loads(re.sub(r'^# (?=\[|(?:[a-z_]+|"[^"]+") = )', "", SHIPPED, flags=re.MULTILINE))
 """With the keys that are commented out, because without them the bot goes by something else."""
-
-NAME = "*"
-"""Stands for a name that the operator chooses."""
 
 KeyPath = tuple[str, ...]
 
@@ -30,23 +26,6 @@ NO_PLACE = {
 """Keys that the dialect spoken there has no place for."""
 
 
-def known(table: type[BaseModel], path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Every key of the model."""
-    for key, field in table.model_fields.items():
-        yield from known_of(field.annotation, (*path, key))
-    if further := inspect.get_annotations(table).get("__pydantic_extra__"):
-        yield from known_of(further, path)
-
-
-def known_of(kind: Any, path: KeyPath) -> Iterator[KeyPath]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield from known(kind, path)
-    elif get_origin(kind) is dict:
-        yield from known_of(get_args(kind)[1], (*path, NAME))
-    else:
-        yield path
-
-
 def written(document: dict[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Every key of a document, and its value."""
     for key, value in document.items():
@@ -57,7 +36,7 @@ def written(document: dict[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyP
             yield (*path, named), value
 
 
-PREFIXES = {path[: number + 1] for path in known(Settings) for number in range(len(path))}
+PREFIXES = {key.path[: number + 1] for key in declared() for number in range(len(key.path))}
 
 
 def default(path: KeyPath) -> Any:
@@ -68,7 +47,7 @@ def default(path: KeyPath) -> Any:
 
 
 def test_it_has_every_key_and_no_other() -> None:
-    assert {path for path, _ in written(EVERYTHING)} == set(known(Settings)) - NO_PLACE
+    assert {path for path, _ in written(EVERYTHING)} == {key.path for key in declared()} - NO_PLACE
 
 
 def test_every_value_is_the_default() -> None:
@@ -86,3 +65,25 @@ def test_what_is_commented_out_could_be_used() -> None:
 
 def test_it_is_a_file_that_a_person_can_read_through() -> None:
     assert all(len(line) <= 160 for line in SHIPPED.splitlines())
+
+
+def test_every_key_says_what_it_means() -> None:
+    """Where it is declared: the file and the page repeat it."""
+    assert [key.path for key in declared() if key.key is None or not key.key.meaning] == []
+
+
+def test_the_file_says_what_a_key_means_where_it_stands_first() -> None:
+    """In the words with which it is declared; what stands there again may be said in other ones."""
+    tables = module(ROOT / "docs" / "settings_reference.py").read(SHIPPED)
+    said = {}
+    for table in tables:
+        path = tuple(part.strip('"') for part in re.findall(r'"[^"]*"|[^.]+', table.name))
+        for key, meaning in table.keys.items():
+            said[(*path, key)] = meaning
+    first: dict[int, tuple[Declared, str]] = {}
+    for path, meaning in said.items():
+        key = min((key for key in declared() if key.covers(path)), key=lambda key: key.path.count(NAME))
+        first.setdefault(id(key.key), (key, meaning))
+    wrong = [(key.path, meaning) for key, meaning in first.values() if key.key and key.key.meaning != meaning]
+    assert wrong == []
+    assert len(first) > 60

@@ -1,6 +1,6 @@
 """Whatever is in the file: valid settings, or a sentence for each mistake that says where it is.
 
-`pytest tests/test_settings_mutations.py --hypothesis-profile=thorough` tries 10,000 files instead of 200.
+`pytest tests/settings/test_mutations.py --hypothesis-profile=thorough` tries 10,000 files instead of 200.
 """
 
 import re
@@ -10,10 +10,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
-from discordianai.settings import Settings
-from discordianai.settings_file import SettingsError, load
+from discordianai.settings.file import SettingsError, load
+from discordianai.settings.keys import declared
 from tests.examples import examples
-from tests.settings_mutations import mutated
+from tests.settings.mutations import mutated
 
 SHIPPED = Path("settings.toml").read_text(encoding="utf-8")
 API_KEY = "sk-proj-" + "Abc0" * 10
@@ -31,8 +31,7 @@ def stands_in(document: Any, sentence: str) -> bool:
     match = PATH.match(sentence)
     assert match, sentence
     parts = [tomllib.loads(f"x = {p}")["x"] if p[0] == '"' else p for p in PART.findall(match[1])]
-    known: Any = Settings
-    for part in parts:
+    for length, part in enumerate(parts, 1):
         cut = part.endswith("…")
         if isinstance(document, dict):
             names = [name for name in document if name == part or (cut and name.startswith(part[:-1]))]
@@ -41,9 +40,11 @@ def stands_in(document: Any, sentence: str) -> bool:
             document = document[int(part)]
         else:
             document = None
-        known = getattr(known, "model_fields", {}).get(part)
-        known = known.annotation if known else None
-        if document is None and known is None:
+        known = any(
+            key.path[:length] == tuple(parts[:length])
+            for key in declared()  # under its own name, not any
+        )
+        if document is None and not known:
             # Its absence is the mistake, in a table that the operator named.
             return part in {"output_price", "base_url", "model"}
     return True

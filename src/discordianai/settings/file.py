@@ -3,7 +3,7 @@
 import os
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import tomli
 from pydantic import ValidationError
 
 from discordianai import safe_files
-from discordianai.settings import STRATEGIES, Settings
-from discordianai.settings_complaints import complaints
-from discordianai.settings_fields import is_provider_name
-from discordianai.settings_providers import ProvidersSettings
+from discordianai.dispatch.options import STRATEGIES
+from discordianai.settings.by_provider import ProvidersSettings, is_provider_name
+from discordianai.settings.complaints import complaints
+from discordianai.settings.tables import Settings
 
 SEARCHED = (Path("settings.toml"), Path("/etc/discordianai/settings.toml"))
 """Where the file is looked for when nobody names one."""
@@ -123,7 +123,7 @@ def _in_the_state_directory(settings: Settings, environment: Mapping[str, str]) 
     if not directory:
         return settings
     database = str(Path(directory, settings.conversations.database))  # an absolute path stays what it is
-    conversations = settings.conversations.model_copy(update={"database": database})
+    conversations = replace(settings.conversations, database=database)
     return settings.model_copy(update={"conversations": conversations})
 
 

@@ -6,23 +6,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai import settings_file
 from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.installation import Installation, closed_to_others
 from discordianai.operations.units.locations import BotService
-from discordianai.settings import Settings
-from discordianai.settings_file import SettingsError, secrets_of
+from discordianai.settings import file as settings_file
+from discordianai.settings.file import SettingsError, secrets_of
+from discordianai.settings.tables import Settings
 
 SECRET_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A bot's settings and secrets as they are now; `missing` says what else it needs, in sentences."""
+    """A bot's settings and secrets as they are now; `missing` says what else it needs, in sentences.
+
+    `secret_files` has the file of each secret that there can be, `secrets` those that are there, both by the
+    names of the credentials.
+    """
 
     settings_file: Path
     settings: Settings
     secrets: dict[str, Path]
+    secret_files: dict[str, Path]
     missing: tuple[str, ...]
 
 
@@ -34,14 +39,14 @@ def look(bot: BotService, named: Path | None) -> Found:
     path = _settings_file(bot, named)
     settings = settings_file.load_without_secrets(path)
     possible = secrets_of(settings)
-    files = bot.secret_files(settings)
+    files = {secret.credential: bot.secret_file(secret.credential) for secret in possible}
     secrets = {credential: file for credential, file in files.items() if _is_there(file)}
     settings = settings_file.load(path, {secret.variable: "there" for secret in possible})
     try:
         settings_file.load(path, {s.variable: "there" for s in possible if s.credential in secrets})
     except SettingsError as error:  # with all secrets it could be read: one of them is missing
-        return Found(path, settings, secrets, error.problems)
-    return Found(path, settings, secrets, ())
+        return Found(path, settings, secrets, files, error.problems)
+    return Found(path, settings, secrets, files, ())
 
 
 def obstacles(bot: BotService, installation: Installation, found: Found) -> Iterator[str]:

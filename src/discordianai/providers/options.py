@@ -1,14 +1,23 @@
-"""The tables of `settings.toml` that there is one of for each provider."""
+"""What the operator can set of a provider: `[providers.NAME]`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from annotated_types import Ge, MaxLen
+from pydantic import (
+    AfterValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from discordianai.option import Credential, Key, ModelName, Seconds, Url
 from discordianai.providers.table import Capabilities, dialect_of, provider
 from discordianai.records import Dialect, Provider, WebSearch
-from discordianai.settings_fields import Key, Label, ModelName, ProviderName, Seconds, Table, Url
 
 Preset = Literal["fast", "low", "medium", "high", "xhigh"]
 Value = TypeVar("Value")
@@ -31,29 +40,73 @@ def _label(name: str) -> str:
     return known.get(name, name.replace("-", " ").title())
 
 
-class ProviderSettings(Table):
-    """`[providers.NAME]`: somebody who answers. Times are in seconds.
+def _one_line(label: str) -> str:
+    if not label.isprintable() or not label.strip():
+        raise PydanticCustomError("label", "should be letters and signs on one line")
+    return label
 
-    `auto` as the `dialect` goes by the host of `base_url`. A `preset` gives way to a `model`. Where
-    `web_search`, `images`, `files` and `tools` are not set, the provider can do what its dialect can.
+
+Label = Annotated[str, MaxLen(40), AfterValidator(_one_line)]
+"""What people read of a provider, in a choice of Discord's and below an answer."""
+
+
+BaseUrl = Annotated[Url, Key("where the interface is, less its own path, as in /responses")]
+ModelToAsk = Annotated[ModelName | None, Field(validate_default=True), Key("who answers")]
+PresetToAsk = Annotated[Preset | None, Key("fast, low, medium, high or xhigh; only an agent has presets")]
+ReadTimeout = Annotated[Seconds, Key("seconds between two pieces of an answer")]
+Verbosity = Annotated[
+    Literal["low", "medium", "high"] | None,
+    Key("low, medium or high: how much it says; no agent knows that"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderOptions:
+    """`[providers.NAME]`: how to reach somebody who answers, and how it is to answer. Times are in seconds.
+
+    `api_key` is None for an endpoint that wants none. `auto` as the `dialect` goes by the host of `base_url`.
+    A `preset` gives way to a `model`. `reasoning_effort` and `verbosity` are left to the model where they are
+    None. Where `web_search`, `images`, `files` and `tools` are not set, the provider can do what its dialect
+    can.
     """
 
-    api_key: Key | None = None
-    label: Label | None = None
-    dialect: Literal["auto", "responses", "agent", "chat"] = "auto"
-    base_url: Url
-    preset: Preset | None = None
-    model: Annotated[ModelName | None, Field(validate_default=True)] = None
-    more_models: tuple[ModelName, ...] = ()
-    read_timeout: Seconds = 60.0
-    first_token_timeout: Seconds = 120.0
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    verbosity: Literal["low", "medium", "high"] | None = None
-    max_answer_tokens: Annotated[int, Field(ge=16)] | None = None
-    web_search: bool | None = None
-    images: bool | None = None
-    files: bool | None = None
-    tools: bool | None = None
+    api_key: Annotated[
+        Credential | None, Key("from the provider's own pages; without one the provider is not used")
+    ] = None
+    label: Annotated[Label | None, Key("what people read")] = None
+    dialect: Annotated[
+        Literal["auto", "responses", "agent", "chat"],
+        Key("responses, agent or chat (completions); auto goes by the host of base_url, else chat"),
+    ] = "auto"
+    base_url: BaseUrl
+    preset: PresetToAsk = None
+    model: ModelToAsk = None
+    more_models: Annotated[
+        tuple[ModelName, ...], Key("others that /model and /ask offer; an agent has presets, too")
+    ] = ()
+    read_timeout: ReadTimeout = 60.0
+    first_token_timeout: Annotated[
+        Seconds, Key("seconds until the first one: reasoning models think in silence")
+    ] = 120.0
+    reasoning_effort: Annotated[
+        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None,
+        Key("none, minimal, low, medium, high, xhigh or max, as the model allows"),
+    ] = None
+    verbosity: Verbosity = None
+    max_answer_tokens: Annotated[
+        int | None, Ge(16), Key("what the model thinks is counted, too; unset: as long as the model likes")
+    ] = None
+    web_search: Annotated[
+        bool | None, Key("whether it searches the web; unset, as its dialect: only chat cannot")
+    ] = None
+    images: Annotated[bool | None, Key("whether it takes pictures; unset, it does")] = None
+    files: Annotated[
+        bool | None, Key("whether it takes PDFs; unset, as its dialect: only responses does")
+    ] = None
+    tools: Annotated[
+        bool | None,
+        Key("whether it calls functions, to leave a search to another one; unset, all but agents do"),
+    ] = None
 
     @property
     def spoken(self) -> Dialect:
@@ -65,6 +118,11 @@ class ProviderSettings(Table):
         """Who answers unless a question names another one: a model, or a preset."""
         return self.model or self.preset or ""  # one of the two is there
 
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        """What this provider offers here, its usual model or preset first."""
+        return tuple(dict.fromkeys((self.usual_model, *self.more_models)))
+
     def record(self, name: str) -> Provider:
         """Who this is, and what it can do."""
         search = None
@@ -72,6 +130,20 @@ class ProviderSettings(Table):
             search = _SEARCHING[self.spoken] if self.web_search else WebSearch.NEVER
         told = Capabilities(search, self.images, self.files, self.tools)
         return provider(name, self.label or _label(name), self.spoken, told)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _defaults_are_for_their_dialect(
+        cls, written: object, validate: "ModelWrapValidatorHandler[ProviderOptions]"
+    ) -> "ProviderOptions":
+        """A default gives way where the dialect that is spoken has no place for it."""
+        options = validate(written)
+        said = written if isinstance(written, Mapping) else {}
+        if "verbosity" not in said and options.spoken is not Dialect.RESPONSES:
+            options = replace(options, verbosity=None)
+        if "preset" not in said and options.spoken is not Dialect.AGENT:
+            options = replace(options, preset=None)
+        return options
 
     @field_validator("base_url")
     @classmethod
@@ -146,7 +218,7 @@ def _dialect_in(info: ValidationInfo) -> Dialect | None:
 def _only_if(value: Value, info: ValidationInfo, *dialects: Dialect) -> Value:
     """The value, where these dialects have a place for it."""
     dialect = _dialect_in(info)
-    if dialect is not None and dialect not in dialects:
+    if value is not None and dialect is not None and dialect not in dialects:
         raise PydanticCustomError(
             "dialect",
             "should be left out: the dialect here is {dialect}, and this is for {dialects} alone",
@@ -155,106 +227,19 @@ def _only_if(value: Value, info: ValidationInfo, *dialects: Dialect) -> Value:
     return value
 
 
-class OpenAISettings(ProviderSettings):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAIOptions(ProviderOptions):
     """`[providers.openai]`."""
 
-    base_url: Url = "https://api.openai.com/v1"
-    model: Annotated[ModelName | None, Field(validate_default=True)] = "gpt-6-luna"
-    read_timeout: Seconds = 45.0
-    verbosity: Literal["low", "medium", "high"] | None = "low"
+    base_url: BaseUrl = "https://api.openai.com/v1"
+    model: ModelToAsk = "gpt-6-luna"
+    read_timeout: ReadTimeout = 45.0
+    verbosity: Verbosity = "low"
 
 
-class PerplexitySettings(ProviderSettings):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerplexityOptions(ProviderOptions):
     """`[providers.perplexity]`."""
 
-    base_url: Url = "https://api.perplexity.ai"
-    preset: Preset | None = "fast"
-
-
-class NamedTables(Table):
-    """Tables whose names are those of providers: two that are known, and others of the operator's choice."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class ProvidersSettings(NamedTables):
-    """`[providers]`."""
-
-    __pydantic_extra__: dict[ProviderName, ProviderSettings] = Field(init=False)
-    openai: OpenAISettings = OpenAISettings()
-    perplexity: PerplexitySettings = PerplexitySettings()
-
-    @property
-    def by_name(self) -> Mapping[str, ProviderSettings]:
-        """All of them: the two that are known first."""
-        return {"openai": self.openai, "perplexity": self.perplexity, **self.__pydantic_extra__}
-
-
-class PoolSettings(Table):
-    """`[connection_pool.NAME]`: how many connections a provider's client may hold.
-
-    Only a written `max_keepalive` has to fit: the default gives way to a smaller `max_connections`.
-    """
-
-    max_connections: Annotated[int, Field(ge=1, le=1000)] = 20
-    max_keepalive: Annotated[int, Field(ge=0, le=1000)] = 5
-    keepalive_expiry: Seconds = 60.0
-    streams_per_connection: Annotated[int, Field(ge=1, le=1000)] = 10
-    ping_interval: Seconds = 15.0
-    ping_timeout: Seconds = 5.0
-
-    @field_validator("max_keepalive")
-    @classmethod
-    def _fits(cls, value: int, info: ValidationInfo) -> int:
-        most = info.data.get("max_connections")
-        if most is not None and value > most:
-            raise PydanticCustomError(
-                "keepalive", "should be at most max_connections, which is {most}", {"most": most}
-            )
-        return value
-
-
-class OpenAIPoolSettings(PoolSettings):
-    """`[connection_pool.openai]`."""
-
-    max_connections: Annotated[int, Field(ge=1, le=1000)] = 50
-    max_keepalive: Annotated[int, Field(ge=0, le=1000)] = 10
-
-
-class PerplexityPoolSettings(PoolSettings):
-    """`[connection_pool.perplexity]`."""
-
-    max_connections: Annotated[int, Field(ge=1, le=1000)] = 30
-    max_keepalive: Annotated[int, Field(ge=0, le=1000)] = 5
-
-
-class ConnectionPoolSettings(NamedTables):
-    """`[connection_pool]`."""
-
-    __pydantic_extra__: dict[ProviderName, PoolSettings] = Field(init=False)
-    openai: OpenAIPoolSettings = OpenAIPoolSettings()
-    perplexity: PerplexityPoolSettings = PerplexityPoolSettings()
-
-    @property
-    def by_name(self) -> Mapping[str, PoolSettings]:
-        """Those that are written or known."""
-        return {"openai": self.openai, "perplexity": self.perplexity, **self.__pydantic_extra__}
-
-
-class ProviderRateSettings(Table):
-    """`[rate_limits.NAME]`: what a provider allows in any 60 seconds; without a key, no limit.
-
-    At most `burst` requests at once.
-    """
-
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
-    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-
-    @field_validator("burst")
-    @classmethod
-    def _has_a_rate(cls, value: int | None, info: ValidationInfo) -> int | None:
-        rate = info.data.get("requests_per_minute")
-        if value is not None and (rate is None or value > rate):
-            raise PydanticCustomError("burst", "should be at most requests_per_minute, which it needs")
-        return value
+    base_url: BaseUrl = "https://api.perplexity.ai"
+    preset: PresetToAsk = "fast"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.settings_file import Origin, SettingsError, examine, key_of, load
+from discordianai.settings.file import Origin, SettingsError, examine, key_of, load
 from tests.known_providers import OPENAI
 
 KEYS = {"DISCORD_TOKEN": "token-from-environment", "OPENAI_API_KEY": "key-from-environment"}

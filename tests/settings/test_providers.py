@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.options import pool_options, provider_options
 from discordianai.records import Dialect, Provider, WebSearch
-from discordianai.settings import Settings
-from discordianai.settings_file import Origin, SettingsError, examine, key_of, load
+from discordianai.settings.file import Origin, SettingsError, examine, key_of, load
+from discordianai.settings.tables import Settings
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
 BOTH = {"DISCORD_TOKEN": "token", "OPENAI_API_KEY": "key", "PERPLEXITY_API_KEY": "key"}
@@ -31,9 +30,9 @@ def test_the_two_that_are_known_need_a_key_alone(tmp_path: Path) -> None:
     """Who they are, what they can do and what they are asked for stands in the defaults."""
     settings = read(tmp_path, "")
     assert settings.configured == (OPENAI, PERPLEXITY)
-    openai, perplexity = (provider_options(settings, name) for name in ("openai", "perplexity"))
-    assert (openai.model, openai.verbosity, openai.read_timeout) == ("gpt-6-luna", "low", 45.0)
-    assert (perplexity.model, perplexity.verbosity, perplexity.read_timeout) == ("fast", None, 60.0)
+    openai, perplexity = (settings.provider(name) for name in ("openai", "perplexity"))
+    assert (openai.usual_model, openai.verbosity, openai.read_timeout) == ("gpt-6-luna", "low", 45.0)
+    assert (perplexity.usual_model, perplexity.verbosity, perplexity.read_timeout) == ("fast", None, 60.0)
     assert settings.rate_limit("perplexity").burst == 1
 
 
@@ -46,15 +45,13 @@ def test_a_further_provider_needs_settings_alone(tmp_path: Path) -> None:
     )
     local = settings.configured[-1]
     assert local == Provider("local-llm", "Local Llm", Dialect.CHAT, WebSearch.NEVER)
-    options = provider_options(settings, "local-llm")
-    assert options.provider == local
+    options = settings.provider("local-llm")
     assert options.base_url == "http://127.0.0.1:11434/v1"
     assert options.api_key is not None
     assert options.api_key.get_secret_value() == "mine"
-    assert settings.models_of("local-llm") == ("llama", "mistral")
-    assert settings.provider_of("mistral") == "local-llm"
+    assert settings.models_by_provider[local] == ("llama", "mistral")
     assert (
-        pool_options(settings, "local-llm").max_connections,
+        settings.pool("local-llm").max_connections,
         settings.pool("local-llm").max_keepalive,
     ) == (
         20,
@@ -68,7 +65,7 @@ def test_a_further_provider_is_enough_and_needs_no_key(tmp_path: Path) -> None:
     """An endpoint on the own machine wants none."""
     settings = read(tmp_path, LOCAL, {"DISCORD_TOKEN": "token"})
     assert [provider.name for provider in settings.configured] == ["local-llm"]
-    assert provider_options(settings, "local-llm").api_key is None
+    assert settings.provider("local-llm").api_key is None
 
 
 def test_further_providers_come_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -105,8 +102,8 @@ def test_the_dialect_goes_by_the_host_unless_it_is_said(tmp_path: Path) -> None:
 def test_a_default_is_not_sent_to_a_dialect_that_may_not_know_it(tmp_path: Path) -> None:
     """Verbosity is low by default at OpenAI's own interface; elsewhere only where it is written."""
     elsewhere = '[providers.openai]\nbase_url = "https://proxy.example/v1"\n'
-    assert provider_options(read(tmp_path, elsewhere), "openai").verbosity is None
-    assert provider_options(read(tmp_path, f'{elsewhere}verbosity = "low"'), "openai").verbosity == "low"
+    assert read(tmp_path, elsewhere).provider("openai").verbosity is None
+    assert read(tmp_path, f'{elsewhere}verbosity = "low"').provider("openai").verbosity == "low"
 
 
 def test_what_a_provider_can_do_may_be_said(tmp_path: Path) -> None:
@@ -125,9 +122,9 @@ def test_what_a_provider_can_do_may_be_said(tmp_path: Path) -> None:
 def test_a_model_counts_more_than_the_preset(tmp_path: Path) -> None:
     """So the line with the preset may stay."""
     text = '[providers.perplexity]\npreset = "high"\nmore_models = ["low"]\n'
-    assert read(tmp_path, text).models_of("perplexity") == ("high", "low")
+    assert read(tmp_path, text).provider("perplexity").all_models == ("high", "low")
     settings = read(tmp_path, f'{text}model = "perplexity/sonar"')
-    assert settings.models_of("perplexity") == ("perplexity/sonar", "low")
+    assert settings.provider("perplexity").all_models == ("perplexity/sonar", "low")
 
 
 @pytest.mark.parametrize(

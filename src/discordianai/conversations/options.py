@@ -1,0 +1,105 @@
+"""What the operator can set of what is remembered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from discordianai.conversations.accounting import Limit, Price
+from discordianai.option import Key, Money, Tokens
+
+
+def _file_name(name: str) -> str:
+    if "\0" in name:
+        raise PydanticCustomError("path", "should be the path of a file, which has no null character in it")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationOptions:
+    """`[conversations]`: what is remembered, and for whom. `max_turns` counts questions and answers.
+
+    `context_tokens` is for models that are not in `[models]`.
+    """
+
+    database: Annotated[
+        str,
+        MinLen(1),
+        AfterValidator(_file_name),
+        Key("the file; under systemd, a relative path is in the state directory"),
+    ] = "discordianai.sqlite3"
+    scope: Annotated[
+        Literal["user-in-channel", "channel", "user"], Key("user-in-channel, channel or user")
+    ] = "user-in-channel"
+    max_turns: Annotated[
+        int, Ge(0), Le(1000), Key("questions and answers of a conversation that are kept")
+    ] = 50
+    ttl_days: Annotated[float, Gt(0), Le(36_500), Key("and for how long")] = 30.0
+    grace_days: Annotated[
+        float,
+        Ge(0),
+        Le(36_500),
+        Key("until what was said in a server is dropped that the bot was removed from"),
+    ] = 7.0
+    context_tokens: Annotated[
+        Tokens, Key("what a question, what goes along with it, and the answer may have together")
+    ] = 16_000
+    cache_megabytes: Annotated[
+        float,
+        Ge(0),
+        Le(100_000),
+        Key("memory for conversations that were used lately; the others are read when needed"),
+    ] = 16.0
+
+    @property
+    def cache_bytes(self) -> int:
+        """The same in bytes."""
+        return int(self.cache_megabytes * 2**20)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """`[models."ID"]`: prices are for a million tokens, in whatever currency the limits are in."""
+
+    context_tokens: Annotated[Tokens | None, Key("instead of the one in [conversations]", live=True)] = None
+    input_price: Annotated[
+        Money | None,
+        Key("of a million tokens of questions, and what goes along; with output_price", live=True),
+    ] = None
+    output_price: Annotated[
+        Money | None,
+        Field(validate_default=True),
+        Key("of a million tokens of answers; with input_price", live=True),
+    ] = None
+
+    @property
+    def price(self) -> Price | None:
+        """None where the model counts in tokens only."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        return Price(self.input_price, self.output_price)
+
+    @field_validator("output_price")
+    @classmethod
+    def _both_or_none(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if (value is None) != (info.data.get("input_price") is None):
+            raise PydanticCustomError("price", "should be there if and only if input_price is")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class AccountingOptions:
+    """Prices by model, and the daily limits of each person and of each server."""
+
+    models: Mapping[str, ModelOptions] = field(default_factory=lambda: MappingProxyType({}))
+    person: Limit = field(default_factory=Limit)
+    guild: Limit = field(default_factory=Limit)
+
+    def price(self, model: str) -> Price | None:
+        """None where the model counts in tokens only."""
+        options = self.models.get(model)
+        return options.price if options else None

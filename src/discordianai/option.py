@@ -1,0 +1,75 @@
+"""How a key of settings.toml is declared: on the field of the option dataclass whose package acts on it.
+
+    @dataclass(frozen=True, slots=True)
+    class DispatchOptions:
+        queue_size: Annotated[int, Ge(1), Le(10_000), Key("questions that may wait for one provider")] = 200
+
+Its name, kind, bounds, default and meaning, and whether it changes live, stand there and nowhere else. The
+package `settings` embeds these classes as the tables of the file; it checks what is written against them, and
+settings.toml and the reference page are checked against them by tests. `transport/`, which imports nothing of
+ours, writes a tuple in place of `Key`.
+
+Here are also the kinds of values that several packages take, each with what makes one wrong.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import AfterValidator, SecretStr
+from pydantic_core import PydanticCustomError
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key of settings.toml means; with `live`, SIGHUP changes it while the bot runs."""
+
+    meaning: str
+    live: bool = False
+
+
+Id = Annotated[int, Ge(1), Lt(2**64)]
+"""A Discord snowflake."""
+
+Ids = tuple[Id, ...]
+Seconds = Annotated[float, Gt(0), Lt(math.inf)]
+ModelName = Annotated[str, MinLen(1), MaxLen(100)]
+"""A hundred characters are the most that Discord takes as a choice."""
+
+
+def _http_url(url: str) -> str:
+    if not _is_http_url(url):
+        raise PydanticCustomError("url", "should be an address like https://host/path")
+    return url.rstrip("/")
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        plain = url.isascii() and url.isprintable() and " " not in url  # urlsplit drops line breaks
+        return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or half an IPv6 address
+        return False
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
+
+
+def _plain(secret: SecretStr) -> SecretStr:
+    """A header cannot carry anything else, and no service gives out a key with a space in it."""
+    value = secret.get_secret_value()
+    if not (value.isascii() and value.isprintable()) or " " in value or value[:1] in {"'", '"'}:
+        raise PydanticCustomError(
+            "secret", "should be letters, digits and signs alone, without spaces or quotes: copy it again"
+        )
+    return secret
+
+
+Credential = Annotated[SecretStr, AfterValidator(_plain)]
+"""A secret, as it goes into a header."""
+
+
+Tokens = Annotated[int, Ge(1_000), Le(10_000_000)]
+Money = Annotated[float, Ge(0), Lt(math.inf)]
