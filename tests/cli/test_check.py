@@ -35,7 +35,7 @@ HEAVY_ROOMS = (
     "bot",
     "assistant",
     "providers.client",
-    "transport.multiplexed",
+    "transport.multiplexed_transport",
     "dispatch.dispatcher",
     "sandbox",
     "discord.router",

@@ -47,10 +47,10 @@ __all__ = [
 
 
 _WITH_HTTPX = {
-    "MultiplexedTransport": "multiplexed",
-    "Proxies": "proxies",
-    "Proxy": "proxies",
-    "ProxyError": "proxies",
+    "MultiplexedTransport": "multiplexed_transport",
+    "Proxies": "proxy_rules",
+    "Proxy": "proxy_rules",
+    "ProxyError": "proxy_rules",
 }
 
 

@@ -231,7 +231,7 @@ async def test_going_on_is_a_question_of_who_asked_and_as_private_as_the_answer(
     assert isinstance(question, Question)
     assert question.person == ANN
     assert question.address.private
-    assert router.route(press(GO_ON)) == Refuse(admission.PERSON_FULL.format(most=5))
+    assert router.route(press(GO_ON)) == Refuse(admission.PERSON_FULL.format(most=1))
     open_questions.release(ANN.id)
 
 

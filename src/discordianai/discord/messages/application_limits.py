@@ -28,8 +28,9 @@ import trio
 from discordianai.discord.messages.port import MessageRefused, MessagesBusy
 from discordianai.metric import Metric
 
-REQUESTS_PER_SECOND = 45
-"""With the bot's token. Discord allows 50; the library keeps the listener's own below that, too."""
+REQUESTS_PER_SECOND, AT_ONCE = 40, 5
+"""With the bot's token, evenly spaced but for the first few: Discord allows 50 in a second, and counts when they
+arrive, which the network may bunch. The library keeps the listener's own apart from these below that, too."""
 
 LONGEST_HOLD = 86_400.0
 """Seconds; a longer hold is not believed, and is tried again after so long."""
@@ -119,7 +120,7 @@ class ApplicationLimits:
         self._clock = clock
         self._lock = threading.Lock()
         self._log = structlog.get_logger("discordianai.discord.messages")
-        self._sent: deque[float] = deque([-math.inf] * REQUESTS_PER_SECOND, REQUESTS_PER_SECOND)
+        self._paced_until = -math.inf  # when the last request would be due if none might come early
         self._next_slow = -math.inf
         self._invalid: deque[float] = deque(maxlen=STOP_ABOVE * 2)
         self._held_until = -math.inf
@@ -150,13 +151,13 @@ class ApplicationLimits:
             self._forget_old(now)
             if wait := self._hold(now):
                 return wait
-            gap = self._sent[0] + 1.0 if call.as_bot else -math.inf
+            gap = self._paced_until - AT_ONCE / REQUESTS_PER_SECOND if call.as_bot else -math.inf
             if len(self._invalid) > SLOW_ABOVE:
                 gap = max(gap, self._next_slow)
             if gap > now:
                 return gap - now
             if call.as_bot:
-                self._sent.append(now)
+                self._paced_until = max(self._paced_until, now) + 1.0 / REQUESTS_PER_SECOND
             self._next_slow = now + SLOW_GAP
             return 0.0
 
