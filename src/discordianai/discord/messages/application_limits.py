@@ -29,8 +29,8 @@ from discordianai.discord.messages.port import MessageRefused, MessagesBusy
 from discordianai.metric import Metric
 
 REQUESTS_PER_SECOND, AT_ONCE = 40, 5
-"""With the bot's token, evenly spaced but for the first few: Discord allows 50 in a second, and counts when they
-arrive, which the network may bunch. The library keeps the listener's own apart from these below that, too."""
+"""With the bot's token, evenly spaced but for the first few: Discord allows 50 in a second, and counts when
+they arrive, which the network may bunch."""
 
 LONGEST_HOLD = 86_400.0
 """Seconds; a longer hold is not believed, and is tried again after so long."""
