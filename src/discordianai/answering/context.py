@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
+import re
 import time
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from types import MappingProxyType
 
 from discordianai.conversations.channel_settings import ChannelSettings
@@ -15,10 +16,30 @@ from discordianai.conversations.store import ConversationStore
 from discordianai.conversations.window import ContextOptions, fitting
 from discordianai.dispatch.refusals import TooLong
 from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
-from discordianai.records import ChatRequest, Person, Place, Provider, Question, Role, Route, Turn, Usage
+from discordianai.records import (
+    ChatRequest,
+    FileKind,
+    FileLink,
+    Person,
+    Place,
+    Provider,
+    Question,
+    Quotation,
+    Role,
+    Route,
+    Turn,
+    Usage,
+)
 
 ANSWER_PART = 0.25
 """Of a model's context, what is left to the answer where no length is set."""
+
+COMPARED = 300
+"""Letters by which an answer is known again."""
+
+NOT_SHOWN = "[Files that were sent along, and are not shown here any more: {names}]"
+
+_LINK = re.compile(r"\]\([^)\s]*\)|<?https?://\S+")
 
 SEVERAL_SPEAK = "Several people take part. Each of their messages begins with the name of who wrote it."
 
@@ -65,6 +86,28 @@ class QuestionContext:
         """The one that the person, or else the channel, has asked for; empty where the bot is to choose."""
         return self.question.model or self.channel.model
 
+    @property
+    def asked(self) -> str:
+        """The person's words, what they point at, and their files."""
+        question = self.question
+        quotation = question.quotation.text if question.quotation else ""
+        return "\n\n".join(filter(None, (question.text, quotation, question.file_text)))
+
+    @property
+    def kept(self) -> str:
+        """The same as it is remembered."""
+        question = self.question
+        quotation = question.quotation.excerpt if question.quotation else ""
+        return "\n\n".join(filter(None, (question.text, quotation, question.file_excerpt)))
+
+    def has(self, kind: FileKind) -> bool:
+        """Whether a file of that kind goes along, with the question or with what was asked before it."""
+        earlier = next((turn.attachments for turn in reversed(self.history) if turn.attachments), ())
+        now = time.time()
+        return any(
+            file.kind is kind and not file.expired(now) for file in (*self.question.readable_again, *earlier)
+        )
+
     def request(self, provider: Provider, usual_model: str) -> ChatRequest:
         """What that provider is asked: the newest whole turns that fit, and the question."""
         model = usual_model
@@ -72,7 +115,7 @@ class QuestionContext:
             model = self.wanted_model
         asked = Turn(
             Role.USER,
-            self.key.spoken(self.question.person, self.question.text),
+            self.key.spoken(self.question.person, self.asked),
             images=self.question.images if provider.images else (),
             files=self.question.files if provider.files else (),
         )
@@ -80,7 +123,8 @@ class QuestionContext:
         instructions = "\n".join(filter(None, (self.rules.instructions, several, self.channel.persona)))
         left = self.rules.room(model) - self.estimator.estimate(model, (instructions, asked.text))
         left -= of_attached(asked)
-        turns = fitting(self.history, left, lambda turn: self.estimator.of_turn(model, turn))
+        history = with_files(self.history, provider, time.time())
+        turns = fitting(history, left, lambda turn: self.estimator.of_turn(model, turn) + of_attached(turn))
         return ChatRequest(
             model=model,
             turns=(*turns, asked),
@@ -113,9 +157,45 @@ class QuestionContext:
     def exchange(self, answer: str) -> AnsweredTurn:
         """What is remembered of it."""
         now = time.time()
-        said = self.key.spoken(self.question.person, self.question.remembered or self.question.text)
-        turns = (Turn(Role.USER, said, now), Turn(Role.ASSISTANT, answer, now))
+        said = self.key.spoken(self.question.person, self.kept)
+        asked = Turn(Role.USER, said, now, attachments=self.question.readable_again)
+        turns = (asked, Turn(Role.ASSISTANT, answer, now))
         return AnsweredTurn(self.key, turns, self.question.person.id, self.question.place.guild_id)
+
+
+def with_files(history: Sequence[Turn], provider: Provider, now: float) -> tuple[Turn, ...]:
+    """The turns with the files of the newest one that had any, as far as the provider takes them.
+
+    What has expired at Discord, or is not shown any more, is named, so that the model can say so.
+    """
+    turns = list(history)
+    newest = True
+    for place in reversed(range(len(turns))):
+        if not turns[place].attachments:
+            continue
+        turns[place] = _with_own_files(turns[place], provider, now) if newest else _naming_files(turns[place])
+        newest = False
+    return tuple(turns)
+
+
+def _with_own_files(turn: Turn, provider: Provider, now: float) -> Turn:
+    good = [file for file in turn.attachments if not file.expired(now)]
+    images = [file for file in good if file.kind is FileKind.IMAGE and provider.images]
+    files = [file for file in good if file.kind is FileKind.DOCUMENT and provider.files]
+    shown = replace(
+        turn,
+        images=tuple(file.url for file in images),
+        files=tuple(FileLink(file.name, file.url, file.size) for file in files),
+        attachments=tuple(file for file in turn.attachments if file not in (*images, *files)),
+    )
+    return _naming_files(shown)
+
+
+def _naming_files(turn: Turn) -> Turn:
+    """Of a text, an excerpt is there, which says that it is one."""
+    names = [file.name for file in turn.attachments if file.kind is not FileKind.TEXT]
+    text = f"{turn.text}\n\n{NOT_SHOWN.format(names=', '.join(names))}" if names else turn.text
+    return replace(turn, text=text, attachments=())
 
 
 class ContextBuilder:
@@ -155,10 +235,27 @@ class ContextBuilder:
         """What there is at this moment."""
         key = self.key(question)
         history = await self._store.recent(key, self._rules.max_turns)
+        if question.quotation is not None and quotes_last_turn(question.quotation, history):
+            question = replace(question, quotation=None)
         channel = self._channels.of(question.place)
         return QuestionContext(
             question, key, history, channel, self._rules, self._estimator, self._identifiers
         )
+
+
+def quotes_last_turn(quotation: Quotation, history: Sequence[Turn]) -> bool:
+    """Whether it is the bot's last answer, or one message of it, which the model is shown anyway.
+
+    The message differs from what was remembered: it has small print, and links for the numbers of sources.
+    """
+    if not quotation.own or not history or history[-1].role is not Role.ASSISTANT:
+        return False
+    lines = (line for line in quotation.own.splitlines() if not line.startswith("-# "))
+    return _letters("\n".join(lines))[:COMPARED] in _letters(history[-1].text)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, _LINK.sub("", text)))
 
 
 class Identifiers:

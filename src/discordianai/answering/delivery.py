@@ -110,7 +110,7 @@ class Delivery:
     ) -> None:
         try:
             if question.attachments:
-                question = await self._reader.read(question)
+                question = await self._reader.read(question, ticket.deadline)
         except Unreadable as error:
             ticket.close()
             await self._refuse(question, reply, str(error))

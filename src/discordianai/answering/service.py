@@ -23,7 +23,7 @@ from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import SourceList, TextDelta
-from discordianai.records import Provider, Question, Route, Usage
+from discordianai.records import FileKind, Provider, Question, Route, Usage
 
 LAST_WORDS_TIMEOUT = 3.0
 """Seconds that an answer which is being cancelled may take to tell the person so."""
@@ -195,8 +195,8 @@ class AnswerService:
             conversation=context.key,
             wanted=wanted,
             search=question.search,
-            images=bool(question.images),
-            files=bool(question.files),
+            images=context.has(FileKind.IMAGE),
+            files=context.has(FileKind.DOCUMENT),
         )
         asked = ChainRequest(inquiry, context.fitting_request, reserve, deadline, question.number)
         async with aclosing(self._provider_chain.events(asked)) as events:

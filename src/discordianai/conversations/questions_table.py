@@ -2,9 +2,11 @@
 
 import json
 import sqlite3
+from dataclasses import astuple
 
+from discordianai.conversations import attachment_json
 from discordianai.conversations.pending_questions import PendingQuestion
-from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
+from discordianai.records import Person, Place, Question, Quotation, ReplyAddress
 from discordianai.surrogates import well_formed
 
 ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
@@ -60,7 +62,8 @@ def _more(question: Question) -> str:
         "parent_id": question.place.parent_id,
         "model": question.model,
         "search": question.search,
-        "attachments": [(file.name, file.url, file.size, file.content_type) for file in question.attachments],
+        "attachments": attachment_json.rows(question.attachments),
+        "quotation": astuple(question.quotation) if question.quotation else None,
         "in_thread": question.in_thread,
         "as_guest": not question.address.as_member,
     }
@@ -209,7 +212,8 @@ def _unfinished(
         provider=provider,
         search=rest.get("search", False),
         model=rest.get("model", ""),
-        attachments=tuple(Attachment(*fields) for fields in rest.get("attachments", ())),
+        attachments=attachment_json.from_rows(rest.get("attachments", ())),
+        quotation=Quotation(*rest["quotation"]) if "quotation" in rest else None,
         in_thread=rest.get("in_thread", False),
     )
     return PendingQuestion(question, tuple(map(int, message_ids.split())), text, state == ANSWERED, starts)

@@ -1,8 +1,11 @@
 """What people do in the local Discord beside slash commands and buttons."""
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from discordianai.sandbox.discord.interaction import Interaction
+from discordianai.sandbox.discord.message_parts import written
 from discordianai.sandbox.discord.messages import Message
 from discordianai.sandbox.discord.state import LocalDiscord
 from discordianai.sandbox.discord.world import BOT, CHANNELS, GUILD, Channel, Json, User, member_json, person
@@ -35,17 +38,12 @@ def use_menu(
     channel: Channel = CHANNELS[0],
     locale: str = "en-US",
     files: Sequence[Json] = (),
+    message: Json | None = None,
 ) -> Interaction:
-    """A person uses a command of the menu of somebody's message, which says `text`."""
+    """A person uses a command of the menu of somebody's message, which says `text`, or of that `message`."""
     declared = discord.commands[command]
-    target = str(discord.ids.next())
-    message = {
-        "id": target,
-        "content": text,
-        "attachments": list(files),
-        "author": person(99).json(),
-        "channel_id": str(channel.id),
-    }
+    message = message or written(discord, text, channel=channel, attachments=list(files))
+    target = message["id"]
     data = {
         "id": declared["id"],
         "name": command,
@@ -78,10 +76,14 @@ def say(
     *,
     user: User | None = None,
     channel: Channel = CHANNELS[0],
-    reply_to: Message | None = None,
+    reply_to: Message | Json | None = None,
     files: Sequence[Json] = (),
+    **more: Any,
 ) -> int:
-    """A person writes in a channel; the id of the message. Bots hear of it as their intents allow."""
+    """A person writes in a channel; the id of the message. Bots hear of it as their intents allow.
+
+    `reply_to` is what it replies to, `more` what it has beside its text, as `message_parts` makes it.
+    """
     user = user or person()
     message_id = discord.ids.next()
     wanted = GUILD_MESSAGES if channel.guild_id else DIRECT_MESSAGES
@@ -99,12 +101,14 @@ def say(
         "content": text if readable else "",
         "attachments": list(files) if readable else [],
         "mentions": [BOT.json()] if mentioned else [],
+        "mention_roles": re.findall(r"<@&(\d+)>", text),
         "timestamp": "2026-11-24T00:00:00.000000+00:00",
     }
+    payload |= more if readable else {}
     if channel.guild_id is not None:
         payload |= {"guild_id": str(channel.guild_id), "member": member_json(user)}
     if reply_to is not None:
-        payload["referenced_message"] = reply_to.json()
+        payload["referenced_message"] = reply_to if isinstance(reply_to, dict) else reply_to.json()
     discord.dispatch("MESSAGE_CREATE", payload)
     return message_id
 
