@@ -200,7 +200,7 @@ class SqliteStore:
         change = PendingWrite(
             lambda connection: questions_table.insert(connection, question),
             question=interaction_id,
-            size=4 * len(question.text),
+            size=4 * (len(question.text) + len(question.quotation.text if question.quotation else "")),
         )
         accepted: bool = await self._database.write(change)
         return accepted

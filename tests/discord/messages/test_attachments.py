@@ -177,6 +177,8 @@ async def test_a_quoted_file_that_cannot_be_read_is_named_where_there_is_more_to
         assert "clip.mp4 is a video, which I can't watch" in asked.file_text
         assert "notes.txt (of the quoted message):\n```txt\nhum\n```" in asked.file_text
         assert asked.file_excerpt == asked.file_text
+        beside = await read(cdn, video, notes, quotation=ALONE)
+        assert beside.file_text == asked.file_text
         for quotation, file in ((ALONE, video), (BESIDE_WORDS, replace(video, quoted=False))):
             with pytest.raises(Unreadable, match="clip.mp4 is a video"):
                 await read(cdn, file, quotation=quotation)
@@ -188,6 +190,8 @@ async def test_what_a_quoted_message_shows_from_elsewhere_is_left_out() -> None:
         shown = Attachment("a.png", "https://elsewhere.example/a.png", 0, quoted=True)
         asked = await read(cdn, shown, quotation=BESIDE_WORDS)
         assert (asked.images, asked.file_text, asked.readable_again) == ((), "", ())
+        with pytest.raises(Unreadable, match="a.png could not be read from Discord"):
+            await read(cdn, shown, quotation=ALONE)
 
 
 async def test_of_a_long_text_an_excerpt_is_kept_and_asked_again_it_is_read_whole_once() -> None:

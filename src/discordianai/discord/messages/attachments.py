@@ -96,18 +96,27 @@ class AttachmentReader:
     async def read(self, question: Question, deadline: float = math.inf) -> Question:
         """The question with its files in it, by `deadline` on trio's clock. Raises `Unreadable`.
 
-        A file of a quoted message that cannot be read is named instead, where there is more in that message.
+        A file of a quoted message that cannot be read is named instead, where more of that message can be.
         """
         files = self._those_at_discord(question.attachments)
         if len(files) > MAX_FILES:
             raise Unreadable(TOO_MANY.format(count=len(files), most=MAX_FILES))
         read = await self._read_all(files, min(deadline, trio.current_time() + READ_WITHIN))
-        lenient = question.quotation is not None and not question.quotation.files_only
-        for each in read:
-            if each.problem and not (each.file.quoted and lenient):
-                raise Unreadable(each.problem)
+        self._check_problems(question, read)
         self._check_sum(sum(each.size for each in read if each.file.kind is FileKind.TEXT))
         return _with_files(question, [each for each in read if not each.problem], _left_out(read))
+
+    def _check_problems(self, question: Question, read: Sequence[_ReadFile]) -> None:
+        quotation = question.quotation
+        if quotation is not None and quotation.files_only:
+            readable = any(each.file.quoted and not each.problem for each in read)
+            if not read and question.attachments:  # all of it is elsewhere
+                raise Unreadable(NOT_READ.format(name=_named(question.attachments[0])))
+        else:
+            readable = quotation is not None
+        for each in read:
+            if each.problem and not (each.file.quoted and readable):
+                raise Unreadable(each.problem)
 
     def _those_at_discord(self, files: Sequence[Attachment]) -> list[Attachment]:
         """All but what a quoted message shows from elsewhere: neither the bot nor a provider goes there.

@@ -108,7 +108,13 @@ def say(
     if channel.guild_id is not None:
         payload |= {"guild_id": str(channel.guild_id), "member": member_json(user)}
     if reply_to is not None:
-        payload["referenced_message"] = reply_to if isinstance(reply_to, dict) else reply_to.json()
+        replied_to = reply_to if isinstance(reply_to, dict) else reply_to.json()
+        payload["referenced_message"] = replied_to
+        payload["message_reference"] = {
+            "type": 0,
+            "message_id": replied_to["id"],
+            "channel_id": replied_to["channel_id"],
+        }
     discord.dispatch("MESSAGE_CREATE", payload)
     return message_id
 
