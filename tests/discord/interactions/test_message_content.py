@@ -69,8 +69,12 @@ def test_a_part_that_is_malformed_costs_neither_the_question_nor_the_other_parts
     good = EMBED if key != "embeds" else {"title": "unharmed"}
     message = {"content": "words", "embeds": [good], "poll": POLL, key: odd}
     assert content_of(message).text == "words"
-    both = content_of({"content": "words", "embeds": [odd, EMBED, {"fields": odd, "title": "last"}]})
-    assert any("They spit." in part for part in both.parts)
+    embeds = [odd, {"title": odd, "image": odd}, {"author": odd}, EMBED, {"fields": [odd], "title": "last"}]
+    components = [odd, {"type": odd}, {"type": 10, "content": odd}, {"type": 9, "accessory": odd}]
+    stickers = [{"name": odd}, {"name": "Wave"}]
+    said = content_of({"embeds": embeds, "components": components, "sticker_items": stickers}).parts
+    assert any("They spit." in part for part in said)
+    assert {"[Embed] last", "[Sticker] Wave"} <= set(said)
     parsed({**MESSAGE, "type": 19, "referenced_message": {key: odd}})
 
 

@@ -474,11 +474,12 @@ async def test_what_a_message_points_at_becomes_a_part_of_its_question() -> None
         assert "Ben" not in question.quotation.excerpt
         assert question.quotation.own == ""
         assert question.attachments == (replace(FILE, quoted=True),)
-    own = MessageContent("because", author="Bot", author_id=BOT)
+    own = MessageContent("because", (FILE,), author="Bot", author_id=BOT)
     question = router.route_message(message(replied_to=own), BOT)
     assert isinstance(question, Question)
     assert question.quotation is not None
     assert question.quotation.own == "because"
+    assert question.attachments == ()  # it is an answer, which the conversation has
 
 
 async def test_a_question_is_asked_again_with_its_files() -> None:

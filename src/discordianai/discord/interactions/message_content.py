@@ -156,9 +156,13 @@ def _snapshot(snapshot: Payload) -> MessageContent:
 def _embed(embed: Payload) -> str:
     author, footer = (record(embed, key, optional=True) for key in ("author", "footer"))
     title = " · ".join(filter(None, (text(author, "name", ""), text(embed, "title", ""))))
-    fields = _each(embed, "fields", lambda each: f"{text(each, 'name', '')}: {text(each, 'value', '')}")
+    fields = _each(embed, "fields", _field)
     lines = (title, text(embed, "description", ""), *fields, text(footer, "text", ""))
     return _labelled("Embed", "\n".join(filter(None, lines)) or text(embed, "url", ""))
+
+
+def _field(field: Payload) -> str:
+    return ": ".join(filter(None, (text(field, "name", ""), text(field, "value", ""))))
 
 
 def _embed_images(embed: Payload) -> tuple[Attachment, ...]:

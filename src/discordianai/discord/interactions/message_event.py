@@ -60,6 +60,8 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
         place=place_of(payload, {}),
         role_ids=snowflakes(member, "roles"),
     )
+    if author.get("bot") or "webhook_id" in payload:
+        return IncomingMessage(origin, author_is_bot=True)  # nobody answers it, and it may have a lot in it
     content, replied_to = content_of(payload), _replied_to(payload)
     return IncomingMessage(
         origin,
@@ -68,7 +70,6 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
         mentioned_role_ids=snowflakes(payload, "mention_roles"),
         replied_to=replied_to,
         reply_missing=number(payload, "type") == REPLY and replied_to is None,
-        author_is_bot=bool(author.get("bot")) or "webhook_id" in payload,
     )
 
 

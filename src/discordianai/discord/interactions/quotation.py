@@ -52,8 +52,10 @@ def of_message(
     beside = replace(content, text="", attachments=(), author="", author_id=None)
     replied = replied_to or MessageContent()
     quotation = quotation_of(Pointed(replied, REPLIED_TO), Pointed(beside, SENT_ALONG), bot_id=bot_id)
-    others = [file for message in content.forwarded for file in message.files]
-    attachments = (*content.attachments, *_as_quoted((*replied.files, *others)))
+    # The bot's own file is an answer that was too long for messages: the conversation has it.
+    theirs = () if replied.author_id == bot_id else replied.files
+    forwarded = (file for message in content.forwarded for file in message.files)
+    attachments = (*content.attachments, *_as_quoted((*theirs, *forwarded)))
     return replace(draft, quotation=quotation, attachments=attachments)
 
 
