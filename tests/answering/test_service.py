@@ -19,7 +19,8 @@ from discordianai.answering.answer import (
     STOPPED,
     TOO_LATE,
 )
-from discordianai.answering.context import NOT_SHOWN, ContextBuilder, ContextRules
+from discordianai.answering.context import ContextBuilder, ContextRules
+from discordianai.answering.earlier_files import NOT_SHOWN
 from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.reply import Closing, FakeReply, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST, AnswerOptions, AnswerService

@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from types import MappingProxyType
 
+from discordianai.answering.earlier_files import with_files
+from discordianai.answering.quoted_answer import quotes_last_turn
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
@@ -19,12 +20,10 @@ from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
 from discordianai.records import (
     ChatRequest,
     FileKind,
-    FileLink,
     Person,
     Place,
     Provider,
     Question,
-    Quotation,
     Role,
     Route,
     Turn,
@@ -33,13 +32,6 @@ from discordianai.records import (
 
 ANSWER_PART = 0.25
 """Of a model's context, what is left to the answer where no length is set."""
-
-COMPARED = 300
-"""Letters by which an answer is known again."""
-
-NOT_SHOWN = "[Files that were sent along, and are not shown here any more: {names}]"
-
-_LINK = re.compile(r"\]\([^)\s]*\)|<?https?://\S+")
 
 SEVERAL_SPEAK = "Several people take part. Each of their messages begins with the name of who wrote it."
 
@@ -163,41 +155,6 @@ class QuestionContext:
         return AnsweredTurn(self.key, turns, self.question.person.id, self.question.place.guild_id)
 
 
-def with_files(history: Sequence[Turn], provider: Provider, now: float) -> tuple[Turn, ...]:
-    """The turns with the files of the newest one that had any, as far as the provider takes them.
-
-    What has expired at Discord, or is not shown any more, is named, so that the model can say so.
-    """
-    turns = list(history)
-    newest = True
-    for place in reversed(range(len(turns))):
-        if not turns[place].attachments:
-            continue
-        turns[place] = _with_own_files(turns[place], provider, now) if newest else _naming_files(turns[place])
-        newest = False
-    return tuple(turns)
-
-
-def _with_own_files(turn: Turn, provider: Provider, now: float) -> Turn:
-    good = [file for file in turn.attachments if not file.expired(now)]
-    images = [file for file in good if file.kind is FileKind.IMAGE and provider.images]
-    files = [file for file in good if file.kind is FileKind.DOCUMENT and provider.files]
-    shown = replace(
-        turn,
-        images=tuple(file.url for file in images),
-        files=tuple(FileLink(file.name, file.url, file.size) for file in files),
-        attachments=tuple(file for file in turn.attachments if file not in (*images, *files)),
-    )
-    return _naming_files(shown)
-
-
-def _naming_files(turn: Turn) -> Turn:
-    """Of a text, an excerpt is there, which says that it is one."""
-    names = [file.name for file in turn.attachments if file.kind is not FileKind.TEXT]
-    text = f"{turn.text}\n\n{NOT_SHOWN.format(names=', '.join(names))}" if names else turn.text
-    return replace(turn, text=text, attachments=())
-
-
 class ContextBuilder:
     """Looks up what was said before."""
 
@@ -241,21 +198,6 @@ class ContextBuilder:
         return QuestionContext(
             question, key, history, channel, self._rules, self._estimator, self._identifiers
         )
-
-
-def quotes_last_turn(quotation: Quotation, history: Sequence[Turn]) -> bool:
-    """Whether it is the bot's last answer, or one message of it, which the model is shown anyway.
-
-    The message differs from what was remembered: it has small print, and links for the numbers of sources.
-    """
-    if not quotation.own or not history or history[-1].role is not Role.ASSISTANT:
-        return False
-    lines = (line for line in quotation.own.splitlines() if not line.startswith("-# "))
-    return _letters("\n".join(lines))[:COMPARED] in _letters(history[-1].text)
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalpha, _LINK.sub("", text)))
 
 
 class Identifiers:
