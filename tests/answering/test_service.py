@@ -37,7 +37,7 @@ from discordianai.dispatch.dispatcher import Dispatcher, DispatchOptions
 from discordianai.dispatch.retry import RetryOptions
 from discordianai.dispatch.routing import TOOL, WEB_SEARCH, Router
 from discordianai.dispatch.token_estimator import TokenEstimator
-from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
+from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
 from discordianai.providers.events import End, Event, SourceList, TextDelta
 from discordianai.providers.fake import FakeProvider, Step
 from discordianai.records import (
@@ -550,6 +550,22 @@ async def test_a_follow_up_is_asked_with_the_newest_files_and_told_of_those_that
     assert turns[4].files == (FileLink("a.pdf", PAPER.url, 5),)
     assert turns[0].text == f"this?\n\n{NOT_SHOWN.format(names='a.png')}"
     assert turns[4].text == f"these?\n\n{NOT_SHOWN.format(names='gone.png')}"
+
+
+async def test_where_an_earlier_file_is_refused_the_question_is_asked_without_it() -> None:
+    """Its message can be deleted, and its address dead, long before it expires: that must not end the
+    conversation. A question whose own file is refused is told so."""
+    scene = Scene(["a llama"], [ImageRefused(OPENAI, "404")], ["brown"], [ImageRefused(OPENAI, "404")])
+    first = replace(scene.question("this?"), images=(PICTURE.url,), readable_again=(PICTURE,))
+    await scene.ask(first)
+    assert (await scene.ask(scene.question("and its colour?"))).text == "brown"
+    assert [turn.images for turn in scene.provider.requests[1].turns] == [(PICTURE.url,), (), ()]
+    again = scene.provider.requests[2].turns
+    assert [turn.images for turn in again] == [(), (), ()]
+    assert again[0].text == f"this?\n\n{NOT_SHOWN.format(names='a.png')}"
+    alone = Scene([ImageRefused(OPENAI, "404")])
+    assert "could not read the file" in (await alone.ask(replace(first))).note
+    assert len(alone.provider.requests) == 1
 
 
 async def test_what_an_answer_costs_is_charged_to_who_asked_by_the_providers_count() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 from types import MappingProxyType
 
-from discordianai.answering.earlier_files import with_files
+from discordianai.answering.earlier_files import naming_files, with_files
 from discordianai.answering.quoted_answer import quotes_last_turn
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
@@ -99,6 +99,10 @@ class QuestionContext:
         return any(
             file.kind is kind and not file.expired(now) for file in (*self.question.readable_again, *earlier)
         )
+
+    def without_earlier_files(self) -> "QuestionContext":
+        """The same with the files of what was asked before named alone."""
+        return replace(self, history=tuple(map(naming_files, self.history)))
 
     def request(self, provider: Provider, usual_model: str) -> ChatRequest:
         """What that provider is asked: the newest whole turns that fit, and the question."""

@@ -18,7 +18,7 @@ def with_files(history: Sequence[Turn], provider: Provider, now: float) -> tuple
     for place in reversed(range(len(turns))):
         if not turns[place].attachments:
             continue
-        turns[place] = _with_own_files(turns[place], provider, now) if newest else _naming_files(turns[place])
+        turns[place] = _with_own_files(turns[place], provider, now) if newest else naming_files(turns[place])
         newest = False
     return tuple(turns)
 
@@ -33,11 +33,11 @@ def _with_own_files(turn: Turn, provider: Provider, now: float) -> Turn:
         files=tuple(FileLink(file.name, file.url, file.size) for file in files),
         attachments=tuple(file for file in turn.attachments if file not in (*images, *files)),
     )
-    return _naming_files(shown)
+    return naming_files(shown)
 
 
-def _naming_files(turn: Turn) -> Turn:
-    """Of a text, an excerpt is there, which says that it is one."""
+def naming_files(turn: Turn) -> Turn:
+    """The turn with its files named alone. Of a text, an excerpt is there, which says that it is one."""
     names = [file.name for file in turn.attachments if file.kind is not FileKind.TEXT]
     text = f"{turn.text}\n\n{NOT_SHOWN.format(names=', '.join(names))}" if names else turn.text
     return replace(turn, text=text, attachments=())

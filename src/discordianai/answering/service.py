@@ -21,7 +21,7 @@ from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
-from discordianai.providers.errors import ProviderError
+from discordianai.providers.errors import BadRequest, ProviderError
 from discordianai.providers.events import SourceList, TextDelta
 from discordianai.records import FileKind, Provider, Question, Route, Usage
 
@@ -154,7 +154,7 @@ class AnswerService:
             with self._stoppable(question) as scope:
                 await _wait_for_turn(ticket, reply)
                 context = await self._contexts.of(question)
-                await self._ask(context, ticket.deadline, reply, answer, reserved)
+                await self._ask_with_earlier_files(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("the provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
@@ -170,6 +170,23 @@ class AnswerService:
                 yield scope
             finally:
                 del self._running[interaction_id]
+
+    async def _ask_with_earlier_files(
+        self,
+        context: QuestionContext,
+        deadline: float,
+        reply: Reply,
+        answer: AnswerSoFar,
+        reserved: AsyncExitStack,
+    ) -> None:
+        """Without them where the question is refused: a file can be gone from Discord before it expires."""
+        try:
+            await self._ask(context, deadline, reply, answer, reserved)
+        except BadRequest:
+            without = context.without_earlier_files()
+            if answer.says_something or without == context:
+                raise
+            await self._ask(without, deadline, reply, answer, reserved)
 
     async def _ask(
         self,
