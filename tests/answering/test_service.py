@@ -542,7 +542,7 @@ async def test_a_follow_up_is_asked_with_the_newest_files_and_told_of_those_that
     await scene.ask(scene.question("and its colour?"))
     earlier = scene.provider.requests[1].turns[0]
     assert (earlier.text, earlier.images) == ("this?", (PICTURE.url,))
-    gone = replace(PICTURE, name="gone.png", expires_at=time.time() - 1)
+    gone = replace(PICTURE, name="gone.png", expires_at=1.0)
     await scene.ask(replace(scene.question("these?"), readable_again=(gone, PAPER)))
     await scene.ask(scene.question("and now?"))
     turns = scene.provider.requests[3].turns
