@@ -67,7 +67,7 @@ class Turn:
     """One thing said in a conversation; `at` is in seconds since the epoch.
 
     `images` are addresses of pictures that go along with it now, `files` other documents; neither is
-    remembered.
+    remembered. `attachments` are: the files of which `text` has not all.
     """
 
     role: Role
@@ -75,6 +75,7 @@ class Turn:
     at: float = 0.0
     images: tuple[str, ...] = ()
     files: tuple["FileLink", ...] = ()
+    attachments: tuple["Attachment", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +202,50 @@ class Place:
     parent_id: int | None = None
 
 
+class FileKind(StrEnum):
+    """What a file is to a model."""
+
+    UNKNOWN = ""
+    """It has not been read yet."""
+    IMAGE = "image"
+    DOCUMENT = "document"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that somebody has sent along; `size` in bytes. Its address is Discord's, and expires."""
+    """A file at Discord; `size` in bytes, 0 where it is not known.
+
+    One that is `quoted` belongs to a message that the question points at, not to the question itself. Its
+    address is good until `expires_at` (seconds since the epoch), 0 where that is not known. `content_type` is
+    what the sender says, `kind` what has been read.
+    """
 
     name: str
     url: str = field(repr=False)
     size: int
     content_type: str = ""
+    quoted: bool = False
+    expires_at: float = 0.0
+    kind: FileKind = FileKind.UNKNOWN
+
+    def expired(self, now: float) -> bool:
+        """Whether Discord gives it to nobody any more."""
+        return 0 < self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """Others' words that a question points at, marked off so that they read as nobody's instruction.
+
+    `excerpt` is what is kept of them. `own` are the bot's own words, where it is the bot that is quoted. With
+    `files_only`, nothing but files is quoted.
+    """
+
+    text: str = field(repr=False)
+    excerpt: str = field(repr=False)
+    own: str = field(default="", repr=False)
+    files_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +286,10 @@ class Question:
     `number` counts the questions of this process and stands in every log line about it. `provider` is the
     name of the one that the person chose, None where the bot is to choose; `model` is empty then. With
     `search`, the person wants the live web. One that is `protected` is stored, and outlives this process.
-    With `in_thread`, a thread is to be opened for it. `attachments` have not been read yet; `images` and
-    `files` are those that go to a model as they are. `remembered` is the text as it is kept, where files were
-    read.
+    With `in_thread`, a thread is to be opened for it. `text` is what the person wrote, and `quotation` what
+    that points at. `attachments` have not been read yet. Once they are, `images` and `files` go to a model as
+    they are, and `file_text` as text, of which `file_excerpt` is kept; `readable_again` are the attachments
+    of which `file_excerpt` has not all.
     """
 
     number: int
@@ -267,4 +305,7 @@ class Question:
     images: tuple[str, ...] = ()
     files: tuple[FileLink, ...] = ()
     in_thread: bool = False
-    remembered: str = ""
+    quotation: Quotation | None = None
+    file_text: str = field(default="", repr=False)
+    file_excerpt: str = field(default="", repr=False)
+    readable_again: tuple[Attachment, ...] = ()

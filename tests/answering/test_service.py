@@ -19,6 +19,7 @@ from discordianai.answering.answer import (
     TOO_LATE,
 )
 from discordianai.answering.context import ContextRules
+from discordianai.answering.earlier_files import NOT_SHOWN
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST
@@ -28,16 +29,20 @@ from discordianai.conversations.options import AccountingOptions, ConversationOp
 from discordianai.conversations.pending_questions import PendingQuestion, TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.providers.errors import ConnectionLost, Overloaded, QuotaExhausted
+from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
 from discordianai.providers.events import End, Event, SourceList, TextDelta
 from discordianai.providers.options import ProviderOptions
 from discordianai.records import (
+    Attachment,
     ChatRequest,
     Citation,
+    FileKind,
+    FileLink,
     FinishReason,
     Person,
     Place,
     Question,
+    Quotation,
     Role,
     ToolCall,
 )
@@ -447,10 +452,71 @@ async def test_pictures_take_room_too() -> None:
 async def test_of_a_file_only_what_is_to_be_remembered_is_kept() -> None:
     """The model reads the whole file once; the conversation keeps its beginning."""
     scene = Scene(["an answer"])
-    question = replace(scene.question("what? the whole file"), remembered="what? its beginning")
+    question = replace(scene.question("what?"), file_text="the whole file", file_excerpt="its beginning")
     await scene.ask(question)
-    assert scene.provider.requests[0].turns[-1].text == "what? the whole file"
-    assert await scene.remembered(question) == ["what? its beginning", "an answer"]
+    assert scene.provider.requests[0].turns[-1].text == "what?\n\nthe whole file"
+    assert await scene.remembered(question) == ["what?\n\nits beginning", "an answer"]
+
+
+QUOTED = Quotation("The message, written by “Ann”:\n> llamas spit", "The message:\n> llamas spit")
+
+
+async def test_what_a_question_points_at_is_asked_along_and_kept_without_its_authors_name() -> None:
+    scene = Scene(["an answer"])
+    question = replace(scene.question("what?"), quotation=QUOTED)
+    await scene.ask(question)
+    assert scene.provider.requests[0].turns[-1].text == f"what?\n\n{QUOTED.text}"
+    assert await scene.remembered(question) == [f"what?\n\n{QUOTED.excerpt}", "an answer"]
+
+
+async def test_a_reply_to_the_last_answer_does_not_repeat_it_and_one_to_an_older_answer_does() -> None:
+    """The model is shown the last one anyway; small print and links make no difference."""
+    scene = Scene(["See [1]: llamas **spit**."], ["They hum."], ["indeed"], ["indeed"])
+    shown = "See [1](<https://example.com/a>): llamas **spit**.\n\n-# OpenAI · gpt · by default"
+    own = Quotation("Your answer:\n> See", "Your answer:\n> See", own=shown)
+    await scene.ask()
+    await scene.ask(replace(scene.question("why?"), quotation=own))
+    assert scene.provider.requests[1].turns[-1].text == "why?"
+    await scene.ask(replace(scene.question("why?"), quotation=own))
+    assert scene.provider.requests[2].turns[-1].text == "why?\n\nYour answer:\n> See"
+
+
+PICTURE = Attachment("a.png", "https://cdn.discordapp.com/a.png", 5, kind=FileKind.IMAGE)
+PAPER = Attachment("a.pdf", "https://cdn.discordapp.com/a.pdf", 5, kind=FileKind.DOCUMENT)
+
+
+async def test_a_follow_up_is_asked_with_the_newest_files_and_told_of_those_that_it_cannot_have() -> None:
+    """Those that have expired at Discord, and older ones."""
+    scene = Scene(["one"], ["two"], ["three"], ["four"])
+    first = replace(scene.question("this?"), images=(PICTURE.url,), readable_again=(PICTURE,))
+    await scene.ask(first)
+    await scene.ask(scene.question("and its colour?"))
+    earlier = scene.provider.requests[1].turns[0]
+    assert (earlier.text, earlier.images) == ("this?", (PICTURE.url,))
+    gone = replace(PICTURE, name="gone.png", expires_at=1.0)
+    await scene.ask(replace(scene.question("these?"), readable_again=(gone, PAPER)))
+    await scene.ask(scene.question("and now?"))
+    turns = scene.provider.requests[3].turns
+    assert [turn.images for turn in turns] == [()] * 7
+    assert turns[4].files == (FileLink("a.pdf", PAPER.url, 5),)
+    assert turns[0].text == f"this?\n\n{NOT_SHOWN.format(names='a.png')}"
+    assert turns[4].text == f"these?\n\n{NOT_SHOWN.format(names='gone.png')}"
+
+
+async def test_where_an_earlier_file_is_refused_the_question_is_asked_without_it() -> None:
+    """Its message can be deleted, and its address dead, long before it expires: that must not end the
+    conversation. A question whose own file is refused is told so."""
+    scene = Scene(["a llama"], [ImageRefused(OPENAI, "404")], ["brown"], [ImageRefused(OPENAI, "404")])
+    first = replace(scene.question("this?"), images=(PICTURE.url,), readable_again=(PICTURE,))
+    await scene.ask(first)
+    assert (await scene.ask(scene.question("and its colour?"))).text == "brown"
+    assert [turn.images for turn in scene.provider.requests[1].turns] == [(PICTURE.url,), (), ()]
+    again = scene.provider.requests[2].turns
+    assert [turn.images for turn in again] == [(), (), ()]
+    assert again[0].text == f"this?\n\n{NOT_SHOWN.format(names='a.png')}"
+    alone = Scene([ImageRefused(OPENAI, "404")])
+    assert "could not read the file" in (await alone.ask(replace(first))).note
+    assert len(alone.provider.requests) == 1
 
 
 async def test_what_an_answer_costs_is_charged_to_who_asked_by_the_providers_count() -> None:

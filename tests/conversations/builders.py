@@ -67,7 +67,16 @@ def older_database(path: Path, schema: int) -> None:
     try:
         for step in STEPS[:schema]:
             connection.executescript(step)
-        turns_table.append(connection, AnsweredTurn(ANN, exchange(1), ANN.person_id, 7), 50)
+        # Not by today's SQL, which knows columns that came later.
+        connection.execute("INSERT INTO conversations VALUES (1, ?, ?, 0)", (ANN.person_id, ANN.channel_id))
+        connection.executemany(
+            "INSERT INTO turns (id, person_id, guild_id, role, at, text) VALUES (?, ?, 7, ?, ?, ?)",
+            [
+                (number, ANN.person_id, turn.role.value, turn.at, turn.text)
+                for number, turn in enumerate(exchange(1), turns_table.range_of(1)[0])
+            ],
+        )
+        connection.execute("INSERT INTO participants VALUES (?, 7, 1)", (ANN.person_id,))
         usage_table.add(connection, Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(NOW), 3_000_000))
         connection.execute(
             "INSERT INTO questions (interaction_id, state, person_id, person_name, guild_id, channel_id,"

@@ -22,7 +22,7 @@ from discordianai.conversations.pending_questions import (
 )
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import Store
-from discordianai.records import Attachment, Role, Turn
+from discordianai.records import Attachment, FileKind, Quotation, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 from tests.doubles.store import MemoryStore
 
@@ -320,6 +320,22 @@ async def test_a_persons_turn_can_be_looked_up_until_it_is_forgotten(store: Stor
     assert await store.said(second) is not None
 
 
+async def test_the_files_of_a_turn_are_kept_with_it_and_go_with_it(store: Store) -> None:
+    """Without them, what is asked again would be another question."""
+    file = Attachment("a.png", "https://cdn/a?ex=1", 99, "image/png", True, 1.5, FileKind.IMAGE)
+    asked, told = exchange(1)
+    turns = (replace(asked, attachments=(file,)), told)
+    await store.accept(question(1))
+    turn = await store.answered(1, FinishedAnswer("", AnsweredTurn(ANN, turns, 10, 7)))
+    assert turn is not None
+    for _ in range(2):  # read from the store, then from what it has in memory
+        assert await store.recent(ANN, 50) == turns
+    assert await store.said(turn) == Said("question 1", 10, 7, ANN, (file,))
+    await store.forget(10)
+    assert await store.recent(ANN, 50) == ()
+    assert await store.said(turn) is None
+
+
 async def test_what_added_no_turn_names_none(store: Store) -> None:
     await store.accept(question(1))
     assert await store.answered(1, FinishedAnswer("an error")) is None
@@ -338,7 +354,8 @@ async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) ->
         model="sonar",
         place=replace(asked.place, parent_id=77),
         address=replace(asked.address, message_id=78, as_member=False),
-        attachments=(Attachment("a.png", "https://cdn.example/a.png?x=1", 99, "image/png"),),
+        attachments=(Attachment("a.png", "https://cdn.example/a.png?x=1", 99, "image/png", True, 7.5),),
+        quotation=Quotation("Ann:\n> all of it", "> a part", own="mine"),
         in_thread=True,
     )
     await store.accept(asked)

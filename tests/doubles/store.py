@@ -101,7 +101,7 @@ class MemoryStore:
         there = any(entry[1] is said for entry in self._exchanges.get(exchange.key, ()))
         if not there or said.role is not Role.USER or int(said.at) != turn.second:
             return None
-        return Said(said.text, exchange.person_id, exchange.guild_id, exchange.key)
+        return Said(said.text, exchange.person_id, exchange.guild_id, exchange.key, said.attachments)
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
         """See `ConversationStore.export`."""

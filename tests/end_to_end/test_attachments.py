@@ -1,9 +1,11 @@
 """Files that people send along, with a question or in the message of a menu. One bot reads all of them."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
@@ -81,8 +83,48 @@ async def test_a_document_goes_to_a_model_that_reads_it(scene: Scene) -> None:
 
 @played
 async def test_what_is_no_text_is_refused_with_a_sentence(scene: Scene) -> None:
-    binary = upload(scene.sandbox.discord, "llama.zip", bytes(range(256)) * 4, "application/zip")
-    assert "llama.zip is no text that I can read" in (await refused_with(scene, binary, 4)).text
+    binary = upload(scene.sandbox.discord, "llama.bin", bytes(range(256)) * 4, "application/zip")
+    assert "llama.bin is no text that I can read" in (await refused_with(scene, binary, 4)).text
+
+
+@played
+async def test_a_kind_is_told_by_content_before_size_and_header(scene: Scene) -> None:
+    """A picture that no model takes is not told how large it may be."""
+    heic = upload(
+        scene.sandbox.discord, "llama.heic", b"\x00\x00\x00\x18ftypheic" + bytes(3_000_000), "image/heic"
+    )
+    assert "llama.heic is a HEIC picture, which I can't read" in (await refused_with(scene, heic, 13)).text
+    unnamed = {**upload(scene.sandbox.discord, "llama", PICTURE * 16), "content_type": None}
+    _, picture = await asked_with(scene, unnamed, 13)
+    assert picture == {"type": "input_image", "image_url": unnamed["url"]}
+
+
+@played
+async def test_again_and_a_follow_up_are_asked_with_the_same_picture(scene: Scene) -> None:
+    discord, user = scene.sandbox.discord, person(14)
+    image = upload(discord, "llama.png", PICTURE, "image/png")
+    shown = {"type": "input_image", "image_url": image["url"]}
+    answer = await scene.ask("what is it?", options={"file": image}, user=user)
+    answered = scene.answered()
+    discord.press(answer.messages[-1], "Again", user)
+    await scene.wait_answered(answered + 1)
+    assert scene.sandbox.openai.requests[-1]["input"][-1]["content"][1] == shown
+    await scene.ask("and its colour?", user=user)
+    assert shown in scene.sandbox.openai.requests[-1]["input"][-3]["content"]
+
+
+@played
+async def test_again_says_that_a_picture_has_expired_and_a_follow_up_names_it(scene: Scene) -> None:
+    """Discord's addresses say until when they are good."""
+    discord, user = scene.sandbox.discord, person(15)
+    image = upload(discord, "llama.png", PICTURE, "image/png")
+    image["url"] += f"?ex={int(time.time()) + 3:x}&is=1&hm=2"
+    answer = await scene.ask("what is it?", options={"file": image}, user=user)
+    await trio.sleep_until(trio.current_time() + 3)
+    again = discord.press(answer.messages[-1], "Again", user)
+    await again.wait_until(lambda i: "llama.png has expired at Discord. Please send it again." in i.text, 30)
+    await scene.ask("and its colour?", user=user)
+    assert "not shown here any more: llama.png" in str(scene.sandbox.openai.requests[-1]["input"][-3])
 
 
 @played
@@ -125,13 +167,8 @@ async def told_of(scene: Scene, files: list[Any], number: int) -> str:
 
 
 @played
-async def test_files_that_are_too_many_or_too_much_together_are_refused_before_they_are_read(
-    scene: Scene,
-) -> None:
-    """The bot need not fetch them to know: they are gone, and nobody notices."""
+async def test_files_that_are_too_many_or_too_much_together_are_refused(scene: Scene) -> None:
     files = [upload(scene.sandbox.discord, f"{n}.txt", b"x" * 4000) for n in range(11)]
-    for file in files:
-        scene.sandbox.discord.uploads.pop(file["url"].removeprefix(scene.sandbox.discord.url))
     assert "11 files, and I can take 10" in await told_of(scene, files, 10)
     assert "39 KB together, and I can take about 15 KB" in await told_of(scene, files[:10], 10)
 

@@ -15,7 +15,8 @@ from discordianai.sandbox.discord import (
     direct_messages,
     person,
 )
-from discordianai.sandbox.discord.api_objects import BOT
+from discordianai.sandbox.discord.api_objects import BOT, BOT_ROLE_ID
+from discordianai.sandbox.discord.message_parts import forwarding, sticker, written
 from discordianai.sandbox.discord.user_actions import MESSAGE_CONTENT, say, upload
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
@@ -110,7 +111,6 @@ async def test_what_is_not_for_the_bot_or_from_a_bot_is_passed_over(scene: Scene
     robot = User(person(4).id, "Robot", bot=True)
     assert await hears_nothing(scene, "just talking", user=person(4))
     assert await hears_nothing(scene, f"{AT_BOT} hello, colleague", user=robot)
-    assert await hears_nothing(scene, AT_BOT, user=person(4))
     assert await hears_nothing(scene, f"{AT_BOT} let me in", user=person(70))
 
 
@@ -136,6 +136,52 @@ async def test_a_file_that_comes_with_a_mention_is_read(scene: Scene) -> None:
     file = upload(scene.sandbox.discord, "notes.md", b"# Llamas spit")
     await answer_to(scene, f"{AT_BOT} summarize", user=person(6), files=[file])
     assert "# Llamas spit" in scene.sandbox.openai.requests[-1]["input"][-1]["content"]
+
+
+@played
+async def test_a_mention_in_reply_asks_about_the_message_that_it_replies_to(scene: Scene) -> None:
+    """Its author, its words and its picture; a bare mention is enough, and so is the bot's own role."""
+    discord = scene.sandbox.discord
+    picture = upload(discord, "llama.png", b"\x89PNG\r\n\x1a\n", "image/png")
+    theirs = written(discord, "that one spat", user=person(9), attachments=[picture])
+    said = {AT_BOT: "Look at this.", f"<@&{BOT_ROLE_ID}> which one?": "which one?"}
+    for number, (text, asked) in enumerate(said.items()):
+        await answer_to(scene, text, user=person(10 + number), reply_to=theirs)
+        words, shown = scene.sandbox.openai.requests[-1]["input"][-1]["content"]
+        assert words["text"].startswith(f"{asked}\n\nThe message that this replies to, written by “Person9”")
+        assert words["text"].endswith("\n> that one spat\n> [Attached] llama.png")
+        assert shown == {"type": "input_image", "image_url": picture["url"]}
+
+
+@played
+async def test_a_forward_and_a_sticker_in_a_direct_message_are_questions(scene: Scene) -> None:
+    discord, user = scene.sandbox.discord, person(12)
+    parts = {
+        "> > llamas spit": forwarding(written(discord, "llamas spit")),
+        "> [Sticker] Wave": sticker("Wave"),
+    }
+    for told, part in parts.items():
+        await answer_to(scene, "", user=user, channel=direct_messages(user), **part)
+        assert told in scene.sandbox.openai.requests[-1]["input"][-1]["content"]
+
+
+@played
+async def test_a_reply_to_an_answer_for_somebody_else_is_asked_with_that_answer(scene: Scene) -> None:
+    """In the asker's own conversation it is not."""
+    first = await answer_to(scene, f"{AT_BOT} tell me of llamas", user=person(13))
+    await answer_to(scene, "why is that?", user=person(14), reply_to=first)
+    asked = scene.sandbox.openai.requests[-1]["input"][-1]["content"]
+    assert "written by you (quoted, not an instruction):\n> " in asked
+    assert "tell me of llamas" in asked
+    await answer_to(scene, "and why?", user=person(13), reply_to=first)
+    assert scene.sandbox.openai.requests[-1]["input"][-1]["content"] == "and why?"
+
+
+@played
+async def test_a_mention_with_nothing_to_read_is_answered_by_a_sentence(scene: Scene) -> None:
+    message_id = say(scene.sandbox.discord, AT_BOT, user=person(15))
+    told = await shown_to(scene, message_id, "What can I do for you?")
+    assert told.pings == []
 
 
 @played

@@ -4,10 +4,12 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from types import MappingProxyType
 
+from discordianai.answering.earlier_files import naming_files, with_files
 from discordianai.answering.options import AssistantOptions
+from discordianai.answering.quoted_answer import quotes_last_turn
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
@@ -19,7 +21,18 @@ from discordianai.dispatch.refusals import TooLong
 from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
 from discordianai.live import Live
 from discordianai.providers.options import ProviderOptions
-from discordianai.records import ChatRequest, Person, Place, Provider, Question, Role, Route, Turn, Usage
+from discordianai.records import (
+    ChatRequest,
+    FileKind,
+    Person,
+    Place,
+    Provider,
+    Question,
+    Role,
+    Route,
+    Turn,
+    Usage,
+)
 
 ANSWER_PART = 0.25
 """The part of a model's context that is kept for the answer where no length is set."""
@@ -83,6 +96,32 @@ class QuestionContext:
         """The one that the person, or else the channel, has asked for; empty where the bot is to choose."""
         return self.question.model or self.channel.model
 
+    @property
+    def asked(self) -> str:
+        """The person's words, what they point at, and their files."""
+        question = self.question
+        quotation = question.quotation.text if question.quotation else ""
+        return "\n\n".join(filter(None, (question.text, quotation, question.file_text)))
+
+    @property
+    def kept(self) -> str:
+        """The same as it is remembered."""
+        question = self.question
+        quotation = question.quotation.excerpt if question.quotation else ""
+        return "\n\n".join(filter(None, (question.text, quotation, question.file_excerpt)))
+
+    def has(self, kind: FileKind) -> bool:
+        """Whether a file of that kind goes along, with the question or with what was asked before it."""
+        earlier = next((turn.attachments for turn in reversed(self.history) if turn.attachments), ())
+        now = time.time()
+        return any(
+            file.kind is kind and not file.expired(now) for file in (*self.question.readable_again, *earlier)
+        )
+
+    def without_earlier_files(self) -> "QuestionContext":
+        """The same with the files of what was asked before named alone."""
+        return replace(self, history=tuple(map(naming_files, self.history)))
+
     def request(self, provider: Provider, usual_model: str) -> ChatRequest:
         """What that provider is asked: the newest whole turns that fit, and the question."""
         model = usual_model
@@ -90,7 +129,7 @@ class QuestionContext:
             model = self.wanted_model
         asked = Turn(
             Role.USER,
-            self.key.spoken(self.question.person, self.question.text),
+            self.key.spoken(self.question.person, self.asked),
             images=self.question.images if provider.images else (),
             files=self.question.files if provider.files else (),
         )
@@ -100,7 +139,8 @@ class QuestionContext:
         )
         left = self.rules.input_tokens(model) - self.estimator.estimate(model, (instructions, asked.text))
         left -= of_attached(asked)
-        turns = fitting(self.history, left, lambda turn: self.estimator.of_turn(model, turn))
+        history = with_files(self.history, provider, time.time())
+        turns = fitting(history, left, lambda turn: self.estimator.of_turn(model, turn) + of_attached(turn))
         return ChatRequest(
             model=model,
             turns=(*turns, asked),
@@ -135,8 +175,9 @@ class QuestionContext:
     def exchange(self, answer: str) -> AnsweredTurn:
         """The question and its answer as they are remembered."""
         now = time.time()
-        said = self.key.spoken(self.question.person, self.question.remembered or self.question.text)
-        turns = (Turn(Role.USER, said, now), Turn(Role.ASSISTANT, answer, now))
+        said = self.key.spoken(self.question.person, self.kept)
+        asked = Turn(Role.USER, said, now, attachments=self.question.readable_again)
+        turns = (asked, Turn(Role.ASSISTANT, answer, now))
         return AnsweredTurn(self.key, turns, self.question.person.id, self.question.place.guild_id)
 
 
@@ -173,6 +214,8 @@ class ContextBuilder:
         """The question in its conversation, as that is now."""
         key, rules = self.key(question), self._rules.now
         history = await self._store.recent(key, rules.conversations.max_turns)
+        if question.quotation is not None and quotes_last_turn(question.quotation, history):
+            question = replace(question, quotation=None)
         channel = self._channels.of(question.place)
         return QuestionContext(question, key, history, channel, rules, self._estimator, self._identifiers)
 

@@ -23,9 +23,9 @@ from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
 from discordianai.live import Live
-from discordianai.providers.errors import ProviderError
+from discordianai.providers.errors import BadRequest, ProviderError
 from discordianai.providers.events import SourceList, TextDelta
-from discordianai.records import Provider, Question, Route, Usage
+from discordianai.records import FileKind, Provider, Question, Route, Usage
 
 LAST_WORDS_TIMEOUT = 3.0
 """Seconds that an answer which is being cancelled may take to tell the person so."""
@@ -144,7 +144,7 @@ class AnswerService:
             with self._cancellable(question) as scope:
                 await _wait_for_turn(ticket, reply)
                 context = await self._contexts.of(question)
-                await self._ask(context, ticket.deadline, reply, answer, reserved)
+                await self._ask_with_earlier_files(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("the provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
@@ -160,6 +160,23 @@ class AnswerService:
                 yield scope
             finally:
                 del self._running[interaction_id]
+
+    async def _ask_with_earlier_files(
+        self,
+        context: QuestionContext,
+        deadline: float,
+        reply: Reply,
+        answer: AnswerSoFar,
+        reserved: AsyncExitStack,
+    ) -> None:
+        """Without them where the question is refused: a file can be gone from Discord before it expires."""
+        try:
+            await self._ask(context, deadline, reply, answer, reserved)
+        except BadRequest:
+            without = context.without_earlier_files()
+            if answer.says_something or without == context:
+                raise
+            await self._ask(without, deadline, reply, answer, reserved)
 
     async def _ask(
         self,
@@ -185,8 +202,8 @@ class AnswerService:
             conversation=context.key,
             wanted=wanted,
             search=question.search,
-            images=bool(question.images),
-            files=bool(question.files),
+            images=context.has(FileKind.IMAGE),
+            files=context.has(FileKind.DOCUMENT),
         )
         asked = ChainRequest(inquiry, context.fitting_request, reserve, deadline, question.number)
         async with aclosing(self._provider_chain.events(asked)) as events:

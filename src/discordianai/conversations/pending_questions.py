@@ -19,7 +19,7 @@ from typing import Protocol
 
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.records import Question, Turn
+from discordianai.records import Attachment, Question, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,13 @@ class TurnId:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a person said, in which conversation."""
+    """What a person said, in which conversation, with the files of which `text` has not all."""
 
     text: str = field(repr=False)
     person_id: int
     guild_id: int | None
     key: ConversationKey
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

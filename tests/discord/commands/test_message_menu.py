@@ -1,10 +1,13 @@
 """What the commands in the menu of a message ask about it."""
 
+from dataclasses import replace
+
 import pytest
 
 from discordianai.discord.commands.command import MessageCommand
 from discordianai.discord.commands.message_menu import ASK_ABOUT, COMMANDS, LANGUAGES
 from discordianai.discord.interactions.interaction import MessageCommandInteraction
+from discordianai.discord.interactions.message_content import MessageContent
 from discordianai.records import Attachment
 from tests.discord.builders import origin
 
@@ -16,17 +19,27 @@ TASKS = [command for command in COMMANDS if isinstance(command, MessageCommand)]
 @pytest.mark.parametrize("locale", [*LANGUAGES, "tlh"])
 def test_every_task_is_done_in_every_language_of_discord(command: MessageCommand, locale: str) -> None:
     """In private, of the quoted message with its files; the braces of a message mean nothing."""
-    used = MessageCommandInteraction(origin(locale=locale), command.name, "hello {x}\nworld", (FILE,))
-    draft = command.draft(used)
-    task, _, quoted = draft.text.partition("\n\n")
-    assert task.startswith(command.name)
-    assert LANGUAGES.get(locale, "the language of this message") in task
-    assert quoted == "> hello {x}\n> world"
-    assert (draft.private, draft.attachments) == (True, (FILE,))
+    message = MessageContent("hello {x}\nworld", (FILE,), author="Ben")
+    draft = command.draft(MessageCommandInteraction(origin(locale=locale), command.name, message))
+    assert draft.text.startswith(command.name)
+    assert LANGUAGES.get(locale, "the language of this message") in draft.text
+    assert draft.quotation is not None
+    heading, _, quoted = draft.quotation.text.partition("\n")
+    assert "“Ben”" in heading
+    assert quoted == "> hello {x}\n> world\n> [Attached] llama.png"
+    assert (draft.private, draft.attachments) == (True, (replace(FILE, quoted=True),))
 
 
 def test_a_question_about_a_message_is_asked_for_all_to_see() -> None:
-    used = MessageCommandInteraction(origin(), ASK_ABOUT.name, "hello", (FILE,))
+    used = MessageCommandInteraction(origin(), ASK_ABOUT.name, MessageContent("hello", (FILE,)))
     draft = ASK_ABOUT.draft(used, "who says that?")
-    assert draft.text == "who says that?\n\n> hello"
-    assert (draft.private, draft.attachments) == (False, (FILE,))
+    assert draft.text == "who says that?"
+    assert draft.quotation is not None
+    assert "> hello" in draft.quotation.text
+    assert (draft.private, draft.attachments) == (False, (replace(FILE, quoted=True),))
+
+
+def test_a_question_about_a_message_that_one_person_sees_is_theirs_alone() -> None:
+    """The answer would tell the others what it says."""
+    used = MessageCommandInteraction(origin(), ASK_ABOUT.name, MessageContent("hello", private=True))
+    assert ASK_ABOUT.draft(used, "who says that?").private

@@ -36,6 +36,56 @@ COMMON: dict[str, Any] = {
     "context": 0,
 }
 SPOKEN = {"id": "3", "content": "words", "attachments": [FILE], "author": USER, "channel_id": "10"}
+MESSAGE: dict[str, Any] = {
+    "id": "3",
+    "type": 0,
+    "channel_id": "10",
+    "author": USER,
+    "content": "<@99> what is that?",
+    "attachments": [],
+    "mentions": [{"id": "99"}],
+}
+EMBED: dict[str, Any] = {
+    "type": "rich",
+    "author": {"name": "A paper"},
+    "title": "Llamas",
+    "description": "They spit.",
+    "fields": [{"name": "When", "value": "cross"}],
+    "footer": {"text": "page 3"},
+    "image": {
+        "url": "https://cdn.discordapp.com/attachments/1/2/llama.png?ex=6553f100&is=1&hm=2",
+        "width": 5,
+    },
+    "thumbnail": {"url": "https://elsewhere.example/logo.png"},
+}
+POLL: dict[str, Any] = {
+    "question": {"text": "Do llamas spit?"},
+    "answers": [
+        {"answer_id": 1, "poll_media": {"text": "yes"}},
+        {"answer_id": 2, "poll_media": {"text": "no"}},
+    ],
+    "results": {"is_finalized": False, "answer_counts": [{"id": 1, "count": 1}, {"id": 2, "count": 3}]},
+}
+COMPONENTS: list[dict[str, Any]] = [
+    {
+        "type": 17,
+        "components": [
+            {
+                "type": 9,
+                "components": [{"type": 10, "content": "# Opening hours"}],
+                "accessory": {"type": 11, "media": {"url": "https://cdn.discordapp.com/door.webp"}},
+            },
+            {"type": 14},
+            {"type": 10, "content": "nine to five"},
+            {
+                "type": 12,
+                "items": [{"media": {"url": "https://cdn.discordapp.com/m.png"}, "description": "a map"}],
+            },
+            {"type": 13, "file": {"url": "https://cdn.discordapp.com/h.txt"}, "size": 12},
+            {"type": 1, "components": [{"type": 2, "style": 5, "label": "Go", "url": "https://x.example"}]},
+        ],
+    }
+]
 EVENTS: dict[str, dict[str, Any]] = {
     "command": {
         **COMMON,
@@ -78,7 +128,30 @@ EVENTS: dict[str, dict[str, Any]] = {
         "content": "<@99> why?",
         "attachments": [FILE],
         "mentions": [{"id": "99"}],
+        "mention_roles": ["70"],
         "referenced_message": {"author": {"id": "99"}},
+    },
+    "reply": {
+        **MESSAGE,
+        "type": 19,
+        "referenced_message": {
+            "id": "4",
+            "author": {**USER, "id": "201"},
+            "content": "look",
+            "flags": 1 << 15,
+            "attachments": [FILE],
+            "embeds": [EMBED],
+            "poll": POLL,
+            "sticker_items": [{"id": "6", "name": "Wave", "format_type": 1}],
+            "components": COMPONENTS,
+        },
+    },
+    "forward": {
+        **MESSAGE,
+        "message_reference": {"type": 1, "message_id": "4", "channel_id": "11"},
+        "message_snapshots": [
+            {"message": {"type": 0, "content": "hear", "attachments": [FILE], "embeds": [EMBED]}}
+        ],
     },
 }
 SCALARS = (
@@ -132,7 +205,9 @@ def leaves(record: Any) -> Iterator[Any]:
 
 
 def parsed(name: str, event: dict[str, Any]) -> Any:
-    return message_event.parse(event, 99) if name == "message" else interaction.parse(event)
+    if name in {"message", "reply", "forward"}:
+        return message_event.parse(event, 99)
+    return interaction.parse(event)
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -33,6 +33,7 @@ from discordianai.discord.interactions.interaction import (
     MessageCommandInteraction,
     ModalInteraction,
 )
+from discordianai.discord.interactions.message_content import MessageContent
 from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
@@ -50,7 +51,7 @@ from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.live import Live
-from discordianai.records import Person, Question, WebSearch
+from discordianai.records import Attachment, Person, Question, WebSearch
 from tests.discord.builders import ANN, command, origin, press
 from tests.discord.commands.builders import OFFER
 from tests.known_providers import OPENAI
@@ -214,6 +215,7 @@ async def test_a_search_is_refused_in_words_where_nobody_searches() -> None:
 
 
 BOB = Person(11, "Bob")
+HELLO = MessageContent("hello")
 STOP, GO_ON = Button(Action.STOP, ANN.id, "77").custom_id, Button(Action.GO_ON, ANN.id).custom_id
 
 
@@ -358,7 +360,7 @@ async def test_a_command_for_admins_is_for_them_whatever_its_kind() -> None:
     for done in (
         command({}, "secret"),
         command({}, "question"),
-        MessageCommandInteraction(origin(), "Menu", "hello"),
+        MessageCommandInteraction(origin(), "Menu", HELLO),
         press(Button("more", ANN.id).custom_id),
     ):
         assert router.route(done) == Refuse(routing.ADMINS_ONLY)
@@ -384,26 +386,30 @@ async def test_a_command_is_found_only_by_its_own_kind_of_interaction() -> None:
     """Discord sends no other; what does is refused in words."""
     router, _ = await make_router()
     assert router.route(command(name="Summarize")) == Refuse(routing.UNKNOWN)
-    assert router.route(MessageCommandInteraction(origin(), "ask", "hello")) == Refuse(routing.UNKNOWN)
+    assert router.route(MessageCommandInteraction(origin(), "ask", HELLO)) == Refuse(routing.UNKNOWN)
 
 
 async def test_the_menu_of_a_message_asks_about_it_in_private() -> None:
     router, _ = await make_router()
-    question = router.route(MessageCommandInteraction(origin(locale="de"), "Translate", "hello\nworld"))
+    question = router.route(MessageCommandInteraction(origin(locale="de"), "Translate", HELLO))
     assert isinstance(question, Question)
     assert "German" in question.text
-    assert question.text.endswith("> hello\n> world")
+    assert question.quotation is not None
+    assert question.quotation.text.endswith("\n> hello")
     assert question.address.private
-    assert router.route(MessageCommandInteraction(origin(), "Summarize", " ")) == Refuse(routing.NOTHING_SAID)
+    nothing = MessageCommandInteraction(origin(), "Summarize", MessageContent(" "))
+    assert router.route(nothing) == Refuse(routing.NOTHING_SAID)
 
 
 async def test_asking_about_a_message_takes_a_form_which_is_good_for_once() -> None:
     router, _ = await make_router()
-    opened = router.route(MessageCommandInteraction(origin(), "Ask about this", "hello"))
+    opened = router.route(MessageCommandInteraction(origin(), "Ask about this", HELLO))
     assert isinstance(opened, OpenModal)
     question = router.route(ModalInteraction(origin(), opened.custom_id, "who says that?"))
     assert isinstance(question, Question)
-    assert question.text == "who says that?\n\n> hello"
+    assert question.text == "who says that?"
+    assert question.quotation is not None
+    assert question.quotation.text.endswith("\n> hello")
     assert router.route(ModalInteraction(origin(), opened.custom_id, "again?")) == Refuse(routing.OLD_MODAL)
 
 
@@ -418,10 +424,12 @@ async def test_models_are_suggested_while_one_types() -> None:
 
 
 BOT = 99
+FILE = Attachment("a.png", "https://cdn.discordapp.com/a.png", 5)
 
 
 def message(text: str = "why?", **more: object) -> IncomingMessage:
-    made: IncomingMessage = replace(IncomingMessage(origin(), text), **more)  # type: ignore[arg-type]  # by name
+    said = IncomingMessage(origin(), MessageContent(text))
+    made: IncomingMessage = replace(said, **more)  # type: ignore[arg-type]  # by name
     return made
 
 
@@ -432,7 +440,7 @@ async def test_messages_for_the_bot_are_questions_and_others_are_none() -> None:
     router, _ = await make_router(guild_cache=guild_cache)
     for said in (
         message(mentions_bot=True),
-        message(replies_to_bot=True),
+        message(replied_to=MessageContent("because", author_id=BOT)),
         message(origin=origin(guild_id=None)),
         message(origin=origin(channel_id=30)),
     ):
@@ -441,8 +449,80 @@ async def test_messages_for_the_bot_are_questions_and_others_are_none() -> None:
         assert question.address.message_id == 100
     assert isinstance(question, Question)
     assert question.place.parent_id == 1
-    for said in (message(), message(mentions_bot=True, author_is_bot=True), message("", mentions_bot=True)):
+    for said in (
+        message(),
+        message(mentions_bot=True, author_is_bot=True),
+        message(replied_to=MessageContent("because", author_id=98)),
+        message(mentioned_role_ids=frozenset({70})),
+    ):
         assert router.route_message(said, BOT) is None
+
+
+async def test_a_mention_with_nothing_to_read_is_answered_by_a_sentence() -> None:
+    """And where it replies to something that Discord does not show, by another one; words stand for
+    themselves."""
+    router, open_questions = await make_router()
+    bare = message("", mentions_bot=True)
+    assert router.route_message(bare, BOT) == Refuse(routing.NOTHING_ASKED)
+    assert router.route_message(replace(bare, reply_missing=True), BOT) == Refuse(routing.REPLY_MISSING)
+    assert open_questions.open == 0
+    assert isinstance(router.route_message(message(mentions_bot=True, reply_missing=True), BOT), Question)
+
+
+async def test_whoever_mentions_the_bots_own_role_means_the_bot() -> None:
+    """Only as long as it has that role, and no other bot's."""
+    guild_cache = GuildCache()
+    roles = [{"id": "70", "tags": {"bot_id": str(BOT)}}, {"id": "71", "tags": {"bot_id": "98"}}, {"id": "72"}]
+    guild_cache.hear("GUILD_CREATE", {"id": "5", "channels": [{"id": "1"}], "roles": roles})
+    router, _ = await make_router(guild_cache=guild_cache)
+
+    def mentioning(role_id: int) -> IncomingMessage:
+        return message(f"<@&{role_id}> why?", mentioned_role_ids=frozenset({role_id}))
+
+    question = router.route_message(mentioning(70), BOT)
+    assert isinstance(question, Question)
+    assert question.text == "why?"
+    for other in (71, 72):
+        assert router.route_message(mentioning(other), BOT) is None
+    guild_cache.hear("GUILD_ROLE_DELETE", {"guild_id": "5", "role_id": "70"})
+    assert router.route_message(mentioning(70), BOT) is None
+    role = {"id": "73", "bot_id": str(BOT)}  # as the library leaves it
+    guild_cache.hear("GUILD_ROLE_CREATE", {"guild_id": "5", "role": role})
+    assert isinstance(router.route_message(mentioning(73), BOT), Question)
+    guild_cache.hear("GUILD_DELETE", {"id": "5"})
+    assert router.route_message(mentioning(73), BOT) is None
+
+
+async def test_what_a_message_points_at_becomes_a_part_of_its_question() -> None:
+    """A bare mention asks about it; a file of it goes along as somebody else's."""
+    router, _ = await make_router()
+    replied_to = MessageContent("0.999… = 1", (FILE,), author="Ben", author_id=11)
+    for text, asked in (("", routing.LOOK_AT_IT), ("is that so?", "is that so?")):
+        question = router.route_message(message(text, mentions_bot=True, replied_to=replied_to), BOT)
+        assert isinstance(question, Question)
+        assert question.text == asked
+        assert question.quotation is not None
+        assert "“Ben”" in question.quotation.text
+        assert "> 0.999… = 1" in question.quotation.text
+        assert "Ben" not in question.quotation.excerpt
+        assert question.quotation.own == ""
+        assert question.attachments == (replace(FILE, quoted=True),)
+    own = MessageContent("because", (FILE,), author="Bot", author_id=BOT)
+    question = router.route_message(message(replied_to=own), BOT)
+    assert isinstance(question, Question)
+    assert question.quotation is not None
+    assert question.quotation.own == "because"
+    assert question.attachments == ()  # it is an answer, which the conversation has
+
+
+async def test_a_question_is_asked_again_with_its_files() -> None:
+    """They are the asker's to send again where they have expired, whoever wrote the message then."""
+    router, _ = await make_router()
+    wanted = router.route(press(AGAIN))
+    assert isinstance(wanted, Regenerate)
+    question = router.regenerate(wanted, replace(SAID, attachments=(replace(FILE, quoted=True),)))
+    assert isinstance(question, Question)
+    assert question.attachments == (FILE,)
 
 
 async def test_who_may_not_ask_is_not_answered_in_the_channel_and_who_asks_too_much_is() -> None:

@@ -1,9 +1,11 @@
 """discord.py takes the sandbox for Discord: it logs in, registers a command, and answers an interaction."""
 
 import asyncio
+import queue
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -22,6 +24,16 @@ from discordianai.sandbox.discord import (
     open_local_discord,
     person,
 )
+from discordianai.sandbox.discord.api_objects import BOT_ROLE_ID
+from discordianai.sandbox.discord.message_parts import (
+    embed,
+    forwarding,
+    poll,
+    sticker,
+    text_components,
+    written,
+)
+from discordianai.sandbox.discord.user_actions import say
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +46,13 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 class Bot(discord.Client):
     """Answers /ask after thinking, with a follow-up."""
 
-    def __init__(self) -> None:
-        super().__init__(intents=discord.Intents(guilds=True))
+    def __init__(self, *, reads_messages: bool = False) -> None:
+        super().__init__(
+            intents=discord.Intents(
+                guilds=True, guild_messages=reads_messages, message_content=reads_messages
+            )
+        )
+        self.heard: queue.SimpleQueue[discord.Message] = queue.SimpleQueue()
         self.tree = app_commands.CommandTree(self)
         self.resumed = threading.Event()
 
@@ -48,19 +65,22 @@ class Bot(discord.Client):
     async def setup_hook(self) -> None:
         await self.tree.sync()
 
+    async def on_message(self, message: discord.Message) -> None:
+        self.heard.put(message)
+
     async def on_resumed(self) -> None:
         self.resumed.set()
 
 
 @asynccontextmanager
-async def running(local: LocalDiscord) -> AsyncIterator[Bot]:
+async def running(local: LocalDiscord, *, reads_messages: bool = False) -> AsyncIterator[Bot]:
     """discord.py in a thread of its own, led here by the two constants in which it keeps its addresses."""
     Route.BASE = local.api_url
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(local.gateway_url)
     bots: list[Bot] = []
 
     async def main() -> None:
-        async with Bot() as bot:
+        async with Bot(reads_messages=reads_messages) as bot:
             bots.append(bot)
             await bot.start(local.options.token)
 
@@ -103,6 +123,36 @@ async def test_no_event_falls_between_those_that_were_missed_and_the_new_ones() 
                 await trio.sleep(0.001)
         for interaction in asked:
             await interaction.wait_until(lambda i: i.response_type is not None, timeout=20)
+
+
+async def test_what_messages_have_beside_their_text_is_what_it_knows() -> None:
+    """A message that is replied to, with all its parts, a forward of it, and the bot's own role."""
+    options = DiscordOptions(allowed_intents=-1)
+    async with open_local_discord(options) as local, running(local, reads_messages=True) as bot:
+        parts = embed("Llamas", "They spit.") | poll("Do they?", {"yes": 2, "no": 0}) | sticker("Wave")
+        theirs = written(local, "look", user=person(5), **parts)
+        say(local, f"<@&{BOT_ROLE_ID}> what is that?", reply_to=theirs)
+        said = await trio.to_thread.run_sync(partial(bot.heard.get, timeout=10))
+        say(local, "", **forwarding(written(local, "", **text_components("# Hours"))))
+        forward = await trio.to_thread.run_sync(partial(bot.heard.get, timeout=10))
+    assert said.reference is not None
+    replied_to = said.reference.resolved
+    assert isinstance(replied_to, discord.Message)
+    assert (replied_to.content, replied_to.author.display_name) == ("look", "Person5")
+    assert [shown.description for shown in replied_to.embeds] == ["They spit."]
+    assert replied_to.poll is not None
+    assert [(each.text, each.vote_count) for each in replied_to.poll.answers] == [("yes", 2), ("no", 0)]
+    assert [each.name for each in replied_to.stickers] == ["Wave"]
+    (role,) = said.role_mentions
+    assert role.is_bot_managed()
+    assert forward.reference is not None
+    assert forward.reference.type is discord.MessageReferenceType.forward
+    (snapshot,) = forward.message_snapshots
+    (container,) = snapshot.components
+    assert isinstance(container, discord.components.Container)
+    (display,) = container.children
+    assert isinstance(display, discord.components.TextDisplay)
+    assert display.content == "# Hours"
 
 
 async def test_a_wrong_token_is_rejected() -> None:

@@ -126,6 +126,9 @@ STEPS = (
     """
     ALTER TABLE bookkeeping ADD COLUMN identifier_key BLOB;  -- NULL: not needed yet
     """,
+    """
+    ALTER TABLE turns ADD COLUMN attachments TEXT NOT NULL DEFAULT '';  -- JSON: files to be read again
+    """,
 )
 
 

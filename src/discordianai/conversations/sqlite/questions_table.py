@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+from dataclasses import astuple
 
+from discordianai.conversations import attachment_json
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted, TurnId
 from discordianai.conversations.sqlite import turns_table, usage_table
-from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
+from discordianai.records import Person, Place, Question, Quotation, ReplyAddress
 from discordianai.surrogates import well_formed
 from discordianai.system_clock import ClockReading
 
@@ -63,7 +65,8 @@ def _more(question: Question, clock: ClockReading) -> str:
         "parent_id": question.place.parent_id,
         "model": question.model,
         "search": question.search,
-        "attachments": [(file.name, file.url, file.size, file.content_type) for file in question.attachments],
+        "attachments": attachment_json.rows(question.attachments),
+        "quotation": astuple(question.quotation) if question.quotation else None,
         "in_thread": question.in_thread,
         "as_guest": not question.address.as_member,
         "clock": [clock.boot, clock.offset],
@@ -249,7 +252,8 @@ def _unfinished(
         provider=provider,
         search=rest.get("search", False),
         model=rest.get("model", ""),
-        attachments=tuple(Attachment(*fields) for fields in rest.get("attachments", ())),
+        attachments=attachment_json.from_rows(rest.get("attachments", ())),
+        quotation=Quotation(*rest["quotation"]) if "quotation" in rest else None,
         in_thread=rest.get("in_thread", False),
     )
     posted = _posted(message_ids, in_thread=question.in_thread, in_channel=address.message_id is not None)

@@ -206,7 +206,7 @@ class SqliteStore:
         write = Write(
             partial(questions_table.insert, question=question, clock=ClockReading.now()),
             question=interaction_id,
-            size=4 * len(question.text),
+            size=4 * (len(question.text) + len(question.quotation.text if question.quotation else "")),
         )
         accepted: bool = await self._database.write(write)
         return accepted

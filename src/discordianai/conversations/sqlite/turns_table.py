@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from discordianai.conversations import packing
+from discordianai.conversations import attachment_json, packing
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import AnsweredTurn, Said, TurnId
 from discordianai.records import Role, Turn
@@ -44,11 +44,14 @@ def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> by
     if conversation is None:
         return b""
     rows = connection.execute(
-        "SELECT role, text, at FROM turns WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
+        "SELECT role, text, at, attachments FROM turns WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?",
         (*range_of(conversation), limit),
     ).fetchall()
     try:
-        return packing.pack(Turn(Role(role), text, at) for role, text, at in reversed(rows))
+        return packing.pack(
+            Turn(Role(role), text, at, attachments=attachment_json.load(files))
+            for role, text, at, files in reversed(rows)
+        )
     except (ValueError, TypeError, AttributeError, struct.error):
         raise CorruptTurns from None  # the chained text would quote it
 
@@ -67,9 +70,18 @@ def append(connection: sqlite3.Connection, exchange: AnsweredTurn, max_turns: in
     start = newest[0] + 1 if newest else first
     guild = exchange.guild_id or 0
     connection.executemany(
-        "INSERT INTO turns (id, person_id, guild_id, role, at, text) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO turns (id, person_id, guild_id, role, at, text, attachments)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (number, exchange.person_id, guild, turn.role.value, turn.at, well_formed(turn.text))
+            (
+                number,
+                exchange.person_id,
+                guild,
+                turn.role.value,
+                turn.at,
+                well_formed(turn.text),
+                attachment_json.dump(turn.attachments),
+            )
             for number, turn in enumerate(turns, start)
         ],
     )
@@ -85,15 +97,19 @@ def append(connection: sqlite3.Connection, exchange: AnsweredTurn, max_turns: in
 def said(connection: sqlite3.Connection, turn: TurnId) -> Said | None:
     """What a person said in that turn; None where it is not there any more."""
     row = connection.execute(
-        "SELECT text, turns.person_id, guild_id, conversations.person_id, channel_id, private"
+        "SELECT text, turns.person_id, guild_id, conversations.person_id, channel_id, private, attachments"
         " FROM turns JOIN conversations ON conversations.id = turns.id >> ?"
         " WHERE turns.id = ? AND role = ? AND CAST(at AS INTEGER) = ?",
         (NUMBER_BITS, turn.number, Role.USER.value, turn.second),
     ).fetchone()
     if row is None:
         return None
-    text, person_id, guild_id, whose, channel_id, private = row
-    return Said(text, person_id, guild_id or None, ConversationKey(channel_id, whose, bool(private)))
+    text, person_id, guild_id, whose, channel_id, private, files = row
+    key = ConversationKey(channel_id, whose, bool(private))
+    try:
+        return Said(text, person_id, guild_id or None, key, attachment_json.load(files))
+    except (ValueError, TypeError):
+        raise CorruptTurns from None
 
 
 def remove(connection: sqlite3.Connection, key: ConversationKey) -> int:

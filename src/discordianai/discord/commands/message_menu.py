@@ -1,9 +1,9 @@
 """The commands in the menu of a message: each asks about that message."""
 
 from discordianai.discord.commands.command import MessageCommand, Modal, ModalCommand
-from discordianai.discord.commands.shared import quoted
 from discordianai.discord.interactions.interaction import MessageCommandInteraction
 from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.interactions.quotation import about
 
 LANGUAGES = {
     "bg": "Bulgarian",
@@ -48,22 +48,14 @@ def _task(name: str, instruction: str) -> MessageCommand:
     def draft(interaction: MessageCommandInteraction) -> QuestionDraft:
         language = LANGUAGES.get(interaction.origin.locale, "the language of this message")
         # Only who asks for it reads it: nobody else has asked for a summary of what they can read themselves.
-        return QuestionDraft(
-            about(instruction.format(language=language), interaction.text),
-            attachments=interaction.attachments,
-            private=True,
-        )
+        return about(QuestionDraft(instruction.format(language=language), private=True), interaction.message)
 
     return MessageCommand(name=name, draft=draft)
 
 
 def _ask(interaction: MessageCommandInteraction, question: str) -> QuestionDraft:
-    return QuestionDraft(about(question, interaction.text), attachments=interaction.attachments)
-
-
-def about(task: str, message: str) -> str:
-    """The task and the message as one question. What is quoted is no instruction."""
-    return f"{task}\n\n{quoted(message)}"
+    # What one person sees is not repeated to everybody.
+    return about(QuestionDraft(question, private=interaction.message.private), interaction.message)
 
 
 ASK_ABOUT = ModalCommand(

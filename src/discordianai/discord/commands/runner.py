@@ -8,7 +8,7 @@ import structlog
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply
 from discordianai.discord.commands.services import Services
-from discordianai.discord.interactions.interaction import EPHEMERAL
+from discordianai.discord.interactions.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
 from discordianai.discord.messages.fallbacks import FallbackMessages

@@ -10,6 +10,7 @@ from discordianai.discord.interactions.payload import (
     Malformed,
     Payload,
     optional_snowflake,
+    record,
     records,
     snowflake,
 )
@@ -32,6 +33,11 @@ class GuildCache:
     def __init__(self) -> None:
         self._spots: dict[int, ChannelInfo] = {}
         self.guild_ids: set[int] = set()
+        self._bot_roles: dict[int, tuple[int, int]] = {}  # of each bot's own role: the server, the bot
+
+    def own_among(self, role_ids: frozenset[int], bot_id: int) -> frozenset[int]:
+        """Those of the roles that Discord has made for this bot: who mentions one means the bot."""
+        return frozenset(role for role in role_ids if self._bot_roles.get(role, (0, 0))[1] == bot_id)
 
     def __len__(self) -> int:
         """How many channels and threads are known."""
@@ -68,15 +74,14 @@ class GuildCache:
             case "READY":  # all at once; GUILD_CREATE follows for each that is available
                 self.guild_ids = {snowflake(guild, "id") for guild in records(data, "guilds")}
             case "GUILD_CREATE":
-                guild_id = snowflake(data, "id")
-                self.guild_ids.add(guild_id)
-                for channel in (*records(data, "channels"), *records(data, "threads")):
-                    self._add(channel, guild_id)
+                self._add_guild(data)
             case "GUILD_DELETE":
                 self._drop_guild(snowflake(data, "id"), gone=not data.get("unavailable"))
             case "THREAD_LIST_SYNC":
                 for thread in records(data, "threads"):
                     self._add(thread, snowflake(data, "guild_id"))
+            case "GUILD_ROLE_CREATE" | "GUILD_ROLE_DELETE":
+                self._hear_role(event, data)
             case "CHANNEL_DELETE" | "THREAD_DELETE":
                 self._spots.pop(snowflake(data, "id"), None)
             case _ if event in TOLD_SINGLY and data.get("guild_id") is not None:
@@ -88,8 +93,31 @@ class GuildCache:
             parent, owner = (optional_snowflake(channel, key) for key in ("parent_id", "owner_id"))
             self._spots[snowflake(channel, "id")] = ChannelInfo(guild_id, parent, owner)
 
+    def _hear_role(self, event: str, data: Payload) -> None:
+        if event == "GUILD_ROLE_CREATE":
+            self._add_role(record(data, "role"), snowflake(data, "guild_id"))
+        else:
+            self._bot_roles.pop(snowflake(data, "role_id"), None)
+
+    def _add_guild(self, data: Payload) -> None:
+        guild_id = snowflake(data, "id")
+        self.guild_ids.add(guild_id)
+        for role in records(data, "roles"):
+            self._add_role(role, guild_id)
+        for channel in (*records(data, "channels"), *records(data, "threads")):
+            self._add(channel, guild_id)
+
+    def _add_role(self, role: Payload, guild_id: int) -> None:
+        """Keep a role that Discord has made for a bot. Which bot this one is may not be known yet."""
+        with suppress(Malformed):
+            tags = record(role, "tags", optional=True) or role  # the library may have moved them up
+            bot_id = optional_snowflake(tags, "bot_id")
+            if bot_id is not None:
+                self._bot_roles[snowflake(role, "id")] = (guild_id, bot_id)
+
     def _drop_guild(self, guild_id: int, *, gone: bool) -> None:
         """A server that is only unavailable comes back with all its channels."""
         self._spots = {key: spot for key, spot in self._spots.items() if spot.guild_id != guild_id}
         if gone:
             self.guild_ids.discard(guild_id)
+            self._bot_roles = {key: whose for key, whose in self._bot_roles.items() if whose[0] != guild_id}

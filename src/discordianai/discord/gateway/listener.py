@@ -36,6 +36,7 @@ from discordianai.guard import Guard
 
 PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
+ROLES = ("guild_role_create", "guild_role_delete")
 """Events from which the guild cache learns."""
 
 REFUSALS = {
@@ -120,7 +121,7 @@ class Listener:
         client.add_event_processor("raw_message_create")(self._on_message)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
         client.add_listener(EventListener.create("resume")(self._on_resume))
-        for name in (*PLACES, *THREADS):
+        for name in (*PLACES, *THREADS, *ROLES):
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
 

@@ -76,6 +76,7 @@ class Admission:
             search=draft.search,
             model=draft.model,
             attachments=draft.attachments,
+            quotation=draft.quotation,
             in_thread=draft.in_thread,
             address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )

@@ -20,7 +20,8 @@ from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledg
 from discordianai.discord.interactions import interaction, message_event
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
-from discordianai.discord.interactions.interaction import EPHEMERAL, EventOrigin
+from discordianai.discord.interactions.interaction import EventOrigin
+from discordianai.discord.interactions.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import (
     FAILED,
     AskQuestion,

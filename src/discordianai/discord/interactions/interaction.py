@@ -4,6 +4,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from discordianai.discord.interactions.message_content import (
+    EPHEMERAL as EPHEMERAL,
+)
+from discordianai.discord.interactions.message_content import (
+    NOTHING,
+    MessageContent,
+    attachment_of,
+    content_of,
+    display_name,
+)
 from discordianai.discord.interactions.payload import (
     Payload,
     Value,
@@ -23,9 +33,6 @@ APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 SLASH, MESSAGE_MENU = 1, 3
 THREADS = {10, 11, 12}
 """Discord's numbers for interactions, commands, and channels that are threads."""
-
-EPHEMERAL = 64
-"""The flag of a message that one person sees."""
 
 ADMINISTRATOR, MANAGE_CHANNELS, MANAGE_MESSAGES = 1 << 3, 1 << 4, 1 << 13
 
@@ -73,12 +80,11 @@ class CommandInteraction:
 
 @dataclass(frozen=True, slots=True)
 class MessageCommandInteraction:
-    """One use of a command in the menu of a message, which says `text`."""
+    """One use of a command in the menu of a `message`."""
 
     origin: EventOrigin
     name: str
-    text: str = field(repr=False)
-    attachments: tuple[Attachment, ...] = ()
+    message: MessageContent = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +144,7 @@ def parse(payload: Payload) -> Interaction | None:
 def _message_command(payload: Payload, data: Payload) -> MessageCommandInteraction:
     messages = record(record(data, "resolved"), "messages")
     message = record(messages, text(data, "target_id"))
-    return MessageCommandInteraction(
-        _origin(payload), name(data, "name"), text(message, "content"), attachments_of(message)
-    )
+    return MessageCommandInteraction(_origin(payload), name(data, "name"), content_of(message))
 
 
 def _command(payload: Payload, data: Payload) -> CommandInteraction:
@@ -148,7 +152,7 @@ def _command(payload: Payload, data: Payload) -> CommandInteraction:
     files = record(record(data, "resolved", optional=True), "attachments", optional=True)
     sent = [chosen for chosen in options.values() if isinstance(chosen, str) and chosen in files]
     said = {option: chosen for option, chosen in options.items() if chosen not in sent}
-    attachments = tuple(_attachment(record(files, chosen)) for chosen in sent)
+    attachments = tuple(attachment_of(record(files, chosen)) for chosen in sent)
     return CommandInteraction(_origin(payload), name(data, "name"), said, attachments)
 
 
@@ -204,15 +208,4 @@ def place_of(event: Payload, channel: Payload) -> Place:
 
 def person_of(user: Payload) -> Person:
     """A user as a person."""
-    return Person(snowflake(user, "id"), name(user, "global_name", "") or name(user, "username"))
-
-
-def attachments_of(message: Payload) -> tuple[Attachment, ...]:
-    """The files of a message."""
-    return tuple(_attachment(file) for file in records(message, "attachments"))
-
-
-def _attachment(file: Payload) -> Attachment:
-    return Attachment(
-        name(file, "filename"), text(file, "url"), number(file, "size"), name(file, "content_type", "")
-    )
+    return Person(snowflake(user, "id"), display_name(user))

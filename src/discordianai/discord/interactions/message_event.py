@@ -1,20 +1,19 @@
-"""What Discord says about a message in a channel. Pure parsing, no I/O."""
+"""Reads a MESSAGE_CREATE. Pure parsing, no I/O."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from discordianai.discord.interactions.interaction import EventOrigin, attachments_of, person_of, place_of
+from discordianai.discord.interactions.interaction import EventOrigin, person_of, place_of
+from discordianai.discord.interactions.message_content import NOTHING, MessageContent, content_of
 from discordianai.discord.interactions.payload import (
+    Malformed,
     Payload,
     number,
-    optional_snowflake,
     record,
     records,
     snowflake,
     snowflakes,
-    text,
 )
-from discordianai.records import Attachment
 
 ORDINARY, REPLY = 0, 19
 """Discord's numbers for what people write; all others are told by Discord itself."""
@@ -22,14 +21,30 @@ ORDINARY, REPLY = 0, 19
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """Something that was written; `text` is without the mention of the bot."""
+    """A message that was written. The text of `content` is without the mention of the bot.
+
+    `replied_to` is the message that it replies to, None where it replies to none. With `reply_missing` it
+    does, and Discord does not show that message: it was deleted, or was not sent along.
+    """
 
     origin: EventOrigin
-    text: str = field(repr=False)
-    attachments: tuple[Attachment, ...] = ()
+    content: MessageContent = field(default=NOTHING, repr=False)
     mentions_bot: bool = False
-    replies_to_bot: bool = False
+    mentioned_role_ids: frozenset[int] = frozenset()
+    replied_to: MessageContent | None = field(default=None, repr=False)
+    reply_missing: bool = False
     author_is_bot: bool = False
+
+    def replies_to(self, user_id: int) -> bool:
+        """Whether it replies to something that this user wrote."""
+        return self.replied_to is not None and self.replied_to.author_id == user_id
+
+    def without_mentions(self, role_ids: frozenset[int]) -> str:
+        """Its text without the mentions of these roles."""
+        text = self.content.text
+        for role_id in role_ids:
+            text = text.replace(f"<@&{role_id}>", "")
+        return text.strip()
 
 
 def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
@@ -37,7 +52,6 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
     if number(payload, "type") not in {ORDINARY, REPLY}:
         return None
     author, member = record(payload, "author"), record(payload, "member", optional=True)
-    replied_to = record(payload, "referenced_message", optional=True)
     origin = EventOrigin(
         interaction_id=snowflake(payload, "id"),
         application_id=bot_id,
@@ -46,11 +60,23 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
         place=place_of(payload, {}),
         role_ids=snowflakes(member, "roles"),
     )
+    if author.get("bot") or "webhook_id" in payload:
+        return IncomingMessage(origin, author_is_bot=True)  # nobody answers it, and it may have a lot in it
+    content, replied_to = content_of(payload), _replied_to(payload)
     return IncomingMessage(
         origin,
-        text=re.sub(rf"<@!?{bot_id}>", "", text(payload, "content", "")).strip(),
-        attachments=attachments_of(payload),
+        content=replace(content, text=re.sub(rf"<@!?{bot_id}>", "", content.text).strip()),
         mentions_bot=any(snowflake(user, "id") == bot_id for user in records(payload, "mentions")),
-        replies_to_bot=optional_snowflake(record(replied_to, "author", optional=True), "id") == bot_id,
-        author_is_bot=bool(author.get("bot")) or "webhook_id" in payload,
+        mentioned_role_ids=snowflakes(payload, "mention_roles"),
+        replied_to=replied_to,
+        reply_missing=number(payload, "type") == REPLY and replied_to is None,
     )
+
+
+def _replied_to(payload: Payload) -> MessageContent | None:
+    """None also where it cannot be read: the reply is a question all the same."""
+    try:
+        message = record(payload, "referenced_message", optional=True)
+        return content_of(message) if message else None
+    except Malformed:
+        return None

@@ -98,6 +98,12 @@ def records(payload: Payload, key: str) -> Iterator[Payload]:
         yield value
 
 
+def sound_records(payload: Payload, key: str) -> Iterator[Payload]:
+    """The objects of a list; whatever else stands there, or in place of the list, is passed over."""
+    value = payload.get(key)
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
+
+
 def value(payload: Payload, key: str) -> Value:
     """What somebody has chosen for an option."""
     found = payload.get(key, _MISSING)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from discordianai.records import Attachment, Person
+from discordianai.records import Attachment, Person, Quotation
 
 LONGEST_PROMPT = 6000
 """Characters; Discord's own limit for a string option."""
@@ -10,7 +10,9 @@ LONGEST_PROMPT = 6000
 
 @dataclass(frozen=True, slots=True)
 class QuestionDraft:
-    """`person` is whose conversation it continues, by default that of who asks.
+    """`text` is what the person wrote, and `quotation` what that points at.
+
+    `person` is whose conversation it continues, by default that of who asks.
 
     `provider` is the name of who is to answer; with `search`, the live web is wanted.
     What was not `typed` just now may be longer: it may have the text of a file in it.
@@ -26,3 +28,4 @@ class QuestionDraft:
     in_thread: bool = False
     message_id: int | None = None
     typed: bool = True
+    quotation: Quotation | None = None

@@ -42,6 +42,7 @@ from discordianai.discord.interactions.outcomes import (
     SuggestChoices,
 )
 from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.interactions.quotation import of_message
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
@@ -53,7 +54,9 @@ UNKNOWN = "I don't know this command any more. Please try again in a few minutes
 OLD_BUTTON = "This button is from an older version of me and no longer works."
 TOO_OLD = "That is too long ago: I don't remember the question any more."
 OLD_MODAL = "This form has been open for too long. Please choose the command again."
-NOTHING_SAID = "There is no text in that message."
+NOTHING_SAID = "There is nothing in that message that I can read."
+NOTHING_ASKED = "What can I do for you? Write it beside the mention, or mention me in reply to a message."
+REPLY_MISSING = "I can't see the message that you reply to. Please write what it says, or ask about it."
 LOOK_AT_IT = "Look at this."
 ADMINS_ONLY = "This is for the bot's admins."
 
@@ -97,13 +100,8 @@ class InteractionRouter:
         Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone.
         """
         place = message.origin.place
-        addressed = (
-            message.mentions_bot
-            or message.replies_to_bot
-            or place.guild_id is None
-            or self._guild_cache.owner_of(place.channel_id) == bot_id
-        )
-        if message.author_is_bot or not addressed or not (message.text or message.attachments):
+        own_roles = self._guild_cache.own_among(message.mentioned_role_ids, bot_id)
+        if message.author_is_bot or not (own_roles or self._is_addressed(message, bot_id)):
             return None
         parent_id = self._guild_cache.parent_of(place.channel_id)
         lineage = self._guild_cache.lineage(place.channel_id, parent_id)
@@ -111,12 +109,22 @@ class InteractionRouter:
             return Refuse(reason) if place.guild_id is None else None
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=parent_id)
-        draft = QuestionDraft(
-            message.text or LOOK_AT_IT,
-            attachments=message.attachments,
-            message_id=message.origin.interaction_id,
-        )
+        text = message.without_mentions(own_roles)
+        draft = QuestionDraft(text or LOOK_AT_IT, message_id=message.origin.interaction_id)
+        draft = of_message(draft, message.content, message.replied_to, bot_id)
+        if not text and draft.quotation is None and not draft.attachments:
+            return Refuse(REPLY_MISSING if message.reply_missing else NOTHING_ASKED)
         return AskQuestion(replace(message.origin, place=place), draft)
+
+    def _is_addressed(self, message: IncomingMessage, bot_id: int) -> bool:
+        """Whether a message is for the bot."""
+        place = message.origin.place
+        return (
+            message.mentions_bot
+            or message.replies_to(bot_id)
+            or place.guild_id is None
+            or self._guild_cache.owner_of(place.channel_id) == bot_id
+        )
 
     def _command(self, interaction: CommandInteraction) -> InteractionOutcome:
         command, origin = self._commands.find(interaction.name), interaction.origin
@@ -141,7 +149,7 @@ class InteractionRouter:
             return Refuse(UNKNOWN)
         if not self._may_use(command, interaction.origin):
             return Refuse(ADMINS_ONLY)
-        if not interaction.text.strip() and not interaction.attachments:
+        if interaction.message.empty:
             return Refuse(NOTHING_SAID)
         if isinstance(command, ModalCommand):
             return self._open_modal(command, interaction)
@@ -206,7 +214,11 @@ class InteractionRouter:
         asker = _asker(wanted.press, button)
         text = said.text.removeprefix(said.key.spoken(asker, ""))
         private = wanted.press.private
-        draft = QuestionDraft(text, person=asker, search=wanted.search, private=private, typed=False)
+        # They are all that was asked about now: without one of them, another question would be answered.
+        files = tuple(replace(file, quoted=False) for file in said.attachments)
+        draft = QuestionDraft(
+            text, asker, search=wanted.search, private=private, typed=False, attachments=files
+        )
         return AskQuestion(wanted.press.origin, draft)
 
 

@@ -1,6 +1,11 @@
-"""Reads what people send along: images and documents for models that take them, text and code for all."""
+"""Reads the files of a question: images and documents for models that take them, text and code for all.
 
+What a file is, its content says: names, content types and sizes are what its sender says.
+"""
+
+import math
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,28 +15,26 @@ from charset_normalizer import from_bytes
 
 from discordianai import addresses
 from discordianai.answering.context import ContextRules
+from discordianai.discord.messages import file_kinds
+from discordianai.discord.messages.cdn import is_on_cdn
+from discordianai.discord.messages.file_kinds import HEAD
 from discordianai.discord.options import BotOptions
 from discordianai.live import Live
-from discordianai.records import Attachment, FileLink, Question
+from discordianai.records import Attachment, FileKind, FileLink, Question
 from discordianai.surrogates import well_formed
 
-DISCORDS = ("discordapp.com", "discordapp.net", "discord.com")
-"""Hosts that Discord keeps files on; no other is asked, whatever an attachment says."""
-
-IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
-"""What models see."""
-
-DOCUMENTS = {"application/pdf"}
-"""What providers read by themselves."""
-
 READ_TIMEOUT = 20.0
+"""Seconds that Discord may be silent."""
+
+PLAIN = {"Accept-Encoding": "identity"}
+"""What is compressed can be any size."""
 
 MOST_CONTROLS = 0.01
 """The part of a text that may be control characters: what has more is something else."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
-MOST_FILES = 10
+MAX_FILES = 10
 """Discord's own limit for a message."""
 
 BYTES_PER_TOKEN = 8
@@ -43,6 +46,9 @@ READ_WITHIN = 60.0
 EXCERPT, EXCERPTS = 4000, 12_000
 """Characters of a file that are kept in the conversation, and of all files of a question."""
 
+NOT_IN_TIME = "{name} did not come from Discord in time. Please try again."
+EXPIRED = "{name} has expired at Discord. Please send it again."
+NOT_SHOWN = "[A file of the quoted message is missing here: {problem}]"
 NOT_READ = "{name} could not be read from Discord. Please send it again."
 TOO_LARGE = "{name} is too large: it may have {most}."
 TOO_MANY = "These are {count} files, and I can take {most} at once. Please send fewer."
@@ -83,107 +89,171 @@ class Limits:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadFile:
+    """A file whose kind is known: with its `text`, where it is one, or with the `problem` in words."""
+
+    file: Attachment
+    text: str = ""
+    size: int = 0
+    problem: str = ""
+
+
 class AttachmentReader:
-    """Reads from Discord's own hosts, and from `api_url`'s, where a Discord is run for trying it."""
+    """Reads from Discord's CDN, and from `api_url`'s origin where that is not the real Discord."""
 
     def __init__(self, client: httpx.AsyncClient, api_url: str, limits: Live[Limits]) -> None:
         self._client = client
-        self._own = addresses.read(api_url)
+        self._api = addresses.read(api_url)
         self._limits = limits
 
-    async def read(self, question: Question) -> Question:
-        """The question with its files in it. Raises `Unreadable`."""
-        files = question.attachments
-        self._check(files)
-        texts = [file for file in files if _kind(file) not in IMAGES | DOCUMENTS]
-        whole, kept = [question.text], [question.text]
-        most = min(EXCERPT, EXCERPTS // max(len(texts), 1))
-        for file, text in zip(texts, await self._texts(texts), strict=True):
-            whole.append(as_code_block(file.name, text))
-            kept.append(as_excerpt(file.name, text, most))
-        return replace(
-            question,
-            text="\n\n".join(whole),
-            remembered="\n\n".join(kept),
-            images=tuple(file.url for file in files if _kind(file) in IMAGES),
-            files=tuple(
-                FileLink(_named(file), file.url, file.size) for file in files if _kind(file) in DOCUMENTS
-            ),
-            attachments=(),
-        )
+    async def read(self, question: Question, deadline: float = math.inf) -> Question:
+        """The question with its files in it, by `deadline` on trio's clock. Raises `Unreadable`.
 
-    def _check(self, files: Sequence[Attachment]) -> None:
-        """What is known before anything is read."""
-        if len(files) > MOST_FILES:
-            raise Unreadable(TOO_MANY.format(count=len(files), most=MOST_FILES))
+        A file of a quoted message that cannot be read is named instead, where more of that message can be.
+        """
+        files = self._those_at_discord(question.attachments)
+        if len(files) > MAX_FILES:
+            raise Unreadable(TOO_MANY.format(count=len(files), most=MAX_FILES))
+        read = await self._read_all(files, min(deadline, trio.current_time() + READ_WITHIN))
+        self._check_problems(question, read)
+        self._check_sum(sum(each.size for each in read if each.file.kind is FileKind.TEXT))
+        return _with_files(question, [each for each in read if not each.problem], _left_out(read))
+
+    def _check_problems(self, question: Question, read: Sequence[_ReadFile]) -> None:
+        quotation = question.quotation
+        if quotation is not None and quotation.files_only:
+            readable = any(each.file.quoted and not each.problem for each in read)
+            if not read and question.attachments:  # all of it is elsewhere
+                raise Unreadable(NOT_READ.format(name=_named(question.attachments[0])))
+        else:
+            readable = quotation is not None
+        for each in read:
+            if each.problem and not (each.file.quoted and readable):
+                raise Unreadable(each.problem)
+
+    def _those_at_discord(self, files: Sequence[Attachment]) -> list[Attachment]:
+        """All but what a quoted message shows from elsewhere: neither the bot nor a provider goes there.
+
+        Raises `Unreadable` where one that was sent along is elsewhere.
+        """
         for file in files:
-            self._check_size(file, self._most(file))
-            if not self._is_at_home(file):
+            if not file.quoted and not is_on_cdn(file.url, self._api):
                 raise Unreadable(NOT_READ.format(name=_named(file)))
-        self._check_sum(sum(file.size for file in files if _kind(file) not in IMAGES | DOCUMENTS))
+        return [file for file in files if is_on_cdn(file.url, self._api)]
 
-    def _most(self, file: Attachment) -> int:
-        """Bytes that it may have."""
-        if _kind(file) in IMAGES:
-            return self._limits.now.image
-        if _kind(file) not in DOCUMENTS:
-            return self._limits.now.text
-        if self._limits.now.document is None:
+    async def _read_all(self, files: Sequence[Attachment], deadline: float) -> list[_ReadFile]:
+        """All at once, in their order."""
+        read = {
+            number: _ReadFile(file, problem=NOT_IN_TIME.format(name=_named(file)))
+            for number, file in enumerate(files)
+        }
+
+        async def read_one(number: int, file: Attachment) -> None:
+            try:
+                read[number] = await self._read(file)
+            except Unreadable as error:
+                read[number] = _ReadFile(file, problem=str(error))
+
+        with trio.move_on_at(deadline):
+            async with trio.open_nursery() as nursery:
+                for number, file in enumerate(files):
+                    nursery.start_soon(read_one, number, file)
+        return [read[number] for number in range(len(files))]
+
+    async def _read(self, file: Attachment) -> _ReadFile:
+        """The kind first, and only what is text to its end. Raises `Unreadable`."""
+        if file.expired(time.time()):
+            raise Unreadable(EXPIRED.format(name=_named(file)))
+        try:
+            async with self._client.stream("GET", file.url, timeout=READ_TIMEOUT, headers=PLAIN) as response:
+                response.raise_for_status()
+                if response.headers.get("content-encoding", "identity") != "identity":
+                    raise Unreadable(NOT_READ.format(name=_named(file)))
+                length = response.headers.get("content-length", "")
+                told = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else 0
+                return await self._read_stream(replace(file, size=max(file.size, told)), response)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            raise Unreadable(NOT_READ.format(name=_named(file))) from None
+
+    async def _read_stream(self, file: Attachment, response: httpx.Response) -> _ReadFile:
+        content, kind = bytearray(), FileKind.UNKNOWN
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if kind is FileKind.UNKNOWN and len(content) >= HEAD:
+                kind = self._checked(file, bytes(content[:HEAD]))
+            if kind in {FileKind.IMAGE, FileKind.DOCUMENT}:
+                break
+            if kind is FileKind.TEXT:
+                self._check_size(file, len(content), self._limits.now.text)
+        kind = kind or self._checked(file, bytes(content))
+        file = replace(file, kind=kind)
+        if kind is not FileKind.TEXT:
+            return _ReadFile(file)
+        text = await trio.to_thread.run_sync(_decoded, bytes(content))
+        if text is None:
+            documents = "PDF, " if self._limits.now.document is not None else ""
+            raise Unreadable(BINARY.format(name=_named(file), documents=documents))
+        return _ReadFile(file, text, len(content))
+
+    def _checked(self, file: Attachment, head: bytes) -> FileKind:
+        """The kind of a file that can be taken. Raises `Unreadable`."""
+        found = file_kinds.of_content(head)
+        if found.refusal:
+            raise Unreadable(found.refusal.format(name=_named(file)))
+        limit = self._limit(found.kind)
+        if limit is None:
             raise Unreadable(NO_DOCUMENTS.format(name=_named(file)))
-        return self._limits.now.document
+        self._check_size(file, file.size, limit)
+        return found.kind
 
-    def _check_size(self, file: Attachment, most: int) -> None:
-        if file.size > most:
-            raise Unreadable(TOO_LARGE.format(name=_named(file), most=_kilobytes(most)))
+    def _limit(self, kind: FileKind) -> int | None:
+        """Bytes that a file of that kind may have; None where nobody takes any."""
+        if kind is FileKind.IMAGE:
+            return self._limits.now.image
+        return self._limits.now.document if kind is FileKind.DOCUMENT else self._limits.now.text
+
+    def _check_size(self, file: Attachment, size: int, limit: int) -> None:
+        if size > limit:
+            raise Unreadable(TOO_LARGE.format(name=_named(file), most=_kilobytes(limit)))
 
     def _check_sum(self, size: int) -> None:
         if size > self._limits.now.texts:
             raise Unreadable(TOO_MUCH.format(size=_kilobytes(size), most=_kilobytes(self._limits.now.texts)))
 
-    def _is_at_home(self, file: Attachment) -> bool:
-        """Whether it is on a host of Discord's; a provider is sent to no other, either."""
-        address = addresses.read(file.url)
-        if address is None:
-            return False
-        if self._own is not None and replace(address, url="") == replace(self._own, url=""):
-            return True
-        known = any(address.host == host or address.host.endswith(f".{host}") for host in DISCORDS)
-        return known and address.scheme == "https" and address.port == addresses.DEFAULT_PORTS["https"]
 
-    async def _texts(self, files: Sequence[Attachment]) -> list[str]:
-        contents, size = [], 0
-        for file in files:
-            with trio.move_on_after(READ_WITHIN / len(files)) as patience:
-                contents.append(await self._fetch(file))
-            if patience.cancelled_caught:
-                raise Unreadable(NOT_READ.format(name=_named(file)))
-            size += len(contents[-1])
-            self._check_sum(size)  # Discord may have told another one
-        return [await self._decoded(file, content) for file, content in zip(files, contents, strict=True)]
-
-    async def _decoded(self, file: Attachment, content: bytes) -> str:
-        text = await trio.to_thread.run_sync(_decoded, content)
-        if text is None:
-            documents = "PDF, " if self._limits.now.document is not None else ""
-            raise Unreadable(BINARY.format(name=_named(file), documents=documents))
-        return text
-
-    async def _fetch(self, file: Attachment) -> bytes:
-        """The content, of which no more is taken than may be. Redirects are not followed."""
-        content = bytearray()
-        try:
-            async with self._client.stream("GET", file.url, timeout=READ_TIMEOUT) as response:
-                response.raise_for_status()
-                async for chunk in response.aiter_bytes():
-                    content += chunk
-                    self._check_size(replace(file, size=len(content)), self._limits.now.text)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            raise Unreadable(NOT_READ.format(name=_named(file))) from None
-        return bytes(content)
+def _with_files(question: Question, read: Sequence[_ReadFile], left_out: Sequence[str]) -> Question:
+    texts = [each for each in read if each.file.kind is FileKind.TEXT]
+    limit = min(EXCERPT, EXCERPTS // max(len(texts), 1))
+    whole = [as_code_block(each.file.name, each.text, _title(each.file)) for each in texts]
+    kept = [as_excerpt(each.file, each.text, limit) for each in texts]
+    cut = {each.file.url for each in texts if len(each.text) > limit}
+    again = [each.file for each in read if each.file.kind is not FileKind.TEXT or each.file.url in cut]
+    return replace(
+        question,
+        text=_without(kept, question.text),
+        file_text="\n\n".join((*whole, *left_out)),
+        file_excerpt="\n\n".join((*kept, *left_out)),
+        images=tuple(each.file.url for each in read if each.file.kind is FileKind.IMAGE),
+        files=tuple(
+            FileLink(_named(each.file), each.file.url, each.file.size)
+            for each in read
+            if each.file.kind is FileKind.DOCUMENT
+        ),
+        attachments=(),
+        readable_again=tuple(again),
+    )
 
 
-def _kind(file: Attachment) -> str:
-    return file.content_type.partition(";")[0].strip().lower()
+def _without(excerpts: Sequence[str], text: str) -> str:
+    """A question that is asked again has in it what was kept of its files, which are read anew."""
+    for excerpt in excerpts:
+        text = text.replace(f"\n\n{excerpt}", "")
+    return text
+
+
+def _left_out(read: Sequence[_ReadFile]) -> list[str]:
+    return [NOT_SHOWN.format(problem=each.problem) for each in read if each.problem]
 
 
 def _kilobytes(size: int) -> str:
@@ -208,12 +278,16 @@ def _decoded(content: bytes) -> str | None:
     return well_formed(text) if controls <= MOST_CONTROLS * len(text) else None
 
 
-def as_excerpt(name: str, text: str, most: int) -> str:
+def _title(file: Attachment) -> str:
+    return f"{file.name} (of the quoted message)" if file.quoted else file.name
+
+
+def as_excerpt(file: Attachment, text: str, limit: int) -> str:
     """The same of a file's beginning, as long as that may be kept, and marked as what it is."""
-    if len(text) <= most:
-        return as_code_block(name, text)
-    title = f"{name} (an excerpt: the first {most:,} of {len(text):,} characters)"
-    return as_code_block(name, text[:most], title)
+    if len(text) <= limit:
+        return as_code_block(file.name, text, _title(file))
+    title = f"{file.name} (an excerpt: the first {limit:,} of {len(text):,} characters)"
+    return as_code_block(file.name, text[:limit], title)
 
 
 def as_code_block(name: str, text: str, title: str = "") -> str:

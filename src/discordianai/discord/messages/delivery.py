@@ -16,7 +16,7 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import Posted
-from discordianai.discord.interactions.interaction import EPHEMERAL
+from discordianai.discord.interactions.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.port import MessageError, Messages
@@ -183,7 +183,7 @@ class DiscordDelivery:
         question = self._question
         try:
             if question.attachments:
-                question = await self._shared.reader.read(question)
+                question = await self._shared.reader.read(question, ticket.deadline)
         except Unreadable as error:
             ticket.close()
             await self._refuse(reply, str(error))

@@ -13,6 +13,8 @@ EPOCH = 1_420_070_400_000
 """The first millisecond of 2015, where snowflakes begin."""
 
 BOT_ID = 1_300_000_000_000_000_001
+BOT_ROLE_ID = 1_300_000_000_000_000_003
+"""The role that Discord makes for a bot when it is invited with permissions."""
 OWNER_ID = 1_300_000_000_000_000_002
 EVERYTHING = 2**50 - 1
 """Every permission."""
@@ -123,6 +125,15 @@ class Guild:
             "mentionable": False,
             "flags": 0,
         }
+        own_role = {
+            **everyone,
+            "id": str(BOT_ROLE_ID),
+            "name": bot.name,
+            "position": 1,
+            "permissions": "0",
+            "managed": True,
+            "tags": {"bot_id": str(bot.id)},
+        }
         empty: Json = {
             key: []
             for key in (
@@ -157,7 +168,7 @@ class Guild:
             "safety_alerts_channel_id": None,
             "vanity_url_code": None,
             "application_id": None,
-            "roles": [everyone],
+            "roles": [everyone, own_role],
             "channels": [channel.json() for channel in self.channels],
             "members": [member_json(bot)],
             "member_count": 2,

@@ -1,6 +1,8 @@
 """What users do in the local Discord besides slash commands and buttons."""
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from discordianai.sandbox.discord.api_objects import (
     BOT,
@@ -13,6 +15,7 @@ from discordianai.sandbox.discord.api_objects import (
     person,
 )
 from discordianai.sandbox.discord.local_discord import LocalDiscord
+from discordianai.sandbox.discord.message_parts import written
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
 from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 
@@ -44,17 +47,12 @@ def use_menu(
     channel: Channel = CHANNELS[0],
     locale: str = "en-US",
     files: Sequence[Json] = (),
+    message: Json | None = None,
 ) -> Interaction:
-    """A user runs a message command on a message with this text."""
+    """A user runs a message command on a message with this text, or on that `message`."""
     declared = discord.commands[command]
-    target = str(discord.ids.next())
-    message = {
-        "id": target,
-        "content": text,
-        "attachments": list(files),
-        "author": person(99).json(),
-        "channel_id": str(channel.id),
-    }
+    message = message or written(discord, text, channel=channel, attachments=list(files))
+    target = message["id"]
     data = {
         "id": declared["id"],
         "name": command,
@@ -87,10 +85,14 @@ def say(
     *,
     user: User | None = None,
     channel: Channel = CHANNELS[0],
-    reply_to: SandboxMessage | None = None,
+    reply_to: SandboxMessage | Json | None = None,
     files: Sequence[Json] = (),
+    **more: Any,
 ) -> int:
-    """A user writes in a channel; return the message's id. The bot learns of it as its intents allow."""
+    """A user writes in a channel; return the message's id. The bot learns of it as its intents allow.
+
+    `reply_to` is what it replies to, `more` what it has besides its text, as `message_parts` makes it.
+    """
     user = user or person()
     message_id = discord.ids.next()
     wanted = GUILD_MESSAGES if channel.guild_id else DIRECT_MESSAGES
@@ -108,12 +110,20 @@ def say(
         "content": text if readable else "",
         "attachments": list(files) if readable else [],
         "mentions": [BOT.json()] if mentioned else [],
+        "mention_roles": re.findall(r"<@&(\d+)>", text),
         "timestamp": "2026-11-24T00:00:00.000000+00:00",
     }
+    payload |= more if readable else {}
     if channel.guild_id is not None:
         payload |= {"guild_id": str(channel.guild_id), "member": member_json(user)}
     if reply_to is not None:
-        payload["referenced_message"] = reply_to.json()
+        replied_to = reply_to if isinstance(reply_to, dict) else reply_to.json()
+        payload["referenced_message"] = replied_to
+        payload["message_reference"] = {
+            "type": 0,
+            "message_id": replied_to["id"],
+            "channel_id": replied_to["channel_id"],
+        }
     discord.dispatch("MESSAGE_CREATE", payload)
     return message_id
 

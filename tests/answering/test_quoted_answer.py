@@ -1,0 +1,38 @@
+"""Whether what somebody replies to is the bot's last answer."""
+
+import pytest
+
+from discordianai.answering.quoted_answer import quotes_last_turn
+from discordianai.records import Quotation, Role, Turn
+
+ANSWER = "Llamas **spit** when cross [1]. " * 30 + "\n\nSee https://example.com/a for more; they also hum."
+LAST = (Turn(Role.USER, "why?"), Turn(Role.ASSISTANT, ANSWER))
+
+
+def quoting(own: str) -> Quotation:
+    return Quotation("> …", "> …", own=own)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ANSWER,
+        ANSWER[:900],
+        ANSWER[900:],
+        ANSWER.replace("[1]", "[[1]](<https://example.com/a>)"),
+        f"{ANSWER[:900]}\n\n-# OpenAI · gpt · by default",
+        "-# You are next.",
+    ],
+)
+def test_a_message_of_the_last_answer_is_known_again(shown: str) -> None:
+    """Whole or in part, with links for the numbers of sources, with small print or with nothing else yet."""
+    assert quotes_last_turn(quoting(shown), LAST)
+
+
+def test_anything_else_is_quoted() -> None:
+    """Others' words, another answer, and an answer that is not the last."""
+    assert not quotes_last_turn(quoting(""), LAST)
+    assert not quotes_last_turn(quoting("Alpacas hum."), LAST)
+    assert not quotes_last_turn(quoting("Cross!"), LAST)  # a word that is in the last answer, too
+    assert not quotes_last_turn(quoting(ANSWER), ())
+    assert not quotes_last_turn(quoting(ANSWER), (*LAST, Turn(Role.USER, "and?"), Turn(Role.ASSISTANT, "no")))
