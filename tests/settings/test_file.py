@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.settings.file import Origin, SettingsError, examine, key_of, load
+from discordianai.settings.file import SecretSource, SettingsError, examine, key_of, load
 from tests.known_providers import OPENAI
 
 KEYS = {"DISCORD_TOKEN": "token-from-environment", "OPENAI_API_KEY": "key-from-environment"}
@@ -264,8 +264,8 @@ def test_an_examination_tells_where_each_secret_stands_and_keeps_settings_withou
     path = write(tmp_path, '[providers.openai]\napi_key = "key-from-file"')
     reading = examine(path, {"CREDENTIALS_DIRECTORY": os.fspath(tmp_path), "PERPLEXITY_API_KEY": "key"})
     assert reading.origins == {
-        key_of("openai"): (Origin.CREDENTIAL, Origin.FILE),
-        key_of("perplexity"): (Origin.ENVIRONMENT,),
+        key_of("openai"): (SecretSource.CREDENTIAL, SecretSource.FILE),
+        key_of("perplexity"): (SecretSource.ENVIRONMENT,),
     }
     assert reading.settings is not None
     assert reading.settings.providers.openai.api_key is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.records import Dialect, Provider, WebSearch
-from discordianai.settings.file import Origin, SettingsError, examine, key_of, load
+from discordianai.settings.file import SecretSource, SettingsError, examine, key_of, load
 from discordianai.settings.tables import Settings
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
@@ -235,7 +235,11 @@ def test_the_key_of_a_further_provider_is_looked_for_where_keys_are(tmp_path: Pa
     }
     reading = examine(path, environment)
     assert reading.settings is not None
-    assert reading.origins[key_of("local-llm")] == (Origin.CREDENTIAL, Origin.ENVIRONMENT, Origin.FILE)
+    assert reading.origins[key_of("local-llm")] == (
+        SecretSource.CREDENTIAL,
+        SecretSource.ENVIRONMENT,
+        SecretSource.FILE,
+    )
     key = reading.settings.provider("local-llm").api_key
     assert key is not None
     assert key.get_secret_value() == "from-credential"

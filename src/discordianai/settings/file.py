@@ -72,7 +72,7 @@ def secrets_of(settings: Settings | None = None) -> tuple[Secret, ...]:
     return (DISCORD_TOKEN, *map(key_of, providers.by_name))
 
 
-class Origin(StrEnum):
+class SecretSource(StrEnum):
     """Where a secret can stand. The first of these counts."""
 
     CREDENTIAL = "systemd credential"
@@ -90,7 +90,7 @@ class Reading:
 
     settings: Settings | None
     problems: tuple[str, ...]
-    origins: Mapping[Secret, tuple[Origin, ...]]
+    origins: Mapping[Secret, tuple[SecretSource, ...]]
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -198,7 +198,7 @@ def _line_of(error: Exception, text: str) -> int:
 
 def _add_secrets(
     document: Document, environment: Mapping[str, str]
-) -> tuple[list[str], dict[Secret, tuple[Origin, ...]]]:
+) -> tuple[list[str], dict[Secret, tuple[SecretSource, ...]]]:
     """Put the secrets into the document; what is wrong with them, and where each was found."""
     problems = []
     origins = {}
@@ -212,7 +212,7 @@ def _add_secrets(
             problems.append(f"{secret.path}: the credential {secret.credential} cannot be read")
             places = {}
         if secret.key in table:
-            places[Origin.FILE] = table[secret.key]
+            places[SecretSource.FILE] = table[secret.key]
         if places:
             table[secret.key] = next(iter(places.values()))
             origins[secret] = tuple(places)
@@ -237,14 +237,14 @@ def _table(document: Document, secret: Secret) -> Document:
     return table
 
 
-def _places(secret: Secret, environment: Mapping[str, str]) -> dict[Origin, str]:
+def _places(secret: Secret, environment: Mapping[str, str]) -> dict[SecretSource, str]:
     """Where the secret stands outside the file, and as what."""
     places = {}
     if directory := environment.get("CREDENTIALS_DIRECTORY"):
         credential = Path(directory) / secret.credential
         if credential.exists():
-            places[Origin.CREDENTIAL] = safe_files.read(credential, LARGEST).decode().strip()
-    places[Origin.ENVIRONMENT] = environment.get(secret.variable, "").strip()
+            places[SecretSource.CREDENTIAL] = safe_files.read(credential, LARGEST).decode().strip()
+    places[SecretSource.ENVIRONMENT] = environment.get(secret.variable, "").strip()
     return {origin: value for origin, value in places.items() if value}
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import Origin, Reading, Secret, SettingsError, secrets_of
+from discordianai.settings.file import Reading, Secret, SecretSource, SettingsError, secrets_of
 from discordianai.settings.tables import Settings
 
 
@@ -36,7 +36,9 @@ def look(named: Path | None, environment: Mapping[str, str]) -> SettingsCheck:
     if not findings:
         findings.append(ok("settings", f"{path.absolute()} is valid"))
     findings += _secrets(reading)
-    findings += _readers(path, [s.path for s, origins in reading.origins.items() if Origin.FILE in origins])
+    findings += _readers(
+        path, [s.path for s, origins in reading.origins.items() if SecretSource.FILE in origins]
+    )
     if reading.settings is not None:
         findings += _unencrypted(reading.settings)
     return SettingsCheck(tuple(findings), reading.settings)
@@ -59,7 +61,7 @@ def _secrets(reading: Reading) -> Iterator[Finding]:
             yield ok(secret.path, f"not set: {label} is {asked}", origin=None)
 
 
-def _secret(secret: Secret, origins: tuple[Origin, ...]) -> Finding:
+def _secret(secret: Secret, origins: tuple[SecretSource, ...]) -> Finding:
     found = f"from the {_named(secret, origins[0])}"
     figure = origins[0].value
     if len(origins) > 1:
@@ -70,8 +72,8 @@ def _secret(secret: Secret, origins: tuple[Origin, ...]) -> Finding:
     return ok(secret.path, found, origin=figure)
 
 
-def _named(secret: Secret, origin: Origin) -> str:
-    names = {Origin.CREDENTIAL: secret.credential, Origin.ENVIRONMENT: secret.variable}
+def _named(secret: Secret, origin: SecretSource) -> str:
+    names = {SecretSource.CREDENTIAL: secret.credential, SecretSource.ENVIRONMENT: secret.variable}
     return f"{origin} {names[origin]}" if origin in names else str(origin)
 
 
