@@ -43,6 +43,12 @@ def make_older(sandbox: Sandbox, seconds: float) -> None:
     sandbox.discord.advance(seconds)
 
 
+def noted(sandbox: Sandbox) -> str:
+    """The ids of the messages that the journal knows of."""
+    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
+        return " ".join(row[0] for row in database.execute("SELECT message_ids FROM questions"))
+
+
 async def killed_while_streaming(scene: Scene, prompt: str, **more: object) -> Interaction:
     """Ask, and kill the bot when the first words are shown."""
     scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=60))
@@ -66,9 +72,12 @@ async def test_an_answer_that_had_begun_is_completed_in_its_message(stage: Stage
 
 async def test_a_long_answer_goes_on_in_the_messages_that_are_there(stage: Stage) -> None:
     async with stage(discord=RESTARTED, providers=SLOW) as scene:
+        scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=420))  # of 454 pieces
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": LONG})
         await interaction.wait_until(lambda i: len(i.messages) >= 2, timeout=30)
-        await trio.sleep(0.3)
+        with trio.fail_after(30):
+            while str(interaction.messages[1].id) not in noted(scene.sandbox):  # noqa: ASYNC110  # a file
+                await trio.sleep(0.02)
         await scene.bot.kill()
         before = [message.id for message in interaction.messages]
         scene.sandbox.openai.options = FAST

@@ -9,7 +9,7 @@ import trio
 
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import PendingQuestion, PendingQuestions, Posted
-from discordianai.conversations.store import StoreError
+from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.guard import Guard
 from discordianai.records import Question
 
@@ -44,7 +44,9 @@ class Journal:
         """Count a question that could not be stored, or not in time; from any thread."""
         self._counts.unprotected()
         reason = type(error).__name__
-        self._log.warning("a question is not protected", question=question.number, reason=reason)
+        # The store has logged once for all questions that it keeps them in memory.
+        log = self._log.debug if isinstance(error, KeptInMemory) else self._log.warning
+        log("a question is not protected", question=question.number, reason=reason)
         return JournalResult.NOT_STORED
 
     async def note_posted(self, question: Question, posted: Posted, text: str) -> None:
