@@ -10,10 +10,10 @@ import trio
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import (
+    connect_backoff,
     connection,
     exchange,
     multiplexer,
-    openings,
     origin_pool,
     pool,
     replays,
@@ -35,8 +35,8 @@ BOOKKEEPING: list[tuple[type, str]] = [
     (request_queue.Line, "join"),
     (request_queue.Line, "next"),
     (request_queue.Line, "expect"),
-    (openings.Openings, "allowed"),
-    (openings.Openings, "succeeded"),
+    (connect_backoff.Openings, "allowed"),
+    (connect_backoff.Openings, "succeeded"),
     (replays.Replays, "allow"),
     (pool.Pool, "has_place"),
     (pool.Pool, "open"),

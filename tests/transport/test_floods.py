@@ -13,8 +13,8 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
 from discordianai.transport import ConnectionClosed
 from discordianai.transport.floods import MOST, FloodGuard
-from discordianai.transport.outgoing import MOST_ANSWERS
 from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.send_queue import MOST_ANSWERS
 from tests.transport.builders import http2, patient, scene
 from tests.transport.test_multiplexer import OPEN_ID, Wire, answering, asked, raw
 

@@ -20,11 +20,11 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.multiplexer import STREAM_WINDOW, Multiplexer
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.protocol_errors import ConnectionFault
-from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import WholeBody
 
 OPEN_ID, NEIGHBOUR = 1, 3

@@ -8,10 +8,10 @@ from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, 
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.transport import ConnectionClosed
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.exchange import Exchange, RawHeaders, Timeouts
 from discordianai.transport.multiplexer import LAST_STREAM_ID
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.translation import headers_of
 from discordianai.transport.uploads import WholeBody
 from tests.transport.builders import patient, scene

@@ -95,7 +95,7 @@ class Connection:
         self.state = ConnectionState.OPENING
         self.idle_since = 0.0
         self.attempt = 0
-        """See `openings.Openings`."""
+        """See `connect_backoff.Openings`."""
         self.was_useless = False
         """Whether it has ended as it should not be opened again soon."""
         self._dial = dial

@@ -12,8 +12,8 @@ from typing import Protocol
 import anyio
 import httpx
 
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import Body
 
 RawHeaders = list[tuple[bytes, bytes]]

@@ -10,11 +10,11 @@ import httpx
 
 from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.connection import Connection
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.pool import Pool
 from discordianai.transport.pool_events import EventListener, Origin, PoolOptions
-from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.tracing import OpeningTraces, TracedExchange, TraceReporter
 from discordianai.transport.translation import headers_of
 from discordianai.transport.uploads import StreamedBody, body_of

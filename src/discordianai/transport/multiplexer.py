@@ -17,11 +17,11 @@ from discordianai.transport.exchange import Exchange, Phase
 from discordianai.transport.fields import response_of, trailers_of
 from discordianai.transport.floods import COSTLY, FloodGuard
 from discordianai.transport.frames import Frame, FrameReader
-from discordianai.transport.lingering import Lingering
-from discordianai.transport.outgoing import Outgoing
-from discordianai.transport.peer import Peer, greeting
-from discordianai.transport.placement import Placement
+from discordianai.transport.peer_settings import Peer, greeting
 from discordianai.transport.protocol_errors import ConnectionFault, StreamFault
+from discordianai.transport.reset_streams import Lingering
+from discordianai.transport.send_queue import Outgoing
+from discordianai.transport.stream import Placement
 from discordianai.transport.windows import ReceiveWindow, SendWindow
 
 STREAM_WINDOW = 262_144
@@ -121,7 +121,7 @@ class Multiplexer:
         self._listener.wake()
 
     def leave(self, placement: Placement) -> None:
-        """See `placement.Streams`: RST_STREAM, unless nothing was sent yet."""
+        """See `stream.Streams`: RST_STREAM, unless nothing was sent yet."""
         if placement.stream_id:
             self._reset(placement, ErrorCodes.CANCEL)
         else:
@@ -129,7 +129,7 @@ class Multiplexer:
         self._listener.room()
 
     def read(self, placement: Placement, size: int) -> None:
-        """See `placement.Streams`."""
+        """See `stream.Streams`."""
         if self._ended:
             return
         if placement.stream_id in self._streams and (increment := placement.receive.read(size)):

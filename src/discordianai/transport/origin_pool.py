@@ -5,14 +5,14 @@ from typing import Protocol
 
 import httpx
 
+from discordianai.transport.connect_backoff import Openings
 from discordianai.transport.connection import Connection, ConnectionState
 from discordianai.transport.containment import contained
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.exchange import Exchange, Phase
-from discordianai.transport.openings import Openings
 from discordianai.transport.pool_events import Origin, PoolEvent, PoolOptions, Replayed, SpeaksHttp1
 from discordianai.transport.replays import LOST_CONNECTIONS, ReplayPause, Replays, pause_before
 from discordianai.transport.request_queue import Line
-from discordianai.transport.timekeeper import Timekeeper
 
 MOST_TURNED_AWAY = 4
 """How often a connection that is opened for a request may end before it is of use to it."""

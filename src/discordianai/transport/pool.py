@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx
 
 from discordianai.transport.connection import Connection, ConnectionState
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
 from discordianai.transport.origin_pool import OriginPool
@@ -18,7 +19,6 @@ from discordianai.transport.pool_events import (
     Replayed,
     Statistics,
 )
-from discordianai.transport.timekeeper import Timekeeper
 
 
 class Pool:

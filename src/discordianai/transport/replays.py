@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import anyio
 
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.exchange import Exchange, Phase, Tries
-from discordianai.transport.timekeeper import Timekeeper
 
 MAX_REPLAYS = 4
 """How often one request may go out anew."""
@@ -78,7 +78,7 @@ class ReplayPause:
         timekeeper.look(self.deadline)
 
     def overdue(self) -> None:
-        """See `timekeeper.Watched`."""
+        """See `deadlines.Watched`."""
         self.end()
         self._over(self, True)
 

@@ -6,9 +6,9 @@ from h2.errors import ErrorCodes
 
 from discordianai.transport import frames
 from discordianai.transport.exchange import Phase
-from discordianai.transport.peer import Peer
-from discordianai.transport.placement import Placement
+from discordianai.transport.peer_settings import Peer
 from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.stream import Placement
 
 MOST_ANSWERS = 16_384
 """Bytes of answers to the server's frames that may lie unsent, because it does not read."""

@@ -3,9 +3,9 @@
 import pytest
 from hyperframe.frame import Frame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import WholeBody
 from tests.transport.test_multiplexer import Wire
 

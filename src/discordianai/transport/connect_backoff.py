@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import anyio
 
-from discordianai.transport.timekeeper import Timekeeper
+from discordianai.transport.deadlines import Timekeeper
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 3.0
@@ -62,6 +62,6 @@ class Openings:
         self._timekeeper.watched.discard(self)
 
     def overdue(self) -> None:
-        """See `timekeeper.Watched`."""
+        """See `deadlines.Watched`."""
         self.close()
         self._due()

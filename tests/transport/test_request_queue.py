@@ -6,11 +6,11 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
+from discordianai.transport.deadlines import Timekeeper
 from discordianai.transport.exchange import Exchange as Request
 from discordianai.transport.exchange import Phase, Timeouts
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.request_queue import Line
-from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import WholeBody
 from tests.transport.builders import Scene, patient, scene
 
