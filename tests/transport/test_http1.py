@@ -10,7 +10,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions, open_server
-from discordianai.transport import SpeaksHttp1, http1
+from discordianai.transport import FellBackToHttp1, http1
 from tests.transport.builders import echo, patient, scene
 
 HTTP1_ONLY = ServerOptions(alpn=("http/1.1",))
@@ -24,12 +24,12 @@ async def test_an_origin_that_picks_http1_is_served_that_way_and_remembered(
             response = await s.client.post(s.url(), content=b"hello")
             assert (response.http_version, response.content) == ("HTTP/1.1", b"hello")
         assert s.server.connections_opened == 2  # the one that found out, and the one that serves
-        assert len(s.told(SpeaksHttp1)) == 1
+        assert len(s.told(FellBackToHttp1)) == 1
         assert set(s.transport.statistics().protocols.values()) == {"HTTP/1.1"}
         monkeypatch.setattr(http1, "REMEMBERED", -1.0)
         s.transport._http1.remember(next(iter(s.transport._http1.origins)))  # ten minutes later
         await s.get()
-        assert len(s.told(SpeaksHttp1)) == 2
+        assert len(s.told(FellBackToHttp1)) == 2
 
 
 async def test_a_burst_that_finds_http1_is_answered_whole_within_the_limits(authority: Authority) -> None:

@@ -9,7 +9,7 @@ from h2.errors import ErrorCodes
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
-from discordianai.transport import SpeaksHttp1
+from discordianai.transport import FellBackToHttp1
 from tests.transport.builders import echo, http2, scene
 
 WANTED = int(ErrorCodes.HTTP_1_1_REQUIRED)
@@ -55,7 +55,7 @@ async def test_a_goaway_that_wants_http1_is_remembered(authority: Authority) -> 
         connections = s.server.connections_opened
         assert (await s.get("/goaway")).http_version == "HTTP/1.1"
         assert s.server.connections_opened == connections
-        assert len(s.told(SpeaksHttp1)) >= 1
+        assert len(s.told(FellBackToHttp1)) >= 1
 
 
 async def test_after_the_headers_it_is_an_error_of_httpx(authority: Authority) -> None:

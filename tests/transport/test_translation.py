@@ -7,7 +7,7 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
-from discordianai.transport.pool_events import MOST_STREAMS, PoolOptions
+from discordianai.transport.pool_events import MAX_STREAMS, PoolOptions
 from discordianai.transport.translation import headers_of
 from tests.transport.builders import scene
 
@@ -83,7 +83,7 @@ async def test_nothing_of_a_malformed_request_reaches_its_connection(authority: 
         {"max_connections": 2.5},
         {"max_keepalive": -1},
         {"streams_per_connection": 0},
-        {"streams_per_connection": MOST_STREAMS + 1},
+        {"streams_per_connection": MAX_STREAMS + 1},
         {"keepalive_expiry": -1.0},
         {"keepalive_expiry": math.nan},
         {"ping_interval": 0.0},
@@ -99,4 +99,4 @@ def test_options_that_cannot_be_kept_to_are_refused(wrong: dict[str, float]) -> 
 
 def test_options_at_their_limits_are_taken() -> None:
     """Zero is a number of idle connections and a time to keep them."""
-    PoolOptions(max_connections=1, max_keepalive=0, keepalive_expiry=0, streams_per_connection=MOST_STREAMS)
+    PoolOptions(max_connections=1, max_keepalive=0, keepalive_expiry=0, streams_per_connection=MAX_STREAMS)

@@ -6,7 +6,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.protocol_errors import Http2ConnectionError
 from discordianai.transport.windows import ReceiveWindow
 from tests.transport.builders import scene
 
@@ -89,7 +89,7 @@ def test_a_window_is_announced_in_portions_and_never_exceeded() -> None:
     """What was read and not announced yet stays below a portion."""
     window = ReceiveWindow(100, 50)
     window.received(100)
-    assert [window.read(30), window.read(30), window.read(40)] == [0, 60, 0]
+    assert [window.consumed(30), window.consumed(30), window.consumed(40)] == [0, 60, 0]
     window.received(60)
-    with pytest.raises(ConnectionFault):
+    with pytest.raises(Http2ConnectionError):
         window.received(1)

@@ -12,13 +12,13 @@ from discordianai.transport.multiplexed_transport import MultiplexedTransport
 from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
+    FellBackToHttp1,
     GoawayReceived,
     Origin,
-    PingLost,
+    PingTimedOut,
     PoolEvent,
     PoolOptions,
     Replayed,
-    SpeaksHttp1,
     Statistics,
 )
 from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
@@ -26,16 +26,16 @@ from discordianai.transport.proxy_rules import Proxies, Proxy, ProxyError
 __all__ = [
     "ConnectionClosed",
     "ConnectionOpened",
+    "FellBackToHttp1",
     "GoawayReceived",
     "MultiplexedTransport",
     "Origin",
-    "PingLost",
+    "PingTimedOut",
     "PoolEvent",
     "PoolOptions",
     "Proxies",
     "Proxy",
     "ProxyError",
     "Replayed",
-    "SpeaksHttp1",
     "Statistics",
 ]

@@ -31,7 +31,7 @@ def require_loop(loop: object) -> None:
         )
 
 
-class Background:
+class BackgroundTasks:
     """Belongs to the event loop in which it is made."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.transport.multiplexed_transport import MultiplexedTransport
-from discordianai.transport.pool_events import PoolEvent, PoolOptions, SpeaksHttp1, Statistics
+from discordianai.transport.pool_events import FellBackToHttp1, PoolEvent, PoolOptions, Statistics
 from discordianai.transport.proxy_rules import Proxies
 
 CONNECT_TIMEOUT = 10.0
@@ -55,7 +55,7 @@ def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2:
     if http2:
         log.info("HTTP/2 enabled")
     transport = MultiplexedTransport(
-        **asdict(options), proxies=Proxies.of_environment(), http2=http2, on_event=_Diary(log)
+        **asdict(options), proxies=Proxies.of_environment(), http2=http2, on_event=_ConnectionLog(log)
     )
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     return PooledClient(
@@ -63,14 +63,14 @@ def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2:
     )
 
 
-class _Diary:
+class _ConnectionLog:
     """Logs what happens to the connections of a client."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
 
     def __call__(self, event: PoolEvent) -> None:
-        if isinstance(event, SpeaksHttp1):
+        if isinstance(event, FellBackToHttp1):
             self._log.info("HTTP/1.1 in use: the server does not offer HTTP/2", origin=str(event.origin))
             return
         figures = asdict(event) | {"origin": str(event.origin)}

@@ -7,7 +7,7 @@ import hpack
 from h2.errors import ErrorCodes
 
 from discordianai.transport.frames import CONTINUATION, END_HEADERS, END_STREAM, Frame, header_block
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.protocol_errors import Http2ConnectionError
 
 MAX_HEADER_LIST = 65_536
 """Bytes of a header list that are taken; a block may be as long, for it is compressed."""
@@ -16,7 +16,7 @@ HeaderList = list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
-class Block:
+class FieldBlock:
     """A header block that has begun."""
 
     stream_id: int
@@ -24,13 +24,13 @@ class Block:
     data: bytearray = field(default_factory=bytearray)
 
 
-class HeaderBlocks:
+class FieldBlockCodec:
     """Decodes every block that is received, wanted or not: the table depends on each."""
 
     def __init__(self) -> None:
         self._decoder = hpack.Decoder(MAX_HEADER_LIST)
         self._encoder = hpack.Encoder()
-        self.begun: Block | None = None
+        self.begun: FieldBlock | None = None
         """The block that is not whole yet."""
 
     def interrupted_by(self, frame: Frame) -> bool:
@@ -39,19 +39,19 @@ class HeaderBlocks:
             return frame.kind == CONTINUATION
         return frame.kind != CONTINUATION or frame.stream_id != self.begun.stream_id
 
-    def add(self, frame: Frame) -> tuple[Block, HeaderList] | None:
+    def add(self, frame: Frame) -> tuple[FieldBlock, HeaderList] | None:
         """Take a HEADERS or CONTINUATION frame; the block and its list, if it is whole.
 
-        Raises `ConnectionFault`.
+        Raises `Http2ConnectionError`.
         """
         if self.begun is None:
-            block = Block(frame.stream_id, bool(frame.flags & END_STREAM))
+            block = FieldBlock(frame.stream_id, bool(frame.flags & END_STREAM))
             block.data += header_block(frame)
         else:
             block = self.begun
             block.data += frame.payload
         if len(block.data) > MAX_HEADER_LIST:
-            raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "a header block that does not end")
+            raise Http2ConnectionError(ErrorCodes.ENHANCE_YOUR_CALM, "a header block that does not end")
         if not frame.flags & END_HEADERS:
             self.begun = block
             return None
@@ -72,7 +72,7 @@ class HeaderBlocks:
             return [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
         except hpack.OversizedHeaderListError:
             why = f"headers of more than {MAX_HEADER_LIST} bytes"
-            raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, why) from None
+            raise Http2ConnectionError(ErrorCodes.ENHANCE_YOUR_CALM, why) from None
         except (hpack.HPACKError, IndexError, ValueError) as error:
             why = f"headers that cannot be decoded ({type(error).__name__})"
-            raise ConnectionFault(ErrorCodes.COMPRESSION_ERROR, why) from None
+            raise Http2ConnectionError(ErrorCodes.COMPRESSION_ERROR, why) from None

@@ -10,21 +10,21 @@ from collections.abc import Callable
 
 import anyio
 
-from discordianai.transport.deadlines import Timekeeper
+from discordianai.transport.deadlines import DeadlineWatcher
 
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 3.0
+INITIAL_DELAY = 0.1
+MAX_DELAY = 3.0
 """Seconds; short of the pool timeout, so that whoever waits sees at least one attempt."""
 
 
-class Openings:
+class ConnectBackoff:
     """`due` is called when an attempt that was put off may be made."""
 
-    def __init__(self, timekeeper: Timekeeper, due: Callable[[], None]) -> None:
+    def __init__(self, deadlines: DeadlineWatcher, due: Callable[[], None]) -> None:
         self.deadline = math.inf
         self.attempt = 0
         """The number of the attempts that are made now; those made in one moment share it."""
-        self._timekeeper = timekeeper
+        self._deadlines = deadlines
         self._due = due
         self._failures = 0
         self._not_before = 0.0
@@ -38,8 +38,8 @@ class Openings:
         if anyio.current_time() >= self._not_before:
             return True
         self.deadline = self._not_before
-        self._timekeeper.watched.add(self)
-        self._timekeeper.look(self.deadline)
+        self._deadlines.watched.add(self)
+        self._deadlines.reschedule(self.deadline)
         return False
 
     def failed(self, attempt: int) -> None:
@@ -47,10 +47,10 @@ class Openings:
         if attempt < self.attempt:
             return  # others of the same moment were not, either
         self.attempt += 1
-        pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
+        delay = min(INITIAL_DELAY * 2**self._failures, MAX_DELAY)
         self._failures = min(self._failures + 1, 10)
         # Jitter, so that many clients of one server don't come back in one moment; no secret depends on it.
-        self._not_before = anyio.current_time() + pause * random.uniform(0.5, 1)  # noqa: S311  # see above
+        self._not_before = anyio.current_time() + delay * random.uniform(0.5, 1)  # noqa: S311  # see above
 
     def succeeded(self) -> None:
         """An answer has come."""
@@ -59,9 +59,9 @@ class Openings:
     def close(self) -> None:
         """There will be no attempt any more."""
         self.deadline = math.inf
-        self._timekeeper.watched.discard(self)
+        self._deadlines.watched.discard(self)
 
-    def overdue(self) -> None:
-        """See `deadlines.Watched`."""
+    def deadline_passed(self) -> None:
+        """See `deadlines.HasDeadline`."""
         self.close()
         self._due()

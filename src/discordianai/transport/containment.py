@@ -39,7 +39,7 @@ def contained(method: Callable[Concatenate[K, P], None]) -> Callable[Concatenate
             log.exception(WHY)
             for argument in args:
                 if isinstance(argument, Exchange):
-                    argument.failed(httpx.ConnectError, WHY)
+                    argument.fail(httpx.ConnectError, WHY)
             self.fail_waiting(WHY)
 
     return call

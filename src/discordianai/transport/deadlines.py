@@ -13,25 +13,25 @@ import anyio
 log = logging.getLogger(__name__)
 
 
-class Watched(Protocol):
-    """What has a deadline. The owner of a deadline that has become earlier calls `Timekeeper.look`."""
+class HasDeadline(Protocol):
+    """Anything with a deadline. Whoever makes it earlier calls `DeadlineWatcher.reschedule`."""
 
     deadline: float
     """On anyio's clock; infinite while nothing is waited for."""
 
-    def overdue(self) -> None:
+    def deadline_passed(self) -> None:
         """The deadline has passed."""
 
 
-class Timekeeper:
+class DeadlineWatcher:
     """Tells each of `watched` when its deadline has passed."""
 
     def __init__(self) -> None:
-        self.watched: set[Watched] = set()
+        self.watched: set[HasDeadline] = set()
         self._look_at = math.inf
         self._earlier = anyio.Event()
 
-    def look(self, deadline: float) -> None:
+    def reschedule(self, deadline: float) -> None:
         """There is a deadline at that time now."""
         if deadline < self._look_at:
             self._look_at = deadline
@@ -47,7 +47,7 @@ class Timekeeper:
             now = anyio.current_time()
             for watched in [watched for watched in self.watched if watched.deadline <= now]:
                 try:
-                    watched.overdue()
+                    watched.deadline_passed()
                 except Exception:
                     # The deadlines of all others go on.
                     watched.deadline = math.inf

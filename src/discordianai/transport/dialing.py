@@ -12,14 +12,14 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.proxy_rules import Proxies, Proxy
-from discordianai.transport.tracing import OpeningTraces
+from discordianai.transport.tracing import ConnectTraces
 from discordianai.transport.tunnel import open_tunnel, unreachable
 
 PROTOCOLS = ("h2", "http/1.1")
 """What the handshake offers, the better one first."""
 
 
-MOST_UNSENT = 131_072
+MAX_UNSENT = 131_072
 """Bytes that wait in the socket to be sent; more would make a PING wait behind an upload."""
 
 
@@ -37,17 +37,20 @@ class TlsDial:
     """Dials over TCP and TLS, through a proxy where one is; sets the offer of protocols of `context`."""
 
     def __init__(
-        self, context: ssl.SSLContext, proxies: Proxies | None = None, openings: OpeningTraces | None = None
+        self,
+        context: ssl.SSLContext,
+        proxies: Proxies | None = None,
+        connect_traces: ConnectTraces | None = None,
     ) -> None:
         self._context = context
         self._proxies = proxies or Proxies()
-        self._openings = openings or OpeningTraces()
+        self._connect_traces = connect_traces or ConnectTraces()
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
         """See `Dial`."""
         proxy = self._proxies.choose("https", origin.host, origin.port)
         host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
-        with self._openings.step(origin, "connection.connect_tcp", host=host, port=port) as returned:
+        with self._connect_traces.step(origin, "connection.connect_tcp", host=host, port=port) as returned:
             stream = await self._connect(origin, proxy)
             returned.append(stream)
         try:
@@ -55,7 +58,7 @@ class TlsDial:
                 await open_tunnel(stream, proxy, origin.host, origin.port)
             name = origin.server_name or origin.host
             prefix = "connection" if proxy is None else "proxy"
-            with self._openings.step(origin, f"{prefix}.start_tls", server_hostname=name) as returned:
+            with self._connect_traces.step(origin, f"{prefix}.start_tls", server_hostname=name) as returned:
                 tls = await self._wrap(stream, name, PROTOCOLS)
                 returned.append(tls)
         except BaseException:
@@ -99,5 +102,5 @@ def _with_short_queue(tcp: SocketStream) -> SocketStream:
     if option is not None:
         with suppress(OSError):
             raw = tcp.extra(SocketAttribute.raw_socket)  # noqa: S610  # not Django's
-            raw.setsockopt(socket.IPPROTO_TCP, option, MOST_UNSENT)
+            raw.setsockopt(socket.IPPROTO_TCP, option, MAX_UNSENT)
     return tcp

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from h2.errors import ErrorCodes
 
 from discordianai.transport.exchange import RawHeaders
-from discordianai.transport.protocol_errors import StreamFault
+from discordianai.transport.protocol_errors import Http2StreamError
 
 CONNECTION_FIELDS = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings"}
@@ -47,7 +47,7 @@ class Response:
 
 
 def response_of(block: Iterable[tuple[bytes, bytes]]) -> Response:
-    """The response that a header block begins. Raises `StreamFault` where it is malformed."""
+    """The response that a header block begins. Raises `Http2StreamError` where it is malformed."""
     fields = list(block)
     if not fields or fields[0][0] != b":status":
         raise _malformed("a response that does not begin with its status")
@@ -59,7 +59,7 @@ def response_of(block: Iterable[tuple[bytes, bytes]]) -> Response:
 
 
 def trailers_of(block: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """Fields without pseudo-headers. Raises `StreamFault` where one of them is malformed."""
+    """Fields without pseudo-headers. Raises `Http2StreamError` where one of them is malformed."""
     headers: RawHeaders = []
     for raw_name, raw_value in block:
         name, value = bytes(raw_name), bytes(raw_value)
@@ -90,5 +90,5 @@ def _length(headers: RawHeaders) -> int | None:
     return int(length)
 
 
-def _malformed(why: str) -> StreamFault:
-    return StreamFault(ErrorCodes.PROTOCOL_ERROR, why)
+def _malformed(why: str) -> Http2StreamError:
+    return Http2StreamError(ErrorCodes.PROTOCOL_ERROR, why)

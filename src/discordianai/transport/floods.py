@@ -7,9 +7,9 @@ measure the bandwidth (Go, hyper), come with progress; a flood does not.
 
 from h2.errors import ErrorCodes
 
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.protocol_errors import Http2ConnectionError
 
-MOST = 1000
+MAX_ALLOWANCE = 1000
 """Idle frames that may come in a row."""
 
 PER_PROGRESS = 10
@@ -18,8 +18,8 @@ PER_PROGRESS = 10
 COSTLY = 128
 """Bytes of a header block or of settings that take as long to read as a frame of another type."""
 
-LEAST_CONTENT = 16
-LEAST_SENT = 64
+MIN_CONTENT = 16
+MIN_SENT = 64
 """Bytes of a DATA frame that is progress, received and sent."""
 
 PER_SECOND = 20.0
@@ -30,7 +30,7 @@ class FloodGuard:
     """The allowance of one connection, in frames."""
 
     def __init__(self) -> None:
-        self._allowance = float(MOST)
+        self._allowance = float(MAX_ALLOWANCE)
         self._counted_at: float | None = None
 
     def tick(self, now: float) -> None:
@@ -44,26 +44,26 @@ class FloodGuard:
         self._earn(PER_PROGRESS)
 
     def received(self, content: int, size: int) -> None:
-        """A DATA frame of `size` bytes has come, `content` of them no padding. Raises `ConnectionFault`."""
+        """Count a DATA frame of `size` bytes, `content` without padding. Raises `Http2ConnectionError`."""
         if not content or size > 2 * content:
-            self.idle()
-        elif content >= LEAST_CONTENT:
+            self.no_progress()
+        elif content >= MIN_CONTENT:
             self._earn(PER_PROGRESS)
 
     def sent(self, size: int) -> None:
         """A DATA frame of `size` bytes was sent. A window that opens byte by byte earns nothing."""
-        if size > LEAST_SENT:
+        if size > MIN_SENT:
             self.progress()
 
-    def idle(self, size: int = 0) -> None:
-        """A frame has brought nothing on. Raises `ConnectionFault` if there were too many.
+    def no_progress(self, size: int = 0) -> None:
+        """A frame has brought nothing on. Raises `Http2ConnectionError` if there were too many.
 
         `size` is that of what had to be decoded for it, in bytes: a thousand fields fit into a kilobyte.
         """
         self._allowance -= 1 + size // COSTLY
         if self._allowance < 0:
-            raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "a flood of frames that bring no answer")
+            raise Http2ConnectionError(ErrorCodes.ENHANCE_YOUR_CALM, "a flood of frames that bring no answer")
 
     def _earn(self, frames: float) -> None:
         allowance = self._allowance + frames
-        self._allowance = allowance if allowance < MOST else MOST
+        self._allowance = allowance if allowance < MAX_ALLOWANCE else MAX_ALLOWANCE

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.protocol_errors import Http2ConnectionError
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 5, 6, 7, 8, 9
@@ -57,14 +57,14 @@ class FrameReader:
         self._position = 0
 
     def next(self) -> Frame | None:
-        """The next whole frame, or None. Raises `ConnectionFault` where it is longer than is allowed."""
+        """The next whole frame, or None. Raises `Http2ConnectionError` where it is longer than is allowed."""
         data, start = self._data, self._position + _HEADER.size
         if len(data) < start:
             return None
         high, low, kind, flags, stream_id = _HEADER.unpack_from(data, self._position)
         length = high << 8 | low
         if length > MAX_FRAME_SIZE:
-            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
+            raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
         end = start + length
         if len(data) < end:
             return None
@@ -73,29 +73,29 @@ class FrameReader:
 
 
 def without_padding(frame: Frame) -> bytes:
-    """The content of a DATA or HEADERS frame. Raises `ConnectionFault` where all of it is padding or more."""
+    """The content of a DATA or HEADERS frame. Raises `Http2ConnectionError` if the padding is too long."""
     payload = frame.payload
     if not frame.flags & PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
-        raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "padding that is longer than its frame")
+        raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, "padding that is longer than its frame")
     return payload[1 : len(payload) - payload[0]]
 
 
 def header_block(frame: Frame) -> bytes:
-    """The fragment of a header block that a HEADERS frame carries. Raises `ConnectionFault`."""
+    """The fragment of a header block that a HEADERS frame carries. Raises `Http2ConnectionError`."""
     content = without_padding(frame)
     if not frame.flags & HAS_PRIORITY:
         return content
     if len(content) < 5:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a HEADERS frame without its priority")
+        raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, "a HEADERS frame without its priority")
     return content[5:]
 
 
 def number(payload: bytes) -> int:
-    """The one 32-bit number of a RST_STREAM or WINDOW_UPDATE frame. Raises `ConnectionFault`."""
+    """The one 32-bit number of a RST_STREAM or WINDOW_UPDATE frame. Raises `Http2ConnectionError`."""
     if len(payload) != _LONG.size:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, f"{len(payload)} bytes where 4 belong")
+        raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, f"{len(payload)} bytes where 4 belong")
     return int.from_bytes(payload, "big")
 
 
@@ -105,18 +105,18 @@ def increment_of(payload: bytes) -> int:
 
 
 def settings_of(frame: Frame) -> list[tuple[int, int]]:
-    """The settings that a SETTINGS frame changes, in their order. Raises `ConnectionFault`."""
+    """The settings that a SETTINGS frame changes, in their order. Raises `Http2ConnectionError`."""
     payload = frame.payload
     if len(payload) % _SETTING.size or (payload and frame.flags & ACK):
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a SETTINGS frame of an impossible length")
+        raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, "a SETTINGS frame of an impossible length")
     return list(_SETTING.iter_unpack(payload))
 
 
 def check_of_connection(frame: Frame) -> None:
-    """Raises `ConnectionFault` for a frame of a stream that can only be of the connection."""
+    """Raises `Http2ConnectionError` for a frame of a stream that can only be of the connection."""
     if frame.stream_id:
         why = f"{NAMES[frame.kind]} on stream {frame.stream_id}"
-        raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, why)
+        raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, why)
 
 
 def name_of(code: int) -> str:

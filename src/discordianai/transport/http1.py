@@ -17,7 +17,7 @@ REMEMBERED = 600.0
 """Seconds until an origin that spoke HTTP/1.1 is asked again: a server may have been upgraded."""
 
 
-class Http1Fallback:
+class Http1Sender:
     """Its connections are made by the first request, within limits of their own.
 
     Requests wait for one here: httpx's pool looks at every one that waits, and at every connection, whenever
@@ -35,14 +35,14 @@ class Http1Fallback:
         self._proxies = proxies
         self._transports: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
         self._closed = False
-        self._known: dict[Origin, float] = {}
+        self._http1_until: dict[Origin, float] = {}
         self.in_flight = 0
         """Requests whose responses are not closed yet."""
 
     @property
     def origins(self) -> list[Origin]:
         """Those that are known to speak HTTP/1.1 only."""
-        return list(self._known)
+        return list(self._http1_until)
 
     def reconfigure(self, options: PoolOptions) -> None:
         """Have so many connections at most from now on; what is kept idle stays as it was."""
@@ -50,22 +50,22 @@ class Http1Fallback:
 
     def remember(self, origin: Origin) -> None:
         """This one speaks HTTP/1.1."""
-        self._known[origin] = time.monotonic() + REMEMBERED
+        self._http1_until[origin] = time.monotonic() + REMEMBERED
 
     def knows(self, origin: Origin) -> bool:
         """Whether `origin` is to be spoken to in HTTP/1.1."""
-        until = self._known.get(origin)
+        until = self._http1_until.get(origin)
         if until is not None and until < time.monotonic():
-            del self._known[origin]
+            del self._http1_until[origin]
             return False
         return until is not None
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request this way. Raises `httpx.TransportError`."""
-        place = object()  # not the request, which may be sent twice at once
+        token = object()  # not the request, which may be sent twice at once
         self.in_flight += 1
         try:
-            await self._wait_for_room(request, place)
+            await self._wait_for_room(request, token)
         except BaseException:
             self.in_flight -= 1
             raise
@@ -74,10 +74,10 @@ class Http1Fallback:
                 raise httpx.ConnectError("the transport was closed", request=request)
             response = await self._transport(request.url).handle_async_request(request)
         except BaseException:
-            self._ended(place)
+            self._ended(token)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  # for mypy
-        response.stream = _Counted(response.stream, partial(self._ended, place), current_loop())
+        response.stream = _Counted(response.stream, partial(self._ended, token), current_loop())
         return response
 
     def _transport(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
@@ -98,23 +98,23 @@ class Http1Fallback:
         context = self._make_context() if proxy.scheme == "https" else None
         return httpx.Proxy(str(proxy), auth=proxy.credentials, ssl_context=context)
 
-    async def _wait_for_room(self, request: httpx.Request, place: object) -> None:
+    async def _wait_for_room(self, request: httpx.Request, token: object) -> None:
         timeout = Timeouts.of(request.extensions).pool
         try:
-            self._room.acquire_on_behalf_of_nowait(place)
+            self._room.acquire_on_behalf_of_nowait(token)
         except anyio.WouldBlock:
             pass
         else:
             return
         try:
             with anyio.fail_after(timeout):
-                await self._room.acquire_on_behalf_of(place)
+                await self._room.acquire_on_behalf_of(token)
         except TimeoutError:
             raise httpx.PoolTimeout("every HTTP/1.1 connection is in use", request=request) from None
 
-    def _ended(self, place: object) -> None:
+    def _ended(self, token: object) -> None:
         self.in_flight -= 1
-        self._room.release_on_behalf_of(place)
+        self._room.release_on_behalf_of(token)
 
     async def aclose(self) -> None:
         """Close its connections."""

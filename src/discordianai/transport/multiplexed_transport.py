@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import httpx
 
-from discordianai.transport.background import Background, require_loop
+from discordianai.transport.background import BackgroundTasks, require_loop
 from discordianai.transport.dialing import TlsDial
-from discordianai.transport.http1 import Http1Fallback
+from discordianai.transport.http1 import Http1Sender
 from discordianai.transport.pool_events import EventListener, Origin, PoolEvent, PoolOptions, Statistics
 from discordianai.transport.proxy_rules import Proxies
-from discordianai.transport.tracing import OpeningTraces
+from discordianai.transport.tracing import ConnectTraces
 
 if TYPE_CHECKING:
-    from discordianai.transport.http2 import Http2
+    from discordianai.transport.http2 import Http2Sender
 
 log = logging.getLogger(__name__)
 
@@ -64,26 +64,26 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         self._proxies = proxies or Proxies()
         self._wants_http2 = http2
         self._on_event = on_event
-        self._http1 = Http1Fallback(self._options, self._make_context, self._proxies)
-        self._http2: Http2 | None = None
-        self._background: Background | None = None
+        self._http1 = Http1Sender(self._options, self._make_context, self._proxies)
+        self._http2: Http2Sender | None = None
+        self._background: BackgroundTasks | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
         if self._background is not None:
             raise RuntimeError("a MultiplexedTransport is opened once, by the one client that it is given to")
-        self._background = Background()
+        self._background = BackgroundTasks()
         tasks = await self._background.open()
         if not self._wants_http2:
             return self
         if find_spec("h2") is None:
             log.warning("h2 is not installed: HTTP/1.1 only; pip install 'h2>=4.3' brings HTTP/2")
         else:
-            from discordianai.transport.http2 import Http2  # it needs h2, without which all else works
+            from discordianai.transport.http2 import Http2Sender  # it needs h2, without which all else works
 
-            openings = OpeningTraces()
-            dial = TlsDial(self._make_context(), self._proxies, openings)
-            self._http2 = Http2(self._options, dial, tasks, self._tell, openings)
+            connect_traces = ConnectTraces()
+            dial = TlsDial(self._make_context(), self._proxies, connect_traces)
+            self._http2 = Http2Sender(self._options, dial, tasks, self._report, connect_traces)
         return self
 
     async def __aexit__(
@@ -152,7 +152,7 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
     def _make_context(self) -> ssl.SSLContext:
         return self._context or ssl.create_default_context()
 
-    def _tell(self, event: PoolEvent) -> None:
+    def _report(self, event: PoolEvent) -> None:
         if self._on_event is None:
             return
         try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 
 from discordianai.transport.connection import Connection, ConnectionState
-from discordianai.transport.deadlines import Timekeeper
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
 from discordianai.transport.origin_pool import OriginPool
@@ -21,7 +21,7 @@ from discordianai.transport.pool_events import (
 )
 
 
-class Pool:
+class ConnectionPool:
     """`start` runs a connection in a task; `listener` hears what happens."""
 
     def __init__(
@@ -30,13 +30,13 @@ class Pool:
         dial: Dial,
         start: Callable[[Connection, float], None],
         listener: EventListener,
-        timekeeper: Timekeeper,
+        deadlines: DeadlineWatcher,
     ) -> None:
         self.options = options
         self._dial = dial
         self._start = start
         self._listener = listener
-        self._timekeeper = timekeeper
+        self._deadlines = deadlines
         self._origins: dict[Origin, OriginPool] = {}
         self._count = 0
         self._closed = False
@@ -69,17 +69,17 @@ class Pool:
     def reconfigure(self, options: PoolOptions) -> None:
         """Keep to these from now on; connections that are open keep to those they were opened with."""
         self.options = options
-        self.idle()
-        self.gone()
+        self.connection_idle()
+        self.connection_closed()
 
     def submit(self, exchange: Exchange) -> None:
         """Put the request on a connection, or in the line of its origin."""
         if self._closed:
-            exchange.failed(httpx.ConnectError, "the transport was closed")
+            exchange.fail(httpx.ConnectError, "the transport was closed")
             return
         pool = self._origins.get(exchange.origin)
         if pool is None:
-            pool = self._origins[exchange.origin] = OriginPool(exchange.origin, self, self._timekeeper)
+            pool = self._origins[exchange.origin] = OriginPool(exchange.origin, self, self._deadlines)
         pool.submit(exchange)
 
     def close(self, why: str) -> None:
@@ -90,7 +90,7 @@ class Pool:
 
     # What the pools of the origins ask; see `origin_pool.PoolLimits`
 
-    def has_place(self, origin: Origin) -> bool:
+    def may_connect(self, origin: Origin) -> bool:
         """See `origin_pool.PoolLimits`."""
         if self._count < self.options.max_connections:
             return True
@@ -100,14 +100,14 @@ class Pool:
             min(idle, key=lambda connection: connection.idle_since).close("its place is needed")
         return False
 
-    def open(self, origin_pool: OriginPool, timeout: float) -> Connection:
+    def connect(self, origin_pool: OriginPool, timeout: float) -> Connection:
         """See `origin_pool.PoolLimits`."""
         connection = Connection(origin_pool.origin, self._dial, self.options, origin_pool)
         self._count += 1
         self._start(connection, timeout)
         return connection
 
-    def idle(self) -> None:
+    def connection_idle(self) -> None:
         """See `origin_pool.PoolLimits`: the longest idle ones beyond those that may be kept are closed."""
         idle = sorted(
             (c for c in self.connections if c.is_idle), key=lambda connection: connection.idle_since
@@ -115,14 +115,14 @@ class Pool:
         for connection in idle[: max(len(idle) - self.options.max_keepalive, 0)]:
             connection.close("more idle connections than max_keepalive")
 
-    def gone(self) -> None:
+    def connection_closed(self) -> None:
         """See `origin_pool.PoolLimits`."""
         self._count = len(self.connections)
         for pool in list(self._origins.values()):
             if pool.waiting:
-                pool.serve()
+                pool.assign()
 
-    def tell(self, event: PoolEvent) -> None:
+    def report(self, event: PoolEvent) -> None:
         """See `origin_pool.PoolLimits`."""
         self._opened += isinstance(event, ConnectionOpened)
         self._replays += isinstance(event, Replayed)

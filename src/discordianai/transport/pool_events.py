@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, NamedTuple
 
-MOST_STREAMS = 8191
+MAX_STREAMS = 8191
 """Windows of a stream, 256 KiB each, that fit into the largest window of a connection."""
 
 
@@ -36,8 +36,8 @@ class PoolOptions:
             least = 0 if name == "max_keepalive" else 1
             if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
                 raise ValueError(f"{name} should be a whole number of at least {least}")
-        if self.streams_per_connection > MOST_STREAMS:
-            raise ValueError(f"streams_per_connection should be at most {MOST_STREAMS}")
+        if self.streams_per_connection > MAX_STREAMS:
+            raise ValueError(f"streams_per_connection should be at most {MAX_STREAMS}")
         if self.keepalive_expiry is not None and not self.keepalive_expiry >= 0:
             raise ValueError("keepalive_expiry should be at least 0 seconds, or None")
         for name in ("ping_interval", "ping_timeout"):
@@ -117,18 +117,18 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class PingLost:
+class PingTimedOut:
     """The server has not answered a PING in time: the connection is dead."""
 
     origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
-class SpeaksHttp1:
+class FellBackToHttp1:
     """The server did not agree to HTTP/2; its requests go over HTTP/1.1 for a while."""
 
     origin: Origin
 
 
-PoolEvent = ConnectionOpened | ConnectionClosed | GoawayReceived | Replayed | PingLost | SpeaksHttp1
+PoolEvent = ConnectionOpened | ConnectionClosed | GoawayReceived | Replayed | PingTimedOut | FellBackToHttp1
 EventListener = Callable[[PoolEvent], None]

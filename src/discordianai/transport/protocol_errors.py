@@ -3,7 +3,7 @@
 from h2.errors import ErrorCodes
 
 
-class StreamFault(Exception):
+class Http2StreamError(Exception):
     """One stream is malformed: it is reset with `code`, and its neighbours go on."""
 
     def __init__(self, code: ErrorCodes, why: str) -> None:
@@ -11,7 +11,7 @@ class StreamFault(Exception):
         self.code = code
 
 
-class ConnectionFault(Exception):
+class Http2ConnectionError(Exception):
     """The connection is of no more use: it is closed by a GOAWAY with `code`."""
 
     def __init__(self, code: ErrorCodes, why: str) -> None:

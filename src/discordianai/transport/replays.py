@@ -1,7 +1,7 @@
 """Which requests that a server did not process go out anew, and when.
 
 A first replay goes out at once: a GOAWAY that crosses a request is everyday. Further ones wait, longer each
-time, and take from a budget of their origin, so that a server that refuses for good is soon left alone.
+time, and take from a budget of their origin, so that a server that refuses for good is soon left dedicated.
 """
 
 import random
@@ -9,26 +9,26 @@ from collections.abc import Callable
 
 import anyio
 
-from discordianai.transport.deadlines import Timekeeper
-from discordianai.transport.exchange import Exchange, Phase, Tries
+from discordianai.transport.deadlines import DeadlineWatcher
+from discordianai.transport.exchange import Attempts, Exchange, Phase
 
 MAX_REPLAYS = 4
 """How often one request may go out anew."""
 
 BUDGET = 20.0
-"""Replays beyond the first of each request that an origin has at most; each takes one."""
+"""ReplayBudget beyond the first of each request that an origin has at most; each takes one."""
 
 EARNED = 0.5
-"""Replays that each answer earns."""
+"""ReplayBudget that each answer earns."""
 
-FIRST_PAUSE = 0.1
+INITIAL_DELAY = 0.1
 """Seconds before the second replay; twice as long before each further one."""
 
 LOST_CONNECTIONS = 2
 """After so many that ended under a request, its last try is made on a connection of its own."""
 
 
-class Replays:
+class ReplayBudget:
     """The budget of one origin."""
 
     def __init__(self) -> None:
@@ -38,58 +38,58 @@ class Replays:
         """An answer has come."""
         self._budget = min(self._budget + EARNED, BUDGET)
 
-    def allow(self, tries: Tries) -> bool:
+    def allow(self, attempts: Attempts) -> bool:
         """Whether this request may go out anew; counted if so."""
-        if tries.alone or tries.replays >= MAX_REPLAYS:
+        if attempts.dedicated or attempts.replays >= MAX_REPLAYS:
             return False
-        if tries.replays:
+        if attempts.replays:
             if self._budget < 1:
                 return False
             self._budget -= 1
-        tries.replays += 1
+        attempts.replays += 1
         return True
 
 
-def pause_before(tries: Tries) -> float:
+def delay_before(attempts: Attempts) -> float:
     """Seconds until the replay that was allowed last."""
-    if tries.replays < 2:
+    if attempts.replays < 2:
         return 0.0
-    pause: float = FIRST_PAUSE * 2 ** (tries.replays - 2)
-    return pause * random.uniform(0.5, 1)  # noqa: S311  # jitter is no secret
+    delay: float = INITIAL_DELAY * 2 ** (attempts.replays - 2)
+    return delay * random.uniform(0.5, 1)  # noqa: S311  # jitter is no secret
 
 
-class ReplayPause:
+class ReplayDelay:
     """Holds an exchange until its time has come; `over` is told whether it has, and not been left before."""
 
     def __init__(
         self,
         exchange: Exchange,
         seconds: float,
-        timekeeper: Timekeeper,
-        over: Callable[["ReplayPause", bool], None],
+        deadlines: DeadlineWatcher,
+        over: Callable[["ReplayDelay", bool], None],
     ) -> None:
         self.exchange = exchange
         self.deadline = anyio.current_time() + seconds
-        self._timekeeper = timekeeper
+        self._deadlines = deadlines
         self._over = over
-        exchange.holder = self
+        exchange.handler = self
         exchange.enter(Phase.POOL)
-        timekeeper.watched.add(self)
-        timekeeper.look(self.deadline)
+        deadlines.watched.add(self)
+        deadlines.reschedule(self.deadline)
 
-    def overdue(self) -> None:
-        """See `deadlines.Watched`."""
+    def deadline_passed(self) -> None:
+        """See `deadlines.HasDeadline`."""
         self.end()
         self._over(self, True)
 
-    def abandon(self, exchange: Exchange) -> None:  # noqa: ARG002  # it holds one
-        """See `exchange.Holder`."""
+    def cancel(self, exchange: Exchange) -> None:  # noqa: ARG002  # it holds one
+        """See `exchange.ExchangeHandler`."""
         self.end()
         self._over(self, False)
 
     def consumed(self, exchange: Exchange, size: int) -> None:
-        """See `exchange.Holder`; there is nothing to read."""
+        """See `exchange.ExchangeHandler`; there is nothing to read."""
 
     def end(self) -> None:
         """Its time will not come."""
-        self._timekeeper.watched.discard(self)
+        self._deadlines.watched.discard(self)

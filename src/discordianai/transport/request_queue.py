@@ -6,7 +6,7 @@ from itertools import islice
 from discordianai.transport.exchange import Exchange, Phase
 
 
-class Line:
+class RequestQueue:
     """The first ones wait for connections that are being opened, the others for a place to become free.
 
     Which it is decides on the timeout that they are under; it is set anew whenever `expect` says so.
@@ -30,7 +30,7 @@ class Line:
         """Who came last."""
         return self._waiting[-1]
 
-    def join(self, exchange: Exchange, *, front: bool = False) -> None:
+    def push(self, exchange: Exchange, *, front: bool = False) -> None:
         """Stand in line; `expect` is to be called then."""
         exchange.enter(Phase.POOL)
         if front:
@@ -41,7 +41,7 @@ class Line:
         else:
             self._waiting.append(exchange)
 
-    def next(self) -> Exchange:
+    def pop(self) -> Exchange:
         """Take out whose turn it is."""
         self._connecting = max(self._connecting - 1, 0)
         return self._waiting.popleft()
@@ -57,7 +57,7 @@ class Line:
         """So many from the front, or all."""
         return list(islice(self._waiting, count))
 
-    def expect(self, count: int) -> None:
+    def set_connecting(self, count: int) -> None:
         """The connections that are being opened have room for so many."""
         count = min(count, len(self._waiting))
         low, high = sorted((count, self._connecting))

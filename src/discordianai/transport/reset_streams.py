@@ -7,10 +7,10 @@ after a PING behind the reset has come back, or an answer to a later request.
 """
 
 
-class Lingering:
+class ResetStreams:
     """Counts them, for one connection."""
 
-    PAYLOAD = b"\0" * 7 + b"\1"
+    PING_PAYLOAD = b"\0" * 7 + b"\1"
     """Of the PINGs that ask whether a reset has been seen."""
 
     def __init__(self) -> None:
@@ -23,23 +23,23 @@ class Lingering:
         """How many places may not be free yet."""
         return self._unasked + self._asked
 
-    def reset(self, next_id: int) -> None:
+    def add(self, next_id: int) -> None:
         """Another stream was reset; the next one that is opened will be `next_id`."""
         self._unasked += 1
         self._next_id = next_id
 
-    def ask(self) -> bool:
+    def ping_due(self) -> bool:
         """Whether a PING is due; then it is taken to be sent behind all resets until now."""
         if self._asked or not self._unasked:
             return False
         self._asked, self._unasked = self._unasked, 0
         return True
 
-    def seen(self) -> None:
+    def ping_acknowledged(self) -> None:
         """The PING has come back."""
         self._asked = 0
 
-    def answered(self, stream_id: int) -> bool:
+    def response_on(self, stream_id: int) -> bool:
         """The server answers on this stream: if it is a later one, all resets have been seen.
 
         Whether that makes places free.

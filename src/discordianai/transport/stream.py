@@ -7,54 +7,54 @@ from discordianai.transport.uploads import Upload
 from discordianai.transport.windows import ReceiveWindow, SendWindow
 
 
-class Streams(Protocol):
-    """The connection's side of a placement. No method waits."""
+class StreamOwner(Protocol):
+    """The connection's side of a stream. No method waits."""
 
-    def leave(self, placement: "Placement") -> None:
+    def cancel(self, stream: "Stream") -> None:
         """Nobody waits for the answer any more."""
 
-    def read(self, placement: "Placement", size: int) -> None:
+    def consumed(self, stream: "Stream", size: int) -> None:
         """`size` bytes of the flow-control window were read, or given up."""
 
 
-class Placement:
-    """Holds an exchange (see `exchange.Holder`) from its submission until the connection is done with it."""
+class Stream:
+    """The `exchange.ExchangeHandler` of a request from its submission to this connection until the end."""
 
     __slots__ = (
-        "_streams",
+        "_owner",
+        "content_length",
         "exchange",
-        "expected",
-        "got",
-        "receive",
-        "send",
-        "started",
+        "headers_received",
+        "receive_window",
+        "received_length",
+        "send_window",
         "stream_id",
         "upload",
     )
 
-    def __init__(self, exchange: Exchange, streams: Streams) -> None:
+    def __init__(self, exchange: Exchange, owner: StreamOwner) -> None:
         self.exchange = exchange
         self.stream_id = 0
         """0 until the stream is opened."""
-        self.started = False
+        self.headers_received = False
         """Whether the final status has come."""
-        self.expected: int | None = None
+        self.content_length: int | None = None
         """Bytes that content-length announces."""
-        self.got = 0
+        self.received_length = 0
         self.upload: Upload | None = None
         """What is still to be sent."""
-        self.send: SendWindow
-        self.receive: ReceiveWindow
-        self._streams = streams
+        self.send_window: SendWindow
+        self.receive_window: ReceiveWindow
+        self._owner = owner
 
     def open(self, stream_id: int, send: SendWindow, receive: ReceiveWindow) -> None:
         """It has a stream now."""
-        self.stream_id, self.send, self.receive = stream_id, send, receive
+        self.stream_id, self.send_window, self.receive_window = stream_id, send, receive
 
-    def abandon(self, exchange: Exchange) -> None:  # noqa: ARG002  # it holds one
-        """See `exchange.Holder`."""
-        self._streams.leave(self)
+    def cancel(self, exchange: Exchange) -> None:  # noqa: ARG002  # it holds one
+        """See `exchange.ExchangeHandler`."""
+        self._owner.cancel(self)
 
     def consumed(self, exchange: Exchange, size: int) -> None:  # noqa: ARG002  # it holds one
-        """See `exchange.Holder`."""
-        self._streams.read(self, size)
+        """See `exchange.ExchangeHandler`."""
+        self._owner.consumed(self, size)

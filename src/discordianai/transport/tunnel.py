@@ -11,7 +11,7 @@ from anyio.abc import ByteStream
 
 from discordianai.transport.proxy_rules import Proxy
 
-LONGEST_HEAD = 16_384
+MAX_HEAD = 16_384
 """Bytes of the proxy's answer."""
 
 INFORMATIONAL = (b"HTTP/1.1 1", b"HTTP/1.0 1")
@@ -52,7 +52,7 @@ async def open_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) ->
 async def _answer(stream: ByteStream, proxy: Proxy, data: bytes) -> tuple[bytes, bytes]:
     """Status line and headers of an answer that begins with `data`, and what has come behind them."""
     while b"\r\n\r\n" not in data:
-        if len(data) > LONGEST_HEAD:
+        if len(data) > MAX_HEAD:
             raise ProxyFailed(f"the proxy {proxy} answers CONNECT without an end")
         data += await stream.receive()
     head, end, rest = data.partition(b"\r\n\r\n")

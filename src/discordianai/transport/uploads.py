@@ -7,7 +7,7 @@ from typing import Protocol
 import anyio
 import httpx
 
-LARGEST_KEPT = 16 * 2**20
+MAX_BUFFERED = 16 * 2**20
 """Bytes of a body of known length that is read into memory, so that it can be sent again."""
 
 AHEAD = 65_536
@@ -42,7 +42,7 @@ class Body(Protocol):
         """Nobody takes the rest."""
 
 
-class WholeBody:
+class BufferedBody:
     """A body in memory."""
 
     replayable = True
@@ -52,13 +52,13 @@ class WholeBody:
 
     def begin(self, more: Callable[[], None]) -> Upload | None:  # noqa: ARG002  # it never starves
         """See `Body`."""
-        return _WholeUpload(self._content) if self._content else None
+        return _BufferedUpload(self._content) if self._content else None
 
     def stop(self) -> None:
         """See `Body`."""
 
 
-class _WholeUpload:
+class _BufferedUpload:
     starved = False
 
     def __init__(self, content: bytes) -> None:
@@ -154,13 +154,13 @@ class StreamedBody:
         return data, self._whole and not self._pieces
 
 
-async def body_of(request: httpx.Request) -> WholeBody | StreamedBody:
+async def body_of(request: httpx.Request) -> BufferedBody | StreamedBody:
     """The body of `request`: in memory where its length is known and not too large."""
     if isinstance(request.stream, httpx.ByteStream):
-        return WholeBody(await request.aread())
+        return BufferedBody(await request.aread())
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) <= LARGEST_KEPT:
-        return WholeBody(await request.aread())
+    if length.isdecimal() and int(length) <= MAX_BUFFERED:
+        return BufferedBody(await request.aread())
     assert isinstance(request.stream, httpx.AsyncByteStream)  # noqa: S101  # httpx's client has seen to it
     return StreamedBody(request.stream)
 

@@ -2,10 +2,10 @@
 
 from h2.errors import ErrorCodes
 
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.protocol_errors import Http2ConnectionError
 
-LARGEST = 2**31 - 1
-DEFAULT = 65_535
+MAX_WINDOW = 2**31 - 1
+DEFAULT_WINDOW = 65_535
 """Bytes that may be sent before anything was agreed on (RFC 9113, 6.9.2)."""
 
 
@@ -15,39 +15,39 @@ class ReceiveWindow:
     What was read is announced in portions of `portion` bytes: reading small pieces costs no frame each.
     """
 
-    __slots__ = ("_portion", "_read", "_room")
+    __slots__ = ("_available", "_portion", "_read")
 
     def __init__(self, size: int, portion: int) -> None:
-        self._room = size
+        self._available = size
         self._portion = portion
         self._read = 0
         """Bytes that were read and are not announced yet."""
 
     def received(self, size: int) -> None:
-        """So much has come, padding included. Raises `ConnectionFault` if it is more than was allowed."""
-        self._room -= size
-        if self._room < 0:
-            raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "more data than the window allows")
+        """Count received bytes, padding included. Raises `Http2ConnectionError` if the window is exceeded."""
+        self._available -= size
+        if self._available < 0:
+            raise Http2ConnectionError(ErrorCodes.FLOW_CONTROL_ERROR, "more data than the window allows")
 
-    def read(self, size: int) -> int:
+    def consumed(self, size: int) -> int:
         """So much was read, or given up: by how much to enlarge the peer's window now, 0 if not yet."""
         self._read += size
         if self._read < self._portion:
             return 0
         increment, self._read = self._read, 0
-        self._room += increment
+        self._available += increment
         return increment
 
 
 class SendWindow:
     """What this side may still send; negative where the peer has made its windows smaller."""
 
-    __slots__ = ("room",)
+    __slots__ = ("available",)
 
-    def __init__(self, room: int) -> None:
-        self.room = room
+    def __init__(self, available: int) -> None:
+        self.available = available
 
     def enlarge(self, increment: int) -> bool:
         """Whether the window is of an allowed size then."""
-        self.room += increment
-        return self.room <= LARGEST
+        self.available += increment
+        return self.available <= MAX_WINDOW
