@@ -16,7 +16,8 @@ from discordianai.transport.floods import MAX_ALLOWANCE, FloodGuard
 from discordianai.transport.protocol_errors import Http2ConnectionError
 from discordianai.transport.send_queue import MAX_UNSENT_REPLIES
 from tests.transport.builders import http2, patient, scene
-from tests.transport.test_multiplexer import OPEN_ID, Wire, answering, asked, raw
+from tests.transport.test_multiplexer import answering, asked, raw
+from tests.transport.wire import OPEN_ID, Wire
 
 FLOODS: dict[str, bytes] = {
     "ping": b"\0\0\x08\x06\0\0\0\0\0" + bytes(8),
@@ -132,9 +133,9 @@ def test_answers_that_the_server_does_not_read_are_bounded() -> None:
             wire.streams._streams[OPEN_ID].exchange._chunks.clear()
             wire.streams._streams[OPEN_ID].exchange._give_back_window()
 
-    with pytest.raises(Http2ConnectionError, match="reads no answers"):
+    with pytest.raises(Http2ConnectionError, match="does not read the replies"):
         go_on()
-    assert len(wire.streams.data_to_send()) < MAX_UNSENT_REPLIES + 1000
+    assert len(wire.protocol.data_to_send()) < MAX_UNSENT_REPLIES + 1000
 
 
 def test_empty_continuations_are_counted() -> None:
@@ -158,9 +159,9 @@ def test_a_frame_that_takes_long_counts_for_many(payload: Callable[[Wire], Frame
     """What a thousand of them cost is no second of CPU time, and each slice leaves the others their turns."""
     wire = Wire()
     asked(wire)
-    wire.streams.receive_data(payload(wire).serialize() * 2, 0.0)
+    wire.protocol.receive_data(payload(wire).serialize() * 2, 0.0)
     slices = 1
-    while wire.streams.process_frames(10):
+    while wire.protocol.process_frames(10):
         slices += 1
     assert slices == 3, "each was a slice of its own"
 

@@ -61,7 +61,7 @@ async def test_a_goaway_that_wants_http1_is_remembered(authority: Authority) -> 
 async def test_after_the_headers_it_is_an_error_of_httpx(authority: Authority) -> None:
     """What the caller has begun to read cannot begin again; nothing of ours leaves."""
     async with scene(authority, wanting) as s:
-        with pytest.raises(httpx.RemoteProtocolError, match=r"wants HTTP/1\.1"):
+        with pytest.raises(httpx.RemoteProtocolError, match=r"requires HTTP/1\.1"):
             await s.get("/late")
 
 
@@ -72,5 +72,5 @@ async def test_a_body_that_was_read_for_nothing_is_an_error_of_httpx(authority: 
         yield b"once"
 
     async with scene(authority, wanting) as s:
-        with pytest.raises(httpx.RemoteProtocolError, match=r"wants HTTP/1\.1"):
+        with pytest.raises(httpx.RemoteProtocolError, match=r"requires HTTP/1\.1"):
             await s.client.post(s.url("/reset"), content=parts())

@@ -220,7 +220,7 @@ class Play:
                 server.stall(not server.stalled)
                 if server.stalled:
                     # The connection's writer is stuck at once, and what it gets next waits.
-                    self.connections[server]._streams.send_ping()
+                    self.connections[server]._protocol.send_ping()
             case "hoard":
                 server.hoarding = not server.hoarding
                 server.push()
@@ -294,7 +294,7 @@ class Play:
             assert server.may_send <= server.whole
             assert server.whole - server.may_send < unread + PORTION, "credit is kept back"
             streams = self.connections[server]._streams
-            assert streams._peer.window.available == server.may_receive
+            assert streams._send_queue.window.available == server.may_receive
             for stream_id, stream in streams._streams.items():
                 assert stream.send_window.available == server.streams[stream_id].may_receive
                 assert stream.receive_window._available == server.streams[stream_id].may_send

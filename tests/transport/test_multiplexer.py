@@ -1,9 +1,7 @@
 """Whom each frame concerns: one stream, the connection or nobody, in every state that a stream can be in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-import hpack
 import pytest
 from h2.errors import ErrorCodes
 from hyperframe.frame import (
@@ -22,83 +20,15 @@ from hyperframe.frame import (
 
 from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Exchange, Timeouts
-from discordianai.transport.multiplexer import STREAM_WINDOW, Multiplexer
+from discordianai.transport.http2_protocol import Http2Protocol
+from discordianai.transport.multiplexer import STREAM_WINDOW
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.protocol_errors import Http2ConnectionError
 from discordianai.transport.uploads import BufferedBody
+from tests.transport.wire import NEIGHBOUR, OPEN_ID, Wire, last_data
 
-OPEN_ID, NEIGHBOUR = 1, 3
 IDLE_ID = 99
 PREFACE = 24
-
-
-@dataclass
-class Wire:
-    """A multiplexer, and a server that says whatever it likes; `given_back` is what was not processed."""
-
-    streams: Multiplexer = field(init=False)
-    encoder: hpack.Encoder = field(default_factory=hpack.Encoder)
-    given_back: list[Exchange] = field(default_factory=list)
-    goaways: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.streams = Multiplexer(10, self)
-        self.streams.data_to_send()
-        self.say(SettingsFrame(0, {}))
-
-    def output_ready(self) -> None:
-        """See `ConnectionEvents`; `sent_frames` collects."""
-
-    def capacity_changed(self) -> None:
-        """See `ConnectionEvents`."""
-
-    def response_started(self) -> None:
-        """See `ConnectionEvents`."""
-
-    def goaway_received(self, last_stream_id: int, code: int) -> None:
-        self.goaways.append(code)
-
-    def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
-        self.given_back.append(exchange)
-
-    def ask(self, body: bytes = b"", method: bytes = b"POST") -> Exchange:
-        headers = [(b":method", method), (b":authority", b"x"), (b":scheme", b"https"), (b":path", b"/")]
-        exchange = Exchange(Origin("x", 443), headers, BufferedBody(body), Timeouts(), DeadlineWatcher())
-        self.streams.submit(exchange)
-        self.streams.data_to_send()
-        self.streams.data_sent()
-        return exchange
-
-    def say(self, *frames: Frame) -> None:
-        """All in one read."""
-        self.streams.receive_data(b"".join(frame.serialize() for frame in frames), 0.0)
-        while self.streams.process_frames(1):
-            pass
-
-    def headers(self, stream_id: int, *fields: tuple[str, str], end: bool = False) -> HeadersFrame:
-        frame = HeadersFrame(stream_id, self.encoder.encode(fields))
-        frame.flags.add("END_HEADERS")
-        if end:
-            frame.flags.add("END_STREAM")
-        return frame
-
-    def sent_frames(self) -> list[Frame]:
-        data, found = memoryview(self.streams.data_to_send()), []
-        while data:
-            frame, length = Frame.parse_frame_header(data[:9])
-            frame.parse_body(data[9 : 9 + length])
-            found.append(frame)
-            data = data[9 + length :]
-        return found
-
-    def resets(self) -> list[tuple[int, int]]:
-        return [(f.stream_id, f.error_code) for f in self.sent_frames() if isinstance(f, RstStreamFrame)]
-
-
-def last_data(stream_id: int, data: bytes = b"") -> DataFrame:
-    frame = DataFrame(stream_id, data)
-    frame.flags.add("END_STREAM")
-    return frame
 
 
 # The states that a client's stream can be in
@@ -400,14 +330,14 @@ def test_a_push_ends_the_connection() -> None:
     """Push is turned off, and no server may do it all the same (6.6)."""
     wire = Wire()
     wire.ask()
-    with pytest.raises(Http2ConnectionError, match="push"):
+    with pytest.raises(Http2ConnectionError, match="PUSH_PROMISE"):
         wire.say(PushPromiseFrame(OPEN_ID, 2))
 
 
 def test_a_connection_begins_with_settings() -> None:
     """What speaks another protocol is found out at once (3.4)."""
     wire = Wire.__new__(Wire)
-    wire.streams = Multiplexer(10, wire)
+    wire.protocol = Http2Protocol(10, wire)
     with pytest.raises(Http2ConnectionError, match="SETTINGS"):
         wire.say(PingFrame(0, bytes(8)))
 
@@ -426,8 +356,8 @@ def test_every_cut_of_the_bytes_is_read_alike() -> None:
         )
     )
     for position in range(len(stream)):
-        wire.streams.receive_data(stream[position : position + 1], 0.0)
-        while wire.streams.process_frames(10):
+        wire.protocol.receive_data(stream[position : position + 1], 0.0)
+        while wire.protocol.process_frames(10):
             pass
     assert (first.status, b"".join(first._chunks), first.complete) == (200, b"onetwo", True)
     assert (second.status, second.complete) == (404, True)
@@ -583,8 +513,8 @@ def test_settings_that_allow_no_stream_give_back_what_was_not_sent() -> None:
 def test_the_first_settings_say_what_a_client_has_a_use_for() -> None:
     """No push, the window, the size of headers; nothing that only a server may say."""
     wire = Wire.__new__(Wire)
-    wire.streams = Multiplexer(10, wire)
-    settings = memoryview(wire.streams.data_to_send())[PREFACE:]
+    wire.protocol = Http2Protocol(10, wire)
+    settings = memoryview(wire.protocol.data_to_send())[PREFACE:]
     frame, length = Frame.parse_frame_header(settings[:9])
     frame.parse_body(settings[9 : 9 + length])
     assert isinstance(frame, SettingsFrame)

@@ -7,7 +7,7 @@ from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Exchange, Timeouts
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.uploads import BufferedBody
-from tests.transport.test_multiplexer import Wire
+from tests.transport.wire import Wire
 
 MAX_CONCURRENT_STREAMS = 3
 

@@ -1,7 +1,8 @@
-"""How soon a connection to one origin may be opened again after one that was of no use.
+"""How soon the next connection to an origin may be attempted after one that failed.
 
-Whatever the cause: refused, no such host, closed or sent away at once, no stream allowed, the protocol
-broken. Until one has served an answer, attempts are made one at a time, with exponential backoff and jitter.
+It failed if it was refused, could not resolve its host, was closed or sent GOAWAY at once, allowed no streams
+or broke the protocol. Until a connection has brought a response, attempts are made one at a time, with
+exponential backoff and jitter.
 """
 
 import math
@@ -14,27 +15,29 @@ from discordianai.transport.deadlines import DeadlineWatcher
 
 INITIAL_DELAY = 0.1
 MAX_DELAY = 3.0
-"""Seconds; short of the pool timeout, so that whoever waits sees at least one attempt."""
+"""Seconds; less than the pool timeout, so that every waiting request sees at least one attempt."""
+
+MAX_EXPONENT = 10
 
 
 class ConnectBackoff:
-    """`due` is called when an attempt that was put off may be made."""
+    """`due` is called when an attempt that had to wait may be made."""
 
     def __init__(self, deadlines: DeadlineWatcher, due: Callable[[], None]) -> None:
         self.deadline = math.inf
         self.attempt = 0
-        """The number of the attempts that are made now; those made in one moment share it."""
+        """The number of the current attempt; connections that are opened together share it."""
         self._deadlines = deadlines
         self._due = due
         self._failures = 0
         self._not_before = 0.0
 
-    def allowed(self, opening: int) -> bool:
-        """Whether one may be opened now, while `opening` are; if not, `due` will tell."""
+    def allowed(self, connecting: int) -> bool:
+        """Whether a connection may be opened while `connecting` are; if not, `due` is called later."""
         if not self._failures:
             return True
-        if opening:
-            return False  # what becomes of it will tell
+        if connecting:
+            return False  # their outcome decides
         if anyio.current_time() >= self._not_before:
             return True
         self.deadline = self._not_before
@@ -43,21 +46,21 @@ class ConnectBackoff:
         return False
 
     def failed(self, attempt: int) -> None:
-        """A connection of that attempt was of no use."""
+        """A connection of that attempt has failed."""
         if attempt < self.attempt:
-            return  # others of the same moment were not, either
+            return  # others of the same attempt were counted
         self.attempt += 1
         delay = min(INITIAL_DELAY * 2**self._failures, MAX_DELAY)
-        self._failures = min(self._failures + 1, 10)
-        # Jitter, so that many clients of one server don't come back in one moment; no secret depends on it.
+        self._failures = min(self._failures + 1, MAX_EXPONENT)
+        # Jitter keeps many clients of one server from coming back at once; no secret depends on it.
         self._not_before = anyio.current_time() + delay * random.uniform(0.5, 1)  # noqa: S311  # see above
 
     def succeeded(self) -> None:
-        """An answer has come."""
+        """A response has come."""
         self._failures = 0
 
     def close(self) -> None:
-        """There will be no attempt any more."""
+        """No more attempts."""
         self.deadline = math.inf
         self._deadlines.watched.discard(self)
 

@@ -1,6 +1,7 @@
-"""One request and what comes back for it: the owner waits here, the pool and a connection move it on.
+"""One exchange of a request and its response: the caller waits here, the pool and a connection move it on.
 
-Only the owner's methods wait; all others are plain calls, so that a cancelled owner leaves nothing half done.
+Only the caller's methods wait. All others are plain calls, so that cancelling the caller leaves nothing half
+done.
 """
 
 import math
@@ -19,35 +20,35 @@ from discordianai.transport.uploads import Body
 RawHeaders = list[tuple[bytes, bytes]]
 
 MIN_WRITE_TIMEOUT = 0.01
-"""Seconds that a socket has to take a request whose write timeout is shorter; another task writes it."""
+"""Seconds that a write timeout allows at least: another task writes, and needs its turn."""
 
 
 class Phase(Enum):
-    """What an exchange is waiting for."""
+    """What an exchange waits for."""
 
     POOL = auto()
-    """A place in the pool."""
+    """A free slot on a connection."""
     CONNECT = auto()
-    """The connection that is being opened for it."""
+    """A connection that is being opened for it."""
     WRITE = auto()
     BODY = auto()
-    """The caller, for more of the body."""
+    """More of the request's body, from the caller."""
     READ = auto()
 
 
 TIMEOUT_ERRORS: Mapping[Phase, tuple[type[httpx.TimeoutException], str]] = {
-    Phase.POOL: (httpx.PoolTimeout, "no place in the pool"),
+    Phase.POOL: (httpx.PoolTimeout, "no free connection in the pool"),
     Phase.CONNECT: (httpx.ConnectTimeout, "no connection"),
     Phase.WRITE: (httpx.WriteTimeout, "nothing could be sent"),
     Phase.READ: (httpx.ReadTimeout, "nothing came"),
 }
 QUEUED = frozenset({Phase.POOL, Phase.CONNECT})
-"""A request may come back to these: the time that it has spent there counts."""
+"""A request may return to these; their timeouts limit the total time there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for each wait of one request; None waits as long as it takes."""
+    """Seconds for each wait of one request; None for no limit."""
 
     connect: float | None = None
     read: float | None = None
@@ -64,7 +65,7 @@ class Timeouts:
         return cls(**{key: value for key, value in known.items() if isinstance(value, int | float)})
 
     def within(self, phase: Phase) -> float | None:
-        """Seconds for one wait in `phase`; for all waits together in those of `QUEUED`."""
+        """Seconds for one wait in `phase`, or for all waits together in those of `QUEUED`."""
         match phase:
             case Phase.POOL:
                 return self.pool
@@ -79,17 +80,17 @@ class Timeouts:
 
 
 class ExchangeHandler(Protocol):
-    """Where an exchange is at the moment: in the line of a pool, or placed on a connection."""
+    """Where an exchange is at the moment: a pool that queues it, or a stream."""
 
     def cancel(self, exchange: "Exchange") -> None:
-        """The owner has left; nobody waits for the answer any more."""
+        """Nobody waits for the response any more."""
 
     def consumed(self, exchange: "Exchange", size: int) -> None:
-        """The owner has read, or given up, `size` bytes of the flow-control window."""
+        """`size` bytes of the flow-control window were read, or discarded."""
 
 
 class Exchange:
-    """`headers` are those of HTTP/2, pseudo-headers first."""
+    """`headers` are the header list of HTTP/2, pseudo-headers first."""
 
     def __init__(
         self, origin: Origin, headers: RawHeaders, body: Body, timeouts: Timeouts, deadlines: DeadlineWatcher
@@ -101,17 +102,17 @@ class Exchange:
         self.handler: ExchangeHandler | None = None
         self.attempts = Attempts()
         self.stream_id = 0
-        """The stream that the answer came on, for whoever reads logs; nothing here uses it."""
+        """Of the response; for the caller's logs, nothing here uses it."""
         self.status = 0
         self.response_headers: RawHeaders = []
         self.trailers: RawHeaders = []
         self.complete = False
         self.needs_http1 = False
-        """Whether it ended unprocessed, because the server wants HTTP/1.1."""
+        """Whether it ended unprocessed, because the server requires HTTP/1.1."""
         self.unread = 0
-        """Bytes of the flow-control window that the owner has not given back."""
+        """Bytes of the flow-control window that have come and were not read."""
         self.delay_reason = ""
-        """What kept it from a place, for the message of a timeout."""
+        """Why it has no connection yet, for the message of a timeout."""
         self.deadline = math.inf
         self._phase = Phase.WRITE
         self._since = 0.0
@@ -123,7 +124,7 @@ class Exchange:
         self._deadlines = deadlines
         deadlines.watched.add(self)
 
-    # The owner's side
+    # The caller's side
 
     async def response(self) -> None:
         """Wait for `status` and `response_headers`, or for `needs_http1`. Raises `httpx.TransportError`."""
@@ -132,9 +133,9 @@ class Exchange:
             await self._wait()
 
     async def next_chunk(self) -> bytes:
-        """All that has come since the last call; waits for more if nothing has; empty at the end.
+        """All content that has come since the last call; waits if there is none. Empty at the end.
 
-        Raises `httpx.TransportError` once what came before the failure is read.
+        Raises `httpx.TransportError`, after the content that came before the failure.
         """
         while not self._chunks:
             self._raise_failure()
@@ -147,7 +148,7 @@ class Exchange:
         return data
 
     def close(self) -> None:
-        """Leave: the server is told to stop, and what came unread is given up. Safe to repeat."""
+        """Cancel the request unless it is complete, and discard what is unread. Safe to repeat."""
         self._deadlines.watched.discard(self)
         self.body.stop()
         handler = self.handler
@@ -160,7 +161,7 @@ class Exchange:
             handler.cancel(self)
 
     async def _wait(self) -> None:
-        """Wait for news within the timeout of the phase, which may change meanwhile."""
+        """Wait for a change within the timeout of the phase, which may change meanwhile."""
         self._changed = anyio.Event()
         self._set_deadline()
         await self._changed.wait()
@@ -169,8 +170,8 @@ class Exchange:
         if self._timed_out_in is not None:
             phase, self._timed_out_in = self._timed_out_in, None
             kind, what = TIMEOUT_ERRORS[phase]
-            delay_reason = f"; {self.delay_reason}" if self.delay_reason and phase in QUEUED else ""
-            raise kind(f"{what} within {self.timeouts.within(phase)} s{delay_reason}")
+            reason = f"; {self.delay_reason}" if self.delay_reason and phase in QUEUED else ""
+            raise kind(f"{what} within {self.timeouts.within(phase)} s{reason}")
 
     def _set_deadline(self) -> None:
         seconds = self.timeouts.within(self._phase)
@@ -194,9 +195,9 @@ class Exchange:
     # The pool's and the connection's side
 
     def enter(self, phase: Phase) -> None:
-        """Wait for something else from now on, or for the same anew: the timeout begins again.
+        """Begin to wait for something else, or for the same again: the timeout restarts.
 
-        Except in the line, where every wait counts: it can be left and joined again without end.
+        Not while queued: a request can leave the queue and return any number of times.
         """
         if self._phase in QUEUED or phase in QUEUED:
             if phase is self._phase:
@@ -204,25 +205,25 @@ class Exchange:
             now = anyio.current_time()
             if self._phase in QUEUED:
                 self._spent[self._phase] += now - self._since
-                self._timed_out_in = None  # what it waited for has come in the last moment
+                self._timed_out_in = None  # what it waited for came at the last moment
             self._since = now
         self._phase = phase
         if self._changed is not None:
             self._set_deadline()
 
     def deadline_passed(self) -> None:
-        """See `HasDeadline`: what was waited for did not come in time."""
+        """See `deadlines.HasDeadline`: the wait timed out."""
         if self._changed is not None and not self._changed.is_set():
-            self._timed_out_in = self._phase  # it may be another one when the owner has its turn
+            self._timed_out_in = self._phase  # it may have changed when the caller gets its turn
             self._changed.set()
 
     def response_started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
-        """The final status and headers have come."""
+        """The status and headers of the final response have come."""
         self.status, self.response_headers, self.stream_id = status, headers, stream_id
         self._wake()
 
     def data_received(self, data: bytes) -> None:
-        """A piece of the body has come; what it takes of the window is in `unread` already."""
+        """Content has come; `unread` counts its share of the window already."""
         if data:
             self._chunks.append(data)
             self._wake()
@@ -230,23 +231,23 @@ class Exchange:
             self._give_back_window()
 
     def finish(self) -> None:
-        """The answer is whole."""
+        """The response is complete."""
         self._end()
 
     def fail(self, kind: type[httpx.TransportError], message: str) -> None:
-        """There will be no more."""
+        """End with an error."""
         if not self.complete:
             self._failure = lambda: kind(message)
             self._end()
 
     def body_failed(self, error: Exception) -> None:
-        """The caller's own body has raised `error`, which is the caller's to see."""
+        """The request's body has raised `error`, which the caller gets as it is."""
         if not self.complete and self._failure is None:
             self._failure = lambda: error
             self._wake()
 
     def fall_back_to_http1(self, why: str) -> None:
-        """The server has not processed it, and wants HTTP/1.1."""
+        """The server has not processed it, and requires HTTP/1.1."""
         if self.status or not self.body.replayable:
             self.fail(httpx.RemoteProtocolError, why)
         elif not self.complete:
@@ -265,15 +266,15 @@ class Exchange:
 
 @dataclass(slots=True)
 class Attempts:
-    """What became of a request so far, as long as no server has processed it."""
+    """The attempts to send a request that no server has processed."""
 
     replays: int = 0
-    """How often it went out anew."""
+    """How often it was sent again."""
     early_goaways: int = 0
-    """How often a connection that was opened for it ended before it could be used."""
+    """How many connections that were opened for it closed before they could be used."""
     lost_connections: int = 0
-    """How many connections ended under it."""
+    """How many connections closed under it."""
     dedicated: bool = False
-    """Whether this is the last try, on a connection of its own."""
+    """Whether this is the last attempt, on a connection of its own."""
     refused_by: object = None
     """The connection that gave it back last."""

@@ -13,10 +13,10 @@ from discordianai.transport.connection import Connection
 from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange, Timeouts
+from discordianai.transport.fields import request_headers
 from discordianai.transport.pool import ConnectionPool
 from discordianai.transport.pool_events import EventListener, Origin, PoolOptions
 from discordianai.transport.tracing import ConnectTraces, TracedExchange, TraceReporter
-from discordianai.transport.translation import headers_of
 from discordianai.transport.uploads import StreamedBody, body_of
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Http2Sender:
 
         Raises `httpx.TransportError`, and what the caller's own body raises.
         """
-        headers, body = headers_of(request), await body_of(request)
+        headers, body = request_headers(request), await body_of(request)
         reporter = TraceReporter(request) if request.extensions.get("trace") is not None else None
         kind = Exchange if reporter is None else TracedExchange
         exchange = kind(origin, headers, body, Timeouts.of(request.extensions), self._deadlines)

@@ -1,24 +1,55 @@
-"""The connections to one origin, and the requests that wait for a place on them. Nothing here waits."""
+"""The connections to one origin, and the requests that wait for them. Nothing here waits."""
 
+import logging
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol
 
 import httpx
 
 from discordianai.transport.connect_backoff import ConnectBackoff
 from discordianai.transport.connection import Connection, ConnectionState
-from discordianai.transport.containment import contained
 from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Exchange, Phase
 from discordianai.transport.pool_events import FellBackToHttp1, Origin, PoolEvent, PoolOptions, Replayed
 from discordianai.transport.replays import LOST_CONNECTIONS, ReplayBudget, ReplayDelay, delay_before
 from discordianai.transport.request_queue import RequestQueue
 
+log = logging.getLogger(__name__)
+
 MAX_EARLY_GOAWAYS = 4
-"""How often a connection that is opened for a request may end before it is of use to it."""
+"""How many connections that are opened for a request may close before they carry it."""
 
 MAX_CONNECT_TIME = 60.0
-"""Seconds for an attempt to connect that no request bounds."""
+"""Seconds to connect for a request without a connect timeout."""
+
+BUG = "a bug in the connection pool"
+
+P = ParamSpec("P")
+
+
+def fails_requests(
+    method: Callable[Concatenate["OriginPool", P], None],
+) -> Callable[Concatenate["OriginPool", P], None]:
+    """If `method` meets a bug, fail the waiting requests and those among its arguments.
+
+    Its callers (a connection's task, a deadline, another request) cannot know whom the bug concerns, and
+    nobody is to wait until a timeout.
+    """
+
+    @wraps(method)
+    def call(self: "OriginPool", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception:
+            log.exception(BUG)
+            for argument in args:
+                if isinstance(argument, Exchange):
+                    argument.fail(httpx.ConnectError, BUG)
+            self.fail_waiting(BUG)
+
+    return call
 
 
 class PoolLimits(Protocol):
@@ -26,22 +57,22 @@ class PoolLimits(Protocol):
 
     @property
     def options(self) -> PoolOptions:
-        """What holds now."""
+        """The current ones."""
 
     def may_connect(self, origin: Origin) -> bool:
-        """Whether one more connection may be opened; if not, idle ones of other origins give way."""
+        """Whether one more connection may be opened; if not, an idle one of another origin is closed."""
 
     def connect(self, origin_pool: "OriginPool", timeout: float) -> Connection:
         """Start to open a connection."""
 
     def connection_idle(self) -> None:
-        """A connection has nothing to do."""
+        """A connection has become idle."""
 
     def connection_closed(self) -> None:
-        """A connection has ended: there is a place for another, to any origin."""
+        """A connection has closed; another may be opened, to any origin."""
 
     def report(self, event: PoolEvent) -> None:
-        """For whoever listens."""
+        """Pass an event to the listener."""
 
 
 class OriginPool:
@@ -51,13 +82,14 @@ class OriginPool:
         self.origin = origin
         self.connections: list[Connection] = []
         self.capacity: int | None = None
-        """How many requests a connection takes, by what the last one said; None before any has."""
+        """How many requests a connection carries, according to the latest; None before the first."""
         self._pool = pool
         self._deadlines = deadlines
         self._queue = RequestQueue()
         self._awaiting_dedicated: deque[Exchange] = deque()
-        """Those that wait for a connection of their own."""
+        """Requests that need a connection of their own."""
         self._reserved: dict[Connection, Exchange] = {}
+        """Those connections, while they are being opened."""
         self._delayed: set[ReplayDelay] = set()
         self._backoff = ConnectBackoff(deadlines, self.assign)
         self._replay_budget = ReplayBudget()
@@ -65,30 +97,30 @@ class OriginPool:
 
     @property
     def waiting(self) -> int:
-        """Requests without a place."""
+        """Requests that are on no connection."""
         return len(self._queue) + len(self._awaiting_dedicated) + len(self._reserved) + len(self._delayed)
 
     # Requests
 
-    @contained
+    @fails_requests
     def submit(self, exchange: Exchange) -> None:
-        """Put the request on a connection, or in line."""
+        """Send the request on a connection, or queue it."""
         if not self._queue and (connection := self._pick_connection(exchange)):
             connection.submit(exchange)
         else:
             self._enqueue(exchange)
 
-    @contained
+    @fails_requests
     def cancel(self, exchange: Exchange) -> None:
         """See `exchange.ExchangeHandler`."""
         self._dequeue(exchange)
         self._queue.set_connecting(self._expected_slots())
 
     def consumed(self, exchange: Exchange, size: int) -> None:
-        """See `exchange.ExchangeHandler`; in the line there is nothing to read."""
+        """See `exchange.ExchangeHandler`; a queued request has nothing to read."""
 
     def close(self, why: str) -> None:
-        """Fail all that waits and end all connections."""
+        """Fail all waiting requests and close all connections."""
         self._closed = True
         self._backoff.close()
         self.fail_waiting(why)
@@ -96,10 +128,10 @@ class OriginPool:
             connection.close(why)
 
     def fail_waiting(self, why: str) -> None:
-        """Fail all that have no place."""
+        """Fail all requests that are on no connection."""
         for delay in self._delayed:
-            delay.end()
-        everyone = [
+            delay.close()
+        waiting = [
             *(delay.exchange for delay in self._delayed),
             *self._awaiting_dedicated,
             *self._reserved.values(),
@@ -109,14 +141,14 @@ class OriginPool:
         self._awaiting_dedicated.clear()
         self._reserved.clear()
         self._queue = RequestQueue()
-        for exchange in everyone:
+        for exchange in waiting:
             exchange.fail(httpx.ConnectError, why)
 
-    # Placing them
+    # Assigning them to connections
 
-    @contained
+    @fails_requests
     def assign(self) -> None:
-        """Place as many as there is room for, and open connections for the others."""
+        """Send as many requests as there are free slots, and open connections for the others."""
         while self._queue and (connection := self._pick_connection(self._queue.head)):
             connection.submit(self._queue.head)
             self._queue.pop()
@@ -133,7 +165,7 @@ class OriginPool:
         self.assign()
 
     def _dequeue(self, exchange: Exchange) -> None:
-        """Take it from wherever it waits."""
+        """Take it out of wherever it waits."""
         if exchange in self._awaiting_dedicated:
             self._awaiting_dedicated.remove(exchange)
             return
@@ -144,7 +176,7 @@ class OriginPool:
         self._queue.remove(exchange)
 
     def _pick_connection(self, exchange: Exchange) -> Connection | None:
-        """The least loaded connection with room; one that has just refused this request only at need."""
+        """The least loaded one with a free slot; one that has just refused the request only if need be."""
         best: Connection | None = None
         refuser: Connection | None = None
         for connection in self.connections:
@@ -162,7 +194,7 @@ class OriginPool:
         return sum(connection.state is ConnectionState.OPENING for connection in self.connections)
 
     def _expected_slots(self) -> int:
-        """How many of the line the connections that are being opened will take."""
+        """How many queued requests the connections that are being opened will carry."""
         capacity = self.capacity or self._pool.options.streams_per_connection
         return (self._connecting() - len(self._reserved)) * capacity
 
@@ -183,9 +215,9 @@ class OriginPool:
         self._reserved[connection] = exchange
         exchange.enter(Phase.CONNECT)
 
-    # What connections tell
+    # Events of connections
 
-    @contained
+    @fails_requests
     def opened(self, connection: Connection) -> None:
         """See `connection.ConnectionOwner`."""
         if not connection.capacity:
@@ -200,7 +232,7 @@ class OriginPool:
             del self._reserved[connection]
         self.capacity_changed(connection)
 
-    @contained
+    @fails_requests
     def capacity_changed(self, connection: Connection) -> None:
         """See `connection.ConnectionOwner`."""
         self.capacity = max(connection.capacity, 1)
@@ -209,19 +241,19 @@ class OriginPool:
         if connection.is_idle:
             self._pool.connection_idle()
 
-    @contained
+    @fails_requests
     def response_started(self) -> None:
         """See `connection.ConnectionOwner`."""
         self._backoff.succeeded()
-        self._replay_budget.answered()
+        self._replay_budget.response_started()
 
-    @contained
+    @fails_requests
     def unprocessed(self, exchange: Exchange, why: str, connection: Connection, *, sent: bool) -> None:
         """See `connection.ConnectionOwner`."""
         attempts = exchange.attempts
         attempts.refused_by = connection
         if exchange.status or not exchange.body.replayable or self._closed:
-            # What its owner has begun to read cannot begin again, nor what was read from the owner.
+            # The caller has begun to read the response, or its body has been read.
             exchange.fail(httpx.RemoteProtocolError, why)
         elif not sent:
             self._enqueue(exchange, front=True)
@@ -243,7 +275,7 @@ class OriginPool:
         if due:
             self._requeue(delay.exchange)
 
-    @contained
+    @fails_requests
     def _requeue(self, exchange: Exchange) -> None:
         if exchange.attempts.lost_connections < LOST_CONNECTIONS:
             self._enqueue(exchange, front=True)
@@ -254,17 +286,17 @@ class OriginPool:
         self._awaiting_dedicated.append(exchange)
         self.assign()
 
-    @contained
+    @fails_requests
     def connect_failed(self, connection: Connection, why: str) -> None:
-        """See `connection.ConnectionOwner`: fails those for whom it was being opened."""
+        """See `connection.ConnectionOwner`: fail the requests that it was opened for."""
         self._backoff.failed(connection.attempt)
         for exchange in self._waiting_for(connection):
             self._dequeue(exchange)
             exchange.fail(httpx.ConnectError, why)
 
-    @contained
+    @fails_requests
     def goaway_while_opening(self, connection: Connection, why: str) -> None:
-        """See `connection.ConnectionOwner`: the next attempt is made when this connection has ended."""
+        """See `connection.ConnectionOwner`: the next attempt is made once this connection has closed."""
         self._backoff.failed(connection.attempt)
         for exchange in self._waiting_for(connection):
             exchange.delay_reason = why
@@ -273,22 +305,22 @@ class OriginPool:
                 self._dequeue(exchange)
                 exchange.fail(httpx.ConnectError, why)
 
-    @contained
+    @fails_requests
     def fall_back_to_http1(self, why: str) -> None:
         """See `connection.ConnectionOwner`."""
         self._pool.report(FellBackToHttp1(self.origin))
-        line, self._queue = self._queue, RequestQueue()
-        for exchange in (*line.first(len(line)), *self._awaiting_dedicated, *self._reserved.values()):
+        queue, self._queue = self._queue, RequestQueue()
+        for exchange in (*queue.first(len(queue)), *self._awaiting_dedicated, *self._reserved.values()):
             exchange.fall_back_to_http1(why)
         self._awaiting_dedicated.clear()
         self._reserved.clear()
 
-    @contained
+    @fails_requests
     def closed(self, connection: Connection) -> None:
         """See `connection.ConnectionOwner`."""
         self.connections.remove(connection)
         if exchange := self._reserved.pop(connection, None):
-            exchange.fail(httpx.ConnectError, "the connection ended while it was being opened")
+            exchange.fail(httpx.ConnectError, "the connection closed while it was being opened")
         if connection.needs_backoff:
             self._backoff.failed(connection.attempt)
         self._pool.connection_closed()
@@ -298,7 +330,7 @@ class OriginPool:
         self._pool.report(event)
 
     def _waiting_for(self, connection: Connection) -> list[Exchange]:
-        """Those for whom a connection was being opened."""
+        """The requests that a connection was being opened for."""
         if exchange := self._reserved.get(connection):
             return [exchange]
         return self._queue.first(self.capacity or self._pool.options.streams_per_connection)

@@ -1,4 +1,4 @@
-"""What either side says of itself in SETTINGS (RFC 9113, 6.5), and the server's window of the connection."""
+"""SETTINGS of either side (RFC 9113, 6.5)."""
 
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
@@ -6,26 +6,30 @@ from h2.settings import SettingCodes
 from discordianai.transport import frames
 from discordianai.transport.compression import MAX_HEADER_LIST
 from discordianai.transport.protocol_errors import Http2ConnectionError
-from discordianai.transport.windows import DEFAULT_WINDOW, MAX_WINDOW, SendWindow
+from discordianai.transport.windows import DEFAULT_WINDOW, MAX_WINDOW
 
 UNLIMITED = 2**32
 MAX_FRAME_SIZE = 2**24 - 1
 MIN_FRAME_SIZE = 16_384
 MAX_USED_FRAME_SIZE = 65_536
-"""Bytes of a DATA frame that this side sends at most, so that bodies share the connection."""
+"""Bytes of the largest DATA frame that is sent, so that bodies share the connection."""
 
 MAX_TABLE_SIZE = 4096
-"""Bytes that the encoder's table takes at most, whatever is allowed."""
+"""Bytes of the encoder's dynamic table, even if the server allows more."""
 
 
-def connection_preface(stream_window: int, window: int) -> bytes:
-    """What a client begins with: the settings that it has a use for, and its windows in bytes."""
+def connection_preface(stream_window: int, connection_window: int) -> bytes:
+    """The client's connection preface (RFC 9113, 3.4): its settings and its windows, in bytes."""
     settings = {
         SettingCodes.ENABLE_PUSH: 0,
         SettingCodes.INITIAL_WINDOW_SIZE: stream_window,
         SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_LIST,
     }
-    return frames.PREFACE + frames.settings(settings) + frames.window_update(0, window - DEFAULT_WINDOW)
+    return (
+        frames.PREFACE
+        + frames.settings(settings)
+        + frames.window_update(0, connection_window - DEFAULT_WINDOW)
+    )
 
 
 class PeerSettings:
@@ -36,13 +40,14 @@ class PeerSettings:
         """Whether its first SETTINGS have come."""
         self.max_streams = UNLIMITED
         self.frame_size = MIN_FRAME_SIZE
-        self.header_table = MAX_TABLE_SIZE
+        self.table_size = MAX_TABLE_SIZE
         self.stream_window = DEFAULT_WINDOW
-        self.window = SendWindow(DEFAULT_WINDOW)
-        """The connection's."""
 
     def change(self, code: int, value: int) -> int:
-        """Take over one setting; by how much every stream's window changes. Raises `Http2ConnectionError`."""
+        """Apply one setting. Returns by how much every stream's send window changes.
+
+        Raises `Http2ConnectionError`.
+        """
         if code == SettingCodes.MAX_CONCURRENT_STREAMS:
             self.max_streams = value
         elif code == SettingCodes.MAX_FRAME_SIZE:
@@ -50,7 +55,7 @@ class PeerSettings:
                 raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, f"MAX_FRAME_SIZE of {value}")
             self.frame_size = min(value, MAX_USED_FRAME_SIZE)
         elif code == SettingCodes.HEADER_TABLE_SIZE:
-            self.header_table = min(value, MAX_TABLE_SIZE)
+            self.table_size = min(value, MAX_TABLE_SIZE)
         elif code == SettingCodes.ENABLE_PUSH and value:
             raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, "a server that enables push")
         elif code == SettingCodes.INITIAL_WINDOW_SIZE:

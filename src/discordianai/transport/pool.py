@@ -1,4 +1,4 @@
-"""The connections to all origins, within the limits that hold for them together. Nothing here waits."""
+"""The connections to all origins, within the limits that they share. Nothing here waits."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ from discordianai.transport.pool_events import (
 
 
 class ConnectionPool:
-    """`start` runs a connection in a task; `listener` hears what happens."""
+    """`start` runs a connection in a task; `listener` is called with every event."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class ConnectionPool:
 
     @property
     def connections(self) -> list[Connection]:
-        """All of them, those that are being opened or closed included."""
+        """All of them, also those that are being opened or closed."""
         return [connection for pool in self._origins.values() for connection in pool.connections]
 
     def statistics(self) -> Statistics:
-        """This moment, as far as HTTP/2 goes."""
+        """The current figures, of HTTP/2 alone."""
         connections = self.connections
         spoken_to = [str(origin) for origin, pool in self._origins.items() if pool.capacity is not None]
         return Statistics(
@@ -67,13 +67,13 @@ class ConnectionPool:
         )
 
     def reconfigure(self, options: PoolOptions) -> None:
-        """Keep to these from now on; connections that are open keep to those they were opened with."""
+        """Apply these limits; open connections keep the options that they were opened with."""
         self.options = options
         self.connection_idle()
         self.connection_closed()
 
     def submit(self, exchange: Exchange) -> None:
-        """Put the request on a connection, or in the line of its origin."""
+        """Send the request on a connection, or queue it."""
         if self._closed:
             exchange.fail(httpx.ConnectError, "the transport was closed")
             return
@@ -83,18 +83,18 @@ class ConnectionPool:
         pool.submit(exchange)
 
     def close(self, why: str) -> None:
-        """Fail all that waits and end all connections."""
+        """Fail all waiting requests and close all connections."""
         self._closed = True
         for pool in self._origins.values():
             pool.close(why)
 
-    # What the pools of the origins ask; see `origin_pool.PoolLimits`
+    # For the pools of the origins; see `origin_pool.PoolLimits`
 
     def may_connect(self, origin: Origin) -> bool:
         """See `origin_pool.PoolLimits`."""
         if self._count < self.options.max_connections:
             return True
-        # Another origin's idle connection gives way; its place is free once its socket is closed.
+        # Close another origin's idle connection; its place is free once its socket is closed.
         idle = [c for c in self.connections if c.is_idle and c.origin != origin]
         if idle and not any(c.state is ConnectionState.CLOSED for c in self.connections):
             min(idle, key=lambda connection: connection.idle_since).close("its place is needed")
@@ -108,7 +108,7 @@ class ConnectionPool:
         return connection
 
     def connection_idle(self) -> None:
-        """See `origin_pool.PoolLimits`: the longest idle ones beyond those that may be kept are closed."""
+        """See `origin_pool.PoolLimits`: close those that were idle longest, beyond `max_keepalive`."""
         idle = sorted(
             (c for c in self.connections if c.is_idle), key=lambda connection: connection.idle_since
         )

@@ -1,7 +1,7 @@
-"""Which requests that a server did not process go out anew, and when.
+"""Which requests that a server has not processed are sent again, and when (RFC 9113, 8.7).
 
-A first replay goes out at once: a GOAWAY that crosses a request is everyday. Further ones wait, longer each
-time, and take from a budget of their origin, so that a server that refuses for good is soon left dedicated.
+The first replay is immediate: a GOAWAY that crosses a request is normal. Further ones wait, longer each time,
+and draw on a budget of their origin, so that a server that refuses everything is soon left alone.
 """
 
 import random
@@ -13,33 +13,33 @@ from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Attempts, Exchange, Phase
 
 MAX_REPLAYS = 4
-"""How often one request may go out anew."""
+"""How often one request may be sent again."""
 
 BUDGET = 20.0
-"""ReplayBudget beyond the first of each request that an origin has at most; each takes one."""
+"""Replays that an origin has at most, besides the first one of each request."""
 
 EARNED = 0.5
-"""ReplayBudget that each answer earns."""
+"""Replays that each response adds to the budget."""
 
 INITIAL_DELAY = 0.1
-"""Seconds before the second replay; twice as long before each further one."""
+"""Seconds before the second replay; doubled before each further one."""
 
 LOST_CONNECTIONS = 2
-"""After so many that ended under a request, its last try is made on a connection of its own."""
+"""Connections that may close under a request before its last attempt, on a connection of its own."""
 
 
 class ReplayBudget:
-    """The budget of one origin."""
+    """Of one origin."""
 
     def __init__(self) -> None:
         self._budget = BUDGET
 
-    def answered(self) -> None:
-        """An answer has come."""
+    def response_started(self) -> None:
+        """A response has come."""
         self._budget = min(self._budget + EARNED, BUDGET)
 
     def allow(self, attempts: Attempts) -> bool:
-        """Whether this request may go out anew; counted if so."""
+        """Whether this request may be sent again; if so, it is counted."""
         if attempts.dedicated or attempts.replays >= MAX_REPLAYS:
             return False
         if attempts.replays:
@@ -51,7 +51,7 @@ class ReplayBudget:
 
 
 def delay_before(attempts: Attempts) -> float:
-    """Seconds until the replay that was allowed last."""
+    """Seconds before the replay that was allowed last."""
     if attempts.replays < 2:
         return 0.0
     delay: float = INITIAL_DELAY * 2 ** (attempts.replays - 2)
@@ -59,7 +59,7 @@ def delay_before(attempts: Attempts) -> float:
 
 
 class ReplayDelay:
-    """Holds an exchange until its time has come; `over` is told whether it has, and not been left before."""
+    """Handles an exchange before its replay. `over` is told whether to send it; not, if it was cancelled."""
 
     def __init__(
         self,
@@ -79,17 +79,17 @@ class ReplayDelay:
 
     def deadline_passed(self) -> None:
         """See `deadlines.HasDeadline`."""
-        self.end()
+        self.close()
         self._over(self, True)
 
-    def cancel(self, exchange: Exchange) -> None:  # noqa: ARG002  # it holds one
+    def cancel(self, exchange: Exchange) -> None:  # noqa: ARG002  # there is only one
         """See `exchange.ExchangeHandler`."""
-        self.end()
+        self.close()
         self._over(self, False)
 
     def consumed(self, exchange: Exchange, size: int) -> None:
         """See `exchange.ExchangeHandler`; there is nothing to read."""
 
-    def end(self) -> None:
-        """Its time will not come."""
+    def close(self) -> None:
+        """Forget the replay."""
         self._deadlines.watched.discard(self)

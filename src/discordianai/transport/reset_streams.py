@@ -1,9 +1,10 @@
 """Streams that this side has reset, and that the server may still count.
 
-By RFC 9113, 5.1.2, their places are free at once. But a server that reads RST_STREAM and the next HEADERS in
-one go may not have cleared up in between: lighttpd 1.4 then refuses the new stream, takes its DATA for an
-error, and ends the connection under all others. So where places are scarce, a reset one is used again only
-after a PING behind the reset has come back, or an answer to a later request.
+By RFC 9113, 5.1.2, they stop counting at once. But a server that reads RST_STREAM and the next HEADERS
+together may not have closed the old stream when it sees the new one: lighttpd 1.4 then refuses the new
+stream, takes its DATA for an error, and closes the connection under all others. So where the server allows
+few streams, the slot of a reset stream is used again only once a PING sent after the reset, or a response to
+a later request, has come.
 """
 
 
@@ -11,40 +12,40 @@ class ResetStreams:
     """Counts them, for one connection."""
 
     PING_PAYLOAD = b"\0" * 7 + b"\1"
-    """Of the PINGs that ask whether a reset has been seen."""
+    """Of the PINGs that are sent after resets."""
 
     def __init__(self) -> None:
-        self._unasked = 0
-        self._asked = 0
+        self._covered = 0
+        self._uncovered = 0
         self._next_id = 0
 
     @property
     def count(self) -> int:
-        """How many places may not be free yet."""
-        return self._unasked + self._asked
+        """How many streams the server may still count."""
+        return self._covered + self._uncovered
 
     def add(self, next_id: int) -> None:
-        """Another stream was reset; the next one that is opened will be `next_id`."""
-        self._unasked += 1
+        """Another stream was reset; `next_id` is the identifier of the next new one."""
+        self._uncovered += 1
         self._next_id = next_id
 
     def ping_due(self) -> bool:
-        """Whether a PING is due; then it is taken to be sent behind all resets until now."""
-        if self._asked or not self._unasked:
+        """Whether to send a PING now; it then covers all resets so far."""
+        if self._covered or not self._uncovered:
             return False
-        self._asked, self._unasked = self._unasked, 0
+        self._covered, self._uncovered = self._uncovered, 0
         return True
 
     def ping_acknowledged(self) -> None:
         """The PING has come back."""
-        self._asked = 0
+        self._covered = 0
 
     def response_on(self, stream_id: int) -> bool:
-        """The server answers on this stream: if it is a later one, all resets have been seen.
+        """The server responds on this stream; if it is a later one, it has seen all resets.
 
-        Whether that makes places free.
+        Returns whether that frees slots.
         """
         if not self.count or stream_id < self._next_id:
             return False
-        self._asked = self._unasked = 0
+        self._covered = self._uncovered = 0
         return True

@@ -1,4 +1,7 @@
-"""One request on one connection. It ends with either, and what belongs to a connection is kept here only."""
+"""One request on one connection: its stream, and all state that ends with it.
+
+A request that is sent again starts with a new stream, and nothing remains of the former one.
+"""
 
 from typing import Protocol
 
@@ -8,17 +11,17 @@ from discordianai.transport.windows import ReceiveWindow, SendWindow
 
 
 class StreamOwner(Protocol):
-    """The connection's side of a stream. No method waits."""
+    """The connection, as a stream sees it. No method waits."""
 
     def cancel(self, stream: "Stream") -> None:
-        """Nobody waits for the answer any more."""
+        """Nobody waits for the response any more."""
 
     def consumed(self, stream: "Stream", size: int) -> None:
-        """`size` bytes of the flow-control window were read, or given up."""
+        """`size` bytes of the flow-control window were read, or discarded."""
 
 
 class Stream:
-    """The `exchange.ExchangeHandler` of a request from its submission to this connection until the end."""
+    """The `exchange.ExchangeHandler` of a request, from its submission to a connection until either ends."""
 
     __slots__ = (
         "_owner",
@@ -37,24 +40,25 @@ class Stream:
         self.stream_id = 0
         """0 until the stream is opened."""
         self.headers_received = False
-        """Whether the final status has come."""
+        """Whether the final response's headers have come."""
         self.content_length: int | None = None
-        """Bytes that content-length announces."""
+        """Bytes of content that the response announces."""
         self.received_length = 0
+        """Bytes of content so far."""
         self.upload: Upload | None = None
-        """What is still to be sent."""
+        """What remains to be sent of the request's body."""
         self.send_window: SendWindow
         self.receive_window: ReceiveWindow
         self._owner = owner
 
-    def open(self, stream_id: int, send: SendWindow, receive: ReceiveWindow) -> None:
-        """It has a stream now."""
-        self.stream_id, self.send_window, self.receive_window = stream_id, send, receive
+    def open(self, stream_id: int, send_window: SendWindow, receive_window: ReceiveWindow) -> None:
+        """Its HEADERS are sent now."""
+        self.stream_id, self.send_window, self.receive_window = stream_id, send_window, receive_window
 
-    def cancel(self, exchange: Exchange) -> None:  # noqa: ARG002  # it holds one
+    def cancel(self, exchange: Exchange) -> None:  # noqa: ARG002  # there is only one
         """See `exchange.ExchangeHandler`."""
         self._owner.cancel(self)
 
-    def consumed(self, exchange: Exchange, size: int) -> None:  # noqa: ARG002  # it holds one
+    def consumed(self, exchange: Exchange, size: int) -> None:  # noqa: ARG002  # there is only one
         """See `exchange.ExchangeHandler`."""
         self._owner.consumed(self, size)
