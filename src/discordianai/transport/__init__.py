@@ -1,11 +1,11 @@
-"""An HTTP/2 connection pool under httpx, of use by itself.
+"""An HTTP/2 connection pool for httpx, usable by itself.
 
     async with httpx.AsyncClient(transport=MultiplexedTransport(max_connections=50)) as client:
         response = await client.post("https://...", json=...)
 
-It runs on trio and on asyncio. Up to `streams_per_connection` requests share a connection. A cancelled one
-resets its stream and disturbs no other, and one that a server has not processed is sent again. An origin
-without HTTP/2, and plain http, are spoken to in HTTP/1.1.
+It runs on trio and asyncio. Up to `streams_per_connection` requests share a connection. Cancelling one resets
+its stream and disturbs no other; one that the server has not processed is sent again. Plain http and origins
+without HTTP/2 use HTTP/1.1.
 """
 
 from discordianai.transport.multiplexed_transport import MultiplexedTransport

@@ -1,4 +1,4 @@
-"""One `httpx.AsyncClient` per provider, over a pool of its own, with the limits that the operator set."""
+"""One `httpx.AsyncClient` per provider, on a pool of its own, with the operator's limits."""
 
 from dataclasses import asdict, dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -19,22 +19,22 @@ POOL_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PooledClient:
-    """A client, to be opened and closed by the caller, and what its pool tells."""
+    """A client, which the caller opens and closes, and its pool."""
 
     http: httpx.AsyncClient
     transport: MultiplexedTransport
 
     def reconfigure(self, options: PoolOptions) -> None:
-        """Keep to these limits from now on."""
+        """Apply these limits; requests in flight go on."""
         self.transport.reconfigure(options)
 
     def statistics(self) -> Statistics:
-        """The pool at this moment."""
+        """The current figures of the pool."""
         return self.transport.statistics()
 
 
 def http2_available() -> bool:
-    """Whether the `h2` package can be imported; if not, warn and say what helps. Call once, at start."""
+    """Whether the `h2` package is installed; if not, log a warning. Call once, at start."""
     if find_spec("h2") is not None:
         return True
     log = structlog.get_logger("discordianai.transport")
@@ -45,7 +45,7 @@ def http2_available() -> bool:
 def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2: bool) -> PooledClient:
     """Make the client called `name`; `read_timeout` is in seconds.
 
-    It goes through the proxies of the environment, and keeps no cookies. Raises `ProxyError`.
+    It uses the proxies of the environment and keeps no cookies. Raises `ProxyError`.
     """
     log = structlog.get_logger("discordianai.transport").bind(client=name)
     timeout = httpx.Timeout(
@@ -64,7 +64,7 @@ def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2:
 
 
 class _ConnectionLog:
-    """Logs what happens to the connections of a client."""
+    """Logs the events of a client's pool."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log

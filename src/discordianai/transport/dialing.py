@@ -1,4 +1,4 @@
-"""From an origin to a TLS connection that has agreed on a protocol."""
+"""Opens TCP and TLS connections, and negotiates their protocol (ALPN)."""
 
 import socket
 import ssl
@@ -16,25 +16,25 @@ from discordianai.transport.tracing import ConnectTraces
 from discordianai.transport.tunnel import open_tunnel, unreachable
 
 PROTOCOLS = ("h2", "http/1.1")
-"""What the handshake offers, the better one first."""
+"""Offered in the TLS handshake, the preferred one first."""
 
 
 MAX_UNSENT = 131_072
-"""Bytes that wait in the socket to be sent; more would make a PING wait behind an upload."""
+"""Bytes that the socket buffers unsent; with more, a PING would wait behind an upload."""
 
 
 class Dial(Protocol):
     """Opens a connection."""
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
-        """The connection, and the protocol that the server chose, if it chose one.
+        """The connection, and the protocol that the server selected, if any.
 
         Raises `OSError`, `ssl.SSLError` and `ProxyFailed` among them, and anyio's errors of a broken stream.
         """
 
 
 class TlsDial:
-    """Dials over TCP and TLS, through a proxy where one is; sets the offer of protocols of `context`."""
+    """Dials over TCP and TLS, through a proxy if there is one. It sets the ALPN protocols of `context`."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class TlsDial:
         return tls, tls.extra(TLSAttribute.alpn_protocol, None)  # noqa: S610  # not Django's
 
     async def plain(self, scheme: str, origin: Origin) -> ByteStream:
-        """A connection on which `origin` can be spoken to without TLS: its own, or its proxy's. As above."""
+        """A connection without TLS to `origin`, or to its proxy. Raises as `__call__` does."""
         return await self._connect(origin, self._proxies.choose(scheme, origin.host, origin.port))
 
     async def _connect(self, origin: Origin, proxy: Proxy | None) -> ByteStream:
@@ -86,18 +86,18 @@ class TlsDial:
             raise unreachable(proxy, error) from None
 
     async def _wrap(self, stream: ByteStream, name: str, protocols: Sequence[str]) -> TLSStream:
-        # Set anew each time: httpcore sets its own offer on a context that it is given too.
+        # Each time, as httpcore sets its own protocols on a context that it shares.
         self._context.set_alpn_protocols(protocols)
         return await TLSStream.wrap(
             stream,
             hostname=name,
             ssl_context=self._context,
-            standard_compatible=False,  # HTTP says itself where it ends
+            standard_compatible=False,  # HTTP delimits its messages itself
         )
 
 
 def _with_short_queue(tcp: SocketStream) -> SocketStream:
-    """Have the system take no more than it can soon send, where it knows how."""
+    """Limit what the system buffers unsent, where it supports that."""
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     if option is not None:
         with suppress(OSError):

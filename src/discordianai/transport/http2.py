@@ -1,4 +1,4 @@
-"""HTTP/2: sends requests through the pool, and reads their responses."""
+"""HTTP/2: sends requests on the connections of a pool, and reads their responses."""
 
 import logging
 from contextvars import Context
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Http2Sender:
-    """Runs its connections in `tasks`, which the caller opens and closes; `dial` tells `connect_traces`."""
+    """Runs connections in `tasks`, which the caller opens and closes. `dial` reports to `connect_traces`."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class Http2Sender:
         self.pool = ConnectionPool(options, dial, self._start, on_event, self._deadlines)
 
     async def send(self, request: httpx.Request, origin: Origin) -> httpx.Response | None:
-        """Send a request; None if the server wants HTTP/1.1, and has taken nothing of it.
+        """Send a request. None if the server requires HTTP/1.1 and has not processed it.
 
-        Raises `httpx.TransportError`, and what the caller's own body raises.
+        Raises `httpx.TransportError`, and whatever the request's body raises.
         """
         headers, body = request_headers(request), await body_of(request)
         reporter = TraceReporter(request) if request.extensions.get("trace") is not None else None
@@ -84,7 +84,7 @@ class Http2Sender:
             await reporter.during(partial(self._answered, exchange))
 
     async def aclose(self) -> None:
-        """End every connection, and wait until they have. The caller bounds the wait."""
+        """Close all connections, and wait until they are closed. The caller limits the wait."""
         self.pool.close("the transport was closed")
         while self.pool.connections:
             self._empty = anyio.Event()
@@ -96,28 +96,28 @@ class Http2Sender:
             await self._deadlines.run()
 
     def _start(self, connection: Connection, connect_timeout: float) -> None:
-        # It outlives the request that it is opened for, whose number its log lines are not to bear.
+        # It outlives the request that it is opened for: its log lines must not carry that one's context.
         Context().run(self._tasks.start_soon, self._run, connection, connect_timeout)
 
     async def _run(self, connection: Connection, connect_timeout: float) -> None:
         try:
             await connection.run(connect_timeout)
         except Exception:
-            # In the group of tasks it would end all other connections, and the deadlines of all requests.
+            # It would cancel the task group: all other connections, and the deadlines of all requests.
             log.exception("a connection of the HTTP/2 pool could not end")
         finally:
-            self._empty.set()  # also where the caller's scope was cancelled: `aclose` waits for it, shielded
+            self._empty.set()  # also when cancelled: `aclose` waits for it, shielded
 
 
 class ResponseStream(httpx.AsyncByteStream):
-    """The body of a response, in the pieces that came. Leaving it early resets the stream."""
+    """The body of a response, as it arrives. Closing it early resets the stream."""
 
     def __init__(self, exchange: Exchange, loop: object) -> None:
         self._exchange = exchange
         self._loop = loop
 
     def __aiter__(self) -> "ResponseStream":
-        # No async generator: httpx drops those of streams that are left early, without closing them.
+        # Not an async generator: httpx does not close those of responses that are left early.
         return self
 
     async def __anext__(self) -> bytes:
@@ -127,5 +127,5 @@ class ResponseStream(httpx.AsyncByteStream):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """See `httpx.AsyncByteStream`; never waits."""
+        """See `httpx.AsyncByteStream`. Never waits."""
         self._exchange.close()

@@ -101,8 +101,9 @@ class Http2Protocol:
 
         Raises `Http2ConnectionError`.
         """
+        streams, reader = self.streams, self._reader
         while limit > 0:
-            if self.streams.terminated or (frame := self._reader.next()) is None:
+            if streams.terminated or (frame := reader.next()) is None:
                 return False
             self._handle(frame)
             limit -= 1 if frame.kind == frames.DATA else 1 + len(frame.payload) // COSTLY

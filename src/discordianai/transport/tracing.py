@@ -1,9 +1,9 @@
-"""The `trace` extension of httpx: what befalls a request, under the names that httpcore gives it.
+"""The `trace` extension of httpx, with the event names of httpcore.
 
 An event is `connection.connect_tcp.started`, then `.complete` or `.failed`, and likewise for `start_tls` of
 `connection` or `proxy`, and for `send_request_headers`, `send_request_body`, `receive_response_headers`,
-`receive_response_body` and `response_closed` of `http2`. A connection is opened by the pool and not by a
-request: of its events all requests hear that wait for it.
+`receive_response_body` and `response_closed` of `http2`. The pool opens connections, not a request: their
+events go to all requests that wait for them.
 """
 
 from collections import defaultdict
@@ -21,14 +21,14 @@ Info = Mapping[str, object]
 Trace = Callable[[str, Info], Awaitable[None]]
 
 MAX_EVENTS = 1000
-"""Events that wait for a tracer that is slower than they come; later ones are dropped."""
+"""Events that are buffered for a slow tracer; later ones are dropped."""
 
 HEADERS, BODY = "http2.send_request_headers", "http2.send_request_body"
 RESPONSE = "http2.receive_response_headers"
 
 
 class TraceReporter:
-    """Tells one request's tracer of it, from the request's side; the methods that tell never wait."""
+    """Reports one request to its tracer. The methods that report an event never wait."""
 
     def __init__(self, request: httpx.Request) -> None:
         self._trace = cast(Trace, request.extensions["trace"])
@@ -39,7 +39,7 @@ class TraceReporter:
         self._send, self._receive = anyio.create_memory_object_stream[tuple[str, Info]](MAX_EVENTS)
 
     async def during(self, wait: Callable[[], Awaitable[None]]) -> None:
-        """Wait, and tell meanwhile. Raises what `wait` raises, or the tracer, whose error ends the wait."""
+        """Run `wait` while reporting. Raises what `wait` raises, or the tracer, whose error ends the wait."""
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._report_all, tasks.cancel_scope)
@@ -62,22 +62,22 @@ class TraceReporter:
             scope.cancel()
 
     def report(self, name: str, info: Info) -> None:
-        """An event."""
+        """Report an event."""
         try:
             self._send.send_nowait((name, info))
         except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
             return
 
     def connecting(self, name: str, info: Info) -> None:
-        """An event of a connection that is being opened to its origin."""
+        """Report an event of a connection that is being opened to its origin."""
         if self._waits_for_place:
             self.report(name, info)
 
     def entered(self, phase: Phase) -> None:
-        """It waits for something else now."""
+        """The request waits for something else now."""
         self._waits_for_place = phase in QUEUED
         if phase in QUEUED:
-            again = httpx.RemoteProtocolError("the server has not processed it: it is sent again")
+            again = httpx.RemoteProtocolError("the server has not processed the request: it is sent again")
             self._ends("failed", {"exception": again})
         elif phase is Phase.READ:
             self._sent()
@@ -93,7 +93,7 @@ class TraceReporter:
         self._ends("complete", {"return_value": (exchange.status, exchange.response_headers)})
 
     def stream(self, stream: httpx.AsyncByteStream) -> httpx.AsyncByteStream:
-        """The response's body, which tells too."""
+        """The response's body, with its own events reported."""
         return TracedStream(stream, self._trace, self._about)
 
     def _sent(self) -> None:
@@ -113,7 +113,7 @@ class TraceReporter:
 
 
 class TracedExchange(Exchange):
-    """An exchange of which `reporter` tells; set before it is submitted."""
+    """An exchange with a `reporter`, which is set before it is submitted."""
 
     reporter: TraceReporter
 
@@ -156,7 +156,7 @@ class TracedStream(httpx.AsyncByteStream):
             raise
 
     async def aclose(self) -> None:
-        """See `httpx.AsyncByteStream`. Closed first: the tracer may fail, or be cancelled."""
+        """See `httpx.AsyncByteStream`. Close first: the tracer may fail, or be cancelled."""
         await self._stream.aclose()
         if not self._closed:
             self._closed = True
@@ -165,14 +165,14 @@ class TracedStream(httpx.AsyncByteStream):
 
 
 class ConnectTraces:
-    """Who wants to hear of the connections that are being opened, by their origins."""
+    """The requests that trace the connections being opened, by origin."""
 
     def __init__(self) -> None:
         self._reporters: defaultdict[Origin, list[TraceReporter]] = defaultdict(list)
 
     @contextmanager
     def heard_by(self, reporter: TraceReporter, origin: Origin) -> Iterator[None]:
-        """As long as the block runs."""
+        """Report to this request while the block runs."""
         self._reporters[origin].append(reporter)
         try:
             yield
@@ -183,7 +183,7 @@ class ConnectTraces:
 
     @contextmanager
     def step(self, origin: Origin, name: str, **info: object) -> Iterator[list[object]]:
-        """A step of opening one; what it returns is put into the list."""
+        """Report a step of opening a connection; put what it returns into the list."""
         returned: list[object] = []
         self._report(origin, f"{name}.started", info)
         try:
