@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.http import Handler, ServerOptions, open_server
+from discordianai.sandbox.http import Handler, Server, ServerOptions, open_server
 
 
 def on_both(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -33,23 +33,32 @@ def on_both(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 @contextmanager
-def server_beside(
+def server_thread(
     authority: Authority | None, handler: Handler, options: ServerOptions | None = None
-) -> Iterator[str]:
-    """The scripted server's address, while the block runs."""
-    told: SimpleQueue[tuple[str, trio.lowlevel.TrioToken, trio.Event]] = SimpleQueue()
+) -> Iterator[Server]:
+    """The scripted server, in a trio loop of its own, while the block runs. Look at it, but don't touch."""
+    told: SimpleQueue[tuple[Server, trio.lowlevel.TrioToken, trio.Event]] = SimpleQueue()
 
     async def serve() -> None:
         stop = trio.Event()
         async with open_server(handler, authority=authority, options=options) as server:
-            told.put((server.url, trio.lowlevel.current_trio_token(), stop))
+            told.put((server, trio.lowlevel.current_trio_token(), stop))
             await stop.wait()
 
     thread = threading.Thread(target=trio.run, args=(serve,), daemon=True)
     thread.start()
-    url, token, stop = told.get(timeout=10)
+    server, token, stop = told.get(timeout=10)
     try:
-        yield url
+        yield server
     finally:
         token.run_sync_soon(stop.set)
         thread.join(10)
+
+
+@contextmanager
+def server_beside(
+    authority: Authority | None, handler: Handler, options: ServerOptions | None = None
+) -> Iterator[str]:
+    """Its address, while the block runs."""
+    with server_thread(authority, handler, options) as server:
+        yield server.url

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import httpx
 import trio
 
@@ -12,6 +13,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Handler, PeerGone, Server, ServerExchange, ServerOptions, open_server
 from discordianai.sandbox.http.http2_server import Http2Connection, Http2Exchange
 from discordianai.transport import MultiplexedTransport, PoolEvent
+from tests.transport.backends import server_thread
 
 TIMEOUT = httpx.Timeout(5.0)
 
@@ -51,9 +53,22 @@ class Scene:
 
     async def until(self, condition: Callable[[], bool], timeout: float = 3.0) -> None:
         """Wait for what has no event of its own."""
-        with trio.fail_after(timeout):
+        with anyio.fail_after(timeout):
             while not condition():  # noqa: ASYNC110  # two sides of a socket share no event
-                await trio.sleep(0.005)
+                await anyio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(
+    authority: Authority, handler: Handler, options: ServerOptions | None
+) -> AsyncIterator[Server]:
+    """The server, which runs on trio: beside the test, or in a thread of its own if that is on asyncio."""
+    if trio.lowlevel.in_trio_task():
+        async with open_server(handler, authority=authority, options=options) as server:
+            yield server
+    else:
+        with server_thread(authority, handler, options) as server:
+            yield server
 
 
 @asynccontextmanager
@@ -64,7 +79,7 @@ async def scene(
     events: list[PoolEvent] = []
     pool = MultiplexedTransport(ssl_context=authority.client_context(), on_event=events.append, **transport)
     async with (
-        open_server(handler, authority=authority, options=options) as server,
+        running(authority, handler, options) as server,
         httpx.AsyncClient(transport=pool, timeout=TIMEOUT) as client,
     ):
         yield Scene(server, pool, client, events)

@@ -24,7 +24,7 @@ from hyperframe.frame import (
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CANCEL, REFUSED_STREAM, INTERNAL_ERROR = 8, 7, 2
-MOST_IN_FRAME = 16_384
+MAX_IN_FRAME = 16_384
 
 
 @dataclass(eq=False)
@@ -238,7 +238,7 @@ class ModelServer:
             self.may_receive += size
 
     def _send_some(self, stream: ModelStream) -> None:
-        size = min(stream.may_send, self.may_send, MOST_IN_FRAME)
+        size = min(stream.may_send, self.may_send, MAX_IN_FRAME)
         piece, stream.to_send = stream.to_send[:size], stream.to_send[size:]
         stream.may_send -= len(piece)
         self.may_send -= len(piece)

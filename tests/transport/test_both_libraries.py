@@ -1,4 +1,4 @@
-"""What the pool promises, on asyncio as on trio; the other modules here go into each promise on trio."""
+"""What the pool promises, on asyncio as on trio; some other modules here go into a promise on trio alone."""
 
 import gc
 from collections.abc import AsyncIterator, Iterator

@@ -21,7 +21,7 @@ from tests.transport.builders import patient
 LONGEST = 3.0
 """Seconds that anything here may take; the timeouts of the requests are far longer."""
 
-MOST_AWAITS = 60
+MAX_AWAITS = 60
 
 
 class Interrupted:
@@ -117,7 +117,7 @@ async def test_a_request_is_cancelled_at_each_await(
     """Its neighbour is answered, its place is free, and no task is left."""
     transport, client = make(authority)
     async with client:
-        for at in range(1, MOST_AWAITS):
+        for at in range(1, MAX_AWAITS):
             if warm:
                 await client.get(url)
             with anyio.fail_after(LONGEST):
@@ -144,7 +144,7 @@ async def test_a_client_is_closed_at_each_await_of_a_request(
 ) -> None:
     """While a connection is being opened, or written to, or read: the request ends, and so does all else."""
     tasks_before, sockets_before = living_tasks(), sockets()
-    for at in range(1, MOST_AWAITS):
+    for at in range(1, MAX_AWAITS):
         _transport, client = make(authority)
         await client.__aenter__()
         now = anyio.Event()
@@ -196,7 +196,7 @@ async def test_closing_is_cancelled_at_each_await(authority: Authority, url: str
     await until(lambda: sockets() <= sockets_before)
 
 
-@pytest.mark.parametrize("part", ["run", "_open", "_live"])
+@pytest.mark.parametrize("part", ["run", "_open", "_serve"])
 @on_both
 async def test_a_task_of_a_connection_is_cancelled_at_each_await(
     authority: Authority, url: str, part: str, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from anyio.abc import SocketAttribute
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import open_server
 from discordianai.transport import MultiplexedTransport
-from discordianai.transport.dialing import MOST_UNSENT, TlsDial
+from discordianai.transport.dialing import MAX_UNSENT, TlsDial
 from discordianai.transport.pool_events import Origin
 from tests.transport.builders import echo
 
@@ -64,5 +64,5 @@ async def test_the_system_keeps_little_that_it_cannot_send_yet(authority: Author
         stream, protocol = await TlsDial(authority.client_context())(Origin("127.0.0.1", server.port))
         async with stream:
             raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610  # not Django's
-            assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == MOST_UNSENT
+            assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == MAX_UNSENT
             assert protocol == "h2"

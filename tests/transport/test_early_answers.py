@@ -1,5 +1,6 @@
 """Servers that answer before the request is whole, and what they still say of streams that are over."""
 
+import anyio
 import httpx
 import pytest
 import trio
@@ -8,6 +9,7 @@ from hyperframe.frame import RstStreamFrame
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
 from discordianai.transport import ConnectionClosed
+from tests.transport.backends import on_both
 from tests.transport.builders import http2, patient, scene
 
 
@@ -30,6 +32,7 @@ async def rejecting(exchange: ServerExchange) -> None:
 
 
 @pytest.mark.parametrize("size", [20_000, 100_000, 5_000_000])
+@on_both
 async def test_uploads_that_are_rejected_early_are_answered_and_harm_no_neighbour(
     authority: Authority, size: int
 ) -> None:
@@ -41,17 +44,18 @@ async def test_uploads_that_are_rejected_early_are_answered_and_harm_no_neighbou
             response = await s.client.post(s.url(path), content=body)
             outcomes.append((response.status_code, response.content))
 
-        async with trio.open_nursery() as nursery:
+        async with anyio.create_task_group() as tasks:
             for number in range(25):
-                nursery.start_soon(ask, "/drip", b"")
+                tasks.start_soon(ask, "/drip", b"")
                 if number % 5 == 0:
-                    nursery.start_soon(ask, "/reject", b"x" * size)
+                    tasks.start_soon(ask, "/reject", b"x" * size)
         assert outcomes.count((413, b"too large")) == 5
         assert outcomes.count((200, b"0;1;2;3;4;5;6;7;8;9;")) == 25
         await s.until(lambda: s.open_streams == 0)
         assert s.told(ConnectionClosed) == []
 
 
+@on_both
 async def test_an_answer_that_is_cut_by_a_reset_is_no_answer(authority: Authority) -> None:
     """NO_ERROR or not: without END_STREAM it is not whole."""
     async with scene(authority, rejecting) as s:

@@ -12,11 +12,12 @@ from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
 from discordianai.transport import ConnectionClosed
-from discordianai.transport.floods import MOST, FloodGuard
-from discordianai.transport.outgoing import MOST_ANSWERS
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.floods import MAX_ALLOWANCE, FloodGuard
+from discordianai.transport.protocol_errors import Http2ConnectionError
+from discordianai.transport.send_queue import MAX_UNSENT_REPLIES
 from tests.transport.builders import http2, patient, scene
-from tests.transport.test_multiplexer import OPEN_ID, Wire, answering, asked, raw
+from tests.transport.test_multiplexer import answering, asked, raw
+from tests.transport.wire import OPEN_ID, Wire
 
 FLOODS: dict[str, bytes] = {
     "ping": b"\0\0\x08\x06\0\0\0\0\0" + bytes(8),
@@ -68,14 +69,14 @@ def test_as_many_idle_frames_as_allowed_pass_and_no_more(kind: str) -> None:
     wire = Wire()
     (asked if kind in BEFORE_THE_ANSWER else answering)(wire)
     frame = raw(FLOODS[kind][3], FLOODS[kind][4], FLOODS[kind][9:], int.from_bytes(FLOODS[kind][5:9], "big"))
-    wire.say(*[frame(wire)] * (MOST // 2))
+    wire.say(*[frame(wire)] * (MAX_ALLOWANCE // 2))
 
     def go_on() -> None:
-        for _ in range(MOST):
+        for _ in range(MAX_ALLOWANCE):
             wire.sent_frames()
             wire.say(frame(wire))
 
-    with pytest.raises(ConnectionFault) as caught:
+    with pytest.raises(Http2ConnectionError) as caught:
         go_on()
     assert caught.value.code == ErrorCodes.ENHANCE_YOUR_CALM
 
@@ -87,7 +88,7 @@ def test_idle_frames_that_come_with_progress_are_no_flood() -> None:
     for _ in range(5000):
         wire.say(PingFrame(0, bytes(8)), DataFrame(OPEN_ID, b"x" * 100))
         wire.sent_frames()
-        wire.streams._streams[OPEN_ID].exchange._pieces.clear()
+        wire.streams._streams[OPEN_ID].exchange._chunks.clear()
         wire.streams._streams[OPEN_ID].exchange._give_back_window()
 
 
@@ -97,7 +98,7 @@ def test_an_upload_earns_what_the_server_says_to_it() -> None:
     wire.ask(b"x" * 2_000_000)
     update = raw(8, 0, (16_384).to_bytes(4, "big"))
     of_connection = raw(8, 0, (16_384).to_bytes(4, "big"), 0)
-    while wire.streams._outgoing:
+    while wire.streams._send_queue:
         wire.say(update(wire), of_connection(wire), PingFrame(0, bytes(8)))
         wire.sent_frames()
 
@@ -107,7 +108,7 @@ def test_time_earns_a_keepalive() -> None:
     guard = FloodGuard()
     for second in range(86_400):
         guard.tick(float(second))
-        guard.idle()
+        guard.no_progress()
 
 
 def test_a_flood_after_much_progress_is_a_flood() -> None:
@@ -115,10 +116,10 @@ def test_a_flood_after_much_progress_is_a_flood() -> None:
     guard = FloodGuard()
     for _ in range(100_000):
         guard.progress()
-    for _ in range(MOST):
-        guard.idle()
-    with pytest.raises(ConnectionFault):
-        guard.idle()
+    for _ in range(MAX_ALLOWANCE):
+        guard.no_progress()
+    with pytest.raises(Http2ConnectionError):
+        guard.no_progress()
 
 
 def test_answers_that_the_server_does_not_read_are_bounded() -> None:
@@ -129,20 +130,20 @@ def test_answers_that_the_server_does_not_read_are_bounded() -> None:
     def go_on() -> None:
         for _ in range(10_000):
             wire.say(PingFrame(0, bytes(8)), DataFrame(OPEN_ID, b"x" * 100))
-            wire.streams._streams[OPEN_ID].exchange._pieces.clear()
+            wire.streams._streams[OPEN_ID].exchange._chunks.clear()
             wire.streams._streams[OPEN_ID].exchange._give_back_window()
 
-    with pytest.raises(ConnectionFault, match="reads no answers"):
+    with pytest.raises(Http2ConnectionError, match="does not read the replies"):
         go_on()
-    assert len(wire.streams.collect()) < MOST_ANSWERS + 1000
+    assert len(wire.protocol.data_to_send()) < MAX_UNSENT_REPLIES + 1000
 
 
 def test_empty_continuations_are_counted() -> None:
     """A header block of nothing that never ends."""
     wire = Wire()
     wire.ask()
-    with pytest.raises(ConnectionFault) as caught:
-        wire.say(HeadersFrame(OPEN_ID, b""), *[ContinuationFrame(OPEN_ID)] * (MOST + 2))
+    with pytest.raises(Http2ConnectionError) as caught:
+        wire.say(HeadersFrame(OPEN_ID, b""), *[ContinuationFrame(OPEN_ID)] * (MAX_ALLOWANCE + 2))
     assert caught.value.code == ErrorCodes.ENHANCE_YOUR_CALM
 
 
@@ -158,18 +159,18 @@ def test_a_frame_that_takes_long_counts_for_many(payload: Callable[[Wire], Frame
     """What a thousand of them cost is no second of CPU time, and each slice leaves the others their turns."""
     wire = Wire()
     asked(wire)
-    wire.streams.receive(payload(wire).serialize() * 2, 0.0)
+    wire.protocol.receive_data(payload(wire).serialize() * 2, 0.0)
     slices = 1
-    while wire.streams.process(10):
+    while wire.protocol.process_frames(10):
         slices += 1
     assert slices == 3, "each was a slice of its own"
 
     def flood() -> None:
-        for _ in range(MOST // 10):
+        for _ in range(MAX_ALLOWANCE // 10):
             wire.sent_frames()
             wire.say(payload(wire))
 
-    with pytest.raises(ConnectionFault, match="flood"):
+    with pytest.raises(Http2ConnectionError, match="flood"):
         flood()
 
 

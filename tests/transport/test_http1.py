@@ -1,16 +1,22 @@
 """Origins without HTTP/2, plain http, and an installation without h2."""
 
+import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 
+import anyio
+import anyio.abc
 import httpx
 import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerOptions, open_server
-from discordianai.transport import SpeaksHttp1, http1
+from discordianai.transport import FellBackToHttp1, MultiplexedTransport, http1
+from tests.transport.backends import on_both
 from tests.transport.builders import echo, patient, scene
 
 HTTP1_ONLY = ServerOptions(alpn=("http/1.1",))
@@ -24,12 +30,12 @@ async def test_an_origin_that_picks_http1_is_served_that_way_and_remembered(
             response = await s.client.post(s.url(), content=b"hello")
             assert (response.http_version, response.content) == ("HTTP/1.1", b"hello")
         assert s.server.connections_opened == 2  # the one that found out, and the one that serves
-        assert len(s.told(SpeaksHttp1)) == 1
+        assert len(s.told(FellBackToHttp1)) == 1
         assert set(s.transport.statistics().protocols.values()) == {"HTTP/1.1"}
         monkeypatch.setattr(http1, "REMEMBERED", -1.0)
         s.transport._http1.remember(next(iter(s.transport._http1.origins)))  # ten minutes later
         await s.get()
-        assert len(s.told(SpeaksHttp1)) == 2
+        assert len(s.told(FellBackToHttp1)) == 2
 
 
 async def test_a_burst_that_finds_http1_is_answered_whole_within_the_limits(authority: Authority) -> None:
@@ -68,6 +74,79 @@ async def test_waiting_for_http1_ends_with_the_pool_timeout_and_leaves_room_for_
                 await s.client.get(plain.url)
             assert s.transport.statistics().http1_requests == 1
         assert (await s.client.get(plain.url)).is_success
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[tuple[int, anyio.Event]]:
+    """Its port, and an event for when a client has hung up. It accepts, and says nothing."""
+    hung_up = anyio.Event()
+
+    async def serve(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    await stream.receive()
+        hung_up.set()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        yield listener.extra(anyio.abc.SocketAttribute.local_port), hung_up  # noqa: S610  # not Django's
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@on_both
+async def test_closing_ends_a_request_and_its_connection(authority: Authority, scheme: str) -> None:
+    """During the TLS handshake, and before the response."""
+    pool = MultiplexedTransport(ssl_context=authority.client_context(), http2=False)
+    async with silent_server() as (port, hung_up), anyio.create_task_group() as tasks:
+        async with httpx.AsyncClient(transport=pool, timeout=60) as client:
+            tasks.start_soon(fails, client, f"{scheme}://127.0.0.1:{port}")
+            await anyio.sleep(0.05)
+        with anyio.fail_after(2):
+            await hung_up.wait()
+
+
+@on_both
+async def test_closing_ends_a_request_that_is_still_connecting() -> None:
+    """The server's backlog is full, so that TCP does not connect."""
+    with ExitStack() as sockets:
+        full = sockets.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            one = sockets.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        pool = MultiplexedTransport(http2=False)
+        async with (
+            anyio.create_task_group() as tasks,
+            httpx.AsyncClient(transport=pool, timeout=60) as client,
+        ):
+            tasks.start_soon(fails, client, f"http://127.0.0.1:{full.getsockname()[1]}")
+            await anyio.sleep(0.05)
+            await client.aclose()
+
+
+@on_both
+async def test_closing_ends_a_request_that_waits_for_a_connection() -> None:
+    """Another request has the only one."""
+    pool = MultiplexedTransport(http2=False, max_connections=1)
+    async with (
+        silent_server() as (port, _),
+        anyio.create_task_group() as tasks,
+        httpx.AsyncClient(transport=pool, timeout=60) as client,
+    ):
+        for _ in range(2):
+            tasks.start_soon(fails, client, f"http://127.0.0.1:{port}")
+        await anyio.sleep(0.05)
+
+
+async def fails(client: httpx.AsyncClient, url: str) -> None:
+    """Ask, and get an error of httpx."""
+    with pytest.raises(httpx.TransportError, match="the transport was closed"), anyio.fail_after(3):
+        await client.get(url)
 
 
 WITHOUT_H2 = """

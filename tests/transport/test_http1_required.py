@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 
+import anyio
 import httpx
 import pytest
-import trio
 from h2.errors import ErrorCodes
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
-from discordianai.transport import SpeaksHttp1
+from discordianai.transport import FellBackToHttp1
+from tests.transport.backends import on_both
 from tests.transport.builders import echo, http2, scene
 
 WANTED = int(ErrorCodes.HTTP_1_1_REQUIRED)
@@ -30,6 +31,7 @@ async def wanting(exchange: ServerExchange) -> None:
 
 
 @pytest.mark.parametrize("path", ["/reset", "/goaway"])
+@on_both
 async def test_what_was_not_processed_goes_over_http1(authority: Authority, path: str) -> None:
     """Many at once, those in line included: one connection finds out, and all are answered."""
     async with scene(authority, wanting, max_connections=2, streams_per_connection=5) as s:
@@ -40,14 +42,15 @@ async def test_what_was_not_processed_goes_over_http1(authority: Authority, path
             assert response.content == str(number).encode()
             versions.append(response.http_version)
 
-        with trio.fail_after(5):
-            async with trio.open_nursery() as nursery:
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
                 for number in range(20):
-                    nursery.start_soon(ask, number)
+                    tasks.start_soon(ask, number)
         assert versions == ["HTTP/1.1"] * 20
         assert sum(connection.protocol == "HTTP/2" for connection in s.server.history) <= 3
 
 
+@on_both
 async def test_a_goaway_that_wants_http1_is_remembered(authority: Authority) -> None:
     """The next request asks no more over HTTP/2."""
     async with scene(authority, wanting) as s:
@@ -55,16 +58,18 @@ async def test_a_goaway_that_wants_http1_is_remembered(authority: Authority) -> 
         connections = s.server.connections_opened
         assert (await s.get("/goaway")).http_version == "HTTP/1.1"
         assert s.server.connections_opened == connections
-        assert len(s.told(SpeaksHttp1)) >= 1
+        assert len(s.told(FellBackToHttp1)) >= 1
 
 
+@on_both
 async def test_after_the_headers_it_is_an_error_of_httpx(authority: Authority) -> None:
     """What the caller has begun to read cannot begin again; nothing of ours leaves."""
     async with scene(authority, wanting) as s:
-        with pytest.raises(httpx.RemoteProtocolError, match=r"wants HTTP/1\.1"):
+        with pytest.raises(httpx.RemoteProtocolError, match=r"requires HTTP/1\.1"):
             await s.get("/late")
 
 
+@on_both
 async def test_a_body_that_was_read_for_nothing_is_an_error_of_httpx(authority: Authority) -> None:
     """It cannot be sent again, over any protocol."""
 
@@ -72,5 +77,5 @@ async def test_a_body_that_was_read_for_nothing_is_an_error_of_httpx(authority: 
         yield b"once"
 
     async with scene(authority, wanting) as s:
-        with pytest.raises(httpx.RemoteProtocolError, match=r"wants HTTP/1\.1"):
+        with pytest.raises(httpx.RemoteProtocolError, match=r"requires HTTP/1\.1"):
             await s.client.post(s.url("/reset"), content=parts())

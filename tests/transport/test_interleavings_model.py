@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from discordianai.transport.connection import Connection
-from discordianai.transport.http2 import Http2
+from discordianai.transport.http2 import Http2Sender
 from discordianai.transport.pool_events import ConnectionClosed, Origin, PoolEvent, PoolOptions
 from tests.examples import examples
 from tests.transport.model import INTERNAL_ERROR, REFUSED_STREAM, ClientEnd, ModelServer, ModelStream, Record
@@ -98,7 +98,7 @@ async def pieces(size: int) -> AsyncIterator[bytes]:
 dialing: ContextVar[Connection] = ContextVar("dialing")
 
 
-class PairedHttp2(Http2):
+class PairedHttp2(Http2Sender):
     """Tells the dial for which connection it is."""
 
     async def _run(self, connection: Connection, connect_timeout: float) -> None:
@@ -122,7 +122,7 @@ class Play:
         """Whether a server has ever not read, so that a request may wait on a connection."""
         self.release = trio.Event()
         self.limit, self.window = scene.max_streams, scene.window
-        self.http2: Http2
+        self.http2: Http2Sender
 
     async def dial(self, origin: Origin) -> tuple[ClientEnd, str]:
         began = trio.current_time()
@@ -220,7 +220,7 @@ class Play:
                 server.stall(not server.stalled)
                 if server.stalled:
                     # The connection's writer is stuck at once, and what it gets next waits.
-                    self.connections[server]._streams.ping()
+                    self.connections[server]._protocol.send_ping()
             case "hoard":
                 server.hoarding = not server.hoarding
                 server.push()
@@ -294,11 +294,11 @@ class Play:
             assert server.may_send <= server.whole
             assert server.whole - server.may_send < unread + PORTION, "credit is kept back"
             streams = self.connections[server]._streams
-            assert streams._peer.window.room == server.may_receive
-            for stream_id, placement in streams._streams.items():
-                assert placement.send.room == server.streams[stream_id].may_receive
-                assert placement.receive._room == server.streams[stream_id].may_send
-            assert streams._window._room == server.may_send
+            assert streams._send_queue.window.available == server.may_receive
+            for stream_id, stream in streams._streams.items():
+                assert stream.send_window.available == server.streams[stream_id].may_receive
+                assert stream.receive_window._available == server.streams[stream_id].may_send
+            assert streams._window._available == server.may_send
 
     def check(self) -> None:
         assert not self.record.complaints, self.record.complaints

@@ -1,9 +1,7 @@
 """Whom each frame concerns: one stream, the connection or nobody, in every state that a stream can be in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-import hpack
 import pytest
 from h2.errors import ErrorCodes
 from hyperframe.frame import (
@@ -20,85 +18,17 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Exchange, Timeouts
-from discordianai.transport.multiplexer import STREAM_WINDOW, Multiplexer
+from discordianai.transport.http2_protocol import Http2Protocol
+from discordianai.transport.multiplexer import STREAM_WINDOW
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.protocol_errors import ConnectionFault
-from discordianai.transport.timekeeper import Timekeeper
-from discordianai.transport.uploads import WholeBody
+from discordianai.transport.protocol_errors import Http2ConnectionError
+from discordianai.transport.uploads import BufferedBody
+from tests.transport.wire import NEIGHBOUR, OPEN_ID, Wire, last_data
 
-OPEN_ID, NEIGHBOUR = 1, 3
 IDLE_ID = 99
 PREFACE = 24
-
-
-@dataclass
-class Wire:
-    """A multiplexer, and a server that says whatever it likes; `given_back` is what was not processed."""
-
-    streams: Multiplexer = field(init=False)
-    encoder: hpack.Encoder = field(default_factory=hpack.Encoder)
-    given_back: list[Exchange] = field(default_factory=list)
-    goaways: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.streams = Multiplexer(10, self)
-        self.streams.collect()
-        self.say(SettingsFrame(0, {}))
-
-    def wake(self) -> None:
-        """See `Listener`; `sent_frames` collects."""
-
-    def room(self) -> None:
-        """See `Listener`."""
-
-    def progress(self) -> None:
-        """See `Listener`."""
-
-    def goaway(self, last_stream_id: int, code: int) -> None:
-        self.goaways.append(code)
-
-    def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
-        self.given_back.append(exchange)
-
-    def ask(self, body: bytes = b"", method: bytes = b"POST") -> Exchange:
-        headers = [(b":method", method), (b":authority", b"x"), (b":scheme", b"https"), (b":path", b"/")]
-        exchange = Exchange(Origin("x", 443), headers, WholeBody(body), Timeouts(), Timekeeper())
-        self.streams.submit(exchange)
-        self.streams.collect()
-        self.streams.sent()
-        return exchange
-
-    def say(self, *frames: Frame) -> None:
-        """All in one read."""
-        self.streams.receive(b"".join(frame.serialize() for frame in frames), 0.0)
-        while self.streams.process(1):
-            pass
-
-    def headers(self, stream_id: int, *fields: tuple[str, str], end: bool = False) -> HeadersFrame:
-        frame = HeadersFrame(stream_id, self.encoder.encode(fields))
-        frame.flags.add("END_HEADERS")
-        if end:
-            frame.flags.add("END_STREAM")
-        return frame
-
-    def sent_frames(self) -> list[Frame]:
-        data, found = memoryview(self.streams.collect()), []
-        while data:
-            frame, length = Frame.parse_frame_header(data[:9])
-            frame.parse_body(data[9 : 9 + length])
-            found.append(frame)
-            data = data[9 + length :]
-        return found
-
-    def resets(self) -> list[tuple[int, int]]:
-        return [(f.stream_id, f.error_code) for f in self.sent_frames() if isinstance(f, RstStreamFrame)]
-
-
-def last_data(stream_id: int, data: bytes = b"") -> DataFrame:
-    frame = DataFrame(stream_id, data)
-    frame.flags.add("END_STREAM")
-    return frame
 
 
 # The states that a client's stream can be in
@@ -140,7 +70,7 @@ def answered_early(wire: Wire) -> None:
 
 def left(wire: Wire) -> None:
     """Closed by our RST_STREAM."""
-    wire.ask().abandon()
+    wire.ask().close()
 
 
 def reset(wire: Wire) -> None:
@@ -267,7 +197,7 @@ OUTCOMES: dict[str, dict[str, str]] = {
 def fate(wire: Wire, exchange: Exchange) -> str:
     if exchange in wire.given_back:
         return "again"
-    if exchange.http1_wanted:
+    if exchange.needs_http1:
         return "http1"
     if not exchange.complete:
         return "-"
@@ -372,7 +302,7 @@ def test_what_breaks_framing_windows_or_compression_ends_the_connection(
     wire = Wire()
     state(wire)
     wire.ask()
-    with pytest.raises(ConnectionFault) as caught:
+    with pytest.raises(Http2ConnectionError) as caught:
         wire.say(frame(wire))
     assert caught.value.code == code
 
@@ -383,7 +313,7 @@ def test_a_header_block_that_is_interrupted_ends_the_connection() -> None:
         wire = Wire()
         wire.ask()
         wire.ask()
-        with pytest.raises(ConnectionFault, match="interrupted"):
+        with pytest.raises(Http2ConnectionError, match="interrupted"):
             wire.say(HeadersFrame(OPEN_ID, b""), intruder)
 
 
@@ -391,7 +321,7 @@ def test_a_header_block_that_does_not_end_ends_the_connection() -> None:
     """What CONTINUATION frames gather is bounded."""
     wire = Wire()
     wire.ask()
-    with pytest.raises(ConnectionFault) as caught:
+    with pytest.raises(Http2ConnectionError) as caught:
         wire.say(HeadersFrame(OPEN_ID, b""), *[ContinuationFrame(OPEN_ID, bytes(16_000))] * 5)
     assert caught.value.code == ErrorCodes.ENHANCE_YOUR_CALM
 
@@ -400,15 +330,15 @@ def test_a_push_ends_the_connection() -> None:
     """Push is turned off, and no server may do it all the same (6.6)."""
     wire = Wire()
     wire.ask()
-    with pytest.raises(ConnectionFault, match="push"):
+    with pytest.raises(Http2ConnectionError, match="PUSH_PROMISE"):
         wire.say(PushPromiseFrame(OPEN_ID, 2))
 
 
 def test_a_connection_begins_with_settings() -> None:
     """What speaks another protocol is found out at once (3.4)."""
     wire = Wire.__new__(Wire)
-    wire.streams = Multiplexer(10, wire)
-    with pytest.raises(ConnectionFault, match="SETTINGS"):
+    wire.protocol = Http2Protocol(10, wire)
+    with pytest.raises(Http2ConnectionError, match="SETTINGS"):
         wire.say(PingFrame(0, bytes(8)))
 
 
@@ -426,10 +356,10 @@ def test_every_cut_of_the_bytes_is_read_alike() -> None:
         )
     )
     for position in range(len(stream)):
-        wire.streams.receive(stream[position : position + 1], 0.0)
-        while wire.streams.process(10):
+        wire.protocol.receive_data(stream[position : position + 1], 0.0)
+        while wire.protocol.process_frames(10):
             pass
-    assert (first.status, b"".join(first._pieces), first.complete) == (200, b"onetwo", True)
+    assert (first.status, b"".join(first._chunks), first.complete) == (200, b"onetwo", True)
     assert (second.status, second.complete) == (404, True)
 
 
@@ -538,7 +468,7 @@ def test_a_goaway_gives_back_what_is_beyond_it_and_lets_the_rest_finish(last: in
     wire.say(GoAwayFrame(0, last_stream_id=last))
     beyond = [exchange for exchange, stream_id in ((first, 1), (second, 3)) if stream_id > last]
     assert sorted(wire.given_back, key=id) == sorted(beyond, key=id)
-    assert all(exchange.holder is None for exchange in beyond)
+    assert all(exchange.handler is None for exchange in beyond)
     for exchange, stream_id in ((first, 1), (second, 3)):
         if stream_id <= last:
             wire.say(wire.headers(stream_id, (":status", "200"), end=True))
@@ -553,7 +483,7 @@ def test_who_was_given_back_knows_nothing_of_its_former_stream() -> None:
     other = Wire()
     bystander = other.ask()
     other.streams.submit(exchange)
-    exchange.abandon()
+    exchange.close()
     assert other.resets() == []
     assert other.streams.load == 1
     assert not bystander.complete
@@ -563,7 +493,7 @@ def test_http1_required_by_goaway_is_told_to_whom_it_concerns() -> None:
     """What was not processed goes over HTTP/1.1, whether it was sent or not."""
     wire = Wire()
     kept, beyond = wire.ask(), wire.ask()
-    unsent = Exchange(Origin("x", 443), kept.headers, WholeBody(b""), Timeouts(), Timekeeper())
+    unsent = Exchange(Origin("x", 443), kept.headers, BufferedBody(b""), Timeouts(), DeadlineWatcher())
     wire.streams.submit(unsent)
     wire.say(GoAwayFrame(0, last_stream_id=OPEN_ID, error_code=ErrorCodes.HTTP_1_1_REQUIRED))
     assert [fate(wire, exchange) for exchange in (kept, beyond, unsent)] == ["-", "http1", "http1"]
@@ -573,7 +503,7 @@ def test_settings_that_allow_no_stream_give_back_what_was_not_sent() -> None:
     """What is under way goes on."""
     wire = Wire()
     under_way = wire.ask()
-    unsent = Exchange(Origin("x", 443), under_way.headers, WholeBody(b""), Timeouts(), Timekeeper())
+    unsent = Exchange(Origin("x", 443), under_way.headers, BufferedBody(b""), Timeouts(), DeadlineWatcher())
     wire.streams.submit(unsent)
     wire.say(SettingsFrame(0, {SettingsFrame.MAX_CONCURRENT_STREAMS: 0}))
     assert wire.given_back == [unsent]
@@ -583,8 +513,8 @@ def test_settings_that_allow_no_stream_give_back_what_was_not_sent() -> None:
 def test_the_first_settings_say_what_a_client_has_a_use_for() -> None:
     """No push, the window, the size of headers; nothing that only a server may say."""
     wire = Wire.__new__(Wire)
-    wire.streams = Multiplexer(10, wire)
-    settings = memoryview(wire.streams.collect())[PREFACE:]
+    wire.protocol = Http2Protocol(10, wire)
+    settings = memoryview(wire.protocol.data_to_send())[PREFACE:]
     frame, length = Frame.parse_frame_header(settings[:9])
     frame.parse_body(settings[9 : 9 + length])
     assert isinstance(frame, SettingsFrame)

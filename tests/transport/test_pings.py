@@ -10,7 +10,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import Server, ServerExchange, ServerOptions, open_server
-from discordianai.transport import ConnectionClosed, MultiplexedTransport, PingLost, PoolEvent
+from discordianai.transport import ConnectionClosed, MultiplexedTransport, PingTimedOut, PoolEvent
 from tests.transport.builders import echo, patient, scene
 
 
@@ -62,7 +62,7 @@ async def test_a_slow_upload_is_no_dead_connection(authority: Authority) -> None
         began = time.perf_counter()
         assert (await client.post(url, content=b"x" * 1_500_000)).text == "1500000"
         assert time.perf_counter() - began > 3
-        assert not [event for event in events if isinstance(event, PingLost | ConnectionClosed)]
+        assert not [event for event in events if isinstance(event, PingTimedOut | ConnectionClosed)]
 
 
 async def test_a_ping_goes_ahead_of_a_body(authority: Authority) -> None:
@@ -101,7 +101,7 @@ async def test_a_server_that_reads_nothing_is_not_declared_dead_but_gets_no_more
         connection.stall()
         nursery.start_soon(lambda: s.client.post(s.url("/silent"), content=b"x" * 2**25, timeout=20))
         await trio.sleep(1.0)
-        assert s.told(PingLost) == []
+        assert s.told(PingTimedOut) == []
         with trio.fail_after(1):
             assert (await s.get()).status_code == 200
         assert s.server.connections_opened == 2
@@ -126,6 +126,6 @@ async def test_a_peer_that_is_gone_is_noticed_though_requests_keep_coming(author
             for _ in range(8):
                 nursery.start_soon(ask)
                 await trio.sleep(0.05)
-            await s.until(lambda: len(s.told(PingLost)) == 1)
+            await s.until(lambda: len(s.told(PingTimedOut)) == 1)
             assert trio.current_time() - began < 1.0
             nursery.cancel_scope.cancel()

@@ -9,7 +9,13 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
-from discordianai.transport import ConnectionClosed, GoawayReceived, MultiplexedTransport, PingLost, Replayed
+from discordianai.transport import (
+    ConnectionClosed,
+    GoawayReceived,
+    MultiplexedTransport,
+    PingTimedOut,
+    Replayed,
+)
 from tests.transport.builders import Scene, echo, http2, patient, scene
 
 
@@ -246,7 +252,7 @@ async def test_a_peer_that_is_silently_gone_is_noticed_by_a_ping(authority: Auth
             s.connection().stall()
         assert met == [httpx.ReadError] * 10
         assert trio.current_time() - began < 0.3 + 0.2 + 0.1
-        assert len(s.told(PingLost)) == 1
+        assert len(s.told(PingTimedOut)) == 1
         assert (await s.get()).status_code == 200
 
 
@@ -255,7 +261,7 @@ async def test_a_peer_that_answers_pings_keeps_its_quiet_streams(authority: Auth
         with pytest.raises(httpx.ReadTimeout):
             await s.get("/silent", timeout=1.0)
         assert s.connection().pings_received >= 5
-        assert s.told(PingLost) == []
+        assert s.told(PingTimedOut) == []
 
 
 async def test_no_ping_is_sent_while_nothing_is_asked(authority: Authority) -> None:

@@ -210,7 +210,7 @@ async def test_nothing_is_sent_through_a_transport_that_is_not_open_or_is_closed
             with pytest.raises(RuntimeError, match="closed"):
                 await transport.handle_async_request(httpx.Request("GET", server.url))
         await transport.aclose()
-        with pytest.raises(RuntimeError, match="opened once"):
+        with pytest.raises(RuntimeError, match="opened only once"):
             await transport.__aenter__()
 
 

@@ -8,14 +8,14 @@ from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, 
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.transport import ConnectionClosed
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Exchange, RawHeaders, Timeouts
+from discordianai.transport.fields import request_headers
 from discordianai.transport.multiplexer import LAST_STREAM_ID
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.timekeeper import Timekeeper
-from discordianai.transport.translation import headers_of
-from discordianai.transport.uploads import WholeBody
+from discordianai.transport.uploads import BufferedBody
 from tests.transport.builders import patient, scene
-from tests.transport.test_multiplexer import Wire
+from tests.transport.wire import Wire
 
 HEADER_TABLE_SIZE, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 1, 3, 4, 5
 PSEUDO = [(b":method", b"POST"), (b":authority", b"x"), (b":scheme", b"https"), (b":path", b"/")]
@@ -23,7 +23,7 @@ PSEUDO = [(b":method", b"POST"), (b":authority", b"x"), (b":scheme", b"https"), 
 
 def submit(wire: Wire, *more: tuple[bytes, bytes], body: bytes = b"") -> Exchange:
     headers: RawHeaders = [*PSEUDO, *more]
-    exchange = Exchange(Origin("x", 443), headers, WholeBody(body), Timeouts(), Timekeeper())
+    exchange = Exchange(Origin("x", 443), headers, BufferedBody(body), Timeouts(), DeadlineWatcher())
     wire.streams.submit(exchange)
     return exchange
 
@@ -40,8 +40,8 @@ def test_a_table_that_the_server_makes_smaller_is_told_before_the_next_header() 
     decoder.decode(block(wire.sent_frames()))
     for sizes in ([0], [4096], [0, 4096], [100], [65_536]):
         changes = b"".join(b"\0\1" + size.to_bytes(4, "big") for size in sizes)
-        wire.streams.receive(len(changes).to_bytes(3, "big") + b"\4\0\0\0\0\0" + changes, 0.0)
-        wire.streams.process(1)
+        wire.protocol.receive_data(len(changes).to_bytes(3, "big") + b"\4\0\0\0\0\0" + changes, 0.0)
+        wire.protocol.process_frames(1)
         decoder.max_allowed_table_size = min(sizes)
         if min(sizes) < 4096:
             decoder.header_table_size = min(sizes)
@@ -90,7 +90,9 @@ def test_secrets_are_in_no_table() -> None:
     given = {"Authorization": "Bearer s3cret", "Cookie": "s3cret=1", "x-api-key": "s3cret"}
     request = httpx.Request("GET", "https://x/", headers=given)
     wire = Wire()
-    exchange = Exchange(Origin("x", 443), headers_of(request), WholeBody(b""), Timeouts(), Timekeeper())
+    exchange = Exchange(
+        Origin("x", 443), request_headers(request), BufferedBody(b""), Timeouts(), DeadlineWatcher()
+    )
     wire.streams.submit(exchange)
     decoder = hpack.Decoder()
     fields = list(decoder.decode(block(wire.sent_frames()), raw=True))

@@ -7,8 +7,8 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
-from discordianai.transport.pool_events import MOST_STREAMS, PoolOptions
-from discordianai.transport.translation import headers_of
+from discordianai.transport.fields import request_headers
+from discordianai.transport.pool_events import MAX_STREAMS, PoolOptions
 from tests.transport.builders import scene
 
 
@@ -23,40 +23,40 @@ def request(*headers: tuple[bytes, bytes], method: str = "GET") -> httpx.Request
 def test_a_name_that_is_none_is_a_local_protocol_error(name: bytes) -> None:
     """Servers end the whole connection for one."""
     with pytest.raises(httpx.LocalProtocolError):
-        headers_of(request((name, b"value")))
+        request_headers(request((name, b"value")))
 
 
 @pytest.mark.parametrize("value", [b"a\r\nx: 1", b"a\nb", b"a\0b", b"a\x7fb"])
 def test_a_value_with_a_control_character_is_a_local_protocol_error(value: bytes) -> None:
     """And its own words are not in the message."""
     with pytest.raises(httpx.LocalProtocolError) as caught:
-        headers_of(request((b"x-key", value)))
+        request_headers(request((b"x-key", value)))
     assert "x: 1" not in str(caught.value)
 
 
 def test_blanks_around_a_value_are_left_out() -> None:
     """RFC 9113, 8.2.1, forbids them; inside they are the value's own."""
-    assert (b"x-name", b"a \tb") in headers_of(request((b"X-Name", b" \ta \tb ")))
+    assert (b"x-name", b"a \tb") in request_headers(request((b"X-Name", b" \ta \tb ")))
 
 
 @pytest.mark.parametrize(("value", "expected"), [(b"trailers", True), (b"Trailers ", True), (b"gzip", False)])
 def test_te_says_trailers_or_nothing(value: bytes, expected: bool) -> None:
     """RFC 9113, 8.2.2."""
-    assert any(name == b"te" for name, _ in headers_of(request((b"te", value)))) is expected
+    assert any(name == b"te" for name, _ in request_headers(request((b"te", value)))) is expected
 
 
 @pytest.mark.parametrize("host", [b"a b", b"a/b", b"user@host", b"a\r\nb", "hö".encode()])
 def test_a_host_that_is_none_is_a_local_protocol_error(host: bytes) -> None:
     """It becomes `:authority`, which proxies go by."""
     with pytest.raises(httpx.LocalProtocolError):
-        headers_of(request((b"host", host)))
+        request_headers(request((b"host", host)))
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "BAD METHOD", "G\nET", "ÜBER", ""])
 def test_a_method_that_cannot_be_sent_is_a_local_protocol_error(method: str) -> None:
     """No other exception leaves."""
     with pytest.raises(httpx.LocalProtocolError):
-        headers_of(request(method=method))
+        request_headers(request(method=method))
 
 
 async def test_nothing_of_a_malformed_request_reaches_its_connection(authority: Authority) -> None:
@@ -83,7 +83,7 @@ async def test_nothing_of_a_malformed_request_reaches_its_connection(authority: 
         {"max_connections": 2.5},
         {"max_keepalive": -1},
         {"streams_per_connection": 0},
-        {"streams_per_connection": MOST_STREAMS + 1},
+        {"streams_per_connection": MAX_STREAMS + 1},
         {"keepalive_expiry": -1.0},
         {"keepalive_expiry": math.nan},
         {"ping_interval": 0.0},
@@ -99,4 +99,4 @@ def test_options_that_cannot_be_kept_to_are_refused(wrong: dict[str, float]) -> 
 
 def test_options_at_their_limits_are_taken() -> None:
     """Zero is a number of idle connections and a time to keep them."""
-    PoolOptions(max_connections=1, max_keepalive=0, keepalive_expiry=0, streams_per_connection=MOST_STREAMS)
+    PoolOptions(max_connections=1, max_keepalive=0, keepalive_expiry=0, streams_per_connection=MAX_STREAMS)

@@ -1,11 +1,11 @@
-"""An HTTP/2 connection pool under httpx, of use by itself.
+"""An HTTP/2 connection pool for httpx, usable by itself.
 
     async with httpx.AsyncClient(transport=MultiplexedTransport(max_connections=50)) as client:
         response = await client.post("https://...", json=...)
 
-It runs on trio and on asyncio. Up to `streams_per_connection` requests share a connection. A cancelled one
-resets its stream and disturbs no other, and one that a server has not processed is sent again. An origin
-without HTTP/2, and plain http, are spoken to in HTTP/1.1.
+It runs on trio and asyncio. Up to `streams_per_connection` requests share a connection. Cancelling one resets
+its stream and disturbs no other; one that the server has not processed is sent again. Plain http and origins
+without HTTP/2 use HTTP/1.1.
 """
 
 from importlib import import_module
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
+    FellBackToHttp1,
     GoawayReceived,
     Origin,
-    PingLost,
+    PingTimedOut,
     PoolEvent,
     PoolOptions,
     Replayed,
-    SpeaksHttp1,
     Statistics,
 )
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 __all__ = [
     "ConnectionClosed",
     "ConnectionOpened",
+    "FellBackToHttp1",
     "GoawayReceived",
     "MultiplexedTransport",
     "Origin",
-    "PingLost",
+    "PingTimedOut",
     "PoolEvent",
     "PoolOptions",
     "Proxies",
     "Proxy",
     "ProxyError",
     "Replayed",
-    "SpeaksHttp1",
     "Statistics",
 ]
 

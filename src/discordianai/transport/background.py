@@ -1,8 +1,7 @@
-"""Tasks that outlive whoever starts them, in the event loop that they began in.
+"""Background tasks, which may outlive the task that starts them, but not its event loop.
 
-A task group of the caller's would bind opening and closing to one task, and to the order of all that is
-opened in it. Here a task of the event loop itself holds the group: any task may open and close it, in any
-order. It ends with the event loop at the latest.
+A task group of the caller's would have to be opened and closed by one task, in the order of all other blocks.
+Here a task of the event loop itself holds the group: any task may open and close it, in any order.
 """
 
 import asyncio
@@ -16,23 +15,23 @@ import anyio.abc
 
 
 def current_loop() -> object:
-    """What stands for the event loop that the caller runs in."""
+    """A token of the event loop that the caller runs in."""
     trio = _trio()
     token: object = asyncio.get_running_loop() if trio is None else trio.lowlevel.current_trio_token()
     return token
 
 
 def require_loop(loop: object) -> None:
-    """Raise `RuntimeError` in another event loop: what belongs to one would wait there for ever."""
+    """Raise `RuntimeError` in any other event loop: there, waits would never end."""
     if loop is not current_loop():
         raise RuntimeError(
-            "this MultiplexedTransport was opened in another event loop, and works in that one only: "
+            "this MultiplexedTransport was opened in another event loop and works only there: "
             "make a client for each event loop"
         )
 
 
-class Background:
-    """Belongs to the event loop in which it is made."""
+class BackgroundTasks:
+    """A task group of the event loop in which it is made."""
 
     def __init__(self) -> None:
         self.loop = current_loop()
@@ -43,7 +42,7 @@ class Background:
 
     async def open(self) -> anyio.abc.TaskGroup:
         """The group, until `close`."""
-        self._task = _spawn(self._hold)  # kept: asyncio forgets a task to which nothing refers
+        self._task = _spawn(self._hold)  # kept: asyncio drops a task that nothing refers to
         try:
             await self._begun.wait()
         except BaseException:
@@ -53,7 +52,7 @@ class Background:
         return self._tasks
 
     async def close(self) -> None:
-        """Cancel what still runs, and wait until it has ended. May be repeated."""
+        """Cancel the tasks that still run, and wait until they have ended. Safe to repeat."""
         self._stop.set()
         await self._over.wait()
 
@@ -64,8 +63,8 @@ class Background:
                 await self._stop.wait()
                 self._tasks.cancel_scope.cancel()
         except Exception:
-            # In trio it would end the program, and under asyncio nobody would hear of it.
-            logging.getLogger(__name__).exception("a task of the connection pool met a bug")
+            # On trio it would end the program; on asyncio nobody would hear of it.
+            logging.getLogger(__name__).exception("a bug in a task of the connection pool")
         finally:
             self.ended = True
             self._over.set()
@@ -84,6 +83,6 @@ def _spawn(run: Callable[[], Awaitable[None]]) -> object:
 
 
 def _trio() -> ModuleType | None:
-    """The module, if the caller runs in it: who uses asyncio need not have it."""
+    """The module, if the caller runs on it; on asyncio it need not be installed."""
     module = sys.modules.get("trio")
     return module if module is not None and module.lowlevel.in_trio_task() else None

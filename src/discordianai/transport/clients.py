@@ -1,4 +1,4 @@
-"""One `httpx.AsyncClient` per provider, over a pool of its own, with the limits that the operator set."""
+"""One `httpx.AsyncClient` per provider, on a pool of its own, with the operator's limits."""
 
 from dataclasses import asdict, dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -9,7 +9,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.transport.multiplexed_transport import MultiplexedTransport
-from discordianai.transport.pool_events import PoolEvent, PoolOptions, SpeaksHttp1, Statistics
+from discordianai.transport.pool_events import FellBackToHttp1, PoolEvent, PoolOptions, Statistics
 from discordianai.transport.proxy_rules import Proxies
 
 CONNECT_TIMEOUT = 10.0
@@ -19,22 +19,22 @@ POOL_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PooledClient:
-    """A client, to be opened and closed by the caller, and what its pool tells."""
+    """A client, which the caller opens and closes, and its pool."""
 
     http: httpx.AsyncClient
     transport: MultiplexedTransport
 
     def reconfigure(self, options: PoolOptions) -> None:
-        """Keep to these limits from now on."""
+        """Apply these limits; requests in flight go on."""
         self.transport.reconfigure(options)
 
     def statistics(self) -> Statistics:
-        """The pool at this moment."""
+        """The current figures of the pool."""
         return self.transport.statistics()
 
 
 def http2_available() -> bool:
-    """Whether the `h2` package can be imported; if not, warn and say what helps. Call once, at start."""
+    """Whether the `h2` package is installed; if not, log a warning. Call once, at start."""
     if find_spec("h2") is not None:
         return True
     log = structlog.get_logger("discordianai.transport")
@@ -45,7 +45,7 @@ def http2_available() -> bool:
 def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2: bool) -> PooledClient:
     """Make the client called `name`; `read_timeout` is in seconds.
 
-    It goes through the proxies of the environment, and keeps no cookies. Raises `ProxyError`.
+    It uses the proxies of the environment and keeps no cookies. Raises `ProxyError`.
     """
     log = structlog.get_logger("discordianai.transport").bind(client=name)
     timeout = httpx.Timeout(
@@ -55,7 +55,7 @@ def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2:
     if http2:
         log.info("HTTP/2 enabled")
     transport = MultiplexedTransport(
-        **asdict(options), proxies=Proxies.of_environment(), http2=http2, on_event=_Diary(log)
+        **asdict(options), proxies=Proxies.of_environment(), http2=http2, on_event=_ConnectionLog(log)
     )
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     return PooledClient(
@@ -63,14 +63,14 @@ def build_client(name: str, options: PoolOptions, read_timeout: float, *, http2:
     )
 
 
-class _Diary:
-    """Logs what happens to the connections of a client."""
+class _ConnectionLog:
+    """Logs the events of a client's pool."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
 
     def __call__(self, event: PoolEvent) -> None:
-        if isinstance(event, SpeaksHttp1):
+        if isinstance(event, FellBackToHttp1):
             self._log.info("HTTP/1.1 in use: the server does not offer HTTP/2", origin=str(event.origin))
             return
         figures = asdict(event) | {"origin": str(event.origin)}

@@ -1,4 +1,4 @@
-"""HPACK of one connection: header blocks, in however many frames they come."""
+"""Field block compression (HPACK) of one connection; a block may come in several frames."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,73 +6,73 @@ from dataclasses import dataclass, field
 import hpack
 from h2.errors import ErrorCodes
 
-from discordianai.transport.frames import CONTINUATION, END_HEADERS, END_STREAM, Frame, header_block
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.frames import CONTINUATION, END_HEADERS, END_STREAM, Frame, field_block
+from discordianai.transport.protocol_errors import Http2ConnectionError
 
 MAX_HEADER_LIST = 65_536
-"""Bytes of a header list that are taken; a block may be as long, for it is compressed."""
+"""Bytes of a decoded header list, and of its compressed block, that are accepted."""
 
 HeaderList = list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
-class Block:
-    """A header block that has begun."""
+class FieldBlock:
+    """A field block, as far as it has come."""
 
     stream_id: int
     end_stream: bool
     data: bytearray = field(default_factory=bytearray)
 
 
-class HeaderBlocks:
-    """Decodes every block that is received, wanted or not: the table depends on each."""
+class FieldBlockCodec:
+    """Decodes every block, even of closed streams: each one changes the table of the next (RFC 9113, 4.3)."""
 
     def __init__(self) -> None:
         self._decoder = hpack.Decoder(MAX_HEADER_LIST)
         self._encoder = hpack.Encoder()
-        self.begun: Block | None = None
-        """The block that is not whole yet."""
+        self.incomplete: FieldBlock | None = None
+        """The block that CONTINUATION frames are still expected for."""
 
     def interrupted_by(self, frame: Frame) -> bool:
-        """Whether `frame` comes in the midst of a block, where only its CONTINUATION may (RFC 9113, 6.10)."""
-        if self.begun is None:
+        """Whether `frame` is out of place between a block's frames (RFC 9113, 6.10)."""
+        if self.incomplete is None:
             return frame.kind == CONTINUATION
-        return frame.kind != CONTINUATION or frame.stream_id != self.begun.stream_id
+        return frame.kind != CONTINUATION or frame.stream_id != self.incomplete.stream_id
 
-    def add(self, frame: Frame) -> tuple[Block, HeaderList] | None:
-        """Take a HEADERS or CONTINUATION frame; the block and its list, if it is whole.
+    def add(self, frame: Frame) -> tuple[FieldBlock, HeaderList] | None:
+        """Take a HEADERS or CONTINUATION frame. Returns the block and its header list once it is complete.
 
-        Raises `ConnectionFault`.
+        Raises `Http2ConnectionError`.
         """
-        if self.begun is None:
-            block = Block(frame.stream_id, bool(frame.flags & END_STREAM))
-            block.data += header_block(frame)
+        if self.incomplete is None:
+            block = FieldBlock(frame.stream_id, bool(frame.flags & END_STREAM))
+            block.data += field_block(frame)
         else:
-            block = self.begun
+            block = self.incomplete
             block.data += frame.payload
         if len(block.data) > MAX_HEADER_LIST:
-            raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, "a header block that does not end")
+            raise Http2ConnectionError(ErrorCodes.ENHANCE_YOUR_CALM, "a field block that does not end")
         if not frame.flags & END_HEADERS:
-            self.begun = block
+            self.incomplete = block
             return None
-        self.begun = None
+        self.incomplete = None
         return block, self._decode(bytes(block.data))
 
     def encode(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """The block for these."""
+        """The field block of these headers."""
         return self._encoder.encode(headers)
 
-    def limit(self, table_size: int) -> None:
-        """The peer's decoder has a table of so many bytes."""
-        if self._encoder.header_table_size != table_size:
-            self._encoder.header_table_size = table_size
+    def set_table_size(self, size: int) -> None:
+        """Limit the encoder's dynamic table to `size` bytes."""
+        if self._encoder.header_table_size != size:
+            self._encoder.header_table_size = size
 
     def _decode(self, block: bytes) -> HeaderList:
         try:
             return [(bytes(name), bytes(value)) for name, value in self._decoder.decode(block, raw=True)]
         except hpack.OversizedHeaderListError:
             why = f"headers of more than {MAX_HEADER_LIST} bytes"
-            raise ConnectionFault(ErrorCodes.ENHANCE_YOUR_CALM, why) from None
+            raise Http2ConnectionError(ErrorCodes.ENHANCE_YOUR_CALM, why) from None
         except (hpack.HPACKError, IndexError, ValueError) as error:
             why = f"headers that cannot be decoded ({type(error).__name__})"
-            raise ConnectionFault(ErrorCodes.COMPRESSION_ERROR, why) from None
+            raise Http2ConnectionError(ErrorCodes.COMPRESSION_ERROR, why) from None

@@ -1,4 +1,4 @@
-"""From an origin to a TLS connection that has agreed on a protocol."""
+"""Opens TCP and TLS connections, and negotiates their protocol (ALPN)."""
 
 import socket
 import ssl
@@ -12,42 +12,45 @@ from anyio.streams.tls import TLSAttribute, TLSStream
 
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.proxy_rules import Proxies, Proxy
-from discordianai.transport.tracing import OpeningTraces
+from discordianai.transport.tracing import ConnectTraces
 from discordianai.transport.tunnel import open_tunnel, unreachable
 
 PROTOCOLS = ("h2", "http/1.1")
-"""What the handshake offers, the better one first."""
+"""Offered in the TLS handshake, the preferred one first."""
 
 
-MOST_UNSENT = 131_072
-"""Bytes that wait in the socket to be sent; more would make a PING wait behind an upload."""
+MAX_UNSENT = 131_072
+"""Bytes that the socket buffers unsent; with more, a PING would wait behind an upload."""
 
 
 class Dial(Protocol):
     """Opens a connection."""
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
-        """The connection, and the protocol that the server chose, if it chose one.
+        """The connection, and the protocol that the server selected, if any.
 
         Raises `OSError`, `ssl.SSLError` and `ProxyFailed` among them, and anyio's errors of a broken stream.
         """
 
 
 class TlsDial:
-    """Dials over TCP and TLS, through a proxy where one is; sets the offer of protocols of `context`."""
+    """Dials over TCP and TLS, through a proxy if there is one. It sets the ALPN protocols of `context`."""
 
     def __init__(
-        self, context: ssl.SSLContext, proxies: Proxies | None = None, openings: OpeningTraces | None = None
+        self,
+        context: ssl.SSLContext,
+        proxies: Proxies | None = None,
+        connect_traces: ConnectTraces | None = None,
     ) -> None:
         self._context = context
         self._proxies = proxies or Proxies()
-        self._openings = openings or OpeningTraces()
+        self._connect_traces = connect_traces or ConnectTraces()
 
     async def __call__(self, origin: Origin) -> tuple[ByteStream, str | None]:
         """See `Dial`."""
         proxy = self._proxies.choose("https", origin.host, origin.port)
         host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
-        with self._openings.step(origin, "connection.connect_tcp", host=host, port=port) as returned:
+        with self._connect_traces.step(origin, "connection.connect_tcp", host=host, port=port) as returned:
             stream = await self._connect(origin, proxy)
             returned.append(stream)
         try:
@@ -55,7 +58,7 @@ class TlsDial:
                 await open_tunnel(stream, proxy, origin.host, origin.port)
             name = origin.server_name or origin.host
             prefix = "connection" if proxy is None else "proxy"
-            with self._openings.step(origin, f"{prefix}.start_tls", server_hostname=name) as returned:
+            with self._connect_traces.step(origin, f"{prefix}.start_tls", server_hostname=name) as returned:
                 tls = await self._wrap(stream, name, PROTOCOLS)
                 returned.append(tls)
         except BaseException:
@@ -64,7 +67,7 @@ class TlsDial:
         return tls, tls.extra(TLSAttribute.alpn_protocol, None)  # noqa: S610  # not Django's
 
     async def plain(self, scheme: str, origin: Origin) -> ByteStream:
-        """A connection on which `origin` can be spoken to without TLS: its own, or its proxy's. As above."""
+        """A connection without TLS to `origin`, or to its proxy. Raises as `__call__` does."""
         return await self._connect(origin, self._proxies.choose(scheme, origin.host, origin.port))
 
     async def _connect(self, origin: Origin, proxy: Proxy | None) -> ByteStream:
@@ -83,21 +86,21 @@ class TlsDial:
             raise unreachable(proxy, error) from None
 
     async def _wrap(self, stream: ByteStream, name: str, protocols: Sequence[str]) -> TLSStream:
-        # Set anew each time: httpcore sets its own offer on a context that it is given too.
+        # Each time, as httpcore sets its own protocols on a context that it shares.
         self._context.set_alpn_protocols(protocols)
         return await TLSStream.wrap(
             stream,
             hostname=name,
             ssl_context=self._context,
-            standard_compatible=False,  # HTTP says itself where it ends
+            standard_compatible=False,  # HTTP delimits its messages itself
         )
 
 
 def _with_short_queue(tcp: SocketStream) -> SocketStream:
-    """Have the system take no more than it can soon send, where it knows how."""
+    """Limit what the system buffers unsent, where it supports that."""
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     if option is not None:
         with suppress(OSError):
             raw = tcp.extra(SocketAttribute.raw_socket)  # noqa: S610  # not Django's
-            raw.setsockopt(socket.IPPROTO_TCP, option, MOST_UNSENT)
+            raw.setsockopt(socket.IPPROTO_TCP, option, MAX_UNSENT)
     return tcp

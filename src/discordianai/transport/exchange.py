@@ -1,6 +1,7 @@
-"""One request and what comes back for it: the owner waits here, the pool and a connection move it on.
+"""One exchange of a request and its response: the caller waits here, the pool and a connection move it on.
 
-Only the owner's methods wait; all others are plain calls, so that a cancelled owner leaves nothing half done.
+Only the caller's methods wait. All others are plain calls, so that cancelling the caller leaves nothing half
+done.
 """
 
 import math
@@ -12,42 +13,42 @@ from typing import Protocol
 import anyio
 import httpx
 
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.timekeeper import Timekeeper
 from discordianai.transport.uploads import Body
 
 RawHeaders = list[tuple[bytes, bytes]]
 
-ONE_TURN = 0.01
-"""Seconds that a socket has to take a request whose write timeout is shorter; another task writes it."""
+MIN_WRITE_TIMEOUT = 0.01
+"""Seconds that a write timeout allows at least: another task writes, and needs its turn."""
 
 
 class Phase(Enum):
-    """What an exchange is waiting for."""
+    """What an exchange waits for."""
 
     POOL = auto()
-    """A place in the pool."""
+    """A free slot on a connection."""
     CONNECT = auto()
-    """The connection that is being opened for it."""
+    """A connection that is being opened for it."""
     WRITE = auto()
     BODY = auto()
-    """The caller, for more of the body."""
+    """More of the request's body, from the caller."""
     READ = auto()
 
 
-OVERDUE: Mapping[Phase, tuple[type[httpx.TimeoutException], str]] = {
-    Phase.POOL: (httpx.PoolTimeout, "no place in the pool"),
+TIMEOUT_ERRORS: Mapping[Phase, tuple[type[httpx.TimeoutException], str]] = {
+    Phase.POOL: (httpx.PoolTimeout, "no free connection in the pool"),
     Phase.CONNECT: (httpx.ConnectTimeout, "no connection"),
     Phase.WRITE: (httpx.WriteTimeout, "nothing could be sent"),
     Phase.READ: (httpx.ReadTimeout, "nothing came"),
 }
-PLACE = frozenset({Phase.POOL, Phase.CONNECT})
-"""A request may come back to these: the time that it has spent there counts."""
+QUEUED = frozenset({Phase.POOL, Phase.CONNECT})
+"""A request may return to these; their timeouts limit the total time there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for each wait of one request; None waits as long as it takes."""
+    """Seconds for each wait of one request; None for no limit."""
 
     connect: float | None = None
     read: float | None = None
@@ -56,7 +57,7 @@ class Timeouts:
 
     @classmethod
     def of(cls, extensions: Mapping[str, object]) -> "Timeouts":
-        """Those that httpx sends along with a request; whatever else is there is left alone."""
+        """Those that httpx sends along with a request; whatever else is there is left dedicated."""
         given = extensions.get("timeout")
         if not isinstance(given, Mapping):
             return cls()
@@ -64,193 +65,193 @@ class Timeouts:
         return cls(**{key: value for key, value in known.items() if isinstance(value, int | float)})
 
     def within(self, phase: Phase) -> float | None:
-        """Seconds for one wait in `phase`; for all waits together in those of `PLACE`."""
+        """Seconds for one wait in `phase`, or for all waits together in those of `QUEUED`."""
         match phase:
             case Phase.POOL:
                 return self.pool
             case Phase.CONNECT:
                 return self.connect
             case Phase.WRITE:
-                return None if self.write is None else max(self.write, ONE_TURN)
+                return None if self.write is None else max(self.write, MIN_WRITE_TIMEOUT)
             case Phase.READ:
                 return self.read
             case Phase.BODY:
                 return None
 
 
-class Holder(Protocol):
-    """Where an exchange is at the moment: in the line of a pool, or placed on a connection."""
+class ExchangeHandler(Protocol):
+    """Where an exchange is at the moment: a pool that queues it, or a stream."""
 
-    def abandon(self, exchange: "Exchange") -> None:
-        """The owner has left; nobody waits for the answer any more."""
+    def cancel(self, exchange: "Exchange") -> None:
+        """Nobody waits for the response any more."""
 
     def consumed(self, exchange: "Exchange", size: int) -> None:
-        """The owner has read, or given up, `size` bytes of the flow-control window."""
+        """`size` bytes of the flow-control window were read, or discarded."""
 
 
 class Exchange:
-    """`headers` are those of HTTP/2, pseudo-headers first."""
+    """`headers` are the header list of HTTP/2, pseudo-headers first."""
 
     def __init__(
-        self, origin: Origin, headers: RawHeaders, body: Body, timeouts: Timeouts, timekeeper: Timekeeper
+        self, origin: Origin, headers: RawHeaders, body: Body, timeouts: Timeouts, deadlines: DeadlineWatcher
     ) -> None:
         self.origin = origin
         self.headers = headers
         self.body = body
         self.timeouts = timeouts
-        self.holder: Holder | None = None
-        self.tries = Tries()
+        self.handler: ExchangeHandler | None = None
+        self.attempts = Attempts()
         self.stream_id = 0
-        """The stream that the answer came on, for whoever reads logs; nothing here uses it."""
+        """Of the response; for the caller's logs, nothing here uses it."""
         self.status = 0
         self.response_headers: RawHeaders = []
         self.trailers: RawHeaders = []
         self.complete = False
-        self.http1_wanted = False
-        """Whether it ended unprocessed, because the server wants HTTP/1.1."""
+        self.needs_http1 = False
+        """Whether it ended unprocessed, because the server requires HTTP/1.1."""
         self.unread = 0
-        """Bytes of the flow-control window that the owner has not given back."""
-        self.trouble = ""
-        """What kept it from a place, for the message of a timeout."""
+        """Bytes of the flow-control window that have come and were not read."""
+        self.delay_reason = ""
+        """Why it has no connection yet, for the message of a timeout."""
         self.deadline = math.inf
         self._phase = Phase.WRITE
         self._since = 0.0
-        self._spent = dict.fromkeys(PLACE, 0.0)
-        self._pieces: list[bytes] = []
+        self._spent = dict.fromkeys(QUEUED, 0.0)
+        self._chunks: list[bytes] = []
         self._failure: Callable[[], Exception] | None = None
-        self._news: anyio.Event | None = None
-        self._overdue: Phase | None = None
-        self._timekeeper = timekeeper
-        timekeeper.watched.add(self)
+        self._changed: anyio.Event | None = None
+        self._timed_out_in: Phase | None = None
+        self._deadlines = deadlines
+        deadlines.watched.add(self)
 
-    # The owner's side
+    # The caller's side
 
     async def response(self) -> None:
-        """Wait for `status` and `response_headers`, or for `http1_wanted`. Raises `httpx.TransportError`."""
-        while not self.status and not self.http1_wanted:
+        """Wait for `status` and `response_headers`, or for `needs_http1`. Raises `httpx.TransportError`."""
+        while not self.status and not self.needs_http1:
             self._raise_failure()
             await self._wait()
 
-    async def next_piece(self) -> bytes:
-        """All that has come since the last call; waits for more if nothing has; empty at the end.
+    async def next_chunk(self) -> bytes:
+        """All content that has come since the last call; waits if there is none. Empty at the end.
 
-        Raises `httpx.TransportError` once what came before the failure is read.
+        Raises `httpx.TransportError`, after the content that came before the failure.
         """
-        while not self._pieces:
+        while not self._chunks:
             self._raise_failure()
             if self.complete:
                 return b""
             await self._wait()
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
         self._give_back_window()
         return data
 
-    def abandon(self) -> None:
-        """Leave: the server is told to stop, and what came unread is given up. Safe to repeat."""
-        self._timekeeper.watched.discard(self)
+    def close(self) -> None:
+        """Cancel the request unless it is complete, and discard what is unread. Safe to repeat."""
+        self._deadlines.watched.discard(self)
         self.body.stop()
-        holder = self.holder
-        if holder is None:
+        handler = self.handler
+        if handler is None:
             return
-        self._pieces.clear()
+        self._chunks.clear()
         self._give_back_window()
-        self.holder = None
+        self.handler = None
         if not self.complete:
-            holder.abandon(self)
+            handler.cancel(self)
 
     async def _wait(self) -> None:
-        """Wait for news within the timeout of the phase, which may change meanwhile."""
-        self._news = anyio.Event()
+        """Wait for a change within the timeout of the phase, which may change meanwhile."""
+        self._changed = anyio.Event()
         self._set_deadline()
-        await self._news.wait()
-        self._news = None
+        await self._changed.wait()
+        self._changed = None
         self.deadline = math.inf
-        if self._overdue is not None:
-            phase, self._overdue = self._overdue, None
-            kind, what = OVERDUE[phase]
-            trouble = f"; {self.trouble}" if self.trouble and phase in PLACE else ""
-            raise kind(f"{what} within {self.timeouts.within(phase)} s{trouble}")
+        if self._timed_out_in is not None:
+            phase, self._timed_out_in = self._timed_out_in, None
+            kind, what = TIMEOUT_ERRORS[phase]
+            reason = f"; {self.delay_reason}" if self.delay_reason and phase in QUEUED else ""
+            raise kind(f"{what} within {self.timeouts.within(phase)} s{reason}")
 
     def _set_deadline(self) -> None:
         seconds = self.timeouts.within(self._phase)
         if seconds is None:
             self.deadline = math.inf
-        elif self._phase in PLACE:
+        elif self._phase in QUEUED:
             self.deadline = self._since + seconds - self._spent[self._phase]
         else:
             self.deadline = anyio.current_time() + seconds
-        self._timekeeper.look(self.deadline)
+        self._deadlines.reschedule(self.deadline)
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure()
 
     def _give_back_window(self) -> None:
-        if self.unread and self.holder is not None:
+        if self.unread and self.handler is not None:
             unread, self.unread = self.unread, 0
-            self.holder.consumed(self, unread)
+            self.handler.consumed(self, unread)
 
     # The pool's and the connection's side
 
     def enter(self, phase: Phase) -> None:
-        """Wait for something else from now on, or for the same anew: the timeout begins again.
+        """Begin to wait for something else, or for the same again: the timeout restarts.
 
-        Except in the line, where every wait counts: it can be left and joined again without end.
+        Not while queued: a request can leave the queue and return any number of times.
         """
-        if self._phase in PLACE or phase in PLACE:
+        if self._phase in QUEUED or phase in QUEUED:
             if phase is self._phase:
                 return
             now = anyio.current_time()
-            if self._phase in PLACE:
+            if self._phase in QUEUED:
                 self._spent[self._phase] += now - self._since
-                self._overdue = None  # what it waited for has come in the last moment
+                self._timed_out_in = None  # what it waited for came at the last moment
             self._since = now
         self._phase = phase
-        if self._news is not None:
+        if self._changed is not None:
             self._set_deadline()
 
-    def overdue(self) -> None:
-        """See `Watched`: what was waited for did not come in time."""
-        if self._news is not None and not self._news.is_set():
-            self._overdue = self._phase  # it may be another one when the owner has its turn
-            self._news.set()
+    def deadline_passed(self) -> None:
+        """See `deadlines.HasDeadline`: the wait timed out."""
+        if self._changed is not None and not self._changed.is_set():
+            self._timed_out_in = self._phase  # it may have changed when the caller gets its turn
+            self._changed.set()
 
-    def started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
-        """The final status and headers have come."""
+    def response_started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
+        """The status and headers of the final response have come."""
         self.status, self.response_headers, self.stream_id = status, headers, stream_id
         self._wake()
 
-    def received(self, data: bytes) -> None:
-        """A piece of the body has come; what it takes of the window is in `unread` already."""
+    def data_received(self, data: bytes) -> None:
+        """Content has come; `unread` counts its share of the window already."""
         if data:
-            self._pieces.append(data)
+            self._chunks.append(data)
             self._wake()
         else:
             self._give_back_window()
 
-    def ended(self) -> None:
-        """The answer is whole."""
+    def finish(self) -> None:
+        """The response is complete."""
         self._end()
 
-    def failed(self, kind: type[httpx.TransportError], message: str) -> None:
-        """There will be no more."""
+    def fail(self, kind: type[httpx.TransportError], message: str) -> None:
+        """End with an error."""
         if not self.complete:
             self._failure = lambda: kind(message)
             self._end()
 
     def body_failed(self, error: Exception) -> None:
-        """The caller's own body has raised `error`, which is the caller's to see."""
+        """The request's body has raised `error`, which the caller gets as it is."""
         if not self.complete and self._failure is None:
             self._failure = lambda: error
             self._wake()
 
-    def wants_http1(self, why: str) -> None:
-        """The server has not processed it, and wants HTTP/1.1."""
+    def fall_back_to_http1(self, why: str) -> None:
+        """The server has not processed it, and requires HTTP/1.1."""
         if self.status or not self.body.replayable:
-            self.failed(httpx.RemoteProtocolError, why)
+            self.fail(httpx.RemoteProtocolError, why)
         elif not self.complete:
-            self.http1_wanted = True
+            self.needs_http1 = True
             self._end()
 
     def _end(self) -> None:
@@ -259,21 +260,21 @@ class Exchange:
         self._wake()
 
     def _wake(self) -> None:
-        if self._news is not None:
-            self._news.set()
+        if self._changed is not None:
+            self._changed.set()
 
 
 @dataclass(slots=True)
-class Tries:
-    """What became of a request so far, as long as no server has processed it."""
+class Attempts:
+    """The attempts to send a request that no server has processed."""
 
     replays: int = 0
-    """How often it went out anew."""
-    turned_away: int = 0
-    """How often a connection that was opened for it ended before it could be used."""
+    """How often it was sent again."""
+    early_goaways: int = 0
+    """How many connections that were opened for it closed before they could be used."""
     lost_connections: int = 0
-    """How many connections ended under it."""
-    alone: bool = False
-    """Whether this is the last try, on a connection of its own."""
+    """How many connections closed under it."""
+    dedicated: bool = False
+    """Whether this is the last attempt, on a connection of its own."""
     refused_by: object = None
     """The connection that gave it back last."""

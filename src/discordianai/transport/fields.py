@@ -1,36 +1,82 @@
-"""Header fields that were received: from a decoded block to a response, tolerant where nothing is at stake.
+"""Header fields of HTTP/2 (RFC 9113, 8.2 and 8.3), of requests sent and of responses received.
 
-Fields of a connection, upper case and surrounding blanks are against RFC 9113 (8.2) and harmless: they come
-from gateways that translate HTTP/1.1. What could be read in two ways is a fault of that stream.
+Requests are checked strictly: what is malformed is not sent. Responses are read tolerantly where it is
+harmless: connection-specific fields, upper-case names and surrounding whitespace come from gateways that
+translate HTTP/1.1. What could be read in two ways is an error of its stream.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import httpx
 from h2.errors import ErrorCodes
+from hpack import NeverIndexedHeaderTuple
 
 from discordianai.transport.exchange import RawHeaders
-from discordianai.transport.protocol_errors import StreamFault
+from discordianai.transport.protocol_errors import Http2StreamError
 
 CONNECTION_FIELDS = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"http2-settings"}
 )
-"""RFC 9113, 8.2.2."""
+"""Connection-specific fields, which HTTP/2 forbids (RFC 9113, 8.2.2)."""
+
+NOT_SENT = CONNECTION_FIELDS | {b"host"}
+"""`host` becomes `:authority`."""
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 """A field name in lower case (RFC 9110, 5.6.2)."""
 
+METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 STATUS = re.compile(rb"[1-9][0-9][0-9]").fullmatch
-BREAKS = re.compile(rb"[\0\r\n]").search
-BLANKS = b" \t"
-WITHOUT_CONTENT = frozenset({204, 304})
+LINE_BREAK = re.compile(rb"[\0\r\n]").search
+WHITESPACE = b" \t"
+
+SECRET = re.compile(rb"authorization|cookie|key|secret|token").search
+"""In names of fields that are never indexed by the compression (RFC 7541, 7.1.3)."""
+
+CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]").search
+"""Behind a proxy that speaks HTTP/1.1, a line break in a value would begin another field."""
+
+NOT_IN_AUTHORITY = re.compile(rb"[\0-\x20\x7f-\xff/\\?#@]").search
+NO_CONTENT = frozenset({204, 304})
 SWITCHING_PROTOCOLS = 101
+
+
+def request_headers(request: httpx.Request) -> RawHeaders:
+    """The header list of `request`, pseudo-headers first.
+
+    Raises `httpx.LocalProtocolError` if it would be malformed.
+    """
+    url, method = request.url, request.method.encode("ascii", "replace")
+    if method == b"CONNECT" or not METHOD(method):
+        raise httpx.LocalProtocolError(f"the method {request.method!r} is not supported over HTTP/2")
+    headers: RawHeaders = [
+        (b":method", method),
+        (b":authority", url.netloc),
+        (b":scheme", url.raw_scheme),
+        (b":path", url.raw_path or b"/"),
+    ]
+    for raw_name, raw_value in request.headers.raw:
+        name, value = raw_name.lower(), raw_value.strip(WHITESPACE)
+        if not TOKEN(name):
+            raise httpx.LocalProtocolError(f"{raw_name[:40]!r} is not a valid header name")
+        if CONTROL(value):
+            raise httpx.LocalProtocolError(f"the header {raw_name[:40]!r} contains a control character")
+        if name == b"host":
+            headers[1] = (b":authority", value)
+        elif SECRET(name):
+            headers.append(NeverIndexedHeaderTuple(name, value))
+        elif name not in NOT_SENT and (name != b"te" or value.lower() == b"trailers"):
+            headers.append((name, value))
+    if NOT_IN_AUTHORITY(headers[1][1]):
+        raise httpx.LocalProtocolError("the host of the request is not valid")
+    return headers
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`length` is what content-length announces, None where nothing does."""
+    """`length` is the value of content-length, None without one."""
 
     status: int
     headers: RawHeaders
@@ -38,28 +84,28 @@ class Response:
 
     @property
     def informational(self) -> bool:
-        """Whether the answer is still to come."""
+        """Whether the final response is still to come."""
         return self.status < 200
 
     def content_length(self, method: bytes) -> int | None:
-        """Bytes of its DATA frames: `length`, but where it has no content (RFC 9110, 6.4.1)."""
-        return 0 if method == b"HEAD" or self.status in WITHOUT_CONTENT else self.length
+        """Bytes of content to expect: `length`, or 0 if the response has none (RFC 9110, 6.4.1)."""
+        return 0 if method == b"HEAD" or self.status in NO_CONTENT else self.length
 
 
-def response_of(block: Iterable[tuple[bytes, bytes]]) -> Response:
-    """The response that a header block begins. Raises `StreamFault` where it is malformed."""
+def parse_response(block: Iterable[tuple[bytes, bytes]]) -> Response:
+    """The response that a header list begins. Raises `Http2StreamError` if it is malformed."""
     fields = list(block)
     if not fields or fields[0][0] != b":status":
         raise _malformed("a response that does not begin with its status")
     value = bytes(fields[0][1])
     if not STATUS(value) or int(value) == SWITCHING_PROTOCOLS:
         raise _malformed(f"a response with the status {value[:10]!r}")
-    headers = trailers_of(fields[1:])
+    headers = parse_trailers(fields[1:])
     return Response(int(value), headers, _length(headers))
 
 
-def trailers_of(block: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """Fields without pseudo-headers. Raises `StreamFault` where one of them is malformed."""
+def parse_trailers(block: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """Fields without pseudo-headers. Raises `Http2StreamError` if one is malformed."""
     headers: RawHeaders = []
     for raw_name, raw_value in block:
         name, value = bytes(raw_name), bytes(raw_value)
@@ -69,26 +115,26 @@ def trailers_of(block: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
                 raise _malformed(f"the header name {name[:40]!r}")
         if name in CONNECTION_FIELDS:
             continue
-        if BREAKS(value):
+        if LINE_BREAK(value):
             raise _malformed(f"a line break in the header {name[:40]!r}")
-        headers.append((name, value.strip(BLANKS)))
+        headers.append((name, value.strip(WHITESPACE)))
     return headers
 
 
 def _length(headers: RawHeaders) -> int | None:
-    announced = {
-        part.strip(BLANKS)
+    values = {
+        part.strip(WHITESPACE)
         for name, value in headers
         if name == b"content-length"
         for part in value.split(b",")
     }
-    if not announced:
+    if not values:
         return None
-    length = announced.pop()
-    if announced or not length.isdigit() or len(length) > 18:
-        raise _malformed("a content-length that is no number")
+    length = values.pop()
+    if values or not length.isdigit() or len(length) > 18:
+        raise _malformed("a content-length that is not a number")
     return int(length)
 
 
-def _malformed(why: str) -> StreamFault:
-    return StreamFault(ErrorCodes.PROTOCOL_ERROR, why)
+def _malformed(why: str) -> Http2StreamError:
+    return Http2StreamError(ErrorCodes.PROTOCOL_ERROR, why)

@@ -1,8 +1,8 @@
-"""Frames of RFC 9113, 4 and 6: cutting them out of what is received, and writing them.
+"""HTTP/2 frames (RFC 9113, 4 and 6): parsing and serializing them.
 
-The connection does not run on the state machine of `h2`. h2 4.4.1 ends a connection for whatever one stream
-gets wrong, refuses frames that RFC 9113 (5.1, 6.8) wants ignored or allowed, keeps a second account of the
-windows, and takes 13 us for a DATA frame that takes 3 us here. Its HPACK and its tables of codes are used.
+The state machine of `h2` is not used. h2 4.4.1 ends the connection for an error of one stream, refuses frames
+that RFC 9113 (5.1, 6.8) wants ignored or allowed, tracks the windows a second time, and takes 13 us for a
+DATA frame that takes 3 us here. Its HPACK and its tables of codes are used.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from typing import NamedTuple
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
-from discordianai.transport.protocol_errors import ConnectionFault
+from discordianai.transport.protocol_errors import Http2ConnectionError
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 5, 6, 7, 8, 9
 
 NAMES = {SETTINGS: "SETTINGS", PING: "PING", GOAWAY: "GOAWAY"}
-"""Of those that concern the connection, and never a stream."""
+"""Of frames that concern the connection, never a stream."""
 
 END_STREAM = ACK = 0x1
 END_HEADERS = 0x4
@@ -27,7 +27,7 @@ HAS_PRIORITY = 0x20
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_FRAME_SIZE = 16_384
-"""Bytes of a payload; what this side allows, and the least that every peer allows."""
+"""Bytes of a payload that this side allows: the protocol's minimum."""
 
 _HEADER = Struct(">HBBBL")
 _SETTING = Struct(">HL")
@@ -45,7 +45,7 @@ class Frame(NamedTuple):
 
 
 class FrameReader:
-    """Cuts frames out of the bytes that are received, in whatever pieces those come."""
+    """Splits received bytes into frames, however they are cut."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -57,14 +57,14 @@ class FrameReader:
         self._position = 0
 
     def next(self) -> Frame | None:
-        """The next whole frame, or None. Raises `ConnectionFault` where it is longer than is allowed."""
+        """The next complete frame, or None. Raises `Http2ConnectionError` if it is too long."""
         data, start = self._data, self._position + _HEADER.size
         if len(data) < start:
             return None
         high, low, kind, flags, stream_id = _HEADER.unpack_from(data, self._position)
         length = high << 8 | low
         if length > MAX_FRAME_SIZE:
-            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
+            raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
         end = start + length
         if len(data) < end:
             return None
@@ -73,68 +73,68 @@ class FrameReader:
 
 
 def without_padding(frame: Frame) -> bytes:
-    """The content of a DATA or HEADERS frame. Raises `ConnectionFault` where all of it is padding or more."""
+    """The content of a DATA or HEADERS frame. Raises `Http2ConnectionError` if the padding is too long."""
     payload = frame.payload
     if not frame.flags & PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
-        raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "padding that is longer than its frame")
+        raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, "padding that is longer than its frame")
     return payload[1 : len(payload) - payload[0]]
 
 
-def header_block(frame: Frame) -> bytes:
-    """The fragment of a header block that a HEADERS frame carries. Raises `ConnectionFault`."""
+def field_block(frame: Frame) -> bytes:
+    """The fragment of a field block in a HEADERS frame. Raises `Http2ConnectionError`."""
     content = without_padding(frame)
     if not frame.flags & HAS_PRIORITY:
         return content
     if len(content) < 5:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a HEADERS frame without its priority")
+        raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, "a HEADERS frame that is too short")
     return content[5:]
 
 
-def number(payload: bytes) -> int:
-    """The one 32-bit number of a RST_STREAM or WINDOW_UPDATE frame. Raises `ConnectionFault`."""
+def uint32(payload: bytes) -> int:
+    """A payload of one 32-bit number, as of RST_STREAM. Raises `Http2ConnectionError`."""
     if len(payload) != _LONG.size:
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, f"{len(payload)} bytes where 4 belong")
+        raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, f"{len(payload)} bytes instead of 4")
     return int.from_bytes(payload, "big")
 
 
-def increment_of(payload: bytes) -> int:
-    """By how much a WINDOW_UPDATE frame enlarges a window; its first bit is reserved. As above."""
-    return number(payload) & _31_BITS
+def uint31(payload: bytes) -> int:
+    """The same without its first, reserved bit, as of WINDOW_UPDATE."""
+    return uint32(payload) & _31_BITS
 
 
 def settings_of(frame: Frame) -> list[tuple[int, int]]:
-    """The settings that a SETTINGS frame changes, in their order. Raises `ConnectionFault`."""
+    """Identifiers and values in a SETTINGS frame, in order. Raises `Http2ConnectionError`."""
     payload = frame.payload
     if len(payload) % _SETTING.size or (payload and frame.flags & ACK):
-        raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a SETTINGS frame of an impossible length")
+        raise Http2ConnectionError(ErrorCodes.FRAME_SIZE_ERROR, "a SETTINGS frame of an invalid length")
     return list(_SETTING.iter_unpack(payload))
 
 
-def check_of_connection(frame: Frame) -> None:
-    """Raises `ConnectionFault` for a frame of a stream that can only be of the connection."""
+def require_stream_zero(frame: Frame) -> None:
+    """Raise `Http2ConnectionError` if a frame of the connection names a stream."""
     if frame.stream_id:
         why = f"{NAMES[frame.kind]} on stream {frame.stream_id}"
-        raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, why)
+        raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, why)
 
 
 def name_of(code: int) -> str:
-    """An error code in words."""
+    """The name of an error code."""
     return ErrorCodes(code).name if code in set(ErrorCodes) else str(code)
 
 
-# Writing them
+# Serializing
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
-    """One frame on the wire."""
+    """One frame, serialized."""
     length = len(payload)
     return _HEADER.pack(length >> 8, length & 0xFF, kind, flags, stream_id) + payload
 
 
 def headers(stream_id: int, block: bytes, max_size: int, *, end_stream: bool) -> bytes:
-    """A header block as a HEADERS frame, and as many CONTINUATION frames as it takes."""
+    """A field block as one HEADERS frame and as many CONTINUATION frames as it needs."""
     parts = [block[start : start + max_size] for start in range(0, len(block), max_size)] or [b""]
     wire = b""
     for index, part in enumerate(parts):
@@ -151,15 +151,15 @@ def settings(values: Mapping[SettingCodes, int]) -> bytes:
 
 
 def window_update(stream_id: int, increment: int) -> bytes:
-    """The frame that lets the peer send `increment` more bytes; stream 0 is the connection."""
+    """A WINDOW_UPDATE frame, in bytes; stream 0 is the connection."""
     return frame(WINDOW_UPDATE, 0, stream_id, _LONG.pack(increment))
 
 
 def rst_stream(stream_id: int, code: int) -> bytes:
-    """The frame that ends a stream."""
+    """A RST_STREAM frame."""
     return frame(RST_STREAM, 0, stream_id, _LONG.pack(code))
 
 
 def goaway(code: int) -> bytes:
-    """The frame that ends the connection; of the server's own streams none was processed, as it has none."""
+    """A GOAWAY frame; its last stream identifier is 0, as the server opens no streams."""
     return frame(GOAWAY, 0, 0, _LONG.pack(0) + _LONG.pack(code))

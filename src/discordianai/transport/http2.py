@@ -1,4 +1,4 @@
-"""HTTP/2: sends requests through the pool, and reads their responses."""
+"""HTTP/2: sends requests on the connections of a pool, and reads their responses."""
 
 import logging
 from contextvars import Context
@@ -10,20 +10,20 @@ import httpx
 
 from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.connection import Connection
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange, Timeouts
-from discordianai.transport.pool import Pool
+from discordianai.transport.fields import request_headers
+from discordianai.transport.pool import ConnectionPool
 from discordianai.transport.pool_events import EventListener, Origin, PoolOptions
-from discordianai.transport.timekeeper import Timekeeper
-from discordianai.transport.tracing import OpeningTraces, TracedExchange, TraceReporter
-from discordianai.transport.translation import headers_of
+from discordianai.transport.tracing import ConnectTraces, TracedExchange, TraceReporter
 from discordianai.transport.uploads import StreamedBody, body_of
 
 log = logging.getLogger(__name__)
 
 
-class Http2:
-    """Runs its connections in `tasks`, which the caller opens and closes; `dial` tells `openings`."""
+class Http2Sender:
+    """Runs connections in `tasks`, which the caller opens and closes. `dial` reports to `connect_traces`."""
 
     def __init__(
         self,
@@ -31,44 +31,44 @@ class Http2:
         dial: Dial,
         tasks: anyio.abc.TaskGroup,
         on_event: EventListener,
-        openings: OpeningTraces | None = None,
+        connect_traces: ConnectTraces | None = None,
     ) -> None:
         self._tasks = tasks
         self._loop = current_loop()
         self._empty = anyio.Event()
-        self._openings = openings or OpeningTraces()
-        self._timekeeper = Timekeeper()
+        self._connect_traces = connect_traces or ConnectTraces()
+        self._deadlines = DeadlineWatcher()
         self._watching = anyio.CancelScope()
         tasks.start_soon(self._watch)
-        self.pool = Pool(options, dial, self._start, on_event, self._timekeeper)
+        self.pool = ConnectionPool(options, dial, self._start, on_event, self._deadlines)
 
     async def send(self, request: httpx.Request, origin: Origin) -> httpx.Response | None:
-        """Send a request; None if the server wants HTTP/1.1, and has taken nothing of it.
+        """Send a request. None if the server requires HTTP/1.1 and has not processed it.
 
-        Raises `httpx.TransportError`, and what the caller's own body raises.
+        Raises `httpx.TransportError`, and whatever the request's body raises.
         """
-        headers, body = headers_of(request), await body_of(request)
-        narrator = TraceReporter(request) if request.extensions.get("trace") is not None else None
-        kind = Exchange if narrator is None else TracedExchange
-        exchange = kind(origin, headers, body, Timeouts.of(request.extensions), self._timekeeper)
+        headers, body = request_headers(request), await body_of(request)
+        reporter = TraceReporter(request) if request.extensions.get("trace") is not None else None
+        kind = Exchange if reporter is None else TracedExchange
+        exchange = kind(origin, headers, body, Timeouts.of(request.extensions), self._deadlines)
         if isinstance(body, StreamedBody):
             self._tasks.start_soon(body.run, exchange.body_failed)
         try:
-            if narrator is None:
+            if reporter is None:
                 await self._answered(exchange)
             else:
-                await self._traced(exchange, narrator)
+                await self._traced(exchange, reporter)
         except BaseException:
-            exchange.abandon()
+            exchange.close()
             raise
-        if exchange.http1_wanted:
-            exchange.abandon()
+        if exchange.needs_http1:
+            exchange.close()
             return None
         stream: httpx.AsyncByteStream = ResponseStream(exchange, self._loop)
         return httpx.Response(
             exchange.status,
             headers=exchange.response_headers,
-            stream=stream if narrator is None else narrator.stream(stream),
+            stream=stream if reporter is None else reporter.stream(stream),
             request=request,
             extensions={"http_version": b"HTTP/2", "stream_id": exchange.stream_id},
         )
@@ -77,14 +77,14 @@ class Http2:
         self.pool.submit(exchange)
         await exchange.response()
 
-    async def _traced(self, exchange: Exchange, narrator: TraceReporter) -> None:
+    async def _traced(self, exchange: Exchange, reporter: TraceReporter) -> None:
         assert isinstance(exchange, TracedExchange)  # noqa: S101  # for mypy
-        exchange.narrator = narrator
-        with self._openings.heard_by(narrator, exchange.origin):
-            await narrator.during(partial(self._answered, exchange))
+        exchange.reporter = reporter
+        with self._connect_traces.heard_by(reporter, exchange.origin):
+            await reporter.during(partial(self._answered, exchange))
 
     async def aclose(self) -> None:
-        """End every connection, and wait until they have. The caller bounds the wait."""
+        """Close all connections, and wait until they are closed. The caller limits the wait."""
         self.pool.close("the transport was closed")
         while self.pool.connections:
             self._empty = anyio.Event()
@@ -93,39 +93,39 @@ class Http2:
 
     async def _watch(self) -> None:
         with self._watching:
-            await self._timekeeper.run()
+            await self._deadlines.run()
 
     def _start(self, connection: Connection, connect_timeout: float) -> None:
-        # It outlives the request that it is opened for, whose number its log lines are not to bear.
+        # It outlives the request that it is opened for: its log lines must not carry that one's context.
         Context().run(self._tasks.start_soon, self._run, connection, connect_timeout)
 
     async def _run(self, connection: Connection, connect_timeout: float) -> None:
         try:
             await connection.run(connect_timeout)
         except Exception:
-            # In the group of tasks it would end all other connections, and the deadlines of all requests.
+            # It would cancel the task group: all other connections, and the deadlines of all requests.
             log.exception("a connection of the HTTP/2 pool could not end")
         finally:
-            self._empty.set()  # also where the caller's scope was cancelled: `aclose` waits for it, shielded
+            self._empty.set()  # also when cancelled: `aclose` waits for it, shielded
 
 
 class ResponseStream(httpx.AsyncByteStream):
-    """The body of a response, in the pieces that came. Leaving it early resets the stream."""
+    """The body of a response, as it arrives. Closing it early resets the stream."""
 
     def __init__(self, exchange: Exchange, loop: object) -> None:
         self._exchange = exchange
         self._loop = loop
 
     def __aiter__(self) -> "ResponseStream":
-        # No async generator: httpx drops those of streams that are left early, without closing them.
+        # Not an async generator: httpx does not close those of responses that are left early.
         return self
 
     async def __anext__(self) -> bytes:
         require_loop(self._loop)
-        if piece := await self._exchange.next_piece():
+        if piece := await self._exchange.next_chunk():
             return piece
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """See `httpx.AsyncByteStream`; never waits."""
-        self._exchange.abandon()
+        """See `httpx.AsyncByteStream`. Never waits."""
+        self._exchange.close()

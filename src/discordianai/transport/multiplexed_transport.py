@@ -1,4 +1,4 @@
-"""`MultiplexedTransport`: what the client of a pool sees."""
+"""`MultiplexedTransport`: the pool as a transport of httpx."""
 
 import logging
 import ssl
@@ -10,32 +10,34 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import httpx
 
-from discordianai.transport.background import Background, require_loop
+from discordianai.transport.background import BackgroundTasks, require_loop
 from discordianai.transport.dialing import TlsDial
-from discordianai.transport.http1 import Http1Fallback
+from discordianai.transport.http1 import Http1Sender
 from discordianai.transport.pool_events import EventListener, Origin, PoolEvent, PoolOptions, Statistics
 from discordianai.transport.proxy_rules import Proxies
-from discordianai.transport.tracing import OpeningTraces
+from discordianai.transport.tracing import ConnectTraces
 
 if TYPE_CHECKING:
-    from discordianai.transport.http2 import Http2
+    from discordianai.transport.http2 import Http2Sender
 
 log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT = 3.0
-"""Seconds that closing may take in all; each connection has one of them for its farewell."""
+"""Seconds that closing may take in all; each connection has one of them to send GOAWAY."""
 
 HTTPS_PORT = 443
 
 
 class MultiplexedTransport(httpx.AsyncBaseTransport):
-    """An HTTP/2 connection pool; see the package for how it is used.
+    """An HTTP/2 connection pool for one `httpx.AsyncClient`, which opens and closes it.
 
-    Times are in seconds. `streams_per_connection` is how many requests share a connection before another one
-    is opened. `keepalive_expiry` None keeps idle connections for ever. Without `ssl_context` the system's
-    certificates are trusted, or those that SSL_CERT_FILE and SSL_CERT_DIR name. `proxies` are none, or
-    `Proxies.of_environment()`. `http2` False speaks HTTP/1.1 only. `on_event` is called with each
-    `PoolEvent`; it must not wait.
+    Times are in seconds. `streams_per_connection` is how many requests share a connection before another is
+    opened. With `keepalive_expiry` None, idle connections are kept for ever. Without `ssl_context`, the
+    system's certificate authorities are trusted, or those of SSL_CERT_FILE and SSL_CERT_DIR. Without
+    `proxies`, none is used; `Proxies.of_environment()` reads the environment. With `http2` False, all
+    requests use HTTP/1.1. `on_event` is called with each `PoolEvent`; it must not block.
+
+    Raises `ValueError` for a limit that is out of range.
     """
 
     def __init__(
@@ -64,26 +66,26 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         self._proxies = proxies or Proxies()
         self._wants_http2 = http2
         self._on_event = on_event
-        self._http1 = Http1Fallback(self._options, self._make_context, self._proxies)
-        self._http2: Http2 | None = None
-        self._background: Background | None = None
+        self._http1 = Http1Sender(self._options, self._make_context, self._proxies)
+        self._http2: Http2Sender | None = None
+        self._background: BackgroundTasks | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
         if self._background is not None:
-            raise RuntimeError("a MultiplexedTransport is opened once, by the one client that it is given to")
-        self._background = Background()
+            raise RuntimeError("a MultiplexedTransport can be opened only once: make one for each client")
+        self._background = BackgroundTasks()
         tasks = await self._background.open()
         if not self._wants_http2:
             return self
         if find_spec("h2") is None:
-            log.warning("h2 is not installed: HTTP/1.1 only; pip install 'h2>=4.3' brings HTTP/2")
+            log.warning("h2 is not installed: using HTTP/1.1 only; pip install 'h2>=4.3' enables HTTP/2")
         else:
-            from discordianai.transport.http2 import Http2  # it needs h2, without which all else works
+            from discordianai.transport.http2 import Http2Sender  # only this needs h2
 
-            openings = OpeningTraces()
-            dial = TlsDial(self._make_context(), self._proxies, openings)
-            self._http2 = Http2(self._options, dial, tasks, self._tell, openings)
+            connect_traces = ConnectTraces()
+            dial = TlsDial(self._make_context(), self._proxies, connect_traces)
+            self._http2 = Http2Sender(self._options, dial, tasks, self._report, connect_traces)
         return self
 
     async def __aexit__(
@@ -95,9 +97,9 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End every connection; requests in flight fail. May be repeated, by any task of the event loop.
+        """Close all connections; requests in flight fail. Safe to repeat, from any task of the event loop.
 
-        Raises `RuntimeError` in another event loop than it was opened in, unless that one has ended.
+        Raises `RuntimeError` in another event loop than the one it was opened in, unless that one has ended.
         """
         background = self._background
         if background is None or background.ended:
@@ -105,6 +107,7 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
             return
         require_loop(background.loop)
         self._closed = True
+        self._http1.fail_requests()
         with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
             try:
                 if self._http2 is not None:
@@ -125,14 +128,14 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
         return await self._http1.send(request)
 
     def reconfigure(self, options: PoolOptions) -> None:
-        """Keep to these from now on; what is in flight goes on."""
+        """Apply these limits; requests in flight go on."""
         self._options = options
         self._http1.reconfigure(options)
         if self._http2 is not None:
             self._http2.pool.reconfigure(options)
 
     def statistics(self) -> Statistics:
-        """The pool at this moment."""
+        """The current figures of the pool."""
         http1 = dict.fromkeys(map(str, self._http1.origins), "HTTP/1.1")
         figures = self._http2.pool.statistics() if self._http2 else Statistics(self._options.max_connections)
         return replace(
@@ -145,25 +148,25 @@ class MultiplexedTransport(httpx.AsyncBaseTransport):
             state = "not open" if background is None else "closed"
             raise RuntimeError(
                 f"this MultiplexedTransport is {state}: give it to httpx.AsyncClient(transport=...), "
-                "and send requests inside `async with` of that client"
+                "and send requests inside the `async with` block of that client"
             )
         require_loop(background.loop)
 
     def _make_context(self) -> ssl.SSLContext:
         return self._context or ssl.create_default_context()
 
-    def _tell(self, event: PoolEvent) -> None:
+    def _report(self, event: PoolEvent) -> None:
         if self._on_event is None:
             return
         try:
             self._on_event(event)
         except Exception:
-            # It was called from the midst of a connection, which must not end for it.
+            # A connection has called it, and must not end for it.
             log.exception("on_event raised")
 
 
 def _origin(request: httpx.Request) -> Origin:
-    """Where it goes. Raises `TypeError` for a server's name that is no text."""
+    """Its destination. Raises `TypeError` if `sni_hostname` is not a string."""
     name = request.extensions.get("sni_hostname")
     if name is not None and not isinstance(name, str):
         raise TypeError(f"the extension sni_hostname should be a str, not {type(name).__name__}")

@@ -1,441 +1,358 @@
-"""The streams of one connection, without any I/O: RFC 9113 as far as a client has to do with it.
+"""The requests of one HTTP/2 connection and the streams that carry them (RFC 9113, 5), without any I/O.
 
-Whoever owns the connection feeds what was received, and sends what `collect` gives. Every frame is sorted by
-whom it concerns: a `StreamFault` ends one stream, a `ConnectionFault` all of them, and what comes for a
-stream that is over is ignored (5.1), but for its part in the header table and in the connection's window.
+A request waits until the server's limit allows its stream. Frames of closed streams are ignored (5.1), except
+for their effect on the header compression and on the connection's flow-control window.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 import httpx
 from h2.errors import ErrorCodes
 
 from discordianai.transport import frames
-from discordianai.transport.compression import Block, HeaderBlocks, HeaderList
+from discordianai.transport.compression import FieldBlock, FieldBlockCodec, HeaderList
 from discordianai.transport.exchange import Exchange, Phase
-from discordianai.transport.fields import response_of, trailers_of
-from discordianai.transport.floods import COSTLY, FloodGuard
-from discordianai.transport.frames import Frame, FrameReader
-from discordianai.transport.lingering import Lingering
-from discordianai.transport.outgoing import Outgoing
-from discordianai.transport.peer import Peer, greeting
-from discordianai.transport.placement import Placement
-from discordianai.transport.protocol_errors import ConnectionFault, StreamFault
+from discordianai.transport.fields import parse_response, parse_trailers
+from discordianai.transport.floods import FloodGuard
+from discordianai.transport.frames import Frame
+from discordianai.transport.peer_settings import PeerSettings
+from discordianai.transport.protocol_errors import Http2ConnectionError, Http2StreamError
+from discordianai.transport.reset_streams import ResetStreams
+from discordianai.transport.send_queue import SendQueue
+from discordianai.transport.stream import Stream
 from discordianai.transport.windows import ReceiveWindow, SendWindow
 
 STREAM_WINDOW = 262_144
-"""Bytes of an answer that may lie unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""
+"""Bytes of a response that may be buffered unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""
 
 LAST_STREAM_ID = 2**31 - 1
 
 
 class ConnectionEvents(Protocol):
-    """Who is told what the multiplexer cannot settle by itself. No method waits."""
+    """Told of what concerns more than one stream. No method waits."""
 
-    def wake(self) -> None:
-        """There is something to collect."""
+    def output_ready(self) -> None:
+        """There is data to send."""
 
-    def room(self) -> None:
-        """Streams have ended, or the server's limits have changed."""
+    def capacity_changed(self) -> None:
+        """Streams have closed, or the server's limits have changed."""
 
-    def progress(self) -> None:
+    def response_started(self) -> None:
         """The server has begun to answer a request."""
 
-    def goaway(self, last_stream_id: int, code: int) -> None:
-        """The server takes no new streams."""
+    def goaway_received(self, last_stream_id: int, code: int) -> None:
+        """The server accepts no new streams."""
 
     def unprocessed(self, exchange: Exchange, why: str, *, sent: bool) -> None:
-        """The server has not processed this one, for sure; it is not on this connection any more."""
+        """The server has certainly not processed this request, which has left the connection."""
 
 
 class Multiplexer:
-    """Every exchange of a connection, from its submission to its end."""
+    """Every request of a connection, from its submission to its end.
 
-    def __init__(self, max_streams: int, listener: ConnectionEvents) -> None:
-        self._listener = listener
+    `max_streams` is the limit of this side. The frames of its streams are passed to the `on_...` methods,
+    which raise `Http2StreamError` and `Http2ConnectionError`.
+    """
+
+    def __init__(  # what the streams of a connection share
+        self,
+        max_streams: int,
+        peer: PeerSettings,
+        codec: FieldBlockCodec,
+        send_queue: SendQueue,
+        flood_guard: FloodGuard,
+        events: ConnectionEvents,
+    ) -> None:
         self._max_streams = max_streams
-        self._peer = Peer()
-        self._reader = FrameReader()
-        self._blocks = HeaderBlocks()
-        self._guard = FloodGuard()
-        # So large that streams whose owners don't read leave the others their windows.
-        size = STREAM_WINDOW * max_streams
-        self._window = ReceiveWindow(size, STREAM_WINDOW // 2)
-        self._waiting: deque[Placement] = deque()
-        self._streams: dict[int, Placement] = {}
-        self._lingering = Lingering()
+        self._peer = peer
+        self._codec = codec
+        self._send_queue = send_queue
+        self._flood_guard = flood_guard
+        self._events = events
+        # Large enough for every stream's window: streams whose callers don't read don't block the others.
+        self.window_size = STREAM_WINDOW * max_streams
+        self._window = ReceiveWindow(self.window_size, STREAM_WINDOW // 2)
+        self._waiting: deque[Stream] = deque()
+        self._streams: dict[int, Stream] = {}
+        self._resets = ResetStreams()
         self._next_id = 1
-        self._outgoing = Outgoing(self._peer, listener.wake)
-        self._outgoing.say(greeting(STREAM_WINDOW, size))
-        self._ended = False
         self.draining = False
-        """Whether no new stream may be opened."""
-        self._handlers = {
-            frames.DATA: self._on_data,
-            frames.HEADERS: self._on_headers,
-            frames.PRIORITY: self._on_priority,
-            frames.CONTINUATION: self._on_headers,
-            frames.RST_STREAM: self._on_reset,
-            frames.SETTINGS: self._on_settings,
-            frames.PUSH_PROMISE: self._on_push,
-            frames.PING: self._on_ping,
-            frames.GOAWAY: self._on_goaway,
-            frames.WINDOW_UPDATE: self._on_window,
-        }
+        """Whether no new streams may be opened."""
+        self.terminated = False
 
     @property
     def load(self) -> int:
-        """Exchanges that are here, sent or to be sent."""
+        """Requests that are here, sent or not."""
         return len(self._streams) + len(self._waiting)
 
     @property
     def capacity(self) -> int:
-        """How many may be here."""
+        """How many requests may be here."""
         return min(self._max_streams, self._peer.max_streams)
 
     @property
-    def free(self) -> int:
-        """Places for further requests, without those that the server may still count."""
-        of_server = self._peer.max_streams - len(self._streams) - self._lingering.count
+    def free_slots(self) -> int:
+        """How many more requests may be submitted; streams that the server may still count take a slot."""
+        of_server = self._peer.max_streams - len(self._streams) - self._resets.count
         return min(self._max_streams - len(self._streams), of_server) - len(self._waiting)
 
-    @property
-    def greeted(self) -> bool:
-        """Whether the server's first SETTINGS have come."""
-        return self._peer.greeted
-
-    @property
-    def said_all(self) -> bool:
-        """Whether answers and PINGs are written."""
-        return self._outgoing.said_all
-
-    # Requests
+    # The requests' side
 
     def submit(self, exchange: Exchange) -> None:
-        """Take on a request; the caller has seen that there is room."""
-        placement = Placement(exchange, self)
-        exchange.holder = placement
+        """Take a request; the caller has checked `free_slots`."""
+        stream = Stream(exchange, self)
+        exchange.handler = stream
         exchange.enter(Phase.WRITE)
-        self._waiting.append(placement)
-        self._listener.wake()
+        self._waiting.append(stream)
+        self._events.output_ready()
 
-    def leave(self, placement: Placement) -> None:
-        """See `placement.Streams`: RST_STREAM, unless nothing was sent yet."""
-        if placement.stream_id:
-            self._reset(placement, ErrorCodes.CANCEL)
+    def cancel(self, stream: Stream) -> None:
+        """See `stream.StreamOwner`: reset the stream, if it was opened."""
+        if stream.stream_id:
+            self._reset_stream(stream)
         else:
-            self._waiting.remove(placement)
-        self._listener.room()
+            self._waiting.remove(stream)
+        self._events.capacity_changed()
 
-    def read(self, placement: Placement, size: int) -> None:
-        """See `placement.Streams`."""
-        if self._ended:
+    def consumed(self, stream: Stream, size: int) -> None:
+        """See `stream.StreamOwner`."""
+        if self.terminated:
             return
-        if placement.stream_id in self._streams and (increment := placement.receive.read(size)):
-            self._outgoing.say(frames.window_update(placement.stream_id, increment))
-        self._give_back(size)
+        if stream.stream_id in self._streams and (increment := stream.receive_window.consumed(size)):
+            self._send_queue.send_control(frames.window_update(stream.stream_id, increment))
+        self._return_window(size)
 
-    # The wire
+    # The connection's side
 
-    def collect(self) -> bytes:
-        """What is to be sent next: answers and PINGs, the requests that wait, and a frame of each body.
+    def open_streams(self) -> list[bytes]:
+        """The HEADERS of waiting requests, as many as the limit allows.
 
-        Call `sent` when it was.
+        If reset streams keep others waiting, a PING follows that shows when the server has seen the resets.
         """
-        parts = [self._outgoing.control()]
-        while self._waiting and self._has_place() and not self.draining:
-            parts.append(self._start())
-        if self.free <= 0 and self._lingering.ask():
-            parts.append(frames.frame(frames.PING, 0, 0, Lingering.PAYLOAD))
-        bodies = self._outgoing.data()
-        for body in bodies:
-            self._guard.sent(len(body))
-        return b"".join(parts + bodies)
+        opened = []
+        while self._waiting and self._may_open_stream() and not self.draining:
+            opened.append(self._open_stream())
+        if self.free_slots <= 0 and self._resets.ping_due():
+            opened.append(frames.frame(frames.PING, 0, 0, ResetStreams.PING_PAYLOAD))
+        return opened
 
-    def sent(self) -> None:
-        """What `collect` gave last has been written: from now on those requests wait for their answers."""
-        self._outgoing.sent()
+    def resets_acknowledged(self) -> None:
+        """The PING behind the resets has come back."""
+        self._resets.ping_acknowledged()
+        self._events.output_ready()
+        self._events.capacity_changed()
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Take in what was received at `now`, in seconds; `process` makes something of it."""
-        self._guard.tick(now)
-        self._reader.feed(data)
+    def adjust_send_windows(self, change: int) -> None:
+        """Change every stream's window by so many bytes (RFC 9113, 6.9.2). Raises `Http2ConnectionError`."""
+        if not all(stream.send_window.enlarge(change) for stream in self._streams.values()):
+            raise Http2ConnectionError(ErrorCodes.FLOW_CONTROL_ERROR, "windows that are too large")
 
-    def process(self, most: int) -> bool:
-        """Handle so many frames, or fewer that take longer; whether there may be more.
+    def drain(self, last_stream_id: int) -> list[Stream]:
+        """Open no new streams, and close those after `last_stream_id`, which are returned."""
+        self.draining = True
+        beyond = [stream for stream_id, stream in self._streams.items() if stream_id > last_stream_id]
+        for stream in beyond:
+            self._close_stream(stream)
+        return beyond
 
-        Raises `ConnectionFault`.
+    def give_back(self, streams: list[Stream], why: str) -> None:
+        """Give back requests that the server has not processed, the last one first.
+
+        So each joins the front of a queue, and their order is kept.
         """
-        while most > 0:
-            if self._ended or (frame := self._reader.next()) is None:
-                return False
-            self._handle(frame)
-            most -= 1 if frame.kind == frames.DATA else 1 + len(frame.payload) // COSTLY
-        return True
+        for stream in reversed(streams):
+            self._unprocessed(stream, why)
 
-    def ping(self) -> None:
-        """Ask for a sign of life; whatever is received counts as one."""
-        self._outgoing.say(frames.frame(frames.PING, 0, 0, bytes(8)))
+    def give_back_waiting(self, why: str, limit: int | None = None) -> None:
+        """Give back requests that were not sent, the last one first, at most `limit` of them."""
+        for _ in range(len(self._waiting) if limit is None else min(limit, len(self._waiting))):
+            self._unprocessed(self._waiting.pop(), why, sent=False)
 
-    def end(self, kind: type[httpx.TransportError], why: str, code: ErrorCodes) -> bytes:
-        """The connection is over: what was not sent can go elsewhere, the rest fails.
+    def return_excess(self, why: str) -> None:
+        """Give back waiting requests that are above `capacity`."""
+        if self.load > self.capacity:
+            self.give_back_waiting(why, self.load - self.capacity)
 
-        Returns the words of farewell, in case they can still be sent.
-        """
-        self._ended = self.draining = True
-        for placement in self._streams.values():
-            placement.exchange.failed(kind, why)
+    def fall_back_to_http1(self, unprocessed: Iterable[Stream], why: str) -> None:
+        """Have these and the waiting requests sent over HTTP/1.1."""
+        for stream in (*unprocessed, *self._waiting):
+            stream.exchange.fall_back_to_http1(why)
+        self._waiting.clear()
+
+    def stream_error(self, stream_id: int, error: Http2StreamError) -> None:
+        """Reset a stream for what the server sent on it (RFC 9113, 5.4.2 and 8.1.1)."""
+        if stream := self._streams.get(stream_id):
+            self._close_stream(stream)
+            stream.exchange.fail(httpx.RemoteProtocolError, f"the server sent {error}")
+            self._events.capacity_changed()
+            self._send_queue.send_reply(frames.rst_stream(stream_id, error.code))
+
+    def terminate(self, kind: type[httpx.TransportError], why: str) -> None:
+        """Fail the requests with open streams, and give back those that wait."""
+        self.terminated = self.draining = True
+        for stream in self._streams.values():
+            stream.exchange.fail(kind, why)
         self._streams.clear()
-        self._outgoing.clear()
-        self._return_waiting(why)
-        return self._outgoing.control() + frames.goaway(code)
+        self._send_queue.clear()
+        self.give_back_waiting(why)
 
-    # Sending
+    # Frames of streams
 
-    def _start(self) -> bytes:
-        """The frames that open a stream for the first request that waits."""
-        placement = self._waiting.popleft()
-        stream_id, self._next_id = self._next_id, self._next_id + 2
-        window = ReceiveWindow(STREAM_WINDOW, STREAM_WINDOW // 2)
-        placement.open(stream_id, SendWindow(self._peer.stream_window), window)
-        self._streams[stream_id] = placement
-        self._outgoing.begin(placement)
-        self._guard.progress()
-        if self._next_id > LAST_STREAM_ID:
-            self.draining = True  # after 2**30 requests
-            self._return_waiting("the connection has no more stream ids")
-        block = self._blocks.encode(placement.exchange.headers)
-        return frames.headers(stream_id, block, self._peer.frame_size, end_stream=placement.upload is None)
-
-    def _has_place(self) -> bool:
-        return len(self._streams) + self._lingering.count < self._peer.max_streams
-
-    def _reset(self, placement: Placement, code: ErrorCodes) -> None:
-        if self._forget(placement):
-            self._lingering.reset(self._next_id)
-            self._outgoing.say(frames.rst_stream(placement.stream_id, code))
-
-    def _give_back(self, size: int) -> None:
-        """So much of the connection's window is free again."""
-        if increment := self._window.read(size):
-            self._outgoing.say(frames.window_update(0, increment))
-
-    # Receiving
-
-    def _handle(self, frame: Frame) -> None:
-        kind = frame.kind
-        if (kind == frames.CONTINUATION or self._blocks.begun) and self._blocks.interrupted_by(frame):
-            raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a header block that is interrupted")
-        if not self._peer.greeted and kind not in {frames.SETTINGS, frames.GOAWAY}:
-            raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a connection that does not begin with SETTINGS")
-        handler = self._handlers.get(kind)
-        if handler is None:
-            self._guard.idle()  # of a type that is not known (RFC 9113, 5.5)
-            return
-        try:
-            handler(frame)
-        except StreamFault as fault:
-            self._malformed(frame.stream_id, fault)
-
-    def _stream(self, stream_id: int, size: int = 0) -> Placement | None:
-        """Whose stream it is; None if it is over, and `size` bytes were decoded for nothing.
-
-        Raises `ConnectionFault` if it was never opened.
-        """
-        placement = self._streams.get(stream_id)
-        if placement is None:
-            if not stream_id & 1 or stream_id >= self._next_id:
-                raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, f"a frame on idle stream {stream_id}")
-            self._guard.idle(size)
-        return placement
-
-    def _forget(self, placement: Placement) -> bool:
-        """The stream is over; whether it was not before. What lies unread gives up its part of the window."""
-        if self._streams.pop(placement.stream_id, None) is None:
-            return False
-        self._outgoing.discard(placement)
-        unread, placement.exchange.unread = placement.exchange.unread, 0
-        self._give_back(unread)
-        return True
-
-    def _malformed(self, stream_id: int, fault: StreamFault) -> None:
-        """RFC 9113, 8.1.1 and 5.4.2."""
-        if placement := self._streams.get(stream_id):
-            self._forget(placement)
-            placement.exchange.failed(httpx.RemoteProtocolError, f"the server sent {fault}")
-            self._listener.room()
-            self._outgoing.answer(frames.rst_stream(stream_id, fault.code))
-
-    def _on_data(self, frame: Frame) -> None:
+    def on_data(self, frame: Frame) -> None:
+        """DATA (RFC 9113, 6.1)."""
         data, size = frames.without_padding(frame), len(frame.payload)
         self._window.received(size)
-        placement = self._stream(frame.stream_id)
-        if placement is None:
-            self._give_back(size)
+        stream = self._find(frame.stream_id)
+        if stream is None:
+            self._return_window(size)
             return
-        placement.receive.received(size)
-        exchange = placement.exchange
+        stream.receive_window.received(size)
+        exchange = stream.exchange
         exchange.unread += size
-        if not placement.started:
-            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "content before its headers")
-        placement.got += len(data)
-        if placement.expected is not None and placement.got > placement.expected:
-            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "more content than it announced")
-        exchange.received(data)
+        if not stream.headers_received:
+            raise Http2StreamError(ErrorCodes.PROTOCOL_ERROR, "content before its headers")
+        stream.received_length += len(data)
+        if stream.content_length is not None and stream.received_length > stream.content_length:
+            raise Http2StreamError(ErrorCodes.PROTOCOL_ERROR, "more content than it announced")
+        exchange.data_received(data)
         if frame.flags & frames.END_STREAM:
-            self._end(placement)
+            self._response_complete(stream)
         else:
-            self._guard.received(len(data), size)
+            self._flood_guard.received(len(data), size)
 
-    def _on_headers(self, frame: Frame) -> None:
-        whole = self._blocks.add(frame)
-        if whole is None:
-            self._guard.idle()
+    def on_headers(self, frame: Frame) -> None:
+        """HEADERS and CONTINUATION (RFC 9113, 6.2 and 6.10)."""
+        complete = self._codec.add(frame)
+        if complete is None:
+            self._flood_guard.no_progress()
             return
-        block, fields = whole
-        if placement := self._stream(block.stream_id, len(block.data)):
-            if placement.started:
-                self._on_trailers(placement, fields, block.end_stream)
+        block, fields = complete
+        if stream := self._find(block.stream_id, len(block.data)):
+            if stream.headers_received:
+                self._on_trailers(stream, fields, block.end_stream)
             else:
-                self._on_response(placement, block, fields)
+                self._on_response(stream, block, fields)
 
-    def _on_response(self, placement: Placement, block: Block, fields: HeaderList) -> None:
-        response = response_of(fields)
-        if response.informational:
-            self._guard.idle(len(block.data))
-            if block.end_stream:
-                raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "no answer")
+    def on_rst_stream(self, frame: Frame) -> None:
+        """RST_STREAM (RFC 9113, 6.4)."""
+        code = frames.uint32(frame.payload)
+        stream = self._find(frame.stream_id)
+        if stream is None:
             return
-        exchange = placement.exchange
-        placement.started = True
-        placement.expected = response.content_length(exchange.headers[0][1])
-        exchange.started(response.status, response.headers, placement.stream_id)
-        self._guard.progress()
-        if self._lingering.answered(placement.stream_id):
-            self._listener.room()
-        self._listener.progress()
-        if block.end_stream:
-            self._end(placement)
-
-    def _on_trailers(self, placement: Placement, fields: HeaderList, end_stream: bool) -> None:
-        if not end_stream:
-            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "headers in the midst of its content")
-        placement.exchange.trailers = trailers_of(fields)
-        self._end(placement)
-
-    def _end(self, placement: Placement) -> None:
-        """The answer is whole, perhaps before the request was: then nobody reads the rest of that."""
-        if placement.expected is not None and placement.got != placement.expected:
-            raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "less content than it announced")
-        placement.exchange.ended()
-        if placement.upload is None:
-            self._forget(placement)
-        else:
-            self._reset(placement, ErrorCodes.CANCEL)
-        self._listener.room()
-
-    def _on_reset(self, frame: Frame) -> None:
-        code = frames.number(frame.payload)
-        placement = self._stream(frame.stream_id)
-        if placement is None:
-            return
-        self._forget(placement)
-        exchange = placement.exchange
+        self._close_stream(stream)
+        exchange = stream.exchange
         if code == ErrorCodes.REFUSED_STREAM:
-            self._unprocessed(placement, "the server refused the stream")
+            self._unprocessed(stream, "the server refused the stream")
         elif code == ErrorCodes.HTTP_1_1_REQUIRED:
-            exchange.wants_http1("the server wants HTTP/1.1 for this request")
+            exchange.fall_back_to_http1("the server requires HTTP/1.1 for this request")
         else:
-            exchange.failed(httpx.RemoteProtocolError, f"the server reset the stream: {frames.name_of(code)}")
-        self._listener.room()
+            exchange.fail(httpx.RemoteProtocolError, f"the server reset the stream: {frames.name_of(code)}")
+        self._events.capacity_changed()
 
-    def _on_priority(self, frame: Frame) -> None:
-        """RFC 9113, 5.3.2: it means nothing any more, whatever state its stream is in."""
-        self._guard.idle()
+    def on_priority(self, frame: Frame) -> None:
+        """PRIORITY is deprecated and means nothing, whatever the stream's state (RFC 9113, 5.3.2)."""
+        self._flood_guard.no_progress()
         if not frame.stream_id:
-            raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a priority of no stream")
+            raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, "a PRIORITY on stream 0")
         if len(frame.payload) != 5:
-            raise StreamFault(ErrorCodes.FRAME_SIZE_ERROR, "a priority that is not 5 bytes long")
+            raise Http2StreamError(ErrorCodes.FRAME_SIZE_ERROR, "a PRIORITY that is not 5 bytes long")
 
-    def _on_window(self, frame: Frame) -> None:
-        self._guard.idle()
-        increment = frames.increment_of(frame.payload)
-        if not frame.stream_id:
+    def on_window_update(self, stream_id: int, increment: int) -> None:
+        """WINDOW_UPDATE of a stream (RFC 9113, 6.9)."""
+        if stream := self._find(stream_id):
             if not increment:
-                raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, "a window update of nothing")
-            if not self._peer.window.enlarge(increment):
-                raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
-        elif placement := self._stream(frame.stream_id):
-            if not increment:
-                raise StreamFault(ErrorCodes.PROTOCOL_ERROR, "a window update of nothing")
-            if not placement.send.enlarge(increment):
-                raise StreamFault(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
-        if self._outgoing:
-            self._listener.wake()
+                raise Http2StreamError(ErrorCodes.PROTOCOL_ERROR, "a WINDOW_UPDATE of 0")
+            if not stream.send_window.enlarge(increment):
+                raise Http2StreamError(ErrorCodes.FLOW_CONTROL_ERROR, "a window that is too large")
 
-    def _on_settings(self, frame: Frame) -> None:
-        frames.check_of_connection(frame)
-        settings = frames.settings_of(frame)
-        if frame.flags & frames.ACK:
-            self._guard.idle()
+    def _on_response(self, stream: Stream, block: FieldBlock, fields: HeaderList) -> None:
+        response = parse_response(fields)
+        if response.informational:
+            self._flood_guard.no_progress(len(block.data))
+            if block.end_stream:
+                raise Http2StreamError(ErrorCodes.PROTOCOL_ERROR, "no final response")
             return
-        for code, value in settings:
-            change = self._peer.change(code, value)
-            if change and not all(p.send.enlarge(change) for p in self._streams.values()):
-                raise ConnectionFault(ErrorCodes.FLOW_CONTROL_ERROR, "windows that are too large")
-            self._blocks.limit(self._peer.header_table)
-        if self._peer.greeted:
-            self._guard.idle(len(frame.payload))
-        self._peer.greeted = True
-        self._outgoing.answer(frames.frame(frames.SETTINGS, frames.ACK, 0, b""))
-        if self.load > self.capacity:
-            self._return_waiting("the server allows fewer streams now", self.load - self.capacity)
-        self._listener.room()
+        exchange = stream.exchange
+        stream.headers_received = True
+        stream.content_length = response.content_length(exchange.headers[0][1])
+        exchange.response_started(response.status, response.headers, stream.stream_id)
+        self._flood_guard.progress()
+        if self._resets.response_on(stream.stream_id):
+            self._events.capacity_changed()
+        self._events.response_started()
+        if block.end_stream:
+            self._response_complete(stream)
 
-    def _on_ping(self, frame: Frame) -> None:
-        frames.check_of_connection(frame)
-        if len(frame.payload) != 8:
-            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a PING that is not 8 bytes long")
-        self._guard.idle()
-        if frame.flags & frames.ACK:
-            if frame.payload == Lingering.PAYLOAD:
-                self._lingering.seen()
-                self._listener.wake()
-                self._listener.room()
+    def _on_trailers(self, stream: Stream, fields: HeaderList, end_stream: bool) -> None:
+        if not end_stream:
+            raise Http2StreamError(ErrorCodes.PROTOCOL_ERROR, "HEADERS in the middle of its content")
+        stream.exchange.trailers = parse_trailers(fields)
+        self._response_complete(stream)
+
+    def _response_complete(self, stream: Stream) -> None:
+        """END_STREAM has come, perhaps before all of the request was sent; then nobody reads the rest."""
+        if stream.content_length is not None and stream.received_length != stream.content_length:
+            raise Http2StreamError(ErrorCodes.PROTOCOL_ERROR, "less content than it announced")
+        stream.exchange.finish()
+        if stream.upload is None:
+            self._close_stream(stream)
         else:
-            self._outgoing.answer(frames.frame(frames.PING, frames.ACK, 0, frame.payload))
+            self._reset_stream(stream)
+        self._events.capacity_changed()
 
-    def _on_push(self, frame: Frame) -> None:
-        raise ConnectionFault(ErrorCodes.PROTOCOL_ERROR, f"a push on stream {frame.stream_id}")
+    # Streams
 
-    def _on_goaway(self, frame: Frame) -> None:
-        frames.check_of_connection(frame)
-        if len(frame.payload) < 8:
-            raise ConnectionFault(ErrorCodes.FRAME_SIZE_ERROR, "a GOAWAY that is cut")
-        last = frames.number(frame.payload[:4]) & LAST_STREAM_ID
-        code = frames.number(frame.payload[4:8])
-        self._guard.idle()
-        self.draining = True
-        beyond = [placement for stream_id, placement in self._streams.items() if stream_id > last]
-        for placement in beyond:
-            self._forget(placement)
-        self._listener.goaway(last, code)
-        if code == ErrorCodes.HTTP_1_1_REQUIRED:
-            for placement in (*beyond, *self._waiting):
-                placement.exchange.wants_http1("the server wants HTTP/1.1")
-            self._waiting.clear()
-        else:
-            for placement in reversed(beyond):
-                self._unprocessed(placement, "the server went away before it")
-            self._return_waiting("the server is going away")
-        self._listener.room()
+    def _may_open_stream(self) -> bool:
+        return len(self._streams) + self._resets.count < self._peer.max_streams
 
-    def _unprocessed(self, placement: Placement, why: str, *, sent: bool = True) -> None:
-        placement.exchange.holder = None
-        self._listener.unprocessed(placement.exchange, why, sent=sent)
+    def _open_stream(self) -> bytes:
+        """The HEADERS, and perhaps CONTINUATION frames, of the first waiting request."""
+        stream = self._waiting.popleft()
+        stream_id, self._next_id = self._next_id, self._next_id + 2
+        window = ReceiveWindow(STREAM_WINDOW, STREAM_WINDOW // 2)
+        stream.open(stream_id, SendWindow(self._peer.stream_window), window)
+        self._streams[stream_id] = stream
+        self._send_queue.start(stream)
+        self._flood_guard.progress()
+        if self._next_id > LAST_STREAM_ID:
+            self.draining = True  # after 2**30 requests
+            self.give_back_waiting("the connection has no more stream identifiers")
+        block = self._codec.encode(stream.exchange.headers)
+        return frames.headers(stream_id, block, self._peer.frame_size, end_stream=stream.upload is None)
 
-    def _return_waiting(self, why: str, most: int | None = None) -> None:
-        """The last ones first, so that they join the front of a line in their order."""
-        for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
-            self._unprocessed(self._waiting.pop(), why, sent=False)
+    def _find(self, stream_id: int, size: int = 0) -> Stream | None:
+        """The open stream; None if it is closed, and `size` bytes of a field block were decoded in vain.
+
+        Raises `Http2ConnectionError` if it is idle: it was never opened.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            if not stream_id & 1 or stream_id >= self._next_id:
+                raise Http2ConnectionError(ErrorCodes.PROTOCOL_ERROR, f"a frame on idle stream {stream_id}")
+            self._flood_guard.no_progress(size)
+        return stream
+
+    def _reset_stream(self, stream: Stream) -> None:
+        if self._close_stream(stream):
+            self._resets.add(self._next_id)
+            self._send_queue.send_control(frames.rst_stream(stream.stream_id, ErrorCodes.CANCEL))
+
+    def _close_stream(self, stream: Stream) -> bool:
+        """Whether the stream was open. What is unread returns its part of the connection's window."""
+        if self._streams.pop(stream.stream_id, None) is None:
+            return False
+        self._send_queue.discard(stream)
+        unread, stream.exchange.unread = stream.exchange.unread, 0
+        self._return_window(unread)
+        return True
+
+    def _return_window(self, size: int) -> None:
+        """Let the server send `size` more bytes on the connection."""
+        if increment := self._window.consumed(size):
+            self._send_queue.send_control(frames.window_update(0, increment))
+
+    def _unprocessed(self, stream: Stream, why: str, *, sent: bool = True) -> None:
+        stream.exchange.handler = None
+        self._events.unprocessed(stream.exchange, why, sent=sent)

@@ -1,24 +1,55 @@
-"""The connections to one origin, and the requests that wait for a place on them. Nothing here waits."""
+"""The connections to one origin, and the requests that wait for them. Nothing here waits."""
 
+import logging
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol
 
 import httpx
 
+from discordianai.transport.connect_backoff import ConnectBackoff
 from discordianai.transport.connection import Connection, ConnectionState
-from discordianai.transport.containment import contained
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Exchange, Phase
-from discordianai.transport.openings import Openings
-from discordianai.transport.pool_events import Origin, PoolEvent, PoolOptions, Replayed, SpeaksHttp1
-from discordianai.transport.replays import LOST_CONNECTIONS, ReplayPause, Replays, pause_before
-from discordianai.transport.request_queue import Line
-from discordianai.transport.timekeeper import Timekeeper
+from discordianai.transport.pool_events import FellBackToHttp1, Origin, PoolEvent, PoolOptions, Replayed
+from discordianai.transport.replays import LOST_CONNECTIONS, ReplayBudget, ReplayDelay, delay_before
+from discordianai.transport.request_queue import RequestQueue
 
-MOST_TURNED_AWAY = 4
-"""How often a connection that is opened for a request may end before it is of use to it."""
+log = logging.getLogger(__name__)
 
-LONGEST_CONNECT = 60.0
-"""Seconds for an attempt to connect that no request bounds."""
+MAX_EARLY_GOAWAYS = 4
+"""How many connections that are opened for a request may close before they carry it."""
+
+MAX_CONNECT_TIME = 60.0
+"""Seconds to connect for a request without a connect timeout."""
+
+BUG = "a bug in the connection pool"
+
+P = ParamSpec("P")
+
+
+def fails_requests(
+    method: Callable[Concatenate["OriginPool", P], None],
+) -> Callable[Concatenate["OriginPool", P], None]:
+    """If `method` meets a bug, fail the waiting requests and those among its arguments.
+
+    Its callers (a connection's task, a deadline, another request) cannot know whom the bug concerns, and
+    nobody is to wait until a timeout.
+    """
+
+    @wraps(method)
+    def call(self: "OriginPool", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception:
+            log.exception(BUG)
+            for argument in args:
+                if isinstance(argument, Exchange):
+                    argument.fail(httpx.ConnectError, BUG)
+            self.fail_waiting(BUG)
+
+    return call
 
 
 class PoolLimits(Protocol):
@@ -26,279 +57,280 @@ class PoolLimits(Protocol):
 
     @property
     def options(self) -> PoolOptions:
-        """What holds now."""
+        """The current ones."""
 
-    def has_place(self, origin: Origin) -> bool:
-        """Whether one more connection may be opened; if not, idle ones of other origins give way."""
+    def may_connect(self, origin: Origin) -> bool:
+        """Whether one more connection may be opened; if not, an idle one of another origin is closed."""
 
-    def open(self, origin_pool: "OriginPool", timeout: float) -> Connection:
+    def connect(self, origin_pool: "OriginPool", timeout: float) -> Connection:
         """Start to open a connection."""
 
-    def idle(self) -> None:
-        """A connection has nothing to do."""
+    def connection_idle(self) -> None:
+        """A connection has become idle."""
 
-    def gone(self) -> None:
-        """A connection has ended: there is a place for another, to any origin."""
+    def connection_closed(self) -> None:
+        """A connection has closed; another may be opened, to any origin."""
 
-    def tell(self, event: PoolEvent) -> None:
-        """For whoever listens."""
+    def report(self, event: PoolEvent) -> None:
+        """Pass an event to the listener."""
 
 
 class OriginPool:
-    """Owns connections (see `connection.Owner`), holds the exchanges in its line (see `exchange.Holder`)."""
+    """A `connection.ConnectionOwner`, and the `exchange.ExchangeHandler` of the requests that it queues."""
 
-    def __init__(self, origin: Origin, house: PoolLimits, timekeeper: Timekeeper) -> None:
+    def __init__(self, origin: Origin, pool: PoolLimits, deadlines: DeadlineWatcher) -> None:
         self.origin = origin
         self.connections: list[Connection] = []
         self.capacity: int | None = None
-        """How many requests a connection takes, by what the last one said; None before any has."""
-        self._house = house
-        self._timekeeper = timekeeper
-        self._line = Line()
-        self._alone: deque[Exchange] = deque()
-        """Those that wait for a connection of their own."""
+        """How many requests a connection carries, according to the latest; None before the first."""
+        self._pool = pool
+        self._deadlines = deadlines
+        self._queue = RequestQueue()
+        self._awaiting_dedicated: deque[Exchange] = deque()
+        """Requests that need a connection of their own."""
         self._reserved: dict[Connection, Exchange] = {}
-        self._pauses: set[ReplayPause] = set()
-        self._openings = Openings(timekeeper, self.serve)
-        self._replays = Replays()
+        """Those connections, while they are being opened."""
+        self._delayed: set[ReplayDelay] = set()
+        self._backoff = ConnectBackoff(deadlines, self.assign)
+        self._replay_budget = ReplayBudget()
         self._closed = False
 
     @property
     def waiting(self) -> int:
-        """Requests without a place."""
-        return len(self._line) + len(self._alone) + len(self._reserved) + len(self._pauses)
+        """Requests that are on no connection."""
+        return len(self._queue) + len(self._awaiting_dedicated) + len(self._reserved) + len(self._delayed)
 
     # Requests
 
-    @contained
+    @fails_requests
     def submit(self, exchange: Exchange) -> None:
-        """Put the request on a connection, or in line."""
-        if not self._line and (connection := self._choose(exchange)):
+        """Send the request on a connection, or queue it."""
+        if not self._queue and (connection := self._pick_connection(exchange)):
             connection.submit(exchange)
         else:
-            self._join(exchange)
+            self._enqueue(exchange)
 
-    @contained
-    def abandon(self, exchange: Exchange) -> None:
-        """See `exchange.Holder`."""
-        self._remove(exchange)
-        self._line.expect(self._expected())
+    @fails_requests
+    def cancel(self, exchange: Exchange) -> None:
+        """See `exchange.ExchangeHandler`."""
+        self._dequeue(exchange)
+        self._queue.set_connecting(self._expected_slots())
 
     def consumed(self, exchange: Exchange, size: int) -> None:
-        """See `exchange.Holder`; in the line there is nothing to read."""
+        """See `exchange.ExchangeHandler`; a queued request has nothing to read."""
 
     def close(self, why: str) -> None:
-        """Fail all that waits and end all connections."""
+        """Fail all waiting requests and close all connections."""
         self._closed = True
-        self._openings.close()
+        self._backoff.close()
         self.fail_waiting(why)
         for connection in list(self.connections):
             connection.close(why)
 
     def fail_waiting(self, why: str) -> None:
-        """Fail all that have no place."""
-        for pause in self._pauses:
-            pause.end()
-        everyone = [
-            *(pause.exchange for pause in self._pauses),
-            *self._alone,
+        """Fail all requests that are on no connection."""
+        for delay in self._delayed:
+            delay.close()
+        waiting = [
+            *(delay.exchange for delay in self._delayed),
+            *self._awaiting_dedicated,
             *self._reserved.values(),
-            *self._line.first(len(self._line)),
+            *self._queue.first(len(self._queue)),
         ]
-        self._pauses.clear()
-        self._alone.clear()
+        self._delayed.clear()
+        self._awaiting_dedicated.clear()
         self._reserved.clear()
-        self._line = Line()
-        for exchange in everyone:
-            exchange.failed(httpx.ConnectError, why)
+        self._queue = RequestQueue()
+        for exchange in waiting:
+            exchange.fail(httpx.ConnectError, why)
 
-    # Placing them
+    # Assigning them to connections
 
-    @contained
-    def serve(self) -> None:
-        """Place as many as there is room for, and open connections for the others."""
-        while self._line and (connection := self._choose(self._line.head)):
-            connection.submit(self._line.head)
-            self._line.next()
-        while self._alone and self._may_open():
-            self._reserve(self._alone[0])
-            self._alone.popleft()
-        while len(self._line) > self._expected() and self._may_open():
-            self._open(self._line.last)
-        self._line.expect(self._expected())
+    @fails_requests
+    def assign(self) -> None:
+        """Send as many requests as there are free slots, and open connections for the others."""
+        while self._queue and (connection := self._pick_connection(self._queue.head)):
+            connection.submit(self._queue.head)
+            self._queue.pop()
+        while self._awaiting_dedicated and self._may_connect():
+            self._reserve(self._awaiting_dedicated[0])
+            self._awaiting_dedicated.popleft()
+        while len(self._queue) > self._expected_slots() and self._may_connect():
+            self._connect(self._queue.last)
+        self._queue.set_connecting(self._expected_slots())
 
-    def _join(self, exchange: Exchange, *, front: bool = False) -> None:
-        exchange.holder = self
-        self._line.join(exchange, front=front)
-        self.serve()
+    def _enqueue(self, exchange: Exchange, *, front: bool = False) -> None:
+        exchange.handler = self
+        self._queue.push(exchange, front=front)
+        self.assign()
 
-    def _remove(self, exchange: Exchange) -> None:
-        """Take it from wherever it waits."""
-        if exchange in self._alone:
-            self._alone.remove(exchange)
+    def _dequeue(self, exchange: Exchange) -> None:
+        """Take it out of wherever it waits."""
+        if exchange in self._awaiting_dedicated:
+            self._awaiting_dedicated.remove(exchange)
             return
         for connection, other in self._reserved.items():
             if other is exchange:
                 del self._reserved[connection]
                 return
-        self._line.remove(exchange)
+        self._queue.remove(exchange)
 
-    def _choose(self, exchange: Exchange) -> Connection | None:
-        """The least loaded connection with room; one that has just refused this request only at need."""
+    def _pick_connection(self, exchange: Exchange) -> Connection | None:
+        """The least loaded one with a free slot; one that has just refused the request only if need be."""
         best: Connection | None = None
         refuser: Connection | None = None
         for connection in self.connections:
-            if connection.free <= 0:
+            if connection.free_slots <= 0:
                 continue
-            if connection is exchange.tries.refused_by:
+            if connection is exchange.attempts.refused_by:
                 refuser = connection
             elif best is None or connection.load < best.load:
                 best = connection
-        if best is None and refuser is not None and not self._may_open():
+        if best is None and refuser is not None and not self._may_connect():
             return refuser
         return best
 
-    def _opening(self) -> int:
+    def _connecting(self) -> int:
         return sum(connection.state is ConnectionState.OPENING for connection in self.connections)
 
-    def _expected(self) -> int:
-        """How many of the line the connections that are being opened will take."""
-        capacity = self.capacity or self._house.options.streams_per_connection
-        return (self._opening() - len(self._reserved)) * capacity
+    def _expected_slots(self) -> int:
+        """How many queued requests the connections that are being opened will carry."""
+        capacity = self.capacity or self._pool.options.streams_per_connection
+        return (self._connecting() - len(self._reserved)) * capacity
 
-    def _may_open(self) -> bool:
+    def _may_connect(self) -> bool:
         if self._closed:
             return False
-        return self._openings.allowed(self._opening()) and self._house.has_place(self.origin)
+        return self._backoff.allowed(self._connecting()) and self._pool.may_connect(self.origin)
 
-    def _open(self, exchange: Exchange) -> Connection:
+    def _connect(self, exchange: Exchange) -> Connection:
         timeout = exchange.timeouts.connect
-        connection = self._house.open(self, LONGEST_CONNECT if timeout is None else timeout)
-        connection.attempt = self._openings.attempt
+        connection = self._pool.connect(self, MAX_CONNECT_TIME if timeout is None else timeout)
+        connection.attempt = self._backoff.attempt
         self.connections.append(connection)
         return connection
 
     def _reserve(self, exchange: Exchange) -> None:
-        connection = self._open(exchange)
+        connection = self._connect(exchange)
         self._reserved[connection] = exchange
         exchange.enter(Phase.CONNECT)
 
-    # What connections tell
+    # Events of connections
 
-    @contained
+    @fails_requests
     def opened(self, connection: Connection) -> None:
-        """See `connection.Owner`."""
+        """See `connection.ConnectionOwner`."""
         if not connection.capacity:
-            self._openings.failed(connection.attempt)
-            for exchange in self._meant_for(connection):
-                exchange.trouble = "the server allows no streams"
+            self._backoff.failed(connection.attempt)
+            for exchange in self._waiting_for(connection):
+                exchange.delay_reason = "the server allows no streams"
         if reserved := self._reserved.get(connection):
             if connection.capacity:
-                connection.submit_alone(reserved)
+                connection.submit_dedicated(reserved)
             else:
-                reserved.failed(httpx.ConnectError, "the server allows no streams")
+                reserved.fail(httpx.ConnectError, "the server allows no streams")
             del self._reserved[connection]
-        self.room(connection)
+        self.capacity_changed(connection)
 
-    @contained
-    def room(self, connection: Connection) -> None:
-        """See `connection.Owner`."""
+    @fails_requests
+    def capacity_changed(self, connection: Connection) -> None:
+        """See `connection.ConnectionOwner`."""
         self.capacity = max(connection.capacity, 1)
-        if self._line or self._alone:
-            self.serve()
+        if self._queue or self._awaiting_dedicated:
+            self.assign()
         if connection.is_idle:
-            self._house.idle()
+            self._pool.connection_idle()
 
-    @contained
-    def progress(self) -> None:
-        """See `connection.Owner`."""
-        self._openings.succeeded()
-        self._replays.answered()
+    @fails_requests
+    def response_started(self) -> None:
+        """See `connection.ConnectionOwner`."""
+        self._backoff.succeeded()
+        self._replay_budget.response_started()
 
-    @contained
-    def give_back(self, exchange: Exchange, why: str, connection: Connection, *, sent: bool) -> None:
-        """See `connection.Owner`."""
-        tries = exchange.tries
-        tries.refused_by = connection
+    @fails_requests
+    def unprocessed(self, exchange: Exchange, why: str, connection: Connection, *, sent: bool) -> None:
+        """See `connection.ConnectionOwner`."""
+        attempts = exchange.attempts
+        attempts.refused_by = connection
         if exchange.status or not exchange.body.replayable or self._closed:
-            # What its owner has begun to read cannot begin again, nor what was read from the owner.
-            exchange.failed(httpx.RemoteProtocolError, why)
+            # The caller has begun to read the response, or its body has been read.
+            exchange.fail(httpx.RemoteProtocolError, why)
         elif not sent:
-            self._join(exchange, front=True)
-        elif self._replays.allow(tries):
-            tries.lost_connections += connection.state is not ConnectionState.OPEN
+            self._enqueue(exchange, front=True)
+        elif self._replay_budget.allow(attempts):
+            attempts.lost_connections += connection.state is not ConnectionState.OPEN
             self._replay(exchange, why)
         else:
-            exchange.failed(httpx.RemoteProtocolError, f"{why}; it was tried {tries.replays + 1} times")
+            exchange.fail(httpx.RemoteProtocolError, f"{why}; it was tried {attempts.replays + 1} times")
 
     def _replay(self, exchange: Exchange, why: str) -> None:
-        self._house.tell(Replayed(exchange.origin, why))
-        if pause := pause_before(exchange.tries):
-            self._pauses.add(ReplayPause(exchange, pause, self._timekeeper, self._pause_over))
+        self._pool.report(Replayed(exchange.origin, why))
+        if delay := delay_before(exchange.attempts):
+            self._delayed.add(ReplayDelay(exchange, delay, self._deadlines, self._delay_over))
         else:
-            self._again(exchange)
+            self._requeue(exchange)
 
-    def _pause_over(self, pause: ReplayPause, due: bool) -> None:
-        self._pauses.discard(pause)
+    def _delay_over(self, delay: ReplayDelay, due: bool) -> None:
+        self._delayed.discard(delay)
         if due:
-            self._again(pause.exchange)
+            self._requeue(delay.exchange)
 
-    @contained
-    def _again(self, exchange: Exchange) -> None:
-        if exchange.tries.lost_connections < LOST_CONNECTIONS:
-            self._join(exchange, front=True)
+    @fails_requests
+    def _requeue(self, exchange: Exchange) -> None:
+        if exchange.attempts.lost_connections < LOST_CONNECTIONS:
+            self._enqueue(exchange, front=True)
             return
-        exchange.tries.alone = True
-        exchange.holder = self
+        exchange.attempts.dedicated = True
+        exchange.handler = self
         exchange.enter(Phase.POOL)
-        self._alone.append(exchange)
-        self.serve()
+        self._awaiting_dedicated.append(exchange)
+        self.assign()
 
-    @contained
-    def not_opened(self, connection: Connection, why: str) -> None:
-        """See `connection.Owner`: fails those for whom it was being opened."""
-        self._openings.failed(connection.attempt)
-        for exchange in self._meant_for(connection):
-            self._remove(exchange)
-            exchange.failed(httpx.ConnectError, why)
+    @fails_requests
+    def connect_failed(self, connection: Connection, why: str) -> None:
+        """See `connection.ConnectionOwner`: fail the requests that it was opened for."""
+        self._backoff.failed(connection.attempt)
+        for exchange in self._waiting_for(connection):
+            self._dequeue(exchange)
+            exchange.fail(httpx.ConnectError, why)
 
-    @contained
-    def turned_away(self, connection: Connection, why: str) -> None:
-        """See `connection.Owner`: the next attempt is made when this connection has ended."""
-        self._openings.failed(connection.attempt)
-        for exchange in self._meant_for(connection):
-            exchange.trouble = why
-            exchange.tries.turned_away += 1
-            if exchange.tries.turned_away > MOST_TURNED_AWAY or exchange.tries.alone:
-                self._remove(exchange)
-                exchange.failed(httpx.ConnectError, why)
+    @fails_requests
+    def goaway_while_opening(self, connection: Connection, why: str) -> None:
+        """See `connection.ConnectionOwner`: the next attempt is made once this connection has closed."""
+        self._backoff.failed(connection.attempt)
+        for exchange in self._waiting_for(connection):
+            exchange.delay_reason = why
+            exchange.attempts.early_goaways += 1
+            if exchange.attempts.early_goaways > MAX_EARLY_GOAWAYS or exchange.attempts.dedicated:
+                self._dequeue(exchange)
+                exchange.fail(httpx.ConnectError, why)
 
-    @contained
-    def speaks_http1(self, why: str) -> None:
-        """See `connection.Owner`."""
-        self._house.tell(SpeaksHttp1(self.origin))
-        line, self._line = self._line, Line()
-        for exchange in (*line.first(len(line)), *self._alone, *self._reserved.values()):
-            exchange.wants_http1(why)
-        self._alone.clear()
+    @fails_requests
+    def fall_back_to_http1(self, why: str) -> None:
+        """See `connection.ConnectionOwner`."""
+        self._pool.report(FellBackToHttp1(self.origin))
+        queue, self._queue = self._queue, RequestQueue()
+        for exchange in (*queue.first(len(queue)), *self._awaiting_dedicated, *self._reserved.values()):
+            exchange.fall_back_to_http1(why)
+        self._awaiting_dedicated.clear()
         self._reserved.clear()
 
-    @contained
-    def ended(self, connection: Connection) -> None:
-        """See `connection.Owner`."""
+    @fails_requests
+    def closed(self, connection: Connection) -> None:
+        """See `connection.ConnectionOwner`."""
         self.connections.remove(connection)
         if exchange := self._reserved.pop(connection, None):
-            exchange.failed(httpx.ConnectError, "the connection ended while it was being opened")
-        if connection.was_useless:
-            self._openings.failed(connection.attempt)
-        self._house.gone()
+            exchange.fail(httpx.ConnectError, "the connection closed while it was being opened")
+        if connection.needs_backoff:
+            self._backoff.failed(connection.attempt)
+        self._pool.connection_closed()
 
-    def tell(self, event: PoolEvent) -> None:
-        """See `connection.Owner`."""
-        self._house.tell(event)
+    def report(self, event: PoolEvent) -> None:
+        """See `connection.ConnectionOwner`."""
+        self._pool.report(event)
 
-    def _meant_for(self, connection: Connection) -> list[Exchange]:
-        """Those for whom a connection was being opened."""
+    def _waiting_for(self, connection: Connection) -> list[Exchange]:
+        """The requests that a connection was being opened for."""
         if exchange := self._reserved.get(connection):
             return [exchange]
-        return self._line.first(self.capacity or self._house.options.streams_per_connection)
+        return self._queue.first(self.capacity or self._pool.options.streams_per_connection)

@@ -1,10 +1,11 @@
-"""The connections to all origins, within the limits that hold for them together. Nothing here waits."""
+"""The connections to all origins, within the limits that they share. Nothing here waits."""
 
 from collections.abc import Callable
 
 import httpx
 
 from discordianai.transport.connection import Connection, ConnectionState
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
 from discordianai.transport.origin_pool import OriginPool
@@ -18,11 +19,10 @@ from discordianai.transport.pool_events import (
     Replayed,
     Statistics,
 )
-from discordianai.transport.timekeeper import Timekeeper
 
 
-class Pool:
-    """`start` runs a connection in a task; `listener` hears what happens."""
+class ConnectionPool:
+    """`start` runs a connection in a task; `listener` is called with every event."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class Pool:
         dial: Dial,
         start: Callable[[Connection, float], None],
         listener: EventListener,
-        timekeeper: Timekeeper,
+        deadlines: DeadlineWatcher,
     ) -> None:
         self.options = options
         self._dial = dial
         self._start = start
         self._listener = listener
-        self._timekeeper = timekeeper
+        self._deadlines = deadlines
         self._origins: dict[Origin, OriginPool] = {}
         self._count = 0
         self._closed = False
@@ -44,11 +44,11 @@ class Pool:
 
     @property
     def connections(self) -> list[Connection]:
-        """All of them, those that are being opened or closed included."""
+        """All of them, also those that are being opened or closed."""
         return [connection for pool in self._origins.values() for connection in pool.connections]
 
     def statistics(self) -> Statistics:
-        """This moment, as far as HTTP/2 goes."""
+        """The current figures, of HTTP/2 alone."""
         connections = self.connections
         spoken_to = [str(origin) for origin, pool in self._origins.items() if pool.capacity is not None]
         return Statistics(
@@ -67,62 +67,62 @@ class Pool:
         )
 
     def reconfigure(self, options: PoolOptions) -> None:
-        """Keep to these from now on; connections that are open keep to those they were opened with."""
+        """Apply these limits; open connections keep the options that they were opened with."""
         self.options = options
-        self.idle()
-        self.gone()
+        self.connection_idle()
+        self.connection_closed()
 
     def submit(self, exchange: Exchange) -> None:
-        """Put the request on a connection, or in the line of its origin."""
+        """Send the request on a connection, or queue it."""
         if self._closed:
-            exchange.failed(httpx.ConnectError, "the transport was closed")
+            exchange.fail(httpx.ConnectError, "the transport was closed")
             return
         pool = self._origins.get(exchange.origin)
         if pool is None:
-            pool = self._origins[exchange.origin] = OriginPool(exchange.origin, self, self._timekeeper)
+            pool = self._origins[exchange.origin] = OriginPool(exchange.origin, self, self._deadlines)
         pool.submit(exchange)
 
     def close(self, why: str) -> None:
-        """Fail all that waits and end all connections."""
+        """Fail all waiting requests and close all connections."""
         self._closed = True
         for pool in self._origins.values():
             pool.close(why)
 
-    # What the pools of the origins ask; see `origin_pool.PoolLimits`
+    # For the pools of the origins; see `origin_pool.PoolLimits`
 
-    def has_place(self, origin: Origin) -> bool:
+    def may_connect(self, origin: Origin) -> bool:
         """See `origin_pool.PoolLimits`."""
         if self._count < self.options.max_connections:
             return True
-        # Another origin's idle connection gives way; its place is free once its socket is closed.
+        # Close another origin's idle connection; its place is free once its socket is closed.
         idle = [c for c in self.connections if c.is_idle and c.origin != origin]
         if idle and not any(c.state is ConnectionState.CLOSED for c in self.connections):
             min(idle, key=lambda connection: connection.idle_since).close("its place is needed")
         return False
 
-    def open(self, origin_pool: OriginPool, timeout: float) -> Connection:
+    def connect(self, origin_pool: OriginPool, timeout: float) -> Connection:
         """See `origin_pool.PoolLimits`."""
         connection = Connection(origin_pool.origin, self._dial, self.options, origin_pool)
         self._count += 1
         self._start(connection, timeout)
         return connection
 
-    def idle(self) -> None:
-        """See `origin_pool.PoolLimits`: the longest idle ones beyond those that may be kept are closed."""
+    def connection_idle(self) -> None:
+        """See `origin_pool.PoolLimits`: close those that were idle longest, beyond `max_keepalive`."""
         idle = sorted(
             (c for c in self.connections if c.is_idle), key=lambda connection: connection.idle_since
         )
         for connection in idle[: max(len(idle) - self.options.max_keepalive, 0)]:
             connection.close("more idle connections than max_keepalive")
 
-    def gone(self) -> None:
+    def connection_closed(self) -> None:
         """See `origin_pool.PoolLimits`."""
         self._count = len(self.connections)
         for pool in list(self._origins.values()):
             if pool.waiting:
-                pool.serve()
+                pool.assign()
 
-    def tell(self, event: PoolEvent) -> None:
+    def report(self, event: PoolEvent) -> None:
         """See `origin_pool.PoolLimits`."""
         self._opened += isinstance(event, ConnectionOpened)
         self._replays += isinstance(event, Replayed)

@@ -1,4 +1,4 @@
-"""What the pool tells about itself: its figures, and what happens to its connections."""
+"""Options, statistics and events of a pool."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,12 +8,12 @@ from typing import Annotated, NamedTuple, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
-MOST_STREAMS = 8191
-"""Windows of a stream, 256 KiB each, that fit into the largest window of a connection."""
+MAX_STREAMS = 8191
+"""Stream windows, of 256 KiB each, that fit into the largest window of a connection."""
 
 
 class Origin(NamedTuple):
-    """Where an https server is; `server_name` is what it is called in TLS, if that is not `host`."""
+    """An https origin; `server_name` is its name in TLS, if that differs from `host`."""
 
     host: str
     port: int
@@ -45,7 +45,7 @@ class PoolOptions:
     streams_per_connection: Annotated[
         int,
         Ge(1),
-        Le(MOST_STREAMS),
+        Le(MAX_STREAMS),
         ("requests that share a connection before another is opened",),
     ] = 10
     ping_interval: Annotated[
@@ -98,10 +98,10 @@ def _check(name: str, value: object, kind: object, bounds: tuple[Bound, ...]) ->
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """One moment of a pool. Totals are since it was opened.
+    """The figures of a pool at one moment. Totals count since it was opened.
 
-    With each field goes the name of its metric and a help text, as plain metadata: whoever exports them finds
-    them there. `protocols` has "HTTP/2" or "HTTP/1.1" for each `host:port` that was spoken to.
+    The metadata of each field is the name and the help text of its metric, for exporters. `protocols` maps
+    each `host:port` that was contacted to "HTTP/2" or "HTTP/1.1".
     """
 
     max_connections: Annotated[int, ("pool_max_connections", "Connections allowed")]
@@ -122,20 +122,20 @@ class Statistics:
 
     @property
     def requests_in_flight(self) -> int:
-        """Requests that a server is working on, over either protocol."""
+        """Requests on a connection, over either protocol."""
         return self.streams_in_use + self.http1_requests
 
     @property
     def utilisation(
         self,
     ) -> Annotated[float, ("pool_utilisation_ratio", "Requests in flight per allowed connection")]:
-        """Requests in flight for each connection that is allowed; over 1 where streams share them."""
+        """Requests in flight per allowed connection; above 1 if many share connections."""
         return self.requests_in_flight / self.max_connections
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOpened:
-    """A connection speaks HTTP/2 now; the server allows `max_streams` at once."""
+    """A connection is ready for up to `max_streams` requests at once."""
 
     origin: Origin
     max_streams: int
@@ -143,7 +143,7 @@ class ConnectionOpened:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionClosed:
-    """A connection has ended; `lost` if it was not this side that wanted it to."""
+    """A connection has closed; `lost` unless this side closed it on purpose."""
 
     origin: Origin
     why: str
@@ -152,7 +152,7 @@ class ConnectionClosed:
 
 @dataclass(frozen=True, slots=True)
 class GoawayReceived:
-    """The server takes no new streams on a connection; `error_code` is 0 where nothing is wrong."""
+    """The server accepts no new streams on a connection; `error_code` is 0 for a graceful shutdown."""
 
     origin: Origin
     last_stream_id: int
@@ -161,25 +161,25 @@ class GoawayReceived:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A request that the server has not processed goes out again."""
+    """A request that the server has not processed is sent again."""
 
     origin: Origin
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class PingLost:
-    """The server has not answered a PING in time: the connection is dead."""
+class PingTimedOut:
+    """The server has not answered a PING in time; the connection is closed."""
 
     origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
-class SpeaksHttp1:
-    """The server did not agree to HTTP/2; its requests go over HTTP/1.1 for a while."""
+class FellBackToHttp1:
+    """The server does not speak HTTP/2; its requests use HTTP/1.1 for the next ten minutes."""
 
     origin: Origin
 
 
-PoolEvent = ConnectionOpened | ConnectionClosed | GoawayReceived | Replayed | PingLost | SpeaksHttp1
+PoolEvent = ConnectionOpened | ConnectionClosed | GoawayReceived | Replayed | PingTimedOut | FellBackToHttp1
 EventListener = Callable[[PoolEvent], None]

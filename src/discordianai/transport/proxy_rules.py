@@ -1,7 +1,7 @@
-"""Which requests go through a proxy: what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY ask for.
+"""Which requests go through a proxy, according to HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
 
-A proxy is `http://` or `https://`, with a name and a password where it wants them. NO_PROXY lists who is
-spoken to directly, separated by commas or spaces:
+A proxy is `http://` or `https://`, with a user name and a password if it requires them. NO_PROXY lists hosts
+that are reached directly, separated by commas or spaces:
 
     *                                everybody
     example.com  .example.com        this host and those under it; `*.example.com` is the same
@@ -9,8 +9,8 @@ spoken to directly, separated by commas or spaces:
     10.0.0.0/8  fe80::/10            a network
     example.com:8443                 a host or an address, on one port only
 
-Addresses and networks are compared with addresses in URLs: no name is looked up. A name outside ASCII may be
-written either way (IDNA).
+Addresses and networks match addresses in URLs only: no name is looked up. A non-ASCII name may be written in
+Unicode or in its IDNA form.
 """
 
 import ipaddress
@@ -23,15 +23,15 @@ from urllib.request import getproxies
 import httpx
 
 PORTS = {"http": 80, "https": 443}
-LONGEST_SHOWN = 40
-"""Characters of an entry that an error repeats."""
+MAX_SHOWN = 40
+"""Characters of an entry that an error message repeats."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.(?!-)[a-z0-9_-]{1,63})*")
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
-"""A name that ends in a number is an address, or meant as one."""
+"""A name that ends in a number is an IPv4 address, or a mistyped one."""
 
 
 class ProxyError(ValueError):
@@ -47,7 +47,7 @@ class ProxyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy. As a text it is its address, without name and password."""
+    """A proxy. `str` gives its URL, without user name and password."""
 
     scheme: str
     host: str
@@ -67,7 +67,7 @@ class Proxy:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From an address; one without a scheme is meant as http. Raises `ValueError`, without a password."""
+        """Parse a URL; the default scheme is http. Raises `ValueError`, without the password."""
         try:
             url = httpx.URL(text if "://" in text else f"http://{text}")
         except httpx.InvalidURL:
@@ -84,14 +84,14 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """An entry of NO_PROXY: the hosts under a name, or a network; on one port, or on all."""
+    """An entry of NO_PROXY: a host and its subdomains, or a network; on one port, or on all."""
 
     name: str | None = None
     network: Network | None = None
     port: int | None = None
 
     def covers(self, host: str, address: Address | None, port: int) -> bool:
-        """Whether it is about `host`, which is `address` if it is written as one."""
+        """Whether it covers `host`; `address` is the same if it is an address."""
         if self.port not in {None, port}:
             return False
         if self.network is not None:
@@ -116,14 +116,14 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies for http and for https, and who is reached without them."""
+    """The proxies for http and for https, and the hosts that are reached without."""
 
     http: Proxy | None = None
     https: Proxy | None = None
     exemptions: tuple[Exemption, ...] = ()
 
     def choose(self, scheme: str, host: str, port: int | None) -> Proxy | None:
-        """The proxy for a host, given as it stands in a URL; None where there is none."""
+        """The proxy for a host, as written in a URL; None for a direct connection."""
         proxy = self.https if scheme == "https" else self.http
         if proxy is None:
             return None
@@ -158,7 +158,7 @@ class Proxies:
 
 
 def _address(host: str) -> Address | None:
-    """What is written as one, with or without brackets; IPv4 inside IPv6 is IPv4."""
+    """Parse an address, with or without brackets; an IPv4-mapped one becomes IPv4. None if it is none."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         address = ipaddress.ip_address(bare)
@@ -175,7 +175,7 @@ def _network(entry: str) -> Network:
 
 
 def _without_port(entry: str) -> tuple[str, int | None]:
-    """Host and port; a colon inside an IPv6 address begins none. Raises `ValueError`."""
+    """Host and port; colons inside an IPv6 address do not count. Raises `ValueError`."""
     host, colon, digits = entry.rpartition(":")
     if not colon or _address(entry) is not None:
         return entry, None
@@ -185,7 +185,7 @@ def _without_port(entry: str) -> tuple[str, int | None]:
 
 
 def _name(host: str) -> str | None:
-    """A host's name as it is on the wire; None for what can be none."""
+    """A host name in its IDNA form; None if it is not valid."""
     try:
         name = httpx.URL(scheme="http", host=host).raw_host.decode("ascii").removesuffix(".")
     except httpx.InvalidURL:
@@ -194,6 +194,6 @@ def _name(host: str) -> str | None:
 
 
 def _short(text: str) -> str:
-    """What of an entry can be shown: nothing of what may be a password."""
+    """An entry as an error message may show it: without anything that may be a password."""
     text = text.rpartition("@")[2]
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"

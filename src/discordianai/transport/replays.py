@@ -1,7 +1,7 @@
-"""Which requests that a server did not process go out anew, and when.
+"""Which requests that a server has not processed are sent again, and when (RFC 9113, 8.7).
 
-A first replay goes out at once: a GOAWAY that crosses a request is everyday. Further ones wait, longer each
-time, and take from a budget of their origin, so that a server that refuses for good is soon left alone.
+The first replay is immediate: a GOAWAY that crosses a request is normal. Further ones wait, longer each time,
+and draw on a budget of their origin, so that a server that refuses everything is soon left alone.
 """
 
 import random
@@ -9,87 +9,87 @@ from collections.abc import Callable
 
 import anyio
 
-from discordianai.transport.exchange import Exchange, Phase, Tries
-from discordianai.transport.timekeeper import Timekeeper
+from discordianai.transport.deadlines import DeadlineWatcher
+from discordianai.transport.exchange import Attempts, Exchange, Phase
 
 MAX_REPLAYS = 4
-"""How often one request may go out anew."""
+"""How often one request may be sent again."""
 
 BUDGET = 20.0
-"""Replays beyond the first of each request that an origin has at most; each takes one."""
+"""Replays that an origin has at most, besides the first one of each request."""
 
 EARNED = 0.5
-"""Replays that each answer earns."""
+"""Replays that each response adds to the budget."""
 
-FIRST_PAUSE = 0.1
-"""Seconds before the second replay; twice as long before each further one."""
+INITIAL_DELAY = 0.1
+"""Seconds before the second replay; doubled before each further one."""
 
 LOST_CONNECTIONS = 2
-"""After so many that ended under a request, its last try is made on a connection of its own."""
+"""Connections that may close under a request before its last attempt, on a connection of its own."""
 
 
-class Replays:
-    """The budget of one origin."""
+class ReplayBudget:
+    """Of one origin."""
 
     def __init__(self) -> None:
         self._budget = BUDGET
 
-    def answered(self) -> None:
-        """An answer has come."""
+    def response_started(self) -> None:
+        """A response has come."""
         self._budget = min(self._budget + EARNED, BUDGET)
 
-    def allow(self, tries: Tries) -> bool:
-        """Whether this request may go out anew; counted if so."""
-        if tries.alone or tries.replays >= MAX_REPLAYS:
+    def allow(self, attempts: Attempts) -> bool:
+        """Whether this request may be sent again; if so, it is counted."""
+        if attempts.dedicated or attempts.replays >= MAX_REPLAYS:
             return False
-        if tries.replays:
+        if attempts.replays:
             if self._budget < 1:
                 return False
             self._budget -= 1
-        tries.replays += 1
+        attempts.replays += 1
         return True
 
 
-def pause_before(tries: Tries) -> float:
-    """Seconds until the replay that was allowed last."""
-    if tries.replays < 2:
+def delay_before(attempts: Attempts) -> float:
+    """Seconds before the replay that was allowed last."""
+    if attempts.replays < 2:
         return 0.0
-    pause: float = FIRST_PAUSE * 2 ** (tries.replays - 2)
-    return pause * random.uniform(0.5, 1)  # noqa: S311  # jitter is no secret
+    delay: float = INITIAL_DELAY * 2 ** (attempts.replays - 2)
+    return delay * random.uniform(0.5, 1)  # noqa: S311  # jitter is no secret
 
 
-class ReplayPause:
-    """Holds an exchange until its time has come; `over` is told whether it has, and not been left before."""
+class ReplayDelay:
+    """Handles an exchange before its replay. `over` is told whether to send it; not, if it was cancelled."""
 
     def __init__(
         self,
         exchange: Exchange,
         seconds: float,
-        timekeeper: Timekeeper,
-        over: Callable[["ReplayPause", bool], None],
+        deadlines: DeadlineWatcher,
+        over: Callable[["ReplayDelay", bool], None],
     ) -> None:
         self.exchange = exchange
         self.deadline = anyio.current_time() + seconds
-        self._timekeeper = timekeeper
+        self._deadlines = deadlines
         self._over = over
-        exchange.holder = self
+        exchange.handler = self
         exchange.enter(Phase.POOL)
-        timekeeper.watched.add(self)
-        timekeeper.look(self.deadline)
+        deadlines.watched.add(self)
+        deadlines.reschedule(self.deadline)
 
-    def overdue(self) -> None:
-        """See `timekeeper.Watched`."""
-        self.end()
+    def deadline_passed(self) -> None:
+        """See `deadlines.HasDeadline`."""
+        self.close()
         self._over(self, True)
 
-    def abandon(self, exchange: Exchange) -> None:  # noqa: ARG002  # it holds one
-        """See `exchange.Holder`."""
-        self.end()
+    def cancel(self, exchange: Exchange) -> None:  # noqa: ARG002  # there is only one
+        """See `exchange.ExchangeHandler`."""
+        self.close()
         self._over(self, False)
 
     def consumed(self, exchange: Exchange, size: int) -> None:
-        """See `exchange.Holder`; there is nothing to read."""
+        """See `exchange.ExchangeHandler`; there is nothing to read."""
 
-    def end(self) -> None:
-        """Its time will not come."""
-        self._timekeeper.watched.discard(self)
+    def close(self) -> None:
+        """Forget the replay."""
+        self._deadlines.watched.discard(self)

@@ -1,4 +1,4 @@
-"""The requests of one origin that wait for a place, in the order they came."""
+"""The requests of one origin that wait for a connection, in the order they came."""
 
 from collections import deque
 from itertools import islice
@@ -6,32 +6,32 @@ from itertools import islice
 from discordianai.transport.exchange import Exchange, Phase
 
 
-class Line:
-    """The first ones wait for connections that are being opened, the others for a place to become free.
+class RequestQueue:
+    """The first requests wait for connections that are being opened, the others for a free slot.
 
-    Which it is decides on the timeout that they are under; it is set anew whenever `expect` says so.
+    This decides which timeout each is under. `set_connecting` has to be called after every change.
     """
 
     def __init__(self) -> None:
         self._waiting: deque[Exchange] = deque()
         self._connecting = 0
-        """How many of the first ones wait for a connection."""
+        """How many of the first requests wait for a connection."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     @property
     def head(self) -> Exchange:
-        """Whose turn is next."""
+        """The next one."""
         return self._waiting[0]
 
     @property
     def last(self) -> Exchange:
-        """Who came last."""
+        """The newest one."""
         return self._waiting[-1]
 
-    def join(self, exchange: Exchange, *, front: bool = False) -> None:
-        """Stand in line; `expect` is to be called then."""
+    def push(self, exchange: Exchange, *, front: bool = False) -> None:
+        """Add a request at the end, or at the front."""
         exchange.enter(Phase.POOL)
         if front:
             self._waiting.appendleft(exchange)
@@ -41,24 +41,24 @@ class Line:
         else:
             self._waiting.append(exchange)
 
-    def next(self) -> Exchange:
-        """Take out whose turn it is."""
+    def pop(self) -> Exchange:
+        """Take out the next one."""
         self._connecting = max(self._connecting - 1, 0)
         return self._waiting.popleft()
 
     def remove(self, exchange: Exchange) -> None:
-        """Take out one from the midst. Raises `ValueError` if it is not in line."""
+        """Take out any one. Raises `ValueError` if it is not queued."""
         index = self._waiting.index(exchange)
         del self._waiting[index]
         if index < self._connecting:
             self._connecting -= 1
 
     def first(self, count: int) -> list[Exchange]:
-        """So many from the front, or all."""
+        """The first `count`, or all."""
         return list(islice(self._waiting, count))
 
-    def expect(self, count: int) -> None:
-        """The connections that are being opened have room for so many."""
+    def set_connecting(self, count: int) -> None:
+        """Connections that are being opened have room for the first `count`."""
         count = min(count, len(self._waiting))
         low, high = sorted((count, self._connecting))
         phase = Phase.CONNECT if count > self._connecting else Phase.POOL

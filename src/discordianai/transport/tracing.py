@@ -1,9 +1,9 @@
-"""The `trace` extension of httpx: what befalls a request, under the names that httpcore gives it.
+"""The `trace` extension of httpx, with the event names of httpcore.
 
 An event is `connection.connect_tcp.started`, then `.complete` or `.failed`, and likewise for `start_tls` of
 `connection` or `proxy`, and for `send_request_headers`, `send_request_body`, `receive_response_headers`,
-`receive_response_body` and `response_closed` of `http2`. A connection is opened by the pool and not by a
-request: of its events all requests hear that wait for it.
+`receive_response_body` and `response_closed` of `http2`. The pool opens connections, not a request: their
+events go to all requests that wait for them.
 """
 
 from collections import defaultdict
@@ -14,21 +14,21 @@ from typing import cast
 import anyio
 import httpx
 
-from discordianai.transport.exchange import PLACE, Exchange, Phase, RawHeaders
+from discordianai.transport.exchange import QUEUED, Exchange, Phase, RawHeaders
 from discordianai.transport.pool_events import Origin
 
 Info = Mapping[str, object]
 Trace = Callable[[str, Info], Awaitable[None]]
 
-MOST_EVENTS = 1000
-"""Events that wait for a tracer that is slower than they come; later ones are dropped."""
+MAX_EVENTS = 1000
+"""Events that are buffered for a slow tracer; later ones are dropped."""
 
 HEADERS, BODY = "http2.send_request_headers", "http2.send_request_body"
 RESPONSE = "http2.receive_response_headers"
 
 
 class TraceReporter:
-    """Tells one request's tracer of it, from the request's side; the methods that tell never wait."""
+    """Reports one request to its tracer. The methods that report an event never wait."""
 
     def __init__(self, request: httpx.Request) -> None:
         self._trace = cast(Trace, request.extensions["trace"])
@@ -36,13 +36,13 @@ class TraceReporter:
         self._open = ""
         self._waits_for_place = True
         self._error: Exception | None = None
-        self._send, self._receive = anyio.create_memory_object_stream[tuple[str, Info]](MOST_EVENTS)
+        self._send, self._receive = anyio.create_memory_object_stream[tuple[str, Info]](MAX_EVENTS)
 
     async def during(self, wait: Callable[[], Awaitable[None]]) -> None:
-        """Wait, and tell meanwhile. Raises what `wait` raises, or the tracer, whose error ends the wait."""
+        """Run `wait` while reporting. Raises what `wait` raises, or the tracer, whose error ends the wait."""
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._tell_all, tasks.cancel_scope)
+            tasks.start_soon(self._report_all, tasks.cancel_scope)
             with self._send:
                 try:
                     await wait()
@@ -52,7 +52,7 @@ class TraceReporter:
         if (first := self._error or failure) is not None:
             raise first
 
-    async def _tell_all(self, scope: anyio.CancelScope) -> None:
+    async def _report_all(self, scope: anyio.CancelScope) -> None:
         try:
             async with self._receive:
                 async for name, info in self._receive:
@@ -61,23 +61,23 @@ class TraceReporter:
             self._error = error
             scope.cancel()
 
-    def tell(self, name: str, info: Info) -> None:
-        """An event."""
+    def report(self, name: str, info: Info) -> None:
+        """Report an event."""
         try:
             self._send.send_nowait((name, info))
         except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
             return
 
     def connecting(self, name: str, info: Info) -> None:
-        """An event of a connection that is being opened to its origin."""
+        """Report an event of a connection that is being opened to its origin."""
         if self._waits_for_place:
-            self.tell(name, info)
+            self.report(name, info)
 
     def entered(self, phase: Phase) -> None:
-        """It waits for something else now."""
-        self._waits_for_place = phase in PLACE
-        if phase in PLACE:
-            again = httpx.RemoteProtocolError("the server has not processed it: it is sent again")
+        """The request waits for something else now."""
+        self._waits_for_place = phase in QUEUED
+        if phase in QUEUED:
+            again = httpx.RemoteProtocolError("the server has not processed the request: it is sent again")
             self._ends("failed", {"exception": again})
         elif phase is Phase.READ:
             self._sent()
@@ -93,7 +93,7 @@ class TraceReporter:
         self._ends("complete", {"return_value": (exchange.status, exchange.response_headers)})
 
     def stream(self, stream: httpx.AsyncByteStream) -> httpx.AsyncByteStream:
-        """The response's body, which tells too."""
+        """The response's body, with its own events reported."""
         return TracedStream(stream, self._trace, self._about)
 
     def _sent(self) -> None:
@@ -104,28 +104,28 @@ class TraceReporter:
 
     def _begins(self, name: str) -> None:
         self._open = name
-        self.tell(f"{name}.started", dict(self._about))
+        self.report(f"{name}.started", dict(self._about))
 
     def _ends(self, how: str = "complete", info: Info | None = None) -> None:
         if self._open:
-            self.tell(f"{self._open}.{how}", info or {"return_value": None})
+            self.report(f"{self._open}.{how}", info or {"return_value": None})
             self._open = ""
 
 
 class TracedExchange(Exchange):
-    """An exchange of which `narrator` tells; set before it is submitted."""
+    """An exchange with a `reporter`, which is set before it is submitted."""
 
-    narrator: TraceReporter
+    reporter: TraceReporter
 
     def enter(self, phase: Phase) -> None:
         """See `Exchange`."""
         super().enter(phase)
-        self.narrator.entered(phase)
+        self.reporter.entered(phase)
 
-    def started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
+    def response_started(self, status: int, headers: RawHeaders, stream_id: int) -> None:
         """See `Exchange`."""
-        super().started(status, headers, stream_id)
-        self.narrator.answered(self)
+        super().response_started(status, headers, stream_id)
+        self.reporter.answered(self)
 
 
 class TracedStream(httpx.AsyncByteStream):
@@ -156,7 +156,7 @@ class TracedStream(httpx.AsyncByteStream):
             raise
 
     async def aclose(self) -> None:
-        """See `httpx.AsyncByteStream`. Closed first: the tracer may fail, or be cancelled."""
+        """See `httpx.AsyncByteStream`. Close first: the tracer may fail, or be cancelled."""
         await self._stream.aclose()
         if not self._closed:
             self._closed = True
@@ -164,35 +164,35 @@ class TracedStream(httpx.AsyncByteStream):
             await self._trace("http2.response_closed.complete", {"return_value": None})
 
 
-class OpeningTraces:
-    """Who wants to hear of the connections that are being opened, by their origins."""
+class ConnectTraces:
+    """The requests that trace the connections being opened, by origin."""
 
     def __init__(self) -> None:
-        self._narrators: defaultdict[Origin, list[TraceReporter]] = defaultdict(list)
+        self._reporters: defaultdict[Origin, list[TraceReporter]] = defaultdict(list)
 
     @contextmanager
-    def heard_by(self, narrator: TraceReporter, origin: Origin) -> Iterator[None]:
-        """As long as the block runs."""
-        self._narrators[origin].append(narrator)
+    def heard_by(self, reporter: TraceReporter, origin: Origin) -> Iterator[None]:
+        """Report to this request while the block runs."""
+        self._reporters[origin].append(reporter)
         try:
             yield
         finally:
-            self._narrators[origin].remove(narrator)
-            if not self._narrators[origin]:
-                del self._narrators[origin]
+            self._reporters[origin].remove(reporter)
+            if not self._reporters[origin]:
+                del self._reporters[origin]
 
     @contextmanager
     def step(self, origin: Origin, name: str, **info: object) -> Iterator[list[object]]:
-        """A step of opening one; what it returns is put into the list."""
+        """Report a step of opening a connection; put what it returns into the list."""
         returned: list[object] = []
-        self._tell(origin, f"{name}.started", info)
+        self._report(origin, f"{name}.started", info)
         try:
             yield returned
         except BaseException as error:
-            self._tell(origin, f"{name}.failed", {"exception": error})
+            self._report(origin, f"{name}.failed", {"exception": error})
             raise
-        self._tell(origin, f"{name}.complete", {"return_value": returned[0] if returned else None})
+        self._report(origin, f"{name}.complete", {"return_value": returned[0] if returned else None})
 
-    def _tell(self, origin: Origin, name: str, info: Info) -> None:
-        for narrator in self._narrators.get(origin, ()):
-            narrator.connecting(name, info)
+    def _report(self, origin: Origin, name: str, info: Info) -> None:
+        for reporter in self._reporters.get(origin, ()):
+            reporter.connecting(name, info)

@@ -1,4 +1,4 @@
-"""Through an HTTP proxy to an https origin: CONNECT (RFC 9110, 9.3.6), over HTTP/1.1."""
+"""Tunnels through an HTTP proxy to an https origin: CONNECT (RFC 9110, 9.3.6) over HTTP/1.1."""
 
 import os
 import re
@@ -11,21 +11,21 @@ from anyio.abc import ByteStream
 
 from discordianai.transport.proxy_rules import Proxy
 
-LONGEST_HEAD = 16_384
-"""Bytes of the proxy's answer."""
+MAX_HEAD = 16_384
+"""Bytes of the proxy's response, at most."""
 
 INFORMATIONAL = (b"HTTP/1.1 1", b"HTTP/1.0 1")
-"""What an answer begins with that another one follows (RFC 9110, 15.2)."""
+"""The beginning of an interim response, which another one follows (RFC 9110, 15.2)."""
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r\n")
 
 
 class ProxyFailed(OSError):
-    """The proxy opens no tunnel. The text says why, in our words; nothing of it is a secret."""
+    """The proxy opens no tunnel. The message gives the reason, and no secret."""
 
 
 async def open_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
-    """Ask the proxy behind `stream` for a way to `host`; then `stream` leads there. Raises `ProxyFailed`."""
+    """Have the proxy at `stream` connect to `host`; `stream` then leads there. Raises `ProxyFailed`."""
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {target} HTTP/1.1".encode("ascii"), b"Host: " + target.encode("ascii")]
     if proxy.authorization is not None:
@@ -45,14 +45,14 @@ async def open_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) ->
         raise ProxyFailed(f"the proxy {proxy} does not speak HTTP/1.1")
     if not status[1].startswith(b"2"):
         raise ProxyFailed(f"the proxy {proxy} answers CONNECT with {_phrase(int(status[1]))}")
-    if rest:  # a TLS server says nothing by itself
+    if rest:  # a TLS server never sends first
         raise ProxyFailed(f"the proxy {proxy} sends more than an answer to CONNECT")
 
 
 async def _answer(stream: ByteStream, proxy: Proxy, data: bytes) -> tuple[bytes, bytes]:
-    """Status line and headers of an answer that begins with `data`, and what has come behind them."""
+    """Status line and headers of a response that begins with `data`, and the rest."""
     while b"\r\n\r\n" not in data:
-        if len(data) > LONGEST_HEAD:
+        if len(data) > MAX_HEAD:
             raise ProxyFailed(f"the proxy {proxy} answers CONNECT without an end")
         data += await stream.receive()
     head, end, rest = data.partition(b"\r\n\r\n")
@@ -60,7 +60,7 @@ async def _answer(stream: ByteStream, proxy: Proxy, data: bytes) -> tuple[bytes,
 
 
 def _phrase(status: int) -> str:
-    """A status with its usual words: the proxy's own may be anything."""
+    """A status with its standard phrase: the proxy's own may be anything."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -68,7 +68,7 @@ def _phrase(status: int) -> str:
 
 
 def unreachable(proxy: Proxy, error: Exception) -> ProxyFailed:
-    """What is wrong with the connection to the proxy itself."""
+    """Why the proxy itself cannot be reached."""
     leaf: BaseException = error
     while leaf.__cause__ is not None and not isinstance(leaf, ssl.SSLError):
         leaf = leaf.__cause__

@@ -1,4 +1,4 @@
-"""Request bodies: those in memory, which can be sent again, and those that are read while they are sent."""
+"""Request bodies: those in memory, which can be sent again, and those that are read as they are sent."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -7,42 +7,42 @@ from typing import Protocol
 import anyio
 import httpx
 
-LARGEST_KEPT = 16 * 2**20
-"""Bytes of a body of known length that is read into memory, so that it can be sent again."""
+MAX_BUFFERED = 16 * 2**20
+"""Bytes up to which a body of known length is read into memory, so that it can be sent again."""
 
 AHEAD = 65_536
-"""Bytes that are read from a streamed body before they can be sent."""
+"""Bytes of a streamed body that are read before they can be sent."""
 
 CLOSE_TIMEOUT = 1.0
-"""Seconds that a generator has to end, where its body is not wanted any more."""
+"""Seconds that a generator has to close when its body is no longer needed."""
 
 
 class Upload(Protocol):
-    """A body on its way out, on one connection."""
+    """A body that is being sent on one connection."""
 
     @property
     def starved(self) -> bool:
-        """Whether there is nothing to send at the moment, and it is not the end."""
+        """Whether there is nothing to send at the moment, but more will come."""
 
     def take(self, most: int) -> tuple[bytes, bool]:
-        """At most so many bytes, and whether they are the last."""
+        """At most `most` bytes, and whether they are the last."""
 
 
 class Body(Protocol):
-    """What a request carries."""
+    """The body of a request."""
 
     @property
     def replayable(self) -> bool:
         """Whether `begin` may be called (again)."""
 
     def begin(self, more: Callable[[], None]) -> Upload | None:
-        """Start to send it; None if it is empty. `more` is called when a starved one has something again."""
+        """Start to send it. None if it is empty. `more` is called when a starved upload has data again."""
 
     def stop(self) -> None:
-        """Nobody takes the rest."""
+        """The rest is not needed."""
 
 
-class WholeBody:
+class BufferedBody:
     """A body in memory."""
 
     replayable = True
@@ -52,13 +52,13 @@ class WholeBody:
 
     def begin(self, more: Callable[[], None]) -> Upload | None:  # noqa: ARG002  # it never starves
         """See `Body`."""
-        return _WholeUpload(self._content) if self._content else None
+        return _BufferedUpload(self._content) if self._content else None
 
     def stop(self) -> None:
         """See `Body`."""
 
 
-class _WholeUpload:
+class _BufferedUpload:
     starved = False
 
     def __init__(self, content: bytes) -> None:
@@ -72,7 +72,7 @@ class _WholeUpload:
 class StreamedBody:
     """A body that is read once, a little ahead of what is sent.
 
-    `run` reads it in a task of its own, so that the answer can be read before the body is whole.
+    `run` reads it in a task of its own, so that the response can be read before the body ends.
     """
 
     def __init__(self, stream: httpx.AsyncByteStream) -> None:
@@ -88,12 +88,12 @@ class StreamedBody:
     # The task's side
 
     async def run(self, failed: Callable[[Exception], None]) -> None:
-        """Read it from when it is begun until it is whole or stopped; tell `failed` what it raises."""
+        """Read it, from `begin` until it ends or is stopped. Passes what it raises to `failed`."""
         with self._scope:
             await self._begun.wait()
             try:
                 await self._read()
-            except Exception as error:  # whatever the caller's own iterator raises is the caller's to see
+            except Exception as error:  # the caller gets whatever its iterator raises
                 failed(error)
 
     async def _read(self) -> None:
@@ -118,7 +118,7 @@ class StreamedBody:
 
     @property
     def replayable(self) -> bool:
-        """See `Body`: what was read from it is gone."""
+        """See `Body`; it can be read only once."""
         return not self._begun.is_set()
 
     def begin(self, more: Callable[[], None]) -> Upload | None:
@@ -154,16 +154,16 @@ class StreamedBody:
         return data, self._whole and not self._pieces
 
 
-async def body_of(request: httpx.Request) -> WholeBody | StreamedBody:
-    """The body of `request`: in memory where its length is known and not too large."""
+async def body_of(request: httpx.Request) -> BufferedBody | StreamedBody:
+    """The body of `request`, read into memory if its length is known and not too large."""
     if isinstance(request.stream, httpx.ByteStream):
-        return WholeBody(await request.aread())
+        return BufferedBody(await request.aread())
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) <= LARGEST_KEPT:
-        return WholeBody(await request.aread())
-    assert isinstance(request.stream, httpx.AsyncByteStream)  # noqa: S101  # httpx's client has seen to it
+    if length.isdecimal() and int(length) <= MAX_BUFFERED:
+        return BufferedBody(await request.aread())
+    assert isinstance(request.stream, httpx.AsyncByteStream)  # noqa: S101  # httpx's client has checked it
     return StreamedBody(request.stream)
 
 
 def _nothing() -> None:
-    """Nobody waits for more."""
+    """Nobody waits for data."""

@@ -6,12 +6,12 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
+from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.exchange import Exchange as Request
 from discordianai.transport.exchange import Phase, Timeouts
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.request_queue import Line
-from discordianai.transport.timekeeper import Timekeeper
-from discordianai.transport.uploads import WholeBody
+from discordianai.transport.request_queue import RequestQueue
+from discordianai.transport.uploads import BufferedBody
 from tests.transport.builders import Scene, patient, scene
 
 
@@ -76,13 +76,13 @@ async def leave_soon(scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def request(timekeeper: Timekeeper) -> Request:
-    return Request(Origin("x", 1), [], WholeBody(b""), Timeouts(pool=0.25, connect=0.25), timekeeper)
+def request(timekeeper: DeadlineWatcher) -> Request:
+    return Request(Origin("x", 1), [], BufferedBody(b""), Timeouts(pool=0.25, connect=0.25), timekeeper)
 
 
 async def test_the_waits_for_a_place_count_together(autojump_clock: trio.abc.Clock) -> None:
-    """Coming back to the line again and again, for one reason or another, ends all the same."""
-    keeper = Timekeeper()
+    """Coming back to the queue again and again, for one reason or another, ends all the same."""
+    keeper = DeadlineWatcher()
     waiting = request(keeper)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.run)
@@ -103,26 +103,26 @@ async def test_the_waits_for_a_place_count_together(autojump_clock: trio.abc.Clo
 
 async def test_the_line_tells_each_what_it_waits_for() -> None:
     """After any change: the first ones for connections, the others for a place."""
-    line, keeper = Line(), Timekeeper()
+    queue, keeper = RequestQueue(), DeadlineWatcher()
     requests = [request(keeper) for _ in range(6)]
     for one in requests[:5]:
-        line.join(one)
+        queue.push(one)
 
     def phases() -> str:
-        return "".join(one._phase.name[0] for one in line.first(9))
+        return "".join(one._phase.name[0] for one in queue.first(9))
 
-    line.expect(3)
+    queue.set_connecting(3)
     assert phases() == "CCCPP"
-    line.next()
-    line.expect(3)
+    queue.pop()
+    queue.set_connecting(3)
     assert phases() == "CCCP"
-    line.remove(requests[2])
-    line.expect(2)
+    queue.remove(requests[2])
+    queue.set_connecting(2)
     assert phases() == "CCP"
-    line.join(requests[5], front=True)
-    line.expect(2)
+    queue.push(requests[5], front=True)
+    queue.set_connecting(2)
     assert phases() == "CCPP"
-    line.expect(0)
+    queue.set_connecting(0)
     assert phases() == "PPPP"
 
 
