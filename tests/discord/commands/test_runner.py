@@ -10,6 +10,7 @@ import pytest
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
 from discordianai.discord.commands.runner import NO_FILE, STORE_ILL, CommandRunner
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.outcomes import FAILED, RunCommand
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File
@@ -49,7 +50,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         path = f"{discord.api_url}/applications/{BOT_ID}/commands"
         await client.put(path, json=[COMMAND], headers=headers)
         api = DiscordApi(client, discord.api_url)
-        yield Scene(discord, client, CommandRunner(services, api))
+        yield Scene(discord, client, CommandRunner(services, api, DiscordCounter()))
 
 
 async def test_the_reply_comes_with_its_buttons_and_its_file(scene: Scene) -> None:
