@@ -11,10 +11,14 @@ import trio.testing
 from discordianai.answering.journal import JournalResult
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.conversations.store import StoreError
+from discordianai.discord.commands.command import CommandReply, Invocation
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.bridge import run_asyncio
 from discordianai.discord.interactions import backend as backends
 from discordianai.discord.interactions.backend import Backend
-from discordianai.records import Question
+from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
+from discordianai.records import Person, Question, ReplyAddress
+from tests.discord.builders import origin
 from tests.discord.interactions.backend_scene import Scene, opened
 
 
@@ -147,3 +151,31 @@ async def test_the_bots_servers_are_told_apart_from_questions() -> None:
         await on_the_listeners_loop(use, scene.backend)
         await trio.testing.wait_all_tasks_blocked(0.05)
         assert scene.guilds == [frozenset({1, 2})]
+
+
+async def test_refusals_take_no_places_of_commands_however_long_they_wait() -> None:
+    """Here Discord does not answer at all: each refusal holds its place for seconds."""
+    begun: list[int] = []
+
+    async def handler(invocation: Invocation, _services: object) -> CommandReply:
+        begun.append(invocation.origin.person.id)
+        return CommandReply("done")
+
+    people = [Person(number, "") for number in range(1, 301)]
+    address = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0)
+    figures = DiscordCounter()
+    async with opened(figures=figures) as scene:
+
+        async def use(backend: Backend) -> None:
+            for person in people:
+                backend.refuse(RefuseMessage(origin(person=person), "Please wait."))
+            for person in people[:10]:
+                invocation = Invocation(origin(person=person))
+                backend.run(RunCommand("help", handler, invocation, address))
+
+        await on_the_listeners_loop(use, scene.backend)
+        with trio.fail_after(3):
+            while len(begun) < 10:  # noqa: ASYNC110  # the handlers tell nobody
+                await trio.sleep(0.05)
+    assert sorted(begun) == list(range(1, 11))
+    assert figures.now().refusals_unsaid >= 200

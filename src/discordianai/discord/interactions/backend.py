@@ -14,8 +14,8 @@ from discordianai.conversations.pending_questions import Said, TurnId
 from discordianai.conversations.store import ConversationStore, StoreError
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.gateway.bridge import Stopping, TrioCaller
-from discordianai.discord.interactions.fair_queue import FairQueue, QueueBounds
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
+from discordianai.discord.interactions.round_robin_queue import QueueBounds, RoundRobinQueue
 from discordianai.discord.messages.delivery import VALID_FOR
 from discordianai.guard import Guard
 from discordianai.records import Question
@@ -89,9 +89,9 @@ class TrioBackend:
         self._store = store
         self._runner = runner
         self._on_guilds = on_guilds
-        self._commands = FairQueue(nursery, COMMANDS, runner.run, self._drop_command)
-        self._apologies = FairQueue(nursery, APOLOGIES, runner.apologise, runner.leave_untold)
-        self._refusals = FairQueue(nursery, REFUSALS, runner.refuse, runner.leave_unsaid)
+        self._commands = RoundRobinQueue(nursery, COMMANDS, runner.run, self._drop_command)
+        self._apologies = RoundRobinQueue(nursery, APOLOGIES, runner.apologise, runner.leave_untold)
+        self._refusals = RoundRobinQueue(nursery, REFUSALS, runner.refuse, runner.leave_unsaid)
         self._log = structlog.get_logger("discordianai.discord.interactions.backend")
 
     def enqueue(self, question: Question) -> None:

@@ -28,7 +28,7 @@ class QueueBounds:
     seconds: float
 
 
-class FairQueue(Generic[Work]):
+class RoundRobinQueue(Generic[Work]):
     """On the trio thread; what runs, runs in `nursery`.
 
     Where too much waits, the newest piece of whoever has most waiting is given to `drop`, which returns at
@@ -48,7 +48,7 @@ class FairQueue(Generic[Work]):
         self._drop = drop
         self._running: Counter[int] = Counter()
         self._waiting: OrderedDict[int, deque[Work]] = OrderedDict()  # in the order of their turns
-        self._log = structlog.get_logger("discordianai.discord.interactions.fair_queue")
+        self._log = structlog.get_logger("discordianai.discord.interactions.round_robin_queue")
 
     def put(self, person_id: int, work: Work) -> None:
         """Have it run as soon as it is its turn, or dropped. Raises what `drop` raises."""

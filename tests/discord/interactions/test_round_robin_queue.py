@@ -3,7 +3,7 @@
 import trio
 import trio.testing
 
-from discordianai.discord.interactions.fair_queue import FairQueue, QueueBounds
+from discordianai.discord.interactions.round_robin_queue import QueueBounds, RoundRobinQueue
 
 BOUNDS = QueueBounds(running=2, running_each=1, waiting=6, waiting_each=4, seconds=10.0)
 
@@ -23,8 +23,8 @@ class Runner:
         if work == "bug":
             raise ZeroDivisionError
 
-    def queue(self, nursery: trio.Nursery, bounds: QueueBounds = BOUNDS) -> FairQueue[str]:
-        return FairQueue(nursery, bounds, self.run, self.dropped.append)
+    def queue(self, nursery: trio.Nursery, bounds: QueueBounds = BOUNDS) -> RoundRobinQueue[str]:
+        return RoundRobinQueue(nursery, bounds, self.run, self.dropped.append)
 
 
 async def test_people_are_served_in_turn_however_much_each_brings(
