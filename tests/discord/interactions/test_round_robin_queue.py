@@ -1,5 +1,7 @@
 """What one person brings delays that person; what does not fit is given back, and nothing stops the queue."""
 
+from dataclasses import replace
+
 import trio
 import trio.testing
 
@@ -42,6 +44,18 @@ async def test_people_are_served_in_turn_however_much_each_brings(
         assert set(runner.begun) == {"a0", "person 2", "a1", "person 3"}
     assert runner.begun[-2:] == ["a2", "a3"]
     assert runner.dropped == []
+
+
+async def test_people_who_all_have_more_waiting_take_turns(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """And nobody's own work overtakes itself."""
+    runner = Runner()
+    async with trio.open_nursery() as nursery:
+        queue = runner.queue(nursery, replace(BOUNDS, running=1))
+        for work in ("1a", "1b", "1c", "2a", "2b", "3a"):
+            queue.put(int(work[0]), work)
+    assert runner.begun == ["1a", "1b", "2a", "3a", "1c", "2b"]
 
 
 async def test_what_one_person_may_have_waiting_is_bounded() -> None:
