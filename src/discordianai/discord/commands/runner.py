@@ -22,9 +22,8 @@ from discordianai.guard import Guard
 
 NO_FILE = "Discord did not take the file here. Asking in a direct message to me may help."
 STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
-
-
 TOO_MUCH = "Too much is waiting to be done right now, so I did not do that. Please try again in a minute."
+
 REFUSE_WITHIN = 5.0
 """Seconds; afterwards the reason why a message is not answered is old."""
 
@@ -72,9 +71,9 @@ class CommandRunner:
 
     async def apologise(self, dropped: RunCommand) -> None:
         """Tell somebody that their command is not run."""
-        address = dropped.address
         say = failure_notice.follow_up if dropped.in_place else failure_notice.say
-        await say(self._discord, address, TOO_MUCH)
+        if not await say(self._discord, dropped.address, TOO_MUCH):
+            self.leave_untold(dropped)
 
     async def _run(self, wanted: RunCommand) -> None:
         log = self._log.bind(command=wanted.name)
