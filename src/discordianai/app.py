@@ -178,7 +178,7 @@ def _make_bot(
     admission = Admission(offer, user, server, instruments.open_questions, numbers)
     gateway = GatewaySupervisor(options, offered, admission, api, instruments.figures)
     retention = GuildRetention(store, channels, conversations)
-    runner = CommandRunner(services, api)
+    runner = CommandRunner(services, api, instruments.figures)
     return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
 
 

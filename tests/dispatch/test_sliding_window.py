@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.sliding_window import RateWindow
+from discordianai.dispatch.sliding_window import MOST_KEYS, RateWindow
 
 
 @given(
@@ -42,3 +42,13 @@ def test_people_who_stopped_asking_cost_no_memory() -> None:
         window.take(person, 0.0)
     window.take("somebody", 61.0)
     assert len(window) == 1
+
+
+def test_however_many_people_ask_in_one_period_memory_is_bounded() -> None:
+    """Of the oldest the count is forgotten."""
+    window = RateWindow(1, 60.0)
+    for person in range(MOST_KEYS + 10):
+        window.take(person, 0.0)
+    assert len(window) == MOST_KEYS
+    assert window.wait(9, 1.0) == 0.0
+    assert window.wait(10, 1.0) == 59.0

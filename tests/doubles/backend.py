@@ -22,6 +22,7 @@ class FakeBackend:
         self.commands: list[RunCommand] = []
         self.refused: list[RefuseMessage] = []
         self.running: set[int] = set()
+        self.cancels = self.recalls = 0
         self.said: Said | LookupError | None = None
         self.journal_result = JournalResult.STORED
         self.journal_waits: Callable[[], Awaitable[object]] = _at_once
@@ -47,10 +48,12 @@ class FakeBackend:
 
     async def cancel(self, interaction_id: int) -> bool:
         """See `Backend.cancel`."""
+        self.cancels += 1
         return interaction_id in self.running
 
     async def recall(self, turn: TurnId) -> Said | None:
         """See `Backend.recall`."""
+        self.recalls += 1
         if isinstance(self.said, LookupError):
             raise self.said
         return self.said

@@ -185,6 +185,17 @@ async def test_a_mention_with_nothing_to_read_is_answered_by_a_sentence(scene: S
 
 
 @played
+async def test_of_thirty_refusals_one_is_said_and_others_are_answered_at_once(scene: Scene) -> None:
+    """In one channel, which takes five messages in five seconds."""
+    discord, channel = scene.sandbox.discord, CHANNELS[1]
+    refused = {say(discord, AT_BOT, user=person(16), channel=channel) for _ in range(30)}
+    begun = trio.current_time()
+    await answer_to(scene, f"{AT_BOT} why?", user=person(17), channel=channel)
+    assert trio.current_time() - begun < 10.0
+    assert len([message for message in discord.channel_messages if message.reply_to in refused]) == 1
+
+
+@played
 async def test_an_answer_in_a_channel_has_its_buttons_too(scene: Scene) -> None:
     discord, user = scene.sandbox.discord, person(7)
     scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=20))

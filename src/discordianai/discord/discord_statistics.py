@@ -1,4 +1,4 @@
-"""What the connection to Discord tells about itself. Counted on the listener's thread, read on any."""
+"""What the connection to Discord tells about itself. Counted and read on any thread."""
 
 import asyncio
 import threading
@@ -82,6 +82,16 @@ class DiscordStatistics:
         Mapping[str, int],
         Metric("discord_interactions_total", "Interactions, by what became of them", ("kind",)),
     ] = field(default_factory=dict)
+    refusals_unsaid: Annotated[
+        int,
+        Metric(
+            "discord_refusals_unsaid_total", "Messages that are not answered, and whose people are not told"
+        ),
+    ] = 0
+    commands_dropped: Annotated[
+        int,
+        Metric("discord_commands_dropped_total", "Commands not run because too many waited", notable=True),
+    ] = 0
 
     @property
     def connected(self) -> Annotated[bool, Metric("discord_connected", "1 while the gateway is connected")]:
@@ -143,6 +153,16 @@ class DiscordCounter:
         with self._lock:
             unacknowledged = _one_more(self._counted.unacknowledged, reason)
             self._counted = replace(self._counted, unacknowledged=unacknowledged)
+
+    def refusal_unsaid(self) -> None:
+        """Somebody's message is not answered, and they are not told why."""
+        with self._lock:
+            self._counted = replace(self._counted, refusals_unsaid=self._counted.refusals_unsaid + 1)
+
+    def command_dropped(self) -> None:
+        """A command that was acknowledged is not run."""
+        with self._lock:
+            self._counted = replace(self._counted, commands_dropped=self._counted.commands_dropped + 1)
 
     async def watch(self, is_connected: Callable[[], bool]) -> None:
         """Measure the loop that this runs on, and notice a lost gateway, until cancelled.

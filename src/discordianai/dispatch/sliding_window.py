@@ -9,6 +9,10 @@ ROUNDING = 1e-7
 """An excess that may come from adding and subtracting floats, and must not cost a wait."""
 
 
+MOST_KEYS = 10_000
+"""Keys of which a window counts events at once; of the oldest the count is forgotten then."""
+
+
 @dataclass(slots=True, eq=False)
 class Reservation:
     """`amount` counts from `at` on, for one period. It is an estimate until it is `settled`."""
@@ -97,7 +101,7 @@ class SlidingWindow:
 class RateWindow:
     """Allows `limit` events of each key in any `period` seconds; the clock is the caller's.
 
-    A key costs memory only while it has events in the window.
+    A key costs memory only while it has events in the window, and at most `MOST_KEYS` have.
     """
 
     def __init__(self, limit: int, period: float) -> None:
@@ -120,6 +124,8 @@ class RateWindow:
             return wait
         self._sweep(now)
         self._windows.setdefault(key, SlidingWindow(self._limit, self._period)).reserve(1, now)
+        if len(self._windows) > MOST_KEYS:
+            del self._windows[next(iter(self._windows))]
         return 0.0
 
     def wait(self, key: Hashable, now: float) -> float:

@@ -9,7 +9,8 @@ import pytest
 
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
-from discordianai.discord.commands.runner import NO_FILE, STORE_ILL, CommandRunner
+from discordianai.discord.commands.runner import NO_FILE, STORE_ILL, TOO_MUCH, CommandRunner
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.outcomes import FAILED, RunCommand
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File
@@ -49,7 +50,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         path = f"{discord.api_url}/applications/{BOT_ID}/commands"
         await client.put(path, json=[COMMAND], headers=headers)
         api = DiscordApi(client, discord.api_url)
-        yield Scene(discord, client, CommandRunner(services, api))
+        yield Scene(discord, client, CommandRunner(services, api, DiscordCounter()))
 
 
 async def test_the_reply_comes_with_its_buttons_and_its_file(scene: Scene) -> None:
@@ -107,3 +108,21 @@ async def test_a_file_that_discord_does_not_take_is_not_the_end_of_the_reply(sce
         return CommandReply("All of it.", file=File("all.jsonl", bytes(11 * 1024 * 1024)))
 
     assert (await scene.run(handle)).text == f"All of it.\n\n{NO_FILE}"
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+async def test_who_pressed_a_button_that_is_not_run_keeps_what_they_read(
+    scene: Scene, in_place: bool
+) -> None:
+    """A command that is not run has nothing but "thinking", and that is replaced."""
+
+    async def page(_invocation: Invocation, _services: object) -> CommandReply:
+        return CommandReply("page 1", (Button("page", 10, "1", "Older"),))
+
+    interaction = await scene.run(page)
+    address = ReplyAddress(BOT_ID, interaction.id, interaction.token, 1, True, 0.0)
+    await scene.runner.apologise(RunCommand("history", page, invocation(), address, in_place=in_place))
+    texts = [message.content for message in interaction.messages]
+    assert texts == (["page 1", f"-# {TOO_MUCH}"] if in_place else [f"-# {TOO_MUCH}"])
+    assert bool(interaction.messages[0].components) is in_place
+    assert interaction.messages[-1].private

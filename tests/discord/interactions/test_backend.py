@@ -1,91 +1,25 @@
 """What the listener's thread asks of trio is done there in time, or not waited for."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
-import httpx
 import pytest
 import trio
-import trio.lowlevel
 import trio.testing
 
-from discordianai.answering.journal import Journal, JournalResult
-from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
-from discordianai.answering.question_tasks import QuestionTasks
-from discordianai.answering.recovery import Recovery
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.answering.journal import JournalResult
+from discordianai.conversations.pending_questions import TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply, Invocation
-from discordianai.discord.commands.runner import CommandRunner
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.bridge import run_asyncio
 from discordianai.discord.interactions import backend as backends
-from discordianai.discord.interactions.backend import Backend, TrioBackend
-from discordianai.discord.interactions.outcomes import RunCommand
-from discordianai.discord.messages.rest import DiscordApi
-from discordianai.dispatch.options import UserRateOptions
-from discordianai.live import Live
-from discordianai.records import Question, ReplyAddress
-from tests.answering.builders import Scene as Answering
-from tests.doubles.delivery import FakePlace
-from tests.doubles.store import MemoryStore
-
-
-class Store(MemoryStore):
-    """Waits, or fails, before it does anything."""
-
-    illness: Exception | None = None
-    waits = 0.0
-
-    async def accept(self, question: Question) -> bool:
-        await self._be_ill()
-        return await super().accept(question)
-
-    async def said(self, turn: TurnId) -> Said | None:
-        await self._be_ill()
-        return await super().said(turn)
-
-    async def _be_ill(self) -> None:
-        await trio.sleep(self.waits)
-        if self.illness is not None:
-            raise self.illness
-
-
-@dataclass
-class Scene:
-    store: Store
-    place: FakePlace
-    open_questions: OpenQuestions
-    counts: QuestionCounter
-    answering: Answering
-    backend: TrioBackend
-    running: trio.Nursery
-    guilds: list[frozenset[int]] = field(default_factory=list)
-
-    def question(self, text: str = "why?") -> Question:
-        """One that is admitted."""
-        question = self.answering.question(text)
-        self.open_questions.admit(question.person.id)
-        return question
-
-
-@asynccontextmanager
-async def opened(on_guilds: Callable[[frozenset[int]], object] | None = None) -> AsyncIterator[Scene]:
-    answering, store, place, counts = Answering(), Store(), FakePlace(), QuestionCounter()
-    journal = Journal(store, counts)
-    open_questions = OpenQuestions(
-        100, Live(UserRateOptions(in_flight=100)), trio.lowlevel.current_trio_token()
-    )
-    recovery = Recovery(journal, place)
-    tasks = QuestionTasks(answering.answer_service, place, journal, recovery, open_questions, counts)
-    guilds: list[frozenset[int]] = []
-    async with httpx.AsyncClient() as client, trio.open_nursery() as running, trio.open_nursery() as answers:
-        runner = CommandRunner(None, DiscordApi(client, "http://127.0.0.1:9"))  # type: ignore[arg-type]  # no handler here needs a service
-        backend = TrioBackend(running, answers, tasks, journal, store, runner, on_guilds or guilds.append)
-        yield Scene(store, place, open_questions, counts, answering, backend, running, guilds)
-        answers.cancel_scope.cancel()
-        running.cancel_scope.cancel()
+from discordianai.discord.interactions.backend import Backend
+from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
+from discordianai.records import Person, Question, ReplyAddress
+from tests.discord.builders import origin
+from tests.discord.interactions.backend_scene import Scene, opened
 
 
 async def on_the_listeners_loop(use: Callable[[Backend], Awaitable[object]], backend: Backend) -> None:
@@ -208,37 +142,6 @@ async def test_a_stop_whose_answer_is_not_told_in_time_counts_as_one_that_did_so
     assert answers == [False, True]
 
 
-async def test_of_too_many_commands_at_once_some_are_not_run_and_later_ones_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A bug in one gives its place back, too."""
-    monkeypatch.setattr(backends, "MOST_OTHER_WORK", 2)
-    begun, release = [], trio.Event()
-
-    async def handler(invocation: Invocation, _services: object) -> CommandReply:
-        begun.append(invocation)
-        await release.wait()
-        raise ZeroDivisionError("a bug")
-
-    address = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0)
-    command = RunCommand("help", handler, None, address)  # type: ignore[arg-type]  # it is only counted
-    async with opened() as scene:
-
-        async def use(backend: Backend) -> None:
-            for _ in range(5):
-                backend.run(command)
-
-        monkeypatch.setattr("discordianai.discord.messages.failure_notice.PAUSE", 0.0)
-        await on_the_listeners_loop(use, scene.backend)
-        await trio.testing.wait_all_tasks_blocked(0.05)
-        assert len(begun) == 2
-        release.set()
-        with trio.fail_after(5):
-            while len(begun) < 4:  # a place is free once the person has been told
-                await on_the_listeners_loop(use, scene.backend)
-                await trio.sleep(0.05)
-
-
 async def test_the_bots_servers_are_told_apart_from_questions() -> None:
     async with opened() as scene:
 
@@ -248,3 +151,31 @@ async def test_the_bots_servers_are_told_apart_from_questions() -> None:
         await on_the_listeners_loop(use, scene.backend)
         await trio.testing.wait_all_tasks_blocked(0.05)
         assert scene.guilds == [frozenset({1, 2})]
+
+
+async def test_refusals_take_no_places_of_commands_however_long_they_wait() -> None:
+    """Here Discord does not answer at all: each refusal holds its place for seconds."""
+    begun: list[int] = []
+
+    async def handler(invocation: Invocation, _services: object) -> CommandReply:
+        begun.append(invocation.origin.person.id)
+        return CommandReply("done")
+
+    people = [Person(number, "") for number in range(1, 301)]
+    address = ReplyAddress(1, 2, "token", 3, private=True, acknowledged_at=0.0)
+    figures = DiscordCounter()
+    async with opened(figures=figures) as scene:
+
+        async def use(backend: Backend) -> None:
+            for person in people:
+                backend.refuse(RefuseMessage(origin(person=person), "Please wait."))
+            for person in people[:10]:
+                invocation = Invocation(origin(person=person))
+                backend.run(RunCommand("help", handler, invocation, address))
+
+        await on_the_listeners_loop(use, scene.backend)
+        with trio.fail_after(3):
+            while len(begun) < 10:  # noqa: ASYNC110  # the handlers tell nobody
+                await trio.sleep(0.05)
+    assert sorted(begun) == list(range(1, 11))
+    assert figures.now().refusals_unsaid >= 200

@@ -26,11 +26,12 @@ from discordianai.discord.gateway.bridge import run_asyncio
 from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.interactions import handler as handling
-from discordianai.discord.interactions.admission import COMMANDS as MOST_COMMANDS
+from discordianai.discord.interactions.activity_limits import COMMANDS as MOST_COMMANDS
+from discordianai.discord.interactions.activity_limits import FORMS, PRESSES, SUGGESTIONS
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.handler import ALREADY_ENDED, TRY_AGAIN, InteractionHandler
 from discordianai.discord.interactions.outcomes import FAILED
-from discordianai.discord.interactions.router import InteractionRouter
+from discordianai.discord.interactions.router import NOTHING_ASKED, InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.options import BotOptions
@@ -248,6 +249,63 @@ async def test_stop_cancels_what_goes_on_and_says_where_nothing_does(scene: Scen
     assert scene.kinds == {"cancel": 2, "refusal": 1}
 
 
+async def test_a_stop_that_is_pressed_a_hundred_times_is_passed_on_a_few_times(scene: Scene) -> None:
+    """Each press is answered; another person's is passed on all the same."""
+    stop = Button(Action.STOP, person().id, "55")
+    scene.backend.running = {55}
+    presses = [scene.press(stop) for _ in range(100)]
+    await scene.take(*presses)
+    assert {press.response_type for press in presses} == {UPDATE}
+    assert 1 <= scene.backend.cancels <= 3
+    await scene.take(scene.press(Button(Action.STOP, person().id, "56")))
+    assert scene.backend.cancels <= 4
+
+
+async def test_pressing_again_without_end_does_not_search_the_store_without_end(scene: Scene) -> None:
+    again = about_turn(Action.AGAIN, person().id, TurnId(7, 8))
+    presses = [scene.press(again) for _ in range(PRESSES + 10)]
+    await scene.take(*presses)
+    assert scene.backend.recalls == PRESSES
+    assert "Please wait" in presses[-1].text
+
+
+async def test_an_option_that_is_typed_too_fast_gets_no_suggestions(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is answered, and nothing is looked up for it."""
+    looked_up: list[str] = []
+
+    def complete(_commands: OfferedCommands, _name: str, focused: str, _typed: str) -> tuple[str, ...]:
+        looked_up.append(focused)
+        return ("gpt-6-luna",)
+
+    monkeypatch.setattr(OfferedCommands, "complete", complete)
+    typed = [
+        scene.discord.interact(
+            4,
+            {
+                "name": "ask",
+                "type": 1,
+                "options": [{"name": "model", "type": 3, "value": "g", "focused": True}],
+            },
+            person(),
+            CHANNELS[0],
+        )
+        for _ in range(SUGGESTIONS + 5)
+    ]
+    await scene.take(*typed)
+    assert len(looked_up) == SUGGESTIONS
+    assert {option.response_type for option in typed} == {8}
+
+
+async def test_forms_are_not_opened_without_end(scene: Scene) -> None:
+    message = {"id": "77", "channel_id": str(CHANNELS[0].id), "content": "hello", "author": person().json()}
+    data = {"name": "Ask about this", "type": 3, "target_id": "77", "resolved": {"messages": {"77": message}}}
+    used = [scene.discord.interact(2, data, person(), CHANNELS[0]) for _ in range(FORMS + 5)]
+    await scene.take(*used)
+    assert [each.response_type for each in used] == [9] * FORMS + [4] * 5
+
+
 async def test_again_asks_what_the_store_knows_and_says_where_it_does_not_tell(scene: Scene) -> None:
     again = about_turn(Action.AGAIN, person().id, TurnId(7, 8))
     place = CHANNELS[0]
@@ -288,13 +346,26 @@ async def test_a_message_beyond_the_limits_is_refused_where_it_was_written(scene
     assert scene.backend.calls == []
 
 
-async def test_who_is_blocked_reads_so_in_direct_messages_though_not_without_end(scene: Scene) -> None:
-    """Each time takes a request to Discord."""
-    theirs = json.loads(json.dumps({**MESSAGE, "guild_id": None, "author": person(BLOCKED).json()}))
-    await scene.take_messages(*[theirs] * (MOST_COMMANDS + 5))
-    assert len(scene.backend.refused) == MOST_COMMANDS
-    await scene.take_messages({**theirs, "guild_id": MESSAGE["guild_id"]})
-    assert len(scene.backend.refused) == MOST_COMMANDS
+@pytest.mark.parametrize("where", ["direct messages", "a server"])
+async def test_of_many_messages_that_are_refused_one_a_minute_is_told_so(scene: Scene, where: str) -> None:
+    """Everybody reads it, and it takes the place of others' answers; the rest is counted."""
+    direct = {**MESSAGE, "guild_id": None, "author": person(BLOCKED).json()}
+    if where == "a server":
+        scene.open_questions.close()
+    theirs = json.loads(json.dumps(direct if where == "direct messages" else MESSAGE))
+    await scene.take_messages(*[theirs] * 20)
+    assert len(scene.backend.refused) == 1
+    assert scene.figures.now().refusals_unsaid == 19
+
+
+async def test_a_bare_mention_is_answered_once_a_minute(scene: Scene) -> None:
+    await scene.take_messages(*[{**MESSAGE, "content": f"<@{BOT_ID}>"}] * 5)
+    assert [refused.reason for refused in scene.backend.refused] == [NOTHING_ASKED]
+
+
+async def test_who_is_blocked_is_not_answered_in_a_server(scene: Scene) -> None:
+    await scene.take_messages({**MESSAGE, "author": person(BLOCKED).json()})
+    assert scene.backend.refused == []
 
 
 async def test_a_bug_over_a_message_is_told_in_its_channel(

@@ -90,7 +90,7 @@ class Way:
         if isinstance(outcome, AskQuestion):
             return self._taking.admit(outcome.origin, outcome.draft)
         if isinstance(outcome, RunCommand):
-            return self._taking.count_command(where) or outcome
+            return self._taking.activity.count_command(where) or outcome
         return outcome
 
 

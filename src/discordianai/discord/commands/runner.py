@@ -4,10 +4,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 import structlog
+import trio
 
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply
 from discordianai.discord.commands.services import Services
+from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
@@ -20,14 +22,19 @@ from discordianai.guard import Guard
 
 NO_FILE = "Discord did not take the file here. Asking in a direct message to me may help."
 STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
+TOO_MUCH = "Too much is waiting to be done right now, so I did not do that. Please try again in a minute."
+
+REFUSE_WITHIN = 5.0
+"""Seconds; afterwards the reason why a message is not answered is old."""
 
 
 class CommandRunner:
     """Whatever happens, the person is told; nothing leaves but cancellation."""
 
-    def __init__(self, services: Services, discord: DiscordApi) -> None:
+    def __init__(self, services: Services, discord: DiscordApi, figures: DiscordCounter) -> None:
         self._services = services
         self._discord = discord
+        self._figures = figures
         self._log = structlog.get_logger("discordianai.discord.commands")
 
     async def run(self, wanted: RunCommand) -> None:
@@ -40,11 +47,33 @@ class CommandRunner:
                 await failure_notice.say(self._discord, wanted.address, FAILED)
 
     async def refuse(self, refused: RefuseMessage) -> None:
-        """Reply to a message with the reason why it is not answered, if Discord takes that."""
+        """Reply to a message with the reason why it is not answered, if Discord takes that soon."""
         origin = refused.origin
         channel = ChannelMessages(self._discord, origin.place.channel_id, reply_to=origin.interaction_id)
-        with suppress(MessageError):  # a courtesy
+        with trio.move_on_after(REFUSE_WITHIN), suppress(MessageError):
+            await trio.sleep_until(channel.free_at)  # the channel's bucket is for answers first
             await channel.edit(None, {"content": refused.reason, "allowed_mentions": {"parse": []}})
+            return
+        self.leave_unsaid(refused)
+
+    def leave_unsaid(self, _: RefuseMessage) -> None:
+        """Count a refusal that is not said."""
+        self._figures.refusal_unsaid()
+
+    def note_dropped(self, dropped: RunCommand) -> None:
+        """Count a command that was acknowledged and is not run."""
+        self._log.warning("too much at once: a command is not run", command=dropped.name)
+        self._figures.command_dropped()
+
+    def leave_untold(self, dropped: RunCommand) -> None:
+        """Not even this can be told any more."""
+        self._log.warning("nobody is told that a command is not run", command=dropped.name)
+
+    async def apologise(self, dropped: RunCommand) -> None:
+        """Tell somebody that their command is not run."""
+        say = failure_notice.follow_up if dropped.in_place else failure_notice.say
+        if not await say(self._discord, dropped.address, TOO_MUCH):
+            self.leave_untold(dropped)
 
     async def _run(self, wanted: RunCommand) -> None:
         log = self._log.bind(command=wanted.name)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.interactions.activity_limits import ActivityLimits
 from discordianai.discord.interactions.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
@@ -14,10 +15,6 @@ from discordianai.dispatch.refusals import in_seconds
 from discordianai.dispatch.sliding_window import RateWindow
 from discordianai.live import Live
 from discordianai.records import Person, Question, ReplyAddress
-
-COMMANDS, COMMANDS_IN = 20, 60.0
-"""Handled commands of one person, in so many seconds: each takes a request to Discord, and some a search in
-the store."""
 
 EMPTY = "There is no question in that."
 TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
@@ -32,7 +29,10 @@ _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
 class Admission:
-    """Lives on the listener's thread. `numbers` count the questions, `clock` tells monotonic seconds."""
+    """Lives on the listener's thread. `numbers` count the questions, `clock` tells monotonic seconds.
+
+    `activity` has the limits of what is no question.
+    """
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Admission:
         self._clock = clock
         self._person_window = _window(user)
         self._server_window = _window(server)
-        self._command_window = RateWindow(COMMANDS, COMMANDS_IN)
+        self.activity = ActivityLimits(clock)
 
     def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
         """The question, which is open from now on and must be given back; or why there is none."""
@@ -80,12 +80,6 @@ class Admission:
             in_thread=draft.in_thread,
             address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )
-
-    def count_command(self, origin: EventOrigin) -> Refuse | None:
-        """Count a handled command, unless it is one too many of this person just now."""
-        if wait := self._command_window.take(origin.person.id, self._clock()):
-            return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.")
-        return None
 
     def _malformed(self, draft: QuestionDraft) -> str | None:
         if all(unicodedata.category(character) in _INVISIBLE for character in draft.text):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 import trio
@@ -15,6 +15,8 @@ from discordianai.conversations.store import ConversationStore, StoreError
 from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.gateway.bridge import Stopping, TrioCaller
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
+from discordianai.discord.interactions.round_robin_queue import QueueBounds, RoundRobinQueue
+from discordianai.discord.messages.delivery import VALID_FOR
 from discordianai.guard import Guard
 from discordianai.records import Question
 
@@ -24,10 +26,11 @@ JOURNAL_WITHIN = 0.5
 CANCEL_WITHIN = 1.0
 """Seconds that the acknowledgement of a Stop waits to learn what it did."""
 
-MOST_OTHER_WORK = 200
-"""Commands and refusals that are under way at once; what comes beyond that is not done."""
-
-Work = TypeVar("Work", RunCommand, RefuseMessage)
+COMMANDS = QueueBounds(running=40, running_each=2, waiting=200, waiting_each=20, seconds=VALID_FOR)
+APOLOGIES = QueueBounds(running=10, running_each=2, waiting=1000, waiting_each=40, seconds=60.0)
+REFUSALS = QueueBounds(running=5, running_each=1, waiting=50, waiting_each=1, seconds=60.0)
+"""Classes of work, each with bounds of its own, so that none takes the place of another: commands, words for
+those whose command is not run, and refusals in channels. A file that is exported may have 8 MB."""
 
 
 class Backend(Protocol):
@@ -86,7 +89,9 @@ class TrioBackend:
         self._store = store
         self._runner = runner
         self._on_guilds = on_guilds
-        self._other_work = 0
+        self._commands = RoundRobinQueue(nursery, COMMANDS, runner.run, self._drop_command)
+        self._apologies = RoundRobinQueue(nursery, APOLOGIES, runner.apologise, runner.leave_untold)
+        self._refusals = RoundRobinQueue(nursery, REFUSALS, runner.refuse, runner.leave_unsaid)
         self._log = structlog.get_logger("discordianai.discord.interactions.backend")
 
     def enqueue(self, question: Question) -> None:
@@ -131,11 +136,11 @@ class TrioBackend:
 
     def run(self, command: RunCommand) -> None:
         """See `Backend.run`."""
-        self._trio.post(self._start_other, self._runner.run, command)
+        self._trio.post(self._commands.put, command.invocation.origin.person.id, command)
 
     def refuse(self, refused: RefuseMessage) -> None:
         """See `Backend.refuse`."""
-        self._trio.post(self._start_other, self._runner.refuse, refused)
+        self._trio.post(self._refusals.put, refused.origin.person.id, refused)
 
     def note_guilds(self, guild_ids: frozenset[int]) -> None:
         """See `Backend.note_guilds`."""
@@ -152,17 +157,7 @@ class TrioBackend:
         with suppress(RuntimeError):  # the nursery has ended: the bot is stopping
             self._nursery.start_soon(function, *arguments)
 
-    def _start_other(self, function: Callable[[Work], Awaitable[None]], work: Work) -> None:
-        """Questions are bounded by the admission, the rest here."""
-        if self._other_work >= MOST_OTHER_WORK:
-            self._log.warning("too much at once: a command is not run", kind=type(work).__name__)
-            return
-        self._other_work += 1
-        self._start(self._do_other, function, work)
-
-    async def _do_other(self, function: Callable[[Work], Awaitable[None]], work: Work) -> None:
-        try:
-            with Guard(self._log, "a bug stopped something", kind=type(work).__name__):
-                await function(work)
-        finally:
-            self._other_work -= 1
+    def _drop_command(self, command: RunCommand) -> None:
+        """It was acknowledged: the person sees the bot think, and is told."""
+        self._runner.note_dropped(command)
+        self._apologies.put(command.invocation.origin.person.id, command)

@@ -20,7 +20,7 @@ from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledg
 from discordianai.discord.interactions import interaction, message_event
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
-from discordianai.discord.interactions.interaction import EventOrigin
+from discordianai.discord.interactions.interaction import AutocompleteInteraction, EventOrigin, Interaction
 from discordianai.discord.interactions.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import (
     FAILED,
@@ -71,6 +71,7 @@ class InteractionHandler:
         self._http = http
         self._router = router
         self._admission = admission
+        self._activity = admission.activity
         self._backend = backend
         self._figures = figures
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
@@ -86,7 +87,7 @@ class InteractionHandler:
                 await self._tell_of_bug(payload)
                 return
             if event is not None:
-                await self._act(event.origin, self._router.route(event))
+                await self._act(event.origin, self._route(event))
         if guard.failed:
             with guard:
                 await self._tell_of_bug(payload)
@@ -110,6 +111,15 @@ class InteractionHandler:
             with guard:
                 if outcome is not None or _speaks_to(payload, bot_id):
                     await self._tell_of_bug_in_channel(payload)
+
+    def _route(self, event: Interaction) -> InteractionOutcome:
+        """What is to be done about it, unless even that is done too often."""
+        if isinstance(event, AutocompleteInteraction) and not self._activity.count_suggestion(event.origin):
+            return SuggestChoices(())
+        outcome = self._router.route(event)
+        if isinstance(outcome, OpenModal) and (refuse := self._activity.count_form(event.origin)):
+            return refuse
+        return outcome
 
     async def _act(self, origin: EventOrigin, outcome: InteractionOutcome) -> None:
         match outcome:
@@ -172,11 +182,14 @@ class InteractionHandler:
 
     async def _refuse_question(self, asked: AskQuestion, refuse: Refuse) -> None:
         if asked.draft.message_id is not None:
-            self._backend.refuse(RefuseMessage(asked.origin, refuse.reason))
+            self._refuse_message(asked.origin, refuse)
         else:
             await self._refuse(asked.origin, refuse)
 
     async def _regenerate(self, origin: EventOrigin, wanted: Regenerate) -> None:
+        if refuse := self._activity.count_press(origin):
+            await self._refuse(origin, refuse)
+            return
         try:
             said = await self._backend.recall(wanted.turn)
         except LookupError:
@@ -190,7 +203,7 @@ class InteractionHandler:
 
     async def _run(self, origin: EventOrigin, command: RunCommand) -> None:
         """Acknowledge a command, or its button, and have it run."""
-        if refuse := self._admission.count_command(origin):
+        if refuse := self._activity.count_command(origin):
             await self._refuse(origin, refuse)
             return
         self._figures.decided(command.kind)
@@ -199,8 +212,9 @@ class InteractionHandler:
             self._backend.run(command)
 
     async def _cancel(self, origin: EventOrigin, cancel: CancelAnswer) -> None:
-        """First cancel, then acknowledge: what goes on costs money."""
-        if await self._backend.cancel(cancel.interaction_id):
+        """First cancel, then acknowledge: what goes on costs money. Presses without end are one."""
+        passed_on = self._activity.count_stop(origin, cancel.interaction_id)
+        if not passed_on or await self._backend.cancel(cancel.interaction_id):
             await self._respond(origin, DEFERRED_UPDATE)
         else:
             await self._refuse(origin, Refuse(ALREADY_ENDED))
@@ -210,9 +224,11 @@ class InteractionHandler:
         await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason)
 
     def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
-        """Who may not write here is told so, though not without end: each time takes a request."""
-        if self._admission.count_command(origin) is None:
+        """Tell somebody in the channel why their message is not answered, unless they were told just now."""
+        if self._activity.count_refusal(origin.person.id, origin.place.channel_id):
             self._backend.refuse(RefuseMessage(origin, refuse.reason))
+        else:
+            self._figures.refusal_unsaid()
 
     def _pass_over(self, error: Malformed) -> None:
         """What is malformed is no bug of ours: a line without a traceback."""
@@ -238,6 +254,9 @@ class InteractionHandler:
                     await self._http.edit_interaction_message(data, application, token)
 
     async def _tell_of_bug_in_channel(self, payload: Data) -> None:
+        if not self._activity.count_refusal(int(payload["author"]["id"]), int(payload["channel_id"])):
+            self._figures.refusal_unsaid()
+            return
         reference = {"message_id": payload["id"], "fail_if_not_exists": False}
         words = {"content": FAILED, "allowed_mentions": {"parse": []}}
         await self._http.create_message(words | {"message_reference": reference}, payload["channel_id"])

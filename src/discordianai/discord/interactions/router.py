@@ -4,8 +4,6 @@ Whether there is room for a question is for the admission. Nothing here waits: D
 acknowledgement within three seconds.
 """
 
-import secrets
-from collections import OrderedDict
 from dataclasses import replace
 
 from discordianai.conversations.pending_questions import Said
@@ -31,6 +29,7 @@ from discordianai.discord.interactions.interaction import (
     ModalInteraction,
 )
 from discordianai.discord.interactions.message_event import IncomingMessage
+from discordianai.discord.interactions.open_forms import OpenForms
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -60,9 +59,6 @@ REPLY_MISSING = "I can't see the message that you reply to. Please write what it
 LOOK_AT_IT = "Look at this."
 ADMINS_ONLY = "This is for the bot's admins."
 
-MOST_MODALS = 1000
-"""Forms that are open; of the oldest ones the message is forgotten then."""
-
 _AGAIN = {Action.AGAIN, Action.SEARCH}
 
 
@@ -73,7 +69,7 @@ class InteractionRouter:
         self._options = options
         self._commands = commands
         self._guild_cache = guild_cache
-        self._modals: OrderedDict[str, tuple[ModalCommand, MessageCommandInteraction]] = OrderedDict()
+        self._forms: OpenForms[tuple[ModalCommand, MessageCommandInteraction]] = OpenForms()
 
     def route(self, interaction: Interaction) -> InteractionOutcome:
         """What is to be done about it."""
@@ -156,14 +152,11 @@ class InteractionRouter:
         return AskQuestion(interaction.origin, command.draft(interaction))
 
     def _open_modal(self, command: ModalCommand, interaction: MessageCommandInteraction) -> OpenModal:
-        custom_id = f"about:{secrets.token_urlsafe(12)}"
-        self._modals[custom_id] = (command, interaction)
-        if len(self._modals) > MOST_MODALS:
-            self._modals.popitem(last=False)
+        custom_id = self._forms.open(interaction.origin.person.id, (command, interaction))
         return OpenModal(custom_id, command.modal)
 
     def _modal(self, interaction: ModalInteraction) -> InteractionOutcome:
-        opened = self._modals.pop(interaction.custom_id, None)
+        opened = self._forms.take(interaction.origin.person.id, interaction.custom_id)
         if opened is None:
             return Refuse(OLD_MODAL)
         command, about = opened

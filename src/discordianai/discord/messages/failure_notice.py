@@ -45,6 +45,15 @@ async def say(
     return False
 
 
+async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
+    """Write `words` for this person alone, below what stands there; whether Discord took them."""
+    path = f"/webhooks/{address.application_id}/{address.token}?wait=true"
+    body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+    with trio.move_on_after(WITHIN):
+        return await _send(api, "POST", path, body)
+    return False
+
+
 async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
     """Whether it was taken; what Discord refuses is not tried again."""
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")

@@ -1,0 +1,74 @@
+"""How often one person may do what is no question: each time takes a request to Discord, or more."""
+
+import time
+from collections.abc import Callable
+
+from discordianai.discord.interactions.interaction import EventOrigin
+from discordianai.discord.interactions.outcomes import Refuse
+from discordianai.dispatch.refusals import in_seconds
+from discordianai.dispatch.sliding_window import RateWindow
+
+COMMANDS, COMMANDS_IN = 20, 60.0
+"""Handled commands, and buttons under their replies, in so many seconds. Some search the store."""
+
+FORMS, FORMS_IN = 10, 60.0
+PRESSES, PRESSES_IN = 20, 60.0
+"""Buttons that ask a question again: the store is searched for it before the limits of questions apply."""
+
+STOPS, STOPS_IN = 3, 10.0
+"""Presses of one Stop button that are passed on. Stopping an answer twice does nothing, and costs little."""
+
+SUGGESTIONS, SUGGESTIONS_IN = 30, 10.0
+"""Who types fast is asked for two or three a second."""
+
+REFUSALS, REFUSALS_IN = 1, 60.0
+CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN = 1, 5.0
+"""Refusals that are posted in a channel, where everybody sees them and answers are written: of each person,
+and in each channel. Discord takes five messages there in five seconds."""
+
+
+class ActivityLimits:
+    """Lives on the listener's thread; `clock` tells monotonic seconds. Its memory is bounded."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._commands = RateWindow(COMMANDS, COMMANDS_IN)
+        self._forms = RateWindow(FORMS, FORMS_IN)
+        self._presses = RateWindow(PRESSES, PRESSES_IN)
+        self._stops = RateWindow(STOPS, STOPS_IN)
+        self._suggestions = RateWindow(SUGGESTIONS, SUGGESTIONS_IN)
+        self._refusals = RateWindow(REFUSALS, REFUSALS_IN)
+        self._channel_refusals = RateWindow(CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN)
+
+    def count_command(self, origin: EventOrigin) -> Refuse | None:
+        """Count a handled command, or a button under its reply; or say why it is one too many."""
+        return self._count(self._commands, origin)
+
+    def count_form(self, origin: EventOrigin) -> Refuse | None:
+        """Count a form that is to be opened; or say why it is one too many."""
+        return self._count(self._forms, origin)
+
+    def count_press(self, origin: EventOrigin) -> Refuse | None:
+        """Count a button that is to ask a question again; or say why it is one too many."""
+        return self._count(self._presses, origin)
+
+    def count_stop(self, origin: EventOrigin, interaction_id: int) -> bool:
+        """Count a Stop of the answer to that interaction; whether it is to be passed on."""
+        return not self._stops.take((origin.person.id, interaction_id), self._clock())
+
+    def count_suggestion(self, origin: EventOrigin) -> bool:
+        """Count an option that is being typed; whether there are to be suggestions."""
+        return not self._suggestions.take(origin.person.id, self._clock())
+
+    def count_refusal(self, person_id: int, channel_id: int) -> bool:
+        """Count a refusal that everybody in a channel would see; whether it is to be said."""
+        now = self._clock()
+        if self._refusals.wait(person_id, now) or self._channel_refusals.take(channel_id, now):
+            return False
+        self._refusals.take(person_id, now)
+        return True
+
+    def _count(self, window: RateWindow, origin: EventOrigin) -> Refuse | None:
+        if wait := window.take(origin.person.id, self._clock()):
+            return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.")
+        return None

@@ -1,0 +1,60 @@
+"""Windows belong to one person each; those of channels hold for all who write there."""
+
+from collections.abc import Callable
+
+import pytest
+
+from discordianai.discord.interactions.activity_limits import (
+    CHANNEL_REFUSALS_IN,
+    REFUSALS_IN,
+    ActivityLimits,
+)
+from discordianai.records import Person
+from tests.discord.builders import origin
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_refusals_are_said_once_a_minute_to_each_person_and_seldom_in_a_channel() -> None:
+    """What is not said in a channel does not count for its person."""
+    clock = Clock()
+    limits = ActivityLimits(clock)
+    assert limits.count_refusal(1, 7)
+    assert not limits.count_refusal(1, 8)
+    assert not limits.count_refusal(2, 7)
+    assert limits.count_refusal(2, 8)
+    clock.now = CHANNEL_REFUSALS_IN
+    assert not limits.count_refusal(1, 7)
+    assert limits.count_refusal(3, 7)
+    clock.now = REFUSALS_IN
+    assert limits.count_refusal(1, 7)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda limits, where: limits.count_command(where) is not None,
+        lambda limits, where: limits.count_form(where) is not None,
+        lambda limits, where: limits.count_press(where) is not None,
+        lambda limits, where: not limits.count_suggestion(where),
+        lambda limits, where: not limits.count_stop(where, 5),
+    ],
+    ids=["commands", "forms", "presses", "suggestions", "stops"],
+)
+def test_one_persons_haste_is_nobody_elses(refused: Callable[[ActivityLimits, object], bool]) -> None:
+    """It is over after the window."""
+    clock = Clock()
+    limits = ActivityLimits(clock)
+    tried = [refused(limits, origin()) for _ in range(100)]
+    assert not tried[0]
+    assert tried[-1]
+    assert not refused(limits, origin(person=Person(11, "Bob")))
+    clock.now = 60.0
+    assert not refused(limits, origin())
