@@ -81,7 +81,7 @@ class InteractionRouter:
             focused, typed = interaction.focused, interaction.text
             return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
         place = interaction.origin.place
-        lineage = self._guild_cache.lineage(place.channel_id, place.parent_id)
+        lineage = self._guild_cache.lineage(place.channel_id, interaction.origin.channel)
         if reason := access.refusal(interaction.origin, self._rules, lineage):
             return Refuse(reason)
         match interaction:
@@ -108,12 +108,11 @@ class InteractionRouter:
         )
         if message.author_is_bot or not addressed or not (message.text or message.attachments):
             return None
-        parent_id = self._guild_cache.parent_of(place.channel_id)
-        lineage = self._guild_cache.lineage(place.channel_id, parent_id)
+        lineage = self._guild_cache.lineage(place.channel_id, message.origin.channel)
         if reason := access.refusal(message.origin, self._rules, lineage):
             return Refuse(reason) if place.guild_id is None else None
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
-            place = replace(place, parent_id=parent_id)
+            place = replace(place, parent_id=self._guild_cache.parent_of(place.channel_id))
         draft = QuestionDraft(
             message.text or LOOK_AT_IT,
             attachments=message.attachments,
