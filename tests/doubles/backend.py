@@ -22,6 +22,7 @@ class FakeBackend:
         self.commands: list[RunCommand] = []
         self.refused: list[RefuseMessage] = []
         self.running: set[int] = set()
+        self.guilds: list[tuple[frozenset[int], bool]] = []
         self.said: Said | LookupError | None = None
         self.journal_result = JournalResult.STORED
         self.journal_waits: Callable[[], Awaitable[object]] = _at_once
@@ -63,5 +64,6 @@ class FakeBackend:
         """See `Backend.refuse`."""
         self.refused.append(refused)
 
-    def note_guilds(self, guild_ids: frozenset[int]) -> None:
+    def note_guilds(self, guild_ids: frozenset[int], *, complete: bool) -> None:
         """See `Backend.note_guilds`."""
+        self.guilds.append((guild_ids, complete))

@@ -259,12 +259,31 @@ def test_an_identify_without_an_answer_is_given_up(said: list[object]) -> None:
     assert server.opcodes == [2]
 
 
-@pytest.mark.parametrize("data", [None, 7, [], {}, {"session_id": "s"}, {"resume_gateway_url": "x"}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(None, 7, [], {}, {"session_id": "s"}, {"resume_gateway_url": "x"}),
+        {"session_id": "s", "resume_gateway_url": "x"},
+        {"session_id": "s", "resume_gateway_url": "x", "user": {"id": None}},
+    ],
+)
 def test_a_ready_that_cannot_be_read_ends_the_session(data: object) -> None:
     """It does not look connected, and is not resumed."""
     server = Server()
     server.scripts = [answers(server, 2, {"op": 0, "t": "READY", "s": 1, "d": data})]
     assert play(server) == "READY could not be read"
+    assert server.opcodes == [2]
+
+
+@pytest.mark.parametrize("guilds", [None, 7, {}, "x", [None, 7, {}]])
+def test_a_ready_without_a_list_of_servers_begins_a_session(guilds: object) -> None:
+    """The library would fail on it in silence; the bot hears all that comes."""
+    server = Server()
+    made = ready("ws://127.0.0.1/")
+    server.scripts = [
+        answers(server, 2, {**made, "d": {**made["d"], "guilds": guilds}}, {"op": 9, "d": False})
+    ]
+    assert play(server) == "Discord called the session invalid"
     assert server.opcodes == [2]
 
 

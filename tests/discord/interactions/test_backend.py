@@ -59,7 +59,7 @@ class Scene:
     answering: Answering
     backend: TrioBackend
     running: trio.Nursery
-    guilds: list[frozenset[int]] = field(default_factory=list)
+    guilds: list[tuple[frozenset[int], bool]] = field(default_factory=list)
 
     def question(self, text: str = "why?") -> Question:
         """One that is admitted."""
@@ -69,16 +69,20 @@ class Scene:
 
 
 @asynccontextmanager
-async def opened(on_guilds: Callable[[frozenset[int]], object] | None = None) -> AsyncIterator[Scene]:
+async def opened(on_guilds: Callable[[frozenset[int], bool], object] | None = None) -> AsyncIterator[Scene]:
     answering, store, place, counts = Answering(), Store(), FakePlace(), QuestionCounter()
     journal = Journal(store, counts)
     open_questions = OpenQuestions(100, 100, trio.lowlevel.current_trio_token())
     recovery = Recovery(journal, place)
     tasks = QuestionTasks(answering.answer_service, place, journal, recovery, open_questions, counts)
-    guilds: list[frozenset[int]] = []
+    guilds: list[tuple[frozenset[int], bool]] = []
+
+    def note(guild_ids: frozenset[int], complete: bool) -> None:
+        guilds.append((guild_ids, complete))
+
     async with httpx.AsyncClient() as client, trio.open_nursery() as running, trio.open_nursery() as answers:
         runner = CommandRunner(None, DiscordApi(client, "http://127.0.0.1:9"))  # type: ignore[arg-type]  # no handler here needs a service
-        backend = TrioBackend(running, answers, tasks, journal, store, runner, on_guilds or guilds.append)
+        backend = TrioBackend(running, answers, tasks, journal, store, runner, on_guilds or note)
         yield Scene(store, place, open_questions, counts, answering, backend, running, guilds)
         answers.cancel_scope.cancel()
         running.cancel_scope.cancel()
@@ -195,10 +199,10 @@ async def test_a_stop_whose_answer_is_not_told_in_time_counts_as_one_that_did_so
 
     async def use(backend: Backend) -> None:
         if answers:
-            backend.note_guilds(frozenset())
+            backend.note_guilds(frozenset(), complete=True)
         answers.append(await backend.cancel(5))
 
-    async with opened(lambda _: time.sleep(0.5)) as scene:  # trio is busy
+    async with opened(lambda *_: time.sleep(0.5)) as scene:  # trio is busy
         await on_the_listeners_loop(use, scene.backend)
         await on_the_listeners_loop(use, scene.backend)
     assert answers == [False, True]
@@ -239,8 +243,8 @@ async def test_the_bots_servers_are_told_apart_from_questions() -> None:
     async with opened() as scene:
 
         async def use(backend: Backend) -> None:
-            backend.note_guilds(frozenset({1, 2}))
+            backend.note_guilds(frozenset({1, 2}), complete=False)
 
         await on_the_listeners_loop(use, scene.backend)
         await trio.testing.wait_all_tasks_blocked(0.05)
-        assert scene.guilds == [frozenset({1, 2})]
+        assert scene.guilds == [(frozenset({1, 2}), False)]

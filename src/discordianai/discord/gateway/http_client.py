@@ -16,10 +16,15 @@ from interactions.api.http.http_client import BucketLock, GlobalLock, HTTPClient
 from interactions.api.http.route import Route
 from interactions.client.errors import HTTPException
 
+from discordianai.discord.gateway.session_limit import bounded_seconds
 from discordianai.discord.messages.application_limits import ApplicationLimits
 
 _exempt: ContextVar[bool] = ContextVar("exempt", default=False)
 _headers: ContextVar[Mapping[str, str]] = ContextVar("headers", default=MappingProxyType({}))
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds that a request may take with all its retries, except on interaction endpoints. After a 429 the
+library would wait for as long as Discord says, without telling anybody."""
 
 OPEN_TIMEOUT = 20.0
 """Seconds that the gateway's WebSocket may take to open, TLS and the upgrade included."""
@@ -47,8 +52,12 @@ class ExemptingLock(GlobalLock):
             await super().wait()
 
 
-class RefusedByPage(OSError):
-    """Discord's edge has answered with a page: a ban of this address, whatever was asked."""
+class RestUnavailable(OSError):
+    """Discord's REST API cannot be used for now. The text says why; `retry_after` is in seconds."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class ListenerHTTPClient(HTTPClient):
@@ -62,28 +71,42 @@ class ListenerHTTPClient(HTTPClient):
     async def request(self, route: Route, *args: Any, **options: Any) -> Any:
         """See the library's; `route` tells whether the global limit is to be waited for.
 
-        Raises `RefusedByPage`, too: the library takes the text of a 429 for JSON.
+        Raises `RestUnavailable`, too: after a page instead of JSON, which the library cannot read, after a
+        429 that asks for more than `REQUEST_TIMEOUT`, and where no retry helped.
         """
-        reset, reset_headers = _exempt.set(route.path.startswith("/interactions/")), _headers.set({})
+        exempt = route.path.startswith("/interactions/")
+        reset, reset_headers = _exempt.set(exempt), _headers.set({})
+        name = f"{route.method} {route.path}"
         try:
-            return await super().request(route, *args, **options)
+            async with asyncio.timeout(None if exempt else REQUEST_TIMEOUT):
+                result = await super().request(route, *args, **options)
         except HTTPException as error:
             self._limits.note(error.status, _headers.get(), {})
             raise
+        except TimeoutError:
+            if exempt:
+                raise
+            raise RestUnavailable(f"{name} was not answered in time") from None
         except AttributeError:
             if "retry-after" not in _headers.get():
                 raise
             self._limits.note(429, _headers.get(), None)
-            raise RefusedByPage from None
+            raise RestUnavailable(f"{name} was answered 429 by Discord's edge") from None
         finally:
             _exempt.reset(reset)
             _headers.reset(reset_headers)
+        if result is None and route.method == "GET":  # the library has given up
+            raise RestUnavailable(f"{name} was answered with errors")
+        return result
 
     def ingest_ratelimit(self, route: Route, header: Any, bucket_lock: BucketLock) -> None:
         """See the library's, which calls this after every answer, and tries again after a 429."""
         _headers.set({name.lower(): value for name, value in header.items()})
         if "x-ratelimit-scope" in _headers.get():
             self._limits.note(429, _headers.get(), {})
+        retry_after = bounded_seconds(_headers.get().get("retry-after"))
+        if retry_after > REQUEST_TIMEOUT and not _exempt.get() and "x-ratelimit-scope" in _headers.get():
+            raise RestUnavailable(f"{route.method} {route.path} was answered 429", retry_after)
         super().ingest_ratelimit(route, header, bucket_lock)
 
     async def websocket_connect(self, url: str) -> ClientWebSocketResponse:

@@ -22,6 +22,7 @@ from interactions.models.discord.enums import WebSocketOPCode as Opcode
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.backoff import Backoff
 from discordianai.discord.gateway.session_limit import INVALID_SESSION_PAUSE, SessionEnded, SessionStarts
+from discordianai.discord.interactions.payload import Malformed, record, snowflake
 
 HELLO_TIMEOUT = 20.0
 """Seconds from the open WebSocket to HELLO."""
@@ -44,6 +45,9 @@ LOSSES_TOLD = 3
 
 LONGEST_HEARTBEAT = 600.0
 """Seconds; Discord asks for 41."""
+
+NEW_SESSION_CODES = frozenset({4003, 4009})
+"""Close codes that say that Discord has dropped the session. The library would try to resume it."""
 
 BROKEN = (OSError, aiohttp.ClientError, TimeoutError, RuntimeError, ValueError, zlib.error)
 """What a connection, or what comes over it, may fail with; the library's own RuntimeError is an early end."""
@@ -130,8 +134,8 @@ class GatewaySocket(GatewayClient):
                 await super().dispatch_event(data, seq, event)
             return
         try:
-            await super().dispatch_event(data, seq, event)
-        except (KeyError, TypeError, AttributeError):
+            await super().dispatch_event(_ready(data) if event == "READY" else data, seq, event)
+        except (KeyError, TypeError, AttributeError, Malformed):
             self.end(f"{event} could not be read")
             return
         self._answered()
@@ -154,7 +158,7 @@ class GatewaySocket(GatewayClient):
             self._answered()
             await self._hang_up(code)
             reason = f"the connection was closed with {code}" if code != 1012 else "the connection was lost"
-            if resume and self.session_id:
+            if resume and self.session_id and code not in NEW_SESSION_CODES:
                 await self._resume(reason, str(self.ws_resume_url or self.ws_url))
             else:
                 self.end(reason)
@@ -244,6 +248,14 @@ def _hello(message: Any) -> Message:
     if not (math.isfinite(interval) and 0.0 < interval <= LONGEST_HEARTBEAT):
         raise ValueError("no HELLO")
     return dict(message)
+
+
+def _ready(data: Any) -> Message:
+    """READY's data with a list of servers, which may be empty. Raises `Malformed` where it names no bot."""
+    snowflake(record(data, "user"), "id")
+    guilds = data.get("guilds")
+    listed = guilds if isinstance(guilds, list) else []
+    return {**data, "guilds": [guild for guild in listed if isinstance(guild, dict) and "id" in guild]}
 
 
 def _reason(error: Exception) -> str:

@@ -28,7 +28,7 @@ INVALID_SESSION_PAUSE = (1.0, 5.0)
 """Between so many seconds Discord wants a pause, by chance, after it has called a session invalid."""
 
 LONGEST_WAIT = 86_400.0
-"""Seconds; the longest of Discord's limits is a day's. A longer wait is not believed."""
+"""Seconds; the longest of Discord's limits is a day's. A longer wait is cut to this."""
 
 WRONG_TOKEN = "Discord rejected the bot's token: set DISCORD_TOKEN to a valid one"  # noqa: S105  # a sentence
 
@@ -72,7 +72,7 @@ class StartLimit:
         remaining = limit.get("remaining")
         if not isinstance(remaining, int) or isinstance(remaining, bool):
             raise ValueError("session_start_limit has no remaining")
-        return cls(remaining, believed(limit.get("reset_after"), 0.001))
+        return cls(remaining, bounded_seconds(limit.get("reset_after"), 0.001))
 
 
 class SessionStarts:
@@ -131,7 +131,7 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         if response.status_code == 401:
             raise ListenerRefused(WRONG_TOKEN)
         if not response.is_success:
-            retry_after = believed(response.headers.get("retry-after"))
+            retry_after = bounded_seconds(response.headers.get("retry-after"))
             raise GatewayUnavailable(f"GET /gateway/bot was answered {response.status_code}", retry_after)
         return StartLimit.parse(response.json())
     except (httpx.HTTPError, ValueError, RecursionError) as error:
@@ -139,10 +139,10 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         raise GatewayUnavailable(f"GET /gateway/bot failed: {type(error).__name__}") from error
 
 
-def believed(told: object, unit: float = 1.0) -> float:
-    """Seconds that Discord named in `unit`s; 0 where they are none, or more than any of its limits."""
+def bounded_seconds(value: object, unit: float = 1.0) -> float:
+    """Seconds that Discord gave as a number of `unit`s, at most `LONGEST_WAIT`; 0 where that is no time."""
     try:
-        seconds = float(str(told)) * unit
+        seconds = float(str(value)) * unit
     except ValueError:
         return 0.0
-    return seconds if 0.0 <= seconds <= LONGEST_WAIT else 0.0  # False for NaN, too
+    return min(seconds, LONGEST_WAIT) if seconds > 0.0 else 0.0  # NaN is not
