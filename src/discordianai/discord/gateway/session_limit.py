@@ -1,7 +1,7 @@
 """Discord lets a bot identify about a thousand times a day, and once in five seconds.
 
-Using the day's up ends every session and resets the token, so the last ones are left alone. Every IDENTIFY
-that is sent counts, whatever Discord answers.
+When the day's IDENTIFYs are used up, Discord ends every session and resets the token, so the last ones are
+kept. Every IDENTIFY that is sent counts, whatever the answer.
 """
 
 import math
@@ -25,7 +25,7 @@ LONGEST_GAP = 120.0
 """Seconds. So few identifies a day, 720, that no lasting fault uses up the day's thousand."""
 
 INVALID_SESSION_PAUSE = (1.0, 5.0)
-"""Between so many seconds Discord wants a pause, by chance, after it has called a session invalid."""
+"""Seconds, from and to: after op 9 Discord wants a random pause between these."""
 
 LONGEST_WAIT = 86_400.0
 """Seconds; the longest of Discord's limits is a day's. A longer wait is cut to this."""
@@ -34,7 +34,7 @@ WRONG_TOKEN = "Discord rejected the bot's token: set DISCORD_TOKEN to a valid on
 
 
 class ListenerRefused(Exception):
-    """Discord will not let this bot in until its operator changes something. The text says what."""
+    """Discord will not accept this bot until its operator changes something. The text says what."""
 
 
 class GatewayUnavailable(Exception):
@@ -58,7 +58,7 @@ class SessionEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StartLimit:
-    """How many identifies are left, and in how many seconds all of them are again."""
+    """How many identifies are left, and in how many seconds the limit is reset."""
 
     remaining: int
     resets_in: float
@@ -76,7 +76,7 @@ class StartLimit:
 
 
 class SessionStarts:
-    """Paces and counts what begins a session; outlives the listeners.
+    """Paces and counts the starts of sessions; outlives the listeners.
 
     While a listener runs, its thread alone uses this, and otherwise the supervisor's.
     """
@@ -113,7 +113,7 @@ class SessionStarts:
             self._left -= 1
 
     def lose(self, failure: Exception) -> None:
-        """The session is over, or has not begun; what has happened tells how long the next one waits."""
+        """The session is over, or has not begun; `failure` decides how long the next one waits."""
         invalid = isinstance(failure, SessionEnded) and failure.invalid
         self.backoff.lose(self._chance.uniform(*INVALID_SESSION_PAUSE) if invalid else 0.0)
         if isinstance(failure, GatewayUnavailable):
