@@ -1,4 +1,4 @@
-"""What Discord says of the day's identifies is checked, believed within reason, and counted on with."""
+"""What Discord says about the day's identifies is validated, bounded, and counted down from."""
 
 import json
 from typing import Any
@@ -96,8 +96,8 @@ async def test_no_answer_holds_the_bot_for_longer_than_a_day(reset_after: object
         *(json.dumps(document(remaining=wrong)).encode() for wrong in WRONG),
     ],
 )
-async def test_nonsense_is_no_leave_to_identify(body: bytes) -> None:
-    """Whatever comes, it is a named error that is tried again later."""
+async def test_nonsense_does_not_permit_an_identify(body: bytes) -> None:
+    """Whatever comes is a named error, and is asked for again later."""
     with pytest.raises(GatewayUnavailable):
         await asked(200, body)
 

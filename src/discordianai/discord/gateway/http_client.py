@@ -1,8 +1,8 @@
 """The library's REST client, as the listener needs it.
 
-It keeps the library's limit of 45 requests a second away from interaction endpoints, which Discord exempts
-from the bot's global limit: with the stock client, of 200 commands in one moment 79 are acknowledged too late
-and lost. And it counts what Discord refuses, for the gate of all other requests.
+It does not apply the library's limit of 45 requests a second to interaction endpoints, which Discord exempts
+from the bot's global limit: with the stock client, 79 of 200 simultaneous commands are acknowledged too late
+and lost. It also reports what Discord refuses to `ApplicationLimits`.
 """
 
 import asyncio
@@ -30,11 +30,11 @@ OPEN_TIMEOUT = 20.0
 """Seconds that the gateway's WebSocket may take to open, TLS and the upgrade included."""
 
 CONNECTIONS = 100
-"""Acknowledgements at once; aiohttp opens connections as they are needed."""
+"""Simultaneous acknowledgements; aiohttp opens connections as they are needed."""
 
 
 class ExemptingLock(GlobalLock):
-    """The global limit, for whatever is under it."""
+    """The global limit, for all requests that it applies to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class RestUnavailable(OSError):
 
 
 class ListenerHTTPClient(HTTPClient):
-    """Interaction endpoints are out of its global limit; `limits` learns what Discord refuses."""
+    """Exempts interaction endpoints from the global limit; tells `limits` what Discord refuses."""
 
     def __init__(self, limits: ApplicationLimits, **options: Any) -> None:
         super().__init__(**options)
@@ -69,7 +69,7 @@ class ListenerHTTPClient(HTTPClient):
         self._limits = limits
 
     async def request(self, route: Route, *args: Any, **options: Any) -> Any:
-        """See the library's; `route` tells whether the global limit is to be waited for.
+        """See the library's; `route` decides whether the global limit applies.
 
         Raises `RestUnavailable`, too: after a page instead of JSON, which the library cannot read, after a
         429 that asks for more than `REQUEST_TIMEOUT`, and where no retry helped.

@@ -1,8 +1,8 @@
 """The asyncio side of the gateway: one run of the library, connected to the gateway.
 
-It takes the library's gateway and REST client, and reads what people do itself: the library's own command
-framework is deaf until its start-up is done, calls Discord before a command in a direct message runs, and
-logs what people wrote.
+It uses the library's gateway and REST client, but reads interactions itself: the library's command framework
+ignores them until its start-up is done, calls Discord before a command in a direct message runs, and logs
+what people wrote.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from discordianai.settings import DiscordSettings, Settings
 
 PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
-"""Events from which the guild cache learns."""
+"""Events that the guild cache reads."""
 
 UNLISTED_FOR = 3600.0
 """Seconds for which a READY that names no server is not taken to mean that the bot has left them all."""
@@ -54,11 +54,11 @@ REFUSALS = {
     4013: "Discord does not know the intents that the bot asks for: update the bot",
     4014: f"Discord refused the bot's intents: {GRANT_IT}",
 }
-"""Close codes of the gateway that no retry gets over."""
+"""Close codes of the gateway after which no retry helps."""
 
 
 class Listener:
-    """One run of the library, on an asyncio loop of its own, for one session. It is used once."""
+    """One run of the library, on an asyncio loop of its own, for one session. Not reusable."""
 
     def __init__(
         self,
@@ -148,14 +148,14 @@ class Listener:
         return session
 
     async def _finish_receiving(self) -> None:
-        """What came in the session's last moment is still acknowledged and handed over."""
+        """Events that arrived just before the end are still acknowledged and handed over."""
         if self._receiving:
             await asyncio.wait(self._receiving, timeout=ACKNOWLEDGE_TIMEOUT)
 
     def _is_connected(self) -> bool:
-        """Whether the connection on which the session began, or was gone on with, is open.
+        """Whether the connection on which the session began, or was resumed, is open.
 
-        After a loss the library has another one at once, on which it hears nothing until Discord knows it.
+        After a loss the library opens another one at once, which receives nothing until READY or RESUMED.
         """
         gateway = self._client.ws
         socket = gateway.ws if gateway is not None else None
@@ -221,13 +221,13 @@ class Listener:
         self._backend.note_guilds(frozenset(known.guild_ids), complete=known.complete)
 
     def _believe_the_list(self) -> None:
-        """What Discord has not sent by now, it will not send."""
+        """Take the list of servers as complete: what Discord has not sent by now, it will not send."""
         self._guild_cache.complete = True
         self._note_guilds()
 
 
 def _intents(settings: DiscordSettings) -> Intents:
-    """Only what is needed."""
+    """The intents that the bot needs, and no others."""
     if MESSAGE_CONTENT not in privileged(settings):
         return Intents.GUILDS
     return Intents.GUILDS | Intents.GUILD_MESSAGES | Intents.DIRECT_MESSAGES | Intents.MESSAGE_CONTENT
