@@ -72,11 +72,11 @@ class Bot:
         )
         await self._gateway.run(backend)
 
-    def _note_guilds(self, guild_ids: frozenset[int]) -> None:
+    def _note_guilds(self, guild_ids: frozenset[int], complete: bool) -> None:
         self._hears.set()
         if self._notifier.starting:
             self._notifier.ready()
-        self._retention.note(guild_ids)
+        self._retention.note(guild_ids, complete=complete)
 
     async def _recover(self, left: Sequence[PendingQuestion]) -> None:
         """Once the bot hears new questions: one that ends the process must not keep it from all others."""

@@ -1,10 +1,11 @@
-"""Makes the records that the tests of this room need, with one thing of each that matters."""
+"""Makes the records that these tests need, so that each names only what matters to it."""
 
 from collections.abc import Mapping
 
 from discordianai.discord.interactions.interaction import (
     CommandInteraction,
     ComponentInteraction,
+    EventChannel,
     EventOrigin,
 )
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
@@ -20,6 +21,8 @@ def origin(
     role_ids: frozenset[int] = frozenset(),
     permissions: int = 0,
     locale: str = "en-US",
+    as_member: bool = True,
+    channel: EventChannel | None = None,
 ) -> EventOrigin:
     return EventOrigin(
         interaction_id=100,
@@ -30,6 +33,8 @@ def origin(
         role_ids=role_ids,
         permissions=permissions,
         locale=locale,
+        as_member=as_member,
+        channel=channel,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the front door tells of itself, on loops and threads as they are."""
+"""The figures of the connection to Discord, with real loops and threads."""
 
 import asyncio
 import threading

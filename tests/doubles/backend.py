@@ -23,6 +23,7 @@ class FakeBackend:
         self.refused: list[RefuseMessage] = []
         self.running: set[int] = set()
         self.cancels = self.recalls = 0
+        self.guilds: list[tuple[frozenset[int], bool]] = []
         self.said: Said | LookupError | None = None
         self.journal_result = JournalResult.STORED
         self.journal_waits: Callable[[], Awaitable[object]] = _at_once
@@ -66,5 +67,6 @@ class FakeBackend:
         """See `Backend.refuse`."""
         self.refused.append(refused)
 
-    def note_guilds(self, guild_ids: frozenset[int]) -> None:
+    def note_guilds(self, guild_ids: frozenset[int], *, complete: bool) -> None:
         """See `Backend.note_guilds`."""
+        self.guilds.append((guild_ids, complete))

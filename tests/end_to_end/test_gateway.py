@@ -1,12 +1,13 @@
 """The gateway's connection is lost while people ask. One bot goes through all of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import pytest
 import trio
 
 from discordianai.sandbox.certificates import Authority
-from discordianai.sandbox.discord import person
+from discordianai.sandbox.discord import DiscordOptions, Interaction, person
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
@@ -14,11 +15,14 @@ from tests.end_to_end.sharing import SharedScene, played, shared_scene
 pytestmark = pytest.mark.xdist_group("gateway")
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
+QUICK_HEARTBEAT = DiscordOptions(heartbeat_interval=1.0)
+"""A connection that has frozen is noticed at the second heartbeat."""
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("gateway"), authority, {}, providers=SLOW)
+    folder = tmp_path_factory.mktemp("gateway")
+    yield from shared_scene(folder, authority, {}, discord=QUICK_HEARTBEAT, providers=SLOW)
 
 
 async def lose_the_gateway(scene: Scene, first: int, *, resumable: bool) -> None:
@@ -70,3 +74,57 @@ async def test_a_question_asked_during_the_gap_is_answered_after_the_resume(scen
     discord.drop_gateway(resumable=True)
     interaction = discord.invoke_now("ask", {"prompt": "are you there?"}, user=person(1120))
     await interaction.wait_until(lambda i: "You asked" in i.text, timeout=10)
+
+
+def has_answered(prompt: str, interaction: Interaction) -> bool:
+    """Whether the answer to this is shown."""
+    return f"You asked: “{prompt}”" in interaction.text
+
+
+async def answered_once(scene: Scene, asked: Mapping[str, Interaction]) -> None:
+    """Each is answered in words of its own; nobody acknowledged, or asked the provider, twice for one."""
+    for prompt, interaction in asked.items():
+        await interaction.wait_until(partial(has_answered, prompt), timeout=20)
+    assert [interaction.refused_acknowledgements for interaction in asked.values()] == [0] * len(asked)
+    requests = [str(request["input"][-1]["content"]) for request in scene.sandbox.openai.requests]
+    assert {prompt: sum(prompt in text for text in requests) for prompt in asked} == dict.fromkeys(asked, 1)
+
+
+@pytest.mark.slow
+@played
+async def test_a_burst_during_op_7_is_answered_once_though_events_come_twice(scene: Scene) -> None:
+    """Discord asks to reconnect in the middle of it, and sends some of it again after each RESUME."""
+    discord = scene.sandbox.discord
+    identifies, resumes = discord.counters.identifies, discord.counters.resumes
+    discord.resume_overlap = 8
+    asked = {}
+    for number in range(30):
+        prompt = f"op 7, question {number}."
+        asked[prompt] = discord.invoke_now("ask", {"prompt": prompt}, user=person(1200 + number))
+        if number in {9, 19}:
+            discord.ask_to_reconnect()
+            await trio.sleep(0.2)
+    await answered_once(scene, asked)
+    discord.resume_overlap = 0
+    assert discord.counters.identifies == identifies
+    assert discord.counters.resumes > resumes
+
+
+@pytest.mark.slow
+@played
+async def test_answers_arrive_while_the_connection_is_a_zombie_and_so_does_what_is_asked_then(
+    scene: Scene,
+) -> None:
+    """Five answers stream while the gateway is silent; five more are asked meanwhile."""
+    discord, asked = scene.sandbox.discord, {}
+    identifies = discord.counters.identifies
+    for number in range(10):
+        prompt = f"zombie, question {number}."
+        asked[prompt] = discord.invoke_now("ask", {"prompt": prompt}, user=person(1240 + number))
+        if number == 4:
+            for interaction in asked.values():
+                await interaction.wait_until(lambda i: i.acknowledged_after is not None)
+            discord.freeze_gateway()
+    await answered_once(scene, asked)
+    discord.heal_gateway()
+    assert discord.counters.identifies == identifies

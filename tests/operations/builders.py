@@ -70,6 +70,7 @@ def well(**changes: object) -> Snapshot:
         ),
         providers={"openai": openai, "perplexity": perplexity},
         discord=DiscordStatistics(
+            servers=3,
             connected_since=STARTED + 2,
             acknowledged=latency({0.2: 2000}),
             lag=latency({0.0005: 14_000}),

@@ -59,6 +59,36 @@ def test_a_slow_disk_and_a_clock_that_jumped_are_told_while_the_bot_answers() ->
     assert f"-# {clock}; {slow}" in describe(snapshot)
 
 
+@pytest.mark.parametrize(
+    ("servers", "missing", "seconds", "remarks"),
+    [
+        (3, 0, 3600.0, ()),
+        (3, 2, 100.0, ()),
+        (3, 2, 3600.0, ("2 of 3 servers for 60 minutes: commands work there",)),
+        (1, 1, 3600.0, ("1 of 1 server for 60 minutes: commands work there",)),
+        (0, 0, 3600.0, ("Discord has named no server that the bot is in",)),
+        (None, 0, 3600.0, ()),
+    ],
+)
+def test_servers_that_discord_does_not_send_are_mentioned_after_two_minutes(
+    servers: int | None, missing: int, seconds: float, remarks: tuple[str, ...]
+) -> None:
+    """The bot is ready all the same; without a gateway, that alone is said."""
+    since = well().process.taken_at - seconds
+    discord = replace(
+        well().discord,
+        connected_since=since,
+        servers=servers,
+        servers_missing=missing,
+        servers_missing_since=since if missing else None,
+    )
+    verdict = judge(replace(well(), discord=discord))
+    assert verdict.ready
+    assert len(verdict.remarks) == len(remarks)
+    assert all(part in remark for part, remark in zip(remarks, verdict.remarks, strict=True))
+    assert judge(replace(well(), discord=replace(discord, connected_since=None))).remarks == ()
+
+
 @pytest.mark.parametrize("count", [2, 9])
 def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice(count: int) -> None:
     """However many providers there are: those that find no room are counted."""

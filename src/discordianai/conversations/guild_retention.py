@@ -28,12 +28,12 @@ class GuildRetention:
         self._channels = channels
         self._options = options
         self._log = structlog.get_logger("discordianai.conversations.guild_retention")
-        self._news, self._heard = trio.open_memory_channel[frozenset[int]](100)
+        self._news, self._heard = trio.open_memory_channel[tuple[frozenset[int], bool]](100)
 
-    def note(self, guild_ids: frozenset[int]) -> None:
-        """These are all the servers that the bot is in now."""
+    def note(self, guild_ids: frozenset[int], *, complete: bool) -> None:
+        """The bot is in these servers now. Only where the list is `complete` were the others left."""
         try:
-            self._news.send_nowait(guild_ids)
+            self._news.send_nowait((guild_ids, complete))
         except trio.WouldBlock:
             self._log.debug("a list of servers is skipped: the next one is as complete")
 
@@ -42,26 +42,27 @@ class GuildRetention:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._drop_left_ones)
             guard = Guard(self._log, "a bug in noting the bot's servers")
-            async for guild_ids in self._heard:
+            async for guild_ids, complete in self._heard:
                 with guard:
-                    await self._store_news(guild_ids)
+                    await self._store_news(guild_ids, complete)
 
-    async def _store_news(self, guild_ids: frozenset[int]) -> None:
+    async def _store_news(self, guild_ids: frozenset[int], complete: bool) -> None:
         try:
-            if await self._learn(guild_ids):
+            if await self._learn(guild_ids, complete):
                 await self._drop_left()  # where there is no grace, nobody waits for the next look
         except StoreError as error:
             self._log.warning("the list of the bot's servers is not stored", reason=str(error))
 
-    async def _learn(self, guild_ids: frozenset[int]) -> bool:
+    async def _learn(self, guild_ids: frozenset[int], complete: bool) -> bool:
         """Store it; whether a server was left."""
         known = await self._store.present()
         for guild_id in guild_ids - known:
             await self._store.joined(guild_id)
-        for guild_id in known - guild_ids:
+        left = known - guild_ids if complete else frozenset[int]()
+        for guild_id in left:
             await self._store.left(guild_id)
             self._log.info("the bot is no more in a server", grace_days=self._options.now.grace_days)
-        return bool(known - guild_ids)
+        return bool(left)
 
     async def _drop_left_ones(self) -> None:
         guard = Guard(self._log, "a bug in forgetting a server that was left")

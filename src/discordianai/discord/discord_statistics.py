@@ -36,6 +36,8 @@ class DiscordStatistics:
 
     `trouble` is why there is no gateway, as far as that is known, and `next_try` when it is tried again, in
     seconds since the epoch. `identifies_left` is how many Discord allows still, None before it was asked.
+    `servers` is None before the first READY. `servers_missing_since` is in seconds since the epoch, and None
+    while none is missing.
     """
 
     connected_since: Annotated[
@@ -67,6 +69,16 @@ class DiscordStatistics:
     ] = 0
     resume_tries: Annotated[int, Metric("discord_resume_tries_total", "RESUMEs sent")] = 0
     identifies_left: int | None = None
+    servers: Annotated[
+        int | None, Metric("discord_servers", "Servers that the bot is in, as far as Discord has named them")
+    ] = None
+    servers_missing: Annotated[
+        int,
+        Metric(
+            "discord_servers_missing", "Servers that Discord named but has not sent, or that are unavailable"
+        ),
+    ] = 0
+    servers_missing_since: float | None = None
     trouble: str = ""
     next_try: float = 0.0
     unacknowledged: Annotated[
@@ -136,6 +148,14 @@ class DiscordCounter:
         with self._lock:
             self._counted = replace(self._counted, resumes=self._counted.resumes + 1)
             self._connect()
+
+    def note_servers(self, named: int, missing: int) -> None:
+        """Discord has named so many servers, and of them has not sent so many."""
+        with self._lock:
+            since = self._counted.servers_missing_since or time.time() if missing else None
+            self._counted = replace(
+                self._counted, servers=named, servers_missing=missing, servers_missing_since=since
+            )
 
     def decided(self, kind: str) -> None:
         """This became of an interaction."""

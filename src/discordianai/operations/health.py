@@ -15,6 +15,9 @@ LONGEST_SILENCE = 30.0
 """Seconds that the Discord loop may be overdue: a gateway waits longer for a heartbeat, a person does not."""
 
 
+SERVERS_WITHIN = 120.0
+"""Seconds that Discord may take to send the bot's servers, before health mentions it."""
+
 _WHY: Mapping[BreakerReason, str] = {
     BreakerReason.FAILURES: "most requests fail",
     BreakerReason.RATE_LIMITED: "429 with a long wait",
@@ -100,6 +103,22 @@ def _held(provider: ProviderSnapshot) -> Iterator[str]:
         yield f"{provider.label} asked for a pause: {why}"
 
 
+def _missing_servers(snapshot: Snapshot) -> Iterator[str]:
+    """A bot without its servers looks connected, but knows no channel and no thread."""
+    discord, now = snapshot.discord, snapshot.process.taken_at
+    if discord.connected_since is None:
+        return
+    since = discord.servers_missing_since
+    if discord.servers == 0 and now - discord.connected_since > SERVERS_WITHIN:
+        yield "Discord has named no server that the bot is in"
+    elif since is not None and now - since > SERVERS_WITHIN:
+        servers = f"{discord.servers} server{'' if discord.servers == 1 else 's'}"
+        yield (
+            f"Discord has not sent {discord.servers_missing} of {servers} for"
+            f" {duration(now - since)}: commands work there, but channels and threads are not known"
+        )
+
+
 def _remarks(snapshot: Snapshot) -> Iterator[str]:
     if jump := snapshot.process.clock_jump:
         ahead = "ahead" if jump > 0 else "back"
@@ -109,6 +128,7 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
     refused = snapshot.application.invalid_recently
     if refused > SLOW_ABOVE:
         yield f"Discord refused {refused} requests in ten minutes, so messages are sent slowly"
+    yield from _missing_servers(snapshot)
     health = snapshot.health
     if health.slow:
         yield "the disk of the database is slow: answers are shown before they are stored"

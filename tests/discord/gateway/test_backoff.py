@@ -1,4 +1,4 @@
-"""The gaps between tries grow while they fail, and begin small again after what has lasted."""
+"""The gaps between tries grow while tries fail, and are small again after a connection that lasted."""
 
 import random
 from itertools import pairwise
@@ -43,7 +43,7 @@ def test_the_first_try_begins_at_once(backoff: Backoff) -> None:
 
 
 def test_the_gaps_double_up_to_the_longest_and_no_two_are_alike(backoff: Backoff, clock: Clock) -> None:
-    """Many bots that were thrown out at once do not come back at once."""
+    """Many bots that were disconnected together do not come back together."""
     gaps = [later - earlier for earlier, later in pairwise(fail(backoff, clock) for _ in range(12))]
     for gap, least in zip(gaps, [5, 10, 20, 40, 80, *[120] * 6], strict=True):
         assert least <= gap <= least * 1.25
@@ -59,7 +59,7 @@ def test_a_day_of_failures_stays_below_the_days_limit(backoff: Backoff, clock: C
 
 
 def test_what_lasted_makes_the_next_failure_the_first(backoff: Backoff, clock: Clock) -> None:
-    """A session of two minutes is healthy; its loss is no part of an old trouble."""
+    """A session of two minutes is healthy; its loss does not continue an earlier failure."""
     for _ in range(5):
         fail(backoff, clock)
     clock.now += backoff.wait()
@@ -71,7 +71,7 @@ def test_what_lasted_makes_the_next_failure_the_first(backoff: Backoff, clock: C
 
 
 def test_what_did_not_last_has_failed(backoff: Backoff, clock: Clock) -> None:
-    """A session that is closed right after READY, again and again, is begun ever more rarely."""
+    """A session that is closed right after READY each time is begun at growing intervals."""
     for failures in range(1, 8):
         clock.now += backoff.wait()
         backoff.begin()

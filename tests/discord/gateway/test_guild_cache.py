@@ -1,6 +1,9 @@
-"""What belongs to what in Discord, as the gateway tells."""
+"""Which channel belongs to which, and which servers the bot is in, as the gateway says."""
 
-from discordianai.discord.gateway.guild_cache import GuildCache
+import pytest
+
+from discordianai.discord.gateway.guild_cache import GuildCache, Lineage
+from discordianai.discord.interactions.interaction import EventChannel
 
 GUILD = {
     "id": "5",
@@ -16,40 +19,67 @@ def guild_cache() -> GuildCache:
 
 
 def test_a_thread_belongs_to_its_channel_and_that_to_its_category() -> None:
-    assert guild_cache().lineage(30) == (30, 1, 20)
+    assert guild_cache().lineage(30) == Lineage((30, 1, 20))
     assert guild_cache().owner_of(30) == 99
     assert guild_cache().owner_of(1) is None
 
 
-def test_what_is_not_known_goes_by_what_discord_says_of_it() -> None:
-    assert guild_cache().lineage(31, parent_id=1) == (31, 1, 20)
-    assert guild_cache().lineage(77) == (77,)
+def test_what_the_event_says_of_its_channel_outranks_the_cache() -> None:
+    """It may be newer, and it is there before GUILD_CREATE."""
+    known = guild_cache()
+    assert known.lineage(31, EventChannel(1, is_thread=True)) == Lineage((31, 1, 20))
+    assert known.lineage(1, EventChannel(21, is_thread=False)) == Lineage((1, 21))
+    assert known.lineage(1, EventChannel(None, is_thread=False)) == Lineage((1,))
+    unknown = GuildCache()
+    assert unknown.lineage(1, EventChannel(20, is_thread=False)) == Lineage((1, 20))
+
+
+def test_a_lineage_says_whether_there_may_be_more_above() -> None:
+    """Of a thread, the event names the channel alone; of a message's channel, nothing is said at all."""
+    unknown = GuildCache()
+    assert unknown.lineage(30, EventChannel(1, is_thread=True)) == Lineage((30, 1), complete=False)
+    assert unknown.lineage(77) == Lineage((77,), complete=False)
+    assert guild_cache().lineage(1).complete
 
 
 def test_what_is_new_moved_or_gone_is_noticed() -> None:
     known = guild_cache()
     known.hear("THREAD_CREATE", {"id": "31", "guild_id": "5", "parent_id": "1", "owner_id": "99"})
     known.hear("CHANNEL_UPDATE", {"id": "1", "guild_id": "5", "parent_id": None})
-    assert known.lineage(31) == (31, 1)
+    assert known.lineage(31) == Lineage((31, 1))
     known.hear("THREAD_DELETE", {"id": "31", "guild_id": "5"})
-    assert known.lineage(31) == (31,)
+    assert known.lineage(31).ids == (31,)
     known.hear("CHANNEL_CREATE", {"id": "9", "type": 1})  # a direct message has no server
 
 
 def test_a_server_that_is_left_takes_its_channels_along_and_one_that_is_away_comes_back() -> None:
     known = guild_cache()
     known.hear("GUILD_DELETE", {"id": "5", "unavailable": True})
-    assert known.guild_ids == {5}
+    assert (known.guild_ids, known.missing) == ({5}, 1)
+    known.hear("GUILD_CREATE", {"id": "5", "unavailable": True})
+    assert (known.guild_ids, known.missing) == ({5}, 1)
     known.hear("GUILD_CREATE", GUILD)
+    assert known.missing == 0
     known.hear("GUILD_DELETE", {"id": "5"})
-    assert (known.guild_ids, len(known)) == (set(), 0)
+    assert (known.guild_ids, known.missing, len(known)) == (set(), 0, 0)
 
 
 def test_at_the_start_all_servers_are_known_at_once_and_not_one_by_one() -> None:
     known = GuildCache()
     known.hear("READY", {"guilds": [{"id": "5", "unavailable": True}, {"id": "6", "unavailable": True}]})
+    assert (known.complete, known.missing) == (True, 2)
     known.hear("GUILD_CREATE", GUILD)
-    assert known.guild_ids == {5, 6}
+    assert (known.guild_ids, known.missing) == ({5, 6}, 1)
+
+
+@pytest.mark.parametrize("guilds", [[], None, 7, {}, "x", [None, 7, {}, {"id": "x"}]])
+def test_a_ready_that_names_no_server_says_nothing_about_those_of_before(guilds: object) -> None:
+    """It may be Discord that has lost them; what GUILD_CREATE sends is known all the same."""
+    known = guild_cache()
+    known.hear("READY", {"guilds": guilds})
+    assert (known.guild_ids, known.missing, known.complete) == (set(), 0, False)
+    known.hear("GUILD_CREATE", GUILD)
+    assert (known.guild_ids, known.complete) == ({5}, False)
 
 
 def test_channels_that_belong_to_each_other_end() -> None:
@@ -58,4 +88,4 @@ def test_channels_that_belong_to_each_other_end() -> None:
         "GUILD_CREATE",
         {"id": "5", "channels": [{"id": "1", "parent_id": "2"}, {"id": "2", "parent_id": "1"}]},
     )
-    assert known.lineage(1) == (1, 2)
+    assert known.lineage(1).ids == (1, 2)

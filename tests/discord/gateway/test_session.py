@@ -1,6 +1,6 @@
-"""The library's gateway client, held to one session and to waits that end.
+"""The library's gateway client, limited to one session and to waits that end.
 
-Over real sockets, with a server that plays any script.
+Over real sockets, against a server that plays scripts.
 """
 
 import asyncio
@@ -102,7 +102,7 @@ async def a_session(server: Server, url: str = "", route_base: str = "") -> Asyn
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the seconds, so that what ends after them ends within the test."""
+    """Short timeouts, so that they pass within a test."""
     monkeypatch.setattr(http_client, "OPEN_TIMEOUT", 0.5)
     monkeypatch.setattr(session, "HELLO_TIMEOUT", 0.5)
     monkeypatch.setattr(session, "ANSWER_TIMEOUT", 0.5)
@@ -134,7 +134,7 @@ async def silence(_response: web.WebSocketResponse) -> None:
 
 
 def says(*messages: object) -> Script:
-    """Says this without being asked, and then nothing."""
+    """Sends this unasked, then stays silent."""
 
     async def script(response: web.WebSocketResponse) -> None:
         for message in messages:
@@ -179,7 +179,7 @@ def test_a_hello_that_never_comes_is_waited_for_within_a_limit() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_a_port_that_accepts_and_is_silent_is_left(scheme: str) -> None:
+def test_a_port_that_accepts_and_stays_silent_is_given_up(scheme: str) -> None:
     """The upgrade, and TLS before it, have a limit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/gateway"
@@ -259,12 +259,31 @@ def test_an_identify_without_an_answer_is_given_up(said: list[object]) -> None:
     assert server.opcodes == [2]
 
 
-@pytest.mark.parametrize("data", [None, 7, [], {}, {"session_id": "s"}, {"resume_gateway_url": "x"}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(None, 7, [], {}, {"session_id": "s"}, {"resume_gateway_url": "x"}),
+        {"session_id": "s", "resume_gateway_url": "x"},
+        {"session_id": "s", "resume_gateway_url": "x", "user": {"id": None}},
+    ],
+)
 def test_a_ready_that_cannot_be_read_ends_the_session(data: object) -> None:
     """It does not look connected, and is not resumed."""
     server = Server()
     server.scripts = [answers(server, 2, {"op": 0, "t": "READY", "s": 1, "d": data})]
     assert play(server) == "READY could not be read"
+    assert server.opcodes == [2]
+
+
+@pytest.mark.parametrize("guilds", [None, 7, {}, "x", [None, 7, {}]])
+def test_a_ready_without_a_list_of_servers_begins_a_session(guilds: object) -> None:
+    """The library would fail on it in silence; the bot hears all that comes."""
+    server = Server()
+    made = ready("ws://127.0.0.1/")
+    server.scripts = [
+        answers(server, 2, {**made, "d": {**made["d"], "guilds": guilds}}, {"op": 9, "d": False})
+    ]
+    assert play(server) == "Discord called the session invalid"
     assert server.opcodes == [2]
 
 
@@ -286,7 +305,7 @@ def test_resumes_without_an_answer_are_six_and_no_identify() -> None:
     assert time.monotonic() - began >= 0.05 * (1 + 2 + 4 + 8 + 16)
 
 
-def test_op_7_in_a_loop_is_followed_ever_more_slowly_and_costs_no_identify() -> None:
+def test_op_7_in_a_loop_is_obeyed_at_growing_intervals_and_costs_no_identify() -> None:
     """RESUMED comes each time, and does not last."""
     server = Server()
 
@@ -317,7 +336,7 @@ def test_op_7_in_a_loop_is_followed_ever_more_slowly_and_costs_no_identify() -> 
     assert 4 <= server.opcodes.count(6) <= 8
 
 
-def test_a_code_that_no_retry_gets_over_is_raised_as_it_is() -> None:
+def test_a_code_after_which_no_retry_helps_is_raised_unchanged() -> None:
     """For the listener, which knows the sentence."""
     server = Server()
     server.scripts = [answers(server, 2, close=4014)]

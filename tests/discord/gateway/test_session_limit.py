@@ -1,4 +1,4 @@
-"""What Discord says of the day's identifies is checked, believed within reason, and counted on with."""
+"""What Discord says about the day's identifies is validated, bounded, and counted down from."""
 
 import json
 from typing import Any
@@ -61,11 +61,23 @@ async def test_a_good_answer_is_read() -> None:
     assert await asked(200, body) == StartLimit(999, 14_400.0)
 
 
-@pytest.mark.parametrize("reset_after", [None, "soon", -1, 1e300, float("nan"), [], {}, 10**400])
-async def test_a_time_that_cannot_be_is_not_waited_for(reset_after: object) -> None:
-    """No answer holds the bot for longer than a day."""
+@pytest.mark.parametrize(
+    ("reset_after", "seconds"),
+    [
+        (None, 0.0),
+        ("soon", 0.0),
+        (-1, 0.0),
+        (float("nan"), 0.0),
+        ([], 0.0),
+        ({}, 0.0),
+        (1e300, 86_400.0),
+        (10**400, 86_400.0),
+    ],
+)
+async def test_no_answer_holds_the_bot_for_longer_than_a_day(reset_after: object, seconds: float) -> None:
+    """What is no time is not waited for."""
     body = json.dumps(document(remaining=3, reset_after=reset_after)).encode()
-    assert (await asked(200, body)).resets_in == 0.0
+    assert (await asked(200, body)).resets_in == seconds
 
 
 @pytest.mark.parametrize(
@@ -84,15 +96,17 @@ async def test_a_time_that_cannot_be_is_not_waited_for(reset_after: object) -> N
         *(json.dumps(document(remaining=wrong)).encode() for wrong in WRONG),
     ],
 )
-async def test_nonsense_is_no_leave_to_identify(body: bytes) -> None:
-    """Whatever comes, it is a named error that is tried again later."""
+async def test_nonsense_does_not_permit_an_identify(body: bytes) -> None:
+    """Whatever comes is a named error, and is asked for again later."""
     with pytest.raises(GatewayUnavailable):
         await asked(200, body)
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7200", 7200.0), ("-1", 0.0), ("1e9", 0.0), ("x", 0.0)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7200", 7200.0), ("-1", 0.0), ("1e9", 86_400.0), ("inf", 86_400.0), ("x", 0.0)]
+)
 async def test_a_retry_after_is_kept_within_a_day(header: str, seconds: float) -> None:
-    """Discord may ask for hours; what is longer than its longest limit is not believed."""
+    """Discord may ask for hours; after a day it is asked again, whatever it said. Never sooner than told."""
     with pytest.raises(GatewayUnavailable, match="429") as refused:
         await asked(429, b"<html>1015</html>", {"Retry-After": header})
     starts = SessionStarts(clock=lambda: 0.0)

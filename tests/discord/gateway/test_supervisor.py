@@ -1,4 +1,4 @@
-"""The listener comes back after failures, ever more slowly, and not where that is no use."""
+"""The listener is restarted after failures, at growing intervals, and not where that is no use."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -64,7 +64,7 @@ class Failing:
 @pytest.mark.parametrize(
     "error", [OSError("down"), SessionEnded("closed"), SessionEnded("op 9", invalid=True), None]
 )
-async def test_identifies_keep_five_seconds_apart_and_come_ever_more_rarely(
+async def test_identifies_are_at_least_five_seconds_apart_and_grow_rarer(
     autojump_clock: trio.testing.MockClock, error: Exception | None
 ) -> None:
     """Whatever ends the listener; one that returns by itself has failed, too."""
@@ -87,7 +87,7 @@ async def test_a_session_that_has_lasted_is_begun_again_soon(autojump_clock: tri
 
 
 async def test_a_refusal_ends_it(autojump_clock: trio.testing.MockClock) -> None:
-    """What only the operator can mend is not tried again."""
+    """What only the operator can fix is not tried again."""
     with pytest.raises(ListenerRefused):
         await Failing(ListenerRefused("the token")).keep()
 

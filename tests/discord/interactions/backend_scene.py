@@ -54,7 +54,7 @@ class Scene:
     answering: Answering
     backend: TrioBackend
     running: trio.Nursery
-    guilds: list[frozenset[int]] = field(default_factory=list)
+    guilds: list[tuple[frozenset[int], bool]] = field(default_factory=list)
 
     def question(self, text: str = "why?") -> Question:
         """One that is admitted."""
@@ -65,7 +65,7 @@ class Scene:
 
 @asynccontextmanager
 async def opened(
-    on_guilds: Callable[[frozenset[int]], object] | None = None,
+    on_guilds: Callable[[frozenset[int], bool], object] | None = None,
     *,
     api: DiscordApi | None = None,
     services: Services | None = None,
@@ -79,14 +79,18 @@ async def opened(
     )
     recovery = Recovery(journal, place)
     tasks = QuestionTasks(answering.answer_service, place, journal, recovery, open_questions, counts)
-    guilds: list[frozenset[int]] = []
+    guilds: list[tuple[frozenset[int], bool]] = []
+
+    def note(guild_ids: frozenset[int], complete: bool) -> None:
+        guilds.append((guild_ids, complete))
+
     async with httpx.AsyncClient() as client, trio.open_nursery() as running, trio.open_nursery() as answers:
         runner = CommandRunner(
             services,  # type: ignore[arg-type]  # a handler that uses none
             api or DiscordApi(client, "http://127.0.0.1:9"),
             figures or DiscordCounter(),
         )
-        backend = TrioBackend(running, answers, tasks, journal, store, runner, on_guilds or guilds.append)
+        backend = TrioBackend(running, answers, tasks, journal, store, runner, on_guilds or note)
         yield Scene(store, place, open_questions, counts, answering, backend, running, guilds)
         answers.cancel_scope.cancel()
         running.cancel_scope.cancel()

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from discordianai.discord.gateway.guild_cache import Lineage
 from discordianai.discord.interactions.access import (
     BLOCKED,
     NO_DIRECT_MESSAGES,
     NOT_LISTED,
+    UNKNOWN_PLACE,
     WRONG_PLACE,
     WRONG_ROLE,
     WRONG_SERVER,
@@ -67,7 +69,28 @@ def rules(**settings: object) -> BotOptions:
 def test_who_may_ask_where(settings: BotOptions, who: EventOrigin, expected: str | None) -> None:
     above = {CHANNEL: (CHANNEL, CATEGORY), THREAD: (THREAD, CHANNEL, CATEGORY)}
     lineage = above.get(who.place.channel_id, (who.place.channel_id,))
-    assert refusal(who, settings, lineage) == expected
+    assert refusal(who, settings, Lineage(lineage)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "who", "expected"),
+    [
+        (rules(), origin(), None),
+        (rules(blocked_guild_ids=(6,)), origin(), None),
+        (rules(allowed_channel_ids=(CHANNEL,)), origin(), None),
+        (rules(allowed_channel_ids=(CATEGORY,)), origin(), WRONG_PLACE),
+        (rules(blocked_channel_ids=(CHANNEL,)), origin(), WRONG_PLACE),
+        (rules(blocked_channel_ids=(CATEGORY,)), origin(), UNKNOWN_PLACE),
+        (rules(blocked_channel_ids=(CATEGORY,)), DIRECT, None),
+        (rules(blocked_channel_ids=(CATEGORY,)), origin(as_member=False), None),
+        (rules(blocked_channel_ids=(CATEGORY,), admin_user_ids=(99,)), origin(person=ADMIN), None),
+    ],
+)
+def test_what_may_be_in_a_blocked_category_is_refused_until_discord_says_where_it_is(
+    settings: BotOptions, who: EventOrigin, expected: str | None
+) -> None:
+    """Nothing above the channel is known; where no list needs that, nobody notices."""
+    assert refusal(who, settings, Lineage((CHANNEL,), complete=False)) == expected
 
 
 @pytest.mark.parametrize(

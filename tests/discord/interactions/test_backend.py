@@ -133,10 +133,10 @@ async def test_a_stop_whose_answer_is_not_told_in_time_counts_as_one_that_did_so
 
     async def use(backend: Backend) -> None:
         if answers:
-            backend.note_guilds(frozenset())
+            backend.note_guilds(frozenset(), complete=True)
         answers.append(await backend.cancel(5))
 
-    async with opened(lambda _: time.sleep(0.5)) as scene:  # trio is busy
+    async with opened(lambda *_: time.sleep(0.5)) as scene:  # trio is busy
         await on_the_listeners_loop(use, scene.backend)
         await on_the_listeners_loop(use, scene.backend)
     assert answers == [False, True]
@@ -146,11 +146,11 @@ async def test_the_bots_servers_are_told_apart_from_questions() -> None:
     async with opened() as scene:
 
         async def use(backend: Backend) -> None:
-            backend.note_guilds(frozenset({1, 2}))
+            backend.note_guilds(frozenset({1, 2}), complete=False)
 
         await on_the_listeners_loop(use, scene.backend)
         await trio.testing.wait_all_tasks_blocked(0.05)
-        assert scene.guilds == [frozenset({1, 2})]
+        assert scene.guilds == [(frozenset({1, 2}), False)]
 
 
 async def test_refusals_take_no_places_of_commands_however_long_they_wait() -> None:

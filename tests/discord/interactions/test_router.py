@@ -32,6 +32,7 @@ from discordianai.discord.interactions.interaction import (
     Interaction,
     MessageCommandInteraction,
     ModalInteraction,
+    parse,
 )
 from discordianai.discord.interactions.message_content import MessageContent
 from discordianai.discord.interactions.message_event import IncomingMessage
@@ -111,7 +112,8 @@ async def make_router(
     limits = Live(server or ServerRateOptions())
     taking = Admission(offer, rate, limits, open_questions, count(1), clock or Clock())
     offered = OfferedCommands(commands, offer)
-    router = InteractionRouter(Live(options or BotOptions()), offered, guild_cache or GuildCache())
+    known = GuildCache() if guild_cache is None else guild_cache  # an empty one is false
+    router = InteractionRouter(Live(options or BotOptions()), offered, known)
     return Way(router, taking), open_questions
 
 
@@ -532,3 +534,50 @@ async def test_who_may_not_ask_is_not_answered_in_the_channel_and_who_asks_too_m
     assert isinstance(router.route_message(message(mentions_bot=True), BOT), Question)
     refused = router.route_message(message(mentions_bot=True), BOT)
     assert isinstance(refused, Refuse)
+
+
+BLOCKED_CATEGORY = BotOptions(blocked_channel_ids=(20,))
+
+
+@pytest.mark.parametrize(
+    ("channel", "refused"),
+    [
+        ({"type": 0, "parent_id": "20"}, True),
+        ({"type": 0, "parent_id": "21"}, False),
+        ({"type": 0, "parent_id": None}, False),
+        ({"type": 11, "parent_id": "2"}, True),  # the category of its channel is not named
+        ({"type": 0}, True),
+        (None, True),
+    ],
+)
+async def test_a_blocked_category_holds_also_where_discord_has_not_sent_the_server(
+    channel: dict[str, object] | None, refused: bool
+) -> None:
+    """Of a channel the event names the category itself; where nobody does, nobody is let into it."""
+    router, _ = await make_router(options=BLOCKED_CATEGORY)
+    payload = {
+        "id": "1",
+        "application_id": "2",
+        "token": "token",
+        "channel_id": "1",
+        "guild_id": "5",
+        "type": 2,
+        "data": {"name": "ask", "type": 1, "options": [{"name": "prompt", "value": "why?"}]},
+        "member": {"user": {"id": "10", "username": "ann"}, "roles": [], "permissions": "0"},
+        "channel": channel,
+    }
+    parsed = parse(payload)
+    assert parsed is not None
+    assert isinstance(router.route(parsed), Refuse) is refused
+
+
+async def test_a_mention_is_answered_once_it_is_known_not_to_be_in_a_blocked_category() -> None:
+    """A message names nothing above its channel: only the server's list of channels does."""
+    guild_cache = GuildCache()
+    router, _ = await make_router(options=BLOCKED_CATEGORY, guild_cache=guild_cache)
+    assert router.route_message(message(mentions_bot=True), BOT) is None
+    channels = [{"id": "20", "type": 4}, {"id": "2", "type": 0, "parent_id": "20"}, {"id": "1", "type": 0}]
+    guild_cache.hear("GUILD_CREATE", {"id": "5", "channels": channels})
+    assert isinstance(router.route_message(message(mentions_bot=True), BOT), Question)
+    there = message(mentions_bot=True, origin=origin(channel_id=2))
+    assert router.route_message(there, BOT) is None

@@ -1,20 +1,20 @@
-"""When to try again: never soon after the last try, and ever later while the tries fail."""
+"""When to try again: never soon after the last try, and at growing intervals while tries fail."""
 
 import random
 import time
 from collections.abc import Callable
 
 HEALTHY_AFTER = 120.0
-"""Seconds for which what a try brought must have lasted, for the next failure to count as the first one."""
+"""Seconds that a connection must have lasted for its loss to count as the first failure again."""
 
 JITTER = 0.25
-"""A gap is longer by up to this part of it: many bots do not return as one."""
+"""The largest fraction added to a gap at random, so that many bots do not return at the same moment."""
 
 
 class Backoff:
-    """Two tries are `least` seconds apart after a success; after failures `step`, twice that, to `longest`.
+    """Tries are `least` seconds apart after a success; after failures `step`, twice that, up to `longest`.
 
-    The gaps are counted from the beginning of a try. `clock` tells monotonic seconds.
+    Gaps are measured from the beginning of one try to that of the next. `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Backoff:
 
     @property
     def failures(self) -> int:
-        """How many tries in a row have failed, or brought what did not last."""
+        """How many tries in a row have failed, or succeeded only briefly."""
         return self._failures
 
     def wait(self) -> float:
@@ -48,11 +48,11 @@ class Backoff:
         self._earliest = self._begun + self._least
 
     def establish(self) -> None:
-        """The try has succeeded; how long that lasts tells when it is lost."""
+        """The try has succeeded. `lose` judges by how long that has lasted."""
         self._established = self._clock()
 
     def lose(self, extra: float = 0.0) -> None:
-        """The try has failed, or what it brought is lost. The next one waits for `extra` seconds more."""
+        """The try has failed, or its connection is lost. The next one waits `extra` seconds longer."""
         now = self._clock()
         lasted = now - self._established if self._established is not None else 0.0
         self._established = None
@@ -60,7 +60,7 @@ class Backoff:
         self._earliest = max(self._begun + self._gap(), now) + extra
 
     def hold(self, seconds: float) -> None:
-        """The next try does not begin within these."""
+        """Do not begin the next try within so many seconds."""
         self._earliest = max(self._earliest, self._clock() + seconds)
 
     def _gap(self) -> float:

@@ -1,9 +1,9 @@
 """Runs asyncio code under trio: on a loop of its own, in a worker thread that a trio task owns.
 
-`run_asyncio` is the way there, `TrioCaller` the way back.
+`run_asyncio` runs asyncio code from trio; `TrioCaller` lets that code call trio.
 
-Each run has a fresh loop, so that nothing which the code leaked outlives it. Measured with 1000 commands in
-one burst, against asyncio alone: this bridge 0.9x, trio-asyncio 0.5x.
+Each run has a new loop, so that nothing that the code leaks outlives it. Measured with a burst of 1000
+commands, relative to asyncio alone: this bridge 0.9x, trio-asyncio 0.5x.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 class _Host(Generic[Result]):
-    """One run of `main`: a thread's whole life, and the handle by which another thread ends it."""
+    """One run of `main` on a thread of its own, which another thread can cancel."""
 
     def __init__(self, main: Callable[[], Awaitable[Result]]) -> None:
         self._main = main
@@ -59,7 +59,7 @@ class _Host(Generic[Result]):
                 self._stop = None  # the loop is about to close
 
     def cancel(self) -> None:
-        """Cancel `main`, from any thread; nothing happens when it has ended."""
+        """Cancel `main`, from any thread. Does nothing once it has ended."""
         with self._lock:
             self._cancelled = True
             if self._stop is not None:
@@ -92,11 +92,11 @@ async def _carry_cancellation(host: _Host[Result], patience: trio.CancelScope) -
 
 
 class EntryQueue:
-    """Has functions run on another thread's loop, in order, and wakes that loop once for all that wait.
+    """Runs functions on another thread's loop, in order, and wakes that loop once for all that are waiting.
 
-    Many threads post, one loop takes; `wake` is that loop's way to have a function called soon. Each wake
-    writes to a socket and lets go of the GIL, which takes up to 5 ms to come back: in a burst of 500 commands
-    that was a third of what the listener's thread did.
+    Any thread may post; `wake` has that loop call a function soon. Each wake-up writes to a socket and
+    releases the GIL, which takes up to 5 ms to regain: in a burst of 500 commands, a third of the time of
+    the listener's thread.
     """
 
     def __init__(self, wake: Callable[[Callable[[], None]], object]) -> None:
@@ -109,9 +109,9 @@ class EntryQueue:
         )
 
     def post(self, function: Callable[[], object]) -> None:
-        """Have it called after all that was posted before; errors are logged. Raises what `wake` raises."""
+        """Have it called after all that were posted before. Errors are logged. Raises what `wake` raises."""
         self._waiting.append(function)
-        # No lock: who sees it woken has appended before it runs them all, which begins by unsetting this.
+        # No lock: whoever finds this set has appended before `_run_all` runs, which first unsets it.
         if not self._woken:
             self._woken = True
             self._wake(self._run_all)
@@ -124,13 +124,13 @@ class EntryQueue:
 
 
 class Stopping(Exception):
-    """The trio side is being closed."""
+    """The trio side is shutting down."""
 
 
 class TrioCaller:
-    """Lets code on an asyncio loop call trio's. Made on the trio thread.
+    """Lets code on an asyncio loop call trio functions. Created on the trio thread.
 
-    What is called runs in `nursery`, and goes on when its caller stops waiting.
+    The function runs in `nursery`, and goes on when its caller stops waiting.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:
@@ -179,7 +179,7 @@ class TrioCaller:
         return await future
 
     def _way_back(self, loop: asyncio.AbstractEventLoop) -> EntryQueue:
-        """The one of that loop; a new run of the library has a new loop."""
+        """The queue of that loop; each run of the library has a new one."""
         if self._asyncio is None or self._asyncio[0] is not loop:
             self._asyncio = loop, EntryQueue(loop.call_soon_threadsafe)
         return self._asyncio[1]

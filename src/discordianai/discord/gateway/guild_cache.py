@@ -1,11 +1,13 @@
-"""The bot's servers, channels and threads, as the gateway tells of them: what belongs to what.
+"""The bot's servers, channels and threads as the gateway describes them: which belongs to which.
 
-Discord's own library keeps much more of them. All that is needed here are three numbers for each channel.
+Discord's own library keeps much more about them. All that is needed here are three ids for each channel.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from discordianai.discord.interactions.interaction import EventChannel
 from discordianai.discord.interactions.payload import (
     Malformed,
     Payload,
@@ -15,7 +17,8 @@ from discordianai.discord.interactions.payload import (
     snowflake,
 )
 
-TOLD_SINGLY = {"CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"}
+SINGLE_CHANNELS = {"CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"}
+"""Events whose data is one channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,28 @@ class ChannelInfo:
     owner_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A channel's id, followed by those above it: a thread's channel, a category.
+
+    With `complete` unset, Discord has not said what is above the last one.
+    """
+
+    ids: tuple[int, ...]
+    complete: bool = True
+
+
 class GuildCache:
-    """Lives on the listener's thread."""
+    """Used on the listener's thread alone. Outlives the gateway's sessions."""
 
     def __init__(self) -> None:
-        self._spots: dict[int, ChannelInfo] = {}
+        self._channels: dict[int, ChannelInfo] = {}
+        self._missing: set[int] = set()
         self.guild_ids: set[int] = set()
         self._bot_roles: dict[int, tuple[int, int]] = {}  # of each bot's own role: the server, the bot
+        self.complete = False
+        """Whether the bot is in no server but `guild_ids`: READY named at least one. Where it names none, it
+        may be that the bot has left them all, or that Discord has lost the list."""
 
     def own_among(self, role_ids: frozenset[int], bot_id: int) -> frozenset[int]:
         """Those of the roles that Discord has made for this bot: who mentions one means the bot."""
@@ -41,38 +59,43 @@ class GuildCache:
 
     def __len__(self) -> int:
         """How many channels and threads are known."""
-        return len(self._spots)
+        return len(self._channels)
 
-    def lineage(self, channel_id: int, parent_id: int | None = None) -> tuple[int, ...]:
-        """A channel and what is above it: a thread's channel, a category.
+    @property
+    def missing(self) -> int:
+        """How many of the bot's servers Discord has not sent yet, or has called unavailable."""
+        return len(self._missing)
 
-        `parent_id` is what Discord says of it, where it is not known here.
+    def lineage(self, channel_id: int, described: EventChannel | None = None) -> Lineage:
+        """A channel and what is above it. `described` is how the event itself describes the channel.
+
+        That outranks what is cached: it is newer, and comes for servers that Discord has not sent, too.
         """
         line = [channel_id]
-        above = self._above(channel_id) or parent_id
+        above = described.parent_id if described else self.parent_of(channel_id)
         while above is not None and above not in line:
             line.append(above)
-            above = self._above(above)
-        return tuple(line)
+            above = self.parent_of(above)
+        known = line[-1] in self._channels or (described is not None and not described.is_thread)
+        return Lineage(tuple(line), known)
 
     def parent_of(self, channel_id: int) -> int | None:
         """The channel that a thread belongs to, or the category of a channel."""
-        return self._above(channel_id)
+        channel = self._channels.get(channel_id)
+        return channel.parent_id if channel else None
 
     def owner_of(self, channel_id: int) -> int | None:
         """Who opened a thread."""
-        spot = self._spots.get(channel_id)
-        return spot.owner_id if spot else None
-
-    def _above(self, channel_id: int) -> int | None:
-        spot = self._spots.get(channel_id)
-        return spot.parent_id if spot else None
+        channel = self._channels.get(channel_id)
+        return channel.owner_id if channel else None
 
     def hear(self, event: str, data: Payload) -> None:
-        """Learn from an event; those that tell nothing of this are passed over. Raises `Malformed`."""
+        """Learn from an event; those of other kinds are ignored. Raises `Malformed`."""
         match event:
             case "READY":  # all at once; GUILD_CREATE follows for each that is available
-                self.guild_ids = {snowflake(guild, "id") for guild in records(data, "guilds")}
+                self.guild_ids = set(_ids_of(data, "guilds"))
+                self._missing = self.guild_ids.copy()
+                self.complete = bool(self.guild_ids)
             case "GUILD_CREATE":
                 self._add_guild(data)
             case "GUILD_DELETE":
@@ -83,29 +106,34 @@ class GuildCache:
             case "GUILD_ROLE_CREATE" | "GUILD_ROLE_DELETE":
                 self._hear_role(event, data)
             case "CHANNEL_DELETE" | "THREAD_DELETE":
-                self._spots.pop(snowflake(data, "id"), None)
-            case _ if event in TOLD_SINGLY and data.get("guild_id") is not None:
+                self._channels.pop(snowflake(data, "id"), None)
+            case _ if event in SINGLE_CHANNELS and data.get("guild_id") is not None:
                 self._add(data, snowflake(data, "guild_id"))
 
+    def _add_guild(self, guild: Payload) -> None:
+        """Discord documents that one may be sent as unavailable here, too: then it has no channels."""
+        guild_id = snowflake(guild, "id")
+        self.guild_ids.add(guild_id)
+        if guild.get("unavailable") is True:
+            self._missing.add(guild_id)
+            return
+        self._missing.discard(guild_id)
+        for role in records(guild, "roles"):
+            self._add_role(role, guild_id)
+        for channel in (*records(guild, "channels"), *records(guild, "threads")):
+            self._add(channel, guild_id)
+
     def _add(self, channel: Payload, guild_id: int) -> None:
-        """One that is malformed is passed over: the others of its server are known all the same."""
+        """A malformed one is skipped: the others of its server are known all the same."""
         with suppress(Malformed):
             parent, owner = (optional_snowflake(channel, key) for key in ("parent_id", "owner_id"))
-            self._spots[snowflake(channel, "id")] = ChannelInfo(guild_id, parent, owner)
+            self._channels[snowflake(channel, "id")] = ChannelInfo(guild_id, parent, owner)
 
     def _hear_role(self, event: str, data: Payload) -> None:
         if event == "GUILD_ROLE_CREATE":
             self._add_role(record(data, "role"), snowflake(data, "guild_id"))
         else:
             self._bot_roles.pop(snowflake(data, "role_id"), None)
-
-    def _add_guild(self, data: Payload) -> None:
-        guild_id = snowflake(data, "id")
-        self.guild_ids.add(guild_id)
-        for role in records(data, "roles"):
-            self._add_role(role, guild_id)
-        for channel in (*records(data, "channels"), *records(data, "threads")):
-            self._add(channel, guild_id)
 
     def _add_role(self, role: Payload, guild_id: int) -> None:
         """Keep a role that Discord has made for a bot. Which bot this one is may not be known yet."""
@@ -117,7 +145,20 @@ class GuildCache:
 
     def _drop_guild(self, guild_id: int, *, gone: bool) -> None:
         """A server that is only unavailable comes back with all its channels."""
-        self._spots = {key: spot for key, spot in self._spots.items() if spot.guild_id != guild_id}
+        self._channels = {
+            key: channel for key, channel in self._channels.items() if channel.guild_id != guild_id
+        }
         if gone:
             self.guild_ids.discard(guild_id)
             self._bot_roles = {key: whose for key, whose in self._bot_roles.items() if whose[0] != guild_id}
+            self._missing.discard(guild_id)
+        else:
+            self._missing.add(guild_id)
+
+
+def _ids_of(data: Payload, key: str) -> Iterator[int]:
+    """The ids of the objects in a list; what is none is skipped."""
+    found = data.get(key)
+    for entry in found if isinstance(found, list | tuple) else ():
+        with suppress(Malformed):
+            yield snowflake(entry if isinstance(entry, dict) else {}, "id")

@@ -1,8 +1,8 @@
 """The library's REST client, as the listener needs it.
 
-It keeps the library's limit of 45 requests a second away from interaction endpoints, which Discord exempts
-from the bot's global limit: with the stock client, of 200 commands in one moment 79 are acknowledged too late
-and lost. And it counts what Discord refuses, for the gate of all other requests.
+It does not apply the library's limit of 45 requests a second to interaction endpoints, which Discord exempts
+from the bot's global limit: with the stock client, 79 of 200 simultaneous commands are acknowledged too late
+and lost. It also reports what Discord refuses to `ApplicationLimits`.
 """
 
 import asyncio
@@ -16,20 +16,25 @@ from interactions.api.http.http_client import BucketLock, GlobalLock, HTTPClient
 from interactions.api.http.route import Route
 from interactions.client.errors import HTTPException
 
+from discordianai.discord.gateway.session_limit import bounded_seconds
 from discordianai.discord.messages.application_limits import ApplicationLimits
 
 _exempt: ContextVar[bool] = ContextVar("exempt", default=False)
 _headers: ContextVar[Mapping[str, str]] = ContextVar("headers", default=MappingProxyType({}))
 
+REQUEST_TIMEOUT = 30.0
+"""Seconds that a request may take with all its retries, except on interaction endpoints. After a 429 the
+library would wait for as long as Discord says, without telling anybody."""
+
 OPEN_TIMEOUT = 20.0
 """Seconds that the gateway's WebSocket may take to open, TLS and the upgrade included."""
 
 CONNECTIONS = 100
-"""Acknowledgements at once; aiohttp opens connections as they are needed."""
+"""Simultaneous acknowledgements; aiohttp opens connections as they are needed."""
 
 
 class ExemptingLock(GlobalLock):
-    """The global limit, for whatever is under it."""
+    """The global limit, for all requests that it applies to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,12 +52,16 @@ class ExemptingLock(GlobalLock):
             await super().wait()
 
 
-class RefusedByPage(OSError):
-    """Discord's edge has answered with a page: a ban of this address, whatever was asked."""
+class RestUnavailable(OSError):
+    """Discord's REST API cannot be used for now. The text says why; `retry_after` is in seconds."""
+
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class ListenerHTTPClient(HTTPClient):
-    """Interaction endpoints are out of its global limit; `limits` learns what Discord refuses."""
+    """Exempts interaction endpoints from the global limit; tells `limits` what Discord refuses."""
 
     def __init__(self, limits: ApplicationLimits, **options: Any) -> None:
         super().__init__(**options)
@@ -60,30 +69,44 @@ class ListenerHTTPClient(HTTPClient):
         self._limits = limits
 
     async def request(self, route: Route, *args: Any, **options: Any) -> Any:
-        """See the library's; `route` tells whether the global limit is to be waited for.
+        """See the library's; `route` decides whether the global limit applies.
 
-        Raises `RefusedByPage`, too: the library takes the text of a 429 for JSON.
+        Raises `RestUnavailable`, too: after a page instead of JSON, which the library cannot read, after a
+        429 that asks for more than `REQUEST_TIMEOUT`, and where no retry helped.
         """
-        reset, reset_headers = _exempt.set(route.path.startswith("/interactions/")), _headers.set({})
+        exempt = route.path.startswith("/interactions/")
+        reset, reset_headers = _exempt.set(exempt), _headers.set({})
+        name = f"{route.method} {route.path}"
         try:
-            return await super().request(route, *args, **options)
+            async with asyncio.timeout(None if exempt else REQUEST_TIMEOUT):
+                result = await super().request(route, *args, **options)
         except HTTPException as error:
             self._limits.note(error.status, _headers.get(), {})
             raise
+        except TimeoutError:
+            if exempt:
+                raise
+            raise RestUnavailable(f"{name} was not answered in time") from None
         except AttributeError:
             if "retry-after" not in _headers.get():
                 raise
             self._limits.note(429, _headers.get(), None)
-            raise RefusedByPage from None
+            raise RestUnavailable(f"{name} was answered 429 by Discord's edge") from None
         finally:
             _exempt.reset(reset)
             _headers.reset(reset_headers)
+        if result is None and route.method == "GET":  # the library has given up
+            raise RestUnavailable(f"{name} was answered with errors")
+        return result
 
     def ingest_ratelimit(self, route: Route, header: Any, bucket_lock: BucketLock) -> None:
         """See the library's, which calls this after every answer, and tries again after a 429."""
         _headers.set({name.lower(): value for name, value in header.items()})
         if "x-ratelimit-scope" in _headers.get():
             self._limits.note(429, _headers.get(), {})
+        retry_after = bounded_seconds(_headers.get().get("retry-after"))
+        if retry_after > REQUEST_TIMEOUT and not _exempt.get() and "x-ratelimit-scope" in _headers.get():
+            raise RestUnavailable(f"{route.method} {route.path} was answered 429", retry_after)
         super().ingest_ratelimit(route, header, bucket_lock)
 
     async def websocket_connect(self, url: str) -> ClientWebSocketResponse:

@@ -1,12 +1,12 @@
-"""Which privileged intent the bot asks for, and what helps where Discord does not grant it.
+"""Which privileged intent the bot asks for, and what to do where Discord does not grant it.
 
-Without the Discord library: the listener asks for it, `check` looks beforehand whether it is granted.
+Does not import the Discord library: `check` uses it, too, to look beforehand whether the intent is granted.
 """
 
 from discordianai.discord.options import BotOptions
 
 MESSAGE_CONTENT = "message content"
-"""What messages say: privileged, and Discord asks why a bot wants it."""
+"""The text of messages: privileged, so Discord asks why a bot needs it."""
 
 GRANT_IT = (
     "switch on Message Content Intent at https://discord.com/developers/applications (your application, page"

@@ -1,8 +1,8 @@
 """The asyncio side of the gateway: one run of the library, connected to the gateway.
 
-It takes the library's gateway and REST client, and reads what people do itself: the library's own command
-framework is deaf until its start-up is done, calls Discord before a command in a direct message runs, and
-logs what people wrote.
+It uses the library's gateway and REST client, but reads interactions itself: the library's command framework
+ignores them until its start-up is done, calls Discord before a command in a direct message runs, and logs
+what people wrote.
 """
 
 import asyncio
@@ -21,10 +21,15 @@ from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.gateway.http_client import ListenerHTTPClient
+from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session import GatewaySession
-from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused, SessionStarts
+from discordianai.discord.gateway.session_limit import (
+    WRONG_TOKEN,
+    GatewayUnavailable,
+    ListenerRefused,
+    SessionStarts,
+)
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, InteractionHandler
@@ -37,7 +42,10 @@ from discordianai.guard import Guard
 PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
 ROLES = ("guild_role_create", "guild_role_delete")
-"""Events from which the guild cache learns."""
+"""Events that the guild cache reads."""
+
+UNLISTED_FOR = 3600.0
+"""Seconds for which a READY that names no server is not taken to mean that the bot has left them all."""
 
 REFUSALS = {
     4004: WRONG_TOKEN,
@@ -47,11 +55,11 @@ REFUSALS = {
     4013: "Discord does not know the intents that the bot asks for: update the bot",
     4014: f"Discord refused the bot's intents: {GRANT_IT}",
 }
-"""Close codes of the gateway that no retry gets over."""
+"""Close codes of the gateway after which no retry helps."""
 
 
 class Listener:
-    """One run of the library, on an asyncio loop of its own, for one session. It is used once."""
+    """One run of the library, on an asyncio loop of its own, for one session. Not reusable."""
 
     def __init__(
         self,
@@ -79,10 +87,14 @@ class Listener:
         self._receiving: set[asyncio.Task[None]] = set()
         self._bot_id = 0
         self._session_socket: object = None
+        self._unlisted: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
-        """Listen until cancelled. Raises `ListenerRefused` when trying again is no use, `SessionEnded` when a
-        new session has to be begun, else whatever failed."""
+        """Listen until cancelled.
+
+        Raises `ListenerRefused` where only the operator can help, `SessionEnded` where a new session is
+        needed, `GatewayUnavailable` where REST held it up, else whatever failed.
+        """
         # A class attribute is where the library keeps it.
         Route.BASE = self._options.api_url
         synchronising: asyncio.Task[None] | None = None
@@ -98,9 +110,13 @@ class Listener:
         except Exception as error:
             if sentence := _refusal(error):
                 raise ListenerRefused(sentence) from None
+            if isinstance(error, RestUnavailable):
+                raise GatewayUnavailable(str(error), error.retry_after) from None
             raise
         finally:
             watching.cancel()
+            if self._unlisted is not None:
+                self._unlisted.cancel()
             if synchronising is not None:
                 synchronising.cancel()
             await self._client.http.close()
@@ -132,14 +148,14 @@ class Listener:
         return session
 
     async def _finish_receiving(self) -> None:
-        """What came in the session's last moment is still acknowledged and handed over."""
+        """Events that arrived just before the end are still acknowledged and handed over."""
         if self._receiving:
             await asyncio.wait(self._receiving, timeout=ACKNOWLEDGE_TIMEOUT)
 
     def _is_connected(self) -> bool:
-        """Whether the connection on which the session began, or was gone on with, is open.
+        """Whether the connection on which the session began, or was resumed, is open.
 
-        After a loss the library has another one at once, on which it hears nothing until Discord knows it.
+        After a loss the library opens another one at once, which receives nothing until READY or RESUMED.
         """
         gateway = self._client.ws
         socket = gateway.ws if gateway is not None else None
@@ -162,7 +178,10 @@ class Listener:
         seconds = round(time.monotonic() - self._started, 3)
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
         self._guild_cache.hear("READY", event.data)
-        self._backend.note_guilds(frozenset(self._guild_cache.guild_ids))
+        if not self._guild_cache.complete:
+            self._log.warning("Discord has named no server that the bot is in")
+            self._unlisted = asyncio.get_running_loop().call_later(UNLISTED_FOR, self._believe_the_list)
+        self._note_guilds()
 
     async def _on_resume(self, _event: Resume) -> None:
         self._remember_connection()
@@ -186,16 +205,29 @@ class Listener:
 
     async def _on_places(self, event: RawGatewayEvent) -> None:
         name, known = event.resolved_name.removeprefix("raw_").upper(), self._guild_cache.guild_ids.copy()
+        missing = self._guild_cache.missing
         with Guard(self._log, "an event of the gateway could not be read", name=name):
             self._guild_cache.hear(name, event.data)
             if name == "CHANNEL_UPDATE":  # its permissions may be others now
                 self._limits.forget_refusals(snowflake(event.data, "id"))
         if self._guild_cache.guild_ids != known:
-            self._backend.note_guilds(frozenset(self._guild_cache.guild_ids))
+            self._note_guilds()
+        elif self._guild_cache.missing != missing:
+            self._figures.note_servers(len(known), self._guild_cache.missing)
+
+    def _note_guilds(self) -> None:
+        known = self._guild_cache
+        self._figures.note_servers(len(known.guild_ids), known.missing)
+        self._backend.note_guilds(frozenset(known.guild_ids), complete=known.complete)
+
+    def _believe_the_list(self) -> None:
+        """Take the list of servers as complete: what Discord has not sent by now, it will not send."""
+        self._guild_cache.complete = True
+        self._note_guilds()
 
 
 def _intents(options: BotOptions) -> Intents:
-    """Only what is needed."""
+    """The intents that the bot needs, and no others."""
     if MESSAGE_CONTENT not in privileged(options):
         return Intents.GUILDS
     return Intents.GUILDS | Intents.GUILD_MESSAGES | Intents.DIRECT_MESSAGES | Intents.MESSAGE_CONTENT

@@ -1,8 +1,8 @@
-"""One gateway session: begun by one IDENTIFY, gone on with by RESUME, and over when Discord does not know it.
+"""One gateway session: begun by IDENTIFY, continued by RESUME, and over when Discord no longer knows it.
 
-The library, left alone, identifies again at once and without end when an IDENTIFY is refused, and waits
-without end for what Discord does not say. Here it never identifies a second time: it ends with the reason,
-and whoever runs it begins the next session when that is due.
+Left alone, the library identifies again at once, without limit, when an IDENTIFY is refused, and waits for
+ever for an answer that does not come. Here it never identifies a second time: it ends with the reason, and
+the supervisor begins the next session when that is due.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from interactions.models.discord.enums import WebSocketOPCode as Opcode
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.backoff import Backoff
 from discordianai.discord.gateway.session_limit import INVALID_SESSION_PAUSE, SessionEnded, SessionStarts
+from discordianai.discord.interactions.payload import Malformed, record, snowflake
 
 HELLO_TIMEOUT = 20.0
 """Seconds from the open WebSocket to HELLO."""
@@ -33,27 +34,30 @@ CLOSE_TIMEOUT = 2.0
 """Seconds for Discord to close its side of the WebSocket, too."""
 
 RESUME_GAP, LONGEST_RESUME_GAP = 1.0, 60.0
-"""Seconds between two RESUMEs while they fail, or bring what does not last. The first one comes at once: a
-command waits for three seconds."""
+"""Seconds between two RESUMEs while they fail, or succeed only briefly. The first one is sent at
+once: Discord drops a command after three seconds."""
 
 RESUMES_UNANSWERED = 6
-"""In a row; with their gaps a minute. Then the session is given up."""
+"""In a row, which takes a minute with the gaps. Then the session is given up."""
 
 LOSSES_TOLD = 3
-"""So many losses in a row, each soon after the other, are told in the log, once."""
+"""So many losses in quick succession are logged, once."""
 
 LONGEST_HEARTBEAT = 600.0
 """Seconds; Discord asks for 41."""
 
+NEW_SESSION_CODES = frozenset({4003, 4009})
+"""Close codes that say that Discord has dropped the session. The library would try to resume it."""
+
 BROKEN = (OSError, aiohttp.ClientError, TimeoutError, RuntimeError, ValueError, zlib.error)
-"""What a connection, or what comes over it, may fail with; the library's own RuntimeError is an early end."""
+"""What connecting and receiving may raise. The library raises RuntimeError for a close before HELLO."""
 
 Message = dict[str, Any]
 """As the gateway sends it."""
 
 
 class GatewaySocket(GatewayClient):
-    """Every IDENTIFY, RESUME and wait of the library goes through here."""
+    """The library's client, with a limit on every IDENTIFY, RESUME and wait."""
 
     def __init__(self, state: "GatewaySession") -> None:
         super().__init__(state, (state.shard_id, state.client.total_shards))
@@ -124,14 +128,14 @@ class GatewaySocket(GatewayClient):
             self.end("Discord called the session invalid", invalid=True)
 
     async def dispatch_event(self, data: Any, seq: int, event: str) -> None:
-        """See the library's; notes that Discord has let the bot in."""
+        """See the library's; notes that the session has begun, or goes on."""
         if event not in {"READY", "RESUMED"}:
             if isinstance(event, str) and isinstance(data, dict):
                 await super().dispatch_event(data, seq, event)
             return
         try:
-            await super().dispatch_event(data, seq, event)
-        except (KeyError, TypeError, AttributeError):
+            await super().dispatch_event(_ready(data) if event == "READY" else data, seq, event)
+        except (KeyError, TypeError, AttributeError, Malformed):
             self.end(f"{event} could not be read")
             return
         self._answered()
@@ -141,7 +145,7 @@ class GatewaySocket(GatewayClient):
             self._starts.backoff.establish()
 
     async def reconnect(self, *, resume: bool = False, code: int = 1012, url: str | None = None) -> None:
-        """Go on with the session on a new connection, or end it; several tasks may find out at once.
+        """Continue the session on a new connection, or end it. Several tasks may notice the loss at once.
 
         `url` is left to `_resume`: Discord wants it to be that of READY each time.
         """
@@ -154,13 +158,13 @@ class GatewaySocket(GatewayClient):
             self._answered()
             await self._hang_up(code)
             reason = f"the connection was closed with {code}" if code != 1012 else "the connection was lost"
-            if resume and self.session_id:
+            if resume and self.session_id and code not in NEW_SESSION_CODES:
                 await self._resume(reason, str(self.ws_resume_url or self.ws_url))
             else:
                 self.end(reason)
 
     async def send_heartbeat(self) -> None:
-        """See the library's. Between two connections nobody is there to send it to, nor missing."""
+        """See the library's. Between two connections no heartbeat is sent, and no answer is expected."""
         if self.ws is not None:
             await super().send_heartbeat()
         else:
@@ -236,7 +240,7 @@ class GatewaySession(ConnectionState):
 
 
 def _hello(message: Any) -> Message:
-    """The message, if it is a HELLO that can be lived by. Raises `ValueError`."""
+    """The message, if it is a HELLO with a usable interval. Raises `ValueError`."""
     try:
         interval = float(message["d"]["heartbeat_interval"]) / 1000
     except (KeyError, TypeError, OverflowError):
@@ -246,8 +250,16 @@ def _hello(message: Any) -> Message:
     return dict(message)
 
 
+def _ready(data: Any) -> Message:
+    """READY's data with a list of servers, which may be empty. Raises `Malformed` where it names no bot."""
+    snowflake(record(data, "user"), "id")
+    guilds = data.get("guilds")
+    listed = guilds if isinstance(guilds, list) else []
+    return {**data, "guilds": [guild for guild in listed if isinstance(guild, dict) and "id" in guild]}
+
+
 def _reason(error: Exception) -> str:
-    """In words that carry no address."""
+    """What happened, in words without an address."""
     match error:
         case aiohttp.WSServerHandshakeError():
             return f"the gateway's address answered {error.status}"

@@ -1,7 +1,7 @@
 """Discord lets a bot identify about a thousand times a day, and once in five seconds.
 
-Using the day's up ends every session and resets the token, so the last ones are left alone. Every IDENTIFY
-that is sent counts, whatever Discord answers.
+When the day's IDENTIFYs are used up, Discord ends every session and resets the token, so the last ones are
+kept. Every IDENTIFY that is sent counts, whatever the answer.
 """
 
 import math
@@ -25,16 +25,16 @@ LONGEST_GAP = 120.0
 """Seconds. So few identifies a day, 720, that no lasting fault uses up the day's thousand."""
 
 INVALID_SESSION_PAUSE = (1.0, 5.0)
-"""Between so many seconds Discord wants a pause, by chance, after it has called a session invalid."""
+"""Seconds, from and to: after op 9 Discord wants a random pause between these."""
 
 LONGEST_WAIT = 86_400.0
-"""Seconds; the longest of Discord's limits is a day's. A longer wait is not believed."""
+"""Seconds; the longest of Discord's limits is a day's. A longer wait is cut to this."""
 
 WRONG_TOKEN = "Discord rejected the bot's token: set DISCORD_TOKEN to a valid one"  # noqa: S105  # a sentence
 
 
 class ListenerRefused(Exception):
-    """Discord will not let this bot in until its operator changes something. The text says what."""
+    """Discord will not accept this bot until its operator changes something. The text says what."""
 
 
 class GatewayUnavailable(Exception):
@@ -58,7 +58,7 @@ class SessionEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StartLimit:
-    """How many identifies are left, and in how many seconds all of them are again."""
+    """How many identifies are left, and in how many seconds the limit is reset."""
 
     remaining: int
     resets_in: float
@@ -72,11 +72,11 @@ class StartLimit:
         remaining = limit.get("remaining")
         if not isinstance(remaining, int) or isinstance(remaining, bool):
             raise ValueError("session_start_limit has no remaining")
-        return cls(remaining, believed(limit.get("reset_after"), 0.001))
+        return cls(remaining, bounded_seconds(limit.get("reset_after"), 0.001))
 
 
 class SessionStarts:
-    """Paces and counts what begins a session; outlives the listeners.
+    """Paces and counts the starts of sessions; outlives the listeners.
 
     While a listener runs, its thread alone uses this, and otherwise the supervisor's.
     """
@@ -113,7 +113,7 @@ class SessionStarts:
             self._left -= 1
 
     def lose(self, failure: Exception) -> None:
-        """The session is over, or has not begun; what has happened tells how long the next one waits."""
+        """The session is over, or has not begun; `failure` decides how long the next one waits."""
         invalid = isinstance(failure, SessionEnded) and failure.invalid
         self.backoff.lose(self._chance.uniform(*INVALID_SESSION_PAUSE) if invalid else 0.0)
         if isinstance(failure, GatewayUnavailable):
@@ -131,7 +131,7 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         if response.status_code == 401:
             raise ListenerRefused(WRONG_TOKEN)
         if not response.is_success:
-            retry_after = believed(response.headers.get("retry-after"))
+            retry_after = bounded_seconds(response.headers.get("retry-after"))
             raise GatewayUnavailable(f"GET /gateway/bot was answered {response.status_code}", retry_after)
         return StartLimit.parse(response.json())
     except (httpx.HTTPError, ValueError, RecursionError) as error:
@@ -139,10 +139,10 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         raise GatewayUnavailable(f"GET /gateway/bot failed: {type(error).__name__}") from error
 
 
-def believed(told: object, unit: float = 1.0) -> float:
-    """Seconds that Discord named in `unit`s; 0 where they are none, or more than any of its limits."""
+def bounded_seconds(value: object, unit: float = 1.0) -> float:
+    """Seconds that Discord gave as a number of `unit`s, at most `LONGEST_WAIT`; 0 where that is no time."""
     try:
-        seconds = float(str(told)) * unit
+        seconds = float(str(value)) * unit
     except ValueError:
         return 0.0
-    return seconds if 0.0 <= seconds <= LONGEST_WAIT else 0.0  # False for NaN, too
+    return min(seconds, LONGEST_WAIT) if seconds > 0.0 else 0.0  # NaN is not

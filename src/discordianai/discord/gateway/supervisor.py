@@ -1,4 +1,4 @@
-"""Keeps a listener running: begins a session, and the next one when it is over, ever more slowly."""
+"""Keeps a listener running: begins a session, and after its end the next one, at a growing interval."""
 
 import gc
 from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ USED_UP = f"the day's identifies are used up, but for the last {RESERVE}, which 
 
 
 class GatewaySupervisor:
-    """Runs one listener after the other. What decides about events outlives them: the limits, the servers."""
+    """Runs one listener after another. The limits and the known servers outlive them."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class GatewaySupervisor:
         self._router = InteractionRouter(options, commands, self._guild_cache)
 
     async def run(self, backend: Backend) -> None:
-        """Give `backend` what people want, until cancelled. Raises `ListenerRefused`."""
+        """Pass what people ask for to `backend`, until cancelled. Raises `ListenerRefused`."""
         starts = SessionStarts()
 
         async def listen() -> None:
@@ -84,31 +84,31 @@ def _listener() -> "type[Listener]":
         from discordianai.discord.gateway.listener import Listener
     finally:
         gc.enable()
-    # What the imports made lives as long as the bot. The collector would look at all of it again and again,
-    # for 0.1 s each time, in which nobody is acknowledged. Only once: what the runs leave behind is no part
-    # of that, and is to be collected.
+    # What the imports created lives as long as the bot. The garbage collector would scan all of it again and
+    # again, for 0.1 s each time, during which nobody is acknowledged. Frozen only once: what listeners leave
+    # behind is to be collected.
     gc.freeze()
     return Listener
 
 
 @dataclass(slots=True)
-class _Outage:
-    """Tells what keeps the gateway away: in the figures each time, in the log once for each reason."""
+class _FailureReport:
+    """Reports why there is no session: in the figures each time, in the log once for each reason."""
 
     figures: DiscordCounter
     log: structlog.stdlib.BoundLogger
-    told: set[str] = field(default_factory=set)
+    logged: set[str] = field(default_factory=set)
 
-    def tell(self, reason: str, seconds: float) -> None:
+    def add(self, reason: str, seconds: float) -> None:
         self.figures.wait(reason, seconds)
         seconds = round(seconds, 1)
-        if reason in self.told:
+        if reason in self.logged:
             self.log.debug("trying again", reason=reason, seconds=seconds)
         elif reason == USED_UP:
             self.log.error("too many starts today: waiting until Discord allows more", seconds=seconds)
         else:
             self.log.warning("the listener stopped; starting it again", reason=reason, seconds=seconds)
-        self.told.add(reason)
+        self.logged.add(reason)
 
 
 async def keep_listening(
@@ -117,20 +117,20 @@ async def keep_listening(
     starts: SessionStarts,
     figures: DiscordCounter,
 ) -> None:
-    """Run `listen`, which begins one session, again and again, at a pace that Discord allows.
+    """Run `listen`, each time for one session, again and again, as fast as Discord allows.
 
     Ends only by `ListenerRefused` or cancellation.
 
-    `listen` is asyncio code, which calls `starts.identify` before it identifies, and
-    `starts.backoff.establish` when it has; `ask` is trio's, and may raise `GatewayUnavailable`.
+    `listen` is asyncio code, which calls `starts.identify` before each IDENTIFY, and
+    `starts.backoff.establish` after READY. `ask` runs on trio, and may raise `GatewayUnavailable`.
     """
-    outage = _Outage(figures, structlog.get_logger("discordianai.discord"))
+    report = _FailureReport(figures, structlog.get_logger("discordianai.discord"))
     while True:
         await trio.sleep(starts.backoff.wait())
         starts.backoff.begin()
         try:
             if wait := starts.allow(await ask()):
-                outage.tell(USED_UP, wait)
+                report.add(USED_UP, wait)
                 await trio.sleep(wait)
                 continue
             await run_asyncio(listen)
@@ -141,12 +141,12 @@ async def keep_listening(
             failure = error
         starts.lose(failure)
         if not starts.backoff.failures:
-            outage.told.clear()
-        outage.tell(_why(failure, outage.log), starts.backoff.wait())
+            report.logged.clear()
+        report.add(_why(failure, report.log), starts.backoff.wait())
 
 
 def _why(failure: Exception, log: structlog.stdlib.BoundLogger) -> str:
-    """What happened, in words that carry nothing of what came from outside."""
+    """What happened, in words that contain nothing received from outside."""
     if isinstance(failure, SessionEnded | GatewayUnavailable):
         return str(failure)
     log.debug("the listener failed", exc_info=failure)

@@ -1,7 +1,8 @@
 """Who may do what where. Pure functions, so that the whole policy can be read as a table."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
+from discordianai.discord.gateway.guild_cache import Lineage
 from discordianai.discord.interactions.interaction import MANAGE_MESSAGES, EventOrigin
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.options import BotOptions
@@ -10,16 +11,20 @@ BLOCKED = "You can't use this bot here."
 NOT_LISTED = "This bot answers only certain people, and you are not one of them."
 NO_DIRECT_MESSAGES = "I don't answer direct messages. Please ask me in a server."
 WRONG_PLACE = "I don't answer in this channel."
+UNKNOWN_PLACE = (
+    "Discord has not told me which category this channel is in. Please try again in a few minutes."
+)
 WRONG_SERVER = "I don't answer in this server."
 WRONG_ROLE = "You need another role to use this bot."
 NOT_YOURS = "Only the person who asked, or somebody who may manage messages, can press this."
 
 
-def refusal(origin: EventOrigin, rules: BotOptions, lineage: Sequence[int]) -> str | None:
+def refusal(origin: EventOrigin, rules: BotOptions, lineage: Lineage) -> str | None:
     """Why this person may not ask here, in words for them; None when they may. Admins always may.
 
     `lineage` is the channel and what is above it: a list that names a category, or a thread's channel, covers
-    all that is below. What is blocked is blocked, also where it is allowed by another list.
+    all that is below. What is blocked is blocked, also where it is allowed by another list; so nobody may ask
+    where channels are blocked and nobody knows yet whether this is below one of them.
     """
     if is_admin(origin, rules):
         return None
@@ -33,8 +38,10 @@ def refusal(origin: EventOrigin, rules: BotOptions, lineage: Sequence[int]) -> s
         return NO_DIRECT_MESSAGES
     if guild and (not _allows(rules.guild_ids, guild) or _meets(rules.blocked_guild_ids, guild)):
         return WRONG_SERVER
-    if not _allows(rules.allowed_channel_ids, lineage) or _meets(rules.blocked_channel_ids, lineage):
+    if not _allows(rules.allowed_channel_ids, lineage.ids) or _meets(rules.blocked_channel_ids, lineage.ids):
         return WRONG_PLACE
+    if guild and origin.as_member and rules.blocked_channel_ids and not lineage.complete:
+        return UNKNOWN_PLACE  # of a server where the bot is no member, Discord will never tell more
     if not _allows(rules.allowed_role_ids, origin.role_ids):
         return WRONG_ROLE  # in direct messages nobody has one to show
     return None

@@ -64,8 +64,11 @@ class Backend(Protocol):
     def refuse(self, refused: RefuseMessage) -> None:
         """Tell somebody in their channel why their message is not answered."""
 
-    def note_guilds(self, guild_ids: frozenset[int]) -> None:
-        """These are all the servers that the bot is in now. The first call says that the bot hears."""
+    def note_guilds(self, guild_ids: frozenset[int], *, complete: bool) -> None:
+        """The bot is in these servers now; in no others where the list is `complete`.
+
+        The first call says that the bot hears.
+        """
 
 
 class TrioBackend:
@@ -79,7 +82,7 @@ class TrioBackend:
         journal: Journal,
         store: ConversationStore,
         runner: CommandRunner,
-        on_guilds: Callable[[frozenset[int]], object],
+        on_guilds: Callable[[frozenset[int], bool], object],
     ) -> None:
         self._trio = TrioCaller(nursery)
         self._nursery = nursery
@@ -142,9 +145,9 @@ class TrioBackend:
         """See `Backend.refuse`."""
         self._trio.post(self._refusals.put, refused.origin.person.id, refused)
 
-    def note_guilds(self, guild_ids: frozenset[int]) -> None:
+    def note_guilds(self, guild_ids: frozenset[int], *, complete: bool) -> None:
         """See `Backend.note_guilds`."""
-        self._trio.post(self._on_guilds, guild_ids)
+        self._trio.post(self._on_guilds, guild_ids, complete)
 
     async def _cancel(self, interaction_id: int) -> bool:
         return self._tasks.cancel(interaction_id)

@@ -44,9 +44,21 @@ WITH_THE_BOT = 1
 
 
 @dataclass(frozen=True, slots=True)
+class EventChannel:
+    """A server's channel as an event itself describes it.
+
+    `parent_id` is the channel that a thread belongs to, or the category of a channel; None where it has none.
+    """
+
+    parent_id: int | None
+    is_thread: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EventOrigin:
     """Who does something where, and how to answer. `permissions` are those of the person in the channel.
 
+    `channel` is None where the event does not describe its channel, as that of a message.
     `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
     message with the person; otherwise somebody uses it as an app of their own. `arrived_at` is in monotonic
     seconds: Discord waits three for the acknowledgement.
@@ -61,6 +73,7 @@ class EventOrigin:
     permissions: int = 0
     locale: str = "en-US"
     as_member: bool = True
+    channel: EventChannel | None = None
     arrived_at: float = field(default_factory=time.monotonic, compare=False)
 
     def may(self, permission: int) -> bool:
@@ -184,19 +197,29 @@ def _modal(payload: Payload, data: Payload) -> ModalInteraction:
 def _origin(payload: Payload) -> EventOrigin:
     member = record(payload, "member", optional=True)
     owners = payload.get("authorizing_integration_owners")
+    channel = record(payload, "channel", optional=True)
     return EventOrigin(
         interaction_id=snowflake(payload, "id"),
         application_id=snowflake(payload, "application_id"),
         token=text(payload, "token"),
         person=person_of(record(member or payload, "user")),
-        place=place_of(payload, record(payload, "channel", optional=True)),
+        place=place_of(payload, channel),
         role_ids=snowflakes(member, "roles"),
         permissions=number(member, "permissions", 0),
         locale=name(payload, "locale", "en-US"),
         as_member=not isinstance(owners, Mapping)
         or SERVER_INSTALL in owners
         or payload.get("context") == WITH_THE_BOT,
+        channel=_described(channel),
     )
+
+
+def _described(channel: Payload) -> EventChannel | None:
+    """None where the event leaves out what the channel belongs to."""
+    if "parent_id" not in channel or "type" not in channel:
+        return None
+    parent_id, is_thread = optional_snowflake(channel, "parent_id"), number(channel, "type") in THREADS
+    return None if is_thread and parent_id is None else EventChannel(parent_id, is_thread)
 
 
 def place_of(event: Payload, channel: Payload) -> Place:

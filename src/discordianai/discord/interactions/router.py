@@ -77,7 +77,7 @@ class InteractionRouter:
             focused, typed = interaction.focused, interaction.text
             return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
         place = interaction.origin.place
-        lineage = self._guild_cache.lineage(place.channel_id, place.parent_id)
+        lineage = self._guild_cache.lineage(place.channel_id, interaction.origin.channel)
         if reason := access.refusal(interaction.origin, self._options.now, lineage):
             return Refuse(reason)
         match interaction:
@@ -99,12 +99,11 @@ class InteractionRouter:
         own_roles = self._guild_cache.own_among(message.mentioned_role_ids, bot_id)
         if message.author_is_bot or not (own_roles or self._is_addressed(message, bot_id)):
             return None
-        parent_id = self._guild_cache.parent_of(place.channel_id)
-        lineage = self._guild_cache.lineage(place.channel_id, parent_id)
+        lineage = self._guild_cache.lineage(place.channel_id, message.origin.channel)
         if reason := access.refusal(message.origin, self._options.now, lineage):
             return Refuse(reason) if place.guild_id is None else None
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
-            place = replace(place, parent_id=parent_id)
+            place = replace(place, parent_id=self._guild_cache.parent_of(place.channel_id))
         text = message.without_mentions(own_roles)
         draft = QuestionDraft(text or LOOK_AT_IT, message_id=message.origin.interaction_id)
         draft = of_message(draft, message.content, message.replied_to, bot_id)

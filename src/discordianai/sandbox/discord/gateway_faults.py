@@ -77,6 +77,7 @@ FAULTS = {
     "session-invalid-resumable": GatewayFault(FaultMoment.SESSION, FaultAction.RESUMABLE),
     "session-reconnect": GatewayFault(FaultMoment.SESSION, FaultAction.RECONNECT),
     "session-1000": GatewayFault(FaultMoment.SESSION, FaultAction.CLOSE, 1000),
+    "session-4003": GatewayFault(FaultMoment.SESSION, FaultAction.CLOSE, 4003),
     "session-4000": GatewayFault(FaultMoment.SESSION, FaultAction.CLOSE, 4000),
     "session-4009": GatewayFault(FaultMoment.SESSION, FaultAction.CLOSE, 4009),
     "session-frozen": GatewayFault(FaultMoment.SESSION, FaultAction.FREEZE),

@@ -97,7 +97,7 @@ class GatewayServerConnection:
             {
                 "v": 10,
                 "user": BOT.json(),
-                "guilds": [{"id": str(GUILD.id), "unavailable": True}],
+                "guilds": [{"id": str(GUILD.id), "unavailable": True}] if discord.names_guild else [],
                 "session_id": session.id,
                 "resume_gateway_url": discord.gateway_url,
                 "shard": [0, 1],
@@ -105,15 +105,15 @@ class GatewayServerConnection:
                 "private_channels": [],
             },
         )
-        threads = [thread.json() for thread in discord.threads]
-        session.dispatch("GUILD_CREATE", {**GUILD.json(BOT), "threads": threads})
+        if discord.sends_guild:
+            session.dispatch("GUILD_CREATE", discord.guild_json())
         return session
 
     def _resume(self, session: SandboxSession, sequence: int) -> SandboxSession:
         self._discord.counters.resumes += 1
         outbox = self._attach(session)
         for event in session.events:
-            if event["s"] > sequence:
+            if event["s"] > sequence - self._discord.resume_overlap:
                 outbox.send_nowait(event)
         session.dispatch("RESUMED", {})
         return session
@@ -125,22 +125,26 @@ class GatewayServerConnection:
         return self._outbox
 
     async def _run(self, session: SandboxSession) -> None:
+        code = UNKNOWN_ERROR
         try:
             await self._write_waiting()  # READY, too: only then is the client connected
             if fault := self._discord.fault_at(FaultMoment.SESSION):
                 await self._misbehave(fault)
                 return
-            drop = self._discord.connected(session)
+            end = self._discord.connected(session)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, nursery.cancel_scope)
                 nursery.start_soon(self._write)
-                await drop.wait()
+                await end.event.wait()
                 nursery.cancel_scope.cancel()
+            code = end.code
+            if end.frozen:
+                await self._discord.wait_healed()
         finally:
             if session.outbox is self._outbox:  # unless a later connection has resumed the session
                 self._discord.disconnected(session)
             with trio.move_on_after(1, shield=True):
-                await self._close()
+                await self._close(code)
 
     async def _misbehave(self, fault: GatewayFault) -> None:
         match fault.action:
@@ -168,9 +172,9 @@ class GatewayServerConnection:
             while True:
                 await self._receive()
 
-    async def _close(self) -> None:
+    async def _close(self, code: int) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # the client closed first
-            await self._socket.close(UNKNOWN_ERROR)
+            await self._socket.close(code)
 
     async def _read(self, everything: trio.CancelScope) -> None:
         try:

@@ -1,10 +1,11 @@
 """The local Discord: its sessions, commands and interactions, and the methods that control it."""
 
+import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
@@ -68,6 +69,15 @@ class SandboxSession:
             self.outbox.send_nowait(event)
 
 
+@dataclass(eq=False, slots=True)
+class ConnectionEnd:
+    """When a gateway connection ends, and how: closed with `code`, or `frozen` until `heal_gateway`."""
+
+    event: trio.Event = field(default_factory=trio.Event)
+    code: int = 4000
+    frozen: bool = False
+
+
 @dataclass(slots=True)
 class Counters:
     """What has happened so far."""
@@ -77,6 +87,8 @@ class Counters:
     identify_times: list[float] = field(default_factory=list)
     """When, on trio's clock, each IDENTIFY with the right token came, whatever its answer."""
     resume_times: list[float] = field(default_factory=list)
+    gateway_questions: list[float] = field(default_factory=list)
+    """When, on trio's clock, each `GET /gateway/bot` came, whatever its answer."""
     intents: int = 0
     presence: Json = field(default_factory=dict)
     """The last IDENTIFY's."""
@@ -121,13 +133,20 @@ class LocalDiscord:
         self.global_bucket = Buckets(50, 1.0, "global")
         self.banned_until = -float("inf")
         """On trio's clock: until then, Cloudflare answers every request with a page."""
+        self.names_guild = True
+        """Whether READY lists the guild."""
+        self.sends_guild = True
+        """Whether GUILD_CREATE follows."""
+        self.resume_overlap = 0
+        """How many of the events that had been sent before are sent again after a RESUME."""
+        self._limited: dict[str, float] = {}
         self._failures: deque[tuple[str, int]] = deque()
         self._offset = 0.0
         self._identified_at = -float("inf")
         self._gateway_fault: GatewayFault | None = None
         self._healed = trio.Event()
         self._connected = trio.Event()
-        self._drops: dict[str, trio.Event] = {}
+        self._ends: dict[str, ConnectionEnd] = {}
 
     @property
     def api_url(self) -> str:
@@ -294,12 +313,39 @@ class LocalDiscord:
         while command not in self.commands:  # noqa: ASYNC110  # polled: it happens once
             await trio.sleep(0.01)
 
-    def drop_gateway(self, *, resumable: bool) -> None:
+    def drop_gateway(self, *, resumable: bool, code: int = 4000) -> None:
         """Close every gateway connection; a session that is not resumable is forgotten."""
-        for session_id, drop in list(self._drops.items()):
+        for session_id, end in list(self._ends.items()):
             if not resumable:
-                del self.sessions[session_id]
-            drop.set()
+                self.sessions.pop(session_id, None)
+            end.code = code
+            end.event.set()
+
+    def freeze_gateway(self) -> None:
+        """Every open connection stays open, and nothing is sent or read on it any more; new ones work."""
+        for end in self._ends.values():
+            end.frozen = True
+            end.event.set()
+
+    def ask_to_reconnect(self) -> None:
+        """Send op 7 to every session."""
+        for session in self.sessions.values():
+            if session.outbox is not None:
+                session.outbox.send_nowait({"op": 7, "d": None})
+
+    def withdraw_intents(self, intents: int) -> None:
+        """Switch these off, as a bot's owner may: sessions end with 4003, an IDENTIFY with them with 4014."""
+        allowed = self.options.allowed_intents & ~intents
+        self.options = replace(self.options, allowed_intents=allowed)
+        self.drop_gateway(resumable=False, code=4003)
+
+    def send_guild(self) -> None:
+        """Send the guild's GUILD_CREATE to every session."""
+        self.dispatch("GUILD_CREATE", self.guild_json())
+
+    def guild_json(self) -> Json:
+        """The guild with its threads, as GUILD_CREATE has it."""
+        return {**GUILD.json(BOT), "threads": [thread.json() for thread in self.threads]}
 
     def invalidate_sessions(self) -> None:
         """Send op 9 to every session, and forget it."""
@@ -322,9 +368,14 @@ class LocalDiscord:
         """Answer the next `times` REST requests whose path contains this with an error."""
         self._failures.extend([(path_contains, status)] * times)
 
+    def limit_rate(self, path: str, seconds: float) -> None:
+        """Answer each REST request whose path ends with this by a 429 for so long."""
+        self._limited[path] = trio.current_time() + seconds
+
     def clear_failures(self) -> None:
-        """Forget the errors of `fail_next` that are left."""
+        """Forget the errors of `fail_next` and the limits of `limit_rate` that are left."""
         self._failures.clear()
+        self._limited.clear()
 
     # For the gateway and the REST side
 
@@ -335,6 +386,11 @@ class LocalDiscord:
                 self._failures.remove(failure)
                 return failure[1]
         return None
+
+    def limited_for(self, path: str) -> float:
+        """Seconds for which `limit_rate` still limits this request."""
+        limits = (until for end, until in self._limited.items() if path.endswith(end))
+        return max(max(limits, default=-math.inf) - trio.current_time(), 0.0)
 
     def fault_at(self, moment: FaultMoment) -> GatewayFault | None:
         """The gateway's fault at this moment, if any."""
@@ -351,17 +407,17 @@ class LocalDiscord:
         before, self._identified_at = self._identified_at, now
         return now - before >= self.options.identify_interval
 
-    def connected(self, session: SandboxSession) -> trio.Event:
-        """Record this session's connection; return the event that is set to drop it."""
-        self._drops[session.id] = trio.Event()
+    def connected(self, session: SandboxSession) -> ConnectionEnd:
+        """Record this session's connection; return what tells it to end."""
+        self._ends[session.id] = ConnectionEnd()
         self._connected.set()
-        return self._drops[session.id]
+        return self._ends[session.id]
 
     def disconnected(self, session: SandboxSession) -> None:
         """Record that this session's connection has ended."""
         session.outbox = None
-        self._drops.pop(session.id, None)
-        if not self._drops and self._connected.is_set():  # for those who wait from now on
+        self._ends.pop(session.id, None)
+        if not self._ends and self._connected.is_set():  # for those who wait from now on
             self._connected = trio.Event()
 
     def message(self, channel_id: int, flags: int = 0) -> SandboxMessage:

@@ -74,6 +74,8 @@ class RestServer:
 
     async def _answer(self, request: Request, endpoint: Endpoint, authorized: bool) -> Response:
         headers: dict[str, str] = {}
+        if request.url.path.endswith("/gateway/bot"):
+            self._discord.counters.gateway_questions.append(trio.current_time())
         if (left := self._discord.banned_until - trio.current_time()) > 0:
             self._discord.counters.while_banned.append(trio.current_time())
             page = "<!DOCTYPE html><title>Access denied | discord.com</title><p>Error 1015</p>"
@@ -94,6 +96,8 @@ class RestServer:
         discord, path, now = self._discord, request.url.path, self._discord.now()
         if (status := discord.failure_for(path)) is not None:
             raise RestError(status, 0, f"{status}: injected by a test")
+        if limited := discord.limited_for(path):
+            raise TooManyRequests(limited, everywhere=False, headers={})
         if authorized:
             if request.headers.get("authorization", "").removeprefix("Bot ") != discord.options.token:
                 raise RestError(401, 0, "401: Unauthorized")

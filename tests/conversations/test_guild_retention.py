@@ -1,0 +1,29 @@
+"""What was said in a server is dropped after the bot has left it, and only then."""
+
+import trio
+import trio.testing
+
+from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
+from discordianai.conversations.guild_retention import GuildRetention
+from discordianai.conversations.options import ConversationOptions
+from discordianai.live import Live
+from tests.doubles.store import MemoryStore
+
+
+async def test_only_a_complete_list_of_servers_says_that_the_others_were_left() -> None:
+    """Discord has sent empty lists; without a grace, all that was ever said would be gone at once."""
+    store = MemoryStore()
+    retention = GuildRetention(store, ChannelSettingsCache(store), Live(ConversationOptions(grace_days=0.0)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(retention.run)
+        for guild_ids, complete, present in (
+            ({5, 6}, True, {5, 6}),
+            (set[int](), False, {5, 6}),
+            ({7}, False, {5, 6, 7}),
+            ({6}, True, {6}),
+            (set[int](), True, set[int]()),
+        ):
+            retention.note(frozenset(guild_ids), complete=complete)
+            await trio.testing.wait_all_tasks_blocked()
+            assert await store.present() == present
+        nursery.cancel_scope.cancel()
