@@ -49,11 +49,10 @@ def press(
     custom_id: str,
     *,
     person: Person = ANN,
-    asker: Person | None = ANN,
     permissions: int = 0,
     private: bool = False,
 ) -> ComponentInteraction:
-    return ComponentInteraction(origin(person=person, permissions=permissions), custom_id, asker, private)
+    return ComponentInteraction(origin(person=person, permissions=permissions), custom_id, private)
 
 
 def question(*, private: bool = False) -> Question:

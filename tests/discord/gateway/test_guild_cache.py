@@ -1,6 +1,7 @@
 """What belongs to what in Discord, as the gateway tells."""
 
 from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.interactions.lineage import Lineage
 
 GUILD = {
     "id": "5",
@@ -16,23 +17,29 @@ def guild_cache() -> GuildCache:
 
 
 def test_a_thread_belongs_to_its_channel_and_that_to_its_category() -> None:
-    assert guild_cache().lineage(30) == (30, 1, 20)
+    assert guild_cache().lineage(30) == Lineage((30, 1, 20), complete=True)
     assert guild_cache().owner_of(30) == 99
     assert guild_cache().owner_of(1) is None
 
 
 def test_what_is_not_known_goes_by_what_discord_says_of_it() -> None:
-    assert guild_cache().lineage(31, parent_id=1) == (31, 1, 20)
-    assert guild_cache().lineage(77) == (77,)
+    """Whether that is all is known as well: a thread's channel may be in a category that nobody has named."""
+    of_thread, of_channel = Lineage((1,)), Lineage((20,), complete=True)
+    assert guild_cache().lineage(31, of_thread) == Lineage((31, 1, 20), complete=True)
+    assert guild_cache().lineage(77) == Lineage((77,))
+    unknown = GuildCache()
+    assert unknown.lineage(31, of_thread) == Lineage((31, 1))
+    assert unknown.lineage(1, of_channel) == Lineage((1, 20), complete=True)
+    assert unknown.lineage(1, Lineage(complete=True)) == Lineage((1,), complete=True)
 
 
 def test_what_is_new_moved_or_gone_is_noticed() -> None:
     known = guild_cache()
     known.hear("THREAD_CREATE", {"id": "31", "guild_id": "5", "parent_id": "1", "owner_id": "99"})
     known.hear("CHANNEL_UPDATE", {"id": "1", "guild_id": "5", "parent_id": None})
-    assert known.lineage(31) == (31, 1)
+    assert known.lineage(31).ids == (31, 1)
     known.hear("THREAD_DELETE", {"id": "31", "guild_id": "5"})
-    assert known.lineage(31) == (31,)
+    assert known.lineage(31) == Lineage((31,))
     known.hear("CHANNEL_CREATE", {"id": "9", "type": 1})  # a direct message has no server
 
 
@@ -58,4 +65,4 @@ def test_channels_that_belong_to_each_other_end() -> None:
         "GUILD_CREATE",
         {"id": "5", "channels": [{"id": "1", "parent_id": "2"}, {"id": "2", "parent_id": "1"}]},
     )
-    assert known.lineage(1) == (1, 2)
+    assert known.lineage(1).ids == (1, 2)

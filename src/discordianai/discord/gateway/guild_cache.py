@@ -6,6 +6,7 @@ Discord's own library keeps much more of them. All that is needed here are three
 from contextlib import suppress
 from dataclasses import dataclass
 
+from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.discord.interactions.payload import (
     Malformed,
     Payload,
@@ -43,17 +44,15 @@ class GuildCache:
         """How many channels and threads are known."""
         return len(self._spots)
 
-    def lineage(self, channel_id: int, parent_id: int | None = None) -> tuple[int, ...]:
-        """A channel and what is above it: a thread's channel, a category.
-
-        `parent_id` is what Discord says of it, where it is not known here.
-        """
+    def lineage(self, channel_id: int, told: Lineage = UNKNOWN) -> Lineage:
+        """A channel and what is above it; `told` is what an event says of that, where it is not known."""
         line = [channel_id]
-        above = self._above(channel_id) or parent_id
+        above = self._above(channel_id) or next(iter(told.ids), None)
         while above is not None and above not in line:
             line.append(above)
             above = self._above(above)
-        return tuple(line)
+        complete = line[-1] in self._spots or (told.complete and tuple(line[1:]) == told.ids)
+        return Lineage(tuple(line), complete)
 
     def parent_of(self, channel_id: int) -> int | None:
         """The channel that a thread belongs to, or the category of a channel."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.discord.interactions.message_content import (
     EPHEMERAL as EPHEMERAL,
 )
@@ -39,8 +40,8 @@ ADMINISTRATOR, MANAGE_CHANNELS, MANAGE_MESSAGES = 1 << 3, 1 << 4, 1 << 13
 SERVER_INSTALL = "0"
 """The key of `authorizing_integration_owners` where the bot itself is in the server."""
 
-WITH_THE_BOT = 1
-"""The context of an interaction in direct messages with the bot; those of others have another."""
+WITH_THE_BOT, WITH_OTHERS = 1, 2
+"""The contexts of an interaction in direct messages with the bot, and in all other direct messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ class EventOrigin:
     """Who does something where, and how to answer. `permissions` are those of the person in the channel.
 
     `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
-    message with the person; otherwise somebody uses it as an app of their own. `arrived_at` is in monotonic
-    seconds: Discord waits three for the acknowledgement.
+    message with the person; otherwise somebody uses it as an app of their own. `above` is what the event says
+    to be above the channel. `arrived_at` is in monotonic seconds: Discord waits three for the
+    acknowledgement.
     """
 
     interaction_id: int
@@ -61,6 +63,7 @@ class EventOrigin:
     permissions: int = 0
     locale: str = "en-US"
     as_member: bool = True
+    above: Lineage = UNKNOWN
     arrived_at: float = field(default_factory=time.monotonic, compare=False)
 
     def may(self, permission: int) -> bool:
@@ -89,11 +92,10 @@ class MessageCommandInteraction:
 
 @dataclass(frozen=True, slots=True)
 class ComponentInteraction:
-    """A button is pressed, under a message that answers `asker`, and is shown to nobody else if `private`."""
+    """A button is pressed, under a message that nobody else sees if `private`."""
 
     origin: EventOrigin
     custom_id: str
-    asker: Person | None
     private: bool
 
 
@@ -158,11 +160,8 @@ def _command(payload: Payload, data: Payload) -> CommandInteraction:
 
 def _component(payload: Payload, data: Payload) -> ComponentInteraction:
     message = record(payload, "message")
-    asker = record(record(message, "interaction_metadata", optional=True), "user", optional=True)
     private = bool(number(message, "flags", 0) & EPHEMERAL)
-    return ComponentInteraction(
-        _origin(payload), text(data, "custom_id"), person_of(asker) if asker else None, private
-    )
+    return ComponentInteraction(_origin(payload), text(data, "custom_id"), private)
 
 
 def _autocomplete(payload: Payload, data: Payload) -> AutocompleteInteraction:
@@ -183,20 +182,33 @@ def _modal(payload: Payload, data: Payload) -> ModalInteraction:
 
 def _origin(payload: Payload) -> EventOrigin:
     member = record(payload, "member", optional=True)
-    owners = payload.get("authorizing_integration_owners")
+    channel = record(payload, "channel", optional=True)
     return EventOrigin(
         interaction_id=snowflake(payload, "id"),
         application_id=snowflake(payload, "application_id"),
         token=text(payload, "token"),
         person=person_of(record(member or payload, "user")),
-        place=place_of(payload, record(payload, "channel", optional=True)),
+        place=place_of(payload, channel),
         role_ids=snowflakes(member, "roles"),
         permissions=number(member, "permissions", 0),
         locale=name(payload, "locale", "en-US"),
-        as_member=not isinstance(owners, Mapping)
-        or SERVER_INSTALL in owners
-        or payload.get("context") == WITH_THE_BOT,
+        as_member=_as_member(payload),
+        above=_above(channel),
     )
+
+
+def _as_member(payload: Payload) -> bool:
+    context, owners = payload.get("context"), payload.get("authorizing_integration_owners")
+    if context == WITH_OTHERS:
+        return False
+    return context == WITH_THE_BOT or not isinstance(owners, Mapping) or SERVER_INSTALL in owners
+
+
+def _above(channel: Payload) -> Lineage:
+    """A thread's channel may be in a category, which no event of the thread names."""
+    parent_id = optional_snowflake(channel, "parent_id")
+    ids = () if parent_id is None else (parent_id,)
+    return Lineage(ids, complete=bool(channel) and number(channel, "type", 0) not in THREADS)
 
 
 def place_of(event: Payload, channel: Payload) -> Place:
