@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from discordianai.discord.interactions.interaction import (
     CommandInteraction,
     ComponentInteraction,
-    EventChannel,
     EventOrigin,
 )
+from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 
 ANN = Person(id=10, name="Ann")
@@ -22,7 +22,7 @@ def origin(
     permissions: int = 0,
     locale: str = "en-US",
     as_member: bool = True,
-    channel: EventChannel | None = None,
+    above: Lineage = UNKNOWN,
 ) -> EventOrigin:
     return EventOrigin(
         interaction_id=100,
@@ -34,7 +34,7 @@ def origin(
         permissions=permissions,
         locale=locale,
         as_member=as_member,
-        channel=channel,
+        above=above,
     )
 
 
@@ -54,11 +54,10 @@ def press(
     custom_id: str,
     *,
     person: Person = ANN,
-    asker: Person | None = ANN,
     permissions: int = 0,
     private: bool = False,
 ) -> ComponentInteraction:
-    return ComponentInteraction(origin(person=person, permissions=permissions), custom_id, asker, private)
+    return ComponentInteraction(origin(person=person, permissions=permissions), custom_id, private)
 
 
 def question(*, private: bool = False) -> Question:

@@ -1,4 +1,7 @@
-"""Who may ask where: refused privately, with why. One bot with many rules runs for all of them."""
+"""Who may ask where: refused privately, with why. One bot with many rules runs for all of them.
+
+The commands are invoked where Discord does not offer them, too: its clients may show a list of earlier days.
+"""
 
 from collections.abc import Iterator
 
@@ -10,13 +13,14 @@ from discordianai.sandbox.discord import (
     CHANNELS,
     SUPPORT,
     Channel,
+    DiscordOptions,
     Interaction,
     User,
     direct_messages,
     person,
 )
-from discordianai.sandbox.discord.api_objects import GUILD_ID, THREAD
-from discordianai.sandbox.discord.user_actions import remove_bot, use_menu
+from discordianai.sandbox.discord.api_objects import BOT, GUILD_ID, THREAD
+from discordianai.sandbox.discord.user_actions import remove_bot, say, use_menu
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
@@ -38,6 +42,9 @@ WITHOUT_ROLE = person(5)
 UNLISTED = member(6, MEMBER_ROLE)
 ELSEWHERE = Channel(77, "elsewhere", 78)
 BARRED = Channel(79, "barred", 80)
+GROUP = direct_messages(person(90))
+"""Direct messages of others, where the bot is somebody's own app, as it is elsewhere for a guest."""
+OUTSIDE = "I can't tell here whether you may use this bot."
 SETTINGS: Tables = {
     "discord": {
         "admin_user_ids": [ADMIN.id],
@@ -49,7 +56,7 @@ SETTINGS: Tables = {
         "blocked_role_ids": [MUTED_ROLE],
         "allowed_user_ids": [user.id for user in (ALLOWED, BLOCKED, MUTED, WITHOUT_ROLE)],
         "blocked_user_ids": [BLOCKED.id],
-        "direct_messages": False,
+        "respond_to": "mentions",
     },
     "conversations": {"grace_days": 0},
 }
@@ -61,13 +68,15 @@ REFUSALS = {
     "a channel": (ALLOWED, RANDOM, "I don't answer in this channel."),
     "a server that is not listed": (ALLOWED, ELSEWHERE, "I don't answer in this server."),
     "a blocked server": (ALLOWED, BARRED, "I don't answer in this server."),
-    "direct messages": (ALLOWED, direct_messages(ALLOWED), "I don't answer direct messages."),
+    "direct messages": (ALLOWED, direct_messages(ALLOWED), OUTSIDE),
 }
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("access"), authority, SETTINGS)
+    yield from shared_scene(
+        tmp_path_factory.mktemp("access"), authority, SETTINGS, discord=DiscordOptions(allowed_intents=-1)
+    )
 
 
 async def refused(interaction: Interaction) -> str:
@@ -92,7 +101,45 @@ async def test_what_is_not_allowed_is_refused_privately_with_why(scene: Scene) -
     assert "You can't use this bot here." in await refused(command)
     menu = use_menu(scene.sandbox.discord, "Summarize", "words", user=BLOCKED)
     assert "You can't use this bot here." in await refused(menu)
+    for channel in (GROUP, ELSEWHERE):
+        guest = scene.sandbox.discord.invoke_now(
+            "ask", {"prompt": "who?"}, user=ALLOWED, channel=channel, guest=True
+        )
+        assert OUTSIDE in await refused(guest)
     assert len(scene.sandbox.openai.requests) == 0
+
+
+@played
+async def test_a_message_is_refused_in_direct_messages_and_not_answered_elsewhere(scene: Scene) -> None:
+    discord, at_bot = scene.sandbox.discord, f"<@{BOT.id}> who?"
+    say(discord, at_bot, user=MUTED)
+    say(discord, at_bot, user=ALLOWED, channel=RANDOM)
+    message_id = say(discord, "who?", user=MUTED, channel=direct_messages(MUTED))
+    with trio.fail_after(30):
+        while not discord.channel_messages:  # noqa: ASYNC110  # a list tells nobody
+            await trio.sleep(0.02)
+    (told,) = discord.channel_messages
+    assert told.reply_to == message_id
+    assert OUTSIDE in told.content
+
+
+@played
+async def test_whoever_may_ask_nothing_gets_at_their_own_data_everywhere(scene: Scene) -> None:
+    """By commands that Discord offers everywhere, and by the button below one of them."""
+    discord = scene.sandbox.discord
+    with trio.fail_after(30):
+        await discord.wait_ready("forget")
+    assert discord.offered(None) == discord.offered(78, guest=True) == {"export", "forget", "reset"}
+    places = ((GENERAL, False), (RANDOM, False), (ELSEWHERE, True), (BARRED, False), (GROUP, True))
+    for number, (channel, guest) in enumerate((*places, (direct_messages(person(76)), False))):
+        user = person(71 + number)
+        for command, words in (("export", "I have stored nothing"), ("reset", "I remember nothing")):
+            used = discord.invoke_now(command, user=user, channel=channel, guest=guest)
+            assert words in await refused(used)
+        asked = discord.invoke_now("forget", user=user, channel=channel, guest=guest)
+        await refused(asked)
+        pressed = discord.press(asked.messages[-1], "Delete everything", user)
+        await pressed.wait_until(lambda i: "Everything is deleted" in i.text, timeout=30)
 
 
 @played

@@ -171,6 +171,16 @@ async def direct(bot: Stage) -> None:
     await closed_by("direct_messages", False, "I don't answer direct messages.", channel)(bot)
 
 
+async def guests(bot: Stage) -> None:
+    elsewhere = Channel(77, "elsewhere", 78)
+    discord, prompt = bot.scene.sandbox.discord, {"prompt": "why?"}
+    async with bot.asks_openai():
+        await discord.invoke("ask", prompt, user=bot.user, channel=elsewhere, guest=True)
+    await bot.change(discord={"guests": False})
+    asked = await discord.invoke("ask", prompt, user=bot.user, channel=elsewhere, guest=True)
+    await reads(asked, "I only answer in servers that I am a member of.")
+
+
 # What is asked, and with what
 
 
@@ -347,6 +357,7 @@ CASES: Mapping[str, Case] = {
     "discord.blocked_role_ids": closed_by("blocked_role_ids", [9], "You can't use this bot here."),
     "discord.blocked_user_ids": blocked_users,
     "discord.direct_messages": direct,
+    "discord.guests": guests,
     "logging.format": logged(is_json, "logging", {"format": "json"}),
     "logging.level": logged(is_debug, "logging", {"level": "DEBUG"}),
     "logging.levels.NAME": logged(is_debug, "logging.levels", {'"discordianai.dispatch"': "DEBUG"}),

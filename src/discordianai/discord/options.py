@@ -32,7 +32,18 @@ class BotOptions:
     blocked_role_ids: Annotated[Ids, Key("their members", live=True)] = ()
     blocked_user_ids: Annotated[Ids, Key("people", live=True)] = ()
     admin_user_ids: Annotated[Ids, Key("always let in; /status is for them", live=True)] = ()
-    direct_messages: Annotated[bool, Key("whether people may ask in direct messages", live=True)] = True
+    direct_messages: Annotated[
+        bool,
+        Key("whether people may ask in direct messages; false: nor as an app of their own", live=True),
+    ] = True
+    guests: Annotated[
+        bool, Key("whether people may use the bot as an app of their own, where it is no member", live=True)
+    ] = True
+    # Commands are registered by this at the start, too.
+    ignore_lists_outside_servers: Annotated[
+        bool,
+        Key("allow both although lists name servers, channels or roles: nobody can check these there"),
+    ] = False
     respond_to: Annotated[
         Literal["commands", "mentions"],
         Key('"mentions": also to messages that mention the bot, reply to it, or are in its threads'),

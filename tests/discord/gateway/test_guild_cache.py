@@ -2,8 +2,8 @@
 
 import pytest
 
-from discordianai.discord.gateway.guild_cache import GuildCache, Lineage
-from discordianai.discord.interactions.interaction import EventChannel
+from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.interactions.lineage import Lineage
 
 GUILD = {
     "id": "5",
@@ -19,36 +19,34 @@ def guild_cache() -> GuildCache:
 
 
 def test_a_thread_belongs_to_its_channel_and_that_to_its_category() -> None:
-    assert guild_cache().lineage(30) == Lineage((30, 1, 20))
+    assert guild_cache().lineage(30) == Lineage((30, 1, 20), complete=True)
     assert guild_cache().owner_of(30) == 99
     assert guild_cache().owner_of(1) is None
 
 
-def test_what_the_event_says_of_its_channel_outranks_the_cache() -> None:
+def test_what_an_event_says_of_its_channel_outranks_the_cache() -> None:
     """It may be newer, and it is there before GUILD_CREATE."""
-    known = guild_cache()
-    assert known.lineage(31, EventChannel(1, is_thread=True)) == Lineage((31, 1, 20))
-    assert known.lineage(1, EventChannel(21, is_thread=False)) == Lineage((1, 21))
-    assert known.lineage(1, EventChannel(None, is_thread=False)) == Lineage((1,))
+    of_thread, of_channel = Lineage((1,)), Lineage((20,), complete=True)
+    assert guild_cache().lineage(31, of_thread) == Lineage((31, 1, 20), complete=True)
+    assert guild_cache().lineage(1, Lineage((21,), complete=True)) == Lineage((1, 21), complete=True)
+    assert guild_cache().lineage(77) == Lineage((77,))
     unknown = GuildCache()
-    assert unknown.lineage(1, EventChannel(20, is_thread=False)) == Lineage((1, 20))
+    assert unknown.lineage(1, of_channel) == Lineage((1, 20), complete=True)
+    assert unknown.lineage(1, Lineage(complete=True)) == Lineage((1,), complete=True)
 
 
-def test_a_lineage_says_whether_there_may_be_more_above() -> None:
-    """Of a thread, the event names the channel alone; of a message's channel, nothing is said at all."""
-    unknown = GuildCache()
-    assert unknown.lineage(30, EventChannel(1, is_thread=True)) == Lineage((30, 1), complete=False)
-    assert unknown.lineage(77) == Lineage((77,), complete=False)
-    assert guild_cache().lineage(1).complete
+def test_of_a_thread_in_a_server_that_discord_has_not_sent_the_category_is_not_known() -> None:
+    """The event of a thread names its channel alone."""
+    assert GuildCache().lineage(31, Lineage((1,))) == Lineage((31, 1))
 
 
 def test_what_is_new_moved_or_gone_is_noticed() -> None:
     known = guild_cache()
     known.hear("THREAD_CREATE", {"id": "31", "guild_id": "5", "parent_id": "1", "owner_id": "99"})
     known.hear("CHANNEL_UPDATE", {"id": "1", "guild_id": "5", "parent_id": None})
-    assert known.lineage(31) == Lineage((31, 1))
+    assert known.lineage(31).ids == (31, 1)
     known.hear("THREAD_DELETE", {"id": "31", "guild_id": "5"})
-    assert known.lineage(31).ids == (31,)
+    assert known.lineage(31) == Lineage((31,))
     known.hear("CHANNEL_CREATE", {"id": "9", "type": 1})  # a direct message has no server
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import interaction, message_event
+from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.discord.interactions.payload import LARGEST_ID, Malformed, number, snowflake, text, value
 
 USER = {"id": "200", "username": "ann", "global_name": "Ann"}
@@ -280,3 +281,41 @@ def test_a_malformed_channel_does_not_hide_the_others_of_its_server(other: Any) 
     guild_cache.hear("GUILD_CREATE", {"id": "7", "channels": channels})
     assert guild_cache.parent_of(11) == 9
     assert guild_cache.guild_ids == {7}
+
+
+@pytest.mark.parametrize(
+    ("channel", "above"),
+    [
+        ({"id": "10", "type": 0, "parent_id": "9"}, Lineage((9,), complete=True)),
+        ({"id": "10", "type": 0, "parent_id": None}, Lineage(complete=True)),
+        ({"id": "10", "type": 11, "parent_id": "9"}, Lineage((9,))),
+        ({}, UNKNOWN),
+    ],
+)
+def test_what_is_above_a_channel_is_read_from_its_event(channel: dict[str, Any], above: Lineage) -> None:
+    """A thread's event does not name the category of its channel."""
+    event = interaction.parse({**COMMON, "type": 2, "data": {"name": "help"}, "channel": channel})
+    assert event is not None
+    assert event.origin.above == above
+
+
+@pytest.mark.parametrize(
+    ("owners", "context", "as_member"),
+    [
+        ({"0": "7"}, 0, True),
+        ({"0": "7", "1": "200"}, 0, True),
+        ({"1": "200"}, 0, False),
+        ({"1": "200"}, 1, True),
+        ({"1": "200"}, 2, False),
+        ({"0": "7", "1": "200"}, 2, False),
+        (None, 2, False),
+    ],
+)
+def test_in_direct_messages_of_others_the_bot_is_a_guest(
+    owners: dict[str, str] | None, context: int, as_member: bool
+) -> None:
+    """Whatever else the event says, a group is no direct message with the bot."""
+    told = {"authorizing_integration_owners": owners, "context": context}
+    event = interaction.parse({**COMMON, **told, "type": 2, "data": {"name": "help"}})
+    assert event is not None
+    assert event.origin.as_member is as_member

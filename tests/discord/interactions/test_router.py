@@ -10,7 +10,7 @@ import trio
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import Said, TurnId
-from discordianai.discord.commands import history
+from discordianai.discord.commands import forget, history
 from discordianai.discord.commands.command import (
     Command,
     CommandReply,
@@ -24,16 +24,24 @@ from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import admission
 from discordianai.discord.interactions import router as routing
-from discordianai.discord.interactions.access import NOT_YOURS
+from discordianai.discord.interactions.access import (
+    BLOCKED,
+    NOT_YOURS,
+    NOT_YOURS_TO_STOP,
+    UNKNOWN_PLACE,
+    WRONG_PLACE,
+)
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.interaction import (
     AutocompleteInteraction,
+    ComponentInteraction,
     EventOrigin,
     Interaction,
     MessageCommandInteraction,
     ModalInteraction,
     parse,
 )
+from discordianai.discord.interactions.lineage import Lineage
 from discordianai.discord.interactions.message_content import MessageContent
 from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
@@ -216,7 +224,7 @@ async def test_a_search_is_refused_in_words_where_nobody_searches() -> None:
     assert router.regenerate(wanted, SAID) == Refuse(admission.NO_SEARCH)
 
 
-BOB = Person(11, "Bob")
+BOB, ADMIN = Person(11, "Bob"), Person(12, "Admin")
 HELLO = MessageContent("hello")
 STOP, GO_ON = Button(Action.STOP, ANN.id, "77").custom_id, Button(Action.GO_ON, ANN.id).custom_id
 
@@ -229,9 +237,9 @@ async def test_stop_cancels_the_answer_that_it_stands_under() -> None:
     assert open_questions.open == 0
 
 
-async def test_going_on_is_a_question_of_who_asked_and_as_private_as_the_answer() -> None:
+async def test_going_on_is_a_question_as_private_as_the_answer() -> None:
     router, open_questions = await make_router(each=1)
-    question = router.route(press(GO_ON, person=BOB, permissions=1 << 13, private=True))
+    question = router.route(press(GO_ON, private=True))
     assert isinstance(question, Question)
     assert question.person == ANN
     assert question.address.private
@@ -239,10 +247,22 @@ async def test_going_on_is_a_question_of_who_asked_and_as_private_as_the_answer(
     open_questions.release(ANN.id)
 
 
-@pytest.mark.parametrize("custom_id", [STOP, GO_ON])
-async def test_a_stranger_presses_in_vain(custom_id: str) -> None:
+@pytest.mark.parametrize(("custom_id", "why"), [(STOP, NOT_YOURS_TO_STOP), (GO_ON, NOT_YOURS)])
+async def test_a_stranger_presses_in_vain(custom_id: str, why: str) -> None:
     router, open_questions = await make_router()
-    assert router.route(press(custom_id, person=BOB)) == Refuse(NOT_YOURS)
+    assert router.route(press(custom_id, person=BOB)) == Refuse(why)
+    assert open_questions.open == 0
+
+
+@pytest.mark.parametrize("person", [BOB, ADMIN])
+async def test_nobody_asks_on_in_the_name_of_somebody_else(person: Person) -> None:
+    """Neither moderators nor admins: it would show what the asker said in other servers, at their cost."""
+    options = BotOptions(admin_user_ids=(ADMIN.id,))
+    router, open_questions = await make_router(options=options, offer=OFFER)
+    for custom_id in (GO_ON, AGAIN, SEARCH):
+        pressed = press(custom_id, person=person, permissions=1 << 13)
+        assert router.route(pressed) == Refuse(NOT_YOURS)
+    assert isinstance(router.route(press(STOP, person=person, permissions=1 << 13)), CancelAnswer)
     assert open_questions.open == 0
 
 
@@ -256,6 +276,77 @@ OLD_BUTTONS = (
 async def test_a_button_of_another_version_says_so(custom_id: str) -> None:
     router, _ = await make_router()
     assert router.route(press(custom_id)) == Refuse(routing.OLD_BUTTON)
+
+
+OWN_DATA = ("forget", "export", "reset")
+SHUT_OUT = (
+    BotOptions(blocked_user_ids=(ANN.id,)),
+    BotOptions(guild_ids=(6,)),
+    BotOptions(blocked_guild_ids=(5,), direct_messages=False, guests=False),
+    BotOptions(allowed_channel_ids=(2,), allowed_role_ids=(3,)),
+)
+
+
+@pytest.mark.parametrize("options", SHUT_OUT)
+@pytest.mark.parametrize("guild_id", [5, None])
+@pytest.mark.parametrize("as_member", [True, False])
+async def test_people_get_at_their_own_data_whoever_and_wherever_they_are(
+    options: BotOptions, guild_id: int | None, as_member: bool
+) -> None:
+    """By the commands that say so, and the buttons below them; nothing else, and not without end."""
+    router, _ = await make_router(options=options)
+    where = replace(origin(guild_id=guild_id), as_member=as_member)
+    for name in OWN_DATA:
+        assert isinstance(router.route(replace(command({}, name), origin=where)), RunCommand)
+    for action in (forget.DELETE, forget.KEEP):
+        pressed = replace(press(Button(action, ANN.id).custom_id), origin=where)
+        assert isinstance(router.route(pressed), RunCommand)
+    for other in ("ask", "history", "usage", "persona", "help"):
+        used = command(None if other == "ask" else {}, other)
+        assert isinstance(router.route(replace(used, origin=where)), Refuse)
+    outcomes = [router.route(replace(command({}, "export"), origin=where)) for _ in range(20)]
+    assert isinstance(outcomes[-1], Refuse)
+
+
+async def test_the_commands_for_ones_own_data_are_these() -> None:
+    """A new one that gives or deletes what is stored about a person belongs to them."""
+    assert {found.name for found in COMMANDS if found.own_data} == set(OWN_DATA)
+
+
+async def test_whoever_is_blocked_gets_the_same_answer_to_each_way_of_asking() -> None:
+    """Suggestions tell nothing, and a form that was opened before is no way round."""
+    live = Live(BotOptions())
+    offered = OfferedCommands(COMMANDS, Offer({OPENAI: ("gpt-6-luna", "gpt-5")}))
+    router = InteractionRouter(live, offered, GuildCache())
+    opened = router.route(MessageCommandInteraction(origin(), "Ask about this", HELLO))
+    assert isinstance(opened, OpenModal)
+    suggestions = AutocompleteInteraction(origin(), "ask", "model", "5")
+    assert router.route(suggestions) == SuggestChoices(("gpt-5",))
+    live.reconfigure(BotOptions(blocked_user_ids=(ANN.id,)))
+    uses: tuple[Interaction, ...] = (
+        command(),
+        command({}, "history"),
+        MessageCommandInteraction(origin(), "Summarize", HELLO),
+        MessageCommandInteraction(origin(), "Ask about this", HELLO),
+        ModalInteraction(origin(), opened.custom_id, "who says that?"),
+        *(press(custom_id) for custom_id in (STOP, GO_ON, AGAIN, SEARCH)),
+    )
+    for done in uses:
+        assert router.route(done) == Refuse(BLOCKED)
+    assert router.route(suggestions) == SuggestChoices(())
+    assert router.route_message(message(mentions_bot=True), BOT) is None
+    assert router.route_message(message(origin=origin(guild_id=None)), BOT) == Refuse(BLOCKED)
+
+
+async def test_a_channel_that_is_not_known_yet_goes_by_what_its_event_says() -> None:
+    """Its server has not been told of, or is away."""
+    router, _ = await make_router(options=BotOptions(blocked_channel_ids=(50,)))
+    above = {50: Refuse(WRONG_PLACE), 51: None}
+    for category, expected in above.items():
+        where = replace(origin(), above=Lineage((category,), complete=True))
+        outcome = router.route(replace(command(), origin=where))
+        assert outcome == expected if expected else isinstance(outcome, Question)
+    assert router.route(command()) == Refuse(UNKNOWN_PLACE)
 
 
 async def test_a_blocked_person_uses_up_nothing() -> None:
@@ -286,9 +377,9 @@ SAID = Said("why?", ANN.id, 5, ConversationKey(1, ANN.id))
 async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
     router, open_questions = await make_router(offer=OFFER)
     for custom_id, search in ((AGAIN, False), (SEARCH, True)):
-        wanted = router.route(press(custom_id, person=BOB, permissions=1 << 13))
+        wanted = router.route(press(custom_id))
         assert isinstance(wanted, Regenerate)
-        assert (wanted.turn, wanted.person_id) == (TURN, ANN.id)
+        assert wanted.turn == TURN
         assert open_questions.open == 0
         question = router.regenerate(wanted, SAID)
         assert isinstance(question, Question)
@@ -356,7 +447,7 @@ SECRET_MENU = MessageCommand(name="Menu", admins_only=True, draft=lambda _: Ques
 
 
 async def test_a_command_for_admins_is_for_them_whatever_its_kind() -> None:
-    """Its buttons are, too, under whoever's message they stand."""
+    """Its buttons are, too."""
     rules = BotOptions(admin_user_ids=(BOB.id,))
     router, _ = await make_router(options=rules, commands=(SECRET, SECRET_QUESTION, SECRET_MENU))
     for done in (
@@ -366,7 +457,9 @@ async def test_a_command_for_admins_is_for_them_whatever_its_kind() -> None:
         press(Button("more", ANN.id).custom_id),
     ):
         assert router.route(done) == Refuse(routing.ADMINS_ONLY)
-        theirs = replace(done, origin=origin(person=BOB))
+        theirs: Interaction = replace(done, origin=origin(person=BOB))
+        if isinstance(theirs, ComponentInteraction):
+            theirs = replace(theirs, custom_id=Button("more", BOB.id).custom_id)
         assert isinstance(router.route(theirs), RunCommand | Question)
 
 

@@ -90,7 +90,8 @@ class Option:
 class Declaration:
     """A command as Discord lists it. It is not registered where it is not `available`.
 
-    `admins_only` commands are refused to everybody whom the operator has not named as an admin.
+    `admins_only` commands are refused to everybody whom the operator has not named as an admin. `own_data`
+    commands are how people get at what is stored about them: nobody is refused them anywhere.
     """
 
     kind: ClassVar[CommandKind] = CommandKind.CHAT_INPUT
@@ -100,3 +101,4 @@ class Declaration:
     options: tuple[Option, ...] = ()
     available: Callable[[Offer], bool] = always
     admins_only: bool = False
+    own_data: bool = False

@@ -26,5 +26,5 @@ async def handle(invocation: Invocation, conversations: Conversations) -> Comman
 
 
 COMMAND = HandledCommand(
-    name="export", description="Get what I have stored about you, as a file", handle=handle
+    name="export", description="Get what I have stored about you, as a file", own_data=True, handle=handle
 )

@@ -41,6 +41,7 @@ async def _keep(_invocation: Invocation, _services: object) -> CommandReply:
 COMMAND = HandledCommand(
     name="forget",
     description="Delete everything that I have stored about you",
+    own_data=True,
     handle=handle,
     components={DELETE: _delete, KEEP: _keep},
 )

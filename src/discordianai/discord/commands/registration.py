@@ -1,8 +1,9 @@
 """Registers the bot's commands with Discord, where its list of them differs."""
 
-from collections.abc import Sequence
+import logging
 from typing import Any
 
+import aiohttp
 import structlog
 from interactions import (
     Client,
@@ -15,12 +16,17 @@ from interactions import (
     SlashCommandOption,
 )
 from interactions.client.const import GLOBAL_SCOPE
+from interactions.client.errors import Forbidden, HTTPException, NotFound
 from interactions.models.discord.enums import CommandType
 from interactions.models.internal.application_commands import sync_needed
 
 from discordianai.discord.commands.command import Command
 from discordianai.discord.commands.declaration import CommandKind, Offer, Option, OptionKind
 from discordianai.discord.commands.registry import OfferedCommands
+from discordianai.discord.options import BotOptions
+
+MOST_GUILDS = 100
+"""Servers that are searched for lists of earlier starts; Discord names up to 200 at once."""
 
 Declaration = dict[str, Any]
 """A command as Discord's API writes it."""
@@ -79,23 +85,72 @@ def _option(option: Option, offer: Offer) -> SlashCommandOption:
     )
 
 
-async def synchronise(client: Client, guild_ids: Sequence[int], offered: OfferedCommands) -> None:
-    """Write Discord's list of our commands where it differs from ours: an unchanged start writes nothing.
+async def synchronise(client: Client, options: BotOptions, offered: OfferedCommands) -> None:
+    """Make Discord's lists of our commands what they should be: an unchanged start writes nothing.
 
-    The commands are those of the servers that are named, or of everybody.
+    One list that fails does not keep the others. Raises what the library does where none can be looked at.
     """
-    log = structlog.get_logger("discordianai.discord.commands")
-    for scope in guild_ids or [GLOBAL_SCOPE]:
-        wanted = [declaration(command, offered.offer, scope) for command in offered.commands]
+    await _Registration(client, options, offered).synchronise()
+
+
+class _Registration:
+    """Each server has a list, and there is a global one, which counts everywhere.
+
+    By default all commands are in that. With `guild_ids` they are in the lists of these servers, so that
+    nobody else is offered them, and only what people do with their own data stays global. Where
+    `ignore_lists_outside_servers` lets people ask in direct messages all the same, everything is global.
+    """
+
+    def __init__(self, client: Client, options: BotOptions, offered: OfferedCommands) -> None:
+        self._http = client.http
+        self._application_id = client.app.id
+        self._offered = offered
+        self._guild_ids = () if options.ignore_lists_outside_servers else options.guild_ids
+        self._log = structlog.get_logger("discordianai.discord.commands")
+
+    async def synchronise(self) -> None:
+        """The global list comes last: as long as it differs, other servers may have lists of earlier days."""
+        if not self._guild_ids and not await self._differs(GLOBAL_SCOPE):
+            self._log.debug("commands are up to date")
+            return
+        others = await self._other_guild_ids()
+        for scope in (*self._guild_ids, *others, GLOBAL_SCOPE):
+            try:
+                await self._update(scope)
+            except (HTTPException, aiohttp.ClientError, OSError) as error:
+                # Where the bot may have no commands, it may not look for them.
+                nothing_there = scope in others and isinstance(error, Forbidden | NotFound)
+                level = logging.DEBUG if nothing_there else logging.ERROR
+                reason = type(error).__name__
+                self._log.log(level, "commands could not be registered", scope=int(scope), reason=reason)
+
+    async def _other_guild_ids(self) -> tuple[int, ...]:
+        """The first servers of the bot that have no list by the settings."""
+        guilds = (await self._http.get_user_guilds())[:MOST_GUILDS]
+        return tuple(guild_id for guild in guilds if (guild_id := int(guild["id"])) not in self._guild_ids)
+
+    def _wanted(self, scope: int) -> list[Declaration]:
+        if scope == GLOBAL_SCOPE:
+            commands = [c for c in self._offered.commands if c.own_data or not self._guild_ids]
+        else:
+            commands = [c for c in self._offered.commands if scope in self._guild_ids and not c.own_data]
+        return [declaration(command, self._offered.offer, scope) for command in commands]
+
+    async def _differs(self, scope: int) -> bool:
+        wanted = {(command["name"], command.get("type", 1)): command for command in self._wanted(scope)}
         present: dict[tuple[str, int], Declaration] = {
             (command["name"], command["type"]): dict(command)
-            for command in await client.http.get_application_commands(client.app.id, scope)
+            for command in await self._http.get_application_commands(self._application_id, scope)
         }
-        names = {(command["name"], command.get("type", 1)) for command in wanted}
-        if names == present.keys() and not any(
-            sync_needed(command, present[command["name"], command.get("type", 1)]) for command in wanted
-        ):
-            log.debug("commands are up to date", scope=int(scope))
-            continue
-        await client.http.overwrite_application_commands(client.app.id, wanted, scope)
-        log.info("commands registered", scope=int(scope), commands=sorted(name for name, _ in names))
+        return wanted.keys() != present.keys() or any(
+            sync_needed(command, present[key]) for key, command in wanted.items()
+        )
+
+    async def _update(self, scope: int) -> None:
+        if not await self._differs(scope):
+            self._log.debug("commands are up to date", scope=int(scope))
+            return
+        wanted = self._wanted(scope)
+        await self._http.overwrite_application_commands(self._application_id, wanted, scope)
+        names = sorted(command["name"] for command in wanted)
+        self._log.info("commands registered", scope=int(scope), commands=names)

@@ -19,4 +19,4 @@ async def handle(invocation: Invocation, conversations: Conversations) -> Comman
     return CommandReply(FORGOTTEN if turns else NOTHING_HERE)
 
 
-COMMAND = HandledCommand(name="reset", description="Forget this conversation", handle=handle)
+COMMAND = HandledCommand(name="reset", description="Forget this conversation", own_data=True, handle=handle)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from discordianai.discord.interactions.interaction import EventChannel
+from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.discord.interactions.payload import (
     Malformed,
     Payload,
@@ -28,17 +28,6 @@ class ChannelInfo:
     guild_id: int
     parent_id: int | None
     owner_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """A channel's id, followed by those above it: a thread's channel, a category.
-
-    With `complete` unset, Discord has not said what is above the last one.
-    """
-
-    ids: tuple[int, ...]
-    complete: bool = True
 
 
 class GuildCache:
@@ -66,18 +55,19 @@ class GuildCache:
         """How many of the bot's servers Discord has not sent yet, or has called unavailable."""
         return len(self._missing)
 
-    def lineage(self, channel_id: int, described: EventChannel | None = None) -> Lineage:
-        """A channel and what is above it. `described` is how the event itself describes the channel.
+    def lineage(self, channel_id: int, told: Lineage = UNKNOWN) -> Lineage:
+        """A channel and what is above it; `told` is what an event itself says of that.
 
         That outranks what is cached: it is newer, and comes for servers that Discord has not sent, too.
         """
         line = [channel_id]
-        above = described.parent_id if described else self.parent_of(channel_id)
+        is_told = told.complete or bool(told.ids)
+        above = next(iter(told.ids), None) if is_told else self.parent_of(channel_id)
         while above is not None and above not in line:
             line.append(above)
             above = self.parent_of(above)
-        known = line[-1] in self._channels or (described is not None and not described.is_thread)
-        return Lineage(tuple(line), known)
+        complete = line[-1] in self._channels or (told.complete and tuple(line[1:]) == told.ids)
+        return Lineage(tuple(line), complete)
 
     def parent_of(self, channel_id: int) -> int | None:
         """The channel that a thread belongs to, or the category of a channel."""

@@ -167,7 +167,7 @@ class Listener:
 
     async def _synchronise(self) -> None:
         try:
-            await synchronise(self._client, self._options.guild_ids, self._commands)
+            await synchronise(self._client, self._options, self._commands)
         except (HTTPException, aiohttp.ClientError, OSError) as error:
             self._log.error("commands could not be registered", reason=type(error).__name__)
 

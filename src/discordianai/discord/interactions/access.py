@@ -1,50 +1,149 @@
-"""Who may do what where. Pure functions, so that the whole policy can be read as a table."""
+"""Who may do what where: pure functions that read like the tables in docs/security.md."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
 
-from discordianai.discord.gateway.guild_cache import Lineage
 from discordianai.discord.interactions.interaction import MANAGE_MESSAGES, EventOrigin
-from discordianai.discord.messages.buttons import Button
+from discordianai.discord.interactions.lineage import Lineage
+from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 
 BLOCKED = "You can't use this bot here."
 NOT_LISTED = "This bot answers only certain people, and you are not one of them."
 NO_DIRECT_MESSAGES = "I don't answer direct messages. Please ask me in a server."
-WRONG_PLACE = "I don't answer in this channel."
-UNKNOWN_PLACE = (
-    "Discord has not told me which category this channel is in. Please try again in a few minutes."
+NO_GUESTS = "I only answer in servers that I am a member of."
+NOT_VERIFIABLE = (
+    "I can't tell here whether you may use this bot. Please ask me in a server that I am a member of."
 )
+WRONG_PLACE = "I don't answer in this channel."
+UNKNOWN_PLACE = "I don't know this channel yet. Please try again in a minute."
 WRONG_SERVER = "I don't answer in this server."
 WRONG_ROLE = "You need another role to use this bot."
-NOT_YOURS = "Only the person who asked, or somebody who may manage messages, can press this."
+NOT_YOURS_TO_STOP = "Only the person who asked, or somebody who may manage messages, can press this."
+NOT_YOURS = "Only the person who asked can press this. Please ask me yourself."
+
+
+class Location(Enum):
+    """The places that the lists tell apart."""
+
+    SERVER = auto()
+    """A channel or thread of a server that the bot is a member of."""
+    DIRECT_MESSAGE = auto()
+    """A person's direct messages with the bot."""
+    GROUP_DM = auto()
+    """Direct messages with others, where the bot is somebody's own app."""
+    OTHER_SERVER = auto()
+    """A server that the bot is not a member of, where it is somebody's own app."""
+
+
+def location(origin: EventOrigin) -> Location:
+    """Where something happens. A person is a guest of the bot in the last two."""
+    if origin.place.guild_id is None:
+        return Location.DIRECT_MESSAGE if origin.as_member else Location.GROUP_DM
+    return Location.SERVER if origin.as_member else Location.OTHER_SERVER
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One use of the bot, which the checks look at one after the other."""
+
+    origin: EventOrigin
+    rules: BotOptions
+    lineage: Lineage
+
+    @property
+    def guild(self) -> frozenset[int]:
+        """The server, if it is in one."""
+        guild_id = self.origin.place.guild_id
+        return frozenset() if guild_id is None else frozenset({guild_id})
+
+
+def _blocked_person(access: Access) -> str | None:
+    rules, origin = access.rules, access.origin
+    blocked = origin.person.id in rules.blocked_user_ids or _meets(rules.blocked_role_ids, origin.role_ids)
+    return BLOCKED if blocked else None
+
+
+def _unlisted_person(access: Access) -> str | None:
+    return None if _allows(access.rules.allowed_user_ids, {access.origin.person.id}) else NOT_LISTED
+
+
+def _blocked_server(access: Access) -> str | None:
+    return WRONG_SERVER if _meets(access.rules.blocked_guild_ids, access.guild) else None
+
+
+def _unlisted_server(access: Access) -> str | None:
+    return None if _allows(access.rules.guild_ids, access.guild) else WRONG_SERVER
+
+
+def _blocked_channel(access: Access) -> str | None:
+    return WRONG_PLACE if _meets(access.rules.blocked_channel_ids, access.lineage.ids) else None
+
+
+def _unknown_channel(access: Access) -> str | None:
+    """What is above it may be blocked."""
+    return UNKNOWN_PLACE if access.rules.blocked_channel_ids and not access.lineage.complete else None
+
+
+def _unlisted_channel(access: Access) -> str | None:
+    return None if _allows(access.rules.allowed_channel_ids, access.lineage.ids) else WRONG_PLACE
+
+
+def _without_role(access: Access) -> str | None:
+    return None if _allows(access.rules.allowed_role_ids, access.origin.role_ids) else WRONG_ROLE
+
+
+def _direct_messages_off(access: Access) -> str | None:
+    return None if access.rules.direct_messages else NO_DIRECT_MESSAGES
+
+
+def _guests_off(access: Access) -> str | None:
+    """Who may not write to the bot directly would do the same in a server of their own."""
+    return None if access.rules.guests and access.rules.direct_messages else NO_GUESTS
+
+
+def _not_verifiable(access: Access) -> str | None:
+    rules = access.rules
+    return NOT_VERIFIABLE if restricts_servers(rules) and not rules.ignore_lists_outside_servers else None
+
+
+Check = Callable[[Access], str | None]
+"""Why something is refused, in words for the person; None where this is no reason."""
+
+ANYWHERE: tuple[Check, ...] = (_blocked_person, _unlisted_person, _blocked_server, _blocked_channel)
+CHECKS: Mapping[Location, tuple[Check, ...]] = {
+    Location.SERVER: (*ANYWHERE, _unlisted_server, _unlisted_channel, _unknown_channel, _without_role),
+    Location.DIRECT_MESSAGE: (*ANYWHERE, _direct_messages_off, _not_verifiable),
+    Location.GROUP_DM: (*ANYWHERE, _guests_off, _not_verifiable),
+    Location.OTHER_SERVER: (*ANYWHERE, _guests_off, _not_verifiable),
+}
+"""What is looked at, in this order; the first reason is told."""
 
 
 def refusal(origin: EventOrigin, rules: BotOptions, lineage: Lineage) -> str | None:
-    """Why this person may not ask here, in words for them; None when they may. Admins always may.
+    """Why this person may not use the bot here, in words for them; None when they may. Admins always may.
 
-    `lineage` is the channel and what is above it: a list that names a category, or a thread's channel, covers
-    all that is below. What is blocked is blocked, also where it is allowed by another list; so nobody may ask
-    where channels are blocked and nobody knows yet whether this is below one of them.
+    It is the same for commands, menus, buttons, forms, suggestions and mentions. What a person does with
+    their own data is not subject to it: see `Declaration.own_data`.
     """
     if is_admin(origin, rules):
         return None
-    person, place = origin.person.id, origin.place
-    guild = set() if place.guild_id is None else {place.guild_id}
-    if person in rules.blocked_user_ids or _meets(rules.blocked_role_ids, origin.role_ids):
-        return BLOCKED
-    if not _allows(rules.allowed_user_ids, {person}):
-        return NOT_LISTED
-    if not guild and not rules.direct_messages:
-        return NO_DIRECT_MESSAGES
-    if guild and (not _allows(rules.guild_ids, guild) or _meets(rules.blocked_guild_ids, guild)):
-        return WRONG_SERVER
-    if not _allows(rules.allowed_channel_ids, lineage.ids) or _meets(rules.blocked_channel_ids, lineage.ids):
-        return WRONG_PLACE
-    if guild and origin.as_member and rules.blocked_channel_ids and not lineage.complete:
-        return UNKNOWN_PLACE  # of a server where the bot is no member, Discord will never tell more
-    if not _allows(rules.allowed_role_ids, origin.role_ids):
-        return WRONG_ROLE  # in direct messages nobody has one to show
-    return None
+    access = Access(origin, rules, lineage)
+    return next((reason for check in CHECKS[location(origin)] if (reason := check(access))), None)
+
+
+def restricts_servers(rules: BotOptions) -> bool:
+    """Whether a list names servers, channels or roles.
+
+    Outside the bot's servers nobody can tell whether somebody is on such a list.
+    """
+    return any(
+        (
+            *(rules.guild_ids, rules.allowed_channel_ids, rules.allowed_role_ids),
+            *(rules.blocked_guild_ids, rules.blocked_channel_ids, rules.blocked_role_ids),
+        )
+    )
 
 
 def is_admin(origin: EventOrigin, rules: BotOptions) -> bool:
@@ -52,9 +151,17 @@ def is_admin(origin: EventOrigin, rules: BotOptions) -> bool:
     return origin.person.id in rules.admin_user_ids
 
 
-def may_press(origin: EventOrigin, button: Button, rules: BotOptions) -> bool:
-    """Whether this person may press it: who asked, admins, and people who may manage messages."""
-    return origin.person.id == button.person_id or is_admin(origin, rules) or origin.may(MANAGE_MESSAGES)
+def press_refusal(origin: EventOrigin, button: Button, rules: BotOptions) -> str | None:
+    """Why this person may not press a button, in words for them; None when they may.
+
+    Others may stop an answer. They may not ask on: that would show them what the asker said elsewhere, at
+    the asker's cost.
+    """
+    if origin.person.id == button.person_id:
+        return None
+    if button.action != Action.STOP:
+        return NOT_YOURS
+    return None if is_admin(origin, rules) or origin.may(MANAGE_MESSAGES) else NOT_YOURS_TO_STOP
 
 
 def _allows(listed: Collection[int], held: Collection[int]) -> bool:

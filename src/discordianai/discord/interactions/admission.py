@@ -54,7 +54,7 @@ class Admission:
 
     def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
         """The question, which is open from now on and must be given back; or why there is none."""
-        person = draft.person or origin.person
+        person = origin.person
         if reason := self._malformed(draft) or self._unavailable(draft) or self._too_many(origin):
             return Refuse(reason)
         if denial := self._open_questions.admit(person.id):

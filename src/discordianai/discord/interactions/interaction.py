@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.discord.interactions.message_content import (
     EPHEMERAL as EPHEMERAL,
 )
@@ -39,19 +40,8 @@ ADMINISTRATOR, MANAGE_CHANNELS, MANAGE_MESSAGES = 1 << 3, 1 << 4, 1 << 13
 SERVER_INSTALL = "0"
 """The key of `authorizing_integration_owners` where the bot itself is in the server."""
 
-WITH_THE_BOT = 1
-"""The context of an interaction in direct messages with the bot; those of others have another."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventChannel:
-    """A server's channel as an event itself describes it.
-
-    `parent_id` is the channel that a thread belongs to, or the category of a channel; None where it has none.
-    """
-
-    parent_id: int | None
-    is_thread: bool
+WITH_THE_BOT, WITH_OTHERS = 1, 2
+"""The contexts of an interaction in direct messages with the bot, and in all other direct messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +50,9 @@ class EventOrigin:
 
     `channel` is None where the event does not describe its channel, as that of a message.
     `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
-    message with the person; otherwise somebody uses it as an app of their own. `arrived_at` is in monotonic
-    seconds: Discord waits three for the acknowledgement.
+    message with the person; otherwise somebody uses it as an app of their own. `above` is what the event says
+    to be above the channel. `arrived_at` is in monotonic seconds: Discord waits three for the
+    acknowledgement.
     """
 
     interaction_id: int
@@ -73,7 +64,7 @@ class EventOrigin:
     permissions: int = 0
     locale: str = "en-US"
     as_member: bool = True
-    channel: EventChannel | None = None
+    above: Lineage = UNKNOWN
     arrived_at: float = field(default_factory=time.monotonic, compare=False)
 
     def may(self, permission: int) -> bool:
@@ -102,11 +93,10 @@ class MessageCommandInteraction:
 
 @dataclass(frozen=True, slots=True)
 class ComponentInteraction:
-    """A button is pressed, under a message that answers `asker`, and is shown to nobody else if `private`."""
+    """A button is pressed, under a message that nobody else sees if `private`."""
 
     origin: EventOrigin
     custom_id: str
-    asker: Person | None
     private: bool
 
 
@@ -171,11 +161,8 @@ def _command(payload: Payload, data: Payload) -> CommandInteraction:
 
 def _component(payload: Payload, data: Payload) -> ComponentInteraction:
     message = record(payload, "message")
-    asker = record(record(message, "interaction_metadata", optional=True), "user", optional=True)
     private = bool(number(message, "flags", 0) & EPHEMERAL)
-    return ComponentInteraction(
-        _origin(payload), text(data, "custom_id"), person_of(asker) if asker else None, private
-    )
+    return ComponentInteraction(_origin(payload), text(data, "custom_id"), private)
 
 
 def _autocomplete(payload: Payload, data: Payload) -> AutocompleteInteraction:
@@ -196,7 +183,6 @@ def _modal(payload: Payload, data: Payload) -> ModalInteraction:
 
 def _origin(payload: Payload) -> EventOrigin:
     member = record(payload, "member", optional=True)
-    owners = payload.get("authorizing_integration_owners")
     channel = record(payload, "channel", optional=True)
     return EventOrigin(
         interaction_id=snowflake(payload, "id"),
@@ -207,19 +193,27 @@ def _origin(payload: Payload) -> EventOrigin:
         role_ids=snowflakes(member, "roles"),
         permissions=number(member, "permissions", 0),
         locale=name(payload, "locale", "en-US"),
-        as_member=not isinstance(owners, Mapping)
-        or SERVER_INSTALL in owners
-        or payload.get("context") == WITH_THE_BOT,
-        channel=_described(channel),
+        as_member=_as_member(payload),
+        above=_above(channel),
     )
 
 
-def _described(channel: Payload) -> EventChannel | None:
-    """None where the event leaves out what the channel belongs to."""
-    if "parent_id" not in channel or "type" not in channel:
-        return None
-    parent_id, is_thread = optional_snowflake(channel, "parent_id"), number(channel, "type") in THREADS
-    return None if is_thread and parent_id is None else EventChannel(parent_id, is_thread)
+def _as_member(payload: Payload) -> bool:
+    context, owners = payload.get("context"), payload.get("authorizing_integration_owners")
+    if context == WITH_OTHERS:
+        return False
+    return context == WITH_THE_BOT or not isinstance(owners, Mapping) or SERVER_INSTALL in owners
+
+
+def _above(channel: Payload) -> Lineage:
+    """A thread's channel may be in a category, which no event of the thread names.
+
+    An event that leaves `parent_id` out does not say that there is none.
+    """
+    parent_id = optional_snowflake(channel, "parent_id")
+    ids = () if parent_id is None else (parent_id,)
+    complete = "parent_id" in channel and number(channel, "type", 0) not in THREADS
+    return Lineage(ids, complete)
 
 
 def place_of(event: Payload, channel: Payload) -> Place:

@@ -46,7 +46,7 @@ class CancelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Regenerate:
-    """A question is asked once more: that of `turn`, which the store has to look up first.
+    """The person who presses asks their question once more: that of `turn`, which the store looks up first.
 
     With `search`, on the web.
     """
@@ -54,7 +54,6 @@ class Regenerate:
     kind: ClassVar[str] = "regenerate"
 
     press: ComponentInteraction
-    person_id: int
     turn: TurnId
     search: bool = False
 

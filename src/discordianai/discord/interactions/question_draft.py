@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from discordianai.records import Attachment, Person, Quotation
+from discordianai.records import Attachment, Quotation
 
 LONGEST_PROMPT = 6000
 """Characters; Discord's own limit for a string option."""
@@ -12,14 +12,11 @@ LONGEST_PROMPT = 6000
 class QuestionDraft:
     """`text` is what the person wrote, and `quotation` what that points at.
 
-    `person` is whose conversation it continues, by default that of who asks.
-
     `provider` is the name of who is to answer; with `search`, the live web is wanted.
     What was not `typed` just now may be longer: it may have the text of a file in it.
     """
 
     text: str
-    person: Person | None = None
     provider: str | None = None
     search: bool = False
     model: str = ""

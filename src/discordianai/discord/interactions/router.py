@@ -46,7 +46,6 @@ from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 from discordianai.live import Live
-from discordianai.records import Person
 
 GO_ON = "Go on where you stopped."
 UNKNOWN = "I don't know this command any more. Please try again in a few minutes."
@@ -73,12 +72,11 @@ class InteractionRouter:
 
     def route(self, interaction: Interaction) -> InteractionOutcome:
         """What is to be done about it."""
+        reason = None if self._is_about_own_data(interaction) else self._refusal(interaction.origin)
         if isinstance(interaction, AutocompleteInteraction):
             focused, typed = interaction.focused, interaction.text
-            return SuggestChoices(self._commands.complete(interaction.name, focused, typed))
-        place = interaction.origin.place
-        lineage = self._guild_cache.lineage(place.channel_id, interaction.origin.channel)
-        if reason := access.refusal(interaction.origin, self._options.now, lineage):
+            return SuggestChoices(() if reason else self._commands.complete(interaction.name, focused, typed))
+        if reason:
             return Refuse(reason)
         match interaction:
             case CommandInteraction():
@@ -99,8 +97,7 @@ class InteractionRouter:
         own_roles = self._guild_cache.own_among(message.mentioned_role_ids, bot_id)
         if message.author_is_bot or not (own_roles or self._is_addressed(message, bot_id)):
             return None
-        lineage = self._guild_cache.lineage(place.channel_id, message.origin.channel)
-        if reason := access.refusal(message.origin, self._options.now, lineage):
+        if reason := self._refusal(message.origin):
             return Refuse(reason) if place.guild_id is None else None
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=self._guild_cache.parent_of(place.channel_id))
@@ -110,6 +107,21 @@ class InteractionRouter:
         if not text and draft.quotation is None and not draft.attachments:
             return Refuse(REPLY_MISSING if message.reply_missing else NOTHING_ASKED)
         return AskQuestion(replace(message.origin, place=place), draft)
+
+    def _refusal(self, origin: EventOrigin) -> str | None:
+        lineage = self._guild_cache.lineage(origin.place.channel_id, origin.above)
+        return access.refusal(origin, self._options.now, lineage)
+
+    def _is_about_own_data(self, interaction: Interaction) -> bool:
+        """Whether its command gives people what is stored about them, or lets them delete it."""
+        if isinstance(interaction, CommandInteraction):
+            command = self._commands.find(interaction.name)
+            return command is not None and command.own_data
+        if isinstance(interaction, ComponentInteraction):
+            button = buttons.read(interaction.custom_id)
+            component = self._commands.component(button.action) if button else None
+            return component is not None and component[0].own_data
+        return False
 
     def _is_addressed(self, message: IncomingMessage, bot_id: int) -> bool:
         """Whether a message is for the bot."""
@@ -166,8 +178,8 @@ class InteractionRouter:
         component = self._commands.component(button.action) if button else None
         if button is None or (component is None and button.action not in set(Action)):
             return Refuse(OLD_BUTTON)
-        if not access.may_press(press.origin, button, self._options.now):
-            return Refuse(access.NOT_YOURS)
+        if reason := access.press_refusal(press.origin, button, self._options.now):
+            return Refuse(reason)
         if component is None:
             return self._under_an_answer(press, button)
         command, handler = component
@@ -183,41 +195,27 @@ class InteractionRouter:
         if button.action in _AGAIN:
             if (turn := buttons.turn(button)) is None:
                 return Refuse(OLD_BUTTON)
-            return Regenerate(press, button.person_id, turn, search=button.action == Action.SEARCH)
+            return Regenerate(press, turn, search=button.action == Action.SEARCH)
         if button.action == Action.STOP:
             interaction_id = buttons.number(button)
             return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
-        draft = QuestionDraft(GO_ON, person=_asker(press, button), private=press.private)
-        return AskQuestion(press.origin, draft)
+        return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private))
 
     def regenerate(self, wanted: Regenerate, said: Said | None) -> AskQuestion | Refuse:
         """What becomes of a `Regenerate`, with what the store knows of its turn."""
-        place = wanted.press.origin.place
+        person, place = wanted.press.origin.person, wanted.press.origin.place
         # What was said elsewhere, or in private, is not repeated here, whatever a custom id says.
         if (
             said is None
-            or said.person_id != wanted.person_id
+            or said.person_id != person.id
             or said.guild_id != place.guild_id
             or said.key.private is not wanted.press.private
             or said.key.channel_id not in {0, place.channel_id}
         ):
             return Refuse(TOO_OLD)
-        button = Button(Action.AGAIN, wanted.person_id)
-        asker = _asker(wanted.press, button)
-        text = said.text.removeprefix(said.key.spoken(asker, ""))
+        text = said.text.removeprefix(said.key.spoken(person, ""))
         private = wanted.press.private
         # They are all that was asked about now: without one of them, another question would be answered.
         files = tuple(replace(file, quoted=False) for file in said.attachments)
-        draft = QuestionDraft(
-            text, asker, search=wanted.search, private=private, typed=False, attachments=files
-        )
+        draft = QuestionDraft(text, search=wanted.search, private=private, typed=False, attachments=files)
         return AskQuestion(wanted.press.origin, draft)
-
-
-def _asker(press: ComponentInteraction, button: Button) -> Person:
-    """Whose conversation goes on: that of who asked, whoever presses."""
-    if press.asker is not None and press.asker.id == button.person_id:
-        return press.asker
-    if press.origin.person.id == button.person_id:
-        return press.origin.person
-    return Person(button.person_id, "")

@@ -111,7 +111,8 @@ class LocalDiscord:
         self.options = options
         self.url = ""
         self.ids = Snowflakes()
-        self.commands: dict[str, Json] = {}
+        self.registered: dict[int | None, dict[str, Json]] = {}
+        """The commands of each guild, by their names; under None the global ones."""
         self.interactions: dict[str, Interaction] = {}
         self.sessions: dict[str, SandboxSession] = {}
         self.counters = Counters()
@@ -152,6 +153,16 @@ class LocalDiscord:
     def api_url(self) -> str:
         """The value for `discord.api_url` in the bot's settings."""
         return f"{self.url}/api/v10"
+
+    @property
+    def commands(self) -> dict[str, Json]:
+        """All commands, wherever they are registered. Clients may show them for longer than that."""
+        return {name: command for listed in self.registered.values() for name, command in listed.items()}
+
+    def offered(self, guild_id: int | None, *, guest: bool = False) -> set[str]:
+        """The names that people are offered in this guild, or in direct messages where it is None."""
+        here = {} if guest or guild_id is None else self.registered.get(guild_id, {})
+        return {*self.registered.get(None, {}), *here}
 
     @property
     def gateway_url(self) -> str:

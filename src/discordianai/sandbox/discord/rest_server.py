@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from discordianai.sandbox.discord.api_objects import BOT, OWNER_ID, TEXT, Channel, Json, User
+from discordianai.sandbox.discord.api_objects import BOT, GUILD, OWNER_ID, TEXT, Channel, Json, User
 from discordianai.sandbox.discord.command_validation import checked
 from discordianai.sandbox.discord.local_discord import LocalDiscord
 from discordianai.sandbox.discord.rate_limit_buckets import TooManyRequests
@@ -40,6 +40,7 @@ class RestServer:
         message = "/webhooks/{app}/{token}/messages/{message}"
         return [
             self._route("GET", "/users/@me", RestServer.me),
+            self._route("GET", "/users/@me/guilds", RestServer.guilds),
             self._route("GET", "/applications/@me", RestServer.application),
             self._route("GET", "/oauth2/applications/@me", RestServer.application),
             self._route("GET", "/gateway", RestServer.gateway),
@@ -151,14 +152,21 @@ class RestServer:
         }
         return 200, {"url": self._discord.gateway_url, "shards": 1, "session_start_limit": limit}
 
-    async def list_commands(self, _request: Request) -> EndpointResult:
-        """The registered commands."""
-        return 200, list(self._discord.commands.values())
+    async def guilds(self, _request: Request) -> EndpointResult:
+        """The bot's guilds."""
+        return 200, [{"id": str(GUILD.id), "name": GUILD.name, "features": []}]
+
+    async def list_commands(self, request: Request) -> EndpointResult:
+        """The registered commands of a guild, or the global ones."""
+        return 200, list(self._discord.registered.get(_scope(request), {}).values())
 
     async def write_commands(self, request: Request) -> EndpointResult:
         """Replace the commands."""
+        scope = _scope(request)
         commands = checked(await request.json(), self._discord.ids)
-        self._discord.commands = {command["name"]: command for command in commands}
+        if scope is not None:
+            commands = [{**command, "guild_id": str(scope)} for command in commands]
+        self._discord.registered[scope] = {command["name"]: command for command in commands}
         self._discord.counters.commands_written += 1
         return 200, commands
 
@@ -301,6 +309,12 @@ class RestServer:
         if message.get("message_reference") and channel_id in discord.channels_without_replies:
             raise RestError(403, 160002, "Cannot reply without permission to read message history")
         return body, files
+
+
+def _scope(request: Request) -> int | None:
+    """The guild that a request is about, None where it is about all of them."""
+    guild = request.path_params.get("guild")
+    return None if guild is None else int(guild)
 
 
 async def _read_message(request: Request) -> tuple[Json, dict[str, bytes]]:
