@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from benchmarks.answers import (
     PART,
@@ -25,6 +24,8 @@ from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.reply import REFUSED as TAKES_NONE
 from discordianai.sandbox.discord import Interaction, LocalDiscord, SandboxMessage
 from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
+
+_QUOTED = re.compile(r"“what about number \d+\?”")
 
 IN_FLIGHT = 0.5
 """Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun."""
@@ -70,15 +71,12 @@ class Asked:
         ]
 
 
-class Judge(Protocol):
-    """Where verdicts come from; None while there may be another one."""
-
-    def __call__(self, asked: Asked) -> tuple[str, float] | None: ...
-
-
 @dataclass
 class Verdicts:
-    """Judges with the faults in view. A message that names no question is claimed for one."""
+    """Judges with the faults in view; None while there may be another verdict.
+
+    A message that names no question is claimed for one.
+    """
 
     discord: LocalDiscord
     log: FaultLog
@@ -143,7 +141,7 @@ class Verdicts:
             and message.id not in self.claimed
         ]
         quoting = [message for message in free if f"“{asked.prompt}”" in message.content]
-        vague = [message for message in free if "You asked: “" not in message.content]
+        vague = [message for message in free if not _QUOTED.search(message.content)]
         for messages in (quoting, vague[:1]):
             if messages and (found := _seen(asked, messages)):
                 self.claimed.update(message.id for message in messages)

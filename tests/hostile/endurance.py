@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from benchmarks.answers import labels
-from discordianai.sandbox.discord import Interaction, SandboxMessage
+from discordianai.sandbox.discord import DiscordOptions, Interaction, SandboxMessage
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import Tables
 
@@ -23,6 +23,9 @@ SETTINGS: Tables = {
     "providers.openai": {"read_timeout": 5.0, "first_token_timeout": 5.0},
     "providers.perplexity": {"read_timeout": 5.0, "first_token_timeout": 5.0},
 }
+
+INTENTS = DiscordOptions(allowed_intents=-1)
+"""A bot that reads mentions needs the intent for what is in messages."""
 
 SPARE = 10.0
 """Seconds beside the deadline for the last edit on a busy machine."""
@@ -60,8 +63,10 @@ async def _last_words(find: Callable[[], Sequence[SandboxMessage]], within: floa
     with trio.move_on_after(within):
         while True:
             messages = [message for message in find() if not message.deleted]
-            ended = messages and not messages[0].loading and "Stop" not in labels(messages)
-            if ended and (text := "\n".join(message.content for message in messages)).strip("\n -#…"):
-                return text
+            if messages and not messages[0].loading and "Stop" not in labels(messages):
+                text = "\n".join(message.content for message in messages)
+                if text.splitlines()[-1].startswith("-# "):  # the small print comes last
+                    return text
             await trio.sleep(0.05)
-    raise AssertionError(f"no last words after {within} s: {[message.content[-200:] for message in find()]}")
+    shown = [(message.loading, labels([message]), message.content[-200:]) for message in find()]
+    raise AssertionError(f"no last words after {within} s: {shown}")

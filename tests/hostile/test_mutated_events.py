@@ -10,7 +10,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import person
 from tests.end_to_end.conftest import FAST, Scene
 from tests.end_to_end.sharing import SharedScene, shared_scene
-from tests.hostile.endurance import SETTINGS, endured, told
+from tests.hostile.endurance import INTENTS, SETTINGS, endured, told
 
 pytestmark = pytest.mark.xdist_group("mutated events")
 
@@ -21,7 +21,7 @@ QUICK = ("a value of another type",)
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
     folder = tmp_path_factory.mktemp("mutated")
-    yield from shared_scene(folder, authority, SETTINGS, providers=GENEROUS)
+    yield from shared_scene(folder, authority, SETTINGS, providers=GENEROUS, discord=INTENTS)
 
 
 @pytest.mark.parametrize("part", [0.2, 1.0], ids=["a fifth", "all"])
