@@ -29,7 +29,7 @@ import trio
 
 from benchmarks import soak_kills
 from benchmarks.answers import UNLIMITED, labels
-from benchmarks.flooder import Flooder
+from benchmarks.flooder import RATE, Flooder
 from benchmarks.harness import Report, command_line, parse
 from benchmarks.processes import open_files, processor_seconds, resident_mb
 from benchmarks.soak_discord_faults import HEARTBEAT_INTERVAL, LONGEST_SPELL, rotate
@@ -92,6 +92,8 @@ EXPECTED: dict[str, str] = {
         "Discord 5xx for an acknowledgement: the library sends it again, within Discord's three seconds"
     ),
     "the listener stopped; starting it again": "the gateway was dropped and its session forgotten",
+    r"Heartbeat has not been acknowledged for \S+ seconds, .*": "a frozen gateway",
+    "too much at once: a command is not run": "one person floods, and is owed no word for each mention",
     "the gateway is lost again and again": "a fault of the gateway in rotation",
     r"POST::\S+/callback: 40[04]": "the library's own line for each acknowledgement that is refused",
     "an interaction was not acknowledged": "refused, banned, or older than three seconds when it came",
@@ -180,8 +182,8 @@ class Result:
             self.slowest_acknowledgement = max(self.slowest_acknowledgement, waited)
 
 
-async def soak(folder: Path, seconds: float, seed: int) -> Result:
-    """Run it, let what is under way end, and look."""
+async def soak(folder: Path, seconds: float, seed: int, part: float = 1.0) -> Result:
+    """Run it with a part of the load, let what is under way end, and look."""
     result = Result(mutations=Mutations(seed))
     async with open_sandbox(folder, providers=PROVIDERS, discord=DISCORD) as sandbox:
         for service in sandbox.providers:
@@ -190,7 +192,7 @@ async def soak(folder: Path, seconds: float, seed: int) -> Result:
         verdicts = Verdicts(sandbox.discord, result.faults)
         async with open_bot(sandbox) as bot:
             await bot.ready()
-            await _under_load(sandbox, bot, result, verdicts, seconds, seed)
+            await _under_load(sandbox, bot, result, verdicts, Plan(seconds, seed, part))
             with trio.move_on_after(SETTLE_TIMEOUT):
                 while result.open:
                     await trio.sleep(1)
@@ -204,12 +206,22 @@ async def soak(folder: Path, seconds: float, seed: int) -> Result:
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, by which chance, and with which `part` of the load."""
+
+    seconds: float
+    seed: int
+    part: float
+
+
 async def _under_load(
-    sandbox: Sandbox, bot: BotProcess, result: Result, verdicts: Verdicts, seconds: float, seed: int
+    sandbox: Sandbox, bot: BotProcess, result: Result, verdicts: Verdicts, plan: Plan
 ) -> None:
     pids = bot.process.pid, os.getpid()
     before = [processor_seconds(pid) for pid in pids]
-    flooder = Flooder(sandbox, random.Random(f"{seed} flood"), result.note_flood)
+    seconds, seed, note = plan.seconds, plan.seed, result.note
+    flooder = Flooder(sandbox, random.Random(f"{seed} flood"), result.note_flood, RATE * plan.part)
     mentions = random.Random(f"{seed} mentions")
     async with trio.open_nursery() as background:
         background.start_soon(_watch, sandbox, bot, result, verdicts)
@@ -217,9 +229,9 @@ async def _under_load(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(strike_all, sandbox, result.faults, seconds, seed)
             nursery.start_soon(rotate, sandbox.discord, result.faults, seconds, seed)
-            nursery.start_soon(ask_by_mention, sandbox, mentions, result.note, seconds)
+            nursery.start_soon(ask_by_mention, sandbox, mentions, note, seconds)
             nursery.start_soon(flooder.flood, seconds)
-            await ask_by_command(sandbox, random.Random(seed), result.note, seconds)
+            await ask_by_command(sandbox, random.Random(seed), note, seconds, plan.part)
         background.cancel_scope.cancel()
     bots, own = (processor_seconds(pid) - used for pid, used in zip(pids, before, strict=True))
     result.cores = bots / seconds, own / seconds
@@ -321,6 +333,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, and return the exit status."""
     parser = command_line(__doc__)
     parser.add_argument("--minutes", type=float, help="under load (30)")
+    parser.add_argument(
+        "--load", type=float, default=1.0, metavar="PART", help="of the load, on a busy machine"
+    )
     parser.add_argument("--kills", type=int, default=0, help="kill the bot so often instead of the faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep-log", type=Path, metavar="PATH", help="where the bot's log is to be copied")
@@ -342,7 +357,7 @@ def _run(report: Report, folder: Path, options: argparse.Namespace) -> None:
         soak_kills.show(report, plan, kills, time.monotonic() - began)
     else:
         minutes = options.minutes or (2.0 if options.quick else 30.0)
-        result = trio.run(soak, folder, 60.0 * minutes, options.seed)
+        result = trio.run(soak, folder, 60.0 * minutes, options.seed, options.load)
         show(report, result, flat=minutes >= FLAT_AFTER)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import trio
 
@@ -22,15 +23,17 @@ FIRST_MENTION = 10_000_000
 Note = Callable[[Asked], None]
 
 
-async def ask_by_command(sandbox: Sandbox, chance: random.Random, note: Note, seconds: float) -> None:
-    """Commands, a fifth of them in private; some of them in direct messages."""
+async def ask_by_command(
+    sandbox: Sandbox, chance: random.Random, note: Note, seconds: float, part: float = 1.0
+) -> None:
+    """Commands, a fifth of them in private; some of them in direct messages. `part` is of the usual rate."""
 
     def asked(prompt: str, interaction: Interaction) -> None:
         options = {option["name"]: option["value"] for option in interaction.payload["data"]["options"]}
         private, channel_id = bool(options.get("private")), interaction.channel.id
         note(Asked(prompt, interaction.created, channel_id, interaction, private=private))
 
-    await LOAD.ask(sandbox, chance, asked, seconds=seconds)
+    await replace(LOAD, rate=LOAD.rate * part).ask(sandbox, chance, asked, seconds=seconds)
 
 
 async def ask_by_mention(sandbox: Sandbox, chance: random.Random, note: Note, seconds: float) -> None:
