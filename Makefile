@@ -112,7 +112,7 @@ soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; te
 soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost (fifteen minutes)
 	@$(BIN)/python -m benchmarks.soak --kills 200
 
-soak: $(STAMP) ## half an hour under load, with faults all the time (35 minutes)
+soak: $(STAMP) ## half an hour under load and a flood, with faults all the time (35 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
 format: $(STAMP) ## let ruff write the layout

@@ -98,6 +98,8 @@ class Round:
 
     acknowledged: list[float] = field(default_factory=list)
     first_words: list[float] = field(default_factory=list)
+    after_mentions: list[float] = field(default_factory=list)
+    """Of the first words: those in reply to mentions, which share a channel's limit."""
     beside: int = 0
     """Things that were done beside them."""
     cores: float = 0.0
@@ -154,8 +156,11 @@ async def measure(beside: Beside, seconds: float, seed: int) -> Round:
                 found.cores = (processor_seconds(bot.process.pid) - used) / seconds
                 await trio.sleep(LAST_ANSWERS)
         for question in questions:
-            found.first_words.append(question.first_words(sandbox.discord))
-            if question.interaction is not None:
+            words = question.first_words(sandbox.discord)
+            found.first_words.append(words)
+            if question.interaction is None:
+                found.after_mentions.append(words)
+            else:
                 waited = question.interaction.acknowledged_after
                 found.acknowledged.append(math.inf if waited is None else waited)
     return found
@@ -167,7 +172,8 @@ async def _ask(sandbox: Sandbox, chance: random.Random, seconds: float, question
     while (at := at + chance.expovariate(PEOPLE / EVERY)) < began + seconds:
         await trio.sleep_until(at)
         number = len(questions)
-        user, channel, now = person(chance.randrange(PEOPLE)), chance.choice(CHANNELS), time.monotonic()
+        # In turn: who asks again before the first answer waits for that one, whoever else is there.
+        user, channel, now = person(number % PEOPLE), CHANNELS[number % len(CHANNELS)], time.monotonic()
         prompt = f"what about number {number}?"
         if chance.random() < MENTIONS:
             message_id = say(sandbox.discord, f"{AT_BOT} {prompt}", user=user, channel=channel)
@@ -198,6 +204,10 @@ def show(report: Report, name: str, runs: Sequence[Round], alone: Sequence[Round
         required = MOST_RATIO if runs is not alone else ""
         shown = f"{name}: first words, {percent}", f"{wait:.2f} s", f"{ratio:.2f}"
         report.row(*shown, required=required, measured=ratio)
+    mentions = [words for run in runs for words in run.after_mentions]
+    if mentions:
+        slowest = f"{median(mentions):.2f} s, {max(mentions):.2f} s"
+        report.row("first words in reply to mentions, p50 and max", slowest, "")
     without = sum(run.without_words for run in runs)
     report.row(f"{name}: no words", without, "", required="0", measured=without)
     report.row("CPU of the bot's process", f"{median(run.cores for run in runs):.2f} cores", "")

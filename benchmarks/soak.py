@@ -93,6 +93,7 @@ EXPECTED: dict[str, str] = {
     ),
     "the listener stopped; starting it again": "the gateway was dropped and its session forgotten",
     r"Heartbeat has not been acknowledged for \S+ seconds, .*": "a frozen gateway",
+    "The heartbeater raised an exception!": "the library writes to a connection that has just been closed",
     "too much at once: a command is not run": "one person floods, and is owed no word for each mention",
     "the gateway is lost again and again": "a fault of the gateway in rotation",
     r"POST::\S+/callback: 40[04]": "the library's own line for each acknowledgement that is refused",
