@@ -13,12 +13,10 @@ from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, shared_scene
 from tests.hostile.endurance import DEADLINE, SETTINGS, endured, told
 
-pytestmark = pytest.mark.xdist_group("floods")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("floods")]
 
 FLOODED_FOR, RATE = 4.0, 40.0
 """Seconds, and acts in each of them."""
-
-QUICK = ("mention",)
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +26,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
     yield from shared_scene(folder, authority, settings, discord=DiscordOptions(allowed_intents=-1))
 
 
-@pytest.mark.parametrize(
-    "act", [pytest.param(act, marks=() if act in QUICK else pytest.mark.slow) for act in ACTS]
-)
+@pytest.mark.parametrize("act", ACTS)
 def test_others_are_answered_beside_one_who_floods_with(scene: SharedScene, act: str) -> None:
     """What the person wants is done or refused, and nothing of it keeps thinking."""
     deferred = 5

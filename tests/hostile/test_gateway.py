@@ -13,7 +13,7 @@ from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, shared_scene
 from tests.hostile.endurance import SETTINGS, endured, told_in_channel
 
-pytestmark = pytest.mark.xdist_group("hostile gateway")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile gateway")]
 
 DISCORD = DiscordOptions(allowed_intents=-1, heartbeat_interval=2.0)
 AWAY = 5.0
@@ -28,7 +28,6 @@ RESUMABLE = (
     "open-refused",
     "open-garbage",
 )
-QUICK = ("session-reconnect",)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +36,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
     yield from shared_scene(folder, authority, SETTINGS, discord=DISCORD)
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.slow) for fault in RESUMABLE]
-)
+@pytest.mark.parametrize("fault", RESUMABLE)
 def test_a_mention_is_answered_that_came_during(scene: SharedScene, fault: str) -> None:
     """The session is resumed, and nothing of it is lost."""
 

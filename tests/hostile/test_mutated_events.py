@@ -12,10 +12,9 @@ from tests.end_to_end.conftest import FAST, Scene
 from tests.end_to_end.sharing import SharedScene, shared_scene
 from tests.hostile.endurance import INTENTS, SETTINGS, endured, told
 
-pytestmark = pytest.mark.xdist_group("mutated events")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mutated events")]
 
 GENEROUS = replace(FAST, tokens_per_minute=1_000_000_000)
-QUICK = ("a value of another type",)
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +24,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
 
 
 @pytest.mark.parametrize("part", [0.2, 1.0], ids=["a fifth", "all"])
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_asker_has_the_last_word_of(scene: SharedScene, kind: str, part: float) -> None:
     """Within the deadline, from either provider, and the next question is answered whole."""
 

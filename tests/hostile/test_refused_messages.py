@@ -14,7 +14,7 @@ from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
 from tests.hostile.endurance import SETTINGS, endured, told, told_in_channel
 
-pytestmark = pytest.mark.xdist_group("refused messages")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("refused messages")]
 
 AT_BOT = f"<@{BOT.id}>"
 HERE = CHANNELS[0].id
@@ -37,7 +37,6 @@ async def test_automod_refuses_an_answer(scene: Scene) -> None:
         assert NOT_TAKEN in text
 
 
-@pytest.mark.slow
 @played
 async def test_a_link_filter_refuses_the_sources(scene: Scene) -> None:
     """The answer comes without them."""
@@ -50,7 +49,6 @@ async def test_a_link_filter_refuses_the_sources(scene: Scene) -> None:
         assert LINK_REMOVED in text
 
 
-@pytest.mark.slow
 @played
 async def test_no_permission_for_files(scene: Scene) -> None:
     """A long answer that was to be a file comes in messages."""
@@ -63,7 +61,6 @@ async def test_no_permission_for_files(scene: Scene) -> None:
         assert "in the file" not in text
 
 
-@pytest.mark.slow
 @played
 async def test_no_permission_to_reply(scene: Scene) -> None:
     """A mention is answered by a message that replies to none."""
@@ -81,7 +78,6 @@ async def test_no_permission_to_reply(scene: Scene) -> None:
         assert shown.reply_to is None
 
 
-@pytest.mark.slow
 @played
 async def test_no_permission_to_write(scene: Scene) -> None:
     """The log says why nobody is told; as soon as the permission is back, people are answered."""
@@ -99,7 +95,6 @@ async def test_no_permission_to_write(scene: Scene) -> None:
         assert "You asked: “and now?”" in text
 
 
-@pytest.mark.slow
 @played
 async def test_an_acknowledgement_is_refused(scene: Scene) -> None:
     """Discord tells that person itself; the next one is answered, and the place in the queue is free."""
@@ -113,7 +108,6 @@ async def test_an_acknowledgement_is_refused(scene: Scene) -> None:
         assert refused.response_type is None
 
 
-@pytest.mark.slow
 @played
 async def test_acknowledgements_meet_errors_of_discord(scene: Scene) -> None:
     """They are sent again in time; a busy machine may be too late for one of them."""

@@ -12,7 +12,7 @@ from tests.end_to_end.conftest import Scene
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
 from tests.hostile.endurance import INTENTS, SETTINGS, endured, told
 
-pytestmark = pytest.mark.xdist_group("retry after")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("retry after")]
 
 AT_ONCE = 10.0
 """Seconds, on a busy machine; the deadline is twice as far away."""
@@ -38,7 +38,6 @@ async def test_an_hour_on_one_429(scene: Scene) -> None:
         assert len(scene.sandbox.openai.requests) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "fault"),
     [
