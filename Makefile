@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help install installed run sandbox test test-all test-long test-servers lint audit docs format clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
-.PHONY: bench-discord bench-start soak-transport soak-kill soak
+.PHONY: bench-discord bench-fairness bench-start soak-transport soak-kill soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +99,9 @@ bench-rendering: $(STAMP) ## which texts take the functions longest that prepare
 bench-discord: $(STAMP) ## 500 people in one moment, 100 answers streaming at once (five minutes)
 	@$(BIN)/python -m benchmarks.discord
 
+bench-fairness: $(STAMP) ## does one who floods, or a provider that misbehaves, delay the others (fifteen minutes)
+	@$(BIN)/python -m benchmarks.fairness
+
 bench-start: $(STAMP) ## from the bot's start until it is ready, and `check` (a minute)
 	@$(BIN)/python -m benchmarks.start
 
@@ -108,7 +111,7 @@ soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; te
 soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost (fifteen minutes)
 	@$(BIN)/python -m benchmarks.soak --kills 200
 
-soak: $(STAMP) ## half an hour under load, with faults all the time (35 minutes)
+soak: $(STAMP) ## half an hour under load and a flood, with faults all the time (35 minutes)
 	@$(BIN)/python -m benchmarks.soak
 
 format: $(STAMP) ## let ruff write the layout

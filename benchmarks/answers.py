@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import trio
 
-from discordianai.sandbox.discord import CHANNELS, Interaction, direct_messages, person
+from discordianai.sandbox.discord import CHANNELS, Interaction, SandboxMessage, direct_messages, person
 from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers import ServiceOptions
 from discordianai.sandbox.providers.scripted_answers import compose
@@ -88,14 +88,18 @@ def _is_open(interaction: Interaction) -> bool:
     """Whether the bot still thinks, or offers to stop."""
     if interaction.response_type is None:
         return False
-    labels = (
+    return interaction.loading or "Stop" in labels(interaction.messages)
+
+
+def labels(messages: Iterable[SandboxMessage]) -> list[str]:
+    """What stands on the buttons under these messages."""
+    return [
         part["label"]
-        for message in interaction.messages
+        for message in messages
         if not message.deleted
-        for line in message.components
-        for part in line["components"]
-    )
-    return interaction.loading or "Stop" in labels
+        for row in message.components
+        for part in row["components"]
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +131,13 @@ class Load:
         while (at := at + chance.expovariate(self.rate)) < began + seconds:
             await trio.sleep_until(at)
             name, option = ("search", "query") if chance.random() < self.searches else ("ask", "prompt")
-            number, prompt = self._next(number, chance)
+            number, prompt = self.next_prompt(number, chance)
             user = person(chance.randrange(self.people))
             channel = chance.choice((*CHANNELS, direct_messages(user)) if self.direct else CHANNELS)
             options: dict[str, object] = {option: prompt, "private": chance.random() < 0.2}
             note(prompt, sandbox.discord.invoke_now(name, options, user=user, channel=channel))
 
-    def _next(self, number: int, chance: random.Random) -> tuple[int, str]:
+    def next_prompt(self, number: int, chance: random.Random) -> tuple[int, str]:
         """The next number whose answer has the length that is wanted."""
         long = self.long is not None and chance.random() < self.long
         while True:

@@ -1,18 +1,15 @@
-"""Which texts take longest in the functions that prepare answers, sources and questions for Discord.
+"""Which texts take longest in the functions that prepare text for Discord?  `make bench-rendering`
 
 Each function is given plain English, and texts that were made, or found, to take long: every script with its
 marks, characters that join others, Markdown that nests or never ends. The table has the worst text of each
 function: milliseconds for 4,000 characters, how many times as long as plain English that is, and how many
-times as long 8,000 take.
-
-Compared to: plain English of the same length, in the same run.
-Required: at most 20 times as long as plain English, and at most 2.5 times for twice the length.
-
- What plain English passes in next to no time, such as `well_formed`, is compared to
-what cutting plain English takes. `--search` looks for worse texts among random repetitions, and prints them.
+times as long 8,000 take. `--search` looks for worse texts among random repetitions, and prints them.
+Compared to: plain English in the same function. What plain English passes in next to no time, such as
+`well_formed`, is compared to what cutting plain English takes.
+Required: at most 20 times as long as plain English, and at most 2.5 times as long for twice the size.
 
 A text without breaks is cut once in 4,000 characters and three times in 8,000, so that `split` takes up to
-three times as long. Each cut takes the same, so `split` is linear: see the line below the table.
+three times as long. Each cut takes the same, so `split` is linear: the second table, of longer texts, tells.
 """
 
 import random
@@ -23,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import regex
 
-from benchmarks.harness import command_line, parse
+from benchmarks.harness import Report, command_line, parse
 from benchmarks.splitting import PIECES
 from discordianai import addresses
 from discordianai.discord.rendering.hosts import shown_host
@@ -237,10 +234,12 @@ def milliseconds(function: Callable[[str], object], text: str, runs: int = 3) ->
     return min(times) * 1000
 
 
-def table(named: Mapping[str, Text]) -> None:
+def table(report: Report, named: Mapping[str, Text]) -> None:
     """The worst text of each function."""
-    print(f"| function | English, ms | worst text | {SIZE}, ms | over English | {2 * SIZE} over {SIZE} |")
-    print("| --- | --: | --- | --: | --: | --: |")
+    over_size = f"{2 * SIZE} over {SIZE}"
+    report.table(
+        "function", "English, ms", "worst text", f"{SIZE}, ms", over_size, "over English", "required"
+    )
     cutting = milliseconds(split, repeated(ENGLISH)(SIZE), 20)
     for name, function in FUNCTIONS.items():
         english = milliseconds(function, repeated(ENGLISH)(SIZE), 20)
@@ -249,11 +248,13 @@ def table(named: Mapping[str, Text]) -> None:
         once = milliseconds(function, named[worst](SIZE), 9)
         twice = milliseconds(function, named[worst](2 * SIZE), 9)
         over = once / max(english, cutting)
-        print(f"| {name} | {english:.3f} | {worst} | {once:.2f} | {over:.1f} | {twice / once:.1f} |")
+        cells = name, f"{english:.3f}", worst, f"{once:.2f}", f"{twice / once:.1f}", f"{over:.1f}"
+        report.row(*cells, required=f"<= {MOST_TIMES_ENGLISH}", measured=over)
 
 
-def growth(named: Mapping[str, Text]) -> None:
+def growth(report: Report, named: Mapping[str, Text]) -> None:
     """How much longer twice as much takes, of the slowest texts of cutting: the worst of them."""
+    report.table("function", "worst text", f"{8 * SIZE} over {4 * SIZE}", "required")
     for name in ("split", "streamed"):
         function = FUNCTIONS[name]
         slowest = sorted(named, key=lambda text: milliseconds(function, named[text](SIZE), 1))[-20:]
@@ -263,16 +264,21 @@ def growth(named: Mapping[str, Text]) -> None:
             for text in slowest
         }
         worst = max(ratios, key=ratios.__getitem__)
-        print(f"{name}: {8 * SIZE} over {4 * SIZE} characters, at most {ratios[worst]:.2f} ({worst})")
+        measured = ratios[worst]
+        report.row(
+            name, worst, f"{measured:.2f}", required=f"<= {MOST_FOR_TWICE_THE_SIZE}", measured=measured
+        )
 
 
-def whole_answer(named: Mapping[str, Text]) -> None:
+def whole_answer(report: Report, named: Mapping[str, Text]) -> None:
     """What an answer costs in all that is streamed in pieces of four characters."""
     english = milliseconds(streamed, repeated(ENGLISH)(ANSWER), 2)
     taken = {text: milliseconds(streamed, make(ANSWER), 1) for text, make in named.items()}
     worst = max(taken, key=taken.__getitem__)
-    print(f"an answer of {ANSWER} characters in pieces of 4: English {english:.0f} ms, ", end="")
-    print(f"the worst {taken[worst]:.0f} ms ({worst})")
+    report.note(
+        f"An answer of {ANSWER} characters in pieces of 4: English {english:.0f} ms, "
+        f"the worst {taken[worst]:.0f} ms ({worst})"
+    )
 
 
 def search(seconds: float) -> None:
@@ -304,21 +310,20 @@ def search(seconds: float) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables."""
+    """Print the tables, and return the exit status."""
     parser = command_line(__doc__)
     parser.add_argument("--search", type=float, metavar="SECONDS", help="look for worse texts instead")
     options = parse(parser, arguments)
     if options.search:
         search(options.search)
         return 0
-    named = texts()
+    report, named = Report(), texts()
     if options.quick:
-        named = dict(list(named.items())[::20])
-    table(named)
-    growth(named)
-    whole_answer(named)
-    print(f"required: {MOST_TIMES_ENGLISH} times English, {MOST_FOR_TWICE_THE_SIZE} times for twice the size")
-    return 0
+        named = dict(list(named.items())[:10])
+    table(report, named)
+    growth(report, named)
+    whole_answer(report, named)
+    return report.finish()
 
 
 if __name__ == "__main__":

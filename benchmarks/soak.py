@@ -1,10 +1,12 @@
 """Does the bot keep its promises through half an hour of faults, or 200 kills?  `make soak`, `make soak-kill`
 
 The installed bot under load, before the sandbox's Discord and providers, in which something goes wrong all
-the time: see `soak_faults`. With `--kills` it is killed instead, again and again: see `soak_kills`.
+the time: see `soak_faults`, `soak_discord_faults` and `soak_mutations`; one person floods it, see
+`soak_people`. With `--kills` it is killed instead, again and again: see `soak_kills`.
 Compared to: memory and descriptors early on, in minutes 5 to 10 of 30.
-Required: whatever Discord delivered ends answered or with a clear note; memory and descriptors are at most
-1.05 times as many in the last sixth; no warning that the faults do not explain; the bot ends with 0.
+Required: whatever Discord delivered ends answered or with a clear note, within the question's deadline, and
+nothing shows that the bot is thinking; no global 429 of Discord's; memory and descriptors are at most 1.05
+times as many in the last sixth; no warning that the faults do not explain; the bot ends with 0, when told to.
 """
 
 import argparse
@@ -26,20 +28,27 @@ from statistics import median
 import trio
 
 from benchmarks import soak_kills
-from benchmarks.answers import OPEN, REFUSED, TOLD, UNACKNOWLEDGED, UNLIMITED, Load, last_sentence, outcome
+from benchmarks.answers import UNLIMITED, labels
+from benchmarks.flooder import RATE, Flooder
 from benchmarks.harness import Report, command_line, parse
 from benchmarks.processes import open_files, processor_seconds, resident_mb
-from benchmarks.soak_faults import FaultLog, Gap, strike_all
-from discordianai.sandbox.discord import Interaction
-from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
+from benchmarks.soak_discord_faults import HEARTBEAT_INTERVAL, LONGEST_SPELL, rotate
+from benchmarks.soak_faults import FaultLog, strike_all
+from benchmarks.soak_mutations import Mutations
+from benchmarks.soak_people import ask_by_command, ask_by_mention
+from benchmarks.soak_verdicts import Asked, Verdicts
+from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord
 from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 
-# Two cores do not make more of the long answers while they are the provider and Discord, too.
-LOAD = Load(people=500, rate=20.0, searches=0.15, long=0.03, direct=True)
 PROVIDERS = replace(UNLIMITED, first_token=0.3, between_tokens=0.005)
-RATES: dict[str, object] = {"requests_per_minute": 5000, "tokens_per_minute": 10_000_000}
+DISCORD = DiscordOptions(allowed_intents=-1, heartbeat_interval=HEARTBEAT_INTERVAL)
+RATES: dict[str, object] = {"requests_per_minute": 100_000, "tokens_per_minute": 1_000_000_000}
+"""A mutated count of tokens may be as high as the bot believes any."""
+
 TIMEOUTS: dict[str, object] = {"read_timeout": 10.0, "first_token_timeout": 10.0}
+DEADLINE = 90.0
 SETTINGS: dict[str, dict[str, object]] = {
+    "discord": {"respond_to": "mentions"},
     "providers.openai": TIMEOUTS,
     "providers.perplexity": TIMEOUTS,
     "connection_pool.openai": {"max_connections": 100, "max_keepalive": 10},
@@ -48,7 +57,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "rate_limits.server": {"questions": 10_000},
     "rate_limits.openai": RATES,
     "rate_limits.perplexity": RATES,
-    "dispatch": {"queue_size": 500, "deadline_seconds": 90.0},
+    "dispatch": {"queue_size": 500, "deadline_seconds": DEADLINE},
     # So few turns, and so small a cache, that both are full long before memory is looked at.
     "conversations": {"max_turns": 10, "cache_megabytes": 2.0},
     "logging": {"format": "json"},
@@ -60,18 +69,20 @@ QUIET = 20.0
 SETTLE_TIMEOUT = 150.0
 """Seconds: more than a question's deadline and the time until it counts as quiet."""
 
-IN_FLIGHT = 0.5
-"""Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun."""
+LAST_WORDS = DEADLINE + 2 * LONGEST_SPELL
+"""Seconds until everybody has had the last word: that of the deadline waits while Discord takes none."""
 
 SPARE_FILES = 5
 """Descriptors that are left out of account: connections come and go."""
 
+FLAT_AFTER = 10.0
+"""Minutes under load from which on memory is judged."""
+
 SHOWN_LINES = 3
 """Of the same warning, if it is not explained."""
 
-LOST = "LOST"
-UNDELIVERED = "not delivered: the gateway session was invalid"
-TOO_LATE = "not delivered in time: the gateway was away for longer than three seconds"
+KEPT_FOR = 300.0
+"""Seconds after which the local Discord forgets a message of a channel."""
 
 EXPECTED: dict[str, str] = {
     "the provider failed": "an answer ended with a fault that no other try or provider could help",
@@ -81,20 +92,39 @@ EXPECTED: dict[str, str] = {
         "Discord 5xx for an acknowledgement: the library sends it again, within Discord's three seconds"
     ),
     "the listener stopped; starting it again": "the gateway was dropped and its session forgotten",
+    r"Heartbeat has not been acknowledged for \S+ seconds, .*": "a frozen gateway",
+    "The heartbeater raised an exception!": "the library writes to a connection that has just been closed",
+    "too much at once: a command is not run": "one person floods, and is owed no word for each mention",
+    "the gateway is lost again and again": "a fault of the gateway in rotation",
+    r"POST::\S+/callback: 40[04]": "the library's own line for each acknowledgement that is refused",
+    "an interaction was not acknowledged": "refused, banned, or older than three seconds when it came",
+    "no messages are sent for now": "a ban, or a global 429",
+    "the answer could not be shown": "a private one, not acknowledged during a ban, can be said nowhere",
+    "the reply to a command was not taken": "the same for a command",
+    "the question's time was over before its turn came": "too much at once; the person is told",
+    "last words were not taken": "AutoMod, a ban or a missing permission",
+    "nobody could be told": "the same",
 }
 """Why each warning in the bot's log is expected, by its pattern, which fits all of it."""
 
 
 @dataclass
 class Result:
-    """What was seen. `open` are the questions without a last word yet, by their prompts."""
+    """What was seen. `open` is what has had no last word yet, by its prompt."""
 
     asked: int = 0
-    open: dict[str, Interaction] = field(default_factory=dict)
+    flooded: int = 0
+    open: dict[str, Asked] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
+    of_flood: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     slowest_acknowledgement: float = 0.0
+    slowest_last_word: float = 0.0
+    ended_early: bool = False
+    global_429s: int = 0
+    identifies: int = 0
     faults: FaultLog = field(default_factory=FaultLog)
+    mutations: Mutations = field(default_factory=lambda: Mutations(1))
     memory: list[float] = field(default_factory=list)
     files: list[float] = field(default_factory=list)
     cores: tuple[float, float] = (0.0, 0.0)
@@ -103,83 +133,106 @@ class Result:
     unexplained: list[str] = field(default_factory=list)
     status: int | None = None
 
-    def note(self, prompt: str, interaction: Interaction) -> None:
+    def note(self, asked: Asked) -> None:
         """Somebody has asked."""
-        self.asked += 1
-        self.open[prompt] = interaction
+        self.asked += not asked.flood
+        self.flooded += asked.flood
+        self.open[asked.prompt] = asked
 
-    def settle(self, sandbox: Sandbox) -> None:
+    def note_flood(self, prompt: str, interaction: Interaction) -> None:
+        """One person does something once more."""
+        self.note(Asked(prompt, interaction.created, interaction.channel.id, interaction, flood=True))
+
+    def settle(self, sandbox: Sandbox, verdicts: Verdicts) -> None:
         """Count what has had its last word; the local Discord forgets it, so that its memory is bounded."""
         discord, now = sandbox.discord, time.monotonic()
-        for prompt, interaction in list(self.open.items()):
-            changed_lately = interaction.messages and now - interaction.last_edit < QUIET
-            if changed_lately or discord.now() - interaction.created < QUIET:
+        for prompt, asked in list(self.open.items()):
+            if now - asked.began < QUIET:
                 continue
-            found = judged(prompt, interaction, self.faults.gaps)
-            if found != LOST:
-                self._count(found, interaction)
-                del self.open[prompt], discord.interactions[interaction.token]
+            messages = asked.messages(discord)
+            latest = max((when for message in messages for when, _ in message.history), default=0.0)
+            if now - latest >= QUIET and (found := verdicts(asked)) is not None:
+                self._count(asked, *found)
+                del self.open[prompt]
+                if asked.interaction is not None:
+                    discord.interactions.pop(asked.interaction.token, None)
+        old = now - KEPT_FOR
+        discord.channel_messages[:] = [m for m in discord.channel_messages if m.history[-1][0] > old]
 
-    def give_up(self) -> None:
+    def give_up(self, discord: LocalDiscord) -> None:
         """Nothing more comes: what has no last word is lost."""
-        for prompt, interaction in self.open.items():
-            found = judged(prompt, interaction, self.faults.gaps)
-            self._count(found, interaction)
-            if found == LOST:
-                why = f"response {interaction.response_type}, created {interaction.created:.1f}"
-                why += f", {interaction.refused_acknowledgements} acknowledgements refused"
-                self.lost.append(f"lost: {prompt}: {why}, shown {interaction.text[-300:]!r}")
+        for prompt, asked in self.open.items():
+            why = f"{discord.now() - asked.created:.0f} s ago"
+            if (interaction := asked.interaction) is not None:
+                why += f", response {interaction.response_type}"
+            shown = [
+                (message.loading, labels([message]), message.content[-200:])
+                for message in asked.messages(discord)
+            ]
+            self.lost.append(f"lost: {prompt}: {why}, shown {shown}")
         self.open.clear()
 
-    def _count(self, found: str, interaction: Interaction) -> None:
-        self.outcomes[found] += 1
-        waited = interaction.acknowledged_after or 0.0
-        self.slowest_acknowledgement = max(self.slowest_acknowledgement, waited)
+    def _count(self, asked: Asked, found: str, when: float) -> None:
+        if asked.flood:
+            self.of_flood[found] += 1
+        else:
+            self.outcomes[found] += 1
+            self.slowest_last_word = max(self.slowest_last_word, when - asked.began)
+        if asked.interaction is not None:
+            waited = asked.interaction.acknowledged_after or 0.0
+            self.slowest_acknowledgement = max(self.slowest_acknowledgement, waited)
 
 
-def judged(prompt: str, interaction: Interaction, gaps: Sequence[Gap]) -> str:
-    """What became of it, with the words of a refusal or an error; `LOST` also for what may still come."""
-    found = outcome(prompt, interaction)
-    if found in {REFUSED, TOLD}:
-        return f"{found}: {last_sentence(interaction)}"
-    if found == UNACKNOWLEDGED:
-        for gap in gaps:
-            if gap.began - IN_FLIGHT <= interaction.created <= gap.ended:
-                if not gap.resumable:
-                    return UNDELIVERED
-                if gap.ended - interaction.created > ACKNOWLEDGE_WITHIN - 1.0:
-                    return TOO_LATE
-        return LOST
-    return LOST if found == OPEN else found
-
-
-async def soak(folder: Path, seconds: float, seed: int) -> Result:
-    """Run it, let what is under way end, and look."""
-    result = Result()
-    async with open_sandbox(folder, providers=PROVIDERS) as sandbox:
+async def soak(folder: Path, seconds: float, seed: int, part: float = 1.0) -> Result:
+    """Run it with a part of the load, let what is under way end, and look."""
+    result = Result(mutations=Mutations(seed))
+    async with open_sandbox(folder, providers=PROVIDERS, discord=DISCORD) as sandbox:
+        for service in sandbox.providers:
+            service.distortion = result.mutations
         sandbox.write_settings(SETTINGS)
+        verdicts = Verdicts(sandbox.discord, result.faults)
         async with open_bot(sandbox) as bot:
             await bot.ready()
-            await _under_load(sandbox, bot, result, seconds, seed)
+            await _under_load(sandbox, bot, result, verdicts, Plan(seconds, seed, part))
             with trio.move_on_after(SETTLE_TIMEOUT):
                 while result.open:
                     await trio.sleep(1)
-                    result.settle(sandbox)
-            result.give_up()
+                    result.settle(sandbox, verdicts)
+            result.give_up(sandbox.discord)
+            result.ended_early = bot.process.returncode is not None
             result.status = await bot.stop()
+        result.global_429s = sandbox.discord.counters.globally_limited
+        result.identifies = sandbox.discord.counters.identifies
         _read_log(sandbox.log, result)
     return result
 
 
-async def _under_load(sandbox: Sandbox, bot: BotProcess, result: Result, seconds: float, seed: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, by which chance, and with which `part` of the load."""
+
+    seconds: float
+    seed: int
+    part: float
+
+
+async def _under_load(
+    sandbox: Sandbox, bot: BotProcess, result: Result, verdicts: Verdicts, plan: Plan
+) -> None:
     pids = bot.process.pid, os.getpid()
     before = [processor_seconds(pid) for pid in pids]
+    seconds, seed, note = plan.seconds, plan.seed, result.note
+    flooder = Flooder(sandbox, random.Random(f"{seed} flood"), result.note_flood, RATE * plan.part)
+    mentions = random.Random(f"{seed} mentions")
     async with trio.open_nursery() as background:
-        background.start_soon(_watch, sandbox, bot, result)
+        background.start_soon(_watch, sandbox, bot, result, verdicts)
         background.start_soon(_reload, sandbox, bot, result)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(strike_all, sandbox, result.faults, seconds, seed)
-            await LOAD.ask(sandbox, random.Random(seed), result.note, seconds=seconds)
+            nursery.start_soon(rotate, sandbox.discord, result.faults, seconds, seed)
+            nursery.start_soon(ask_by_mention, sandbox, mentions, note, seconds)
+            nursery.start_soon(flooder.flood, seconds)
+            await ask_by_command(sandbox, random.Random(seed), note, seconds, plan.part)
         background.cancel_scope.cancel()
     bots, own = (processor_seconds(pid) - used for pid, used in zip(pids, before, strict=True))
     result.cores = bots / seconds, own / seconds
@@ -195,16 +248,16 @@ async def _reload(sandbox: Sandbox, bot: BotProcess, result: Result) -> None:
         bot.process.send_signal(signal.SIGHUP)
 
 
-async def _watch(sandbox: Sandbox, bot: BotProcess, result: Result) -> None:
+async def _watch(sandbox: Sandbox, bot: BotProcess, result: Result, verdicts: Verdicts) -> None:
     """Sample the process, settle what has ended, and say each minute that it goes on."""
     while True:
         result.memory.append(resident_mb(bot.process.pid))
         result.files.append(open_files(bot.process.pid))
         if len(result.memory) % 6 == 0:
-            line = f"asked {result.asked}, open {len(result.open)}"
+            line = f"asked {result.asked}, flood {result.flooded}, open {len(result.open)}"
             print(f"{line}, {result.memory[-1]:.1f} MB, {result.files[-1]:.0f} files", file=sys.stderr)
         await trio.sleep(SAMPLE_EVERY)
-        result.settle(sandbox)
+        result.settle(sandbox, verdicts)
 
 
 def _read_log(log: Path, result: Result) -> None:
@@ -233,12 +286,26 @@ def early_and_late(samples: Sequence[float]) -> tuple[float, float]:
 
 def show(report: Report, result: Result, *, flat: bool) -> None:
     """Print the tables. Memory is only judged if it had the time to be `flat`."""
-    report.table("questions", "how many")
-    report.row("asked", result.asked)
-    for name in sorted({*result.outcomes, LOST}):
-        report.row(name, result.outcomes[name])
+    report.table("questions", "how many", "required")
+    report.figure("asked", result.asked)
+    report.row("LOST", len(result.lost))
+    for name, number in sorted(result.outcomes.items()):
+        report.figure(name, number)
+    report.figure("slowest last word", result.slowest_last_word, "{:.1f} s", f"<= {LAST_WORDS:g} s")
+    report.figure("restarts of the bot", int(result.ended_early), required="0")
+    report.figure("global 429s of Discord's own", result.global_429s, required="0")
+    report.figure("identifies", result.identifies)
+    report.table("what one person floods it with", "how many")
+    report.row("all", result.flooded)
+    for name, number in sorted(result.of_flood.items()):
+        report.row(name, number)
     report.table("fault", "how often")
     for name, number in sorted(result.faults.counts.items()):
+        report.row(name, number)
+    mutated = result.mutations.counts.total()
+    report.table(f"of {result.mutations.events} events of providers", "how many")
+    report.row("mutated", f"{mutated} ({mutated / max(result.mutations.events, 1):.1%})")
+    for name, number in sorted(result.mutations.counts.items()):
         report.row(name, number)
     report.table("of the bot", "early", "late", "ratio", "required")
     for name, samples, spare in (
@@ -267,6 +334,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, and return the exit status."""
     parser = command_line(__doc__)
     parser.add_argument("--minutes", type=float, help="under load (30)")
+    parser.add_argument(
+        "--load", type=float, default=1.0, metavar="PART", help="of the load, on a busy machine"
+    )
     parser.add_argument("--kills", type=int, default=0, help="kill the bot so often instead of the faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep-log", type=Path, metavar="PATH", help="where the bot's log is to be copied")
@@ -287,9 +357,9 @@ def _run(report: Report, folder: Path, options: argparse.Namespace) -> None:
         kills = trio.run(soak_kills.soak, folder, plan)
         soak_kills.show(report, plan, kills, time.monotonic() - began)
     else:
-        minutes = options.minutes or (0.5 if options.quick else 30.0)
-        result = trio.run(soak, folder, 60.0 * minutes, options.seed)
-        show(report, result, flat=not options.quick)
+        minutes = options.minutes or (2.0 if options.quick else 30.0)
+        result = trio.run(soak, folder, 60.0 * minutes, options.seed, options.load)
+        show(report, result, flat=minutes >= FLAT_AFTER)
 
 
 if __name__ == "__main__":

@@ -62,12 +62,28 @@ class Gap:
     resumable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """When, on Discord's clock, one fault of the rotation lasted; see `soak_discord_faults`."""
+
+    name: str
+    began: float
+    ended: float
+
+
 @dataclass
 class FaultLog:
     """What went wrong so far."""
 
     counts: Counter[str] = field(default_factory=Counter)
     gaps: list[Gap] = field(default_factory=list)
+    spells: list[Spell] = field(default_factory=list)
+
+    def was(self, name: str, began: float, ended: float) -> bool:
+        """Whether that fault lasted at any moment between these two."""
+        return any(
+            spell.name == name and spell.began <= ended and spell.ended >= began for spell in self.spells
+        )
 
 
 async def strike_all(sandbox: Sandbox, log: FaultLog, seconds: float, seed: int) -> None:

@@ -5,6 +5,11 @@ import pytest
 from benchmarks.discord_streams import behind
 from benchmarks.harness import Report
 from benchmarks.soak import Result, early_and_late, show
+from benchmarks.soak_faults import FaultLog, Gap
+from benchmarks.soak_mutations import KINDS, Mutations
+from benchmarks.soak_verdicts import ALTERED, UNDELIVERED, Asked, Verdicts
+from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
+from discordianai.sandbox.discord.user_actions import type_into
 
 
 def test_a_screen_is_as_far_behind_as_its_oldest_unseen_token_is_old() -> None:
@@ -41,3 +46,49 @@ def test_what_was_lost_and_what_nobody_explains_fail_a_run() -> None:
     show(report, result, flat=False)
     assert report.finish() == 1
     assert report.missed == ["lost: a", "not explained: b"]
+
+
+def asked_in(discord: LocalDiscord, text: str, *buttons: str) -> Asked:
+    """A question with an odd number, whose events are mutated, and what is shown in response to it."""
+    discord.commands["ask"] = {"id": "1"}
+    interaction = type_into(discord, "ask", "prompt", "")
+    interaction.acknowledge(5, interaction.created)
+    message = discord.message(CHANNELS[0].id)
+    row = {"type": 1, "components": [{"type": 2, "label": label, "custom_id": label} for label in buttons]}
+    message.update({"content": text, "components": [row] if buttons else []}, {})
+    interaction.messages.append(message)
+    return Asked("what about number 1?", interaction.created, CHANNELS[0].id, interaction)
+
+
+def test_a_button_that_stops_nothing_is_no_last_word() -> None:
+    """Whatever else is shown."""
+    discord = LocalDiscord(DiscordOptions())
+    verdicts = Verdicts(discord, FaultLog())
+    assert verdicts(asked_in(discord, "words\n\n-# OpenAI", "Stop")) is None
+    ended = verdicts(asked_in(discord, "words\n\n-# OpenAI", "Again"))
+    assert ended is not None
+    assert ended[0] == ALTERED
+
+
+def test_what_nobody_acknowledged_is_lost_unless_the_gateway_was_away() -> None:
+    """With a session that could not be resumed."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = asked_in(discord, "words")
+    assert asked.interaction is not None
+    asked.interaction.response_type = None
+    assert Verdicts(discord, log)(asked) is None
+    log.gaps.append(Gap(asked.created - 1.0, asked.created + 1.0, resumable=False))
+    found = Verdicts(discord, log)(asked)
+    assert found is not None
+    assert found[0] == UNDELIVERED
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_second_question_meets_mutated_events(kind: str) -> None:
+    """The events of the others come as they are."""
+    mutations = Mutations(1, 1.0, (kind,))
+    events = [b'data: {"type":"a","delta":"word %d"}\n\n' % number for number in range(20)]
+    clean, hostile = mutations("what about number 2?"), mutations("what about number 1?")
+    assert [clean(event) for event in events] == events
+    assert [hostile(event) for event in events] != events
+    assert mutations.counts == {kind: 20}

@@ -9,6 +9,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, person
 from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.hostile.endurance import endured, told
 
 pytestmark = pytest.mark.xdist_group("discord-limits")
 
@@ -47,3 +48,30 @@ async def test_who_could_not_be_acknowledged_finds_the_answer_in_the_channel(sce
     assert "-# " in last.content
     again = await scene.ask("And now?", user=person(751))
     assert said(again)
+
+
+@pytest.mark.slow
+@played
+async def test_a_global_429_is_met_once_and_waited_for(scene: Scene) -> None:
+    """Ten answers are being written; none is lost, and few requests come before the time is over."""
+    discord = scene.sandbox.discord
+    async with endured(scene):
+        prompt = {"prompt": "Tell me a story."}
+        asked = [await discord.invoke("ask", prompt, user=person(760 + number)) for number in range(10)]
+        discord.limit_globally(3.0)
+        for interaction in asked:
+            assert "You asked: “Tell me a story.”" in await told(interaction, 60.0)
+        assert discord.counters.while_limited <= 10
+
+
+@pytest.mark.slow
+@played
+async def test_answers_outlast_503s_for_each_edit(scene: Scene) -> None:
+    """Of each message and each edit; the answer is whole as soon as Discord takes one."""
+    discord = scene.sandbox.discord
+    async with endured(scene):
+        discord.fail_next("/webhooks/", 503, 20)
+        asked = [await discord.invoke("ask", {"prompt": "Go."}, user=person(780 + n)) for n in range(5)]
+        for interaction in asked:
+            assert "You asked: “Go.”" in await told(interaction, 60.0)
+        discord.clear_failures()

@@ -181,6 +181,14 @@ async def test_where_nobody_knows_whether_the_acknowledgement_arrived_the_questi
     assert scene.backend.calls == ["enqueue", "journal", "hand over"]
 
 
+async def test_an_acknowledgement_that_met_a_503_is_sent_again_in_time(scene: Scene) -> None:
+    """The library leaves that one to us."""
+    scene.discord.fail_next("/callback", 503, times=2)
+    await scene.take(asked := scene.ask())
+    assert asked.response_type is not None
+    assert scene.backend.calls == ["enqueue", "journal", "hand over"]
+
+
 @pytest.mark.parametrize("step", ["journal", "acknowledge"])
 async def test_a_cancelled_question_is_given_up_and_stays_stored(scene: Scene, step: str) -> None:
     """Nobody knows whether it was acknowledged: the next process looks."""

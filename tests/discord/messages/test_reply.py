@@ -60,6 +60,22 @@ async def test_edits_are_a_second_apart_with_the_newest_text_and_the_last_has_al
         assert len(content.split()) == pytest.approx((time - times[0]) / 0.05, abs=8)
 
 
+async def test_the_last_look_stays_however_long_discord_takes_for_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Text that came just before the end must not bring the Stop button back."""
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.write("first")
+        await trio.sleep(0.1)
+        reply.write(" and last")
+        messages.failures.append(MessagesBusy("Discord holds all of the application's requests", 3.0))
+        await end(reply, Closing("a note"))
+        await trio.sleep(5)
+    assert messages.contents[None] == "first and last\n\n-# a note"
+    assert messages.bodies[-1]["components"] == []
+
+
 @pytest.mark.parametrize("latency", [0.0, 0.3])
 async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_change(
     latency: float, autojump_clock: trio.testing.MockClock

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import trio
 
 from discordianai.sandbox.discord import Interaction, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.api_objects import BOT_ID
@@ -142,3 +143,18 @@ async def test_it_notes_who_would_have_been_pinged(
 async def test_commands_that_discord_would_refuse_are_refused(api: Api, command: dict[str, object]) -> None:
     answer = await api.client.put(f"/applications/{BOT_ID}/commands", json=[command])
     assert (answer.status_code, answer.json()["code"]) == (400, 50035)
+
+
+async def test_a_global_limit_meets_all_but_acknowledgements_until_it_is_over(api: Api) -> None:
+    """Set by a test, it is told from one that the bot has brought about."""
+    interaction = await api.asked(deferred=False)
+    api.discord.limit_globally(0.5)
+    assert (await api.acknowledge(interaction)).status_code == 204
+    refused = await api.edit(interaction, content="words")
+    assert (refused.status_code, refused.json()["global"]) == (429, True)
+    assert (api.discord.counters.while_limited, api.discord.counters.globally_limited) == (1, 0)
+    await trio.sleep(0.6)
+    assert (await api.edit(interaction, content="words")).status_code == 200
+    while (await api.client.get("/users/@me")).status_code == 200:
+        pass
+    assert api.discord.counters.globally_limited == 1

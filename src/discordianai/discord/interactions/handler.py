@@ -50,6 +50,9 @@ ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
 """Seconds; Discord's own. It refuses a later acknowledgement."""
 
+RETRY_PAUSE = 0.4
+"""Seconds after an error of Discord's until an acknowledgement is sent again."""
+
 ALREADY_ENDED = "That answer has already ended."
 TRY_AGAIN = "I could not look that up just now. Please try again."
 
@@ -271,9 +274,7 @@ class InteractionHandler:
         refused = False
         try:
             async with asyncio.timeout(ACKNOWLEDGE_TIMEOUT):
-                await self._http.post_initial_response(
-                    {"type": kind, "data": body | data}, str(origin.interaction_id), origin.token
-                )
+                await self._post_response(origin, {"type": kind, "data": body | data})
         except HTTPException as error:
             if error.code == ALREADY_ACKNOWLEDGED:  # a retry of one that had arrived
                 return True
@@ -290,6 +291,21 @@ class InteractionHandler:
         self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
         self._log.warning("an interaction was not acknowledged", reason=reason, certain=refused)
         return not refused
+
+    async def _post_response(self, origin: EventOrigin, response: dict[str, Any]) -> None:
+        """Send it until Discord takes or refuses it; the caller bounds the time.
+
+        The library tries again after 500, 502 and 504 alone.
+        """
+        while True:
+            try:
+                await self._http.post_initial_response(response, str(origin.interaction_id), origin.token)
+            except HTTPException as error:
+                if error.status < 500:  # HTTP's own: the server failed
+                    raise
+            else:
+                return
+            await asyncio.sleep(RETRY_PAUSE)
 
 
 def _speaks_to(payload: Data, bot_id: int) -> bool:

@@ -167,6 +167,7 @@ class DiscordReply:
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None
         self._broken = False
+        self._finishing = False  # the last look is `finish`'s, however long Discord takes for it
         interaction_id = str(question.address.interaction_id)
         self._stop = Button(Action.STOP, question.person.id, interaction_id)
         self.visible = False
@@ -218,6 +219,7 @@ class DiscordReply:
         self._check()
         try:
             async with self._writing:
+                self._finishing = True
                 # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
                 self._tail = GrowingText(_paragraphs(str(self._tail), self._below))
                 self._below = ""
@@ -268,6 +270,8 @@ class DiscordReply:
             self._news = trio.Event()
             try:
                 async with self._writing:
+                    if self._finishing:
+                        return
                     await self._show_full_messages(ended=False)
                     await self._show_newest()
             except MessagesExpired as error:

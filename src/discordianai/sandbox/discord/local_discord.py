@@ -96,10 +96,14 @@ class Counters:
     """The channels with a typing indicator."""
     rate_limited: int = 0
     """429s."""
+    globally_limited: int = 0
+    """Of them: for more than 50 requests in a second."""
     late_acknowledgements: int = 0
     refused: list[str] = field(default_factory=list)
     """Every other error response, as `PATCH /webhooks/... 400 50035`; the last thousand."""
     commands_written: int = 0
+    while_limited: int = 0
+    """Requests that came while `limit_globally` held."""
     while_banned: list[float] = field(default_factory=list)
     """On trio's clock, every request that came while the address was banned."""
 
@@ -141,6 +145,8 @@ class LocalDiscord:
         self.resume_overlap = 0
         """How many of the events that had been sent before are sent again after a RESUME."""
         self._limited: dict[str, float] = {}
+        self.limited_until = -float("inf")
+        """On trio's clock: until then, all but acknowledgements get a global 429."""
         self._failures: deque[tuple[str, int]] = deque()
         self._offset = 0.0
         self._identified_at = -float("inf")
@@ -198,6 +204,10 @@ class LocalDiscord:
     def ban(self, seconds: float) -> None:
         """Have Cloudflare ban the bot's address for so long."""
         self.banned_until = trio.current_time() + seconds
+
+    def limit_globally(self, seconds: float) -> None:
+        """Answer with a global 429 for so long, whatever was sent before; not acknowledgements."""
+        self.limited_until = trio.current_time() + seconds
 
     def advance(self, seconds: float) -> None:
         """Move this Discord's clock on by so many seconds."""
@@ -313,6 +323,11 @@ class LocalDiscord:
             session.dispatch("INTERACTION_CREATE", interaction.payload)
 
     # What a test or the terminal controls
+
+    def permissions_changed(self) -> None:
+        """Send the CHANNEL_UPDATE of each channel, as Discord does where permissions have changed."""
+        for channel in CHANNELS:
+            self.dispatch("CHANNEL_UPDATE", channel.json())
 
     async def wait_connected(self) -> None:
         """Wait until a bot has identified or resumed. The caller bounds the wait."""

@@ -95,6 +95,9 @@ class RestServer:
     def _check(self, request: Request, authorized: bool) -> dict[str, str]:
         """Apply injected errors, authorization and rate limits; return the rate limit headers."""
         discord, path, now = self._discord, request.url.path, self._discord.now()
+        if (left := discord.limited_until - trio.current_time()) > 0 and "/interactions/" not in path:
+            discord.counters.while_limited += 1
+            raise TooManyRequests(left, everywhere=True, headers={})
         if (status := discord.failure_for(path)) is not None:
             raise RestError(status, 0, f"{status}: injected by a test")
         if limited := discord.limited_for(path):
@@ -102,7 +105,11 @@ class RestServer:
         if authorized:
             if request.headers.get("authorization", "").removeprefix("Bot ") != discord.options.token:
                 raise RestError(401, 0, "401: Unauthorized")
-            discord.global_bucket.take("bot", now, everywhere=True)
+            try:
+                discord.global_bucket.take("bot", now, everywhere=True)
+            except TooManyRequests:
+                discord.counters.globally_limited += 1
+                raise
         if "/webhooks/" in path:
             return discord.webhook_buckets.take(request.path_params["token"], now)
         if "/messages" in path and "/channels/" in path:

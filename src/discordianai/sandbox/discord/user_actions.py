@@ -63,11 +63,13 @@ def use_menu(
     return discord.interact(2, data, user or person(), channel, locale=locale)
 
 
-def type_into(discord: LocalDiscord, command: str, option: str, text: str) -> Interaction:
+def type_into(
+    discord: LocalDiscord, command: str, option: str, text: str, *, user: User | None = None
+) -> Interaction:
     """A user types into an option with autocomplete."""
     focused = {"name": option, "type": 3, "value": text, "focused": True}
     data = {"id": discord.commands[command]["id"], "name": command, "type": 1, "options": [focused]}
-    return discord.interact(4, data, person(), CHANNELS[0])
+    return discord.interact(4, data, user or person(), CHANNELS[0])
 
 
 def submit(discord: LocalDiscord, interaction: Interaction, text: str) -> Interaction:

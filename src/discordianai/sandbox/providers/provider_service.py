@@ -5,6 +5,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import ClassVar
@@ -73,6 +74,8 @@ class ProviderService(ABC):
         """Invalid requests; those that a fault or a rate limit refused are not among them."""
         self.outage: Fault | None = None
         """A fault that every question meets while it is set."""
+        self.distortion: Callable[[str], Callable[[bytes], bytes]] | None = None
+        """Makes, for the answer to a question, what distorts the bytes of each event of its stream."""
         self.budget = RequestBudget(options.clock_ahead)
         self._faults: deque[Fault] = deque()
         self._request_number = 0
@@ -179,6 +182,8 @@ class ProviderService(ABC):
             self.rate_limited += 1
             raise self.rate_limit_error(wait)
         self.budget.admit(question.tokens)
+        if self.distortion is not None:
+            question.framing.distort = self.distortion(question.newest)
         return fault
 
     async def send(

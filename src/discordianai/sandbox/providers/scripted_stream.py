@@ -57,6 +57,8 @@ class EventFraming:
     keep_alive: bytes = b": keep-alive\n\n"
     end: bytes = b""
     """Sent after the last event."""
+    distort: Callable[[bytes], bytes] = bytes
+    """What becomes of the bytes of an event on their way; nothing, unless a test wants it."""
     _count: int = 0
 
     def frame(self, event: Json) -> bytes:
@@ -66,7 +68,7 @@ class EventFraming:
             event = numbered | event
             self._count += 1
         line = f"event: {event['type']}\n" if self.event_lines else ""
-        return f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "replace")
+        return self.distort(f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,180 @@
+"""What became of each thing that people asked during the soak, as they see it."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.answers import (
+    PART,
+    REFUSED,
+    TOLD,
+    WHOLE,
+    is_whole,
+    labels,
+)
+from benchmarks.soak_discord_faults import (
+    ACKNOWLEDGEMENTS_REFUSED,
+    BANNED,
+    CLOSED,
+)
+from benchmarks.soak_faults import FaultLog
+from benchmarks.soak_mutations import is_hostile
+from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
+from discordianai.discord.messages.reply import REFUSED as TAKES_NONE
+from discordianai.sandbox.discord import Interaction, LocalDiscord, SandboxMessage
+from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
+
+_QUOTED = re.compile(r"“what about number \d+\?”")
+
+IN_FLIGHT = 0.5
+"""Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun."""
+
+UNDELIVERED = "not delivered: the gateway session was invalid"
+TOO_LATE = "not delivered in time: the gateway was away for longer than three seconds"
+ACKNOWLEDGEMENT_REFUSED = "told by Discord: it refused the acknowledgement"
+PRIVATE_IN_A_BAN = "told by Discord: private, and the address was banned"
+NOT_WRITABLE = "nowhere to be told: a mention where the bot may not write"
+ALTERED = "answered, as the mutated events had it"
+IN_PART_REFUSED = "answered, with a note that Discord refused a part"
+WITHOUT_LINKS = "answered without its links"
+DONE = "done, or told why not"
+
+ACKNOWLEDGED_SLOWLY = 1.5
+"""Seconds that an acknowledgement may be under way when a spell begins."""
+
+
+@dataclass(eq=False)
+class Asked:
+    """A question, or another thing that somebody wants. `created` is on Discord's clock.
+
+    By a command or a button it has its `interaction`; a mention has its `message_id`.
+    """
+
+    prompt: str
+    created: float
+    channel_id: int
+    interaction: Interaction | None = None
+    message_id: int | None = None
+    private: bool = False
+    flood: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    def messages(self, discord: LocalDiscord) -> Sequence[SandboxMessage]:
+        """The bot's, in response to it, as far as they name it."""
+        if self.interaction is not None:
+            return [message for message in self.interaction.messages if not message.deleted]
+        return [
+            message
+            for message in discord.channel_messages
+            if message.reply_to == self.message_id and not message.deleted
+        ]
+
+
+@dataclass
+class Verdicts:
+    """Judges with the faults in view; None while there may be another verdict.
+
+    A message that names no question is claimed for one.
+    """
+
+    discord: LocalDiscord
+    log: FaultLog
+    claimed: set[int] = field(default_factory=set)
+
+    def __call__(self, asked: Asked) -> tuple[str, float] | None:
+        """What became of it, and when it had its last word, by `time.monotonic`."""
+        if asked.interaction is not None and asked.interaction.response_type is None:
+            return self._unacknowledged(asked)
+        if asked.flood and asked.interaction is not None:
+            return (
+                None if asked.interaction.loading and asked.interaction.response_type == 5 else self._done()
+            )
+        messages = asked.messages(self.discord)
+        if messages or asked.interaction is not None:
+            return _seen(asked, messages)
+        return self._mention_without_reply(asked)
+
+    def _done(self) -> tuple[str, float]:
+        return DONE, time.monotonic()
+
+    def _unacknowledged(self, asked: Asked) -> tuple[str, float] | None:
+        assert asked.interaction is not None
+        now, until = time.monotonic(), asked.created + ACKNOWLEDGE_WITHIN
+        if found := self._missed(asked.created, in_time=ACKNOWLEDGE_WITHIN - 1.0):
+            return found, now
+        if self.log.was(BANNED, asked.created - ACKNOWLEDGED_SLOWLY, until):
+            if asked.private:
+                return PRIVATE_IN_A_BAN, now
+            return (DONE, now) if asked.flood else self._elsewhere(asked)
+        if self.log.was(ACKNOWLEDGEMENTS_REFUSED, asked.created - ACKNOWLEDGED_SLOWLY, until):
+            return ACKNOWLEDGEMENT_REFUSED, now
+        return None
+
+    def _missed(self, created: float, in_time: float) -> str | None:
+        for gap in self.log.gaps:
+            if gap.began - IN_FLIGHT <= created <= gap.ended:
+                if not gap.resumable:
+                    return UNDELIVERED
+                if gap.ended - created > in_time:
+                    return TOO_LATE
+        return None
+
+    def _mention_without_reply(self, asked: Asked) -> tuple[str, float] | None:
+        if found := self._elsewhere(asked):
+            return found
+        if self._missed(asked.created, in_time=float("inf")):
+            return UNDELIVERED, time.monotonic()
+        if self.log.was(CLOSED, asked.created, self.discord.now()):
+            return NOT_WRITABLE, time.monotonic()
+        return None
+
+    def _elsewhere(self, asked: Asked) -> tuple[str, float] | None:
+        """The message in the channel that must be this one's: it quotes it, or no other that is known."""
+        free = [
+            message
+            for message in self.discord.channel_messages
+            if message.channel_id == asked.channel_id
+            and message.history[0][0] >= asked.began
+            and message.reply_to is None
+            and not message.deleted
+            and message.id not in self.claimed
+        ]
+        quoting = [message for message in free if f"“{asked.prompt}”" in message.content]
+        vague = [message for message in free if not _QUOTED.search(message.content)]
+        for messages in (quoting, vague[:1]):
+            if messages and (found := _seen(asked, messages)):
+                self.claimed.update(message.id for message in messages)
+                return found
+        return None
+
+
+def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> tuple[str, float] | None:
+    """The verdict on what stands there; None while the bot thinks, offers to stop, or shows too little."""
+    if not messages or messages[0].loading or "Stop" in labels(messages):
+        return None
+    text = "\n".join(message.content for message in messages)
+    when = max(moment for message in messages for moment, _ in message.history)
+    if asked.interaction is not None and asked.interaction.response_type == 4:
+        return f"{REFUSED}: {_last_sentence(text)}", when
+    found = _by_words(asked.prompt, text)
+    return (found, when) if found else None
+
+
+def _by_words(prompt: str, text: str) -> str | None:
+    if is_whole(prompt, text):
+        return WHOLE
+    if NOT_TAKEN in text or TAKES_NONE in text:
+        return IN_PART_REFUSED
+    if "The answer breaks off here." in text:
+        return PART
+    if "(error " in text or "That's a lot" in text:
+        return f"{TOLD}: {_last_sentence(text)}"
+    if LINK_REMOVED in text:
+        return WITHOUT_LINKS
+    return ALTERED if is_hostile(prompt) else None
+
+
+def _last_sentence(text: str) -> str:
+    """Without numbers, so that the same refusals count as one."""
+    return re.sub(r"\d+", "N", text.strip().splitlines()[-1])[:100]
