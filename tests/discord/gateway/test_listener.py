@@ -7,8 +7,8 @@ a double.
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
-from typing import Any
 
 import httpx
 import pytest
@@ -39,6 +39,8 @@ pytestmark = pytest.mark.filterwarnings(
 AT_ONCE = DiscordOptions(identify_interval=0.0)
 """A session may begin whenever it likes."""
 
+DEFAULT, MENTIONS = BotOptions(), BotOptions(respond_to="mentions")
+
 
 class NotedBackend(FakeBackend):
     """Keeps which servers it is told of, too."""
@@ -55,18 +57,21 @@ class NotedBackend(FakeBackend):
 class Scene:
     """A supervisor between a Discord and a backend."""
 
-    def __init__(self, discord: LocalDiscord, client: httpx.AsyncClient, **options: Any) -> None:
+    def __init__(
+        self, discord: LocalDiscord, client: httpx.AsyncClient, options: BotOptions = DEFAULT
+    ) -> None:
         self.discord = discord
+        self.client = client
         self.backend = NotedBackend()
         self.figures = DiscordCounter()
-        given = {"token": SecretStr(discord.options.token), "api_url": discord.api_url} | options
-        self.options = BotOptions(**given)
+        token = options.token or SecretStr(discord.options.token)
+        options = replace(options, token=token, api_url=discord.api_url)
         users, servers = Live(UserRateOptions(in_flight=100)), Live(ServerRateOptions())
         open_questions = OpenQuestions(100, users, trio.lowlevel.current_trio_token())
         admission = Admission(OFFER, users, servers, open_questions, count(1))
-        api = DiscordApi(client, discord.api_url, self.options.token_text)
+        api = DiscordApi(client, discord.api_url, options.token_text)
         offered = OfferedCommands(COMMANDS, OFFER)
-        self.supervisor = GatewaySupervisor(Live(self.options), offered, admission, api, self.figures)
+        self.supervisor = GatewaySupervisor(Live(options), offered, admission, api, self.figures)
 
     async def until(self, true: Callable[[], object]) -> None:
         """Wait until this is so."""
@@ -87,9 +92,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def a_scene(discord: DiscordOptions = AT_ONCE, **options: Any) -> AsyncIterator[Scene]:
+async def a_scene(discord: DiscordOptions = AT_ONCE, options: BotOptions = DEFAULT) -> AsyncIterator[Scene]:
     async with open_local_discord(discord) as local, httpx.AsyncClient() as client:
-        yield Scene(local, client, **options)
+        yield Scene(local, client, options)
 
 
 async def test_what_people_do_in_commands_reaches_the_backend_acknowledged() -> None:
@@ -111,7 +116,7 @@ async def test_what_people_do_in_commands_reaches_the_backend_acknowledged() -> 
 async def test_a_message_is_a_question_only_where_the_bot_responds_to_mentions() -> None:
     """By default it does not even ask Discord for what people write."""
     words = f"<@{BOT_ID}> why?"
-    async with a_scene(DiscordOptions(allowed_intents=-1), respond_to="mentions") as scene, scene.listening():
+    async with a_scene(DiscordOptions(allowed_intents=-1), MENTIONS) as scene, scene.listening():
         assert scene.discord.counters.intents & MESSAGE_CONTENT
         said = say(scene.discord, words)
         await scene.until(lambda: scene.backend.handed_over)
@@ -152,7 +157,7 @@ async def test_commands_that_discord_knows_are_not_written_again() -> None:
             pass
         registered = json.dumps(scene.discord.commands, sort_keys=True)
         written = scene.discord.counters.commands_written
-        again = Scene(scene.discord, scene.supervisor._api.client)
+        again = Scene(scene.discord, scene.client)
         async with again.listening():
             asked = scene.discord.invoke_now("ask", {"prompt": "still there?"})
             await again.until(lambda: asked.response_type)
@@ -165,7 +170,7 @@ async def test_commands_that_cannot_be_registered_leave_the_bot_listening() -> N
     async with a_scene() as scene:
         async with scene.listening():
             pass
-        again = Scene(scene.discord, scene.supervisor._api.client)
+        again = Scene(scene.discord, scene.client)
         scene.discord.fail_next("/commands", 403, times=10)
         async with again.listening():
             scene.discord.invoke_now("help")
@@ -174,13 +179,14 @@ async def test_commands_that_cannot_be_registered_leave_the_bot_listening() -> N
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"token": SecretStr("wrong")}, WRONG_TOKEN), ({"respond_to": "mentions"}, GRANT_IT)],
+    [(BotOptions(token=SecretStr("wrong")), WRONG_TOKEN), (MENTIONS, GRANT_IT)],
+    ids=["token", "intents"],
 )
 async def test_what_no_retry_gets_over_ends_it_with_what_the_operator_must_change(
-    options: dict[str, object], sentence: str
+    options: BotOptions, sentence: str
 ) -> None:
     """A token that Discord refuses, and intents that the bot has not been granted."""
-    async with a_scene(**options) as scene:
+    async with a_scene(options=options) as scene:
         with trio.fail_after(30), pytest.raises(ListenerRefused) as refused:
             await scene.supervisor.run(scene.backend)
         assert sentence in str(refused.value)
