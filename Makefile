@@ -8,6 +8,9 @@ STAMP := .venv/.installed
 WORKERS ?= 6
 PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
+# What the wheel has to show: the bot as it runs once it is installed, and its commands.
+WHEEL_TESTS ?= tests/end_to_end tests/cli
+
 # `make test PYTHON=python3.13` tests with that interpreter and what is installed there, without .venv.
 ifeq ($(origin PYTHON),command line)
 TESTED = $(PYTHON)
@@ -72,7 +75,8 @@ wheel: $(STAMP) ## build the wheel into dist/, and compare it with src/
 test-wheel: wheel ## install the wheel apart from src/, and have the end-to-end tests run that bot (three minutes)
 	@$(BIN)/python -m venv build/venv
 	@build/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(echo dist/*.whl)[sandbox,test]"
-	@build/venv/bin/python $(PYTEST) tests/end_to_end tests/cli tests/operations/units
+	@build/venv/bin/python -c 'import discordianai, sys; sys.exit("build/venv" not in discordianai.__file__)'
+	@build/venv/bin/python $(PYTEST) $(WHEEL_TESTS)
 
 lint: $(STAMP) ## ruff, codespell, mypy --strict for the oldest Python and the newest, the layers of the packages
 	@$(BIN)/python -m ruff check .
