@@ -21,6 +21,7 @@ class FakeBackend:
         self.handed_over: list[Question] = []
         self.commands: list[RunCommand] = []
         self.refused: list[RefuseMessage] = []
+        self.guilds: list[frozenset[int]] = []
         self.running: set[int] = set()
         self.said: Said | LookupError | None = None
         self.journal_result = JournalResult.STORED
@@ -65,3 +66,4 @@ class FakeBackend:
 
     def note_guilds(self, guild_ids: frozenset[int]) -> None:
         """See `Backend.note_guilds`."""
+        self.guilds.append(guild_ids)

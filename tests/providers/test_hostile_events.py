@@ -1,7 +1,6 @@
 """Whatever a provider sends: events or a named error come out, never anything else."""
 
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from discordianai.providers.port import Decoder
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.records import Citation, RateLimits, Usage
 from tests.examples import examples
+from tests.json_places import MISSING, JsonPath, changed, places
 from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded
 
@@ -54,44 +54,16 @@ NASTY: list[object] = [
 """Values of every JSON type where another was expected, and of no sensible size."""
 
 
-def paths(value: object, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Every place in a document."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield (*above, key)
-            yield from paths(inner, (*above, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield (*above, index)
-            yield from paths(inner, (*above, index))
-
-
-def changed(value: object, path: tuple[str | int, ...], new: object, *, missing: bool) -> object:
-    """The document with something else at that place, or nothing."""
-    if not path:
-        return new
-    step, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        if missing and not rest:
-            return {key: inner for key, inner in value.items() if key != step}
-        return {
-            key: changed(inner, rest, new, missing=missing) if key == step else inner
-            for key, inner in value.items()
-        }
-    assert isinstance(value, list)
-    if missing and not rest:
-        return [inner for index, inner in enumerate(value) if index != step]
-    return [
-        changed(inner, rest, new, missing=missing) if index == step else inner
-        for index, inner in enumerate(value)
-    ]
-
-
 json_values = st.recursive(
     st.sampled_from(NASTY) | st.text(max_size=5) | st.integers() | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
+
+
+def others(path: JsonPath) -> st.SearchStrategy[object]:
+    """What may stand in that place instead; the whole cannot be missing."""
+    return st.just(MISSING) | json_values if path else json_values
 
 
 @st.composite
@@ -103,8 +75,8 @@ def mutated_streams(draw: st.DrawFn, streams: list[list[str]]) -> list[str]:
         if not stream[at].startswith("{"):
             continue
         event = json.loads(stream[at])
-        path = draw(st.sampled_from([(), *paths(event)]))
-        event = changed(event, path, draw(json_values), missing=bool(path) and draw(st.booleans()))
+        path = draw(st.sampled_from([(), *places(event)]))
+        event = changed(event, path, draw(others(path)))
         stream[at] = json.dumps(event)
     if draw(st.booleans()):
         stream.insert(
@@ -203,10 +175,8 @@ ERROR_BODIES: list[object] = [
 def mutated_bodies(draw: st.DrawFn) -> bytes:
     """The body of an error, with another value somewhere."""
     body = draw(st.sampled_from(ERROR_BODIES))
-    path = draw(st.sampled_from([(), *paths(body)]))
-    return json.dumps(
-        changed(body, path, draw(json_values), missing=bool(path) and draw(st.booleans()))
-    ).encode()
+    path = draw(st.sampled_from([(), *places(body)]))
+    return json.dumps(changed(body, path, draw(others(path)))).encode()
 
 
 header_values = st.sampled_from(

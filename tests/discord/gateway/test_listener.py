@@ -42,18 +42,6 @@ AT_ONCE = DiscordOptions(identify_interval=0.0)
 DEFAULT, MENTIONS = BotOptions(), BotOptions(respond_to="mentions")
 
 
-class NotedBackend(FakeBackend):
-    """Keeps which servers it is told of, too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.guilds: list[frozenset[int]] = []
-
-    def note_guilds(self, guild_ids: frozenset[int]) -> None:
-        """See `Backend.note_guilds`."""
-        self.guilds.append(guild_ids)
-
-
 class Scene:
     """A supervisor between a Discord and a backend."""
 
@@ -62,7 +50,7 @@ class Scene:
     ) -> None:
         self.discord = discord
         self.client = client
-        self.backend = NotedBackend()
+        self.backend = FakeBackend()
         self.figures = DiscordCounter()
         token = options.token or SecretStr(discord.options.token)
         options = replace(options, token=token, api_url=discord.api_url)
