@@ -8,6 +8,9 @@ STAMP := .venv/.installed
 WORKERS ?= 6
 PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
+# What the wheel has to show: the bot as it runs once it is installed, and its commands.
+WHEEL_TESTS ?= tests/end_to_end tests/cli
+
 # `make test PYTHON=python3.13` tests with that interpreter and what is installed there, without .venv.
 ifeq ($(origin PYTHON),command line)
 TESTED = $(PYTHON)
@@ -21,7 +24,8 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install installed run sandbox test test-all test-long test-servers lint audit docs format clean
+.PHONY: help install installed run sandbox test test-all test-long test-servers coverage wheel test-wheel lint audit
+.PHONY: hooks docs format clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
 .PHONY: bench-discord bench-fairness bench-start soak-transport soak-kill soak
 
@@ -60,9 +64,24 @@ test-long: $(TESTABLE) ## every gateway fault for half a minute, an error in eve
 test-servers: $(TESTABLE) ## the pool under the load of real servers, those that are installed (two minutes)
 	@$(TESTED) -m pytest -m servers -n 2 tests/transport
 
-lint: $(STAMP) ## ruff, mypy --strict for the oldest Python and for the newest, and the layers of the packages
+coverage: $(STAMP) ## which lines and branches the tests reach in their own process (four minutes)
+	@$(BIN)/python $(PYTEST) --cov --cov-report=term-missing
+
+wheel: $(STAMP) ## build the wheel into dist/, and compare it with src/
+	@rm -rf build dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(BIN)/python .ci/wheel.py
+
+test-wheel: wheel ## install the wheel apart from src/, and have the end-to-end tests run that bot (three minutes)
+	@$(BIN)/python -m venv build/venv
+	@build/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(echo dist/*.whl)[sandbox,test]"
+	@build/venv/bin/python -c 'import discordianai, sys; sys.exit("build/venv" not in discordianai.__file__)'
+	@build/venv/bin/python $(PYTEST) $(WHEEL_TESTS)
+
+lint: $(STAMP) ## ruff, codespell, mypy --strict for the oldest Python and the newest, the layers of the packages
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/codespell
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m mypy --python-version 3.13
 	@$(BIN)/lint-imports --no-cache
@@ -70,6 +89,10 @@ lint: $(STAMP) ## ruff, mypy --strict for the oldest Python and for the newest, 
 audit: $(STAMP) ## licences and known vulnerabilities of what is installed (asks a service)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[audit]'
 	@$(BIN)/python .ci/audit.py
+
+hooks: $(STAMP) ## have git check each commit and each push (.pre-commit-config.yaml)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[hooks]'
+	@$(BIN)/pre-commit install
 
 docs: $(STAMP) ## build the pages into site/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
@@ -119,5 +142,5 @@ format: $(STAMP) ## let ruff write the layout
 	@$(BIN)/python -m ruff check --fix .
 
 clean: ## remove .venv and every cache
-	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis build site src/*.egg-info
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage* build dist site src/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.providers.json_mutations import NASTY, changed, paths
+from tests.json_places import MISSING, changed, places
+from tests.providers.json_mutations import NASTY
 
 MUTATED_PART = 0.2
 """Of the events of a hostile stream."""
@@ -92,19 +93,21 @@ class _StreamMutation:
         return bytes(mutable)
 
     def other_value(self, event: bytes) -> bytes:
-        return self._changed(event, self.chance.choice(NASTY), missing=False)
+        return self._changed(event, self.chance.choice(NASTY))
 
     def missing_value(self, event: bytes) -> bytes:
-        return self._changed(event, None, missing=True)
+        return self._changed(event, MISSING)
 
-    def _changed(self, event: bytes, new: object, *, missing: bool) -> bytes:
+    def _changed(self, event: bytes, other: object) -> bytes:
         before, found, data = event.partition(b"data: ")
         try:
             document = json.loads(data)
         except ValueError:  # as [DONE]
             return event
-        path = self.chance.choice(list(paths(document)) or [()])
-        text = json.dumps(changed(document, path, new, missing=missing and bool(path)))
+        path = self.chance.choice(list(places(document)) or [()])
+        if not path and other is MISSING:
+            return b"{}"
+        text = json.dumps(changed(document, path, other))
         return before + found + text.encode() + b"\n\n"
 
     def hostile_text(self, event: bytes) -> bytes:

@@ -20,9 +20,10 @@ from discordianai.providers.port import Decoder
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.records import Citation, RateLimits, Usage
 from tests.examples import examples
+from tests.json_places import MISSING, JsonPath, changed, places
 from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded
-from tests.providers.json_mutations import NASTY, changed, paths
+from tests.providers.json_mutations import NASTY
 
 EXAMPLES = examples(200)
 
@@ -31,6 +32,11 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
+
+
+def others(path: JsonPath) -> st.SearchStrategy[object]:
+    """What may stand in that place instead; the whole cannot be missing."""
+    return st.just(MISSING) | json_values if path else json_values
 
 
 @st.composite
@@ -42,8 +48,8 @@ def mutated_streams(draw: st.DrawFn, streams: list[list[str]]) -> list[str]:
         if not stream[at].startswith("{"):
             continue
         event = json.loads(stream[at])
-        path = draw(st.sampled_from([(), *paths(event)]))
-        event = changed(event, path, draw(json_values), missing=bool(path) and draw(st.booleans()))
+        path = draw(st.sampled_from([(), *places(event)]))
+        event = changed(event, path, draw(others(path)))
         stream[at] = json.dumps(event)
     if draw(st.booleans()):
         stream.insert(
@@ -142,10 +148,8 @@ ERROR_BODIES: list[object] = [
 def mutated_bodies(draw: st.DrawFn) -> bytes:
     """The body of an error, with another value somewhere."""
     body = draw(st.sampled_from(ERROR_BODIES))
-    path = draw(st.sampled_from([(), *paths(body)]))
-    return json.dumps(
-        changed(body, path, draw(json_values), missing=bool(path) and draw(st.booleans()))
-    ).encode()
+    path = draw(st.sampled_from([(), *places(body)]))
+    return json.dumps(changed(body, path, draw(others(path)))).encode()
 
 
 header_values = st.sampled_from(

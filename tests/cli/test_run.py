@@ -1,0 +1,79 @@
+"""`run` ends with a status that tells systemd whether to start it again, and says why."""
+
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from discordianai import app
+from discordianai.cli.main import main
+
+SETTINGS = """
+[discord]
+token = "t"
+api_url = "http://127.0.0.1:9/api"
+[providers.openai]
+api_key = "k"
+[conversations]
+database = "{database}"
+[operations]
+port = {port}
+"""
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """The bot takes over the logging of its process, and how often its threads take turns."""
+    root, interval = logging.getLogger(), sys.getswitchinterval()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.setswitchinterval(interval)
+
+
+def run(folder: Path, *, database: str = "bot.sqlite3", port: int = 0) -> int:
+    """Run the command; its exit status."""
+    path = folder / "settings.toml"
+    path.write_text(SETTINGS.format(database=folder / database, port=port))
+    path.chmod(0o600)
+    return main(["run", "--settings", str(path)])
+
+
+def test_a_port_that_is_taken_ends_it_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Starting again is no use until the operator has changed something."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run(tmp_path, port=port) == 78
+    said = capfd.readouterr().err
+    assert str(port) in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_cannot_be_opened_is_said_without_a_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It may be back when systemd starts the bot again."""
+    (tmp_path / "folder").mkdir()
+    assert run(tmp_path, database="folder") == 1
+    said = capfd.readouterr().err
+    assert "folder" in said
+    assert "Traceback" not in said
+
+
+def test_a_bug_is_logged_with_where_it_is(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And systemd starts the bot again."""
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app, "run", broken)
+    assert run(tmp_path) == 1
+    said = capfd.readouterr().err
+    assert "a part of the bot died of a bug" in said
+    assert "ZeroDivisionError" in said
