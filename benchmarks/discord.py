@@ -70,7 +70,7 @@ class Crowd:
         self.waits.append(math.inf if waited is None else waited)
         if found == WHOLE:
             self.answered += 1
-            self.by_the_other += "other one failed" in interaction.text
+            self.by_the_other += "the other failed" in interaction.text
         elif found in {REFUSED, TOLD}:
             self.told[last_sentence(interaction)] += 1
         else:

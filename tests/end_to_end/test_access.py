@@ -120,7 +120,7 @@ async def test_admins_are_always_let_in(scene: Scene) -> None:
 @played
 async def test_status_is_for_admins(scene: Scene) -> None:
     asked = await scene.sandbox.discord.invoke("status", user=ALLOWED)
-    assert "This is for the bot's admins." in await refused(asked)
+    assert "Only the bot's admins can use this." in await refused(asked)
     asked = await scene.sandbox.discord.invoke("status", user=ADMIN)
     await asked.wait_until(lambda i: i.acknowledged_after is not None, timeout=30)
     assert asked.private

@@ -84,7 +84,7 @@ NO_QUESTIONS = {
     "": "There is no question in that",
     " \n\t ": "There is no question in that",
     "\u200b\u200d\u2060\u200f": "There is no question in that",
-    "x" * 6001: "That is too long",
+    "x" * 6001: "That's too long",
 }
 
 

@@ -102,7 +102,7 @@ async def test_ask_with_a_thread_opens_one_and_the_conversation_goes_on_there(sc
     thread = discord.threads[-1]
     assert thread.name == "let us talk about llamas"
     assert thread.parent_id == CHANNELS[0].id
-    assert asked.text == f"I answer in <#{thread.id}>."
+    assert asked.text == f"I'm answering in <#{thread.id}>."
     (answer,) = [message for message in discord.channel_messages if message.channel_id == thread.id]
     assert "You asked: “let us talk about llamas”" in answer.content
     assert thread.id in discord.counters.typing
@@ -115,7 +115,7 @@ async def test_where_no_thread_can_be_opened_the_answer_comes_in_the_channel_and
     scene: Scene,
 ) -> None:
     discord, user = scene.sandbox.discord, person(22)
-    no_thread = "I could not open a thread here, so I answer in the channel."
+    no_thread = "I couldn't open a thread here, so I'm answering in the channel."
     direct = await scene.ask("here?", options={"thread": True}, user=user, channel=direct_messages(user))
     assert "You asked: “here?”" in direct.text
     assert no_thread in direct.text
@@ -198,7 +198,8 @@ async def test_forget_deletes_everything_only_once_it_is_confirmed(scene: Scene)
     assert labels(kept) == []
     assert "forget me" in (await told(scene, "history", user=user)).text
     asked = await told(scene, "forget", user=user)
-    assert await pressed(scene, asked, "Delete everything", user) == "Everything is deleted: 4 messages."
+    deleted = await pressed(scene, asked, "Delete everything", user)
+    assert deleted == "Everything has been deleted: 4 messages."
     assert labels(asked) == []
     assert "nothing about you" in (await told(scene, "export", user=user)).text
     assert "You have asked" not in (await scene.ask("and now?", user=user)).text
@@ -225,7 +226,7 @@ async def test_a_persona_is_seen_by_all_and_set_by_who_may_manage_the_channel(sc
     await scene.ask("hello here", user=person(41), options={"provider": "openai"})
     assert "pirate" not in openai.requests[-1]["instructions"]
     back = await told(scene, "persona", {"clear": True}, user=moderator(), channel=channel)
-    assert back.text == "In this channel I answer as usual."
+    assert back.text == "In this channel, I answer as usual."
 
 
 @played
@@ -268,7 +269,7 @@ async def test_usage_tells_today_and_this_month_and_the_limit(scene: Scene) -> N
     shown = (await told(scene, "usage", user=user)).text
     assert "**Today:** 2 answers, " in shown
     assert "**This month:** 2 answers, " in shown
-    assert "in money" in shown
+    assert ", cost " in shown
     assert "gpt-6-luna:** 1 answer, " in shown
     assert "100,000 tokens a day" in shown
 

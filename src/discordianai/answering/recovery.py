@@ -29,13 +29,13 @@ MOST_STARTS = 2
 LATEST = 7 * 86_400.0
 """Seconds after which nobody waits for an answer any more."""
 
-MISSED = "I was restarted and did not get to your question. Please ask it again."
-MISSED_EARLIER = "I was restarted {ago} ago and did not get to a question of yours. Please ask it again."
+MISSED = "I was restarted before I got to your question. Please ask it again."
+MISSED_EARLIER = "I was restarted {ago} ago before I got to one of your questions. Please ask it again."
 STOPPED_TWICE = (
-    "Something stopped me twice while I answered this question, so I don't try it again."
-    " Please ask it in other words."
+    "Something stopped me twice while I was answering this question, so I won't try again."
+    " Please rephrase it."
 )
-LATE = "I was restarted while I answered you. Here is the answer:"
+LATE = "I was restarted while answering you. Here is the answer:"
 
 AnswerAgain = Callable[[Question, Posted], Awaitable[None]]
 """Asks the providers, and edits what has been posted already."""

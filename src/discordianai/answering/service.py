@@ -33,7 +33,7 @@ LAST_WORDS_TIMEOUT = 3.0
 PATIENCE = 2.0
 """Seconds that a question waits for its turn without a word."""
 
-EARLIER_FIRST = "Waiting for the questions before this one."
+EARLIER_FIRST = "Waiting for earlier questions."
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,4 +291,4 @@ async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> No
 
 
 def _waiting(place: int) -> str:
-    return "You are next." if place == 1 else f"Waiting: number {place} in line."
+    return "You're next." if place == 1 else f"Waiting: number {place} in the queue."

@@ -18,8 +18,8 @@ from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.rendering.splitting import cut
 from discordianai.guard import Guard
 
-NO_FILE = "Discord did not take the file here. Asking in a direct message to me may help."
-STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
+NO_FILE = "Discord didn't accept the file here. Try again in a direct message to me."
+STORE_ILL = "My memory isn't working right now, so I couldn't do that. Please try again in a few minutes."
 
 
 class CommandRunner:

@@ -7,12 +7,12 @@ from discordianai.discord.messages.buttons import Button
 from discordianai.discord.options import BotOptions
 
 BLOCKED = "You can't use this bot here."
-NOT_LISTED = "This bot answers only certain people, and you are not one of them."
+NOT_LISTED = "This bot only answers certain people, and you're not on the list."
 NO_DIRECT_MESSAGES = "I don't answer direct messages. Please ask me in a server."
 WRONG_PLACE = "I don't answer in this channel."
 WRONG_SERVER = "I don't answer in this server."
 WRONG_ROLE = "You need another role to use this bot."
-NOT_YOURS = "Only the person who asked, or somebody who may manage messages, can press this."
+NOT_YOURS = "Only the person who asked, or someone who can manage messages, can use this button."
 
 
 def refusal(origin: EventOrigin, rules: BotOptions, lineage: Sequence[int]) -> str | None:

@@ -50,8 +50,8 @@ ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
 """Seconds; Discord's own. It refuses a later acknowledgement."""
 
-ALREADY_ENDED = "That answer has already ended."
-TRY_AGAIN = "I could not look that up just now. Please try again."
+ALREADY_ENDED = "That answer has already finished."
+TRY_AGAIN = "I couldn't look that up just now. Please try again."
 
 Data = Mapping[str, Any]
 """Something as Discord's API writes it."""

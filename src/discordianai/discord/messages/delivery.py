@@ -49,9 +49,9 @@ VALID_FOR = 15 * 60.0
 RESERVE = 60.0
 """Seconds that an answer should have left of it."""
 
-NO_THREAD = "I could not open a thread here, so I answer in the channel."
+NO_THREAD = "I couldn't open a thread here, so I'm answering in the channel."
 GUEST_NO_THREAD = (
-    "I am not a member of this server and cannot open a thread here, so I answer in the channel."
+    "I'm not a member of this server and can't open a thread here, so I'm answering in the channel."
 )
 
 
@@ -272,7 +272,7 @@ class DiscordDelivery:
         return ""
 
     async def _lead_to(self, thread_id: int) -> None:
-        body = {"content": f"I answer in <#{thread_id}>.", "allowed_mentions": {"parse": []}}
+        body = {"content": f"I'm answering in <#{thread_id}>.", "allowed_mentions": {"parse": []}}
         try:
             await InteractionWebhook(self._api, self._question.address).edit(None, body)
         except MessageError as error:  # people find it in the channel

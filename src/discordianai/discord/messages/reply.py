@@ -56,8 +56,8 @@ NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
 
 IN_THE_FILE = "The whole answer is in the file."
-NO_FILE = "The rest does not fit here, and Discord did not take it as a file."
-REFUSED = "Discord did not take my answer. The rules of this server, or a missing permission, may be why."
+NO_FILE = "The rest doesn't fit here, and Discord didn't accept it as a file."
+REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
 
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
