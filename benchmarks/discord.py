@@ -93,7 +93,7 @@ async def ask(people: int, settings: Settings, providers: ServiceOptions) -> Cro
                     crowd.add(prompt, interaction)
                 crowd.cpu = processor_seconds(bot.process.pid) - cpu
                 crowd.seconds = max(interaction.last_edit for interaction in asked.values()) - began
-            crowd.unprotected = sandbox.log.read_text().count("a question is not protected")
+            crowd.unprotected = sandbox.log.read_text().count("question not protected against a crash")
     return crowd
 
 

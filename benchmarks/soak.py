@@ -74,7 +74,7 @@ UNDELIVERED = "not delivered: the gateway session was invalid"
 TOO_LATE = "not delivered in time: the gateway was away for longer than three seconds"
 
 EXPECTED: dict[str, str] = {
-    "the provider failed": "an answer ended with a fault that no other try or provider could help",
+    "provider failed": "an answer ended with a fault that no other try or provider could help",
     "asking another provider": "one provider failed before it had said anything: the other one answers",
     "circuit breaker opened": "an outage, or so many faults at once that half of the answers failed",
     r"POST /interactions/\S+/callback Received 5\d\d\.\.\. retrying in \d+ seconds": (

@@ -50,14 +50,14 @@ class SteadyClock:
             self._follow(offset)
         elif self._jumped_at is None or abs(jump - self._jump) > TOLERANCE:
             self._jumped_at, self._jump = steady, jump
-            self._log.warning("the system clock jumped: its new time is not used yet", seconds=round(jump))
+            self._log.warning("system clock jumped: new time not used yet", seconds=round(jump))
         elif steady - self._jumped_at >= TAKEN_OVER_AFTER:
-            self._log.warning("the new time of the system clock is used from now on", seconds=round(jump))
+            self._log.warning("system clock's new time now in use", seconds=round(jump))
             self._offset, self._jumped_at, self._jump = offset, None, 0.0
         return steady + self._offset
 
     def _follow(self, offset: float) -> None:
         if self._jumped_at is not None:
-            self._log.info("the system clock is right again", seconds=round(-self._jump))
+            self._log.info("system clock corrected", seconds=round(-self._jump))
             self._jumped_at, self._jump = None, 0.0
         self._offset = offset

@@ -148,7 +148,7 @@ async def test_reset_forgets_this_conversation_and_no_other(scene: Scene) -> Non
     assert "nothing of this conversation" in (await told(scene, "reset", user=user)).text
     for channel in CHANNELS[:2]:
         await scene.ask("remember me", user=user, channel=channel)
-    assert "This conversation is forgotten" in (await told(scene, "reset", user=user)).text
+    assert "I've forgotten this conversation" in (await told(scene, "reset", user=user)).text
     assert "You have asked" not in (await scene.ask("and now?", user=user)).text
     assert "the last was: “remember me”" in (await scene.ask("now?", user=user, channel=CHANNELS[1])).text
 

@@ -35,7 +35,7 @@ MODEL = 'models."gpt-6-luna"'
 SPENT = "You have used up today's allowance."
 LONG_WAIT = r"Please wait (?:[6-9]\d{3}) seconds"
 AT_ONCE = ServiceOptions(first_token=0.0, between_tokens=0.0, perplexity_rates=())
-TAKEN_OVER = "settings read again"
+TAKEN_OVER = "settings reloaded"
 
 
 def free_port() -> int:

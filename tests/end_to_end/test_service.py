@@ -129,7 +129,7 @@ async def reloads(scene: Scene, life: Life) -> None:
     scene.bot.process.send_signal(signal.SIGHUP)
     await life.hears("RELOADING=1")
     await life.hears("READY=1")
-    assert "these settings are not usable: the former stay" in scene.log()
+    assert "settings invalid: keeping the previous ones" in scene.log()
     refused = await scene.sandbox.discord.invoke("ask", {"prompt": "am I in now?"}, user=someone)
     await refused.wait_until(lambda i: "You can't use this bot here." in i.text)
     assert "You asked" in (await scene.ask("why is the sky blue?")).text

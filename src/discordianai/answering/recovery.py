@@ -59,12 +59,12 @@ class Recovery:
     ) -> None:
         """Deal with each, oldest first and few at a time, until the bot is `stopping`; all are done then."""
         if left:
-            self._log.info("taking up what was left", questions=len(left))
+            self._log.info("resuming open questions", questions=len(left))
         at_once = trio.Semaphore(AT_ONCE)
 
         async def take(entry: PendingQuestion) -> None:
             try:
-                with Guard(self._log, "a bug stopped what was left", error=entry.question.number):
+                with Guard(self._log, "bug while resuming a question", error=entry.question.number):
                     await self._take(entry, answer_again)
             finally:
                 at_once.release()
@@ -102,7 +102,7 @@ class Recovery:
     async def _give_up(self, entry: PendingQuestion, delivery: Delivery) -> None:
         """It has ended two processes, or was there: say so, and do nothing else with it."""
         question = entry.question
-        self._log.error("a question was left that the bot stopped at twice", error=question.number)
+        self._log.error("question given up after stopping the bot twice", error=question.number)
         if not await delivery.is_open():
             await self._say_late(replace(entry, text="", complete=False), delivery)
             return

@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
         log.critical("%s", error)
         return 1
     except Exception:
-        log.critical("a part of the bot died of a bug", exc_info=True)
+        log.critical("a part of the bot failed with a bug", exc_info=True)
         return 1
     return 0
 

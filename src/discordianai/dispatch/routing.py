@@ -148,6 +148,4 @@ class Router:
         if provider.name not in self._refuses_tools:
             self._refuses_tools.add(provider.name)
             log = structlog.get_logger("discordianai.dispatch.routing")
-            log.warning(
-                "the endpoint refuses tools: routing goes by rules from now on", provider=provider.name
-            )
+            log.warning("endpoint refuses tools: routing by rules from now on", provider=provider.name)

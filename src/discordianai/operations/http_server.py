@@ -73,7 +73,7 @@ async def _listen(host: str, port: int) -> Sequence[trio.SocketListener]:
     except OSError as error:
         raise CannotServe(_why(host, port, error)) from error
     log = structlog.get_logger("discordianai.operations")
-    log.info("health and metrics", address=f"http://{_bracketed(host)}:{port}")
+    log.info("serving health and metrics", address=f"http://{_bracketed(host)}:{port}")
     return listeners
 
 
@@ -109,7 +109,7 @@ async def _serve(app: Callable[..., object], config: "Config", stop: trio.Event)
     try:
         await serve(app, config, shutdown_trigger=stop.wait, mode="asgi")  # type: ignore[arg-type]  # ASGI 3, as Starlette types it
     except Exception:
-        structlog.get_logger("discordianai.operations").exception("health and metrics are no longer served")
+        structlog.get_logger("discordianai.operations").exception("health and metrics no longer served")
 
 
 def _config(listeners: Sequence[trio.SocketListener]) -> "Config":

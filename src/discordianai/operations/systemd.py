@@ -93,7 +93,7 @@ class Notifier:
                 unix.sendto(message.encode("utf-8", "replace"), self._address)
         except (OSError, ValueError) as error:  # ValueError: the address has a NUL byte in it
             if self._reached:
-                self._log.warning("the service manager cannot be told", reason=type(error).__name__)
+                self._log.warning("service manager could not be notified", reason=type(error).__name__)
             self._reached = False
         else:
             self._reached = True

@@ -30,7 +30,7 @@ async def report_usage(snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
 
 async def _report(snapshot: Callable[[], Snapshot]) -> None:
     log = structlog.get_logger("discordianai.operations.usage_log")
-    guard = Guard(log, "a bug stopped a report of usage")
+    guard = Guard(log, "bug in the usage report")
     last: dict[str, Line] = {}
     with guard:
         last |= _lines(snapshot())

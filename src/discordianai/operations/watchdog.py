@@ -64,7 +64,7 @@ async def _attend(notifier: Notifier, probes: Sequence[Probe], status: Callable[
     # A pause and a round of probes take at most a third each: two thirds of the time, at the worst.
     pause = min((notifier.watchdog_seconds or 3 * LONGEST_PAUSE) / 3, LONGEST_PAUSE)
     complaints = _Complaints()
-    guard = Guard(structlog.get_logger("discordianai.operations.watchdog"), "a bug in the status line")
+    guard = Guard(structlog.get_logger("discordianai.operations.watchdog"), "bug in the status line")
     while True:
         with guard:
             notifier.status(status())
@@ -111,7 +111,7 @@ class _Complaints:
 
     def hear(self, silent: dict[str, str]) -> None:
         for name in silent.keys() - self._silent:
-            self._log.error("a part does not answer; the watchdog is not fed", part=name, reason=silent[name])
+            self._log.error("component not responding; watchdog not notified", part=name, reason=silent[name])
         for name in self._silent - silent.keys():
-            self._log.info("a part answers again", part=name)
+            self._log.info("component responding again", part=name)
         self._silent = set(silent)

@@ -32,7 +32,7 @@ class CommandRunner:
 
     async def run(self, wanted: RunCommand) -> None:
         """Run it, and show the reply in the message of that interaction."""
-        guard = Guard(self._log, "a bug stopped a command", command=wanted.name)
+        guard = Guard(self._log, "bug in a command", command=wanted.name)
         with guard:
             await self._run(wanted)
         if guard.failed:
@@ -51,7 +51,7 @@ class CommandRunner:
         try:
             reply = await wanted.handler(wanted.invocation, self._services)
         except StoreError as error:
-            log.warning("a command could not be run", reason=str(error))
+            log.warning("command failed", reason=str(error))
             reply = CommandReply(STORE_ILL)
         messages = FallbackMessages(InteractionWebhook(self._discord, wanted.address))
         try:
@@ -60,11 +60,11 @@ class CommandRunner:
                     await messages.edit(None, _body(reply), (reply.file,))
                     return
                 except MessageRefused as error:
-                    log.warning("the file of a reply was not taken", reason=str(error))
+                    log.warning("reply's file rejected", reason=str(error))
                     reply = replace(reply, text=f"{reply.text}\n\n{NO_FILE}")
             await messages.edit(None, _body(reply))
         except MessageError as error:
-            log.warning("the reply to a command was not taken", reason=str(error))
+            log.warning("command reply rejected", reason=str(error))
 
 
 def _body(reply: CommandReply) -> Body:

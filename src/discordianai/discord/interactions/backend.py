@@ -100,7 +100,7 @@ class TrioBackend:
                 return await self._trio.call(self._journal.accept, question)
         except Exception as error:  # a bug there must not keep the question from being answered
             if not isinstance(error, TimeoutError | StoreError | Stopping):
-                self._log.exception("a bug kept a question from being stored", question=question.number)
+                self._log.exception("bug while storing a question", question=question.number)
             return self._journal.missed(question, error)
 
     def hand_over(self, question: Question) -> None:
@@ -145,7 +145,7 @@ class TrioBackend:
         return self._tasks.cancel(interaction_id)
 
     async def _forget(self, question: Question) -> None:
-        with Guard(self._log, "a bug kept a question stored", question=question.number):
+        with Guard(self._log, "bug while discarding a question", question=question.number):
             await self._journal.finish(question)
 
     def _start(self, function: Callable[..., Awaitable[object]], *arguments: object) -> None:
@@ -155,14 +155,14 @@ class TrioBackend:
     def _start_other(self, function: Callable[[Work], Awaitable[None]], work: Work) -> None:
         """Questions are bounded by the admission, the rest here."""
         if self._other_work >= MOST_OTHER_WORK:
-            self._log.warning("too much at once: a command is not run", kind=type(work).__name__)
+            self._log.warning("too many at once: command not run", kind=type(work).__name__)
             return
         self._other_work += 1
         self._start(self._do_other, function, work)
 
     async def _do_other(self, function: Callable[[Work], Awaitable[None]], work: Work) -> None:
         try:
-            with Guard(self._log, "a bug stopped something", kind=type(work).__name__):
+            with Guard(self._log, "bug in background work", kind=type(work).__name__):
                 await function(work)
         finally:
             self._other_work -= 1

@@ -255,7 +255,7 @@ class DiscordReply:
         After a bug nothing more is shown; whoever writes learns of it.
         """
         log = structlog.get_logger("discordianai.discord.messages.reply")
-        guard = Guard(log, "a bug stopped an answer from being shown", error=self._question.number)
+        guard = Guard(log, "bug while showing an answer", error=self._question.number)
         with guard:
             await self._show_what_comes(log)
         self._broken = guard.failed
@@ -282,12 +282,12 @@ class DiscordReply:
                 pace.hold(min(error.wait, 1.0))
                 self._news.set()
             except MessageError as error:
-                log.debug("an edit was not taken", reason=str(error))
+                log.debug("edit rejected", reason=str(error))
                 self._news.set()
 
     def _check(self) -> None:
         if self._broken:
-            raise ReplyBroken("its task met a bug")
+            raise ReplyBroken("its task failed with a bug")
         if self._gone is not None:
             raise ReplyFailed(str(self._gone)) from self._gone
 
