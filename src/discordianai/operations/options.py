@@ -26,13 +26,13 @@ class OperationsOptions:
     host: Annotated[
         str,
         AfterValidator(_host),
-        Key("nobody is asked for a password: any other address is for a network that you trust"),
+        Key("there is no password: use another address only in a network that you trust"),
     ] = "127.0.0.1"
     port: Annotated[
         int,
         Ge(0),
         Le(65_535),
-        Key("0 serves nothing; a second bot on this machine needs another one"),
+        Key("0 turns it off; a second bot on this machine needs another port"),
     ] = 8080
 
 
@@ -58,9 +58,9 @@ class LoggingOptions:
     level: Annotated[Level, Key("DEBUG, INFO, WARNING or ERROR", live=True)] = "INFO"
     format: Annotated[
         Literal["auto", "console", "plain", "journal", "json"],
-        Key("console, journal, plain or json; auto: one of the first three, as stderr is", live=True),
+        Key("console, journal, plain or json; auto: one of the first three, depending on stderr", live=True),
     ] = "auto"
     levels: Annotated[
         Mapping[Module, Level],
-        Key("Levels of single modules of the bot, and of what is in them.", live=True),
+        Key("Levels for single modules of the bot and the modules in them.", live=True),
     ] = field(default_factory=dict)
