@@ -25,7 +25,7 @@ PRESETS = {
     "sonar-reasoning-pro": "medium",
     "sonar-deep-research": "high",
 }
-"""Models that Perplexity has no more, and the preset that it names in place of each."""
+"""Models that Perplexity no longer has, and the preset that it names in place of each."""
 
 ENDING = {
     **dict.fromkeys(("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "o3", "o3-pro"), "2026-12-11"),
@@ -81,7 +81,7 @@ def preset(text: str) -> str:
     try:
         return PRESETS[word(text).lower()]
     except KeyError:
-        raise ValueError("that model is gone; look at preset and model of [providers.perplexity]") from None
+        raise ValueError("that model is gone; see preset and model of [providers.perplexity]") from None
 
 
 def own_address(text: str) -> None:
@@ -152,15 +152,15 @@ RULES: Mapping[str, Rule] = {
 }
 """In the order in which they are taken and written; of two for the same key the later one counts."""
 
-_UNUSED = "that bot read it and did nothing with it"
+_UNUSED = "the old bot read it but ignored it"
 
 NO_COUNTERPART: Mapping[str, str] = {
     "INPUT_TOKENS": _UNUSED,
     "CONTEXT_WINDOW": _UNUSED,
     "ENTITY_DETECTION_MIN_WORDS": _UNUSED,
-    "LOOKBACK_MESSAGES_FOR_CONSISTENCY": "who answers is not chosen by looking back",
-    "USER_LOCK_CLEANUP_INTERVAL": "nothing is left behind that would need cleaning",
-    "LOG_FILE": "the log goes to stderr: under systemd to the journal, else wherever you send it",
+    "LOOKBACK_MESSAGES_FOR_CONSISTENCY": "the provider is not chosen by earlier messages",
+    "USER_LOCK_CLEANUP_INTERVAL": "there is nothing to clean up",
+    "LOG_FILE": "the log goes to stderr: under systemd to the journal",
     "VERBOSITY": "say in assistant.instructions how long answers should be",
     "GPT_TOKENS": "providers.openai.max_answer_tokens is near, but limits the answer alone",
     "OPENAI_TIMEOUT": "providers.openai.read_timeout is near, but counts between two pieces of an answer",

@@ -11,9 +11,9 @@ LARGEST = 2**20
 """Bytes that a config.ini may have."""
 
 _TROUBLES = {
-    configparser.MissingSectionHeaderError: "something stands before the first [section]",
-    configparser.DuplicateOptionError: "a key stands twice in its section",
-    configparser.DuplicateSectionError: "a section stands twice",
+    configparser.MissingSectionHeaderError: "there is text before the first [section]",
+    configparser.DuplicateOptionError: "a key appears twice in its section",
+    configparser.DuplicateSectionError: "a section appears twice",
 }
 
 

@@ -70,7 +70,7 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
     if hold := snapshot.application.hold:
         yield f"{hold}; the next try is at {_utc(snapshot.application.held_until)}"
     if not snapshot.health.writable:
-        yield snapshot.health.reason or "the store cannot be written"
+        yield snapshot.health.reason or "the database accepts no writes"
     dispatches = [provider.dispatch for provider in snapshot.providers.values()]
     if all(dispatch.breaker is BreakerState.OPEN for dispatch in dispatches):
         soonest = min((dispatch.next_probe for dispatch in dispatches), default=0.0)
@@ -103,7 +103,7 @@ def _held(provider: ProviderSnapshot) -> Iterator[str]:
 def _remarks(snapshot: Snapshot) -> Iterator[str]:
     if jump := snapshot.process.clock_jump:
         ahead = "ahead" if jump > 0 else "back"
-        yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot goes by its own clock for now"
+        yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot uses its own clock for now"
     for provider in snapshot.providers.values():
         yield from _held(provider)
     refused = snapshot.application.invalid_recently
@@ -115,4 +115,4 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
     if health.kept:
         yield f"{health.kept} changes wait in memory for the database"
     if health.lost:
-        yield f"{health.lost} changes did not fit into memory and are lost"
+        yield f"{health.lost} changes did not fit in memory and were lost"

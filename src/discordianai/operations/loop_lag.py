@@ -10,7 +10,7 @@ from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 
 BEAT = 0.25
-"""Seconds between two looks."""
+"""Seconds between two readings."""
 
 KEPT = 240
 """A minute of them."""

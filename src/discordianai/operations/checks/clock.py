@@ -13,7 +13,7 @@ from statistics import median
 from discordianai.operations.checks.findings import Finding, ok, problem, warning
 
 SUBJECT = "clock"
-ADVICE = "switch time synchronisation on: timedatectl set-ntp true"
+ADVICE = "turn on time synchronisation: timedatectl set-ntp true"
 
 RESOLUTION = 0.5
 """Seconds: `Date` has whole ones, so that the middle of one is half a second from its ends."""
@@ -46,7 +46,7 @@ def sample(date: str, sent: float, received: float) -> Sample | None:
 def judge(samples: Mapping[str, Sample]) -> Finding:
     """What the servers' clocks, by their names, say of this one. One that is wrong is outvoted by two."""
     if not samples:
-        return warning(SUBJECT, "no server has told the time", "look at what else was found")
+        return warning(SUBJECT, "no server sent the time", "see the other findings")
     ahead = median(told.ahead for told in samples.values())
     certain = max(abs(ahead) - max(told.margin for told in samples.values()), 0.0)
     servers = ", ".join(sorted(samples))

@@ -45,7 +45,7 @@ async def bounded(subject: str, seconds: float, ask: Ask, tell: Tell) -> None:
             await ask(tell)
     except Exception as error:
         # Whatever it is, the other questions go on. Its text may have an address or an answer in it.
-        tell(problem(subject, f"the answer was not understood: {type(error).__name__}", "try again"))
+        tell(problem(subject, f"the response was not understood: {type(error).__name__}", "try again"))
         return
     if scope.cancelled_caught:
         tell(problem(subject, f"no answer within {seconds:g} s", "try again, with a longer --timeout"))

@@ -91,7 +91,7 @@ def _refuse_foreign(path: Path) -> None:
     try:
         content = _content(path)
         if content is not None and not content.startswith(MARK):
-            raise UnitError(f"{path} is there and was not written by this command: move it away first")
+            raise UnitError(f"{path} exists and was not written by this command: move it away first")
     except OSError as error:
         raise UnitError(_trouble("read", path, error)) from None
 
