@@ -30,8 +30,8 @@ def add_to(commands: "Commands") -> None:
     parser = commands.add_parser(
         "check",
         help="check whether the bot can run here",
-        description="Check whether the bot can run here. The exit status is 0, 1 for a problem, or 78 if the bot"
-        " would not start.",
+        description="Check whether the bot can run here. The exit status is 0, 1 for a problem, or 78 if the"
+        " bot would not start.",
     )
     parser.add_argument("--online", action="store_true", help="also check Discord and the providers")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -37,8 +37,8 @@ def breaker(use: Use) -> Iterator[Recommendation]:
         yield Recommendation(
             f"The circuit breaker of {use.label} is {state.value}",
             f"{failed:.0f} of {use.ended():.0f} requests failed{why and f'; {why}'}.",
-            "No setting helps while the provider is having trouble; see its status page. Another provider, if "
-            "there is one, answers meanwhile.",
+            "No setting helps while the provider is having trouble; see its status page. Another provider, "
+            "if there is one, answers meanwhile.",
             urgent=state is BreakerState.OPEN,
         )
 
@@ -160,7 +160,8 @@ def queue_full(use: Use) -> Iterator[Recommendation]:
         yield Recommendation(
             f"The queue of {use.label} was full",
             f"{refused:.0f} questions were refused; {use.figures.dispatch.waiting} wait now, {size:g} may.",
-            "A longer queue refuses fewer, but they wait longer. More slots or a larger budget help with both.",
+            "A longer queue refuses fewer, but they wait longer. More slots or a larger budget "
+            "help with both.",
             (change,),
             urgent=True,
         )
@@ -200,9 +201,9 @@ def connections_lost(use: Use) -> Iterator[Recommendation]:
     )
     yield Recommendation(
         f"Connections to {use.label} are often lost",
-        f"{lost:.0f} of {use.ended():.0f} requests ({percent(lost, use.ended())}) broke or got no connection.",
-        "More frequent PINGs keep a NAT or a load balancer from dropping a quiet connection, and find a "
-        "dead one sooner."
+        f"{lost:.0f} of {use.ended():.0f} requests ({percent(lost, use.ended())}) failed or found none.",
+        "More frequent PINGs keep a NAT or a load balancer from dropping a quiet connection, and find "
+        "a dead one sooner."
         if changes
         else "The log at DEBUG has the reasons: network, firewall, proxy, or the provider.",
         changes,
