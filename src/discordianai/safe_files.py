@@ -3,8 +3,8 @@
 Whoever can write to a folder can put a symbolic link, a hard link to another file, or a FIFO where this
 program expects its own file. So a file of ours is opened without following links, and is used only if it is
 a regular file with a single name that belongs to the user running this, or to the owner of the folder. New
-files are created with `O_EXCL`, and only those ever get another owner or mode. The folder is opened first, and
-the file relative to it: replacing the folder meanwhile changes nothing.
+files are created with `O_EXCL`, and only those ever get another owner or mode. The folder is opened first,
+and the file relative to it: replacing the folder meanwhile changes nothing.
 
 A file that the operator names for reading may be behind a link; it must be a regular file of a bounded size.
 """

@@ -1,4 +1,4 @@
-"""`discordianai advise`: what a running bot's figures say that should change."""
+"""`discordianai advise`: recommends changes to the settings, based on a running bot's figures."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ LARGEST = 16 * 2**20
 
 
 class NoFigures(Exception):
-    """There is nothing to advise on; the text says why, and what to do."""
+    """There are no figures; the message says why, and what to do."""
 
 
 def add_to(commands: "Commands") -> None:

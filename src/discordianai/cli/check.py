@@ -1,4 +1,4 @@
-"""`check`: whether the bot can run here, and with `--online`, whether Discord and the providers agree."""
+"""`check`: whether the bot can run here; with `--online`, also against Discord and the providers."""
 
 import argparse
 import io
@@ -89,7 +89,7 @@ def _ask(settings: "Settings", timeout: float) -> Sequence[Finding]:
 
 
 def exit_status(findings: Sequence[Finding]) -> int:
-    """What the worst finding makes of it; warnings make nothing of it."""
+    """The exit status for the worst finding; warnings do not count."""
     problems = [finding for finding in findings if finding.verdict is CheckStatus.PROBLEM]
     if any(finding.fatal for finding in problems):
         return EX_CONFIG

@@ -172,7 +172,7 @@ def _output(file: Path | None, *, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def _write(lines: Iterable[str], out: BinaryIO) -> int:
-    """Write the lines, in UTF-8 whatever the terminal's encoding; how many."""
+    """Write the lines in UTF-8, whatever the terminal's encoding, and return their number."""
     number = 0
     for line in lines:
         out.write(line.encode() + b"\n")

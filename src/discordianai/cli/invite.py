@@ -1,4 +1,4 @@
-"""`invite`: the link by which the bot gets into a server."""
+"""`invite`: the link that adds the bot to a server."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""A file that is there whole, or not at all.
+"""Writes a file completely or not at all.
 
 It is written beside its target under another name, readable by its owner alone, and renamed when all of it is
 on the disk. Its folder may be one in which others write: it is held open, and what is renamed at the end is
@@ -16,7 +16,7 @@ from discordianai.safe_files import located
 
 
 class NotWritten(Exception):
-    """The file could not be made; the text says why, for the operator."""
+    """The file could not be written; the message says why."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""From one file to the other, and what is to be said about it."""
+"""Converts the file, and reports what could not be converted."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Whether the bot lives, and whether it can answer: a function of one snapshot."""
+"""Liveness and readiness of the bot: a function of one snapshot."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -39,14 +39,14 @@ STARTING = HealthVerdict(live=True, ready=False, reasons=("the bot is starting",
 
 
 def judge(snapshot: Snapshot) -> HealthVerdict:
-    """What the figures say."""
+    """Judge the figures of a snapshot."""
     dead = tuple(_why_dead(snapshot))
     reasons = (*dead, *_why_not_ready(snapshot))
     return HealthVerdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)))
 
 
 def why_held(provider: ProviderSnapshot) -> str:
-    """Why requests to a provider are held back, and how long; "" where they are not, or nobody knows."""
+    """Why requests to a provider are held back, and how long; "" if they are not, or nobody knows why."""
     dispatch = provider.dispatch
     told = [_WHY[dispatch.breaker_reason]] if dispatch.breaker_reason is not None else []
     if dispatch.pause > 0:

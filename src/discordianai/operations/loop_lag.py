@@ -1,4 +1,4 @@
-"""How late trio's loop is: a task that sleeps, and looks how long it was."""
+"""Measures how late trio's loop is, with a task that sleeps and compares the time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

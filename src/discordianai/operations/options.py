@@ -1,4 +1,4 @@
-"""What the operator can set of logs, and of the pages with the figures."""
+"""The options of the log and of the operator's pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from discordianai.option import Key
 
 
 def _host(host: str) -> str:
-    """Only what could never be one is refused: a name may be known to the machine that it runs on."""
+    """Refuses only what can never be a host: any name may be known to the machine the bot runs on."""
     if not host or not host.isascii() or any(character in "/[]@ \t\n" for character in host):
         raise PydanticCustomError("host", "should be an address or a name, like 127.0.0.1, ::1 or localhost")
     return host
@@ -37,7 +37,7 @@ class OperationsOptions:
 
 
 def _module(name: str) -> str:
-    """Libraries are left out: at DEBUG they log keys, and what people write."""
+    """Libraries are excluded: at DEBUG they log keys and what people write."""
     package, *parts = name.split(".")
     path = Path(__file__).parent.parent.joinpath(*parts)
     known = path.is_dir() or path.with_suffix(".py").is_file()

@@ -1,4 +1,4 @@
-"""What the figures of the bot itself say: its store, its loops, its memory, its place at Discord."""
+"""Rules for the bot itself: its store, event loops, memory and gateway."""
 
 from collections.abc import Callable, Iterator
 
@@ -23,7 +23,7 @@ FASTER_DISK = SettingChange("conversations.database", "where it is", "a path on 
 
 
 def gateway(period: Period) -> Iterator[Recommendation]:
-    """Without it the bot hears nothing; one that is lost often is deaf in between."""
+    """The gateway is not connected, or is often lost."""
     discord = period.now.discord
     losses, hours = period.grown(lambda snapshot: snapshot.discord.losses), period.seconds / 3600
     if discord.connected_since is None and not period.now.process.stopping:
@@ -42,7 +42,7 @@ def gateway(period: Period) -> Iterator[Recommendation]:
 
 
 def acknowledgements(period: Period) -> Iterator[Recommendation]:
-    """Commands that people saw fail."""
+    """Acknowledgements failed, so people saw their commands fail."""
     failed = period.grown(lambda snapshot: sum(snapshot.discord.unacknowledged.values()))
     taken = period.latency(lambda snapshot: snapshot.discord.acknowledged)
     if failed >= FEW and failed > 0.01 * taken.count:
@@ -70,7 +70,7 @@ def unprotected(period: Period) -> Iterator[Recommendation]:
 
 
 def store(period: Period) -> Iterator[Recommendation]:
-    """The database takes nothing, or takes long."""
+    """The database rejects writes, or is slow."""
     health = period.now.health
     if not health.writable or health.lost:
         yield Recommendation(
@@ -91,7 +91,7 @@ def store(period: Period) -> Iterator[Recommendation]:
 
 
 def cache(period: Period) -> Iterator[Recommendation]:
-    """Conversations are read again and again, because they do not fit."""
+    """Conversations are read repeatedly, because they do not fit in the cache."""
     megabytes = period.setting("conversations.cache_megabytes")
     hits = period.grown(lambda snapshot: snapshot.store.cache_hits)
     misses = period.grown(lambda snapshot: snapshot.store.cache_misses)
@@ -108,7 +108,7 @@ def cache(period: Period) -> Iterator[Recommendation]:
 
 
 def memory(period: Period) -> Iterator[Recommendation]:
-    """More of it than the bot should need."""
+    """The bot uses more memory than it should need."""
     resident, cached = period.now.process.memory_bytes, period.now.store.cached_bytes
     if resident <= MUCH_MEMORY:
         return
@@ -126,7 +126,7 @@ def memory(period: Period) -> Iterator[Recommendation]:
 
 
 def loops(period: Period) -> Iterator[Recommendation]:
-    """The machine is too slow for what is asked of it."""
+    """The machine is too slow for the load."""
     lags = {
         "trio": period.latency(lambda snapshot: snapshot.process.lag),
         "the Discord library": period.latency(lambda snapshot: snapshot.discord.lag),

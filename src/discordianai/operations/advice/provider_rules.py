@@ -1,4 +1,4 @@
-"""What one provider's figures say of `[connection_pool]`, `[rate_limits]` and the timeouts."""
+"""Rules for one provider: `[connection_pool]`, `[rate_limits]` and the timeouts."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ LONGEST_TIMEOUT = 600.0
 
 
 def breaker(use: Use) -> Iterator[Recommendation]:
-    """Requests to the provider are held back, but for probes."""
+    """The circuit breaker holds back requests, except probes."""
     state, why = use.figures.dispatch.breaker, why_held(use.figures)
     if state is not BreakerState.CLOSED:
         failed = use.ended(
@@ -44,7 +44,7 @@ def breaker(use: Use) -> Iterator[Recommendation]:
 
 
 def refused_for_good(use: Use) -> Iterator[Recommendation]:
-    """What waiting does not help."""
+    """Failures that waiting does not fix."""
     label = use.label
     if refused := use.ended(RequestOutcome.AUTHENTICATION):
         key = SettingChange(use.key("", "api_key"), "the one that is set", "one that is valid")
@@ -101,7 +101,7 @@ def rate_limited(use: Use) -> Iterator[Recommendation]:
 
 
 def pool_full(use: Use) -> Iterator[Recommendation]:
-    """As many requests are in flight as may be, and the account allows more."""
+    """All slots are in use, and the account allows more."""
     if not _is_full(use) or use.grown(lambda figures: figures.dispatch.rate_limited) > 0:
         return
     if use.carried <= use.slots:
@@ -120,7 +120,7 @@ def pool_full(use: Use) -> Iterator[Recommendation]:
 
 
 def waiting(use: Use) -> Iterator[Recommendation]:
-    """Questions wait, and not for a slot: for the budget, which may be a guess that is too careful."""
+    """Questions wait for the budget, which may be set too low."""
     dispatch = use.figures.dispatch
     waited = use.latency(lambda figures: figures.dispatch.waited)
     refused = use.grown(lambda figures: figures.dispatch.rate_limited)
@@ -152,7 +152,7 @@ def waiting(use: Use) -> Iterator[Recommendation]:
 
 
 def queue_full(use: Use) -> Iterator[Recommendation]:
-    """Questions were refused, because too many waited."""
+    """Questions were refused, because the queue was full."""
     refused = use.grown(lambda figures: figures.dispatch.queue_full)
     size = use.period.setting("dispatch.queue_size")
     if refused > 0 and size is not None:

@@ -1,4 +1,4 @@
-"""This machine's clock beside those of the servers, by the `Date` of what they answered.
+"""Compares this machine's clock with the `Date` headers of servers.
 
 Limits for a day, what is kept for how many days, and the age of a question are reckoned by this clock; how
 late an acknowledgement is, by the difference to Discord's. Certificates are valid by it, too.
@@ -44,7 +44,7 @@ def sample(date: str, sent: float, received: float) -> Sample | None:
 
 
 def judge(samples: Mapping[str, Sample]) -> Finding:
-    """What the servers' clocks, by their names, say of this one. One that is wrong is outvoted by two."""
+    """Judge this machine's clock by those of the servers, by name. Two outvote one that is wrong."""
     if not samples:
         return warning(SUBJECT, "no server sent the time", "see the other findings")
     ahead = median(told.ahead for told in samples.values())

@@ -1,4 +1,4 @@
-"""The database: whether the bot can have it, who else may read it, and what is in it."""
+"""The database: whether the bot can use it, who else can read it, and its schema."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ ENOUGH_FREE = 500 * MEGABYTE
 
 
 def look(database: Path) -> Iterator[Finding]:
-    """Look at it beside a bot that may be running, and change nothing."""
+    """Check the database without changing it; a bot may be running."""
     folder = database.parent
     if not folder.is_dir():
         yield problem(
@@ -114,7 +114,7 @@ def _owner(database: Path, owner: int) -> Iterator[Finding]:
 
 
 def _modes(database: Path) -> Iterator[Finding]:
-    """0600, as the bot makes it; a copy or an archive may have brought it back otherwise."""
+    """Checks for mode 0600, which the bot sets; a restored copy may have another one."""
     for file, mode in files.open_to_others(database).items():
         yield problem(
             SUBJECT,

@@ -29,7 +29,7 @@ Json = Mapping[str, Any]
 
 
 class DiscordCheckFailed(Exception):
-    """A question to Discord got no answer that is one; `finding` tells it."""
+    """A request to Discord failed; `finding` says how."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.found)
@@ -37,7 +37,7 @@ class DiscordCheckFailed(Exception):
 
 
 class DiscordCheck:
-    """Asks it as the bot."""
+    """Checks Discord with the bot's token."""
 
     name = "discord"
 
@@ -52,7 +52,7 @@ class DiscordCheck:
         await self._reach("discord connection", self._url, tell)
 
     async def ask(self, seconds: float, tell: Tell) -> None:
-        """Ask everything at once, each for so many seconds."""
+        """Send all requests at once, with a timeout in seconds for each."""
         questions: dict[str, Ask] = {}
         if self._token:
             questions = {"bot": self._identity, "intents": self._intents, "gateway": self._gateway}
@@ -89,7 +89,7 @@ class DiscordCheck:
         await self._reach("discord gateway", str(gateway["url"]), tell)
 
     async def get(self, path: str) -> Json:
-        """What Discord has under that path. Raises `DiscordCheckFailed`."""
+        """Get an object from Discord's API. Raises `DiscordCheckFailed`."""
         pool = PoolOptions(max_connections=1)
         client = build_client("discord", pool, READ_TIMEOUT, http2=self._means.http2)
         witness = ResponseObserver(client.http)
@@ -134,7 +134,7 @@ def _object(response: httpx.Response) -> Json:
 
 
 def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
-    """What an application's flags grant, beside what the settings need."""
+    """Compare the intents that the application's flags grant with those the settings need."""
     subject = "discord intents"
     granted = {name for name, bits in PRIVILEGED.items() if any(flags >> bit & 1 for bit in bits)}
     figures = {name.replace(" ", "_"): name in granted for name in PRIVILEGED}
@@ -153,7 +153,7 @@ def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
 
 
 def judge_starts(limit: Json) -> Finding:
-    """How often the bot may still identify."""
+    """Judge how often the bot may still identify."""
     remaining, total = int(limit["remaining"]), int(limit["total"])
     subject, found = "discord starts", f"{remaining} of {total} are left today"
     if remaining <= RESERVE:

@@ -122,7 +122,7 @@ def _connection(name: str, url: str, proxy: Proxy | None, reached: Connected, *,
 
 
 def _refusal(error: ProviderError, model: str) -> Finding:
-    """What the operator has to do about an answer that did not come."""
+    """The advice for a request that failed."""
     name, label = error.provider.name, error.provider.label
     table, subject, detail = f"[providers.{name}]", f"{name} answer", f"({error.detail})"
     match error:
@@ -158,7 +158,7 @@ def _refusal(error: ProviderError, model: str) -> Finding:
 
 
 def _limits(name: str, witness: ResponseObserver, ours: BudgetOptions) -> list[Finding]:
-    """What the headers say of the account, beside the settings."""
+    """Compare the limits in the headers with the settings."""
     told = rate_limits(witness.headers)
     if told is None:
         return []

@@ -1,4 +1,4 @@
-"""The settings file: whether it can be used, where the secrets are, and who may read it."""
+"""The settings file: whether it is valid, where the secrets are, and who can read it."""
 
 import ipaddress
 import stat
@@ -23,7 +23,7 @@ class SettingsCheck:
 
 
 def look(named: Path | None, environment: Mapping[str, str]) -> SettingsCheck:
-    """Read the file as `discordianai run` would, and go on where that would end."""
+    """Read the file as `discordianai run` does, but continue after errors."""
     try:
         path = settings_file.find(named)
     except SettingsError as error:
@@ -97,7 +97,7 @@ def _readers(path: Path, secrets: list[str]) -> Iterator[Finding]:
 
 
 def _unencrypted(settings: Settings) -> Iterator[Finding]:
-    """Where a secret would go over the network in the clear."""
+    """Warns of secrets that would be sent unencrypted."""
     addresses = {"discord.api_url": settings.discord.api_url}
     for provider in settings.configured:
         table = settings.provider(provider.name)

@@ -1,4 +1,4 @@
-"""Finds out what this very installation consists of, by asking its interpreter as the service would start it.
+"""Finds out what this installation consists of, by running its interpreter as the service would.
 
 A venv, its base Python, an editable source tree: each may be somewhere under /home, which the service does
 not see but for what is bound into its view.

@@ -1,4 +1,4 @@
-"""Puts unit files in place and takes them away again, and touches no file of somebody else."""
+"""Writes and removes unit files, and touches no others."""
 
 import os
 import secrets
@@ -55,7 +55,7 @@ def _write(file: UnitFile) -> bool:
 
 
 def _replace(file: UnitFile) -> None:
-    """At once: a manager never reads half a unit."""
+    """Replace atomically: a manager never reads half a unit."""
     fresh = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}.new")
     descriptor = safe_files.create(fresh)
     try:
