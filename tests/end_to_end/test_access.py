@@ -56,7 +56,7 @@ SETTINGS: Tables = {
 REFUSALS = {
     "a blocked person": (BLOCKED, GENERAL, "You can't use this bot here."),
     "a blocked role": (MUTED, GENERAL, "You can't use this bot here."),
-    "a person that is not listed": (UNLISTED, GENERAL, "This bot answers only certain people"),
+    "a person that is not listed": (UNLISTED, GENERAL, "This bot only answers certain people"),
     "a role that is missing": (WITHOUT_ROLE, GENERAL, "You need another role to use this bot."),
     "a channel": (ALLOWED, RANDOM, "I don't answer in this channel."),
     "a server that is not listed": (ALLOWED, ELSEWHERE, "I don't answer in this server."),
@@ -145,4 +145,4 @@ async def test_a_server_that_is_left_is_forgotten_and_nothing_else(scene: Scene)
     assert b"in direct messages" in content
     assert b"in the server" not in content
     persona = await discord.invoke("persona", user=ADMIN)
-    assert "no instructions of my own" in await refused(persona)
+    assert "no special instructions" in await refused(persona)

@@ -82,7 +82,7 @@ async def test_a_choice_that_cannot_be_had_is_refused_with_what_helps(scene: Sce
     unknown = await told(scene, "ask", {"prompt": "why?", "model": "gpt-99"})
     assert "I don't have that model" in unknown.text
     both = {"prompt": "why?", "model": "perplexity/sonar", "provider": "openai"}
-    assert "not one of OpenAI's models" in (await told(scene, "ask", both)).text
+    assert "isn't one of OpenAI's models" in (await told(scene, "ask", both)).text
 
 
 @played
@@ -145,7 +145,7 @@ async def test_search_goes_to_the_web_publicly_or_privately(scene: Scene) -> Non
 @played
 async def test_reset_forgets_this_conversation_and_no_other(scene: Scene) -> None:
     user = person(30)
-    assert "nothing of this conversation" in (await told(scene, "reset", user=user)).text
+    assert "I don't remember anything" in (await told(scene, "reset", user=user)).text
     for channel in CHANNELS[:2]:
         await scene.ask("remember me", user=user, channel=channel)
     assert "I've forgotten this conversation" in (await told(scene, "reset", user=user)).text
@@ -156,7 +156,7 @@ async def test_reset_forgets_this_conversation_and_no_other(scene: Scene) -> Non
 @played
 async def test_history_shows_what_is_remembered_page_by_page(scene: Scene) -> None:
     user = person(31)
-    assert "nothing of this conversation" in (await told(scene, "history", user=user)).text
+    assert "I don't remember anything" in (await told(scene, "history", user=user)).text
     for number in range(4):
         await scene.ask(f"question {number}", user=user, options={"private": number == 3})
     shown = await told(scene, "history", user=user)
@@ -174,7 +174,7 @@ async def test_history_shows_what_is_remembered_page_by_page(scene: Scene) -> No
 @played
 async def test_export_gives_all_of_it_as_a_file_to_the_person_alone(scene: Scene) -> None:
     user = person(32)
-    assert "nothing about you" in (await told(scene, "export", user=user)).text
+    assert "nothing stored about you" in (await told(scene, "export", user=user)).text
     await scene.ask("first", user=user)
     await scene.ask("second", user=user, channel=direct_messages(user))
     await scene.ask("not mine", user=person(33))
@@ -201,7 +201,7 @@ async def test_forget_deletes_everything_only_once_it_is_confirmed(scene: Scene)
     deleted = await pressed(scene, asked, "Delete everything", user)
     assert deleted == "Everything has been deleted: 4 messages."
     assert labels(asked) == []
-    assert "nothing about you" in (await told(scene, "export", user=user)).text
+    assert "nothing stored about you" in (await told(scene, "export", user=user)).text
     assert "You have asked" not in (await scene.ask("and now?", user=user)).text
     assert b"forget me" not in b"".join(
         file.read_bytes() for file in scene.sandbox.folder.glob("conversations.sqlite3*")
@@ -214,10 +214,10 @@ async def test_forget_deletes_everything_only_once_it_is_confirmed(scene: Scene)
 @played
 async def test_a_persona_is_seen_by_all_and_set_by_who_may_manage_the_channel(scene: Scene) -> None:
     channel, openai = CHANNELS[1], scene.sandbox.openai
-    assert "no instructions of my own" in (await told(scene, "persona", channel=channel)).text
+    assert "no special instructions" in (await told(scene, "persona", channel=channel)).text
     wanted = {"instructions": "Speak like a pirate."}
     refused = await told(scene, "persona", wanted, user=person(40), channel=channel)
-    assert "Only people who may manage this channel" in refused.text
+    assert "Only people who can manage this channel" in refused.text
     changed = await told(scene, "persona", wanted, user=moderator(), channel=channel)
     assert "> Speak like a pirate." in changed.text
     assert "> Speak like a pirate." in (await told(scene, "persona", user=person(40), channel=channel)).text
@@ -236,7 +236,7 @@ async def test_a_model_is_seen_by_all_and_set_by_who_may_manage_the_channel(scen
     assert seen.startswith("No model is set for this channel")
     assert "- OpenAI: gpt-6-luna, gpt-6.1-terra" in seen
     refused = await told(scene, "model", {"model": "perplexity/sonar"}, user=person(42), channel=channel)
-    assert "Only people who may manage this channel" in refused.text
+    assert "Only people who can manage this channel" in refused.text
     unknown = await told(scene, "model", {"model": "gpt-99"}, user=moderator(), channel=channel)
     assert "I don't have that model" in unknown.text
     changed = await told(scene, "model", {"model": "perplexity/sonar"}, user=moderator(), channel=channel)
@@ -263,7 +263,7 @@ async def test_in_direct_messages_everybody_sets_it_for_themselves(scene: Scene)
 @played
 async def test_usage_tells_today_and_this_month_and_the_limit(scene: Scene) -> None:
     user = person(50)
-    assert "nothing this month" in (await told(scene, "usage", user=user)).text
+    assert "anything this month" in (await told(scene, "usage", user=user)).text
     await scene.ask("one", user=user, options={"model": "gpt-6.1-terra"})
     await scene.ask("two", user=user, options={"provider": "openai"})
     shown = (await told(scene, "usage", user=user)).text

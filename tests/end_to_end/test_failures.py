@@ -53,7 +53,7 @@ FAILURES = [
     ),
     (
         Fault(FaultKind.STATUS, status=403, code="request_forbidden"),
-        "does not let this bot's",
+        "doesn't let this bot's",
         "PermissionDenied",
     ),
     (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is not an answer", "MalformedAnswer"),

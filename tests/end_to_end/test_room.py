@@ -76,7 +76,7 @@ async def test_a_guest_opens_no_thread_and_says_so(scene: Scene) -> None:
             "no thread", user=user, channel=channel, guest=True, options={"thread": True}
         )
         assert "You asked: “no thread”" in answer.text
-        assert "cannot open a thread here" in answer.text
+        assert "can't open a thread here" in answer.text
     assert len(scene.sandbox.discord.threads) == threads
 
 

@@ -53,7 +53,7 @@ class UserRateOptions:
 
     @property
     def most_open(self) -> int:
-        """Of one person, in work and in the line together."""
+        """Of one person, being answered and waiting together."""
         return self.in_flight + self.waiting
 
 

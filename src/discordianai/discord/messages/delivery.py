@@ -131,7 +131,7 @@ class DiscordDelivery:
             return False
         try:
             return await InteractionWebhook(self._api, address).is_open()
-        except MessageError:  # Discord is ill: it will be tried
+        except MessageError:  # Discord is having trouble: it will be retried
             return True
 
     async def show(self, text: str) -> None:
