@@ -58,7 +58,7 @@ async def test_stop_ends_the_answer_at_once_and_resets_the_stream(scene: Scene) 
     assert openai.cut_by_client == cut + 1
     # Who presses a button that was there a moment ago reads what has become of it.
     late = discord.press(interaction.messages[0], f"stop:{asker.id}:{interaction.id}", asker)
-    await late.wait_until(lambda i: any("already ended" in message.content for message in i.messages))
+    await late.wait_until(lambda i: any("already finished" in message.content for message in i.messages))
     assert late.messages[-1].private
 
 

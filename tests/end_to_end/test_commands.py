@@ -168,7 +168,7 @@ async def test_history_shows_what_is_remembered_page_by_page(scene: Scene) -> No
     assert ": question 0" in older
     assert labels(shown) == ["Newer"]
     assert "page 1 of 2" in await pressed(scene, shown, "Newer", user)
-    assert "nothing of this" in (await told(scene, "history", user=user, channel=CHANNELS[1])).text
+    assert "anything from this" in (await told(scene, "history", user=user, channel=CHANNELS[1])).text
 
 
 @played
@@ -240,7 +240,7 @@ async def test_a_model_is_seen_by_all_and_set_by_who_may_manage_the_channel(scen
     unknown = await told(scene, "model", {"model": "gpt-99"}, user=moderator(), channel=channel)
     assert "I don't have that model" in unknown.text
     changed = await told(scene, "model", {"model": "perplexity/sonar"}, user=moderator(), channel=channel)
-    assert changed.text == "From now on perplexity/sonar answers in this channel."
+    assert changed.text == "From now on, perplexity/sonar answers in this channel."
     answer = await scene.ask("who is it?", user=person(43), channel=channel)
     assert "Perplexity · perplexity/sonar · " in answer.text
     own = await scene.ask("and you?", user=person(43), channel=channel, options={"model": "gpt-6.1-terra"})
@@ -271,7 +271,7 @@ async def test_usage_tells_today_and_this_month_and_the_limit(scene: Scene) -> N
     assert "**This month:** 2 answers, " in shown
     assert ", cost " in shown
     assert "gpt-6-luna:** 1 answer, " in shown
-    assert "100,000 tokens a day" in shown
+    assert "100,000 tokens per day" in shown
 
 
 @played
