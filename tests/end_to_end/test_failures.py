@@ -56,11 +56,11 @@ FAILURES = [
         "doesn't let this bot's",
         "PermissionDenied",
     ),
-    (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is not an answer", "MalformedAnswer"),
+    (Fault.raw(b"data: " + b"x" * 2**21), "sent an invalid answer", "MalformedAnswer"),
     (Fault(FaultKind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
     (
         Fault.raw(b"{}", content_type="application/json"),
-        "sent something that is not an answer",
+        "sent an invalid answer",
         "MalformedAnswer",
     ),
     (Fault(FaultKind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),
