@@ -123,7 +123,7 @@ async def reloads(scene: Scene, life: Life) -> None:
     assert "event=\"some settings need a restart\" keys=['discord.max_messages']" in scene.log()
     assert "You asked" in (await scene.ask("am I in?")).text
     usage = await scene.sandbox.discord.invoke("usage")
-    await usage.wait_until(lambda i: "1,234,567 tokens a day" in i.text)
+    await usage.wait_until(lambda i: "1,234,567 tokens per day" in i.text)
     usable = scene.sandbox.settings.read_text()
     scene.sandbox.settings.write_text(usable + "\n[nonsense]\n")
     scene.bot.process.send_signal(signal.SIGHUP)
