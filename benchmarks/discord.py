@@ -70,7 +70,7 @@ class Crowd:
         self.waits.append(math.inf if waited is None else waited)
         if found == WHOLE:
             self.answered += 1
-            self.by_the_other += "other one failed" in interaction.text
+            self.by_the_other += "the other failed" in interaction.text
         elif found in {REFUSED, TOLD}:
             self.told[last_sentence(interaction)] += 1
         else:
@@ -93,7 +93,7 @@ async def ask(people: int, settings: Settings, providers: ServiceOptions) -> Cro
                     crowd.add(prompt, interaction)
                 crowd.cpu = processor_seconds(bot.process.pid) - cpu
                 crowd.seconds = max(interaction.last_edit for interaction in asked.values()) - began
-            crowd.unprotected = sandbox.log.read_text().count("a question is not protected")
+            crowd.unprotected = sandbox.log.read_text().count("question not protected against a crash")
     return crowd
 
 

@@ -85,7 +85,7 @@ KEPT_FOR = 300.0
 """Seconds after which the local Discord forgets a message of a channel."""
 
 EXPECTED: dict[str, str] = {
-    "the provider failed": "an answer ended with a fault that no other try or provider could help",
+    "provider failed": "an answer ended with a fault that no other try or provider could help",
     "asking another provider": "one provider failed before it had said anything: the other one answers",
     "circuit breaker opened": "an outage, or so many faults at once that half of the answers failed",
     r"POST /interactions/\S+/callback Received 5\d\d\.\.\. retrying in \d+ seconds": (

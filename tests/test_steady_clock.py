@@ -51,8 +51,8 @@ def test_time_goes_on_through_a_jump_that_is_logged_when_it_begins_and_when_it_e
             assert clock.jump == 0
         assert clock() == pytest.approx(began + 600)
     assert [log["event"] for log in logs] == [
-        "the system clock jumped: its new time is not used yet",
-        "the system clock is right again",
+        "system clock jumped: new time not used yet",
+        "system clock corrected",
     ]
     assert logs[0]["seconds"] == jump
 
@@ -69,7 +69,7 @@ def test_a_new_time_that_lasts_is_taken_over_and_logged_once() -> None:
         assert clock() == clocks.system()
         clocks.wait(HOUR)
         assert clock() == clocks.system()
-    assert [log["event"] for log in logs][1:] == ["the new time of the system clock is used from now on"]
+    assert [log["event"] for log in logs][1:] == ["system clock's new time now in use"]
 
 
 def test_the_small_steps_of_a_clock_that_is_corrected_are_followed_without_a_word() -> None:

@@ -1,4 +1,4 @@
-"""Tells an address that can be used from text that only looks like one."""
+"""Tells usable addresses from text that only looks like one."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What runs between opening and closing: the listener, the answers, and the way to their end."""
+"""Runs the opened parts: the listener, the answers and the shutdown."""
 
 import signal
 from collections.abc import Iterator, Sequence

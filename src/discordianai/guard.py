@@ -1,4 +1,4 @@
-"""Keeps a bug in one piece of work from ending more than that one."""
+"""Limits the effect of a bug to the piece of work that it occurs in."""
 
 from contextlib import suppress
 from types import TracebackType
@@ -8,11 +8,11 @@ from structlog.typing import FilteringBoundLogger
 
 
 class Guard:
-    """Ends its block alone where that meets a bug, and logs `event` with the traceback.
+    """Suppresses an `Exception` of its block, and logs `event` with the traceback.
 
-    Cancellation, and whatever else is no `Exception`, passes through, also out of a group with bugs in it. A
-    guard may be used again and again, as round each turn of a loop: it logs the same bug once, until a turn
-    goes well.
+    Cancellation, and everything else that is not an `Exception`, passes through, even out of an exception
+    group. A guard can be reused, for example for each iteration of a loop: it logs the same bug once, until a
+    block succeeds.
     """
 
     def __init__(self, log: FilteringBoundLogger, event: str, **fields: object) -> None:
@@ -23,7 +23,7 @@ class Guard:
 
     @property
     def failed(self) -> bool:
-        """Whether the last block met a bug."""
+        """Whether the last block raised."""
         return self._last is not None
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""How long something took: counted in buckets since the start, and the latest ones for percentiles."""
+"""Latency statistics: buckets since the start, and the latest values for percentiles."""
 
 import math
 from bisect import bisect_left
@@ -28,7 +28,7 @@ class Latency:
 
     @property
     def count(self) -> int:
-        """How many were measured."""
+        """The number of measurements."""
         return sum(self.counts)
 
     @property
@@ -55,7 +55,7 @@ def from_buckets(counts: tuple[int, ...], seconds: float) -> Latency:
 
 
 class Latencies:
-    """Measures as it happens. For one thread, or with its owner's lock."""
+    """Collects latencies. For one thread, or under its owner's lock."""
 
     __slots__ = ("_counts", "_latest", "_seconds")
 
@@ -65,13 +65,13 @@ class Latencies:
         self._latest: deque[float] = deque(maxlen=kept)
 
     def note(self, seconds: float) -> None:
-        """One more took so long."""
+        """Record a latency in seconds."""
         self._counts[bisect_left(BOUNDS, seconds)] += 1
         self._seconds += seconds
         self._latest.append(seconds)
 
     def now(self) -> Latency:
-        """This moment."""
+        """The statistics at this moment."""
         counts = tuple(self._counts)
         if not self._latest:
             return Latency(counts, self._seconds)

@@ -1,4 +1,4 @@
-"""Options that may change while the bot runs, and whoever has to know of it."""
+"""Options that may change while the bot runs, and those that follow the changes."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,10 +9,10 @@ Part = TypeVar("Part")
 
 
 class Live(Generic[T]):
-    """Holds options: `now` has those of the moment. Whoever is given this cannot miss a change.
+    """Holds the current options in `now`. Whoever holds a `Live` cannot miss a change.
 
-    What is held is frozen, and is exchanged by one assignment: any thread may read `now`. Read it where it is
-    needed, each time; what follows from several options is read from one `now`.
+    The options are frozen and replaced by one assignment, so any thread may read `now`. Read it each time it
+    is needed; take several options that belong together from one `now`.
     """
 
     def __init__(self, now: T) -> None:
@@ -21,11 +21,11 @@ class Live(Generic[T]):
 
     @property
     def now(self) -> T:
-        """The options of this moment."""
+        """The current options."""
         return self._now
 
     def reconfigure(self, options: T) -> None:
-        """Have these from now on, and tell all that follow, in the order in which they came."""
+        """Replace the options, and notify the followers in the order in which they registered."""
         if options == self._now:
             return
         self._now = options

@@ -1,4 +1,4 @@
-"""How a metric is declared: on the field of a statistics record that holds its figure, with its help text.
+"""How to declare a metric: on the field of the statistics record that holds its value, with its help text.
 
     @dataclass(frozen=True, slots=True)
     class PoolStatistics:

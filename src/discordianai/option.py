@@ -9,7 +9,7 @@ package `settings` embeds these classes as the tables of the file; it checks wha
 settings.toml and the reference page are checked against them by tests. `transport/`, which imports nothing of
 ours, writes a tuple in place of `Key`.
 
-Here are also the kinds of values that several packages take, each with what makes one wrong.
+The types of values that several packages use, with their checks, are here, too.
 """
 
 import math
@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key of settings.toml means; with `live`, SIGHUP changes it while the bot runs."""
+    """The meaning of a key in settings.toml; with `live`, SIGHUP changes it while the bot runs."""
 
     meaning: str
     live: bool = False

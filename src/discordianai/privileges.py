@@ -1,9 +1,9 @@
 """Root's commands act as the owner of the database while they have it open.
 
-The state directory belongs to the user of the service, who can exchange what is in it at any moment, also
-between a look at a file and its use. SQLite opens its files by path and, run by root, gives some of them to
-the database's owner. So root takes that owner's identity instead: whatever lies there then, nothing is
-written or given away that this user could not write without root.
+The state directory belongs to the service's user, who can replace its files at any moment, even between a
+check of a file and its use. SQLite opens its files by path and, when run by root, changes the owner of some
+to the database's owner. So root takes on that owner's identity: whatever the files are then, nothing is
+written or given away that this user could not write anyway.
 
 Only the effective identity changes: nobody but root may trace or signal the process meanwhile. On Linux one
 capability stays, to read and to enter any folder, since systemd keeps the state directories of services

@@ -5,14 +5,14 @@ from enum import StrEnum
 
 
 class Dialect(StrEnum):
-    """Which HTTP interface a provider is spoken to through."""
+    """The HTTP API that a provider offers."""
 
     RESPONSES = "responses"
     """OpenAI's `POST /responses`."""
     AGENT = "agent"
     """Perplexity's `POST /v1/agent`."""
     CHAT = "chat"
-    """Chat completions, which most other endpoints have."""
+    """Chat completions, which most other endpoints offer."""
 
 
 class WebSearch(StrEnum):
@@ -25,10 +25,10 @@ class WebSearch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Somebody who answers questions, and what it can do.
+    """A service that answers questions, and its capabilities.
 
-    `name` is its table's in the settings, `label` is what people read. It takes `images` and `files`
-    (documents such as PDF) with a question or not, and calls function `tools` or not.
+    `name` is the name of its table in the settings, `label` the name that people see. `images` and `files`
+    (documents such as PDF) say what it accepts with a question, `tools` whether it calls functions.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Provider:
 
 
 class Role(StrEnum):
-    """Who said a turn, in the words of the chat completions API."""
+    """The author of a turn, as the chat completions API names it."""
 
     SYSTEM = "system"
     USER = "user"

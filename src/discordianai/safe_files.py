@@ -1,12 +1,12 @@
-"""Opens, makes and reads files in folders in which others may write too.
+"""Opens, creates and reads files in folders that others can write to.
 
-Whoever may write in a folder can put a symbolic link, a second name of a foreign file, or a FIFO where this
-program expects its own file. So a file of ours is opened without following a link, and is used only where it
-is a regular file with a single name that belongs to whoever runs this, or to the owner of its folder. What is
-new is made with `O_EXCL`, and only that is ever given another owner or mode. The folder is opened first, and
-the file in it by name: a folder that is exchanged meanwhile changes nothing.
+Whoever can write to a folder can put a symbolic link, a hard link to another file, or a FIFO where this
+program expects its own file. So a file of ours is opened without following links, and is used only if it is
+a regular file with a single name that belongs to the user running this, or to the owner of the folder. New
+files are created with `O_EXCL`, and only those ever get another owner or mode. The folder is opened first,
+and the file relative to it: replacing the folder meanwhile changes nothing.
 
-A file that the operator names, to be read, may be behind a link; it is a regular file of a bounded size.
+A file that the operator names for reading may be behind a link; it must be a regular file of a bounded size.
 """
 
 import errno

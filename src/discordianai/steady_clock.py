@@ -1,8 +1,8 @@
 """The time of day, for deadlines and days that a jump of the system clock must not move.
 
-A clock that is set an hour ahead would expire, remove and unblock an hour too early; one that is set back
-would block for an hour too long. So time goes on here as it did before a jump, by the clock that counts since
-the boot. A new time that lasts is taken over after a while: a machine may have booted with a wrong one.
+If the clock were set an hour ahead, everything would expire an hour too early; if it were set back, limits
+would last an hour too long. So after a jump, time continues here as before, by the clock that counts since
+the boot. A new time that lasts is adopted after a while: the machine may have booted with a wrong one.
 """
 
 import time
@@ -13,7 +13,7 @@ import structlog
 from discordianai.system_clock import since_boot
 
 TOLERANCE = 60.0
-"""Seconds; smaller steps, as of a clock that is being corrected all the time, are followed at once."""
+"""Seconds. Smaller steps, such as regular corrections, are followed at once."""
 
 TAKEN_OVER_AFTER = 30 * 60.0
 """Seconds that a new time must have lasted. An interaction, the shortest-lived of what is stored, lasts 15
@@ -21,9 +21,9 @@ minutes."""
 
 
 class SteadyClock:
-    """Called, it gives seconds since the epoch. Any thread may do so.
+    """A callable that returns seconds since the epoch; thread-safe.
 
-    A jump is noticed by the first call after it; it is logged when it begins, and when it is over.
+    The first call after a jump notices it; its beginning and its end are logged.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class SteadyClock:
             self._follow(offset)
         elif self._jumped_at is None or abs(jump - self._jump) > TOLERANCE:
             self._jumped_at, self._jump = steady, jump
-            self._log.warning("the system clock jumped: its new time is not used yet", seconds=round(jump))
+            self._log.warning("system clock jumped: new time not used yet", seconds=round(jump))
         elif steady - self._jumped_at >= TAKEN_OVER_AFTER:
-            self._log.warning("the new time of the system clock is used from now on", seconds=round(jump))
+            self._log.warning("system clock's new time now in use", seconds=round(jump))
             self._offset, self._jumped_at, self._jump = offset, None, 0.0
         return steady + self._offset
 
     def _follow(self, offset: float) -> None:
         if self._jumped_at is not None:
-            self._log.info("the system clock is right again", seconds=round(-self._jump))
+            self._log.info("system clock corrected", seconds=round(-self._jump))
             self._jumped_at, self._jump = None, 0.0
         self._offset = offset

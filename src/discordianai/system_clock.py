@@ -1,4 +1,4 @@
-"""How the system clock stands, compared with the clock since the boot, which nobody can set."""
+"""The system clock compared with the monotonic clock since boot."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ NOISE = 1.0
 
 
 def since_boot() -> float:
-    """Seconds since the boot, with the time that the machine slept; nobody can set this clock."""
+    """Seconds since boot, including time asleep; nobody can set this clock."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 

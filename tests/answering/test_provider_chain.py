@@ -166,7 +166,7 @@ async def test_where_perplexity_fails_after_the_call_openai_answers_without_tool
     scene = Scene([[CALL], ["from memory"]], [[Overloaded(PERPLEXITY, "503")]])
     assert await scene.ask() == "from memory"
     assert scene.openai.requests[1].tools == ()
-    assert scene.routes[-1].note == "Perplexity could not answer, so OpenAI did."
+    assert scene.routes[-1].note == "Perplexity couldn't answer, so OpenAI did."
 
 
 async def test_where_both_fail_the_last_error_is_told() -> None:
@@ -197,7 +197,7 @@ async def test_an_endpoint_without_tools_is_noticed_once_and_then_rules_decide()
     assert [request.tools for request in scene.openai.requests] == [(WEB_SEARCH,), (), ()]
     await scene.ask("the weather in Paris today")
     assert len(scene.perplexity.requests) == 1
-    assert scene.routes[-1].why == "about current things"
+    assert scene.routes[-1].why == "about current events"
 
 
 async def test_a_refusal_without_tools_in_the_request_is_told_as_it_is() -> None:
@@ -213,7 +213,7 @@ async def test_while_a_breaker_is_open_the_other_provider_answers_with_a_note() 
     scene.texts.clear()
     assert await scene.ask() == "found"
     assert len(scene.openai.requests) == 10
-    assert scene.routes[-1].note == "OpenAI could not answer, so Perplexity did."
+    assert scene.routes[-1].note == "OpenAI couldn't answer, so Perplexity did."
     with pytest.raises(BreakerOpen, match="breaker"):
         await scene.ask(wanted=OPENAI)
 
@@ -238,7 +238,7 @@ async def test_by_rules_a_follow_up_stays_with_who_answered_last() -> None:
     await scene.ask("and what about it?")
     await scene.ask("write a haiku")
     assert [route.provider for route in scene.routes] == [PERPLEXITY, PERPLEXITY, OPENAI]
-    assert scene.routes[1].why == "as just before"
+    assert scene.routes[1].why == "same as before"
 
 
 @pytest.mark.parametrize(("fixed", "other"), [(OPENAI, PERPLEXITY), (PERPLEXITY, OPENAI)])
@@ -322,7 +322,7 @@ async def test_what_a_provider_cannot_take_is_said() -> None:
     """The answer says that it was given without the file."""
     scene = Scene([["an answer"]])
     await scene.ask("why?", wanted=PERPLEXITY, files=True)
-    assert scene.routes[-1].note == "Perplexity takes no files, so it answered without."
+    assert scene.routes[-1].note == "Perplexity can't read files, so it answered without them."
 
 
 async def test_where_the_search_fails_the_other_one_searches() -> None:

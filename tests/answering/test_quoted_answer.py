@@ -21,7 +21,7 @@ def quoting(own: str) -> Quotation:
         ANSWER[900:],
         ANSWER.replace("[1]", "[[1]](<https://example.com/a>)"),
         f"{ANSWER[:900]}\n\n-# OpenAI · gpt · by default",
-        "-# You are next.",
+        "-# You're next.",
     ],
 )
 def test_a_message_of_the_last_answer_is_known_again(shown: str) -> None:

@@ -203,7 +203,7 @@ async def test_the_other_provider_answers_where_one_fails_before_it_has_said_any
     scene = Scene([QuotaExhausted(OPENAI, "no money")], others=[other])
     reply = await scene.ask()
     assert reply.text == "found"
-    assert "OpenAI could not answer, so Perplexity did." in reply.note
+    assert "OpenAI couldn't answer, so Perplexity did." in reply.note
     assert "error" not in reply.note
 
 
@@ -212,7 +212,7 @@ async def test_below_a_part_of_an_answer_stands_who_gave_it_instead_of_whom() ->
     for end in (End(FinishReason.LENGTH), End(FinishReason.FILTERED), ConnectionLost(PERPLEXITY, "cut")):
         other = FakeProvider(["a long answer", end], provider=PERPLEXITY)
         scene = Scene([QuotaExhausted(OPENAI, "no money")], others=[other])
-        assert "OpenAI could not answer, so Perplexity did." in (await scene.ask()).note
+        assert "OpenAI couldn't answer, so Perplexity did." in (await scene.ask()).note
 
 
 FOUND = SourceList((Citation("https://a.example", "A page"),))
@@ -352,8 +352,8 @@ async def test_who_waits_in_the_providers_line_reads_where(autojump_clock: trio.
             nursery.start_soon(scene.ask, scene.question(person=Person(100 + number, "x")), reply)
             await trio.sleep(0.01)
     assert [reply.statuses for reply in replies[:10]] == [[]] * 10
-    assert "You are next." in replies[10].statuses
-    assert "Waiting: number 2 in line." in replies[11].statuses
+    assert "You're next." in replies[10].statuses
+    assert "Waiting: number 2 in the queue." in replies[11].statuses
 
 
 async def asked_and_cancelled(scene: Scene, question: Question) -> FakeReply:
@@ -427,7 +427,7 @@ async def test_a_question_that_does_not_fit_is_refused_in_words_and_nobody_is_as
     rules = replace(BRIEF, conversations=ConversationOptions(context_tokens=1000))
     scene = Scene(["an answer"], rules=rules)
     reply = await scene.ask(scene.question("word " * 2000))
-    assert "about 2,636 tokens, and I can take about 743" in reply.note
+    assert "about 2,636 tokens, and my limit is about 743" in reply.note
     assert "shorten it" in reply.note
     assert scene.provider.requests == []
     assert (await scene.ask(scene.question("word " * 500))).text == "an answer"
@@ -515,7 +515,7 @@ async def test_where_an_earlier_file_is_refused_the_question_is_asked_without_it
     assert [turn.images for turn in again] == [(), (), ()]
     assert again[0].text == f"this?\n\n{NOT_SHOWN.format(names='a.png')}"
     alone = Scene([ImageRefused(OPENAI, "404")])
-    assert "could not read the file" in (await alone.ask(replace(first))).note
+    assert "couldn't read the file" in (await alone.ask(replace(first))).note
     assert len(alone.provider.requests) == 1
 
 
@@ -562,7 +562,7 @@ async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:
     assert (await scene.ask()).note == ""
     for _ in range(20):
         reply = await scene.ask()
-    assert "You have used up today's allowance. It starts again at midnight UTC." in reply.note
+    assert "You have used up today's allowance. It resets at midnight UTC." in reply.note
     assert (await scene.ask(scene.question(person=BEN))).note == ""
     asked = len(scene.provider.requests)
     await scene.ask()

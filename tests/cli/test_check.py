@@ -151,7 +151,7 @@ def test_without_usable_settings_nobody_is_asked(place: Path) -> None:
     (place / "settings.toml").write_text("[")
     done = run("--online")
     assert done.returncode == 78
-    assert "nobody was asked" in done.stderr
+    assert "not checked" in done.stderr
     assert "\nhttpx\n" not in done.stderr
 
 
@@ -206,7 +206,7 @@ async def test_online_the_sandbox_is_asked_and_no_secret_is_told(
     for secret in (sandbox.discord.options.token, sandbox.openai.options.api_key):
         assert secret not in table + machine
     assert "PROBLEM  perplexity answer" in table
-    assert "-> put a valid key where the rejected one stands: the credential perplexity-api-key," in table
+    assert "-> replace the rejected key: the credential perplexity-api-key," in table
     assert json.loads(machine)["status"] == 1
     assert findings(machine)["openai answer"]["verdict"] == "ok"
     assert findings(machine)["openai answer"]["figures"]["protocol"] == "HTTP/2"

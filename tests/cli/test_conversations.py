@@ -142,7 +142,7 @@ def test_a_purge_asks_and_takes_nothing_for_a_yes(
     database: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run("purge", "--all", "--database", database) == 1
-    assert "nobody can be asked here; confirm with --yes" in capsys.readouterr().err
+    assert "there is no terminal to ask on; confirm with --yes" in capsys.readouterr().err
 
     class Terminal:
         said = "no\n"
@@ -158,7 +158,7 @@ def test_a_purge_asks_and_takes_nothing_for_a_yes(
     for terminal.said in ("no\n", "\n", ""):
         assert run("purge", "--all", "--database", database) == 1
         assert (
-            "12 turns will be removed, for ever\nGo on? (yes/no)\nnothing was removed\n"
+            "12 turns will be deleted permanently\nContinue? (yes/no)\nnothing was deleted\n"
             in capsys.readouterr().err
         )
     terminal.said = "yes\n"
@@ -171,7 +171,7 @@ def test_an_export_into_a_file_is_whole_and_private(database: Path, tmp_path: Pa
     assert len(target.read_text().splitlines()) == 12
     assert target.stat().st_mode & 0o777 == 0o600
     assert run("export", target, "--person", 10, "--database", database) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert run("export", target, "--person", 10, "--force", "--database", database) == 0
     assert len(target.read_text().splitlines()) == 2
 
@@ -211,7 +211,7 @@ def test_without_a_database_it_says_how_to_name_one(tmp_path: Path, capsys: Capt
 def test_an_id_that_cannot_be_is_refused(wrong: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit):
         run("purge", f"--person={wrong}")
-    assert "is no id" in capsys.readouterr().err
+    assert "is not an id" in capsys.readouterr().err
 
 
 def test_the_database_is_found_by_the_settings_without_any_secret(

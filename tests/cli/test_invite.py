@@ -87,7 +87,7 @@ async def test_a_discord_that_is_ill_or_no_discord_is_1(tmp_path: Path, authorit
         other = await invite(sandbox)
     assert (ill.returncode, other.returncode) == (1, 1)
     assert ill.stderr.startswith(b"Discord answers 503 to /applications/@me; try again later\n")
-    assert other.stderr.startswith(b"Discord answers 404 to /applications/@me; look at api_url\n")
+    assert other.stderr.startswith(b"Discord answers 404 to /applications/@me; check api_url\n")
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_discord_that_is_not_there_is_1(
     (place / "settings.toml").write_text('[discord]\napi_url = "http://127.0.0.1:1/api/v10"\n')
     assert main(["invite"]) == 1
     told = capsys.readouterr()
-    assert "Discord cannot be asked: ConnectError" in told.err
+    assert "Discord could not be reached: ConnectError" in told.err
     assert told.out == ""
     assert "a-secret-token" not in told.err
 

@@ -37,7 +37,7 @@ def test_nothing_is_left_of_one_that_was_not_finished(tmp_path: Path, stop: type
 def test_what_is_there_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
     target = tmp_path / "copy"
     target.write_text("old")
-    with pytest.raises(NotWritten, match="is there already.*--force"), partial_file(target, overwrite=False):
+    with pytest.raises(NotWritten, match="already exists.*--force"), partial_file(target, overwrite=False):
         pass
     with pytest.raises(ValueError, match="^$"), partial_file(target, overwrite=True):
         raise ValueError
@@ -50,7 +50,7 @@ def test_what_is_there_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -
 
 def test_one_that_came_meanwhile_is_kept_too(tmp_path: Path) -> None:
     target = tmp_path / "copy"
-    with pytest.raises(NotWritten, match="is there already"), partial_file(target, overwrite=False):
+    with pytest.raises(NotWritten, match="already exists"), partial_file(target, overwrite=False):
         target.write_text("somebody else's")
     assert target.read_text() == "somebody else's"
     assert names(tmp_path) == ["copy"]
@@ -82,7 +82,7 @@ def test_what_somebody_put_in_its_place_meanwhile_does_not_become_the_file(tmp_p
             partial.unlink()
             partial.write_text("of somebody else")
 
-    with pytest.raises(NotWritten, match="was exchanged while it was written"):
+    with pytest.raises(NotWritten, match="was replaced while being written"):
         be_exchanged()
     assert not (tmp_path / "copy").exists()
 
@@ -102,7 +102,7 @@ def test_a_folder_that_is_exchanged_meanwhile_gets_nothing(tmp_path: Path) -> No
 
 def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
     for target in (tmp_path, Path("/dev/null")):
-        with pytest.raises(NotWritten, match="is not a file"), partial_file(target, overwrite=True):
+        with pytest.raises(NotWritten, match="is not a regular file"), partial_file(target, overwrite=True):
             pass
 
 

@@ -250,7 +250,7 @@ async def test_what_takes_more_than_a_whole_minute_is_refused_and_fills_it_for_n
     async with asked.stream(long) as chunks:
         with pytest.raises(BeyondTheMinute, match="of 2000 a minute") as refused:
             await anext(chunks)
-    assert "2,000 in a minute" in refused.value.for_person
+    assert "2,000 a minute" in refused.value.for_person
     assert provider.requests == []
     before = trio.current_time()
     assert await ask(asked) == "an answer"

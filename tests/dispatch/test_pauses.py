@@ -192,7 +192,7 @@ async def test_a_short_pause_holds_only_who_has_time_for_it(autojump_clock: Mock
     assert all(ends[seconds].at == pytest.approx(60.2, abs=0.1) for seconds in (55.0, 100.0, 200.0))
     refused = ends[30.0].error
     assert refused is not None
-    assert refused.for_person == "OpenAI can't take this question in time. Please try again in 60 seconds."
+    assert refused.for_person == "OpenAI can't get to this question in time. Please try again in 60 seconds."
     assert refused.helped_by_others
     assert asked.statistics().refused == 3
 

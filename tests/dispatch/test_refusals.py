@@ -40,11 +40,11 @@ def test_a_time_is_told_in_a_unit_that_fits(seconds: float, words: str) -> None:
         ),
         (
             BreakerReason.QUOTA,
-            "This bot's account at OpenAI has no credit left. Its operator has to top it up.",
+            "This bot's account with OpenAI has no credit left. The bot's operator needs to top it up.",
         ),
         (
             BreakerReason.AUTHENTICATION,
-            "OpenAI does not accept this bot's key. Its operator has to put that right.",
+            "OpenAI doesn't accept this bot's API key. The bot's operator needs to fix that.",
         ),
     ],
 )

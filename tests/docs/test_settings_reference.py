@@ -33,10 +33,10 @@ def test_a_row_has_the_type_the_range_the_default_and_the_meaning(
 ) -> None:
     page = reference.render(shipped)
     for row in (
-        "| `max_attempts` | whole number, 1 to 10 | `3` | how often a provider is asked ",
-        "| `drain_seconds` | number, 0 to 600 | `20.0` | how long ",
-        "| `ttl_days` | number, more than 0, up to 36,500 | `30.0` | and for how long | restart |",
-        "| `in_flight` | whole number, 1 to 100 | `2` | questions that are worked on at once | *reload* |",
+        "| `max_attempts` | whole number, 1 to 10 | `3` | attempts per provider before ",
+        "| `drain_seconds` | number, 0 to 600 | `20.0` | seconds for answers ",
+        "| `ttl_days` | number, more than 0, up to 36,500 | `30.0` | days until they are deleted | restart |",
+        "| `in_flight` | whole number, 1 to 100 | `2` | questions answered at the same time | *reload* |",
         "| `guild_ids` | list of ids | `[]` | servers ",
         "| `api_key` | text, secret | unset | ",
         "| `max_answer_tokens` | whole number, at least 16 | unset | ",

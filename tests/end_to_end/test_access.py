@@ -63,7 +63,7 @@ SETTINGS: Tables = {
 REFUSALS = {
     "a blocked person": (BLOCKED, GENERAL, "You can't use this bot here."),
     "a blocked role": (MUTED, GENERAL, "You can't use this bot here."),
-    "a person that is not listed": (UNLISTED, GENERAL, "This bot answers only certain people"),
+    "a person that is not listed": (UNLISTED, GENERAL, "This bot only answers certain people"),
     "a role that is missing": (WITHOUT_ROLE, GENERAL, "You need another role to use this bot."),
     "a channel": (ALLOWED, RANDOM, "I don't answer in this channel."),
     "a server that is not listed": (ALLOWED, ELSEWHERE, "I don't answer in this server."),
@@ -167,7 +167,7 @@ async def test_admins_are_always_let_in(scene: Scene) -> None:
 @played
 async def test_status_is_for_admins(scene: Scene) -> None:
     asked = await scene.sandbox.discord.invoke("status", user=ALLOWED)
-    assert "This is for the bot's admins." in await refused(asked)
+    assert "Only the bot's admins can use this." in await refused(asked)
     asked = await scene.sandbox.discord.invoke("status", user=ADMIN)
     await asked.wait_until(lambda i: i.acknowledged_after is not None, timeout=30)
     assert asked.private
@@ -184,7 +184,7 @@ async def test_a_server_that_is_left_is_forgotten_and_nothing_else(scene: Scene)
     await changed.wait_until(lambda i: "llama" in i.text, timeout=30)
     remove_bot(discord)
     with trio.fail_after(30):
-        while "a server that was left is forgotten" not in scene.log():  # noqa: ASYNC110  # a file
+        while "a left server's data deleted" not in scene.log():  # noqa: ASYNC110  # a file
             await trio.sleep(0.02)
     shown = await discord.invoke("export", user=ADMIN, channel=direct_messages(ADMIN))
     await shown.wait_until(lambda i: bool(i.messages and i.messages[0].files), timeout=30)
@@ -192,4 +192,4 @@ async def test_a_server_that_is_left_is_forgotten_and_nothing_else(scene: Scene)
     assert b"in direct messages" in content
     assert b"in the server" not in content
     persona = await discord.invoke("persona", user=ADMIN)
-    assert "no instructions of my own" in await refused(persona)
+    assert "no special instructions" in await refused(persona)

@@ -81,10 +81,10 @@ async def test_a_private_question_is_answered_privately_in_every_message(scene: 
 
 
 NO_QUESTIONS = {
-    "": "There is no question in that",
-    " \n\t ": "There is no question in that",
-    "\u200b\u200d\u2060\u200f": "There is no question in that",
-    "x" * 6001: "That is too long",
+    "": "Your question is empty",
+    " \n\t ": "Your question is empty",
+    "\u200b\u200d\u2060\u200f": "Your question is empty",
+    "x" * 6001: "That's too long",
 }
 
 

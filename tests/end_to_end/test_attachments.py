@@ -84,7 +84,7 @@ async def test_a_document_goes_to_a_model_that_reads_it(scene: Scene) -> None:
 @played
 async def test_what_is_no_text_is_refused_with_a_sentence(scene: Scene) -> None:
     binary = upload(scene.sandbox.discord, "llama.bin", bytes(range(256)) * 4, "application/zip")
-    assert "llama.bin is no text that I can read" in (await refused_with(scene, binary, 4)).text
+    assert "llama.bin isn't a file I can read" in (await refused_with(scene, binary, 4)).text
 
 
 @played
@@ -93,7 +93,7 @@ async def test_a_kind_is_told_by_content_before_size_and_header(scene: Scene) ->
     heic = upload(
         scene.sandbox.discord, "llama.heic", b"\x00\x00\x00\x18ftypheic" + bytes(3_000_000), "image/heic"
     )
-    assert "llama.heic is a HEIC picture, which I can't read" in (await refused_with(scene, heic, 13)).text
+    assert "llama.heic is a HEIC image, which I can't read" in (await refused_with(scene, heic, 13)).text
     unnamed = {**upload(scene.sandbox.discord, "llama", PICTURE * 16), "content_type": None}
     _, picture = await asked_with(scene, unnamed, 13)
     assert picture == {"type": "input_image", "image_url": unnamed["url"]}
@@ -122,7 +122,7 @@ async def test_again_says_that_a_picture_has_expired_and_a_follow_up_names_it(sc
     answer = await scene.ask("what is it?", options={"file": image}, user=user)
     await trio.sleep_until(trio.current_time() + 3)
     again = discord.press(answer.messages[-1], "Again", user)
-    await again.wait_until(lambda i: "llama.png has expired at Discord. Please send it again." in i.text, 30)
+    await again.wait_until(lambda i: "llama.png has expired on Discord. Please send it again." in i.text, 30)
     await scene.ask("and its colour?", user=user)
     assert "not shown here any more: llama.png" in str(scene.sandbox.openai.requests[-1]["input"][-3])
 
@@ -131,9 +131,9 @@ async def test_again_says_that_a_picture_has_expired_and_a_follow_up_names_it(sc
 async def test_what_is_too_large_is_refused_with_how_large_it_may_be(scene: Scene) -> None:
     discord = scene.sandbox.discord
     text = upload(discord, "long.txt", b"x" * 4097)
-    assert "long.txt is too large: it may have 4 KB." in (await refused_with(scene, text, 5)).text
+    assert "long.txt is too large: the limit is 4 KB." in (await refused_with(scene, text, 5)).text
     image = upload(discord, "large.png", PICTURE * 40, "image/png")
-    assert "large.png is too large: it may have 8 KB." in (await refused_with(scene, image, 5)).text
+    assert "large.png is too large: the limit is 8 KB." in (await refused_with(scene, image, 5)).text
     liar = {**upload(discord, "liar.txt", b"x" * 9000), "size": 10}
     assert "liar.txt is too large" in (await refused_with(scene, liar, 5)).text
 
@@ -142,9 +142,9 @@ async def test_what_is_too_large_is_refused_with_how_large_it_may_be(scene: Scen
 async def test_what_cannot_be_fetched_or_is_elsewhere_is_said_to_be_so(scene: Scene) -> None:
     gone = {**upload(scene.sandbox.discord, "gone.txt", b"x")}
     scene.sandbox.discord.uploads.clear()
-    assert "gone.txt could not be read from Discord" in (await refused_with(scene, gone, 6)).text
+    assert "gone.txt couldn't be downloaded from Discord" in (await refused_with(scene, gone, 6)).text
     elsewhere = {**gone, "url": "http://169.254.169.254/latest/meta-data"}
-    assert "could not be read from Discord" in (await refused_with(scene, elsewhere, 6)).text
+    assert "couldn't be downloaded from Discord" in (await refused_with(scene, elsewhere, 6)).text
 
 
 @played
@@ -154,7 +154,7 @@ async def test_an_odd_address_is_a_file_that_cannot_be_read(scene: Scene) -> Non
     for url in ("https://[docs]/a.txt", "https://discord.com\uff0fa", "http://discord.com/a", ""):
         for file in (upload(discord, "odd.txt", b"x"), upload(discord, "odd.png", PICTURE, "image/png")):
             told = await refused_with(scene, {**file, "url": url}, 9)
-            assert "could not be read from Discord" in told.text
+            assert "couldn't be downloaded from Discord" in told.text
 
 
 async def told_of(scene: Scene, files: list[Any], number: int) -> str:
@@ -170,7 +170,7 @@ async def told_of(scene: Scene, files: list[Any], number: int) -> str:
 async def test_files_that_are_too_many_or_too_much_together_are_refused(scene: Scene) -> None:
     files = [upload(scene.sandbox.discord, f"{n}.txt", b"x" * 4000) for n in range(11)]
     assert "11 files, and I can take 10" in await told_of(scene, files, 10)
-    assert "39 KB together, and I can take about 15 KB" in await told_of(scene, files[:10], 10)
+    assert "39 KB in total, and I can take about 15 KB" in await told_of(scene, files[:10], 10)
 
 
 @played

@@ -82,7 +82,7 @@ async def test_a_choice_that_cannot_be_had_is_refused_with_what_helps(scene: Sce
     unknown = await told(scene, "ask", {"prompt": "why?", "model": "gpt-99"})
     assert "I don't have that model" in unknown.text
     both = {"prompt": "why?", "model": "perplexity/sonar", "provider": "openai"}
-    assert "not one of OpenAI's models" in (await told(scene, "ask", both)).text
+    assert "isn't one of OpenAI's models" in (await told(scene, "ask", both)).text
 
 
 @played
@@ -102,7 +102,7 @@ async def test_ask_with_a_thread_opens_one_and_the_conversation_goes_on_there(sc
     thread = discord.threads[-1]
     assert thread.name == "let us talk about llamas"
     assert thread.parent_id == CHANNELS[0].id
-    assert asked.text == f"I answer in <#{thread.id}>."
+    assert asked.text == f"I'm answering in <#{thread.id}>."
     (answer,) = [message for message in discord.channel_messages if message.channel_id == thread.id]
     assert "You asked: “let us talk about llamas”" in answer.content
     assert thread.id in discord.counters.typing
@@ -115,7 +115,7 @@ async def test_where_no_thread_can_be_opened_the_answer_comes_in_the_channel_and
     scene: Scene,
 ) -> None:
     discord, user = scene.sandbox.discord, person(22)
-    no_thread = "I could not open a thread here, so I answer in the channel."
+    no_thread = "I couldn't open a thread here, so I'm answering in the channel."
     direct = await scene.ask("here?", options={"thread": True}, user=user, channel=direct_messages(user))
     assert "You asked: “here?”" in direct.text
     assert no_thread in direct.text
@@ -145,10 +145,10 @@ async def test_search_goes_to_the_web_publicly_or_privately(scene: Scene) -> Non
 @played
 async def test_reset_forgets_this_conversation_and_no_other(scene: Scene) -> None:
     user = person(30)
-    assert "nothing of this conversation" in (await told(scene, "reset", user=user)).text
+    assert "I don't remember anything" in (await told(scene, "reset", user=user)).text
     for channel in CHANNELS[:2]:
         await scene.ask("remember me", user=user, channel=channel)
-    assert "This conversation is forgotten" in (await told(scene, "reset", user=user)).text
+    assert "I've forgotten this conversation" in (await told(scene, "reset", user=user)).text
     assert "You have asked" not in (await scene.ask("and now?", user=user)).text
     assert "the last was: “remember me”" in (await scene.ask("now?", user=user, channel=CHANNELS[1])).text
 
@@ -156,7 +156,7 @@ async def test_reset_forgets_this_conversation_and_no_other(scene: Scene) -> Non
 @played
 async def test_history_shows_what_is_remembered_page_by_page(scene: Scene) -> None:
     user = person(31)
-    assert "nothing of this conversation" in (await told(scene, "history", user=user)).text
+    assert "I don't remember anything" in (await told(scene, "history", user=user)).text
     for number in range(4):
         await scene.ask(f"question {number}", user=user, options={"private": number == 3})
     shown = await told(scene, "history", user=user)
@@ -168,13 +168,13 @@ async def test_history_shows_what_is_remembered_page_by_page(scene: Scene) -> No
     assert ": question 0" in older
     assert labels(shown) == ["Newer"]
     assert "page 1 of 2" in await pressed(scene, shown, "Newer", user)
-    assert "nothing of this" in (await told(scene, "history", user=user, channel=CHANNELS[1])).text
+    assert "anything from this" in (await told(scene, "history", user=user, channel=CHANNELS[1])).text
 
 
 @played
 async def test_export_gives_all_of_it_as_a_file_to_the_person_alone(scene: Scene) -> None:
     user = person(32)
-    assert "nothing about you" in (await told(scene, "export", user=user)).text
+    assert "nothing stored about you" in (await told(scene, "export", user=user)).text
     await scene.ask("first", user=user)
     await scene.ask("second", user=user, channel=direct_messages(user))
     await scene.ask("not mine", user=person(33))
@@ -198,9 +198,10 @@ async def test_forget_deletes_everything_only_once_it_is_confirmed(scene: Scene)
     assert labels(kept) == []
     assert "forget me" in (await told(scene, "history", user=user)).text
     asked = await told(scene, "forget", user=user)
-    assert await pressed(scene, asked, "Delete everything", user) == "Everything is deleted: 4 messages."
+    deleted = await pressed(scene, asked, "Delete everything", user)
+    assert deleted == "Everything has been deleted: 4 messages."
     assert labels(asked) == []
-    assert "nothing about you" in (await told(scene, "export", user=user)).text
+    assert "nothing stored about you" in (await told(scene, "export", user=user)).text
     assert "You have asked" not in (await scene.ask("and now?", user=user)).text
     assert b"forget me" not in b"".join(
         file.read_bytes() for file in scene.sandbox.folder.glob("conversations.sqlite3*")
@@ -213,10 +214,10 @@ async def test_forget_deletes_everything_only_once_it_is_confirmed(scene: Scene)
 @played
 async def test_a_persona_is_seen_by_all_and_set_by_who_may_manage_the_channel(scene: Scene) -> None:
     channel, openai = CHANNELS[1], scene.sandbox.openai
-    assert "no instructions of my own" in (await told(scene, "persona", channel=channel)).text
+    assert "no special instructions" in (await told(scene, "persona", channel=channel)).text
     wanted = {"instructions": "Speak like a pirate."}
     refused = await told(scene, "persona", wanted, user=person(40), channel=channel)
-    assert "Only people who may manage this channel" in refused.text
+    assert "Only people who can manage this channel" in refused.text
     changed = await told(scene, "persona", wanted, user=moderator(), channel=channel)
     assert "> Speak like a pirate." in changed.text
     assert "> Speak like a pirate." in (await told(scene, "persona", user=person(40), channel=channel)).text
@@ -225,7 +226,7 @@ async def test_a_persona_is_seen_by_all_and_set_by_who_may_manage_the_channel(sc
     await scene.ask("hello here", user=person(41), options={"provider": "openai"})
     assert "pirate" not in openai.requests[-1]["instructions"]
     back = await told(scene, "persona", {"clear": True}, user=moderator(), channel=channel)
-    assert back.text == "In this channel I answer as usual."
+    assert back.text == "In this channel, I answer as usual."
 
 
 @played
@@ -235,11 +236,11 @@ async def test_a_model_is_seen_by_all_and_set_by_who_may_manage_the_channel(scen
     assert seen.startswith("No model is set for this channel")
     assert "- OpenAI: gpt-6-luna, gpt-6.1-terra" in seen
     refused = await told(scene, "model", {"model": "perplexity/sonar"}, user=person(42), channel=channel)
-    assert "Only people who may manage this channel" in refused.text
+    assert "Only people who can manage this channel" in refused.text
     unknown = await told(scene, "model", {"model": "gpt-99"}, user=moderator(), channel=channel)
     assert "I don't have that model" in unknown.text
     changed = await told(scene, "model", {"model": "perplexity/sonar"}, user=moderator(), channel=channel)
-    assert changed.text == "From now on perplexity/sonar answers in this channel."
+    assert changed.text == "From now on, perplexity/sonar answers in this channel."
     answer = await scene.ask("who is it?", user=person(43), channel=channel)
     assert "Perplexity · perplexity/sonar · " in answer.text
     own = await scene.ask("and you?", user=person(43), channel=channel, options={"model": "gpt-6.1-terra"})
@@ -262,15 +263,15 @@ async def test_in_direct_messages_everybody_sets_it_for_themselves(scene: Scene)
 @played
 async def test_usage_tells_today_and_this_month_and_the_limit(scene: Scene) -> None:
     user = person(50)
-    assert "nothing this month" in (await told(scene, "usage", user=user)).text
+    assert "anything this month" in (await told(scene, "usage", user=user)).text
     await scene.ask("one", user=user, options={"model": "gpt-6.1-terra"})
     await scene.ask("two", user=user, options={"provider": "openai"})
     shown = (await told(scene, "usage", user=user)).text
     assert "**Today:** 2 answers, " in shown
     assert "**This month:** 2 answers, " in shown
-    assert "in money" in shown
+    assert ", cost " in shown
     assert "gpt-6-luna:** 1 answer, " in shown
-    assert "100,000 tokens a day" in shown
+    assert "100,000 tokens per day" in shown
 
 
 @played

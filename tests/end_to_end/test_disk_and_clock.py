@@ -91,5 +91,5 @@ async def test_a_clock_that_jumps_under_the_bot_is_logged_once_and_disturbs_nobo
         assert squeezed(said(interaction)) == squeezed(wanted("why is grass green?"))
         await logged(scene, "the system clock jumped")
         faults.set()
-        await logged(scene, "the system clock is right again")
+        await logged(scene, "system clock corrected")
         assert scene.log().count("the system clock jumped") == 1

@@ -37,12 +37,12 @@ FAILURES = [
     (Fault.slow_down(), "more questions than it allows. Please try again", "RateLimited"),
     (Fault.overloaded(), "OpenAI is having trouble right now. Please try again", "Overloaded"),
     (Fault(FaultKind.FAILED), "OpenAI is having trouble right now. Please try again", "Overloaded"),
-    (Fault.too_long(), "That is too long for OpenAI's model. Please shorten", "ContextTooLong"),
+    (Fault.too_long(), "That's too long for OpenAI's model. Please shorten", "ContextTooLong"),
     (Fault.invalid_prompt(), "OpenAI's content filter refused this question.", "ContentFiltered"),
     (Fault.no_images(), "OpenAI refused this question.", "BadRequest"),
     (
         Fault(FaultKind.STATUS, status=400, code="image_parse_error"),
-        "could not read the file",
+        "couldn't read the file",
         "ImageRefused",
     ),
     (Fault(FaultKind.STATUS, status=404, code="model_not_found"), "no longer has the model", "ModelNotFound"),
@@ -53,14 +53,14 @@ FAILURES = [
     ),
     (
         Fault(FaultKind.STATUS, status=403, code="request_forbidden"),
-        "does not let this bot's",
+        "doesn't let this bot's",
         "PermissionDenied",
     ),
-    (Fault.raw(b"data: " + b"x" * 2**21), "sent something that is not an answer", "MalformedAnswer"),
+    (Fault.raw(b"data: " + b"x" * 2**21), "sent an invalid answer", "MalformedAnswer"),
     (Fault(FaultKind.THOUGHT_ONLY), "The model reached its length limit before it said anything", "answered"),
     (
         Fault.raw(b"{}", content_type="application/json"),
-        "sent something that is not an answer",
+        "sent an invalid answer",
         "MalformedAnswer",
     ),
     (Fault(FaultKind.STALL), "OpenAI took too long to answer. Please try again", "TimedOut"),
@@ -115,8 +115,8 @@ async def test_an_answer_that_breaks_off_keeps_its_part_and_can_be_gone_on_with(
             answer = await asked(scene, 2, fault)
             assert answer.text.startswith("*(The sandbox's OpenAI speaks")
             assert sentence in answer.text
-            assert labels(answer) == ["Go on", "Again", "Search the web"]
-        more = scene.sandbox.discord.press(answer.messages[-1], "Go on", person(2))
+            assert labels(answer) == ["Continue", "Again", "Search the web"]
+        more = scene.sandbox.discord.press(answer.messages[-1], "Continue", person(2))
         await scene.wait_answered(scene.answered() + 1)
         assert "The sandbox's OpenAI speaks" in more.text
 
@@ -126,7 +126,7 @@ async def test_where_nobody_was_asked_for_the_other_provider_answers_and_says_wh
     scene.sandbox.openai.misbehave(Fault.quota())
     answer = await scene.ask("a question about turtles", user=person(3))
     assert "The sandbox's Perplexity speaks" in answer.text
-    assert "OpenAI could not answer, so Perplexity did." in answer.text
+    assert "OpenAI couldn't answer, so Perplexity did." in answer.text
 
 
 @played
@@ -135,8 +135,8 @@ async def test_no_credit_and_a_wrong_key_are_told_at_once_and_the_provider_is_le
 ) -> None:
     """For 15 s nothing is sent: nobody waits for what only an operator can change."""
     providers = {
-        "openai": "account at OpenAI has no credit left. Its",
-        "perplexity": "accept this bot's key. Its",
+        "openai": "account with OpenAI has no credit left. The",
+        "perplexity": "accept this bot's API key. The",
     }
     scene.sandbox.openai.misbehave(Fault.quota())
     scene.sandbox.perplexity.misbehave(Fault.wrong_key())
@@ -164,7 +164,7 @@ async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Sta
         assert "connection to OpenAI was lost" in answer.text
         answer = await scene.ask("who?")
         assert "You asked" in answer.text
-        assert "OpenAI could not answer, so Perplexity did." in answer.text
+        assert "OpenAI couldn't answer, so Perplexity did." in answer.text
 
 
 async def test_a_short_pause_is_waited_for_and_during_a_long_one_the_other_provider_answers(
@@ -183,7 +183,7 @@ async def test_a_short_pause_is_waited_for_and_during_a_long_one_the_other_provi
         for _ in range(4):
             answer = await scene.ask("a question about turtles")
             assert "The sandbox's Perplexity speaks" in answer.text
-            assert "OpenAI could not answer, so Perplexity did." in answer.text
+            assert "OpenAI couldn't answer, so Perplexity did." in answer.text
         refused = await scene.ask("a question about turtles", options={"provider": "openai"})
         assert "more questions than it allows. Please try again in" in refused.text
         assert trio.current_time() - began < 15

@@ -226,7 +226,7 @@ async def play(sandbox: Sandbox, targets: dict[str, Way]) -> None:
     assert answers
     assert all(answers)
     assert bot.process.returncode == 0
-    assert "answers cut short by the shutdown" not in sandbox.log.read_text()
+    assert "answers cut short by shutdown" not in sandbox.log.read_text()
     assert len(missed) <= len(plan) // 20, missed
     with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
         assert database.execute("SELECT count(*) FROM questions WHERE state < 2").fetchone() == (0,)

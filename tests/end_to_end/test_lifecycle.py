@@ -35,7 +35,7 @@ async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None
         scene.bot.terminate()
         await stopping(scene)
         late = discord.invoke_now("ask", {"prompt": "too late"}, user=person(9))
-        await late.wait_until(lambda i: "being restarted" in i.text)
+        await late.wait_until(lambda i: "I'm restarting" in i.text)
         assert late.private
         with trio.fail_after(20):
             assert await scene.bot.process.wait() == 0
@@ -54,7 +54,7 @@ async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) ->
         await interaction.wait_until(lambda i: "sandbox" in i.text)
         with trio.fail_after(8):
             assert await scene.bot.stop() == 0
-        assert "I am being restarted" in interaction.text
+        assert "I'm restarting" in interaction.text
 
 
 async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:

@@ -35,7 +35,7 @@ MODEL = 'models."gpt-6-luna"'
 SPENT = "You have used up today's allowance."
 LONG_WAIT = r"Please wait (?:[6-9]\d{3}) seconds"
 AT_ONCE = ServiceOptions(first_token=0.0, between_tokens=0.0, perplexity_rates=())
-TAKEN_OVER = "settings read again"
+TAKEN_OVER = "settings reloaded"
 
 
 def free_port() -> int:
@@ -142,7 +142,7 @@ async def reads(shown: Interaction, words: str) -> None:
 
 async def admins(bot: Stage) -> None:
     discord = bot.scene.sandbox.discord
-    await reads(await discord.invoke("status", user=bot.user), "This is for the bot's admins.")
+    await reads(await discord.invoke("status", user=bot.user), "Only the bot's admins can use this.")
     await bot.change(discord={"admin_user_ids": [bot.user.id]})
     await reads(await discord.invoke("status", user=bot.user), r"\*\*Ready\*\*")
 
@@ -244,7 +244,7 @@ async def in_flight(bot: Stage) -> None:
     await bot.change(rate_limits__user={"in_flight": 1})
     async with bot.stalled():
         waiting = await bot.ask(channel=HELP)
-        await reads(waiting, "Waiting for the questions before this one.")
+        await reads(waiting, "Waiting for earlier questions.")
         async with bot.asks_openai():
             await bot.change(rate_limits__user={"in_flight": 2})
 
@@ -258,13 +258,13 @@ async def waiting(bot: Stage) -> None:
 async def server_questions(bot: Stage) -> None:
     await bot.is_answered()
     await bot.change(rate_limits__server={"questions": 1})
-    await bot.is_told("This server asks a lot of questions.")
+    await bot.is_told("This server is asking a lot of questions.")
 
 
 async def server_per_seconds(bot: Stage) -> None:
     await bot.is_answered()
     await bot.change(rate_limits__server={"questions": 1, "per_seconds": 7000.0})
-    await bot.is_told(f"This server asks a lot of questions. {LONG_WAIT}")
+    await bot.is_told(f"This server is asking a lot of questions. {LONG_WAIT}")
 
 
 # What a provider allows
@@ -276,7 +276,7 @@ def waits_by(**limits: object) -> Case:
     async def case(bot: Stage) -> None:
         await bot.is_answered()
         await bot.change(rate_limits__openai=limits)
-        await bot.is_told("You are next.")
+        await bot.is_told("You're next.")
         async with bot.asks_openai():
             await bot.set(STARTED)
 
@@ -285,14 +285,14 @@ def waits_by(**limits: object) -> Case:
 
 async def provider_tokens(bot: Stage) -> None:
     await bot.change(rate_limits__openai={"tokens_per_minute": 1})
-    await bot.is_told("OpenAI could not answer, so Perplexity did.")
+    await bot.is_told("OpenAI couldn't answer, so Perplexity did.")
 
 
 async def connections(bot: Stage) -> None:
     """One connection is one request in flight."""
     await bot.change(connection_pool__openai={"max_connections": 1})
     async with bot.stalled():
-        await bot.is_told("You are next.", channel=HELP)
+        await bot.is_told("You're next.", channel=HELP)
         await bot.has_connections(max_connections=1, streams_in_use=1)
         async with bot.asks_openai():
             await bot.set(STARTED)

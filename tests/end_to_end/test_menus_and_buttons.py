@@ -84,7 +84,7 @@ async def test_ask_about_this_shows_a_form_and_answers_what_is_written_there(sce
 async def test_a_message_with_nothing_to_read_is_refused(scene: Scene) -> None:
     for name in ("Ask about this", "Summarize", "Explain", "Translate"):
         used = use_menu(scene.sandbox.discord, name, " ", user=person(21))
-        assert await refused(used) == "There is nothing in that message that I can read."
+        assert await refused(used) == "There's nothing in that message that I can read."
 
 
 @played
@@ -161,11 +161,11 @@ async def test_an_answer_that_was_cut_short_is_gone_on_with_by_its_asker(scene: 
     scene.sandbox.openai.misbehave(Fault(FaultKind.LENGTH))
     answer = await scene.ask("why is the sky blue?", user=user)
     assert "-# The answer was cut short because it reached the length limit." in answer.text
-    assert labels(answer) == ["Go on", "Again", "Search the web"]
+    assert labels(answer) == ["Continue", "Again", "Search the web"]
     before = scene.answered()
-    more = scene.sandbox.discord.press(answer.messages[-1], "Go on", user)
+    more = scene.sandbox.discord.press(answer.messages[-1], "Continue", user)
     await answered(scene, more, before)
-    assert asked(scene) == "Go on where you stopped."
+    assert asked(scene) == "Continue where you stopped."
     assert scene.sandbox.openai.requests[-1]["input"][-2]["content"] == said(answer)
 
 
@@ -175,12 +175,12 @@ async def test_nobody_goes_on_with_or_repeats_the_question_of_somebody_else(scen
     discord, requests = scene.sandbox.discord, scene.sandbox.openai.requests
     scene.sandbox.openai.misbehave(Fault(FaultKind.CUT, after=20))
     answer = await scene.ask("why is the sky blue?", user=person(34))
-    assert labels(answer) == ["Go on", "Again", "Search the web"]
+    assert labels(answer) == ["Continue", "Again", "Search the web"]
     before = len(requests)
     for user in (person(35), moderator()):
         for button in labels(answer):
             pressed = discord.press(answer.messages[-1], button, user)
-            assert "Only the person who asked can press this" in await refused(pressed)
+            assert "Only the person who asked can use this button" in await refused(pressed)
     assert len(requests) == before
 
 
@@ -200,7 +200,7 @@ async def test_an_old_button_says_so(scene: Scene) -> None:
     answer = await scene.ask("why is the sky blue?", user=user)
     (message,) = answer.messages
     for custom_id in ("regenerate", f"dance:{user.id}:1", f"again:{user.id}:nonsense", f"stop:{user.id}:x"):
-        assert "from an older version of me" in await refused(discord.press(message, custom_id, user))
+        assert "from an older version" in await refused(discord.press(message, custom_id, user))
     assert "too long ago" in await refused(discord.press(message, f"again:{user.id}:99999.1", user))
     reset = await discord.invoke("reset", user=user)
     await reset.wait_until(lambda i: "forgotten" in i.text, timeout=30)
@@ -232,7 +232,7 @@ async def test_buttons_work_after_a_restart(scene: Scene) -> None:
     assert await scene.bot.stop() == 0
     async with open_bot(scene.sandbox) as bot:
         await bot.ready()
-        for button in ("Go on", "Again", "Search the web"):
+        for button in ("Continue", "Again", "Search the web"):
             before = scene.answered()
             pressed = discord.press(answer.messages[-1], button, user)
             assert "The sandbox's" in await answered(scene, pressed, before)

@@ -76,7 +76,7 @@ async def test_a_guest_opens_no_thread_and_says_so(scene: Scene) -> None:
             "no thread", user=user, channel=channel, guest=True, options={"thread": True}
         )
         assert "You asked: “no thread”" in answer.text
-        assert "cannot open a thread here" in answer.text
+        assert "can't open a thread here" in answer.text
     assert len(scene.sandbox.discord.threads) == threads
 
 
@@ -98,7 +98,7 @@ async def test_a_guest_writes_nothing_into_the_channel_when_the_time_is_over(sce
     await asked.wait_until(lambda i: "sandbox" in i.text, timeout=30)
     discord.advance(16 * 60)
     with trio.fail_after(30):
-        while "the answer could not be shown" not in scene.log():  # noqa: ASYNC110  # a file
+        while "answer could not be shown" not in scene.log():  # noqa: ASYNC110  # a file
             await trio.sleep(0.02)
     assert len(discord.channel_messages) == before
     assert not [line for line in discord.counters.refused if "/channels" in line]

@@ -123,13 +123,13 @@ async def reloads(scene: Scene, life: Life) -> None:
     assert "event=\"some settings need a restart\" keys=['discord.max_messages']" in scene.log()
     assert "You asked" in (await scene.ask("am I in?")).text
     usage = await scene.sandbox.discord.invoke("usage")
-    await usage.wait_until(lambda i: "1,234,567 tokens a day" in i.text)
+    await usage.wait_until(lambda i: "1,234,567 tokens per day" in i.text)
     usable = scene.sandbox.settings.read_text()
     scene.sandbox.settings.write_text(usable + "\n[nonsense]\n")
     scene.bot.process.send_signal(signal.SIGHUP)
     await life.hears("RELOADING=1")
     await life.hears("READY=1")
-    assert "these settings are not usable: the former stay" in scene.log()
+    assert "settings invalid: keeping the previous ones" in scene.log()
     refused = await scene.sandbox.discord.invoke("ask", {"prompt": "am I in now?"}, user=someone)
     await refused.wait_until(lambda i: "You can't use this bot here." in i.text)
     assert "You asked" in (await scene.ask("why is the sky blue?")).text

@@ -112,9 +112,9 @@ def test_every_key_with_a_counterpart_comes_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "preset", "told"),
     [
-        ("sonar-pro", "low", "sonar-pro is no more; the preset low came in its place"),
-        ("sonar-deep-research", "high", "sonar-deep-research is no more"),
-        ("llama-3.1-sonar-large", "fast", "that model is gone; look at preset and model"),
+        ("sonar-pro", "low", "sonar-pro no longer exists; the preset low replaces it"),
+        ("sonar-deep-research", "high", "sonar-deep-research no longer exists"),
+        ("llama-3.1-sonar-large", "fast", "that model is gone; see preset and model"),
     ],
 )
 def test_a_model_that_is_gone_becomes_the_preset_in_its_place(
@@ -169,7 +169,7 @@ def test_the_example_s_placeholders_are_no_secrets(tmp_path: Path) -> None:
     old.write_text(text)
     made = migrate(old, with_secrets=True)
     assert "your_" not in made.settings
-    assert made.remarks == ("DISCORD_TOKEN: left out, it is the placeholder of the example",)
+    assert made.remarks == ("DISCORD_TOKEN: left out: it is the example's placeholder",)
 
 
 def test_channels_by_name_are_told_with_what_is_open_until_then(tmp_path: Path) -> None:
@@ -262,17 +262,17 @@ def test_older_sections_and_keys_and_comments_behind_values_are_understood(tmp_p
 
 def test_a_key_of_nobody_is_told_by_its_name_alone(tmp_path: Path) -> None:
     _, made = convert(tmp_path, "[Discord]\nMY_PASSWORD = hunter2\n")
-    assert "no counterpart: it is no key of that bot" in remark(made, "MY_PASSWORD")
+    assert "no equivalent: the old bot had no such key" in remark(made, "MY_PASSWORD")
     assert "hunter2" not in "".join(made.remarks) + made.settings
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("DISCORD_TOKEN=abc\n", "line 1: something stands before the first"),
+        ("DISCORD_TOKEN=abc\n", "line 1: there is text before the first"),
         ("[Discord]\nDISCORD_TOKEN=abc\nabc-on-its-own\n", "line 3: a line is neither"),
-        ("[Discord]\nA=abc\na=abc\n", "line 3: a key stands twice"),
-        ("[A]\nx=1\n[A]\n", "line 3: a section stands twice"),
+        ("[Discord]\nA=abc\na=abc\n", "line 3: a key appears twice"),
+        ("[A]\nx=1\n[A]\n", "line 3: a section appears twice"),
     ],
 )
 def test_what_is_no_config_ini_is_told_with_its_line_and_not_its_text(

@@ -53,7 +53,7 @@ def test_a_slow_disk_and_a_clock_that_jumped_are_told_while_the_bot_answers() ->
     jumped = replace(well().process, clock_jump=-3600.0)
     snapshot = replace(well(), process=jumped, health=Health(slow=True))
     slow = "the disk of the database is slow: answers are shown before they are stored"
-    clock = "the system clock was set 3600 s back: the bot goes by its own clock for now"
+    clock = "the system clock was set 3600 s back: the bot uses its own clock for now"
     assert judge(snapshot).ready
     assert {slow, clock} <= set(judge(snapshot).remarks)
     assert f"-# {clock}; {slow}" in describe(snapshot)
@@ -113,5 +113,5 @@ def test_the_longest_figures_fit_into_one_message_and_leave_room_for_advice(coun
     text = describe(snapshot)
     assert len(text) <= 2000
     assert "\n- **" in text.partition("**Advice**")[2]
-    assert text.endswith("more: `discordianai advise` tells")
+    assert text.endswith("more: run `discordianai advise`")
     assert ("more providers" in text) is (count > 2)

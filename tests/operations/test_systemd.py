@@ -77,7 +77,7 @@ def test_an_address_that_leads_nowhere_is_logged_once_and_never_raises(address: 
         notifier = Notifier({"NOTIFY_SOCKET": address})
         notifier.ready()
         notifier.stopping()
-    assert [line["event"] for line in lines] == ["the service manager cannot be told"]
+    assert [line["event"] for line in lines] == ["service manager could not be notified"]
 
 
 def test_a_manager_that_does_not_read_holds_nothing_up_and_still_hears_the_end(manager: Manager) -> None:

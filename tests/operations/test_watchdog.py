@@ -54,8 +54,8 @@ async def test_a_part_that_does_not_answer_starves_it_until_it_does(manager: Man
             assert await hears(manager, FED)
     told = [(line["log_level"], line["event"], line["part"]) for line in lines]
     assert told == [
-        ("error", "a part does not answer; the watchdog is not fed", "a part"),
-        ("info", "a part answers again", "a part"),
+        ("error", "component not responding; watchdog not notified", "a part"),
+        ("info", "component responding again", "a part"),
     ]
     assert lines[0]["reason"] == "no answer in 0.2 s"
 

@@ -19,8 +19,8 @@ def test_a_code_block_that_is_being_written_is_printed_once(last: str) -> None:
 
 def test_an_answer_in_the_place_of_a_note_is_printed_below_it() -> None:
     """A note that has stood for a while was seen."""
-    assert printed("-# You are next.", "-# You are next.", "An", "An answer") == "-# You are next.\nAn answer"
-    assert printed("-# You are next.", "An answer") == "An answer"
+    assert printed("-# You're next.", "-# You're next.", "An", "An answer") == "-# You're next.\nAn answer"
+    assert printed("-# You're next.", "An answer") == "An answer"
 
 
 def test_words_are_printed_as_soon_as_they_stay() -> None:

@@ -141,7 +141,7 @@ async def test_what_does_not_go_together_with_what_waits_is_refused_in_words(fil
     lines = await file.change(shorter.replace("9000", "7000"))
     assert file.told == []
     (line,) = lines
-    assert (line["log_level"], line["event"]) == ("error", "these settings need a restart: the former stay")
+    assert (line["log_level"], line["event"]) == ("error", "restart needed: keeping the previous settings")
     assert "max_answer_tokens" in str(line["problems"])
 
 

@@ -11,10 +11,10 @@ from discordianai.providers.errors import ProviderError
 from discordianai.providers.events import End, LimitsReport, SourceList, TextDelta, UsageReport
 from discordianai.records import FinishReason, Question, Route, ToolCall, Usage, WebSearch
 
-COMING_BACK = "I am being restarted. The answer comes when I am back."
-RESTARTING = "I am being restarted and could not finish this. Please ask again in a minute."
+COMING_BACK = "I'm restarting. The answer will come when I'm back."
+RESTARTING = "I'm restarting and couldn't finish this. Please ask again in a minute."
 INTERNAL_ERROR = "Something went wrong inside the bot."
-EMPTY_ANSWER = "The model gave an empty answer. Asking in other words often helps."
+EMPTY_ANSWER = "The model gave an empty answer. Rephrasing the question often helps."
 NO_ROOM = "The model reached its length limit before it said anything. A simpler question may help."
 CUT_SHORT = "The answer was cut short because it reached the length limit."
 FILTERED = "{label}'s content filter stopped this answer."

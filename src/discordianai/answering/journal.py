@@ -46,17 +46,17 @@ class Journal:
         reason = type(error).__name__
         # The store has logged once for all questions that it keeps them in memory.
         log = self._log.debug if isinstance(error, KeptInMemory) else self._log.warning
-        log("a question is not protected", question=question.number, reason=reason)
+        log("question not protected against a crash", question=question.number, reason=reason)
         return JournalResult.NOT_STORED
 
     async def note_posted(self, question: Question, posted: Posted, text: str) -> None:
         """Keep what has been posted of its answer, so that a later process edits that."""
-        async with self._logged(question, "what was posted of an answer is not stored"):
+        async with self._logged(question, "posted messages not stored"):
             await self._store.note_posted(question.address.interaction_id, posted, text)
 
     async def finish(self, question: Question) -> None:
         """Erase a question: it is answered, or will never be. Otherwise the next process takes it up."""
-        async with self._logged(question, "the end of a question is not stored"):
+        async with self._logged(question, "end of a question not stored"):
             await self._store.finish(question.address.interaction_id)
 
     async def unfinished(self) -> tuple[PendingQuestion, ...]:
@@ -64,7 +64,7 @@ class Journal:
         try:
             return await self._store.unfinished()
         except StoreError as error:
-            self._log.error("what was left unanswered cannot be read", reason=str(error))
+            self._log.error("open questions could not be read", reason=str(error))
             return ()
 
     async def count_start(self, question: Question) -> bool:
@@ -72,14 +72,14 @@ class Journal:
         try:
             return await self._store.count_start(question.address.interaction_id)
         except StoreError as error:
-            self._log.warning("a question that was left waits for the next start", reason=str(error))
+            self._log.warning("open question waits for the next start", reason=str(error))
             return False
 
     async def take_back_start(self, question: Question) -> None:
         """The bot is stopping, which is no crash that this question has to answer for."""
         with (
             trio.move_on_after(TAKE_BACK_WITHIN, shield=True),
-            Guard(self._log, "a bug kept a start from being taken back", question=question.number),
+            Guard(self._log, "bug while taking back a start", question=question.number),
             suppress(StoreError),
         ):
             if question.protected:

@@ -129,7 +129,7 @@ class OpenQuestions:
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatistics:
-    """One moment of it: `open` ones are in work or wait, the others are totals since the start."""
+    """One moment of it: `open` ones are being answered or waiting, the others are totals since the start."""
 
     open: Annotated[int, Metric("questions_open", "Questions accepted and not yet finished")] = 0
     answered: Annotated[int, Metric("questions_answered_total", "Questions finished")] = 0

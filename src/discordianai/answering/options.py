@@ -13,8 +13,8 @@ class AssistantOptions:
     instructions: Annotated[
         str,
         Key(
-            "What the model is told before each conversation. It can be talked into repeating it:"
-            " no place for a secret.",
+            "Sent to the model before each conversation. A model can be tricked into repeating it:"
+            " don't put secrets here.",
             live=True,
         ),
     ] = (

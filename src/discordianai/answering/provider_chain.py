@@ -104,7 +104,7 @@ class ProviderChain:
         if instead is None:
             raise _most_telling(tuple(failed.values()))
         log.warning("asking another provider", reason=error.for_log)
-        return instead, f"{choice.provider.label} could not answer, so {instead.provider.label} did."
+        return instead, f"{choice.provider.label} couldn't answer, so {instead.provider.label} did."
 
     async def _try(
         self, choice: Choice, call: ToolCall | None, note: str, asked: ChainRequest
@@ -179,11 +179,11 @@ def _most_telling(errors: Sequence[ProviderError]) -> ProviderError:
 def _left_out(provider: Provider, inquiry: Inquiry) -> str:
     """What the provider cannot take, in words for the person."""
     kinds = {
-        "pictures": inquiry.images and not provider.images,
+        "images": inquiry.images and not provider.images,
         "files": inquiry.files and not provider.files,
     }
     missing = " or ".join(kind for kind, left_out in kinds.items() if left_out)
-    return f"{provider.label} takes no {missing}, so it answered without." if missing else ""
+    return f"{provider.label} can't read {missing}, so it answered without them." if missing else ""
 
 
 def _with_query(turns: tuple[Turn, ...], query: str) -> tuple[Turn, ...]:

@@ -55,7 +55,7 @@ class QuestionTasks:
 
     def begin(self, question: Question, nursery: trio.Nursery) -> None:
         """Answer a question that was acknowledged, in a task of `nursery`. Nothing is raised."""
-        guard = Guard(self._log, "a bug kept a question from being begun", error=question.number)
+        guard = Guard(self._log, "bug while starting a question", error=question.number)
         with guard:
             self._open_questions.settle()
             self._begin(question, nursery)
@@ -71,7 +71,7 @@ class QuestionTasks:
 
     async def recover(self, left: Sequence[PendingQuestion], numbers: Iterator[int]) -> None:
         """Take up what former processes have left; `numbers` count the questions of this one."""
-        with Guard(self._log, "a bug stopped what was left from being taken up"):
+        with Guard(self._log, "bug in recovery"):
             await self._recovery.take_up(
                 left, numbers, self._answer_again, lambda: self._open_questions.closed
             )
@@ -83,14 +83,14 @@ class QuestionTasks:
         with trio.move_on_after(seconds):
             await self._open_questions.wait_idle()
         if self._open_questions.open:
-            self._log.warning("answers cut short by the shutdown", answers=self._open_questions.open)
+            self._log.warning("answers cut short by shutdown", answers=self._open_questions.open)
 
     def _begin(self, question: Question, nursery: trio.Nursery) -> None:
         ticket = self._tickets.get(question.number)
         try:
             nursery.start_soon(self._answer, question, ticket, NOTHING_POSTED)
         except RuntimeError:  # the nursery has ended: the bot is stopping
-            self._log.warning("a question came after the end", question=question.number)
+            self._log.warning("question arrived after shutdown", question=question.number)
             self._drop(question)
         else:
             self._tickets.pop(question.number, None)
@@ -109,8 +109,8 @@ class QuestionTasks:
 
     async def _answer(self, question: Question, ticket: QuestionTicket | None, posted: Posted) -> None:
         bind_contextvars(question=question.number)  # in all that this task logs
-        guard = Guard(self._log, "a bug stopped an answer", error=question.number)
-        beside = Guard(self._log, "a bug beside an answer", error=question.number)
+        guard = Guard(self._log, "bug in an answer", error=question.number)
+        beside = Guard(self._log, "bug beside an answer", error=question.number)
         with beside, ExitStack() as cleanup:
             cleanup.callback(self._open_questions.release, question.person.id)
             if ticket is not None:
@@ -131,8 +131,8 @@ class QuestionTasks:
                 await self._recovery.tell_late(question.person.id, delivery)
 
     async def _tell_of_bug(self, question: Question, delivery: Delivery | None) -> None:
-        with Guard(self._log, "a bug kept a person from being told", error=question.number):
+        with Guard(self._log, "bug in an error message", error=question.number):
             delivery = delivery or self._deliver(question, NOTHING_POSTED)
             await delivery.apologise(numbered(INTERNAL_ERROR, question))
-        with Guard(self._log, "a bug kept a question open", error=question.number):
+        with Guard(self._log, "bug while closing a question", error=question.number):
             await self._journal.finish(question)

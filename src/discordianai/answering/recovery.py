@@ -29,13 +29,13 @@ MOST_STARTS = 2
 LATEST = 7 * 86_400.0
 """Seconds after which nobody waits for an answer any more."""
 
-MISSED = "I was restarted and did not get to your question. Please ask it again."
-MISSED_EARLIER = "I was restarted {ago} ago and did not get to a question of yours. Please ask it again."
+MISSED = "I was restarted before I got to your question. Please ask it again."
+MISSED_EARLIER = "I was restarted {ago} ago before I got to one of your questions. Please ask it again."
 STOPPED_TWICE = (
-    "Something stopped me twice while I answered this question, so I don't try it again."
-    " Please ask it in other words."
+    "Something stopped me twice while I was answering this question, so I won't try again."
+    " Please rephrase it."
 )
-LATE = "I was restarted while I answered you. Here is the answer:"
+LATE = "I was restarted while answering you. Here is the answer:"
 
 AnswerAgain = Callable[[Question, Posted], Awaitable[None]]
 """Asks the providers, and edits what has been posted already."""
@@ -59,12 +59,12 @@ class Recovery:
     ) -> None:
         """Deal with each, oldest first and few at a time, until the bot is `stopping`; all are done then."""
         if left:
-            self._log.info("taking up what was left", questions=len(left))
+            self._log.info("resuming open questions", questions=len(left))
         at_once = trio.Semaphore(AT_ONCE)
 
         async def take(entry: PendingQuestion) -> None:
             try:
-                with Guard(self._log, "a bug stopped what was left", error=entry.question.number):
+                with Guard(self._log, "bug while resuming a question", error=entry.question.number):
                     await self._take(entry, answer_again)
             finally:
                 at_once.release()
@@ -102,7 +102,7 @@ class Recovery:
     async def _give_up(self, entry: PendingQuestion, delivery: Delivery) -> None:
         """It has ended two processes, or was there: say so, and do nothing else with it."""
         question = entry.question
-        self._log.error("a question was left that the bot stopped at twice", error=question.number)
+        self._log.error("question given up after stopping the bot twice", error=question.number)
         if not await delivery.is_open():
             await self._say_late(replace(entry, text="", complete=False), delivery)
             return

@@ -33,7 +33,7 @@ LAST_WORDS_TIMEOUT = 3.0
 PATIENCE = 2.0
 """Seconds that a question waits for its turn without a word."""
 
-EARLIER_FIRST = "Waiting for the questions before this one."
+EARLIER_FIRST = "Waiting for earlier questions."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class AnswerService:
             with closing(ticket):
                 await self._converse(question, ticket, reply, note, log)
         except ReplyFailed as error:
-            log.warning("the answer could not be shown", reason=str(error))
+            log.warning("answer could not be shown", reason=str(error))
             await self._done(question, log)
         except Exception:
             raise
@@ -118,7 +118,7 @@ class AnswerService:
             try:
                 context, closing = await self._stream(question, ticket, reply, answer, reserved)
             except _NotInTime:
-                log.warning("the question's time was over before its turn came", error=question.number)
+                log.warning("question's deadline passed while it waited", error=question.number)
                 context, closing = None, Closing(note=numbered(TOO_LATE, question))
             closing = replace(closing, note=" ".join(filter(None, (closing.note, note))))
             if not answer.says_something:
@@ -146,7 +146,7 @@ class AnswerService:
                 context = await self._contexts.of(question)
                 await self._ask_with_earlier_files(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
-            log.warning("the provider failed", error=question.number, reason=error.for_log)
+            log.warning("provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
         return context, answer.cancelled() if scope.cancelled_caught else answer.ended(question)
 
@@ -234,10 +234,10 @@ class AnswerService:
             interaction_id = question.address.interaction_id
             return await self._pending.answered(interaction_id, FinishedAnswer(shown, exchange, charges))
         except KeptInMemory as error:  # the store has logged it, once for all questions
-            log.debug("this turn is kept in memory", reason=str(error))
+            log.debug("turn kept in memory", reason=str(error))
             return None
         except StoreError as error:
-            log.error("this turn is not stored", reason=str(error))
+            log.error("turn not stored", reason=str(error))
             return None
 
     def _charges(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
@@ -256,7 +256,7 @@ class AnswerService:
         try:
             await self._pending.finish(question.address.interaction_id)
         except StoreError as error:
-            log.debug("the end of a question is not stored", reason=str(error))
+            log.debug("end of a question not stored", reason=str(error))
 
 
 class _NotInTime(Exception):
@@ -282,13 +282,13 @@ async def _admitted(place: Ticket, until: float) -> bool:
 
 
 async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> None:
-    with Guard(log, "a bug kept the last words from a person"):
+    with Guard(log, "bug in the closing message"):
         try:
             reply.close(Closing(note=note))
             await reply.finish()
         except ReplyFailed as error:
-            log.warning("the person could not be told", reason=str(error))
+            log.warning("closing message could not be sent", reason=str(error))
 
 
 def _waiting(place: int) -> str:
-    return "You are next." if place == 1 else f"Waiting: number {place} in line."
+    return "You're next." if place == 1 else f"Waiting: number {place} in the queue."

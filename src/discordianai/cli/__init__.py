@@ -1,4 +1,4 @@
-"""The commands a person types, each group in a module that adds its parsers with `add_to`, and runs them."""
+"""The operator's commands. Each module adds its parsers with `add_to`, and runs them."""
 
 import argparse
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""`discordianai advise`: what a running bot's figures say that should change."""
+"""`discordianai advise`: recommends changes to the settings, based on a running bot's figures."""
 
 import argparse
 import sys
@@ -19,23 +19,23 @@ LARGEST = 16 * 2**20
 
 
 class NoFigures(Exception):
-    """There is nothing to advise on; the text says why, and what to do."""
+    """There are no figures; the message says why, and what to do."""
 
 
 def add_to(commands: "Commands") -> None:
     """Add `advise`."""
     parser = commands.add_parser(
         "advise",
-        help="say what to change in settings.toml, by the figures of the running bot",
-        description="Looks at what has happened since the bot was started, or in some seconds from now.",
+        help="suggest changes to settings.toml, based on the running bot's figures",
+        description="Looks at everything since the start of the bot, or at the next seconds.",
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--url", metavar="URL", default=HERE, help=f"of the bot's pages; by default {HERE}")
     source.add_argument(
-        "--file", type=Path, metavar="FILE", help="what /api/snapshot has shown, kept in a file"
+        "--url", metavar="URL", default=HERE, help=f"address of the bot's pages (default: {HERE})"
     )
+    source.add_argument("--file", type=Path, metavar="FILE", help="read a saved response of /api/snapshot")
     parser.add_argument(
-        "--seconds", type=_seconds, metavar="N", help="look at the next N seconds, not at all since the start"
+        "--seconds", type=_seconds, metavar="N", help="look at the next N seconds, not back to the start"
     )
     parser.set_defaults(command=_advise)
 
@@ -81,7 +81,7 @@ def _ask(url: str) -> "Snapshot":
         response.raise_for_status()
         return from_json(response.content)
     except httpx.HTTPStatusError as error:
-        raise NoFigures(f"{address}: it answers {error.response.status_code}; is that the bot?") from None
+        raise NoFigures(f"{address}: answered {error.response.status_code}; is that the bot?") from None
     except NotASnapshot as error:
         raise NoFigures(f"{address}: no snapshot of a bot of this version ({error})") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: "Commands") -> None:
     """Declare the command."""
-    parser = commands.add_parser("backup", help="copy the database, also while the bot runs")
+    parser = commands.add_parser("backup", help="copy the database, even while the bot runs")
     parser.add_argument("file", type=Path, metavar="FILE", help="where the copy goes")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
     common.add_options(parser)

@@ -1,4 +1,4 @@
-"""`check`: whether the bot can run here, and with `--online`, whether Discord and the providers agree."""
+"""`check`: whether the bot can run here; with `--online`, also against Discord and the providers."""
 
 import argparse
 import io
@@ -29,19 +29,19 @@ def add_to(commands: "Commands") -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "check",
-        help="look whether the bot can run here",
-        description="Look whether the bot can run here. Ends with 0, with 1 where there is a problem, or with"
-        " 78 where the bot would not start.",
+        help="check whether the bot can run here",
+        description="Check whether the bot can run here. The exit status is 0, 1 for a problem, or 78 if the"
+        " bot would not start.",
     )
-    parser.add_argument("--online", action="store_true", help="ask Discord and the providers too")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--online", action="store_true", help="also check Discord and the providers")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
     parser.add_argument(
         "--timeout",
         type=_seconds,
         default=TIMEOUT,
         metavar="SECONDS",
-        help=f"for each question to a service, with --online (default: {TIMEOUT:g})",
+        help=f"timeout of each request, with --online (default: {TIMEOUT:g})",
     )
     parser.set_defaults(command=_check)
 
@@ -68,9 +68,9 @@ def _check(options: argparse.Namespace) -> int:
             findings += database_check.look(path)
     if options.online:
         if looked.settings is None:
-            say("nobody was asked: without usable settings it is not known whom")
+            say("not checked: the settings are not usable")
         elif any(finding.fatal and finding.subject == environment.PROXIES for finding in findings):
-            say("nobody was asked: the proxies of the environment cannot be used")
+            say("not checked: the environment's proxy settings cannot be used")
         else:
             findings += _ask(looked.settings, options.timeout)
     _print(findings, as_json=options.json)
@@ -84,12 +84,12 @@ def _ask(settings: "Settings", timeout: float) -> Sequence[Finding]:
 
     logs.configure(replace(settings.logging, level="ERROR"))  # what matters is in the table
     if sys.stderr.isatty():
-        say("asking Discord and the providers ...")
+        say("checking Discord and the providers ...")
     return online.ask(settings, timeout)
 
 
 def exit_status(findings: Sequence[Finding]) -> int:
-    """What the worst finding makes of it; warnings make nothing of it."""
+    """The exit status for the worst finding; warnings do not count."""
     problems = [finding for finding in findings if finding.verdict is CheckStatus.PROBLEM]
     if any(finding.fatal for finding in problems):
         return EX_CONFIG

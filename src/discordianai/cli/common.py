@@ -1,4 +1,4 @@
-"""What the commands around the database have in common: which one, and whether a bot runs on it."""
+"""Shared by the database commands: which database, and whether a bot is running on it."""
 
 import argparse
 import signal
@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def named(options: argparse.Namespace) -> Path:
-    """The database that is meant. Raises `SettingsError`."""
+    """The path of the database. Raises `SettingsError`."""
     if options.database is not None:
         path: Path = options.database
     else:
@@ -32,7 +32,7 @@ def named(options: argparse.Namespace) -> Path:
 
 
 def tell_of_bot(database: Path) -> None:
-    """Say which database it is, whether a bot runs on it, and which of its files others may read."""
+    """Print which database it is, whether a bot is running on it, and which of its files others can read."""
     say(f"{database}: {'a' if bot_is_running(database) else 'no'} bot is running on it")
     for file, mode in open_to_others(database).items():
         say(f"{file} is open to others (mode {mode:o}), with what people said: chmod 600 {quote(str(file))}")
@@ -49,7 +49,7 @@ def stoppable() -> Iterator[None]:
 
 
 def say(sentence: str) -> None:
-    """To the person, beside what a command writes to stdout."""
+    """Print to stderr, for the person at the terminal."""
     print(sentence, file=sys.stderr)  # noqa: T201  # for the person at the terminal
 
 

@@ -34,38 +34,38 @@ def add_to(commands: "Commands") -> None:
     actions = group.add_subparsers(required=True, metavar="ACTION")
 
     stats = actions.add_parser("stats", help="how much there is")
-    stats.add_argument("--json", action="store_true", help="for machines")
+    stats.add_argument("--json", action="store_true", help="print JSON")
     common.add_options(stats)
     stats.set_defaults(command=_stats)
 
-    export = actions.add_parser("export", help="write what was said as JSON Lines, one turn a line")
+    export = actions.add_parser("export", help="write the conversations as JSON Lines, one turn per line")
     export.add_argument("file", type=Path, nargs="?", metavar="FILE", help="instead of stdout")
     export.add_argument("--force", action="store_true", help="overwrite FILE")
     _add_selection(export.add_mutually_exclusive_group())
     common.add_options(export)
     export.set_defaults(command=_export)
 
-    purge = actions.add_parser("purge", help="remove what was said; what it cost stays in the accounts")
+    purge = actions.add_parser("purge", help="delete conversations; their cost stays in the totals")
     selection = purge.add_mutually_exclusive_group(required=True)
     _add_selection(selection)
-    selection.add_argument("--older-than", type=_days, metavar="DAYS", help="what was said before that")
-    selection.add_argument("--all", action="store_true", help="everything that was said")
-    purge.add_argument("--yes", action="store_true", help="do not ask")
+    selection.add_argument("--older-than", type=_days, metavar="DAYS", help="turns before that day")
+    selection.add_argument("--all", action="store_true", help="everything")
+    purge.add_argument("--yes", action="store_true", help="don't ask for confirmation")
     common.add_options(purge)
     purge.set_defaults(command=_purge)
 
 
 def _add_selection(group: "argparse._MutuallyExclusiveGroup") -> None:
-    group.add_argument("--person", type=_id, metavar="ID", help="what this person said and was told")
-    group.add_argument("--server", type=_id, metavar="ID", help="what was said in this server")
-    group.add_argument("--channel", type=_id, metavar="ID", help="what was said in this channel or thread")
+    group.add_argument("--person", type=_id, metavar="ID", help="what this person said and was answered")
+    group.add_argument("--server", type=_id, metavar="ID", help="turns in this server")
+    group.add_argument("--channel", type=_id, metavar="ID", help="turns in this channel or thread")
 
 
 def _id(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if not 0 < number < 2**63:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no id; Discord's developer mode has a menu to copy one"
+            f"{text!r} is not an id; turn on Discord's developer mode to copy ids"
         )
     return number
 
@@ -172,7 +172,7 @@ def _output(file: Path | None, *, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def _write(lines: Iterable[str], out: BinaryIO) -> int:
-    """Write the lines, in UTF-8 whatever the terminal's encoding; how many."""
+    """Write the lines in UTF-8, whatever the terminal's encoding, and return their number."""
     number = 0
     for line in lines:
         out.write(line.encode() + b"\n")
@@ -199,9 +199,9 @@ def _purge_from(path: Path, options: argparse.Namespace) -> int:
     with operator_connection(path) as connection:
         turns = selection.count(connection)
     common.tell_of_bot(path)
-    common.say(f"{common.amount(turns, 'turn')} will be removed, for ever")
+    common.say(f"{common.amount(turns, 'turn')} will be deleted permanently")
     if not (options.yes or _confirmed()):
-        common.say("nothing was removed")
+        common.say("nothing was deleted")
         return 1
     with common.stoppable(), progress("bringing the database up to date") as report:
         upgrade(path, lambda _schema: report(0, 0))
@@ -214,17 +214,17 @@ def _purge_from(path: Path, options: argparse.Namespace) -> int:
             purge.shrink(report)
         if not purge.empty_log():
             common.say(
-                "the bot notices within a second or two, and clears its memory and its log of them"
+                "the bot notices within a second or two and clears them from its memory and its log"
                 if purge.bot_is_running()
-                else "another command reads the database, so that the log could not be cleared of them; the"
-                " next start of the bot does it"
+                else "another command is reading the database, so they are still in its log; the bot's next"
+                " start clears it"
             )
     return 0
 
 
 def _confirmed() -> bool:
     if not sys.stdin.isatty():
-        common.say("nobody can be asked here; confirm with --yes")
+        common.say("there is no terminal to ask on; confirm with --yes")
         return False
-    common.say("Go on? (yes/no)")
+    common.say("Continue? (yes/no)")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

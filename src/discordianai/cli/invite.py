@@ -1,4 +1,4 @@
-"""`invite`: the link by which the bot gets into a server."""
+"""`invite`: the link that adds the bot to a server."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ def add_to(commands: "Commands") -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "invite",
-        help="print the link that lets the bot into a server",
+        help="print the link that adds the bot to a server",
         description="Ask Discord which application the token belongs to, and print the link that lets the bot"
         " into a server, with the permissions that it needs and no others. Ends with 1 where Discord cannot"
         " be asked, and with 78 where the settings or the token cannot be used.",
@@ -50,7 +50,7 @@ def _invite(options: argparse.Namespace) -> int:
         say(f"{failed.finding.found}; {failed.finding.advice}")
         return EX_CONFIG if failed.finding.fatal else 1
     except trio.TooSlowError:
-        say(f"Discord does not answer within {TIMEOUT:g} s; try again")
+        say(f"Discord did not answer within {TIMEOUT:g} s; try again")
         return 1
     sys.stdout.write(f"{link(application_id)}\n")
     return 0

@@ -1,4 +1,4 @@
-"""Assembles the commands a person types, and turns their errors into sentences and exit statuses."""
+"""Assembles the operator's commands, and turns their errors into messages and exit statuses."""
 
 import argparse
 import os

@@ -17,10 +17,10 @@ def add_to(commands: "Commands") -> None:
     parser = commands.add_parser(
         "migrate",
         help="make a settings.toml from a config.ini",
-        description="Write settings.toml to stdout, and to stderr what did not come over as it was.",
+        description="Write settings.toml to stdout, and what could not be converted to stderr.",
     )
     parser.add_argument("config", type=Path, metavar="CONFIG.INI")
-    parser.add_argument("--with-secrets", action="store_true", help="copy the token and the keys too")
+    parser.add_argument("--with-secrets", action="store_true", help="also copy the token and the keys")
     parser.set_defaults(command=_migrate)
 
 
@@ -28,7 +28,7 @@ def _migrate(options: argparse.Namespace) -> int:
     made = migrate(options.config, with_secrets=options.with_secrets)
     remarks = [*made.remarks]
     if options.with_secrets:
-        remarks.append("The new file has secrets in it: chmod 600 settings.toml")
+        remarks.append("The new file contains secrets: chmod 600 settings.toml")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # TOML is, whatever the terminal wants
     sys.stdout.write(made.settings)

@@ -1,4 +1,4 @@
-"""A file that is there whole, or not at all.
+"""Writes a file completely or not at all.
 
 It is written beside its target under another name, readable by its owner alone, and renamed when all of it is
 on the disk. Its folder may be one in which others write: it is held open, and what is renamed at the end is
@@ -16,7 +16,7 @@ from discordianai.safe_files import located
 
 
 class NotWritten(Exception):
-    """The file could not be made; the text says why, for the operator."""
+    """The file could not be written; the message says why."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def partial_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
                 os.fsync(descriptor)
                 _refuse(target, folder, overwrite=overwrite)
                 if not _is_still(partial, descriptor, folder):
-                    raise NotWritten(f"{partial} was exchanged while it was written; name another folder")
+                    raise NotWritten(f"{partial} was replaced while being written; choose another folder")
                 os.rename(partial.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
                 os.fsync(folder)
         finally:
@@ -72,6 +72,6 @@ def _refuse(target: Path, folder: int, *, overwrite: bool) -> None:
     if stat.S_ISLNK(mode):
         raise NotWritten(f"{target} is a symbolic link, which could lead to any file; name the file itself")
     if not stat.S_ISREG(mode):
-        raise NotWritten(f"{target} is not a file; name another place")
+        raise NotWritten(f"{target} is not a regular file; choose another path")
     if not overwrite:
-        raise NotWritten(f"{target} is there already; name another file, or overwrite it with --force")
+        raise NotWritten(f"{target} already exists; choose another file, or overwrite it with --force")

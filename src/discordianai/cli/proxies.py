@@ -1,10 +1,10 @@
-"""Whether the environment's proxies can be used: whoever is to speak to anybody looks first."""
+"""Checks the environment's proxy settings before any connection is made."""
 
 from discordianai.settings.file import SettingsError
 
 
 def problems() -> tuple[str, ...]:
-    """What is wrong with them, in sentences."""
+    """The problems found, as sentences."""
     # Imported here, as it brings httpx, which other commands would wait for.
     from discordianai.transport.proxy_rules import Proxies, ProxyError
 

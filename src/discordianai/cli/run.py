@@ -24,7 +24,7 @@ def add_to(commands: "Commands") -> None:
     run = commands.add_parser("run", help="run the bot")
     run.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
     run.set_defaults(command=_run)
-    sandbox = commands.add_parser("sandbox", help="try the bot here, with no account and no key")
+    sandbox = commands.add_parser("sandbox", help="try the bot without any account or key")
     sandbox.set_defaults(command=_sandbox)
 
 
@@ -51,7 +51,7 @@ def _run(options: argparse.Namespace) -> int:
         log.critical("%s", error)
         return 1
     except Exception:
-        log.critical("a part of the bot died of a bug", exc_info=True)
+        log.critical("a part of the bot failed with a bug", exc_info=True)
         return 1
     return 0
 

@@ -25,14 +25,14 @@ def add_to(commands: "Commands") -> None:
     """Add `service install` and `service uninstall`."""
     group = commands.add_parser("service", help="run the bot under systemd")
     actions = group.add_subparsers(required=True, metavar="ACTION")
-    install = actions.add_parser("install", help="write a unit for this very installation")
+    install = actions.add_parser("install", help="write a unit for this installation")
     install.set_defaults(command=_install)
     install.add_argument("--settings", type=Path, metavar="PATH", help="the bot's settings.toml")
-    install.add_argument("--dry-run", action="store_true", help="show the unit, and write nothing")
-    uninstall = actions.add_parser("uninstall", help="remove it; settings, secrets and data stay")
+    install.add_argument("--dry-run", action="store_true", help="print the unit without writing it")
+    uninstall = actions.add_parser("uninstall", help="remove the unit; settings, secrets and data stay")
     uninstall.set_defaults(command=_uninstall)
     for action in (install, uninstall):
-        action.add_argument("--user", action="store_true", help="a service of this user, not of the machine")
+        action.add_argument("--user", action="store_true", help="a user service instead of a system service")
         action.add_argument("--name", metavar="NAME", help="one of several bots on this machine")
 
 
@@ -83,9 +83,9 @@ def _what_is_left(bot: BotService, found: Found) -> Iterator[str]:
     yield f"Secrets, each alone in a file of mode 600 that belongs to {owner}:"
     for credential, file in found.secret_files.items():
         yield f"  {file}: {'there' if credential in found.secrets else 'not there'}"
-    yield f"To put one there: {sudo}install -D -m 600 /dev/stdin FILE; paste it, press Enter and Ctrl-D."
-    yield "The unit names those that are there now: when one comes or goes, run this command again."
-    yield "A further provider of the settings has one, too."
+    yield f"To add one: {sudo}install -D -m 600 /dev/stdin FILE; paste it, press Enter and Ctrl-D."
+    yield "The unit lists the secrets that exist now: run this command again after adding or removing one."
+    yield "Each further provider in the settings has one, too."
     yield "Next:"
     yield f"  {sudo}{bot.places.systemctl} daemon-reload"
     yield f"  {sudo}{bot.places.systemctl} enable --now {bot.unit}"

@@ -96,7 +96,7 @@ class SpentOn:
 class Limit:
     """`[daily_limits.user]` and `.server`: what may be spent in a day (UTC); None is no limit."""
 
-    tokens: Annotated[int | None, Ge(1), Key("of questions and answers together", live=True)] = None
+    tokens: Annotated[int | None, Ge(1), Key("input and output together", live=True)] = None
     money: Annotated[
         float | None, Gt(0), Lt(math.inf), Key("in the currency of the prices in [models]", live=True)
     ] = None

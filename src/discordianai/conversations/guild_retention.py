@@ -35,13 +35,13 @@ class GuildRetention:
         try:
             self._news.send_nowait((guild_ids, complete))
         except trio.WouldBlock:
-            self._log.debug("a list of servers is skipped: the next one is as complete")
+            self._log.debug("server list skipped: a newer one follows")
 
     async def run(self) -> None:
         """Until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._drop_left_ones)
-            guard = Guard(self._log, "a bug in noting the bot's servers")
+            guard = Guard(self._log, "bug while storing the server list")
             async for guild_ids, complete in self._heard:
                 with guard:
                     await self._store_news(guild_ids, complete)
@@ -51,7 +51,7 @@ class GuildRetention:
             if await self._learn(guild_ids, complete):
                 await self._drop_left()  # where there is no grace, nobody waits for the next look
         except StoreError as error:
-            self._log.warning("the list of the bot's servers is not stored", reason=str(error))
+            self._log.warning("server list not stored", reason=str(error))
 
     async def _learn(self, guild_ids: frozenset[int], complete: bool) -> bool:
         """Store it; whether a server was left."""
@@ -61,21 +61,21 @@ class GuildRetention:
         left = known - guild_ids if complete else frozenset[int]()
         for guild_id in left:
             await self._store.left(guild_id)
-            self._log.info("the bot is no more in a server", grace_days=self._options.now.grace_days)
+            self._log.info("bot removed from a server", grace_days=self._options.now.grace_days)
         return bool(left)
 
     async def _drop_left_ones(self) -> None:
-        guard = Guard(self._log, "a bug in forgetting a server that was left")
+        guard = Guard(self._log, "bug while deleting a left server's data")
         while True:
             with guard:
                 try:
                     await self._drop_left()
                 except StoreError as error:
-                    self._log.warning("a server that was left could not be forgotten", reason=str(error))
+                    self._log.warning("a left server's data could not be deleted", reason=str(error))
             await trio.sleep(LOOK_EVERY)
 
     async def _drop_left(self) -> None:
         for guild_id in await self._store.left_before(time.time() - self._options.now.grace_days * DAY):
             turns = await self._store.drop_guild(guild_id)
             await self._channels.open()  # what was set for its channels is gone, too
-            self._log.info("a server that was left is forgotten", turns=turns)
+            self._log.info("a left server's data deleted", turns=turns)

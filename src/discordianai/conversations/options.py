@@ -35,24 +35,22 @@ class ConversationOptions:
     scope: Annotated[
         Literal["user-in-channel", "channel", "user"], Key("user-in-channel, channel or user")
     ] = "user-in-channel"
-    max_turns: Annotated[
-        int, Ge(0), Le(1000), Key("questions and answers of a conversation that are kept")
-    ] = 50
-    ttl_days: Annotated[float, Gt(0), Le(36_500), Key("and for how long")] = 30.0
+    max_turns: Annotated[int, Ge(0), Le(1000), Key("questions and answers kept for each conversation")] = 50
+    ttl_days: Annotated[float, Gt(0), Le(36_500), Key("days until they are deleted")] = 30.0
     grace_days: Annotated[
         float,
         Ge(0),
         Le(36_500),
-        Key("until what was said in a server is dropped that the bot was removed from"),
+        Key("days until a server's conversations are deleted after the bot was removed from it"),
     ] = 7.0
-    context_tokens: Annotated[
-        Tokens, Key("what a question, what goes along with it, and the answer may have together")
-    ] = 16_000
+    context_tokens: Annotated[Tokens, Key("tokens for a question, its context and the answer together")] = (
+        16_000
+    )
     cache_megabytes: Annotated[
         float,
         Ge(0),
         Le(100_000),
-        Key("memory for conversations that were used lately; the others are read when needed"),
+        Key("memory for recently used conversations; others are read from disk when needed"),
     ] = 16.0
 
     @property
@@ -68,12 +66,12 @@ class ModelOptions:
     context_tokens: Annotated[Tokens | None, Key("instead of the one in [conversations]", live=True)] = None
     input_price: Annotated[
         Money | None,
-        Key("of a million tokens of questions, and what goes along; with output_price", live=True),
+        Key("price of a million input tokens; needs output_price", live=True),
     ] = None
     output_price: Annotated[
         Money | None,
         Field(validate_default=True),
-        Key("of a million tokens of answers; with input_price", live=True),
+        Key("price of a million output tokens; needs input_price", live=True),
     ] = None
 
     @property

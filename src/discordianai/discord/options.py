@@ -12,65 +12,68 @@ from discordianai.option import Credential, Ids, Key, Url
 class BotOptions:
     """`[discord]`: the bot's account, who may use it, and how it answers. Empty lists allow everybody."""
 
-    token: Annotated[Credential | None, Key("the bot's own, from the Discord developer portal")] = None
-    api_url: Annotated[Url, Key("where Discord's REST interface is")] = "https://discord.com/api/v10"
+    token: Annotated[Credential | None, Key("the bot's token, from the Discord developer portal")] = None
+    api_url: Annotated[Url, Key("address of Discord's REST API")] = "https://discord.com/api/v10"
     # Commands are registered by these at the start.
-    guild_ids: Annotated[Ids, Key("servers that may use the bot, and get its commands; empty: all")] = ()
+    guild_ids: Annotated[Ids, Key("servers that may use the bot and get its commands; empty: all")] = ()
     allowed_channel_ids: Annotated[
         Ids,
         Key(
-            "where it may be used; a category covers its channels, a channel its threads; empty: all",
+            "channels where it may be used; categories include channels, channels their threads; empty: all",
             live=True,
         ),
     ] = ()
-    allowed_role_ids: Annotated[Ids, Key("whose members may use it; empty: everybody", live=True)] = ()
-    allowed_user_ids: Annotated[Ids, Key("who may use it; empty: everybody", live=True)] = ()
+    allowed_role_ids: Annotated[Ids, Key("roles whose members may use it; empty: everyone", live=True)] = ()
+    allowed_user_ids: Annotated[Ids, Key("people who may use it; empty: everyone", live=True)] = ()
     blocked_guild_ids: Annotated[
-        Ids, Key("what is blocked is blocked, also where another list allows it", live=True)
+        Ids, Key("blocked servers; a block overrides any other list", live=True)
     ] = ()
-    blocked_channel_ids: Annotated[Ids, Key("with what is in them, as above", live=True)] = ()
-    blocked_role_ids: Annotated[Ids, Key("their members", live=True)] = ()
-    blocked_user_ids: Annotated[Ids, Key("people", live=True)] = ()
-    admin_user_ids: Annotated[Ids, Key("always let in; /status is for them", live=True)] = ()
+    blocked_channel_ids: Annotated[
+        Ids, Key("blocked channels, with the channels and threads in them", live=True)
+    ] = ()
+    blocked_role_ids: Annotated[Ids, Key("blocked roles", live=True)] = ()
+    blocked_user_ids: Annotated[Ids, Key("blocked people", live=True)] = ()
+    admin_user_ids: Annotated[Ids, Key("people who may always use it, and /status", live=True)] = ()
     direct_messages: Annotated[
         bool,
         Key("whether people may ask in direct messages; false: nor as an app of their own", live=True),
     ] = True
     guests: Annotated[
-        bool, Key("whether people may use the bot as an app of their own, where it is no member", live=True)
+        bool,
+        Key("whether people may use the bot as an app of their own, where it is not a member", live=True),
     ] = True
     # Commands are registered by this at the start, too.
     ignore_lists_outside_servers: Annotated[
         bool,
-        Key("allow both although lists name servers, channels or roles: nobody can check these there"),
+        Key("allow both although lists name servers, channels or roles, which cannot be checked there"),
     ] = False
     respond_to: Annotated[
         Literal["commands", "mentions"],
-        Key('"mentions": also to messages that mention the bot, reply to it, or are in its threads'),
+        Key('"mentions": also messages that mention the bot, reply to it, or are in its threads'),
     ] = "commands"
-    presence: Annotated[str, MaxLen(128), Key("what the bot is seen to do")] = "your questions"
+    presence: Annotated[str, MaxLen(128), Key("the activity shown in the bot's profile")] = "your questions"
     presence_kind: Annotated[
         Literal["playing", "listening", "watching", "competing", "custom"],
-        Key("playing, listening, watching, competing or custom (only the text)"),
+        Key("playing, listening, watching, competing or custom (the text alone)"),
     ] = "watching"
     status: Annotated[
         Literal["online", "idle", "dnd", "invisible"], Key("online, idle, dnd or invisible")
     ] = "online"
     drain_seconds: Annotated[
-        float, Ge(0), Le(600), Key("how long answers in flight may go on when the bot is stopped")
+        float, Ge(0), Le(600), Key("seconds for answers in flight to finish when the bot is stopped")
     ] = 20.0
     edit_interval: Annotated[
-        float, Ge(1), Le(10), Key("least seconds between two edits of a message while an answer streams")
+        float, Ge(1), Le(10), Key("minimum seconds between edits of a message while an answer streams")
     ] = 1.0
-    max_messages: Annotated[int, Ge(1), Le(50), Key("longer answers come as a file")] = 5
-    max_file_kilobytes: Annotated[
-        int, Ge(0), Le(10_240), Key("text and code files that people send along")
-    ] = 256
+    max_messages: Annotated[
+        int, Ge(1), Le(50), Key("messages per answer; a longer answer is sent as a file")
+    ] = 5
+    max_file_kilobytes: Annotated[int, Ge(0), Le(10_240), Key("size limit for text and code files")] = 256
     max_image_kilobytes: Annotated[
         int,
         Ge(0),
         Le(20_480),
-        Key("images and PDFs: a provider gets their addresses, and fetches them from Discord"),
+        Key("size limit for images and PDFs, which the provider fetches from Discord"),
     ] = 8192
 
     @property

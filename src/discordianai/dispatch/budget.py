@@ -34,13 +34,13 @@ Tokens = Annotated[
     int | None,
     Ge(1),
     Le(1_000_000_000),
-    Key("of questions and answers together, in any 60 seconds", live=True),
+    Key("input and output together, in any 60 seconds", live=True),
 ]
 Burst = Annotated[
     int | None,
     Ge(1),
     Le(1_000_000),
-    Key("requests at once; at most requests_per_minute, which it needs", live=True),
+    Key("requests at once; needs requests_per_minute, and is at most that", live=True),
 ]
 
 

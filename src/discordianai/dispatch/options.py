@@ -13,9 +13,9 @@ TOOL, RULES = "tool", "rules"
 STRATEGIES = (TOOL, RULES)
 
 Questions = Annotated[
-    int, Ge(1), Le(1_000_000), Key("in any per_seconds; further ones are refused in words", live=True)
+    int, Ge(1), Le(1_000_000), Key("questions in any per_seconds; more are refused with a message", live=True)
 ]
-Period = Annotated[float, Gt(0), Le(86_400), Key("the length of that period", live=True)]
+Period = Annotated[float, Gt(0), Le(86_400), Key("length of that period", live=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,16 @@ class DispatchOptions:
         int,
         Ge(1),
         Le(10_000),
-        Key("questions that may wait for one provider; beyond that they are refused in words"),
+        Key("questions that may wait for one provider; more are refused with a message"),
     ] = 200
     deadline_seconds: Annotated[
-        float, Ge(1), Le(840), Key("for one question: waiting, trying again and streaming together")
+        float, Ge(1), Le(840), Key("seconds for one question, including waiting, retries and streaming")
     ] = 300.0
     max_attempts: Annotated[
         int,
         Ge(1),
         Le(10),
-        Key("how often a provider is asked before the question fails, if nothing was shown yet"),
+        Key("attempts per provider before the question fails, if nothing was shown yet"),
     ] = 3
 
 
@@ -48,12 +48,12 @@ class UserRateOptions:
 
     questions: Questions = 10
     per_seconds: Period = 60.0
-    in_flight: Annotated[int, Ge(1), Le(100), Key("questions that are worked on at once", live=True)] = 2
-    waiting: Annotated[int, Ge(0), Le(100), Key("further ones that may wait for these", live=True)] = 3
+    in_flight: Annotated[int, Ge(1), Le(100), Key("questions answered at the same time", live=True)] = 2
+    waiting: Annotated[int, Ge(0), Le(100), Key("further questions that may wait for these", live=True)] = 3
 
     @property
     def most_open(self) -> int:
-        """Of one person, in work and in the line together."""
+        """Of one person, being answered and waiting together."""
         return self.in_flight + self.waiting
 
 

@@ -29,7 +29,7 @@ class DeadlinePassed(ProviderError):
     """The question has taken as long as a question may."""
 
     helped_by_others = False
-    sentence = "This took too long, and I gave up."
+    sentence = "This took too long, so I gave up."
     advice = "Please try again in a few minutes."
 
 
@@ -39,7 +39,7 @@ class WaitTooLong(ProviderError):
 
     seconds: float = 0.0
 
-    sentence = "{label} can't take this question in time."
+    sentence = "{label} can't get to this question in time."
 
     @property
     def for_person(self) -> str:
@@ -54,7 +54,7 @@ class AllowanceSpent(ProviderError):
     whose: str = "person"
 
     helped_by_others = False
-    advice = "It starts again at midnight UTC."
+    advice = "It resets at midnight UTC."
 
     @property
     def what_happened(self) -> str:
@@ -76,7 +76,7 @@ class TooLong(ProviderError):
     @property
     def what_happened(self) -> str:
         """See `ProviderError`."""
-        return f"That is too long for me: about {self.tokens:,} tokens, and I can take about {self.room:,}."
+        return f"That's too long for me: about {self.tokens:,} tokens, and my limit is about {self.room:,}."
 
 
 @dataclass(eq=False)
@@ -90,8 +90,8 @@ class BeyondTheMinute(TooLong):
         """See `ProviderError`."""
         label = self.provider.label
         return (
-            f"That is too long for {label}: about {self.tokens:,} tokens with the answer, and I may send it"
-            f" {self.room:,} in a minute."
+            f"That's too long for {label}: about {self.tokens:,} tokens including the answer, and it allows"
+            f" {self.room:,} a minute."
         )
 
 

@@ -89,7 +89,7 @@ class Router:
         verdict = web_need.judge(inquiry.text)
         last = self._named(self._last.get(inquiry.conversation))
         if not verdict.web and last is not None and web_need.is_follow_up(inquiry.text, inquiry.history):
-            return Choice(last, "as just before")
+            return Choice(last, "same as before")
         if verdict.web:
             return Choice(searcher, verdict.why, search=SearchMode.REQUIRED)
         return Choice(answerer, verdict.why)
@@ -127,7 +127,7 @@ class Router:
             others, search = searching, SearchMode.REQUIRED
         if not others:
             return None
-        return replace(choice, provider=others[0], why="other one failed", tools=(), search=search)
+        return replace(choice, provider=others[0], why="the other failed", tools=(), search=search)
 
     def answered(self, inquiry: Inquiry, provider: Provider) -> None:
         """This provider has begun to answer."""
@@ -148,6 +148,4 @@ class Router:
         if provider.name not in self._refuses_tools:
             self._refuses_tools.add(provider.name)
             log = structlog.get_logger("discordianai.dispatch.routing")
-            log.warning(
-                "the endpoint refuses tools: routing goes by rules from now on", provider=provider.name
-            )
+            log.warning("endpoint refuses tools: routing by rules from now on", provider=provider.name)

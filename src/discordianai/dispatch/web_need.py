@@ -80,9 +80,9 @@ def judge(text: str) -> WebNeed:
         return WebNeed(web=True, why="contains a link")
     words = f" {' '.join(lowered.translate(_APART).split())} "
     if any(f" {wish} " in words for wish in WISHES):
-        return WebNeed(web=True, why="you want search")
+        return WebNeed(web=True, why="you asked to search")
     if any(f" {time} " in words for time in TIMES) or any(word in lowered for word in UNSPACED):
-        return WebNeed(web=True, why="about current things")
+        return WebNeed(web=True, why="about current events")
     return WebNeed(web=False, why="no search needed")
 
 

@@ -1,4 +1,4 @@
-"""From one file to the other, and what is to be said about it."""
+"""Converts the file, and reports what could not be converted."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -49,11 +49,11 @@ def migrate(path: Path, *, with_secrets: bool = False) -> Migration:
 
 
 def _head(path: Path, channels: list[str]) -> Iterator[str]:
-    yield f"Made by `discordianai migrate` from {path.name}: behind each line is the key that it comes from."
-    yield "What is not here has its default; the program's own settings.toml explains every key."
+    yield f"Made by `discordianai migrate` from {path.name}; each line names the key it comes from."
+    yield "Other keys have their defaults; the settings.toml in the repository explains every key."
     if channels:
         yield ""
-        yield "These channels were allowed by name. Their ids belong into allowed_channel_ids of [discord]:"
+        yield "These channels were allowed by name. Put their ids into allowed_channel_ids of [discord]:"
         yield from (f"  {channel}" for channel in channels)
 
 
@@ -64,7 +64,7 @@ def _secrets(found: Mapping[str, str], sheet: NewSettings | None) -> Iterator[st
         if name is None:
             continue
         if PLACEHOLDER.fullmatch(word(found[name])):
-            yield f"{name}: left out, it is the placeholder of the example"
+            yield f"{name}: left out: it is the example's placeholder"
         elif sheet is not None:
             sheet.take(name, Rule((f"{secret.table}.{secret.key}",), word), found[name])
         else:
@@ -96,7 +96,7 @@ def _about_model(found: Mapping[str, str]) -> Iterator[str]:
 def _about_preset(found: Mapping[str, str]) -> Iterator[str]:
     name = word(found.get("PERPLEXITY_MODEL", "")).lower()
     if name in PRESETS:
-        yield f"PERPLEXITY_MODEL: {name} is no more; the preset {PRESETS[name]} came in its place"
+        yield f"PERPLEXITY_MODEL: {name} no longer exists; the preset {PRESETS[name]} replaces it"
 
 
 def _about(channels: list[str]) -> Iterator[str]:
@@ -111,4 +111,4 @@ def _about(channels: list[str]) -> Iterator[str]:
 def _left_out(found: Mapping[str, str]) -> Iterator[str]:
     for key in found:
         if key not in {*RULES, *(secret.variable for secret in secrets_of()), OLD_OPENAI_KEY}:
-            yield f"{one_line(key)}: no counterpart: {NO_COUNTERPART.get(key, 'it is no key of that bot')}"
+            yield f"{one_line(key)}: no equivalent: {NO_COUNTERPART.get(key, 'the old bot had no such key')}"

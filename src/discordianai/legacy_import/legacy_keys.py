@@ -1,4 +1,4 @@
-"""Which key becomes which, and how its text is read.
+"""The mapping of the old keys to the new ones, and how their values are parsed.
 
 The keys are those of that bot's version 0.2.9.9 (its docs/Configuration.md and src/config.py), and the few of
 earlier versions that mean the same.
@@ -25,7 +25,7 @@ PRESETS = {
     "sonar-reasoning-pro": "medium",
     "sonar-deep-research": "high",
 }
-"""Models that Perplexity has no more, and the preset that it names in place of each."""
+"""Models that Perplexity no longer has, and the preset that it names in place of each."""
 
 ENDING = {
     **dict.fromkeys(("gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5-pro", "o3", "o3-pro"), "2026-12-11"),
@@ -37,7 +37,7 @@ ENDING = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The keys that a key becomes, and how its text is read.
+    """The new keys for an old key, and how its value is parsed.
 
     `read` returns None where there is nothing to set, and raises `ValueError` with what would be right.
     """
@@ -66,26 +66,26 @@ def level(text: str) -> str:
 
 
 def status(text: str) -> str:
-    """How the bot is seen, as it is called here."""
+    """The bot's status, under its name here."""
     name = word(text).lower()
     return STATUSES.get(name, name)
 
 
 def kind(text: str) -> str:
-    """What the bot is seen to do."""
+    """The kind of the bot's activity."""
     return word(text).lower()
 
 
 def preset(text: str) -> str:
-    """The preset that came in the place of a model."""
+    """The preset that replaces a model."""
     try:
         return PRESETS[word(text).lower()]
     except KeyError:
-        raise ValueError("that model is gone; look at preset and model of [providers.perplexity]") from None
+        raise ValueError("that model is gone; see preset and model of [providers.perplexity]") from None
 
 
 def own_address(text: str) -> None:
-    """Nothing where it is Perplexity's: how it is asked now has another path."""
+    """Nothing for Perplexity's own address: its API has another path now."""
     if urlsplit(word(text)).hostname != "api.perplexity.ai":
         raise ValueError(
             "Perplexity is asked through another interface now; if that address has it,"
@@ -94,7 +94,7 @@ def own_address(text: str) -> None:
 
 
 def port_if_off(text: str) -> int | None:
-    """Port 0 where nothing is to be served."""
+    """Port 0 if nothing is to be served."""
     try:
         on = ConfigParser.BOOLEAN_STATES[word(text).lower()]
     except KeyError:
@@ -103,12 +103,12 @@ def port_if_off(text: str) -> int | None:
 
 
 def ids(text: str) -> list[int] | None:
-    """The ids in a list; what is none is in `names`."""
+    """The ids in a list; `names` returns the rest."""
     return [int(entry) for entry in _entries(text) if _is_id(entry)] or None
 
 
 def names(text: str) -> list[str]:
-    """What is in a list and no id."""
+    """The entries of a list that are not ids."""
     return [entry for entry in _entries(text) if not _is_id(entry)]
 
 
@@ -152,15 +152,15 @@ RULES: Mapping[str, Rule] = {
 }
 """In the order in which they are taken and written; of two for the same key the later one counts."""
 
-_UNUSED = "that bot read it and did nothing with it"
+_UNUSED = "the old bot read it but ignored it"
 
 NO_COUNTERPART: Mapping[str, str] = {
     "INPUT_TOKENS": _UNUSED,
     "CONTEXT_WINDOW": _UNUSED,
     "ENTITY_DETECTION_MIN_WORDS": _UNUSED,
-    "LOOKBACK_MESSAGES_FOR_CONSISTENCY": "who answers is not chosen by looking back",
-    "USER_LOCK_CLEANUP_INTERVAL": "nothing is left behind that would need cleaning",
-    "LOG_FILE": "the log goes to stderr: under systemd to the journal, else wherever you send it",
+    "LOOKBACK_MESSAGES_FOR_CONSISTENCY": "the provider is not chosen by earlier messages",
+    "USER_LOCK_CLEANUP_INTERVAL": "there is nothing to clean up",
+    "LOG_FILE": "the log goes to stderr: under systemd to the journal",
     "VERBOSITY": "say in assistant.instructions how long answers should be",
     "GPT_TOKENS": "providers.openai.max_answer_tokens is near, but limits the answer alone",
     "OPENAI_TIMEOUT": "providers.openai.read_timeout is near, but counts between two pieces of an answer",

@@ -1,4 +1,4 @@
-"""The new settings while they are being filled in: always a document that can be used."""
+"""The new settings while they are filled in: valid at every step."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ class NewSettings:
         self._origins: dict[str, str] = {}
 
     def take(self, key: str, rule: Rule, text: str) -> None:
-        """Take over `key`, whose text is `text`."""
+        """Convert `key`, whose value is `text`."""
         try:
             value = rule.read(text)
         except ValueError as error:
@@ -74,5 +74,5 @@ def _toml(value: Value) -> str:
 
 
 def one_line(text: str) -> str:
-    """For a comment or a message: nothing that would end it, or that a terminal would obey."""
+    """Make a text safe for a comment or a message: no line breaks or control characters."""
     return "".join(character if character.isprintable() else " " for character in text)

@@ -11,9 +11,9 @@ LARGEST = 2**20
 """Bytes that a config.ini may have."""
 
 _TROUBLES = {
-    configparser.MissingSectionHeaderError: "something stands before the first [section]",
-    configparser.DuplicateOptionError: "a key stands twice in its section",
-    configparser.DuplicateSectionError: "a section stands twice",
+    configparser.MissingSectionHeaderError: "there is text before the first [section]",
+    configparser.DuplicateOptionError: "a key appears twice in its section",
+    configparser.DuplicateSectionError: "a section appears twice",
 }
 
 
@@ -48,7 +48,7 @@ def _value(parser: configparser.ConfigParser, section: str, key: str) -> str:
 
 
 def _trouble(error: configparser.Error) -> str:
-    """Where it is and what; the error's own text repeats the line, which may have a secret in it."""
+    """The line and the problem; the error's own text quotes the line, which may contain a secret."""
     what = _TROUBLES.get(type(error), "a line is neither a [section] nor KEY=value")
     lines = [number for number, _ in getattr(error, "errors", ())]
     line = getattr(error, "lineno", None) or next(iter(lines), None)

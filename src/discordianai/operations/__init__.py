@@ -1,1 +1,1 @@
-"""What the operator sees of a running bot."""
+"""Monitoring and administration of a running bot."""

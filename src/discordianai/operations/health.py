@@ -1,4 +1,4 @@
-"""Whether the bot lives, and whether it can answer: a function of one snapshot."""
+"""Liveness and readiness of the bot: a function of one snapshot."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -42,14 +42,14 @@ STARTING = HealthVerdict(live=True, ready=False, reasons=("the bot is starting",
 
 
 def judge(snapshot: Snapshot) -> HealthVerdict:
-    """What the figures say."""
+    """Judge the figures of a snapshot."""
     dead = tuple(_why_dead(snapshot))
     reasons = (*dead, *_why_not_ready(snapshot))
     return HealthVerdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)))
 
 
 def why_held(provider: ProviderSnapshot) -> str:
-    """Why requests to a provider are held back, and how long; "" where they are not, or nobody knows."""
+    """Why requests to a provider are held back, and how long; "" if they are not, or nobody knows why."""
     dispatch = provider.dispatch
     told = [_WHY[dispatch.breaker_reason]] if dispatch.breaker_reason is not None else []
     if dispatch.pause > 0:
@@ -73,7 +73,7 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
     if hold := snapshot.application.hold:
         yield f"{hold}; the next try is at {_utc(snapshot.application.held_until)}"
     if not snapshot.health.writable:
-        yield snapshot.health.reason or "the store cannot be written"
+        yield snapshot.health.reason or "the database accepts no writes"
     dispatches = [provider.dispatch for provider in snapshot.providers.values()]
     if all(dispatch.breaker is BreakerState.OPEN for dispatch in dispatches):
         soonest = min((dispatch.next_probe for dispatch in dispatches), default=0.0)
@@ -122,7 +122,7 @@ def _missing_servers(snapshot: Snapshot) -> Iterator[str]:
 def _remarks(snapshot: Snapshot) -> Iterator[str]:
     if jump := snapshot.process.clock_jump:
         ahead = "ahead" if jump > 0 else "back"
-        yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot goes by its own clock for now"
+        yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot uses its own clock for now"
     for provider in snapshot.providers.values():
         yield from _held(provider)
     refused = snapshot.application.invalid_recently
@@ -135,4 +135,4 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
     if health.kept:
         yield f"{health.kept} changes wait in memory for the database"
     if health.lost:
-        yield f"{health.lost} changes did not fit into memory and are lost"
+        yield f"{health.lost} changes did not fit in memory and were lost"

@@ -24,18 +24,18 @@ SLOWEST_READER = 30
 
 
 class CannotServe(Exception):
-    """The port cannot be had; the text says which key to change."""
+    """The port is not available; the message says which key to change."""
 
 
 class SnapshotReader(Protocol):
-    """Whoever shows figures."""
+    """Something that shows snapshots."""
 
     def shows(self, snapshot: Callable[[], Snapshot]) -> None:
-        """These are the figures from now on."""
+        """Show this snapshot from now on."""
 
 
 class NoPages:
-    """With port 0."""
+    """Used with port 0."""
 
     def shows(self, snapshot: Callable[[], Snapshot]) -> None:
         """See `SnapshotReader`."""
@@ -43,7 +43,7 @@ class NoPages:
 
 @asynccontextmanager
 async def serving(options: OperationsOptions) -> AsyncIterator[SnapshotReader]:
-    """Serve while the block runs, from its first moment on. Raises `CannotServe`."""
+    """Serve while the block runs, from its beginning. Raises `CannotServe`."""
     if not options.port:
         yield NoPages()
         return
@@ -73,7 +73,7 @@ async def _listen(host: str, port: int) -> Sequence[trio.SocketListener]:
     except OSError as error:
         raise CannotServe(_why(host, port, error)) from error
     log = structlog.get_logger("discordianai.operations")
-    log.info("health and metrics", address=f"http://{_bracketed(host)}:{port}")
+    log.info("serving health and metrics", address=f"http://{_bracketed(host)}:{port}")
     return listeners
 
 
@@ -89,7 +89,7 @@ def _why(host: str, port: int, error: OSError) -> str:
 
 
 def _trusted_hosts(host: str, addresses: Sequence[str]) -> list[str] | None:
-    """On loopback, the names that lead there: any other was pointed at this machine by somebody else.
+    """On loopback, the local names: any other name may come from DNS rebinding.
 
     Elsewhere nobody can know them.
     """
@@ -103,13 +103,13 @@ def _bracketed(host: str) -> str:
 
 
 async def _serve(app: Callable[..., object], config: "Config", stop: trio.Event) -> None:
-    """Without its figures the bot is as good as with them: it does not end when they do."""
+    """Serve; a failure here does not end the bot."""
     from hypercorn.trio import serve
 
     try:
         await serve(app, config, shutdown_trigger=stop.wait, mode="asgi")  # type: ignore[arg-type]  # ASGI 3, as Starlette types it
     except Exception:
-        structlog.get_logger("discordianai.operations").exception("health and metrics are no longer served")
+        structlog.get_logger("discordianai.operations").exception("health and metrics no longer served")
 
 
 def _config(listeners: Sequence[trio.SocketListener]) -> "Config":

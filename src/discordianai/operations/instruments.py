@@ -1,4 +1,4 @@
-"""Every part of the running bot that has figures, and how to read them all at once."""
+"""The parts of the running bot that have statistics, and how to read them all at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Instruments:
     started_at: float = field(default_factory=time)
 
     def read(self) -> Snapshot:
-        """This moment. Takes about a millisecond, waits for nothing, and is for the trio thread."""
+        """Take a snapshot. Takes about a millisecond and never waits; call it in the trio thread."""
         return Snapshot(
             process=process_figures(
                 self.started_at,

@@ -40,7 +40,7 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def show_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Spell out what would move a terminal's cursor, or begin a line, in texts that came from elsewhere."""
+    """Escape control characters and line breaks in texts from elsewhere."""
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = _CONTROLS.sub(lambda found: repr(found[0])[1:-1], value)
@@ -60,7 +60,7 @@ def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> b
 
 
 def configure(options: LoggingOptions) -> None:
-    """Send structlog's lines and those of the standard library the same way.
+    """Configure structlog and the standard library's logging alike.
 
     Call at the start; again, with other settings, it takes the place of what was.
     """
@@ -138,7 +138,7 @@ def _logfmt(*first: str) -> Processor:
 
 
 class _Journal:
-    """The journal notes the time itself."""
+    """For the journal, which adds the time itself."""
 
     def __init__(self) -> None:
         self._logfmt = _logfmt()

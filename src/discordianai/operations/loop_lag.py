@@ -1,4 +1,4 @@
-"""How late trio's loop is: a task that sleeps, and looks how long it was."""
+"""Measures how late trio's loop is, with a task that sleeps and compares the time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from discordianai.guard import Guard
 from discordianai.latencies import Latencies
 
 BEAT = 0.25
-"""Seconds between two looks."""
+"""Seconds between two readings."""
 
 KEPT = 240
 """A minute of them."""
@@ -27,7 +27,7 @@ async def watched_loop() -> AsyncIterator[Latencies]:
 
 
 async def _beat(lag: Latencies) -> None:
-    guard = Guard(structlog.get_logger("discordianai.operations"), "a bug in measuring the loop")
+    guard = Guard(structlog.get_logger("discordianai.operations"), "bug in the loop lag measurement")
     while True:
         due = trio.current_time() + BEAT
         await trio.sleep_until(due)

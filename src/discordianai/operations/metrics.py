@@ -1,4 +1,4 @@
-"""Every metric of the bot, as the records declare it (see `discordianai.metric`), with its figures."""
+"""Every metric of the bot, as declared in the records (see `discordianai.metric`), with its values."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ PREFIX = "discordianai_"
 
 
 def declared() -> tuple[Series, ...]:
-    """All of them, in the order of the snapshot."""
+    """All metrics, in the order of the snapshot."""
     return series_of(Snapshot) + series_of(HealthVerdict)
 
 
 def read(snapshot: Snapshot) -> Iterator[tuple[Series, Iterator[Row]]]:
-    """Each metric with its figures, of which there may be none."""
+    """Each metric with its values, possibly none."""
     verdict = judge(snapshot)
     yield from ((series, series.read(snapshot)) for series in series_of(Snapshot))
     yield from ((series, series.read(verdict)) for series in series_of(HealthVerdict))
 
 
 def notable(now: Snapshot, before: Snapshot | None = None) -> tuple[str, ...]:
-    """What is notable and not 0, as in "Changes that were lost: 3"; what came since `before`, if given."""
+    """Notable metrics that are not 0, as in "Changes lost: 3"; with `before`, the increase since then."""
     found = []
     for series in series_of(Snapshot):
         if series.metric.notable:
@@ -60,7 +60,7 @@ class _Told:
 
 
 def to_json(snapshot: Snapshot) -> bytes:
-    """As `/api/metrics` shows them: all that `/metrics` has of the bot, for who reads JSON."""
+    """The content of `/api/metrics`: the bot's metrics in `/metrics`, as JSON."""
     told = [
         _Told(
             PREFIX + series.metric.name,

@@ -1,4 +1,4 @@
-"""What the operator can set of logs, and of the pages with the figures."""
+"""The options of the log and of the operator's pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from discordianai.option import Key
 
 
 def _host(host: str) -> str:
-    """Only what could never be one is refused: a name may be known to the machine that it runs on."""
+    """Refuses only what can never be a host: any name may be known to the machine the bot runs on."""
     if not host or not host.isascii() or any(character in "/[]@ \t\n" for character in host):
         raise PydanticCustomError("host", "should be an address or a name, like 127.0.0.1, ::1 or localhost")
     return host
@@ -26,18 +26,18 @@ class OperationsOptions:
     host: Annotated[
         str,
         AfterValidator(_host),
-        Key("nobody is asked for a password: any other address is for a network that you trust"),
+        Key("there is no password: use another address only in a network that you trust"),
     ] = "127.0.0.1"
     port: Annotated[
         int,
         Ge(0),
         Le(65_535),
-        Key("0 serves nothing; a second bot on this machine needs another one"),
+        Key("0 turns it off; a second bot on this machine needs another port"),
     ] = 8080
 
 
 def _module(name: str) -> str:
-    """Libraries are left out: at DEBUG they log keys, and what people write."""
+    """Libraries are excluded: at DEBUG they log keys and what people write."""
     package, *parts = name.split(".")
     path = Path(__file__).parent.parent.joinpath(*parts)
     known = path.is_dir() or path.with_suffix(".py").is_file()
@@ -58,9 +58,9 @@ class LoggingOptions:
     level: Annotated[Level, Key("DEBUG, INFO, WARNING or ERROR", live=True)] = "INFO"
     format: Annotated[
         Literal["auto", "console", "plain", "journal", "json"],
-        Key("console, journal, plain or json; auto: one of the first three, as stderr is", live=True),
+        Key("console, journal, plain or json; auto: one of the first three, depending on stderr", live=True),
     ] = "auto"
     levels: Annotated[
         Mapping[Module, Level],
-        Key("Levels of single modules of the bot, and of what is in them.", live=True),
+        Key("Levels for single modules of the bot and the modules in them.", live=True),
     ] = field(default_factory=dict)

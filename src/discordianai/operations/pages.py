@@ -1,4 +1,4 @@
-"""Health, metrics and the status page, as an ASGI application that answers GET, and nothing else.
+"""Health, metrics and the status page, as an ASGI application that only answers GET.
 
 There is no login: who reaches the address may read. So there is nothing to do here but to read, nothing that
 people said, and no secret; a page of another site can neither read it (no CORS), nor frame or embed it, nor
@@ -56,7 +56,7 @@ class Pages:
         )
 
     def shows(self, snapshot: Callable[[], Snapshot]) -> None:
-        """From now on, these are the figures; until then, the bot is starting."""
+        """Show this snapshot from now on; before the first one, the bot is starting."""
         self._snapshot = snapshot
 
     def _now(self) -> Snapshot | None:

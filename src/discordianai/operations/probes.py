@@ -1,4 +1,4 @@
-"""What has to be well for the watchdog to be fed, beside trio, which feeds it."""
+"""The parts that must respond for the watchdog to be notified, besides trio's loop, which notifies it."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ LONGEST_COMMIT = 30.0
 
 
 def probes(read: Callable[[], Snapshot], watchdog_seconds: float | None) -> tuple[Probe, ...]:
-    """The Discord loop, late by a third of the watchdog's time at most, and the store's writer."""
+    """The Discord loop, at most a third of the watchdog's interval late, and the store's writer."""
     longest_silence = min((watchdog_seconds or 3 * LONGEST_PAUSE) / 3, LONGEST_PAUSE)
 
     async def discord_loop() -> None:

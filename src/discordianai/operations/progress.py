@@ -1,4 +1,4 @@
-"""Shows how far long work is: a bar on a terminal, a line now and then elsewhere.
+"""Shows the progress of long work: a bar on a terminal, occasional lines elsewhere.
 
 Work of less than a second shows nothing.
 """
@@ -25,17 +25,17 @@ class Display(Protocol):
     interval: float
 
     def show(self, done: int, total: int) -> None:
-        """This is how far it is."""
+        """Show the current state."""
 
     def end(self, seconds: float | None) -> None:
-        """It is done, after that time; None where it failed."""
+        """End the display, with the time taken; None after a failure."""
 
 
 @contextmanager
 def progress(
     what: str, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Report]:
-    """Gives the function by which the block reports on `what`; shown on `stream`, by default stderr."""
+    """Yield the function by which the block reports progress of `what` on `stream` (stderr by default)."""
     out = sys.stderr if stream is None else stream
     began = clock()
     next_at = began + PATIENCE

@@ -1,4 +1,4 @@
-"""One moment of the running bot, in figures: what everybody shows who shows any.
+"""The statistics of the running bot at one moment: the source of everything that is shown.
 
 It holds nothing that anybody said, no id of a person, a channel or a server, and no secret.
 """
@@ -25,12 +25,12 @@ from discordianai.transport.pool_events import Statistics
 
 
 class NotASnapshot(Exception):
-    """The text is none; what is wrong with it is in the message, nothing of the text."""
+    """The text is not a snapshot; the message says why, without quoting the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatistics:
-    """The process; `lag` is how late trio's loop was."""
+    """The process; `lag` is how late trio's loop runs."""
 
     version: Annotated[str, Metric("info", "Always 1; the label has the version", ("version",))]
     started_at: Annotated[
@@ -51,7 +51,7 @@ class ProcessStatistics:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSnapshot:
-    """One provider, which people know by its `label`.
+    """One provider; `label` is the name that people see.
 
     `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start,
     by model.
@@ -74,7 +74,7 @@ class ProviderSnapshot:
             ("label", "model"),
         ),
     ]:
-        """What it is called, and what answers."""
+        """Its name, and the model that answers."""
         return {(self.label, self.model): 1}
 
 
@@ -99,7 +99,7 @@ class Snapshot:
 
     @property
     def pools(self) -> Annotated[Mapping[str, Statistics], By("pool")]:
-        """Those that tell anything, by their clients' names."""
+        """Pools with statistics, by the names of their clients."""
         pools = {name: provider.pool for name, provider in self.providers.items()}
         return {name: pool for name, pool in {**pools, "discord": self.discord_pool}.items() if pool}
 
@@ -110,19 +110,19 @@ class Snapshot:
         Mapping[str, Latency],
         Metric("event_loop_lag_seconds", "How late an event loop runs its tasks", ("loop",)),
     ]:
-        """Of both loops."""
+        """The lags of both loops."""
         return {"trio": self.process.lag, "asyncio": self.discord.lag}
 
     @property
     def uptime(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the start of the process."""
         return max(self.process.taken_at - self.process.started_at, 0.0)
 
 
 def process_figures(
     started_at: float, lag: Latency, *, stopping: bool, clock_jump: float = 0.0
 ) -> ProcessStatistics:
-    """This process, now."""
+    """The current figures of this process."""
     return ProcessStatistics(
         version=_version(),
         started_at=started_at,
@@ -136,12 +136,12 @@ def process_figures(
 
 
 def to_json(snapshot: Snapshot) -> bytes:
-    """As `/api/snapshot` shows it; an infinite figure is the text "Infinity"."""
+    """The content of `/api/snapshot`; an infinite value is the text "Infinity"."""
     return _adapter().dump_json(snapshot)
 
 
 def from_json(text: str | bytes) -> Snapshot:
-    """Read it again. Raises `NotASnapshot`."""
+    """Parse the output of `to_json`. Raises `NotASnapshot`."""
     try:
         return _adapter().validate_json(text)
     except ValidationError as error:

@@ -1,11 +1,11 @@
-"""One line on how the bot is, for `systemctl status`."""
+"""The bot's status in one line, for `systemctl status`."""
 
 from discordianai.operations.health import judge
 from discordianai.operations.snapshot import Snapshot
 
 
 def status_line(snapshot: Snapshot) -> str:
-    """The figures of the moment, the worst news first."""
+    """The current figures, problems first."""
     verdict = judge(snapshot)
     parts = ["ready" if verdict.ready else f"not ready: {'; '.join(verdict.reasons)}", *verdict.remarks]
     parts.append(f"{snapshot.questions.open} questions open, {snapshot.questions.answered} answered")

@@ -1,4 +1,4 @@
-"""How the bot is, as `/status` tells its admins: one message of Discord's, from one snapshot."""
+"""The content of `/status`: one Discord message, made from one snapshot."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ def describe(snapshot: Snapshot) -> str:
 
 
 def _notable(snapshot: Snapshot, room: int) -> Iterator[str]:
-    """A line of those counters that are notable, as many as there is room for."""
+    """One line with as many of the notable counters as fit."""
     line = ""
     for told in notable(snapshot):
         longer = f"{line} · {told}" if line else f"-# {told}"
@@ -129,7 +129,7 @@ def _pool(pool: Statistics) -> str:
 
 
 def _bar(part: float, whole: float) -> str:
-    """Whatever is not nothing shows; over HTTP/2 there may be more requests than connections."""
+    """Any load above zero is visible; over HTTP/2 there may be more requests than connections."""
     full = min(math.ceil(CELLS * part / whole), CELLS) if whole > 0 else 0
     return f"`{'█' * full}{'░' * (CELLS - full)}`"
 
@@ -139,7 +139,7 @@ def _left(left: float, limit: float) -> str:
 
 
 def _latency(latency: Latency) -> str:
-    """The half, and all but one in a hundred."""
+    """The median and the 99th percentile."""
     return f"{_seconds(latency.p50)}/{_seconds(latency.p99)}" if latency.count else "–"
 
 

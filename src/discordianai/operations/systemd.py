@@ -1,4 +1,4 @@
-"""Tells systemd how the bot is: datagrams to the socket that NOTIFY_SOCKET names, as sd_notify(3) says.
+"""Notifies systemd of the bot's state, as in sd_notify(3): datagrams to the socket in NOTIFY_SOCKET.
 
 A notification is a courtesy: it never raises, and never waits. The manager's queue is short (10 datagrams, or
 512 where systemd set `net.unix.max_dgram_qlen`) and shared by all services, so that a datagram may find it
@@ -18,7 +18,7 @@ LONGEST_STATUS = 400
 
 
 class Notifier:
-    """The service manager's ear. Where nobody listens, every call does nothing. For one thread only."""
+    """Sends notifications to the service manager, if there is one. For one thread only."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         name = environment.get("NOTIFY_SOCKET", "")
@@ -32,48 +32,48 @@ class Notifier:
 
     @property
     def active(self) -> bool:
-        """Whether a service manager wants to hear anything."""
+        """Whether a service manager expects notifications."""
         return bool(self._address)
 
     @property
     def watchdog_seconds(self) -> float | None:
-        """How long the manager waits for `watchdog` before it ends the bot; None: it does not watch."""
+        """Seconds the manager waits for `watchdog` before it stops the bot; None: no watchdog."""
         return self._watchdog_seconds
 
     @property
     def starting(self) -> bool:
-        """Whether neither `ready` nor `stopping` has been told yet."""
+        """Whether neither `ready` nor `stopping` has been sent yet."""
         return self._starting
 
     def ready(self) -> None:
-        """The bot hears questions; also: it has reloaded its settings."""
+        """Notify that the bot receives commands, or that it has reloaded its settings."""
         self._starting = False
         self._tell({"READY": "1"})
 
     def reloading(self) -> None:
-        """The settings are being read again; `ready` has to follow, whether they were taken or not."""
+        """Notify that the settings are being reloaded; `ready` must follow, even if they are rejected."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._tell({"RELOADING": "1", "MONOTONIC_USEC": str(now)})
 
     def stopping(self) -> None:
-        """The bot takes no more questions."""
+        """Notify that the bot is stopping."""
         self._starting = False
         self._tell({"STOPPING": "1"})
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`; said again only when it changes."""
+        """Send the line for `systemctl status`, if it has changed."""
         line = "".join(character if character.isprintable() else " " for character in text)[:LONGEST_STATUS]
         if line != self._status:
             self._status = line
             self._tell({"STATUS": line})
 
     def watchdog(self) -> None:
-        """The bot is well; to be repeated within `watchdog_seconds`."""
+        """Notify the watchdog; must be repeated within `watchdog_seconds`."""
         if self._watchdog_seconds is not None:
             self._tell({"WATCHDOG": "1"}, keep=False)
 
     def extend_timeout(self, seconds: float) -> None:
-        """Ask for `seconds` from now to start, or to stop; to be repeated before they are over."""
+        """Ask for `seconds` more to start or stop; must be repeated before they are over."""
         self._tell({"EXTEND_TIMEOUT_USEC": str(int(seconds * 1_000_000))}, keep=False)
 
     def _tell(self, news: Mapping[str, str], *, keep: bool = True) -> None:
@@ -93,7 +93,7 @@ class Notifier:
                 unix.sendto(message.encode("utf-8", "replace"), self._address)
         except (OSError, ValueError) as error:  # ValueError: the address has a NUL byte in it
             if self._reached:
-                self._log.warning("the service manager cannot be told", reason=type(error).__name__)
+                self._log.warning("service manager could not be notified", reason=type(error).__name__)
             self._reached = False
         else:
             self._reached = True

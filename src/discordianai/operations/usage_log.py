@@ -1,4 +1,4 @@
-"""Tells the log, at DEBUG, how much of each pool and dispatcher is used."""
+"""Logs the usage of each pool and dispatcher at DEBUG."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ Line = Mapping[str, object]
 
 @asynccontextmanager
 async def report_usage(snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
-    """Report while the block runs."""
+    """Report the usage while the block runs."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_report, snapshot)
         yield
@@ -30,7 +30,7 @@ async def report_usage(snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
 
 async def _report(snapshot: Callable[[], Snapshot]) -> None:
     log = structlog.get_logger("discordianai.operations.usage_log")
-    guard = Guard(log, "a bug stopped a report of usage")
+    guard = Guard(log, "bug in the usage report")
     last: dict[str, Line] = {}
     with guard:
         last |= _lines(snapshot())

@@ -1,4 +1,4 @@
-"""Feeds systemd's watchdog while the bot answers, and only then.
+"""Notifies systemd's watchdog only while all parts of the bot respond.
 
 The feeding is a trio task, so that a blocked trio feeds nothing: trio needs no probe. Everything else is
 asked: in each round all probes at once, each with a deadline. While one does not answer nothing is fed, and
@@ -28,12 +28,12 @@ MORE_TIME = 45.0
 
 
 class NotAnswering(Exception):
-    """A probe's answer: the part is not well. The text says why, and is logged."""
+    """Raised by a probe whose part does not respond; the message says why, and is logged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One part that can be asked whether it is alive.
+    """A check of one part of the bot.
 
     `answer` returns when it is, and hangs or raises `NotAnswering` when not; it takes a cancellation.
     `deadline` is in seconds; a round has no longer one than a third of the watchdog's time.
@@ -48,7 +48,7 @@ class Probe:
 async def attended(
     notifier: Notifier, probes: Sequence[Probe], status: Callable[[], str]
 ) -> AsyncIterator[None]:
-    """Feed the watchdog and keep the status line new while the block runs.
+    """Notify the watchdog and update the status line while the block runs.
 
     `status` is called in each round, on the trio thread: it answers from memory. Without it the watchdog is
     fed all the same.
@@ -64,7 +64,7 @@ async def _attend(notifier: Notifier, probes: Sequence[Probe], status: Callable[
     # A pause and a round of probes take at most a third each: two thirds of the time, at the worst.
     pause = min((notifier.watchdog_seconds or 3 * LONGEST_PAUSE) / 3, LONGEST_PAUSE)
     complaints = _Complaints()
-    guard = Guard(structlog.get_logger("discordianai.operations.watchdog"), "a bug in the status line")
+    guard = Guard(structlog.get_logger("discordianai.operations.watchdog"), "bug in the status line")
     while True:
         with guard:
             notifier.status(status())
@@ -78,7 +78,7 @@ async def _attend(notifier: Notifier, probes: Sequence[Probe], status: Callable[
 
 
 async def unanswered(probes: Sequence[Probe], longest: float) -> dict[str, str]:
-    """Ask all probes at once; the names of those that did not answer, each with what is known.
+    """Run all probes at once; returns the parts that did not respond, each with the reason.
 
     No probe has more than `longest` seconds.
     """
@@ -103,7 +103,7 @@ async def _ask(probe: Probe, deadline: float, silent: dict[str, str]) -> None:
 
 
 class _Complaints:
-    """Logs each silence once, and its end."""
+    """Logs once when a part stops responding, and when it responds again."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger("discordianai.operations.watchdog")
@@ -111,7 +111,7 @@ class _Complaints:
 
     def hear(self, silent: dict[str, str]) -> None:
         for name in silent.keys() - self._silent:
-            self._log.error("a part does not answer; the watchdog is not fed", part=name, reason=silent[name])
+            self._log.error("component not responding; watchdog not notified", part=name, reason=silent[name])
         for name in self._silent - silent.keys():
-            self._log.info("a part answers again", part=name)
+            self._log.info("component responding again", part=name)
         self._silent = set(silent)

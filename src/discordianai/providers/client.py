@@ -70,7 +70,7 @@ class ProviderClient:
                 error = failures.error_object(await self._endpoint.small(response))
                 if not failures.refuses_streaming(error):
                     raise failures.from_response(self.provider, response, error)
-            self._log.info("the provider refuses to stream; asking without", question=request.number)
+            self._log.info("provider refuses to stream; asking without", question=request.number)
             whole = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
             async with self._endpoint.post(self._codec.path, whole) as response:
                 if not response.is_success:
@@ -100,7 +100,7 @@ class ProviderClient:
         try:
             await self._endpoint.cancel(path, response)
         except ProviderError as error:
-            self._log.info("the run could not be cancelled", question=question, reason=error.for_log)
+            self._log.info("run could not be cancelled", question=question, reason=error.for_log)
 
     async def _read(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event, None]:
         if limits := rate_limits(response.headers):

@@ -23,7 +23,7 @@ class ProviderError(Exception):
     helped_by_others: ClassVar[bool] = True
     """Whether another provider may answer instead."""
 
-    sentence: ClassVar[str] = "{label} could not answer."
+    sentence: ClassVar[str] = "{label} couldn't answer."
     advice: ClassVar[str] = ""
 
     @property
@@ -49,16 +49,16 @@ class ProviderError(Exception):
 class AuthenticationFailed(ProviderError):
     """The key is wrong, or may not do this."""
 
-    sentence = "{label} does not accept this bot's key."
-    advice = "Its operator has to put that right."
+    sentence = "{label} doesn't accept this bot's API key."
+    advice = "The bot's operator needs to fix that."
 
 
 @dataclass(eq=False)
 class QuotaExhausted(ProviderError):
     """The account has no money left. Waiting does not help."""
 
-    sentence = "This bot's account at {label} has no credit left."
-    advice = "Its operator has to top it up."
+    sentence = "This bot's account with {label} has no credit left."
+    advice = "The bot's operator needs to top it up."
 
 
 @dataclass(eq=False)
@@ -87,24 +87,24 @@ class Overloaded(ProviderError):
 class PermissionDenied(ProviderError):
     """The key is good, but may not do this, from here or with this model."""
 
-    sentence = "{label} does not let this bot's account do that."
-    advice = "Its operator has to put that right."
+    sentence = "{label} doesn't let this bot's account do that."
+    advice = "The bot's operator needs to fix that."
 
 
 @dataclass(eq=False)
 class ModelNotFound(ProviderError):
     """The model does not exist, no longer exists, or is not for this account."""
 
-    sentence = "{label} no longer has the model that this bot asks for."
-    advice = "Its operator has to choose another one."
+    sentence = "{label} no longer has the model this bot uses."
+    advice = "The bot's operator needs to choose another one."
 
 
 @dataclass(eq=False)
 class EndpointNotFound(ProviderError):
     """Nothing is at that address: it speaks another dialect, or it is wrong."""
 
-    sentence = "{label} cannot be asked the way this bot is set up."
-    advice = "Its operator has to check the address and the dialect."
+    sentence = "This bot isn't set up correctly for {label}."
+    advice = "The bot's operator needs to check the address and the dialect."
 
 
 @dataclass(eq=False)
@@ -112,7 +112,7 @@ class BadRequest(ProviderError):
     """The provider refuses this request, and would refuse it again."""
 
     sentence = "{label} refused this question."
-    advice = "Asking in other words may help."
+    advice = "Rephrasing it may help."
 
 
 @dataclass(eq=False)
@@ -124,15 +124,15 @@ class ToolsRefused(BadRequest):
 class ContextTooLong(BadRequest):
     """Question, history and answer do not fit into what the model can read at once."""
 
-    sentence = "That is too long for {label}'s model."
-    advice = "Please shorten the question, or start again with /reset."
+    sentence = "That's too long for {label}'s model."
+    advice = "Please shorten the question, or start over with /reset."
 
 
 @dataclass(eq=False)
 class ImageRefused(BadRequest):
     """An image or a document could not be fetched, or is of a kind that the model does not read."""
 
-    sentence = "{label} could not read the file that came with this question."
+    sentence = "{label} couldn't read the file sent with this question."
     advice = "Please send it in another format, or leave it out."
 
 
@@ -142,7 +142,7 @@ class ContentFiltered(BadRequest):
 
     helped_by_others = False
     sentence = "{label}'s content filter refused this question."
-    advice = "Asking in other words may help."
+    advice = "Rephrasing it may help."
 
 
 @dataclass(eq=False)
@@ -167,5 +167,5 @@ class ConnectionLost(ProviderError):
 class MalformedAnswer(ProviderError):
     """The response is not what the dialect allows, or larger than any real answer."""
 
-    sentence = "{label} sent something that is not an answer."
+    sentence = "{label} sent an invalid answer."
     advice = "Please try again; if it keeps happening, tell the bot's operator."

@@ -50,13 +50,13 @@ Label = Annotated[str, MaxLen(40), AfterValidator(_one_line)]
 """What people read of a provider, in a choice of Discord's and below an answer."""
 
 
-BaseUrl = Annotated[Url, Key("where the interface is, less its own path, as in /responses")]
-ModelToAsk = Annotated[ModelName | None, Field(validate_default=True), Key("who answers")]
+BaseUrl = Annotated[Url, Key("address of the API, without the path of the endpoint, such as /responses")]
+ModelToAsk = Annotated[ModelName | None, Field(validate_default=True), Key("the model that answers")]
 PresetToAsk = Annotated[Preset | None, Key("fast, low, medium, high or xhigh; only an agent has presets")]
 ReadTimeout = Annotated[Seconds, Key("seconds between two pieces of an answer")]
 Verbosity = Annotated[
     Literal["low", "medium", "high"] | None,
-    Key("low, medium or high: how much it says; no agent knows that"),
+    Key("low, medium or high: how long answers are; not for agents"),
 ]
 
 
@@ -71,41 +71,39 @@ class ProviderOptions:
     """
 
     api_key: Annotated[
-        Credential | None, Key("from the provider's own pages; without one the provider is not used")
+        Credential | None, Key("from the provider's website; without one the provider is not used")
     ] = None
-    label: Annotated[Label | None, Key("what people read")] = None
+    label: Annotated[Label | None, Key("the name that people see")] = None
     dialect: Annotated[
         Literal["auto", "responses", "agent", "chat"],
-        Key("responses, agent or chat (completions); auto goes by the host of base_url, else chat"),
+        Key("responses, agent or chat (completions); auto: by the host of base_url, else chat"),
     ] = "auto"
     base_url: BaseUrl
     preset: PresetToAsk = None
     model: ModelToAsk = None
     more_models: Annotated[
-        tuple[ModelName, ...], Key("others that /model and /ask offer; an agent has presets, too")
+        tuple[ModelName, ...], Key("more models for /model and /ask; for an agent also presets")
     ] = ()
     read_timeout: ReadTimeout = 60.0
     first_token_timeout: Annotated[
-        Seconds, Key("seconds until the first one: reasoning models think in silence")
+        Seconds, Key("seconds until the first piece: reasoning models send nothing while they think")
     ] = 120.0
     reasoning_effort: Annotated[
         Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None,
-        Key("none, minimal, low, medium, high, xhigh or max, as the model allows"),
+        Key("none, minimal, low, medium, high, xhigh or max, if the model supports it"),
     ] = None
     verbosity: Verbosity = None
-    max_answer_tokens: Annotated[
-        int | None, Ge(16), Key("what the model thinks is counted, too; unset: as long as the model likes")
-    ] = None
+    max_answer_tokens: Annotated[int | None, Ge(16), Key("includes reasoning tokens; unset: no limit")] = None
     web_search: Annotated[
-        bool | None, Key("whether it searches the web; unset, as its dialect: only chat cannot")
+        bool | None, Key("whether it searches the web; unset: by the dialect (all but chat do)")
     ] = None
-    images: Annotated[bool | None, Key("whether it takes pictures; unset, it does")] = None
+    images: Annotated[bool | None, Key("whether it accepts images; unset: yes")] = None
     files: Annotated[
-        bool | None, Key("whether it takes PDFs; unset, as its dialect: only responses does")
+        bool | None, Key("whether it accepts PDFs; unset: by the dialect (only responses does)")
     ] = None
     tools: Annotated[
         bool | None,
-        Key("whether it calls functions, to leave a search to another one; unset, all but agents do"),
+        Key("whether it can call a function to hand a search to another provider; unset: all but agents can"),
     ] = None
 
     @property

@@ -153,7 +153,7 @@ def find(path: Path | None) -> Path:
         if candidate.exists():
             return candidate
     places = " and ".join(str(candidate.absolute()) for candidate in SEARCHED)
-    raise SettingsError(f"no settings file: looked for {places}; name one with --settings PATH")
+    raise SettingsError(f"no settings file found in {places}; name one with --settings PATH")
 
 
 def _read(path: Path) -> Document:

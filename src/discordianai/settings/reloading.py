@@ -31,7 +31,7 @@ class Reloading:
 
     async def run(self) -> None:
         """Listen to SIGHUP, until cancelled. Signals that come while the file is read count as one."""
-        guard = Guard(self._log, "a bug kept settings from being taken over")
+        guard = Guard(self._log, "bug while reloading settings")
         with trio.open_signal_receiver(signal.SIGHUP) as signals:
             async for _ in signals:
                 started = not self._notifier.starting
@@ -46,7 +46,7 @@ class Reloading:
         try:
             wanted = await trio.to_thread.run_sync(self._load)
         except SettingsError as error:
-            self._log.error("these settings are not usable: the former stay", problems=list(error.problems))
+            self._log.error("settings invalid: keeping the previous ones", problems=list(error.problems))
             return
         former = self._live.now
         changed = list(differences(former, wanted))
@@ -56,12 +56,12 @@ class Reloading:
             settings = with_live_keys(former, wanted)
         except ValidationError as error:  # the new ones do not go together with those that wait for a restart
             problems = complaints(error)
-            self._log.error("these settings need a restart: the former stay", keys=changed, problems=problems)
+            self._log.error("restart needed: keeping the previous settings", keys=changed, problems=problems)
             return
         self._live.reconfigure(settings)
         if later:
             self._log.warning("some settings need a restart", keys=later)
-        self._log.info("settings read again", taken_over=taken)
+        self._log.info("settings reloaded", taken_over=taken)
 
 
 @asynccontextmanager

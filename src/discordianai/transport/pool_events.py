@@ -23,10 +23,8 @@ class Origin(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-Connections = Annotated[int, Ge(1), Le(1000), ("connections at once, and requests in flight", True)]
-KeptConnections = Annotated[
-    int, Ge(0), Le(1000), ("idle connections that are kept; at most max_connections", True)
-]
+Connections = Annotated[int, Ge(1), Le(1000), ("open connections, and requests in flight", True)]
+KeptConnections = Annotated[int, Ge(0), Le(1000), ("idle connections to keep; at most max_connections", True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class PoolOptions:
     max_connections: Connections = 50
     max_keepalive: KeptConnections = 10
     keepalive_expiry: Annotated[
-        float | None, Ge(0), Lt(math.inf), ("seconds that an idle connection is kept",)
+        float | None, Ge(0), Lt(math.inf), ("seconds that an idle connection is kept open",)
     ] = 60.0
     streams_per_connection: Annotated[
         int,
@@ -52,11 +50,11 @@ class PoolOptions:
         float,
         Gt(0),
         Lt(math.inf),
-        ("seconds of silence on a busy connection until it is asked for a sign of life",),
+        ("seconds without data on a busy connection before a PING is sent",),
     ] = 15.0
-    ping_timeout: Annotated[float, Gt(0), Lt(math.inf), ("seconds until it counts as dead without one",)] = (
-        5.0
-    )
+    ping_timeout: Annotated[
+        float, Gt(0), Lt(math.inf), ("seconds to wait for its answer before the connection ends",)
+    ] = 5.0
 
     def __post_init__(self) -> None:
         for name, kind, bounds in _bounds():

@@ -243,7 +243,7 @@ async def test_a_file_that_others_may_read_is_told_at_the_start_and_left_as_it_i
     with capture_logs() as logs:
         async with open_store(path, pace=SLOW):
             pass
-    told = [log for log in logs if log["event"] == "others may read what people said"]
+    told = [log for log in logs if log["event"] == "database readable by other users"]
     assert {(log["file"], log["mode"]) for log in told} >= {(str(path), "644")}
     assert path.stat().st_mode & 0o777 == 0o644
 

@@ -92,9 +92,9 @@ async def test_the_log_tells_when_a_migration_begins_and_every_few_seconds_while
         async with open_store(path, pace=SLOW):
             pass
     first, *meanwhile, last = news(logs)
-    assert first == "the database is being migrated to a newer schema"
-    assert set(meanwhile) == {"the database is still being migrated"}
-    assert last == "the database has been migrated"
+    assert first == "migrating the database to a newer schema"
+    assert set(meanwhile) == {"still migrating the database"}
+    assert last == "database migrated"
 
 
 async def test_a_short_migration_is_told_in_a_line_for_each_step_and_one_more_and_a_new_file_in_none(
@@ -108,8 +108,8 @@ async def test_a_short_migration_is_told_in_a_line_for_each_step_and_one_more_an
         async with open_store(path, pace=SLOW):
             pass
     assert news(logs) == [
-        *["the database is being migrated to a newer schema"] * 2,
-        "the database has been migrated",
+        *["migrating the database to a newer schema"] * 2,
+        "database migrated",
     ]
 
 

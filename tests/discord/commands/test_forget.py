@@ -26,6 +26,6 @@ async def test_all_of_it_is_deleted_also_what_was_set_in_direct_messages(tmp_pat
         await services.set_channel(alone, ANN.id, ChannelSettings(persona="Be brief."))
         asked = await forget.COMMAND.handle(invocation(), services)
         done = await pressed(forget.COMMAND, asked, "Delete everything", services)
-        assert done.text == "Everything is deleted: 2 messages."
+        assert done.text == "Everything has been deleted: 2 messages."
         assert await services.recent(HERE) == ()
         assert not services.channel(alone)

@@ -28,11 +28,11 @@ class Spending:
 async def test_today_and_this_month_and_each_model_are_told_and_the_limit() -> None:
     told = await usage.handle(invocation(), Spending())
     assert told.text.splitlines() == [
-        "**Today:** 1 answer, 30 tokens, 0.2500 in money",
-        "**This month:** 3 answers, 3,030 tokens, 0.2500 in money",
-        "- **luna:** 1 answer, 30 tokens, 0.2500 in money",
+        "**Today:** 1 answer, 30 tokens, cost 0.2500",
+        "**This month:** 3 answers, 3,030 tokens, cost 0.2500",
+        "- **luna:** 1 answer, 30 tokens, cost 0.2500",
         "- **terra:** 2 answers, 3,000 tokens",
-        "Each person may use 100,000 tokens and 2.5 in money a day (UTC).",
+        "Each person may use up to 100,000 tokens and a cost of 2.5 per day (UTC).",
     ]
 
 

@@ -123,7 +123,7 @@ async def test_the_backend_is_told_of_servers_when_they_change_and_not_else() ->
         scene.discord.dispatch("GUILD_ROLE_CREATE", {"guild_id": "x", "role": 7})  # nonsense is passed over
         scene.discord.add_thread(CHANNELS[0], "further")
         remove_bot(scene.discord)
-        await scene.until(lambda: scene.backend.guilds[-1] [0] == frozenset())
+        await scene.until(lambda: scene.backend.guilds[-1][0] == frozenset())
         assert len(scene.backend.guilds) == told + 1
 
 

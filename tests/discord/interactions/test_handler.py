@@ -229,7 +229,7 @@ async def test_a_question_beyond_the_limits_is_refused_in_words_and_goes_nowhere
     scene.open_questions.close()
     await scene.take(asked := scene.ask())
     assert asked.private
-    assert "restarted" in asked.text
+    assert "restarting" in asked.text
     assert scene.backend.calls == []
     assert scene.kinds == {"refusal": 1}
 

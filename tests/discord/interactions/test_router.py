@@ -163,7 +163,7 @@ async def test_a_provider_that_is_not_set_up_is_refused() -> None:
     router, _ = await make_router()
     refused = router.route(command({"prompt": "why?", "provider": "perplexity"}))
     assert isinstance(refused, Refuse)
-    assert "not set up" in refused.reason
+    assert "isn't set up" in refused.reason
 
 
 async def test_who_asks_too_often_reads_how_long_to_wait_and_others_go_on() -> None:
@@ -187,7 +187,7 @@ async def test_a_whole_server_has_a_limit_too_and_other_places_go_on() -> None:
         assert isinstance(router.route(command(person=Person(number, "x"))), Question)
     clock.now = 20.0
     refused = router.route(command(person=Person(3, "x")))
-    assert refused == Refuse("This server asks a lot of questions. Please wait 40 seconds.")
+    assert refused == Refuse("This server is asking a lot of questions. Please wait 40 seconds.")
     assert isinstance(router.route(command(person=Person(3, "x"), guild_id=6)), Question)
     assert isinstance(router.route(command(person=Person(3, "x"), guild_id=None)), Question)
     assert open_questions.open == 4

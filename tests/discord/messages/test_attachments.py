@@ -114,12 +114,12 @@ async def test_a_text_is_read_whole_whatever_is_said_of_it() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (HEIC, "a.bin is a HEIC picture, which I can't read"),
-        (VOICE, "a.bin is a voice message or another sound"),
+        (HEIC, "a.bin is a HEIC image, which I can't read"),
+        (VOICE, "a.bin is an audio file"),
         (ZIP, "a.bin is an archive, which I don't unpack"),
-        (bytes(range(256)) * 4, "a.bin is no text that I can read"),
-        (PNG + bytes(60_000), "a.bin is too large: it may have 48 KB"),
-        (WORDS * 20, "a.bin is too large: it may have 19 KB"),
+        (bytes(range(256)) * 4, "a.bin isn't a file I can read"),
+        (PNG + bytes(60_000), "a.bin is too large: the limit is 48 KB"),
+        (WORDS * 20, "a.bin is too large: the limit is 19 KB"),
     ],
 )
 async def test_what_cannot_be_taken_is_told_by_what_it_is_and_by_its_size_after_that(
@@ -144,7 +144,7 @@ async def test_a_cdn_that_drips_ends_in_words_at_the_questions_deadline() -> Non
     async with open_cdn() as cdn:
         cdn.pause = 0.01
         start = trio.current_time()
-        with pytest.raises(Unreadable, match="b.txt did not come from Discord in time"):
+        with pytest.raises(Unreadable, match="b.txt took too long to download from Discord"):
             await read(cdn, cdn.add("b.txt", WORDS), seconds=1.0)
         assert 0.9 < trio.current_time() - start < 5.0
 
@@ -153,16 +153,16 @@ async def test_what_is_compressed_is_not_unpacked() -> None:
     """A megabyte can be a gigabyte then."""
     async with open_cdn() as cdn:
         cdn.headers = {"Content-Encoding": "gzip"}
-        with pytest.raises(Unreadable, match="could not be read from Discord"):
+        with pytest.raises(Unreadable, match="couldn't be downloaded from Discord"):
             await read(cdn, cdn.add("b.txt", WORDS))
 
 
 async def test_what_has_expired_or_is_elsewhere_is_not_asked_for() -> None:
     async with open_cdn() as cdn:
-        with pytest.raises(Unreadable, match="b.txt has expired at Discord. Please send it again."):
+        with pytest.raises(Unreadable, match="b.txt has expired on Discord. Please send it again."):
             await read(cdn, cdn.add("b.txt", WORDS, expires_at=1.0))
         for url in ("http://169.254.169.254/b.txt", "https://cdn.discordapp.com:8443/b.txt", ""):
-            with pytest.raises(Unreadable, match="b.txt could not be read from Discord"):
+            with pytest.raises(Unreadable, match="b.txt couldn't be downloaded from Discord"):
                 await read(cdn, cdn.add("b.txt", WORDS, url=url))
         assert cdn.sent == {}
 
@@ -193,7 +193,7 @@ async def test_what_a_quoted_message_shows_from_elsewhere_is_left_out() -> None:
         shown = Attachment("a.png", "https://elsewhere.example/a.png", 0, quoted=True)
         asked = await read(cdn, shown, quotation=BESIDE_WORDS)
         assert (asked.images, asked.file_text, asked.readable_again) == ((), "", ())
-        with pytest.raises(Unreadable, match="a.png could not be read from Discord"):
+        with pytest.raises(Unreadable, match="a.png couldn't be downloaded from Discord"):
             await read(cdn, shown, quotation=ALONE)
 
 
@@ -217,17 +217,17 @@ async def test_of_a_long_text_an_excerpt_is_kept_and_asked_again_it_is_read_whol
 async def test_files_are_too_many_or_too_much_together() -> None:
     async with open_cdn() as cdn:
         files = [cdn.add(f"{n}.txt", b"word " * 800) for n in range(11)]
-        with pytest.raises(Unreadable, match="These are 11 files, and I can take 10"):
+        with pytest.raises(Unreadable, match="That.s 11 files, and I can take 10"):
             await read(cdn, *files)
         assert cdn.sent == {}
-        with pytest.raises(Unreadable, match="39 KB together, and I can take about 29 KB"):
+        with pytest.raises(Unreadable, match="39 KB in total, and I can take about 29 KB"):
             await read(cdn, *files[:10])
 
 
 async def test_a_document_is_refused_in_words_where_nobody_takes_any() -> None:
     """An answer that had not seen it would be wrong."""
     async with open_cdn() as cdn:
-        with pytest.raises(Unreadable, match="is a document, which none of my models takes"):
+        with pytest.raises(Unreadable, match="is a document, and none of my models"):
             await read(cdn, cdn.add("a.pdf", PDF), limits=replace(LIMITS, document=None))
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from discordianai.discord.messages.file_kinds import of_content
 from discordianai.records import FileKind
 
-OFFICE, ARCHIVE = "office program", "archive"
-SOUND, VIDEO = "voice message or another sound", "video"
+OFFICE, ARCHIVE = "office document", "archive"
+SOUND, VIDEO = "audio file", "video"
 
 KNOWN: list[tuple[bytes, str]] = [
     (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "image"),
@@ -18,14 +18,14 @@ KNOWN: list[tuple[bytes, str]] = [
     (b"RIFF\x24\x00\x00\x00WEBPVP8 ", "image"),
     (b"%PDF-1.4\n%\xe2\xe3", "document"),
     (b"\r\n%PDF-2.0\n", "document"),
-    (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1", "HEIC picture"),
-    (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1heic", "HEIC picture"),
-    (b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1", "AVIF picture"),
-    (b"II*\x00\x08\x00\x00\x00", "TIFF picture"),
-    (b"BM\x36\x00\x0c\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00", "BMP picture"),
-    (b"\x00\x00\x01\x00\x01\x00\x10\x10", "icon picture"),
-    (b"8BPS\x00\x01", "Photoshop picture"),
-    (b"\xff\x0a\xfa\x7f", "JPEG XL picture"),
+    (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1", "HEIC image"),
+    (b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1heic", "HEIC image"),
+    (b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1", "AVIF image"),
+    (b"II*\x00\x08\x00\x00\x00", "TIFF image"),
+    (b"BM\x36\x00\x0c\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00", "BMP image"),
+    (b"\x00\x00\x01\x00\x01\x00\x10\x10", "icon image"),
+    (b"8BPS\x00\x01", "Photoshop image"),
+    (b"\xff\x0a\xfa\x7f", "JPEG XL image"),
     (b"OggS\x00\x02\x00\x00", SOUND),
     (b"ID3\x04\x00\x00", SOUND),
     (b"\xff\xfb\x90\x64", SOUND),

@@ -171,9 +171,9 @@ async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.tes
 async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     async with open_reply(messages, question(), options()) as reply:
-        reply.say("Waiting: number 3 in line.")
+        reply.say("Waiting: number 3 in the queue.")
         await trio.sleep(0.1)
-        assert messages.contents == {None: "-# Waiting: number 3 in line."}
+        assert messages.contents == {None: "-# Waiting: number 3 in the queue."}
         reply.write("The answer.")
         await trio.sleep(2)
         assert messages.contents == {None: "The answer."}
@@ -207,7 +207,7 @@ async def test_what_is_unfinished_can_be_gone_on_with(autojump_clock: trio.testi
         reply.write("half an")
         await end(reply, Closing(note="It breaks off.", footer="OpenAI", unfinished=True))
     assert messages.contents == {None: "half an\n\n-# It breaks off.\n-# OpenAI"}
-    assert labels(messages.bodies[-1]) == ["Go on"]
+    assert labels(messages.bodies[-1]) == ["Continue"]
 
 
 async def test_nothing_can_ping_and_private_stays_private(autojump_clock: trio.testing.MockClock) -> None:
@@ -458,7 +458,7 @@ async def test_an_answer_that_is_remembered_can_be_asked_again_and_searched(
         (Closing(), TurnId(7, 8), True, ["Again", "Search the web"]),
         (Closing(searched=True), TurnId(7, 8), True, ["Again"]),
         (Closing(), TurnId(7, 8), False, ["Again"]),
-        (Closing(unfinished=True), TurnId(7, 8), True, ["Go on", "Again", "Search the web"]),
+        (Closing(unfinished=True), TurnId(7, 8), True, ["Continue", "Again", "Search the web"]),
         (Closing(), None, True, []),
     ):
         messages = FakeMessages()

@@ -114,7 +114,7 @@ def test_an_address_that_cannot_be_read_is_named_and_not_linked(url: str) -> Non
         (Citation("https://a.example/x", "\u202egnp.exe\u200b"), "[gnp.exe](<"),
         (Citation("https://a.example/x", "\u200b\u2060"), "[a.example](<"),
         (Citation("https://a.example/x", "||hidden|| ~~not~~"), "[¦¦hidden¦¦ ∼∼not∼∼](<"),
-        (Citation("", ""), "a page without a title"),
+        (Citation("", ""), "untitled page"),
         (Citation("https://www.bank.example@evil.example/x", "Bank"), "[Bank](<https://evil.example/x>)"),
         (Citation("https://xn--mnchen-3ya.example/", "Rathaus"), "· münchen.example"),
         (Citation("https://xn--80ak6aa92e.com/", "Apple"), "· xn--80ak6aa92e.com"),

@@ -117,14 +117,14 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
     (
         "429s, by the settings",
         with_dispatch(rate_limited=20),
-        "OpenAI refuses requests as too many",
+        "OpenAI rejects too many requests",
         (SettingChange("rate_limits.openai.requests_per_minute", "500", "400"),),
         with_dispatch(rate_limited=4),
     ),
     (
         "429s, although the provider's own limit is kept",
         with_dispatch(rate_limited=20, requests_limit=3000),
-        "OpenAI refuses requests as too many",
+        "OpenAI rejects too many requests",
         (SettingChange("rate_limits.openai.burst", "not set", "300"),),
         with_dispatch(rate_limited=2, requests_limit=3000),
     ),
@@ -133,7 +133,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         with_settings(
             with_dispatch(rate_limited=20, requests_limit=3000, busiest=30), rate_limits__openai__burst=50
         ),
-        "OpenAI refuses requests as too many",
+        "OpenAI rejects too many requests",
         (SettingChange(KEY + "max_connections", "50", "25"),),
         well(),
     ),
@@ -213,11 +213,11 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         (SettingChange("providers.openai.api_key", "the one that is set", "one that is valid"),),
         with_outcomes(answered=1),
     ),
-    ("the account is used up", with_outcomes(quota=1), "account at OpenAI is used up", (), well()),
+    ("the account is used up", with_outcomes(quota=1), "account with OpenAI has no credit left", (), well()),
     (
         "requests are refused as wrong",
         with_outcomes(answered=50, bad_request=10),
-        "OpenAI refuses requests as wrong",
+        "OpenAI rejects requests as invalid",
         (SettingChange("providers.openai.model", "gpt-5-mini", "one that the account may use"),),
         with_outcomes(answered=500, bad_request=10),
     ),
@@ -238,7 +238,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
     (
         "the store takes nothing",
         well(health=Health(writable=False, reason="the disk is full", kept=7)),
-        "The database takes no writes",
+        "The database accepts no writes",
         (),
         well(),
     ),
@@ -246,7 +246,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
     (
         "the cache is too small",
         with_store(cached_bytes=16 * 2**20, cache_hits=1000, cache_misses=4000),
-        "The cache of conversations is too small",
+        "The conversation cache is too small",
         (SettingChange("conversations.cache_megabytes", "16", "32"),),
         with_store(cached_bytes=2**20, cache_hits=1000, cache_misses=4000),
     ),
@@ -259,14 +259,14 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
             ),
             conversations__cache_megabytes=400.0,
         ),
-        "The bot takes much memory",
+        "The bot uses a lot of memory",
         (SettingChange("conversations.cache_megabytes", "400", "200"),),
         well(process=replace(well().process, memory_bytes=500 * 2**20)),
     ),
     (
         "memory that no setting explains",
         well(process=replace(well().process, memory_bytes=600 * 2**20)),
-        "The bot takes much memory",
+        "The bot uses a lot of memory",
         (),
         well(),
     ),
@@ -280,7 +280,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
     (
         "acknowledgements come late",
         with_discord(unacknowledged={Unacknowledged.LATE: 40, Unacknowledged.FAILED: 3}),
-        "Discord does not take every acknowledgement",
+        "Discord rejects some acknowledgements",
         (),
         with_discord(unacknowledged={Unacknowledged.LATE: 10}),
     ),
@@ -332,7 +332,7 @@ def test_a_bot_that_is_well_needs_no_change(snapshot: Snapshot) -> None:
 
 def test_429s_speak_against_more_at_once() -> None:
     titles = [finding.title for finding in advise(with_dispatch(busiest=50, rate_limited=50, waited=WAITS))]
-    assert titles == ["OpenAI refuses requests as too many"]
+    assert titles == ["OpenAI rejects too many requests"]
 
 
 def test_between_two_looks_only_what_has_happened_between_them_counts() -> None:
@@ -434,10 +434,10 @@ def test_for_discord_it_is_markdown_that_fits_and_says_what_is_left_out() -> Non
     shown = sum(line.startswith("- **") for line in lines)
     assert 3 < shown < len(found)
     assert sum(len(line) + 1 for line in lines) <= 1500
-    assert lines[-1] == f"-# and {len(found) - shown} more: `discordianai advise` tells"
+    assert lines[-1] == f"-# and {len(found) - shown} more: run `discordianai advise`"
     (one,) = advise(with_dispatch(rate_limited=20))
     assert as_markdown([one], 1500) == (
-        "- **OpenAI refuses requests as too many.** 20 of 1002 requests got a 429 (2.0 %).",
+        "- **OpenAI rejects too many requests.** 20 of 1002 requests got a 429 (2.0 %).",
         "  - `rate_limits.openai.requests_per_minute`: 500 → 400",
     )
     assert as_markdown((), 1500) == ("Nothing needs to change.",)
@@ -450,7 +450,7 @@ def test_for_the_terminal_it_tells_figures_change_and_reason() -> None:
     assert "20 of 1002 requests got a 429" in text
     assert "rate_limits.openai.requests_per_minute: 500 -> 400" in text
     assert "\n  Acknowledgements that Discord did not accept (late): 1\n" in text
-    assert text.endswith("Keys are those of settings.toml, which is read at the start.\n")
+    assert text.endswith("The keys are in settings.toml, which is read at startup.\n")
     assert "Nothing needs to change." in as_text((), period(well()))
 
 

@@ -38,7 +38,7 @@ def test_a_sound_database_is_in_order_and_looking_at_it_leaves_nothing_behind(ma
     before = sorted(made.parent.iterdir())
     findings = look(made)
     assert subjects(findings, CheckStatus.WARNING, CheckStatus.PROBLEM) == set()
-    assert "is readable, and has schema" in about(findings, "database").found
+    assert "is readable and has schema" in about(findings, "database").found
     assert sorted(made.parent.iterdir()) == before
 
 

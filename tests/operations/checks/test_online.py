@@ -105,7 +105,7 @@ async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stag
 @pytest.mark.parametrize(
     ("fault", "verdict", "said", "advice"),
     [
-        (Fault.wrong_key(), CheckStatus.PROBLEM, "the key is rejected", "put a valid key where"),
+        (Fault.wrong_key(), CheckStatus.PROBLEM, "the key is rejected", "replace the rejected key"),
         (Fault.quota(), CheckStatus.PROBLEM, "the account is used up", "top it up at OpenAI"),
         (Fault.rate_limited(), CheckStatus.WARNING, "at its limit right now", "[rate_limits.openai]"),
         (
@@ -147,7 +147,7 @@ async def test_a_wrong_key_is_rejected_by_the_provider_itself(stage: Stage) -> N
 async def test_a_model_that_is_not_known_is_told_by_its_name(stage: Stage) -> None:
     async with stage() as scene:
         findings = await scene.ask({"providers.openai": {"model": "gpt-unheard-of"}})
-    assert "the model gpt-unheard-of is not known" in about(findings, "openai answer").found
+    assert "the model gpt-unheard-of does not exist" in about(findings, "openai answer").found
     assert about(findings, "openai answer").verdict is CheckStatus.PROBLEM
 
 
@@ -186,7 +186,7 @@ async def test_an_interface_that_is_not_there_is_told_with_the_keys_that_name_it
         findings = await scene.ask({"providers.openai": {"dialect": "agent", "model": "perplexity/sonar"}})
     finding = about(findings, "openai answer")
     assert finding.verdict is CheckStatus.PROBLEM
-    assert finding.advice == "look at base_url and dialect in [providers.openai]"
+    assert finding.advice == "check base_url and dialect in [providers.openai]"
 
 
 async def test_a_model_that_will_end_is_told_with_its_day(stage: Stage) -> None:
@@ -235,7 +235,7 @@ async def test_a_server_that_never_finishes_the_handshake_hides_no_other(stage: 
     ("address", "said"),
     [
         ("http://127.0.0.1:1/api/v10", "127.0.0.1:1: Connection refused"),
-        ("http://discord.invalid/api/v10", "the name discord.invalid is not known"),
+        ("http://discord.invalid/api/v10", "the name discord.invalid cannot be resolved"),
     ],
 )
 async def test_a_discord_that_cannot_be_reached_is_told_with_the_reason(
@@ -244,7 +244,7 @@ async def test_a_discord_that_cannot_be_reached_is_told_with_the_reason(
     async with stage() as scene:
         findings = await scene.ask({"discord": {"api_url": address}})
     assert about(findings, "discord connection").found == said
-    assert about(findings, "discord").found == "Discord cannot be asked: ConnectError"
+    assert about(findings, "discord").found == "Discord could not be reached: ConnectError"
     assert about(findings, "openai answer").verdict is CheckStatus.OK
 
 
@@ -271,7 +271,7 @@ async def test_an_authority_that_is_not_trusted_is_told(
 async def test_a_provider_is_reached_through_the_proxy_as_the_bot_does(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP/2 in a tunnel for both questions; Discord's gateway goes past it."""
+    """HTTP/2 in a tunnel for both questions; Discord's gateway bypasses it."""
     async with stage() as scene, open_proxy(ConnectProxy(wants=("me", "secret"))) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         findings = await scene.ask()
@@ -337,10 +337,10 @@ async def test_to_respond_to_mentions_needs_the_content_of_messages(stage: Stage
 @pytest.mark.parametrize(
     ("flags", "fatal", "said"),
     [
-        (0, True, "the settings need the intent message content, which is switched off"),
+        (0, True, "the settings need the intent message content, which is turned off"),
         (1 << 18, False, "message content is switched on"),
         (1 << 19, False, "message content is switched on, for a bot in less than 100 servers"),
-        (1 << 12, True, "the settings need the intent message content, which is switched off"),
+        (1 << 12, True, "the settings need the intent message content, which is turned off"),
     ],
 )
 def test_an_intent_that_the_settings_need_has_to_be_granted(flags: int, fatal: bool, said: str) -> None:

@@ -27,4 +27,4 @@ async def test_what_raises_is_told_by_the_kind_of_its_error_alone() -> None:
 
     findings: list[Finding] = []
     await bounded("it", 7.0, fail, findings.append)
-    assert [finding.found for finding in findings] == ["the answer was not understood: KeyError"]
+    assert [finding.found for finding in findings] == ["the response was not understood: KeyError"]

@@ -35,7 +35,7 @@ def test_a_provider_that_wants_no_key_is_told_to_have_none(tmp_path: Path) -> No
     text = '[providers.local-llm]\nbase_url = "http://llm.example/v1"\nmodel = "m"'
     findings = looked(tmp_path, text).findings
     found = about(findings, "providers.local-llm.api_key").found
-    assert found == "not set: Local Llm is asked without a key"
+    assert found == "not set: Local Llm is used without a key"
     assert "providers.local-llm.base_url" not in [finding.subject for finding in findings]
     findings = looked(tmp_path, text, environment={**KEYS, "LOCAL_LLM_API_KEY": "k"}).findings
     assert about(findings, "providers.local-llm.api_key").found == "from the environment LOCAL_LLM_API_KEY"
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_toml_is_told_with_its_permissions(tmp_path: Path, tex
     broken = looked(tmp_path, text, 0o666)
     assert broken.settings is None
     assert "line" in about(broken.findings, "settings").found
-    assert "everybody may write it" in about(broken.findings, "settings file").found
+    assert "everyone can write to it" in about(broken.findings, "settings file").found
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -90,9 +90,9 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     [
         (0o600, WITH_SECRET, CheckStatus.OK, "mode 600, with providers.openai.api_key in it"),
         (0o644, "", CheckStatus.OK, "mode 644, with no secret in it"),
-        (0o640, WITH_SECRET, CheckStatus.WARNING, "its group may read it"),
-        (0o644, WITH_SECRET, CheckStatus.PROBLEM, "everybody may read it"),
-        (0o602, "", CheckStatus.PROBLEM, "everybody may write it"),
+        (0o640, WITH_SECRET, CheckStatus.WARNING, "its group can read it"),
+        (0o644, WITH_SECRET, CheckStatus.PROBLEM, "everyone can read it"),
+        (0o602, "", CheckStatus.PROBLEM, "everyone can write to it"),
     ],
 )
 def test_who_may_read_and_write_the_file_is_judged_by_what_is_in_it(

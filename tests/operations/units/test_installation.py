@@ -85,7 +85,7 @@ def test_a_program_that_only_this_shell_can_import_is_refused(tmp_path: Path) ->
         find_installation(python)
     with pytest.raises(UnitError, match="virtual environment"):
         find_installation(str(tmp_path / "none"))
-    with pytest.raises(UnitError, match="does not know where it is"):
+    with pytest.raises(UnitError, match="does not know its own path"):
         find_installation("")
 
 

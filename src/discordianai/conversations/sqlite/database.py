@@ -60,7 +60,7 @@ class Database:
         )
         self._thread = trio.CapacityLimiter(1)
         self._log = structlog.get_logger("discordianai.conversations")
-        self._guard = Guard(self._log, "a bug in what follows a write")
+        self._guard = Guard(self._log, "bug after a write")
         self._health = Health()
         self._logged: set[str] = set()
         self._slow = SlowDisk(self._log)
@@ -129,7 +129,7 @@ class Database:
             if len(self._backlog):
                 await self.recover()
         if len(self._backlog):
-            self._log.error("changes kept in memory are lost", changes=len(self._backlog))
+            self._log.error("changes kept in memory were lost", changes=len(self._backlog))
         self._writer.close()
 
     async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -301,7 +301,7 @@ class Database:
         with logged_migration(self._ask_for_time) as report:
             connections = repair.open_or_begin_anew(self._path, report)
         for file, mode in files.open_to_others(self._path).items():
-            self._log.warning("others may read what people said", file=str(file), mode=f"{mode:o}")
+            self._log.warning("database readable by other users", file=str(file), mode=f"{mode:o}")
         return connections
 
     def _use(self, connections: Connections) -> None:

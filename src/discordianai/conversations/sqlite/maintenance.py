@@ -159,9 +159,7 @@ class Maintenance:
 
 async def _repeat(work: Callable[[], Awaitable[None]], pause: float) -> None:
     """Until cancelled. A round that meets a bug is followed by the next one, after a second at least."""
-    guard = Guard(
-        structlog.get_logger("discordianai.conversations"), "a bug stopped a round of the store's maintenance"
-    )
+    guard = Guard(structlog.get_logger("discordianai.conversations"), "bug in the store's maintenance")
     while True:
         with guard:
             await work()

@@ -32,9 +32,9 @@ def logged_migration(
         now = clock()
         if schema != making:
             making = schema
-            log.info("the database is being migrated to a newer schema", schema=schema)
+            log.info("migrating the database to a newer schema", schema=schema)
         elif now >= next_at:
-            log.info("the database is still being migrated", schema=schema, seconds=round(now - began))
+            log.info("still migrating the database", schema=schema, seconds=round(now - began))
         else:
             return
         next_at = now + EVERY
@@ -42,4 +42,4 @@ def logged_migration(
 
     yield report
     if making:
-        log.info("the database has been migrated", schema=making, seconds=round(clock() - began))
+        log.info("database migrated", schema=making, seconds=round(clock() - began))

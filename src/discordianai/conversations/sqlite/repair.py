@@ -43,7 +43,7 @@ def set_aside(path: Path) -> None:
         if os.path.lexists(source):
             source.rename(target.with_name(target.name + suffix))
     log = structlog.get_logger("discordianai.conversations")
-    log.error("the database was damaged: it was renamed, and a new one was created", file=str(target))
+    log.error("database damaged: renamed it and created a new one", file=str(target))
 
 
 def check_writable(path: Path, connections: Connections) -> bool:

@@ -26,7 +26,7 @@ class CorruptTurns(sqlite3.DatabaseError):
     """A row that no version writes: SQLite checks the structure of a page, not its content."""
 
     def __init__(self) -> None:
-        super().__init__("a turn was garbled")
+        super().__init__("a stored turn is unreadable")
         self.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 

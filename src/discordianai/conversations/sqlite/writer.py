@@ -68,7 +68,7 @@ class Writer:
         self._writes = 0
         self._began: float | None = None
         log = structlog.get_logger("discordianai.conversations")
-        self._guard = Guard(log, "a bug in what follows a write")  # the other writes are settled all the same
+        self._guard = Guard(log, "bug after a write")  # the other writes are settled all the same
         self.commits = 0
         self.waits = Latencies()
         """Of writes, from their call to their commit."""

@@ -10,9 +10,9 @@ from discordianai.discord.messages.port import File
 MOST_EXPORTED = 8_000_000
 """Bytes. Discord takes ten million everywhere."""
 
-NOTHING = "I have stored nothing about you."
+NOTHING = "I have nothing stored about you."
 NEWLINE = b"\n"
-TOO_MUCH = "It was too much for one file, so that the oldest part is missing. The bot's operator has it."
+TOO_MUCH = "It didn't fit in one file, so the oldest part is missing. The bot's operator has it."
 
 
 async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
@@ -21,10 +21,14 @@ async def handle(invocation: Invocation, conversations: Conversations) -> Comman
     if not lines:
         return CommandReply(NOTHING)
     name = f"discordianai-{datetime.now(UTC).date().isoformat()}.jsonl"
-    text = f"This is all that I remember of you: {messages(lines.count(NEWLINE))}, one a line, as JSON."
+    count = messages(lines.count(NEWLINE))
+    text = f"This is everything I remember about you: {count}, one per line, as JSON."
     return CommandReply(text if complete else f"{text} {TOO_MUCH}", file=File(name, lines))
 
 
 COMMAND = HandledCommand(
-    name="export", description="Get what I have stored about you, as a file", own_data=True, handle=handle
+    name="export",
+    description="Get everything I have stored about you, as a file",
+    own_data=True,
+    handle=handle,
 )

@@ -9,9 +9,9 @@ DELETE, KEEP = "forget", "keep"
 """The actions of the buttons."""
 
 ARE_YOU_SURE = (
-    "This deletes all that you said to me and that I answered, everywhere, your questions that are open, and"
-    " what you set in our direct messages."
-    " It cannot be undone. What they cost stays in the totals, without your name."
+    "This deletes everything you said to me and everything I answered, in all channels, along with your open"
+    " questions and your settings in our direct messages."
+    " It can't be undone. The cost stays in the totals, without your name."
 )
 KEPT = "Nothing was deleted."
 
@@ -31,7 +31,7 @@ async def handle(invocation: Invocation, _services: object) -> CommandReply:
 async def _delete(invocation: Invocation, conversations: Conversations) -> CommandReply:
     """Delete all of it, in every file, before this is said."""
     turns = await conversations.forget(invocation.origin.person.id)
-    return CommandReply(f"Everything is deleted: {messages(turns)}.")
+    return CommandReply(f"Everything has been deleted: {messages(turns)}.")
 
 
 async def _keep(_invocation: Invocation, _services: object) -> CommandReply:
@@ -40,7 +40,7 @@ async def _keep(_invocation: Invocation, _services: object) -> CommandReply:
 
 COMMAND = HandledCommand(
     name="forget",
-    description="Delete everything that I have stored about you",
+    description="Delete everything I have stored about you",
     own_data=True,
     handle=handle,
     components={DELETE: _delete, KEEP: _keep},

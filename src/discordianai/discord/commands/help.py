@@ -14,7 +14,7 @@ async def handle(_invocation: Invocation, listed: CommandList) -> CommandReply:
     shown = [c for c in listed.commands if c.name != NAME and not c.admins_only]
     slash = [f"`/{c.name}` {c.description}" for c in shown if c.kind is CommandKind.CHAT_INPUT]
     menu = ", ".join(c.name for c in shown if c.kind is CommandKind.MESSAGE)
-    return CommandReply("\n".join([BEGINNING, *slash, f"In the menu of a message (Apps): {menu}", END]))
+    return CommandReply("\n".join([BEGINNING, *slash, f"In a message's menu (Apps): {menu}", END]))
 
 
 COMMAND = HandledCommand(name=NAME, description="What I can do", handle=handle)

@@ -8,8 +8,8 @@ from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.services import Channels
 from discordianai.discord.commands.shared import clear_option, model_option, set_channel
 
-NOT_SET = "No model is set for this channel. I choose a provider for each question; its first model answers."
-UNKNOWN = "I don't have that model. The list comes while you type."
+NOT_SET = "No model is set for this channel. I choose a provider for each question and use its default model."
+UNKNOWN = "I don't have that model. The available models are listed as you type."
 
 
 async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
@@ -24,15 +24,15 @@ async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
 
 
 def _list(present: ChannelSettings, offer: Offer) -> str:
-    here = f"In this channel {present.model} answers." if present.model else NOT_SET
+    here = f"In this channel, {present.model} answers." if present.model else NOT_SET
     lines = [f"- {provider.label}: {', '.join(models)}" for provider, models in offer.models.items()]
-    return "\n".join([f"{here} There are:", *lines])
+    return "\n".join([f"{here} Available models:", *lines])
 
 
 COMMAND = HandledCommand(
     name="model",
     description="See or set the model for this channel",
-    options=(model_option("Which one; needs Manage Channels"), clear_option("one")),
+    options=(model_option("Which model; needs Manage Channels"), clear_option("one")),
     available=lambda offer: offer.several_models,
     handle=handle,
 )

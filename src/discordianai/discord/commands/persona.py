@@ -10,7 +10,7 @@ from discordianai.discord.commands.shared import clear_option, quoted, set_chann
 LONGEST_PERSONA = 2000
 """Characters."""
 
-USUAL = "I have no instructions of my own for this channel."
+USUAL = "There are no special instructions for this channel."
 
 
 async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
@@ -27,7 +27,7 @@ COMMAND = HandledCommand(
     name="persona",
     description="See or set my instructions for this channel",
     options=(
-        Option("instructions", "How I am to be here; needs Manage Channels", max_length=LONGEST_PERSONA),
+        Option("instructions", "How I should behave here; needs Manage Channels", max_length=LONGEST_PERSONA),
         clear_option("ones"),
     ),
     handle=handle,

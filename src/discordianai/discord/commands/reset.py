@@ -5,8 +5,8 @@ from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import NOTHING_HERE
 from discordianai.discord.interactions.interaction import MANAGE_MESSAGES
 
-FORGOTTEN = "This conversation is forgotten. The next question begins a new one."
-SHARED = "Everybody in this channel shares the conversation: only people who may manage messages can end it."
+FORGOTTEN = "I've forgotten this conversation. Your next question starts a new one."
+SHARED = "Everyone here shares this conversation, so only people who can manage messages can reset it."
 
 
 async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:

@@ -20,12 +20,12 @@ from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.rendering.splitting import cut
 from discordianai.guard import Guard
 
-NO_FILE = "Discord did not take the file here. Asking in a direct message to me may help."
-STORE_ILL = "My memory is not working right now, so I could not do that. Please try again in a few minutes."
-TOO_MUCH = "Too much is waiting to be done right now, so I did not do that. Please try again in a minute."
+NO_FILE = "Discord didn't accept the file here. Try again in a direct message to me."
+STORE_ILL = "My memory isn't working right now, so I couldn't do that. Please try again in a few minutes."
+TOO_MUCH = "I have too much to do right now, so I didn't do that. Please try again in a minute."
 
 REFUSE_WITHIN = 5.0
-"""Seconds; afterwards the reason why a message is not answered is old."""
+"""Seconds; after that, the reason why a message is not answered comes too late to be useful."""
 
 
 class CommandRunner:
@@ -39,7 +39,7 @@ class CommandRunner:
 
     async def run(self, wanted: RunCommand) -> None:
         """Run it, and show the reply in the message of that interaction."""
-        guard = Guard(self._log, "a bug stopped a command", command=wanted.name)
+        guard = Guard(self._log, "bug in a command", command=wanted.name)
         with guard:
             await self._run(wanted)
         if guard.failed:
@@ -80,7 +80,7 @@ class CommandRunner:
         try:
             reply = await wanted.handler(wanted.invocation, self._services)
         except StoreError as error:
-            log.warning("a command could not be run", reason=str(error))
+            log.warning("command failed", reason=str(error))
             reply = CommandReply(STORE_ILL)
         messages = FallbackMessages(InteractionWebhook(self._discord, wanted.address))
         try:
@@ -89,11 +89,11 @@ class CommandRunner:
                     await messages.edit(None, _body(reply), (reply.file,))
                     return
                 except MessageRefused as error:
-                    log.warning("the file of a reply was not taken", reason=str(error))
+                    log.warning("reply's file rejected", reason=str(error))
                     reply = replace(reply, text=f"{reply.text}\n\n{NO_FILE}")
             await messages.edit(None, _body(reply))
         except MessageError as error:
-            log.warning("the reply to a command was not taken", reason=str(error))
+            log.warning("command reply rejected", reason=str(error))
 
 
 def _body(reply: CommandReply) -> Body:

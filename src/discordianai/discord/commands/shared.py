@@ -8,9 +8,9 @@ from discordianai.discord.commands.declaration import Offer, Option, OptionKind
 from discordianai.discord.commands.services import Channels
 from discordianai.discord.interactions.interaction import MANAGE_CHANNELS
 
-NOTHING_HERE = "I remember nothing of this conversation."
-NOT_ALLOWED = "Only people who may manage this channel can change that."
-AS_USUAL = "In this channel I answer as usual."
+NOTHING_HERE = "I don't remember anything from this conversation."
+NOT_ALLOWED = "Only people who can manage this channel can change that."
+AS_USUAL = "In this channel, I answer as usual."
 
 PRIVATE = Option("private", "Only you see the answer", OptionKind.BOOLEAN)
 
@@ -54,7 +54,7 @@ async def set_channel(invocation: Invocation, channels: Channels, settings: Chan
         return CommandReply(AS_USUAL)
     parts = []
     if settings.model:
-        parts.append(f"From now on {settings.model} answers in this channel.")
+        parts.append(f"From now on, {settings.model} answers in this channel.")
     if settings.persona:
         parts.append(f"My instructions for this channel:\n{quoted(settings.persona)}")
     return CommandReply("\n".join(parts))

@@ -9,5 +9,5 @@ async def handle(_invocation: Invocation, status: Status) -> CommandReply:
 
 
 COMMAND = HandledCommand(
-    name="status", description="How the bot is, for its admins", admins_only=True, handle=handle
+    name="status", description="The bot's status, for its admins", admins_only=True, handle=handle
 )

@@ -7,7 +7,7 @@ from discordianai.conversations.accounting import NANO, Limit, SpentOn
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import PersonalUsage
 
-NOTHING = "You have used nothing this month."
+NOTHING = "You haven't used anything this month."
 
 
 async def handle(invocation: Invocation, usage: PersonalUsage) -> CommandReply:
@@ -25,7 +25,7 @@ def _sum(when: str, lines: Sequence[SpentOn]) -> str:
     answers = sum(line.spent.answers for line in lines)
     tokens = sum(line.spent.tokens for line in lines)
     cost = sum(line.spent.cost for line in lines)
-    money = f", {cost / NANO:.4f} in money" if cost else ""
+    money = f", cost {cost / NANO:.4f}" if cost else ""
     return f"**{when}:** {answers:,} answer{'s' * (answers != 1)}, {tokens:,} tokens{money}"
 
 
@@ -41,8 +41,8 @@ def _allowed(limit: Limit) -> list[str]:
     if limit.tokens is not None:
         parts.append(f"{limit.tokens:,} tokens")
     if limit.money is not None:
-        parts.append(f"{limit.money:g} in money")
-    return [f"Each person may use {' and '.join(parts)} a day (UTC)."] if parts else []
+        parts.append(f"a cost of {limit.money:g}")
+    return [f"Each person may use up to {' and '.join(parts)} per day (UTC)."] if parts else []
 
 
 COMMAND = HandledCommand(name="usage", description="Your questions, tokens and cost", handle=handle)

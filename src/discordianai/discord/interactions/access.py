@@ -10,7 +10,7 @@ from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 
 BLOCKED = "You can't use this bot here."
-NOT_LISTED = "This bot answers only certain people, and you are not one of them."
+NOT_LISTED = "This bot only answers certain people, and you're not on the list."
 NO_DIRECT_MESSAGES = "I don't answer direct messages. Please ask me in a server."
 NO_GUESTS = "I only answer in servers that I am a member of."
 NOT_VERIFIABLE = (
@@ -20,8 +20,8 @@ WRONG_PLACE = "I don't answer in this channel."
 UNKNOWN_PLACE = "I don't know this channel yet. Please try again in a minute."
 WRONG_SERVER = "I don't answer in this server."
 WRONG_ROLE = "You need another role to use this bot."
-NOT_YOURS_TO_STOP = "Only the person who asked, or somebody who may manage messages, can press this."
-NOT_YOURS = "Only the person who asked can press this. Please ask me yourself."
+NOT_YOURS_TO_STOP = "Only the person who asked, or someone who can manage messages, can use this button."
+NOT_YOURS = "Only the person who asked can use this button. Please ask me yourself."
 
 
 class Location(Enum):

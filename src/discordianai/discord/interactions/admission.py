@@ -16,12 +16,12 @@ from discordianai.dispatch.sliding_window import RateWindow
 from discordianai.live import Live
 from discordianai.records import Person, Question, ReplyAddress
 
-EMPTY = "There is no question in that."
-TOO_LONG = f"That is too long. A question may have {LONGEST_PROMPT} characters."
+EMPTY = "Your question is empty."
+TOO_LONG = f"That's too long. A question can have up to {LONGEST_PROMPT} characters."
 BUSY = "I have too many questions open right now. Please try again in a minute."
-NOT_SET_UP = "That provider is not set up on this bot. `/ask` offers those that are."
-NO_SEARCH = "This bot cannot search the web. Its operator has to put that right."
-STOPPING = "I am being restarted. Please ask again in a minute."
+NOT_SET_UP = "That provider isn't set up on this bot. `/ask` lists the ones that are."
+NO_SEARCH = "This bot can't search the web. Its operator needs to set that up."
+STOPPING = "I'm restarting. Please ask again in a minute."
 PERSON_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
 
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
@@ -97,9 +97,11 @@ class Admission:
             return None
         owner = self._offer.provider_of(draft.model)
         if owner is None:
-            return "I don't have that model. `/ask` offers those that I have while you type."
+            return "I don't have that model. `/ask` lists the available models as you type."
         if provider is not None and owner != provider.name:
-            return f"{draft.model} is not one of {provider.label}'s models. Leave one of the two out."
+            return (
+                f"{draft.model} isn't one of {provider.label}'s models. Leave out the model or the provider."
+            )
         return None
 
     def _too_many(self, origin: EventOrigin) -> str | None:
@@ -108,7 +110,7 @@ class Admission:
         if wait := self._person_window.wait(origin.person.id, now):
             return f"That's a lot of questions. Please wait {in_seconds(wait)}."
         if guild_id is not None and (wait := self._server_window.wait(guild_id, now)):
-            return f"This server asks a lot of questions. Please wait {in_seconds(wait)}."
+            return f"This server is asking a lot of questions. Please wait {in_seconds(wait)}."
         return None
 
     def _count(self, origin: EventOrigin) -> None:

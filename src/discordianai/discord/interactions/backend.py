@@ -108,7 +108,7 @@ class TrioBackend:
                 return await self._trio.call(self._journal.accept, question)
         except Exception as error:  # a bug there must not keep the question from being answered
             if not isinstance(error, TimeoutError | StoreError | Stopping):
-                self._log.exception("a bug kept a question from being stored", question=question.number)
+                self._log.exception("bug while storing a question", question=question.number)
             return self._journal.missed(question, error)
 
     def hand_over(self, question: Question) -> None:
@@ -153,7 +153,7 @@ class TrioBackend:
         return self._tasks.cancel(interaction_id)
 
     async def _forget(self, question: Question) -> None:
-        with Guard(self._log, "a bug kept a question stored", question=question.number):
+        with Guard(self._log, "bug while discarding a question", question=question.number):
             await self._journal.finish(question)
 
     def _start(self, function: Callable[..., Awaitable[object]], *arguments: object) -> None:

@@ -53,8 +53,8 @@ ACKNOWLEDGE_TIMEOUT = 3.0
 RETRY_PAUSE = 0.4
 """Seconds after an error of Discord's until an acknowledgement is sent again."""
 
-ALREADY_ENDED = "That answer has already ended."
-TRY_AGAIN = "I could not look that up just now. Please try again."
+ALREADY_ENDED = "That answer has already finished."
+TRY_AGAIN = "I couldn't look that up just now. Please try again."
 
 Data = Mapping[str, Any]
 """Something as Discord's API writes it."""
@@ -81,7 +81,7 @@ class InteractionHandler:
 
     async def interaction(self, payload: Data) -> None:
         """Take an INTERACTION_CREATE; nothing is raised but cancellation, and the person is told of a bug."""
-        guard = Guard(self._log, "a bug stopped an interaction")
+        guard = Guard(self._log, "bug in an interaction")
         with guard:
             try:
                 event = interaction.parse(payload)
@@ -97,7 +97,7 @@ class InteractionHandler:
 
     async def message(self, payload: Data, bot_id: int) -> None:
         """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""
-        guard = Guard(self._log, "a bug stopped a message")
+        guard = Guard(self._log, "bug in a message")
         outcome: AskQuestion | Refuse | None = None
         with guard:
             try:
@@ -235,7 +235,7 @@ class InteractionHandler:
 
     def _pass_over(self, error: Malformed) -> None:
         """What is malformed is no bug of ours: a line without a traceback."""
-        self._log.warning("a malformed event of the gateway is passed over", reason=str(error))
+        self._log.warning("malformed gateway event ignored", reason=str(error))
 
     async def _tell_of_bug(self, payload: Data) -> None:
         """By requests of their own, since all that acknowledges may be what failed."""
@@ -289,7 +289,7 @@ class InteractionHandler:
             return True
         late = time.monotonic() - origin.arrived_at >= ACKNOWLEDGE_TIMEOUT
         self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
-        self._log.warning("an interaction was not acknowledged", reason=reason, certain=refused)
+        self._log.warning("interaction not acknowledged", reason=reason, certain=refused)
         return not refused
 
     async def _post_response(self, origin: EventOrigin, response: dict[str, Any]) -> None:

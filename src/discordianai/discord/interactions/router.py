@@ -47,16 +47,16 @@ from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 from discordianai.live import Live
 
-GO_ON = "Go on where you stopped."
-UNKNOWN = "I don't know this command any more. Please try again in a few minutes."
-OLD_BUTTON = "This button is from an older version of me and no longer works."
-TOO_OLD = "That is too long ago: I don't remember the question any more."
-OLD_MODAL = "This form has been open for too long. Please choose the command again."
-NOTHING_SAID = "There is nothing in that message that I can read."
-NOTHING_ASKED = "What can I do for you? Write it beside the mention, or mention me in reply to a message."
-REPLY_MISSING = "I can't see the message that you reply to. Please write what it says, or ask about it."
+GO_ON = "Continue where you stopped."
+UNKNOWN = "I no longer have this command. Please try again in a few minutes."
+OLD_BUTTON = "This button is from an older version and no longer works."
+TOO_OLD = "That was too long ago: I no longer remember the question."
+OLD_MODAL = "This form was open for too long. Please use the command again."
+NOTHING_SAID = "There's nothing in that message that I can read."
+NOTHING_ASKED = "What can I do for you? Write your question next to the mention, or mention me in a reply."
+REPLY_MISSING = "I can't see the message you replied to. Please paste its text, or use Apps > Ask about this."
 LOOK_AT_IT = "Look at this."
-ADMINS_ONLY = "This is for the bot's admins."
+ADMINS_ONLY = "Only the bot's admins can use this."
 
 _AGAIN = {Action.AGAIN, Action.SEARCH}
 

@@ -208,12 +208,10 @@ class ApplicationLimits:
         self._probe_sent = -math.inf
         if new:
             self._holds += 1
-            self._log.warning(
-                "no messages are sent for now", reason=str(reason), seconds=round(until - now, 1)
-            )
+            self._log.warning("sending paused", reason=str(reason), seconds=round(until - now, 1))
 
     def _end_hold(self) -> None:
-        self._log.info("messages are sent again", reason=str(self._reason))
+        self._log.info("sending resumed", reason=str(self._reason))
         self._reason, self._probe_sent = None, -math.inf
 
     def _remember(self, call: Call, body: object, now: float) -> None:

@@ -46,18 +46,18 @@ READ_WITHIN = 60.0
 EXCERPT, EXCERPTS = 4000, 12_000
 """Characters of a file that are kept in the conversation, and of all files of a question."""
 
-NOT_IN_TIME = "{name} did not come from Discord in time. Please try again."
-EXPIRED = "{name} has expired at Discord. Please send it again."
+NOT_IN_TIME = "{name} took too long to download from Discord. Please try again."
+EXPIRED = "{name} has expired on Discord. Please send it again."
 NOT_SHOWN = "[A file of the quoted message is missing here: {problem}]"
-NOT_READ = "{name} could not be read from Discord. Please send it again."
-TOO_LARGE = "{name} is too large: it may have {most}."
-TOO_MANY = "These are {count} files, and I can take {most} at once. Please send fewer."
+NOT_READ = "{name} couldn't be downloaded from Discord. Please send it again."
+TOO_LARGE = "{name} is too large: the limit is {most}."
+TOO_MANY = "That's {count} files, and I can take {most} at once. Please send fewer."
 TOO_MUCH = (
-    "Your files have {size} together, and I can take about {most} of text at once."
+    "Your files come to {size} in total, and I can take about {most} of text at once."
     " Please send fewer or shorter ones."
 )
-BINARY = "{name} is no text that I can read. Images, {documents}text and code are what I take."
-NO_DOCUMENTS = "{name} is a document, which none of my models takes. Images, text and code are what I take."
+BINARY = "{name} isn't a file I can read. I accept images, {documents}text and code."
+NO_DOCUMENTS = "{name} is a document, and none of my models can read those. I accept images, text and code."
 
 
 class Unreadable(Exception):

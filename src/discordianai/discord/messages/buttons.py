@@ -26,7 +26,7 @@ class Action(StrEnum):
 
 LABELS: Mapping[str, str] = {
     Action.STOP: "Stop",
-    Action.GO_ON: "Go on",
+    Action.GO_ON: "Continue",
     Action.AGAIN: "Again",
     Action.SEARCH: "Search the web",
 }

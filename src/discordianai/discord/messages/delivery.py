@@ -49,9 +49,9 @@ VALID_FOR = 15 * 60.0
 RESERVE = 60.0
 """Seconds that an answer should have left of it."""
 
-NO_THREAD = "I could not open a thread here, so I answer in the channel."
+NO_THREAD = "I couldn't open a thread here, so I'm answering in the channel."
 GUEST_NO_THREAD = (
-    "I am not a member of this server and cannot open a thread here, so I answer in the channel."
+    "I'm not a member of this server and can't open a thread here, so I'm answering in the channel."
 )
 
 
@@ -131,7 +131,7 @@ class DiscordDelivery:
             return False
         try:
             return await InteractionWebhook(self._api, address).is_open()
-        except MessageError:  # Discord is ill: it will be tried
+        except MessageError:  # Discord is having trouble: it will be retried
             return True
 
     async def show(self, text: str) -> None:
@@ -149,7 +149,7 @@ class DiscordDelivery:
         try:
             await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
         except MessageError as error:
-            self._log.info("what is late cannot be said in its channel", reason=str(error))
+            self._log.info("late message could not be posted", reason=str(error))
             return False
         if text:
             await self._show_whole(text, _Destination(channel))
@@ -163,7 +163,7 @@ class DiscordDelivery:
         try:
             await InteractionWebhook(self._api, address).create({"content": words, "flags": EPHEMERAL})
         except MessageError as error:
-            self._log.info("a follow-up was not taken", reason=str(error))
+            self._log.info("follow-up rejected", reason=str(error))
             return False
         return True
 
@@ -195,7 +195,7 @@ class DiscordDelivery:
         try:
             await reply.finish()
         except ReplyFailed as error:
-            self._log.warning("a refusal could not be told", reason=str(error))
+            self._log.warning("refusal could not be sent", reason=str(error))
         else:
             await self._shared.journal.finish(self._question)
 
@@ -206,7 +206,7 @@ class DiscordDelivery:
             try:
                 await reply.finish()
             except ReplyFailed as error:
-                self._log.warning("an answer that was left could not be shown", reason=str(error))
+                self._log.warning("stored answer could not be shown", reason=str(error))
 
     def _reply_options(self, where: _Destination) -> ReplyOptions:
         as_member, most = self._question.address.as_member, self._shared.options.now.max_messages
@@ -235,7 +235,7 @@ class DiscordDelivery:
                 channel = ChannelMessages(self._api, place.parent_id)
                 await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
             except MessageError as error:
-                self._log.warning("nobody could be told", reason=str(error))
+                self._log.warning("person could not be notified", reason=str(error))
 
     def _destination(self) -> _Destination:
         address, posted = self._question.address, self._posted
@@ -264,7 +264,7 @@ class DiscordDelivery:
             try:
                 thread_id = await ChannelMessages(self._api, question.place.channel_id).open_thread(name)
             except MessageError as error:
-                self._log.info("no thread was opened", reason=str(error))
+                self._log.info("thread not opened", reason=str(error))
                 return NO_THREAD
             await self._note(Posted(thread_id))
             await self._lead_to(thread_id)
@@ -272,11 +272,11 @@ class DiscordDelivery:
         return ""
 
     async def _lead_to(self, thread_id: int) -> None:
-        body = {"content": f"I answer in <#{thread_id}>.", "allowed_mentions": {"parse": []}}
+        body = {"content": f"I'm answering in <#{thread_id}>.", "allowed_mentions": {"parse": []}}
         try:
             await InteractionWebhook(self._api, self._question.address).edit(None, body)
         except MessageError as error:  # people find it in the channel
-            self._log.info("the link to a thread was not taken", reason=str(error))
+            self._log.info("thread link rejected", reason=str(error))
 
     async def _note_original(self, message_id: int) -> None:
         await self._note(replace(self._posted, original_id=message_id))
@@ -298,7 +298,7 @@ def _in_thread(question: Question, thread_id: int) -> Question:
 async def _show_typing(channel: ChannelMessages, reply: DiscordReply) -> None:
     """Until there is something to be seen."""
     log = structlog.get_logger("discordianai.discord.messages.delivery")
-    with Guard(log, "a bug stopped the typing from being shown"):
+    with Guard(log, "bug in the typing indicator"):
         while not reply.visible:
             await channel.show_typing()
             await trio.sleep(TYPING_EVERY)

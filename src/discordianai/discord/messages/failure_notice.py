@@ -72,7 +72,7 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
                 return True
             reason = f"Discord answered {response.status_code}"
             again = response.status_code == 429 or response.status_code >= 500
-        log.warning("last words were not taken", reason=reason, attempt=attempt)
+        log.warning("failure notice rejected", reason=reason, attempt=attempt)
         if not again:
             return False
         await trio.sleep(PAUSE)

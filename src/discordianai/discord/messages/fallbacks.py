@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from discordianai.discord.messages.port import Body, File, MessageRefused, Messages, MessagesBusy
 
 LINK_REMOVED = "(link removed)"
-NOT_TAKEN = "-# Discord did not take this part of the answer. The rules of this server may be why."
+NOT_TAKEN = "-# Discord didn't accept this part of the answer. This server's rules may be the reason."
 
 _MASKED = re.compile(r"\[([^\[\]\n]*)\]\(<?[^()\s<>]+>?(?: \"[^\"\n]*\")?\)")
 _LINK = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|discord\.gg/)[^\s<>]+")

@@ -8,11 +8,11 @@ from discordianai.records import FileKind
 HEAD = 512
 """Bytes that are looked at."""
 
-PICTURE = "{name} is a {format} picture, which I can't read. PNG, JPEG, WebP and GIF are what I take."
-SOUND = "{name} is a voice message or another sound, which I can't listen to. Please write what it says."
-VIDEO = "{name} is a video, which I can't watch. A picture of the moment that matters helps."
-ARCHIVE = "{name} is an archive, which I don't unpack. Please send the files in it that matter."
-OFFICE = "{name} is a document of an office program, which I can't open. Please send it as a PDF or as text."
+PICTURE = "{name} is a {format} image, which I can't read. I accept PNG, JPEG, WebP and GIF."
+SOUND = "{name} is an audio file, which I can't listen to. Please write what it says."
+VIDEO = "{name} is a video, which I can't watch. A screenshot of the relevant moment would help."
+ARCHIVE = "{name} is an archive, which I don't unpack. Please send the relevant files from it."
+OFFICE = "{name} is an office document, which I can't open. Please send it as a PDF or as text."
 
 
 @dataclass(frozen=True, slots=True)

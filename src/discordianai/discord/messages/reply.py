@@ -56,8 +56,8 @@ NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
 
 IN_THE_FILE = "The whole answer is in the file."
-NO_FILE = "The rest does not fit here, and Discord did not take it as a file."
-REFUSED = "Discord did not take my answer. The rules of this server, or a missing permission, may be why."
+NO_FILE = "The rest doesn't fit here, and Discord didn't accept it as a file."
+REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
 
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
@@ -257,7 +257,7 @@ class DiscordReply:
         After a bug nothing more is shown; whoever writes learns of it.
         """
         log = structlog.get_logger("discordianai.discord.messages.reply")
-        guard = Guard(log, "a bug stopped an answer from being shown", error=self._question.number)
+        guard = Guard(log, "bug while showing an answer", error=self._question.number)
         with guard:
             await self._show_what_comes(log)
         self._broken = guard.failed
@@ -286,12 +286,12 @@ class DiscordReply:
                 pace.hold(min(error.wait, 1.0))
                 self._news.set()
             except MessageError as error:
-                log.debug("an edit was not taken", reason=str(error))
+                log.debug("edit rejected", reason=str(error))
                 self._news.set()
 
     def _check(self) -> None:
         if self._broken:
-            raise ReplyBroken("its task met a bug")
+            raise ReplyBroken("its task failed with a bug")
         if self._gone is not None:
             raise ReplyFailed(str(self._gone)) from self._gone
 

@@ -85,7 +85,7 @@ class ChannelBuckets:
 
 
 ATTEMPTS = 6
-"""Tries of a request that has to arrive: with their pauses, about half a minute of an ill Discord."""
+"""Tries of a request that has to arrive: with their pauses, about half a minute of trouble at Discord."""
 
 LONGEST_PAUSE = 15.0
 """Seconds; Discord's buckets refill within five."""

@@ -24,7 +24,7 @@ LONGEST_LISTED = 1000
 LONGEST_READ = 4 * LONGEST_TITLE
 """Characters of a title that are looked at."""
 
-NAMELESS = "a page without a title"
+NAMELESS = "untitled page"
 
 _HARMLESS = str.maketrans("[]`|*~<>\\", "()'¦∗∼‹›∖") | {ord("_"): r"\_"}
 """What Discord's Markdown would take for its own; a pair may reach over lines."""

@@ -1,4 +1,4 @@
-"""What the operator should change, by the figures: one pure function, and two printers."""
+"""Advice on the settings, based on statistics: one pure function, and two output formats."""
 
 from discordianai.operations.advice.advising import advise
 from discordianai.operations.advice.recommendation import Period, Recommendation, SettingChange, period

@@ -1,4 +1,4 @@
-"""Asks every rule."""
+"""Applies every rule."""
 
 from discordianai.operations.advice.bot_rules import BOT_RULES
 from discordianai.operations.advice.provider_rules import PROVIDER_RULES
@@ -7,7 +7,7 @@ from discordianai.operations.snapshot import Snapshot
 
 
 def advise(now: Snapshot, before: Snapshot | None = None) -> tuple[Recommendation, ...]:
-    """What should change, the urgent first; nothing where all is well.
+    """The recommendations, urgent ones first; empty if nothing needs to change.
 
     Rates are those since `before`, or since the bot's start. Never raises.
     """

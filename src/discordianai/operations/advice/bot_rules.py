@@ -1,4 +1,4 @@
-"""What the figures of the bot itself say: its store, its loops, its memory, its place at Discord."""
+"""Rules for the bot itself: its store, event loops, memory and gateway."""
 
 from collections.abc import Callable, Iterator
 
@@ -23,35 +23,35 @@ FASTER_DISK = SettingChange("conversations.database", "where it is", "a path on 
 
 
 def gateway(period: Period) -> Iterator[Recommendation]:
-    """Without it the bot hears nothing; one that is lost often is deaf in between."""
+    """The gateway is not connected, or is often lost."""
     discord = period.now.discord
     losses, hours = period.grown(lambda snapshot: snapshot.discord.losses), period.seconds / 3600
     if discord.connected_since is None and not period.now.process.stopping:
         yield Recommendation(
             "The Discord gateway is not connected",
             f"{discord.losses} losses, {discord.identifies} identifies since the start.",
-            "The bot hears no command. It tries again by itself; the log says why it failed.",
+            "The bot receives no commands. It retries by itself; the log says why it failed.",
             urgent=True,
         )
     elif losses >= 10 and losses > 10 * hours:
         yield Recommendation(
             "The Discord gateway is lost again and again",
             f"{losses:.0f} times in {hours:.1f} h.",
-            "Discord itself closes it every few hours at most: look at the network, and at the CPU.",
+            "Discord itself closes it every few hours at most: check the network and the CPU.",
         )
 
 
 def acknowledgements(period: Period) -> Iterator[Recommendation]:
-    """Commands that people saw fail."""
+    """Acknowledgements failed, so people saw their commands fail."""
     failed = period.grown(lambda snapshot: sum(snapshot.discord.unacknowledged.values()))
     taken = period.latency(lambda snapshot: snapshot.discord.acknowledged)
     if failed >= FEW and failed > 0.01 * taken.count:
         yield Recommendation(
-            "Discord does not take every acknowledgement",
+            "Discord rejects some acknowledgements",
             f"{failed:.0f} of {failed + taken.count:.0f} were not taken; one in a hundred took "
             f"{taken.p99:.2f} s or longer, of the 3 s that Discord waits.",
-            "Those people read that the application did not respond. If it takes long, the machine or its "
-            "network is too slow; if not, another copy of the bot may answer with the same token.",
+            "Those people see that the application did not respond. If acknowledging takes long, the machine "
+            "or its network is too slow; if not, another copy of the bot may use the same token.",
         )
 
 
@@ -70,11 +70,11 @@ def unprotected(period: Period) -> Iterator[Recommendation]:
 
 
 def store(period: Period) -> Iterator[Recommendation]:
-    """The database takes nothing, or takes long."""
+    """The database rejects writes, or is slow."""
     health = period.now.health
     if not health.writable or health.lost:
         yield Recommendation(
-            "The database takes no writes" if not health.writable else "Changes to the database were lost",
+            "The database accepts no writes" if not health.writable else "Changes to the database were lost",
             f"{health.kept} changes wait in memory, {health.lost} did not fit there.",
             "The log, and /health, say why: a full disk, permissions, another program. A crash loses what "
             "waits.",
@@ -91,7 +91,7 @@ def store(period: Period) -> Iterator[Recommendation]:
 
 
 def cache(period: Period) -> Iterator[Recommendation]:
-    """Conversations are read again and again, because they do not fit."""
+    """Conversations are read repeatedly, because they do not fit in the cache."""
     megabytes = period.setting("conversations.cache_megabytes")
     hits = period.grown(lambda snapshot: snapshot.store.cache_hits)
     misses = period.grown(lambda snapshot: snapshot.store.cache_misses)
@@ -99,34 +99,34 @@ def cache(period: Period) -> Iterator[Recommendation]:
         return
     if misses >= 1000 and misses > hits:
         yield Recommendation(
-            "The cache of conversations is too small",
+            "The conversation cache is too small",
             f"{percent(misses, hits + misses)} of {hits + misses:.0f} reads went to the disk, and its "
             f"{megabytes:g} MiB are full.",
-            "A read from the disk takes half a millisecond of CPU.",
+            "A read from disk takes half a millisecond of CPU time.",
             (_megabytes(megabytes, min(2 * megabytes, 100_000)),),
         )
 
 
 def memory(period: Period) -> Iterator[Recommendation]:
-    """More of it than the bot should need."""
+    """The bot uses more memory than it should need."""
     resident, cached = period.now.process.memory_bytes, period.now.store.cached_bytes
     if resident <= MUCH_MEMORY:
         return
     megabytes = period.setting("conversations.cache_megabytes")
     large = megabytes is not None and megabytes > 32 and cached > resident / 4
     yield Recommendation(
-        "The bot takes much memory",
+        "The bot uses a lot of memory",
         f"{resident / MEBIBYTE:.0f} MiB, of which the cache of conversations is {cached / MEBIBYTE:.0f}; "
         f"{period.now.questions.open} questions are open.",
-        "What is not in the cache is read when it is needed."
+        "What is not in the cache is read from disk when needed."
         if large
-        else "No setting explains that: if it grows on and on, please report it; a restart loses nothing.",
+        else "No setting explains that: if it keeps growing, please report it; a restart loses nothing.",
         (_megabytes(megabytes, megabytes / 2),) if large and megabytes is not None else (),
     )
 
 
 def loops(period: Period) -> Iterator[Recommendation]:
-    """The machine is too slow for what is asked of it."""
+    """The machine is too slow for the load."""
     lags = {
         "trio": period.latency(lambda snapshot: snapshot.process.lag),
         "the Discord library": period.latency(lambda snapshot: snapshot.discord.lag),
@@ -142,7 +142,7 @@ def loops(period: Period) -> Iterator[Recommendation]:
                 for name, lag in late.items()
             )
             + f"; the bot used {percent(busy, seconds)} of a CPU.",
-            "Where the bot uses less than half of a CPU, something else on this machine takes the rest.",
+            "If the bot uses less than half a CPU, something else on this machine uses the rest.",
         )
 
 

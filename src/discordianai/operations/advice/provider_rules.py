@@ -1,4 +1,4 @@
-"""What one provider's figures say of `[connection_pool]`, `[rate_limits]` and the timeouts."""
+"""Rules for one provider: `[connection_pool]`, `[rate_limits]` and the timeouts."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ LONGEST_TIMEOUT = 600.0
 
 
 def breaker(use: Use) -> Iterator[Recommendation]:
-    """Requests to the provider are held back, but for probes."""
+    """The circuit breaker holds back requests, except probes."""
     state, why = use.figures.dispatch.breaker, why_held(use.figures)
     if state is not BreakerState.CLOSED:
         failed = use.ended(
@@ -37,38 +37,38 @@ def breaker(use: Use) -> Iterator[Recommendation]:
         yield Recommendation(
             f"The circuit breaker of {use.label} is {state.value}",
             f"{failed:.0f} of {use.ended():.0f} requests failed{why and f'; {why}'}.",
-            "No setting helps while the provider has trouble; its status page may tell. The other provider, "
+            "No setting helps while the provider is having trouble; see its status page. Another provider, "
             "if there is one, answers meanwhile.",
             urgent=state is BreakerState.OPEN,
         )
 
 
 def refused_for_good(use: Use) -> Iterator[Recommendation]:
-    """What waiting does not help."""
+    """Failures that waiting does not fix."""
     label = use.label
     if refused := use.ended(RequestOutcome.AUTHENTICATION):
         key = SettingChange(use.key("", "api_key"), "the one that is set", "one that is valid")
         yield Recommendation(
             f"{label} does not accept the key",
             f"{refused:.0f} requests were refused for it.",
-            "Nobody gets an answer from there until the key is another one.",
+            "It answers nothing until the key is replaced.",
             (key,),
             urgent=True,
         )
     if refused := use.ended(RequestOutcome.QUOTA):
         yield Recommendation(
-            f"The account at {label} is used up",
+            f"The account with {label} has no credit left",
             f"{refused:.0f} requests were refused for it.",
-            "It has to be topped up on the provider's page.",
+            "Top it up on the provider's website.",
             urgent=True,
         )
     refused = use.ended(RequestOutcome.BAD_REQUEST)
     if _often(refused, use, 0.05):
         model = SettingChange(use.key("", "model"), use.figures.model, "one that the account may use")
         yield Recommendation(
-            f"{label} refuses requests as wrong",
+            f"{label} rejects requests as invalid",
             f"{refused:.0f} of {use.ended():.0f} requests ({percent(refused, use.ended())}).",
-            "The model may not be there for this account, or its context may be smaller than context_tokens.",
+            "This account may not have the model, or its context may be smaller than context_tokens.",
             (model,),
         )
 
@@ -83,17 +83,17 @@ def rate_limited(use: Use) -> Iterator[Recommendation]:
     if known is None or known == dispatch.requests_limit:
         limit = known if known is not None else 60 * use.grown(_requests) / max(use.period.seconds, 60.0)
         change = use.change("rate_limits", "requests_per_minute", rounded(0.8 * limit, 1, 1_000_000))
-        why = "What is sent in a minute is kept below it, so that nothing is refused and tried again."
+        why = "The bot then sends less than that in a minute, so nothing is refused and retried."
     elif burst is None and dispatch.requests_limit < math.inf:
         change = use.change("rate_limits", "burst", rounded(dispatch.requests_limit / 10, 1, 1_000_000))
-        why = "The provider told its limit for a minute, which is kept: it seems to count shorter periods."
+        why = "The bot keeps to the stated limit per minute: the provider seems to count shorter periods."
     else:
         fewer = rounded(0.7 * min(use.busiest, use.slots), 1, MOST_CONNECTIONS)
         change = use.change("connection_pool", "max_connections", fewer)
-        why = "Fewer requests at once are the simplest brake."
+        why = "Fewer requests at once are the simplest remedy."
     sent = use.grown(_requests)
     yield Recommendation(
-        f"{use.label} refuses requests as too many",
+        f"{use.label} rejects too many requests",
         f"{refused:.0f} of {sent:.0f} requests got a 429 ({percent(refused, sent)}).",
         why,
         (change,),
@@ -101,7 +101,7 @@ def rate_limited(use: Use) -> Iterator[Recommendation]:
 
 
 def pool_full(use: Use) -> Iterator[Recommendation]:
-    """As many requests are in flight as may be, and the account allows more."""
+    """All slots are in use, and the account allows more."""
     if not _is_full(use) or use.grown(lambda figures: figures.dispatch.rate_limited) > 0:
         return
     if use.carried <= use.slots:
@@ -120,7 +120,7 @@ def pool_full(use: Use) -> Iterator[Recommendation]:
 
 
 def waiting(use: Use) -> Iterator[Recommendation]:
-    """Questions wait, and not for a slot: for the budget, which may be a guess that is too careful."""
+    """Questions wait for the budget, which may be set too low."""
     dispatch = use.figures.dispatch
     waited = use.latency(lambda figures: figures.dispatch.waited)
     refused = use.grown(lambda figures: figures.dispatch.rate_limited)
@@ -146,13 +146,13 @@ def waiting(use: Use) -> Iterator[Recommendation]:
         "Who has asked within a minute keeps a pace by it. There were no 429s: if the account allows more, "
         "let it be known."
         if changes
-        else "The provider itself says that it allows no more; ask it for a higher limit.",
+        else "The provider itself allows no more; ask it for a higher limit.",
         changes,
     )
 
 
 def queue_full(use: Use) -> Iterator[Recommendation]:
-    """Questions were refused, because too many waited."""
+    """Questions were refused, because the queue was full."""
     refused = use.grown(lambda figures: figures.dispatch.queue_full)
     size = use.period.setting("dispatch.queue_size")
     if refused > 0 and size is not None:
@@ -160,8 +160,8 @@ def queue_full(use: Use) -> Iterator[Recommendation]:
         yield Recommendation(
             f"The queue of {use.label} was full",
             f"{refused:.0f} questions were refused; {use.figures.dispatch.waiting} wait now, {size:g} may.",
-            "A longer queue refuses fewer, and lets them wait longer. More slots, or a larger budget, help "
-            "in both ways.",
+            "A longer queue refuses fewer, but they wait longer. More slots or a larger budget "
+            "help with both.",
             (change,),
             urgent=True,
         )
@@ -183,9 +183,9 @@ def timeouts(use: Use) -> Iterator[Recommendation]:
         f"{use.label} is often too slow",
         f"{late:.0f} of {use.ended():.0f} requests timed out ({percent(late, use.ended())}); the first piece "
         f"of an answer took up to {first:.1f} s.",
-        "More time lets slow answers finish, and people wait longer for those that never come."
+        "More time lets slow answers finish, but people wait longer for those that never come."
         if changes
-        else "It has more time than is good already: another model may be faster.",
+        else "It already has more than enough time: another model may be faster.",
         changes,
     )
 
@@ -201,11 +201,11 @@ def connections_lost(use: Use) -> Iterator[Recommendation]:
     )
     yield Recommendation(
         f"Connections to {use.label} are often lost",
-        f"{lost:.0f} of {use.ended():.0f} requests ({percent(lost, use.ended())}) broke off, or found none.",
-        "Signs of life at shorter intervals keep a NAT or a balancer on the way from forgetting a quiet "
-        "connection, and find a dead one sooner."
+        f"{lost:.0f} of {use.ended():.0f} requests ({percent(lost, use.ended())}) failed or found none.",
+        "More frequent PINGs keep a NAT or a load balancer from dropping a quiet connection, and find "
+        "a dead one sooner."
         if changes
-        else "The reasons are in the log at DEBUG: network, firewall, proxy, or the provider.",
+        else "The log at DEBUG has the reasons: network, firewall, proxy, or the provider.",
         changes,
     )
 

@@ -1,4 +1,4 @@
-"""The words of advice: what was found, what it is held against, and the time that it is about."""
+"""The records of advice: recommendations, and the period and usage that they are based on."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """A key of settings.toml, what it is, and what it should be."""
+    """A change to settings.toml: the key, its value, and the recommended one."""
 
     key: str
     now: str
@@ -41,7 +41,7 @@ class Period:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The length of the period."""
         if self.before is None:
             return self.now.uptime
         return max(self.now.process.taken_at - self.before.process.taken_at, 0.0)
@@ -52,7 +52,7 @@ class Period:
         return self.before is None
 
     def grown(self, total: Callable[[Snapshot], float]) -> float:
-        """What a total grew by."""
+        """The growth of a counter."""
         return total(self.now) - (total(self.before) if self.before is not None else 0)
 
     def latency(self, of: Callable[[Snapshot], Latency]) -> Latency:
@@ -60,20 +60,20 @@ class Period:
         return of(self.now).since(of(self.before)) if self.before is not None else of(self.now)
 
     def setting(self, key: str) -> float | None:
-        """What is set there; None where nothing is, or nobody knows."""
+        """The value of a setting; None if it is not set, or unknown."""
         value = self.now.settings.get(key)
         return value if value is not None and math.isfinite(value) else None  # a file may say anything
 
 
 def period(now: Snapshot, before: Snapshot | None = None) -> Period:
-    """Compare where that can be: a bot that was started meanwhile began to count anew."""
+    """Compare two snapshots, if they are of the same run: a restart resets the counters."""
     same = before is not None and before.process.started_at == now.process.started_at
     return Period(now, before if same else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What one provider was used for in a period."""
+    """The usage of one provider in a period."""
 
     period: Period
     name: str
@@ -82,7 +82,7 @@ class Use:
 
     @property
     def label(self) -> str:
-        """What people call the provider."""
+        """The name of the provider that people see."""
         return self.figures.label
 
     @classmethod
@@ -92,7 +92,7 @@ class Use:
         return cls(period, name, period.now.providers[name], before)
 
     def grown(self, total: Callable[[ProviderSnapshot], float]) -> float:
-        """What a total grew by."""
+        """The growth of a counter."""
         return total(self.figures) - (total(self._before) if self._before is not None else 0)
 
     def latency(self, of: Callable[[ProviderSnapshot], Latency]) -> Latency:
@@ -100,7 +100,7 @@ class Use:
         return of(self.figures).since(of(self._before)) if self._before is not None else of(self.figures)
 
     def ended(self, *outcomes: RequestOutcome) -> float:
-        """How many requests ended so; without outcomes, in any way."""
+        """How many requests had these outcomes; without outcomes, all that ended."""
         wanted = outcomes or tuple(RequestOutcome)
         return self.grown(
             lambda figures: sum(
@@ -156,7 +156,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def rounded(value: float, least: float, most: float) -> float:
-    """A whole number within bounds, as a person would write it; the least where there is none."""
+    """A round whole number within bounds; `least` if there is none."""
     if math.isnan(value):
         return least
     value = min(max(value, least), most)

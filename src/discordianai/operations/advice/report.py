@@ -25,7 +25,7 @@ def as_text(findings: Sequence[Recommendation], period: Period) -> str:
             f"\n     {change.key}: {change.now} -> {change.to}" for change in finding.changes
         )
     if any(finding.changes for finding in findings):
-        parts.append("Keys are those of settings.toml, which is read at the start.")
+        parts.append("The keys are in settings.toml, which is read at startup.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -39,7 +39,7 @@ def as_markdown(findings: Sequence[Recommendation], longest: int) -> tuple[str, 
     lines: list[str] = []
     for number, finding in enumerate(findings):
         more = [f"- **{finding.title}.** {finding.figures}", *map(_markdown, finding.changes)]
-        rest = f"-# and {len(findings) - number} more: `discordianai advise` tells"
+        rest = f"-# and {len(findings) - number} more: run `discordianai advise`"
         if sum(len(line) + 1 for line in [*lines, *more, rest]) > longest:
             return (*lines, rest)
         lines += more
@@ -55,7 +55,7 @@ def _indented(text: str) -> str:
 
 
 def _looked_at(period: Period) -> str:
-    since = "since its start" if period.since_start else "between two looks"
+    since = "since its start" if period.since_start else "between two readings"
     told = [*_providers(period), *notable(period.now, period.before)]
     lines = [f"The bot {since}, {_duration(period.seconds)}:", *(f"  {line}" for line in told)]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""This machine's clock beside those of the servers, by the `Date` of what they answered.
+"""Compares this machine's clock with the `Date` headers of servers.
 
 Limits for a day, what is kept for how many days, and the age of a question are reckoned by this clock; how
 late an acknowledgement is, by the difference to Discord's. Certificates are valid by it, too.
@@ -13,7 +13,7 @@ from statistics import median
 from discordianai.operations.checks.findings import Finding, ok, problem, warning
 
 SUBJECT = "clock"
-ADVICE = "switch time synchronisation on: timedatectl set-ntp true"
+ADVICE = "turn on time synchronisation: timedatectl set-ntp true"
 
 RESOLUTION = 0.5
 """Seconds: `Date` has whole ones, so that the middle of one is half a second from its ends."""
@@ -44,9 +44,9 @@ def sample(date: str, sent: float, received: float) -> Sample | None:
 
 
 def judge(samples: Mapping[str, Sample]) -> Finding:
-    """What the servers' clocks, by their names, say of this one. One that is wrong is outvoted by two."""
+    """Judge this machine's clock by those of the servers, by name. Two outvote one that is wrong."""
     if not samples:
-        return warning(SUBJECT, "no server has told the time", "look at what else was found")
+        return warning(SUBJECT, "no server sent the time", "see the other findings")
     ahead = median(told.ahead for told in samples.values())
     certain = max(abs(ahead) - max(told.margin for told in samples.values()), 0.0)
     servers = ", ".join(sorted(samples))

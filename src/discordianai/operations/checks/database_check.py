@@ -1,4 +1,4 @@
-"""The database: whether the bot can have it, who else may read it, and what is in it."""
+"""The database: whether the bot can use it, who else can read it, and its schema."""
 
 import os
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ ENOUGH_FREE = 500 * MEGABYTE
 
 
 def look(database: Path) -> Iterator[Finding]:
-    """Look at it beside a bot that may be running, and change nothing."""
+    """Check the database without changing it; a bot may be running."""
     folder = database.parent
     if not folder.is_dir():
         yield problem(
             SUBJECT,
-            f"the folder {folder} is not there, or may not be seen",
+            f"the folder {folder} does not exist, or is not accessible",
             f"mkdir -p {quote(str(folder))}, or see whose it is",
         )
         return
@@ -41,7 +41,7 @@ def look(database: Path) -> Iterator[Finding]:
     try:
         status = database.lstat()
     except FileNotFoundError:
-        yield ok(SUBJECT, f"{database} is not there yet: the bot makes it at its first start")
+        yield ok(SUBJECT, f"{database} does not exist yet: the bot creates it at its first start")
         return
     except OSError as error:
         yield problem(
@@ -79,17 +79,17 @@ def _disk(database: Path) -> Iterator[Finding]:
     try:
         disk = os.statvfs(database.parent)
     except OSError as error:
-        yield problem(subject, f"{database.parent}: {error.strerror}", "look at the disk")
+        yield problem(subject, f"{database.parent}: {error.strerror}", "check the disk")
         return
     free = disk.f_bavail * disk.f_frsize
     size = database.stat().st_size if os.access(database, os.F_OK) else 0
     found = f"{free // MEGABYTE:,} MB free in {database.parent}, the database has {size // MEGABYTE:,} MB"
     if free < LEAST_FREE:
         yield problem(
-            subject, found, "make room: with a full disk nothing is remembered", free=free, size=size
+            subject, found, "free some space: with a full disk nothing is stored", free=free, size=size
         )
     elif free < ENOUGH_FREE + size:
-        yield warning(subject, found, "make room soon", free=free, size=size)
+        yield warning(subject, found, "free some space soon", free=free, size=size)
     else:
         yield ok(subject, found, free=free, size=size)
 
@@ -98,7 +98,7 @@ def _bot(database: Path) -> Iterator[Finding]:
     lock = lock_path(database)
     if lock.exists() and not _accessible(lock, os.R_OK):
         advice = "run this as the user that runs the bot"
-        yield warning("bot", f"whether one is running cannot be told: {lock} may not be read", advice)
+        yield warning("bot", f"cannot tell whether one is running: {lock} may not be read", advice)
         return
     running = bot_is_running(database)
     yield ok("bot", f"{'one is' if running else 'none is'} running on the database", running=running)
@@ -114,11 +114,11 @@ def _owner(database: Path, owner: int) -> Iterator[Finding]:
 
 
 def _modes(database: Path) -> Iterator[Finding]:
-    """0600, as the bot makes it; a copy or an archive may have brought it back otherwise."""
+    """Checks for mode 0600, which the bot sets; a restored copy may have another one."""
     for file, mode in files.open_to_others(database).items():
         yield problem(
             SUBJECT,
-            f"{file} is open to others (mode {mode:o}): what people said is in it",
+            f"{file} is open to others (mode {mode:o}): it contains what people said",
             f"chmod 600 {quote(str(file))}",
             mode=f"{mode:o}",
         )
@@ -132,15 +132,15 @@ def _schema(database: Path) -> Finding:
         found = f"{database} cannot be read: {error}"
         if error.damaged:
             return problem(
-                SUBJECT, found, "the bot sets a damaged file aside and begins anew; have a backup ready"
+                SUBJECT, found, "the bot renames a damaged file and creates a new one; have a backup ready"
             )
-        return problem(SUBJECT, found, "run this as the user that runs the bot, and look at the disk")
+        return problem(SUBJECT, found, "run this as the user that runs the bot, and check the disk")
     except StoreError as error:
         return problem(SUBJECT, f"{database}: {error}", "")
     if version < newest:
         found = f"{database} has schema {version}: the next start brings it to {newest}"
         return ok(SUBJECT, found, schema=version, newest=newest)
-    return ok(SUBJECT, f"{database} is readable, and has schema {version}", schema=version, newest=newest)
+    return ok(SUBJECT, f"{database} is readable and has schema {version}", schema=version, newest=newest)
 
 
 def _accessible(path: Path, how: int) -> bool:

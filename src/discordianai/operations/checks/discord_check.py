@@ -29,7 +29,7 @@ Json = Mapping[str, Any]
 
 
 class DiscordCheckFailed(Exception):
-    """A question to Discord got no answer that is one; `finding` tells it."""
+    """A request to Discord failed; `finding` says how."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.found)
@@ -37,7 +37,7 @@ class DiscordCheckFailed(Exception):
 
 
 class DiscordCheck:
-    """Asks it as the bot."""
+    """Checks Discord with the bot's token."""
 
     name = "discord"
 
@@ -52,7 +52,7 @@ class DiscordCheck:
         await self._reach("discord connection", self._url, tell)
 
     async def ask(self, seconds: float, tell: Tell) -> None:
-        """Ask everything at once, each for so many seconds."""
+        """Send all requests at once, with a timeout in seconds for each."""
         questions: dict[str, Ask] = {}
         if self._token:
             questions = {"bot": self._identity, "intents": self._intents, "gateway": self._gateway}
@@ -84,12 +84,12 @@ class DiscordCheck:
         tell(judge_starts(gateway["session_start_limit"]))
         shards = int(gateway["shards"])
         if shards > 1:
-            advice = "this bot has one, which Discord takes up to 2500 servers"
+            advice = "this bot has one, which Discord allows for up to 2500 servers"
             tell(warning("discord shards", f"Discord recommends {shards} shards", advice, shards=shards))
         await self._reach("discord gateway", str(gateway["url"]), tell)
 
     async def get(self, path: str) -> Json:
-        """What Discord has under that path. Raises `DiscordCheckFailed`."""
+        """Get an object from Discord's API. Raises `DiscordCheckFailed`."""
         pool = PoolOptions(max_connections=1)
         client = build_client("discord", pool, READ_TIMEOUT, http2=self._means.http2)
         witness = ResponseObserver(client.http)
@@ -106,9 +106,7 @@ class DiscordCheck:
             advice = "set DISCORD_TOKEN to a valid one: developer portal, page Bot, Reset Token"
             raise DiscordCheckFailed(fatal("discord", "Discord rejects the bot's token", advice))
         if not response.is_success:
-            advice = (
-                "try again later" if response.status_code in {429, *range(500, 600)} else "look at api_url"
-            )
+            advice = "try again later" if response.status_code in {429, *range(500, 600)} else "check api_url"
             raise DiscordCheckFailed(
                 problem("discord", f"Discord answers {response.status_code} to {path}", advice)
             )
@@ -131,19 +129,19 @@ def _object(response: httpx.Response) -> Json:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise DiscordCheckFailed(problem("discord", "what answers is not DiscordCheck", "look at api_url"))
+        raise DiscordCheckFailed(problem("discord", "whatever answers is not DiscordCheck", "check api_url"))
     return body
 
 
 def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
-    """What an application's flags grant, beside what the settings need."""
+    """Compare the intents that the application's flags grant with those the settings need."""
     subject = "discord intents"
     granted = {name for name, bits in PRIVILEGED.items() if any(flags >> bit & 1 for bit in bits)}
     figures = {name.replace(" ", "_"): name in granted for name in PRIVILEGED}
     if missing := sorted(needed - granted):
         return fatal(
             subject,
-            f"the settings need the intent {' and '.join(missing)}, which is switched off",
+            f"the settings need the intent {' and '.join(missing)}, which is turned off",
             GRANT_IT,
         )
     words = [
@@ -151,16 +149,16 @@ def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
     ]
     if needed and any(not flags >> PRIVILEGED[name][0] & 1 for name in needed):
         words.append("for a bot in less than 100 servers")
-    return ok(subject, ", ".join(words) or "no privileged one is switched on, none is needed", **figures)
+    return ok(subject, ", ".join(words) or "no privileged one is switched on, none needed", **figures)
 
 
 def judge_starts(limit: Json) -> Finding:
-    """How often the bot may still identify."""
+    """Judge how often the bot may still identify."""
     remaining, total = int(limit["remaining"]), int(limit["total"])
     subject, found = "discord starts", f"{remaining} of {total} are left today"
     if remaining <= RESERVE:
         hours = float(limit["reset_after"]) / 3_600_000
-        advice = f"find out what restarts the bot; it waits for {hours:.1f} hours now"
+        advice = f"find out what restarts the bot; it now waits for {hours:.1f} hours"
         return problem(subject, found, advice, remaining=remaining, total=total)
     if remaining < FEW_STARTS:
         advice = "find out what restarts the bot"
@@ -171,5 +169,5 @@ def judge_starts(limit: Json) -> Finding:
 def _unreachable(error: httpx.HTTPError) -> Finding:
     """Without the error's text, which may carry an address with a password."""
     return problem(
-        "discord", f"Discord cannot be asked: {type(error).__name__}", "look at what else was found"
+        "discord", f"Discord could not be reached: {type(error).__name__}", "see the other findings"
     )

@@ -75,12 +75,12 @@ def _trust() -> Iterator[Finding]:
     if not count and not in_folder:
         yield problem(
             subject,
-            f"no authority is trusted (from {source}): every connection over TLS would fail",
-            "install the package ca-certificates, or let SSL_CERT_FILE name a file of certificates",
+            f"no certificate authority is trusted (from {source}): every TLS connection would fail",
+            "install the package ca-certificates, or point SSL_CERT_FILE at a certificate file",
         )
         return
     yield ok(
-        subject, f"authorities that are trusted: {count}, from {source}", authorities=count, source=source
+        subject, f"trusted certificate authorities: {count}, from {source}", authorities=count, source=source
     )
 
 
@@ -99,4 +99,4 @@ def _proxies() -> Iterator[Finding]:
         return
     for scheme, proxy in {"https": proxies.https, "http": proxies.http}.items():
         if proxy is not None:
-            yield ok(PROXIES, f"{proxy} for {scheme}; Discord's gateway goes past it", proxy=str(proxy))
+            yield ok(PROXIES, f"{proxy} for {scheme}; Discord's gateway bypasses it", proxy=str(proxy))

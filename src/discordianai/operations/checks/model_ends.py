@@ -14,7 +14,7 @@ from discordianai.providers.errors import ProviderError
 from discordianai.providers.json_values import text
 
 SECONDS = 5.0
-"""For all of them: it is good to know, and nothing is wrong where nobody says it."""
+"""For all of them: informational: its absence is no problem."""
 
 
 async def tell_of_ends(name: str, endpoint: ProviderEndpoint, models: Iterable[str], tell: Tell) -> None:

@@ -1,4 +1,4 @@
-"""How anything is asked: with an end, and with an eye on what HTTP says beside the answer."""
+"""The framework of the online checks: a time limit, and an observer of the HTTP responses."""
 
 import ssl
 import time
@@ -32,10 +32,10 @@ class OnlineCheck(Protocol):
     name: str
 
     async def connect(self, tell: Tell) -> None:
-        """Look whether there is a connection."""
+        """Check the connection."""
 
     async def ask(self, seconds: float, tell: Tell) -> None:
-        """Ask, each question for so many seconds."""
+        """Send the requests, with a timeout in seconds for each."""
 
 
 async def bounded(subject: str, seconds: float, ask: Ask, tell: Tell) -> None:
@@ -45,14 +45,14 @@ async def bounded(subject: str, seconds: float, ask: Ask, tell: Tell) -> None:
             await ask(tell)
     except Exception as error:
         # Whatever it is, the other questions go on. Its text may have an address or an answer in it.
-        tell(problem(subject, f"the answer was not understood: {type(error).__name__}", "try again"))
+        tell(problem(subject, f"the response was not understood: {type(error).__name__}", "try again"))
         return
     if scope.cancelled_caught:
         tell(problem(subject, f"no answer within {seconds:g} s", "try again, with a longer --timeout"))
 
 
 class ResponseObserver:
-    """Listens at a client that sends one request at a time: its last response, and the clock behind it."""
+    """Observes a client that sends one request at a time: its last response, and the server's clock."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.headers = httpx.Headers()

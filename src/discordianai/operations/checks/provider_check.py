@@ -122,45 +122,43 @@ def _connection(name: str, url: str, proxy: Proxy | None, reached: Connected, *,
 
 
 def _refusal(error: ProviderError, model: str) -> Finding:
-    """What the operator has to do about an answer that did not come."""
+    """The advice for a request that failed."""
     name, label = error.provider.name, error.provider.label
     table, subject, detail = f"[providers.{name}]", f"{name} answer", f"({error.detail})"
     match error:
         case QuotaExhausted():
             return problem(subject, f"the account is used up {detail}", f"top it up at {label}")
         case PermissionDenied():
-            advice = f"let the key, its project and its country have {model}, or set another model in {table}"
-            return problem(subject, f"the key may not do this {detail}", advice)
+            advice = f"give the key and its project access to {model}, or set another model in {table}"
+            return problem(subject, f"the key is not permitted to do this {detail}", advice)
         case AuthenticationFailed():
             key = key_of(name)
             advice = (
-                f"put a valid key where the rejected one stands: the credential {key.credential},"
+                f"replace the rejected key: the credential {key.credential},"
                 f" {key.variable} in the environment, or {key.path} in the file"
             )
             return problem(subject, f"the key is rejected {detail}", advice)
         case RateLimited():
-            advice = f"lower [rate_limits.{name}], or see who else uses the key"
+            advice = f"lower [rate_limits.{name}], or find out who else uses the key"
             return warning(subject, f"the account is at its limit right now {detail}", advice)
         case ModelNotFound():
             advice = f"set model in {table} to one that the account may use"
             return problem(
-                subject, f"the model {model} is not known, or not for this account {detail}", advice
+                subject, f"the model {model} does not exist, or this account may not use it {detail}", advice
             )
         case EndpointNotFound():
-            advice = f"look at base_url and dialect in {table}"
-            return problem(subject, f"the address does not have this interface {detail}", advice)
+            advice = f"check base_url and dialect in {table}"
+            return problem(subject, f"the address does not offer this API {detail}", advice)
         case BadRequest():
-            return problem(subject, f"the question is refused {detail}", f"look at the keys of {table}")
+            return problem(subject, f"the request is refused {detail}", f"check the keys of {table}")
         case MalformedAnswer():
-            advice = f"look at base_url and dialect in {table}, and at what stands between here and there"
-            return problem(subject, f"what came is no answer {detail}", advice)
-    return problem(
-        subject, f"{error.what_happened} {detail}", "try again; look at the provider's status page"
-    )
+            advice = f"check base_url and dialect in {table}, and any proxy on the way"
+            return problem(subject, f"the response is not an answer {detail}", advice)
+    return problem(subject, f"{error.what_happened} {detail}", "try again; check the provider's status page")
 
 
 def _limits(name: str, witness: ResponseObserver, ours: BudgetOptions) -> list[Finding]:
-    """What the headers say of the account, beside the settings."""
+    """Compare the limits in the headers with the settings."""
     told = rate_limits(witness.headers)
     if told is None:
         return []

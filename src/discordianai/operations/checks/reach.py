@@ -60,7 +60,7 @@ async def reach(url: str, context: ssl.SSLContext, proxies: Proxies | None = Non
     except TimeoutError:
         raise Unreachable(
             f"{origin} does not take a connection within {CONNECT_TIMEOUT:g} s",
-            "look at the network, the firewall, and a proxy (HTTPS_PROXY)",
+            "check the network, the firewall and the proxy (HTTPS_PROXY)",
         ) from None
     except UnicodeError:  # no name can be like that
         raise _unreachable(origin, socket.gaierror()) from None
@@ -96,21 +96,21 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _unreachable(origin: Origin, error: BaseException) -> Unreachable:
     match error:
         case ProxyFailed():
-            return Unreachable(str(error), "look at the proxy, and at HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
+            return Unreachable(str(error), "check the proxy, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
         case socket.gaierror():
-            return Unreachable(f"the name {origin.host} is not known", "look at the address, and at DNS")
+            return Unreachable(f"the name {origin.host} cannot be resolved", "check the address and DNS")
         case ssl.SSLCertVerificationError():
             return Unreachable(
                 f"the certificate of {origin} is not trusted: {error.verify_message}",
-                "look at this machine's clock, and let SSL_CERT_FILE name the authority where it is your own",
+                "check this machine's clock; for a private authority, point SSL_CERT_FILE at its certificate",
             )
         case ssl.SSLError():
             return Unreachable(
-                f"{origin} does not agree on TLS: {error.reason or 'no reason given'}",
-                "look at the address, and at what stands between here and there",
+                f"{origin} failed the TLS handshake: {error.reason or 'no reason given'}",
+                "check the address, and any proxy or firewall on the way",
             )
         case OSError() if error.errno:
             return Unreachable(
-                f"{origin}: {os.strerror(error.errno)}", "look at the address, the network and the firewall"
+                f"{origin}: {os.strerror(error.errno)}", "check the address, the network and the firewall"
             )
-    return Unreachable(f"{origin} closes the connection at once", "look at the address, and at the firewall")
+    return Unreachable(f"{origin} closes the connection immediately", "check the address and the firewall")

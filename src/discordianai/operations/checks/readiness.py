@@ -93,7 +93,7 @@ def _settings_file(bot: BotService, named: Path | None) -> Path:
         if candidate.exists():
             return Path(os.path.abspath(candidate))  # noqa: PTH100  # a symbolic link stays one, .. does not
     places = " and ".join(str(candidate.absolute()) for candidate in candidates)
-    raise SettingsError(f"no settings file: looked for {places}; name one with --settings PATH")
+    raise SettingsError(f"no settings file found in {places}; name one with --settings PATH")
 
 
 def _is_there(file: Path) -> bool:
@@ -102,4 +102,4 @@ def _is_there(file: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise UnitError(f"{file} cannot be looked for: {error.strerror}; run this as root (sudo)") from None
+        raise UnitError(f"{file} is not accessible: {error.strerror}; run this as root (sudo)") from None

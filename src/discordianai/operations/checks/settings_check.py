@@ -1,4 +1,4 @@
-"""The settings file: whether it can be used, where the secrets are, and who may read it."""
+"""The settings file: whether it is valid, where the secrets are, and who can read it."""
 
 import ipaddress
 import stat
@@ -23,7 +23,7 @@ class SettingsCheck:
 
 
 def look(named: Path | None, environment: Mapping[str, str]) -> SettingsCheck:
-    """Read the file as `discordianai run` would, and go on where that would end."""
+    """Read the file as `discordianai run` does, but continue after errors."""
     try:
         path = settings_file.find(named)
     except SettingsError as error:
@@ -57,7 +57,7 @@ def _secrets(reading: Reading) -> Iterator[Finding]:
             yield _secret(secret, origins)
         elif settings is not None and configured and secret.provider:
             label = settings.record(secret.provider).label
-            asked = "asked without a key" if secret.provider in configured else "not used"
+            asked = "used without a key" if secret.provider in configured else "not used"
             yield ok(secret.path, f"not set: {label} is {asked}", origin=None)
 
 
@@ -87,17 +87,17 @@ def _readers(path: Path, secrets: list[str]) -> Iterator[Finding]:
     held = f"{', '.join(secrets)} in it" if secrets else "no secret in it"
     chmod = f"chmod 600 {quote(str(path))}"
     if mode & stat.S_IWOTH:
-        yield problem(subject, f"everybody may write it (mode {mode:o}), and lead the keys elsewhere", chmod)
+        yield problem(subject, f"everyone can write to it (mode {mode:o}) and redirect the keys", chmod)
     elif secrets and mode & stat.S_IROTH:
-        yield problem(subject, f"everybody may read it (mode {mode:o}), with {held}", chmod)
+        yield problem(subject, f"everyone can read it (mode {mode:o}), with {held}", chmod)
     elif secrets and mode & stat.S_IRGRP:
-        yield warning(subject, f"its group may read it (mode {mode:o}), with {held}", chmod)
+        yield warning(subject, f"its group can read it (mode {mode:o}), with {held}", chmod)
     else:
         yield ok(subject, f"mode {mode:o}, with {held}", mode=f"{mode:o}")
 
 
 def _unencrypted(settings: Settings) -> Iterator[Finding]:
-    """Where a secret would go over the network in the clear."""
+    """Warns of secrets that would be sent unencrypted."""
     addresses = {"discord.api_url": settings.discord.api_url}
     for provider in settings.configured:
         table = settings.provider(provider.name)
@@ -107,7 +107,7 @@ def _unencrypted(settings: Settings) -> Iterator[Finding]:
         parts = urlsplit(address)
         if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
             yield warning(
-                path, "http:// sends the key in the clear", "use https:// unless you trust the network"
+                path, "http:// sends the key unencrypted", "use https:// unless you trust the network"
             )
 
 

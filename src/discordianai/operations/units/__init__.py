@@ -1,1 +1,1 @@
-"""Makes the bot a systemd service: which files, what is in them, and what they need of the machine."""
+"""Installs the bot as a systemd service: the unit files, and what they need from the machine."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class UnitError(Exception):
-    """This cannot be made a service. The text says why, and what helps."""
+    """The service cannot be installed. The message says why, and what helps."""
 
 
 def quoted(path: Path | str) -> str:

@@ -37,7 +37,7 @@ _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 @dataclass(frozen=True, slots=True)
 class UnitFile:
-    """One file, to be written."""
+    """A unit file to be written."""
 
     path: Path
     text: str
@@ -54,7 +54,7 @@ class Needs:
 
 
 def unit_files(bot: BotService, installation: Installation, needs: Needs) -> tuple[UnitFile, ...]:
-    """What the service manager has to read. Raises `UnitError` for a path that no unit can name."""
+    """The unit files of one bot. Raises `UnitError` for a path that no unit can contain."""
     own = {
         "EXEC_START": _exec_start(installation, quoted(needs.settings)),
         "TIMEOUT_STOP": str(math.ceil(needs.drain_seconds) + STOP_MARGIN),
@@ -83,7 +83,7 @@ def unit_files(bot: BotService, installation: Installation, needs: Needs) -> tup
 
 
 def _shared(places: UnitLocations, installation: Installation) -> UnitFile:
-    """The unit of all bots that have names."""
+    """The template unit that all named bots share."""
     folder = quoted(places.configuration).removesuffix('"')
     values = {
         "UNIT": SHARED_UNIT,

@@ -1,4 +1,4 @@
-"""Finds out what this very installation consists of, by asking its interpreter as the service would start it.
+"""Finds out what this installation consists of, by running its interpreter as the service would.
 
 A venv, its base Python, an editable source tree: each may be somewhere under /home, which the service does
 not see but for what is bound into its view.
@@ -40,7 +40,7 @@ class Installation:
 def find_installation(python: str = sys.executable) -> Installation:
     """Ask `python`, with an empty environment. Raises `UnitError` where it cannot run the bot like that."""
     if not python:
-        raise UnitError("this Python does not know where it is, so that no unit can start it")
+        raise UnitError("this Python does not know its own path, so no unit can start it")
     try:
         answer = subprocess.run(  # noqa: S603  # the interpreter that runs this, and a constant
             [python, FLAGS, "-c", _QUESTION],

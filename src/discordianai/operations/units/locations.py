@@ -14,7 +14,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,17}")
 
 @dataclass(frozen=True, slots=True)
 class UnitLocations:
-    """The folders of one service manager: the machine's, or a user's own."""
+    """The folders of one service manager: the system's, or a user's."""
 
     units: Path
     configuration: Path
@@ -22,7 +22,7 @@ class UnitLocations:
 
     @property
     def systemctl(self) -> str:
-        """How its manager is spoken to."""
+        """The `systemctl` command for its manager."""
         return "systemctl --user" if self.of_user else "systemctl"
 
 
@@ -30,7 +30,7 @@ SYSTEM = UnitLocations(Path("/etc/systemd/system"), Path("/etc/discordianai"), o
 
 
 def places_of_user(environment: Mapping[str, str] = os.environ) -> UnitLocations:
-    """Those of the user who asks."""
+    """The folders of the current user."""
     base = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     return UnitLocations(base / "systemd" / "user", base / "discordianai", of_user=True)
 
@@ -48,12 +48,12 @@ class BotService:
 
     @property
     def unit(self) -> str:
-        """What systemctl calls it."""
+        """The unit's name for systemctl."""
         return f"discordianai@{self.name}.service" if self.name else "discordianai.service"
 
     @property
     def folder(self) -> Path:
-        """Where its settings and its secrets are looked for."""
+        """The folder of its settings and secrets."""
         return self.places.configuration / self.name if self.name else self.places.configuration
 
     @property

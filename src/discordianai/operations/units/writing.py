@@ -1,4 +1,4 @@
-"""Puts unit files in place and takes them away again, and touches no file of somebody else."""
+"""Writes and removes unit files, and touches no others."""
 
 import os
 import secrets
@@ -55,7 +55,7 @@ def _write(file: UnitFile) -> bool:
 
 
 def _replace(file: UnitFile) -> None:
-    """At once: a manager never reads half a unit."""
+    """Replace atomically: a manager never reads half a unit."""
     fresh = file.path.with_name(f".{file.path.name}.{secrets.token_hex(4)}.new")
     descriptor = safe_files.create(fresh)
     try:
@@ -91,7 +91,7 @@ def _refuse_foreign(path: Path) -> None:
     try:
         content = _content(path)
         if content is not None and not content.startswith(MARK):
-            raise UnitError(f"{path} is there and was not written by this command: move it away first")
+            raise UnitError(f"{path} exists and was not written by this command: move it away first")
     except OSError as error:
         raise UnitError(_trouble("read", path, error)) from None
 
