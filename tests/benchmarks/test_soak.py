@@ -50,7 +50,7 @@ def test_what_was_lost_and_what_nobody_explains_fail_a_run() -> None:
 
 def asked_in(discord: LocalDiscord, text: str, *buttons: str) -> Asked:
     """A question with an odd number, whose events are mutated, and what is shown in response to it."""
-    discord.commands["ask"] = {"id": "1"}
+    discord.registered[None] = {"ask": {"id": "1"}}
     interaction = type_into(discord, "ask", "prompt", "")
     interaction.acknowledge(5, interaction.created)
     message = discord.message(CHANNELS[0].id)

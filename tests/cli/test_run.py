@@ -75,5 +75,5 @@ def test_a_bug_is_logged_with_where_it_is(
     monkeypatch.setattr(app, "run", broken)
     assert run(tmp_path) == 1
     said = capfd.readouterr().err
-    assert "a part of the bot died of a bug" in said
+    assert "a part of the bot failed with a bug" in said
     assert "ZeroDivisionError" in said

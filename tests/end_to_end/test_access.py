@@ -133,7 +133,7 @@ async def test_whoever_may_ask_nothing_gets_at_their_own_data_everywhere(scene: 
     places = ((GENERAL, False), (RANDOM, False), (ELSEWHERE, True), (BARRED, False), (GROUP, True))
     for number, (channel, guest) in enumerate((*places, (direct_messages(person(76)), False))):
         user = person(71 + number)
-        for command, words in (("export", "I have stored nothing"), ("reset", "I remember nothing")):
+        for command, words in (("export", "I have nothing stored"), ("reset", "I don't remember anything")):
             used = discord.invoke_now(command, user=user, channel=channel, guest=guest)
             assert words in await refused(used)
         asked = discord.invoke_now("forget", user=user, channel=channel, guest=guest)

@@ -52,8 +52,8 @@ COMPLETED = event(
 )
 
 HOSTILE = {
-    "a line without end": (Fault.raw(b"x" * 65_536, times=None), "not an answer"),
-    "an event without end": (Fault.raw(b"data: " + b"x" * 65_000 + b"\n", times=None), "not an answer"),
+    "a line without end": (Fault.raw(b"x" * 65_536, times=None), "sent an invalid answer"),
+    "an event without end": (Fault.raw(b"data: " + b"x" * 65_000 + b"\n", times=None), "sent an invalid answer"),
     "text without end": (Fault.raw(WORDS, times=None), "reached the length limit"),
     "an error body without end": (
         Fault.raw(b"x" * 65_536, status=500, content_type="application/json", times=None),
@@ -61,11 +61,11 @@ HOSTILE = {
     ),
     "a whole answer without end": (
         Fault.raw(b'{"output": "' + b"x" * 65_536, content_type="application/json", times=None),
-        "not an answer",
+        "sent an invalid answer",
     ),
     "a compressed gigabyte": (
         Fault.raw(gzip.compress(b"0" * 2**20) * 1000, headers=(("content-encoding", "gzip"),)),
-        "not an answer",
+        "sent an invalid answer",
     ),
     "100,000 levels of JSON": (Fault.raw(b"data: " + b"[" * 100_000 + b"\n\n"), "connection to"),
     "sources without sense": (Fault.raw(ADDRESSES + WORDS[:-2] + b"\n\n" + COMPLETED), "word word"),

@@ -76,7 +76,7 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         command = [sys.executable, "-m", "discordianai", "conversations", "purge", "--yes"]
         selection = ["--person", str(ANN.person_id), "--database", str(path)]
         done = await trio.run_process([*command, *selection], capture_stderr=True)
-        assert b"a bot is running on it\n2 turns will be removed" in done.stderr
+        assert b"a bot is running on it\n2 turns will be deleted permanently" in done.stderr
         assert b"the bot notices within a second or two" in done.stderr
         with trio.fail_after(10):
             while await store.recent(ANN, 50):  # noqa: ASYNC110  # the upkeep tells nobody
