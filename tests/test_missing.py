@@ -1,5 +1,6 @@
 """`make test PYTHON=...` with an interpreter that has nothing says what it lacks."""
 
+import os
 import shutil
 import subprocess
 import venv
@@ -18,6 +19,7 @@ def test_an_interpreter_without_the_packages_is_told_in_one_line(tmp_path: Path)
     done = subprocess.run(  # noqa: S603  # our own
         ["make", "--no-print-directory", "test", f"PYTHON={python}"],  # noqa: S607  # as it is typed
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},
         capture_output=True,
         text=True,
         timeout=60,

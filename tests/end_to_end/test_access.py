@@ -139,7 +139,7 @@ async def test_whoever_may_ask_nothing_gets_at_their_own_data_everywhere(scene: 
         asked = discord.invoke_now("forget", user=user, channel=channel, guest=guest)
         await refused(asked)
         pressed = discord.press(asked.messages[-1], "Delete everything", user)
-        await pressed.wait_until(lambda i: "Everything is deleted" in i.text, timeout=30)
+        await pressed.wait_until(lambda i: "Everything has been deleted" in i.text, timeout=30)
 
 
 @played

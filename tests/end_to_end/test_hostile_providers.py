@@ -53,7 +53,10 @@ COMPLETED = event(
 
 HOSTILE = {
     "a line without end": (Fault.raw(b"x" * 65_536, times=None), "sent an invalid answer"),
-    "an event without end": (Fault.raw(b"data: " + b"x" * 65_000 + b"\n", times=None), "sent an invalid answer"),
+    "an event without end": (
+        Fault.raw(b"data: " + b"x" * 65_000 + b"\n", times=None),
+        "sent an invalid answer",
+    ),
     "text without end": (Fault.raw(WORDS, times=None), "reached the length limit"),
     "an error body without end": (
         Fault.raw(b"x" * 65_536, status=500, content_type="application/json", times=None),

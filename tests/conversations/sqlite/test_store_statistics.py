@@ -12,7 +12,8 @@ from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.selection import Selection
-from discordianai.conversations.sqlite.store import open_store
+from discordianai.conversations.sqlite.store import SqliteStore, open_store
+from discordianai.conversations.store import StoreStatistics
 from discordianai.live import Live
 from discordianai.records import Usage
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, exchange
@@ -47,10 +48,18 @@ async def test_conversations_that_an_operator_removes_are_no_longer_counted(tmp_
         await until(lambda: store.figures.conversations == 0)
 
 
+async def settled(store: SqliteStore) -> StoreStatistics:
+    """The figures, once nothing has been written for a while."""
+    while True:
+        before = store.figures
+        await trio.sleep(0.3)
+        if store.figures.writes.count == before.writes.count > 0:
+            return before
+
+
 async def test_reads_and_writes_are_measured_from_the_call_on(tmp_path: Path) -> None:
     async with open_store(tmp_path / DATABASE, pace=SLOW) as store:
-        await until(lambda: store.figures.writes.count == 2)  # the upkeep's first round
-        before = store.figures
+        before = await settled(store)  # after the first round of the maintenance
         async with trio.open_nursery() as nursery:
             for number in range(20):
                 nursery.start_soon(store.append, ANN, exchange(number))
