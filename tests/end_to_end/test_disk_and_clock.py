@@ -89,7 +89,7 @@ async def test_a_clock_that_jumps_under_the_bot_is_logged_once_and_disturbs_nobo
         faults.set(clock_ahead=HOUR)
         interaction = await scene.ask("why is grass green?", user=person(1))
         assert squeezed(said(interaction)) == squeezed(wanted("why is grass green?"))
-        await logged(scene, "the system clock jumped")
+        await logged(scene, "system clock jumped")
         faults.set()
         await logged(scene, "system clock corrected")
-        assert scene.log().count("the system clock jumped") == 1
+        assert scene.log().count("system clock jumped") == 1
