@@ -97,12 +97,12 @@ EXPECTED: dict[str, str] = {
     "too much at once: a command is not run": "one person floods, and is owed no word for each mention",
     "the gateway is lost again and again": "a fault of the gateway in rotation",
     r"POST::\S+/callback: 40[04]": "the library's own line for each acknowledgement that is refused",
-    "an interaction was not acknowledged": "refused, banned, or older than three seconds when it came",
-    "no messages are sent for now": "a ban, or a global 429",
-    "the answer could not be shown": "a private one, not acknowledged during a ban, can be said nowhere",
-    "the reply to a command was not taken": "the same for a command",
+    "interaction not acknowledged": "refused, banned, or older than three seconds when it came",
+    "sending paused": "a ban, or a global 429",
+    "answer could not be shown": "a private one, not acknowledged during a ban, can be said nowhere",
+    "command reply rejected": "the same for a command",
     "the question's time was over before its turn came": "too much at once; the person is told",
-    "last words were not taken": "AutoMod, a ban or a missing permission",
+    "failure notice rejected": "AutoMod, a ban or a missing permission",
     "nobody could be told": "the same",
 }
 """Why each warning in the bot's log is expected, by its pattern, which fits all of it."""
