@@ -18,20 +18,18 @@ from discordianai.answering.answer import (
     STOPPED,
     TOO_LATE,
 )
-from discordianai.answering.context import ContextRules
-from discordianai.answering.earlier_files import NOT_SHOWN
+from discordianai.answering.context import NOT_SHOWN, ContextRules
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.reply import Closing, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST
 from discordianai.conversations.accounting import Limit
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.options import AccountingOptions, ConversationOptions, ModelOptions
 from discordianai.conversations.pending_questions import PendingQuestion, TurnId
-from discordianai.conversations.store import StoreError
+from discordianai.conversations.store import ChannelSettings, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
-from discordianai.providers.events import End, Event, SourceList, TextDelta
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import End, Event, SourceList, TextDelta
 from discordianai.records import (
     Attachment,
     ChatRequest,

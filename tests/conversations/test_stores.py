@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
@@ -21,7 +20,7 @@ from discordianai.conversations.pending_questions import (
     TurnId,
 )
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.conversations.store import Store
+from discordianai.conversations.store import ChannelSettings, Store
 from discordianai.records import Attachment, FileKind, Quotation, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 from tests.doubles.store import MemoryStore

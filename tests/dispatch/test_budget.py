@@ -6,10 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.adaptive_limit import COOLDOWN, AdaptiveLimit
-from discordianai.dispatch.budget import Budget, BudgetOptions
-from discordianai.dispatch.retry import RetryBudget
-from discordianai.dispatch.sliding_window import SlidingWindow
+from discordianai.dispatch.attempt import RetryBudget
+from discordianai.dispatch.breaker import LOWER_COOLDOWN, AdaptiveLimit
+from discordianai.dispatch.budget import Budget, BudgetOptions, SlidingWindow
 from discordianai.records import Quota, RateLimits
 
 
@@ -125,7 +124,7 @@ def test_429s_halve_the_limit_once_for_each_cooldown_and_successes_raise_it_by_o
         limit.rate_limited(now)
     assert limit.current == 20
     for number in range(20):
-        limit.rate_limited(COOLDOWN * (number + 1))
+        limit.rate_limited(LOWER_COOLDOWN * (number + 1))
     assert limit.current == 1
     values = []
     for _ in range(2000):
@@ -138,7 +137,7 @@ def test_429s_halve_the_limit_once_for_each_cooldown_and_successes_raise_it_by_o
 def test_single_failures_are_accidents_and_three_in_a_cooldown_are_not() -> None:
     limit = AdaptiveLimit(40)
     for number in range(20):
-        limit.failed(number * COOLDOWN)
+        limit.failed(number * LOWER_COOLDOWN)
     assert limit.current == 40
     for _ in range(3):
         limit.failed(200.0)

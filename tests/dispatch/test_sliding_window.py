@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.sliding_window import MOST_KEYS, RateWindow
+from discordianai.dispatch.budget import MOST_KEYS, RateWindow
 
 
 @given(

@@ -11,7 +11,6 @@ import trio
 
 from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
@@ -25,7 +24,7 @@ from discordianai.conversations.pending_questions import (
 from discordianai.conversations.sqlite.export import newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY
 from discordianai.conversations.sqlite.questions_table import REPLAYS_END
-from discordianai.conversations.store import Health, StoreError
+from discordianai.conversations.store import ChannelSettings, Health, StoreError
 from discordianai.records import Question, Role, Turn
 
 

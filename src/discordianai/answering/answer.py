@@ -8,7 +8,7 @@ from discordianai.answering.reply import Closing
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.events import End, LimitsReport, SourceList, TextDelta, UsageReport
+from discordianai.providers.port import End, LimitsReport, SourceList, TextDelta, UsageReport
 from discordianai.records import FinishReason, Question, Route, ToolCall, Usage, WebSearch
 
 COMING_BACK = "I'm restarting. The answer will come when I'm back."

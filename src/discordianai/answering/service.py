@@ -17,14 +17,14 @@ from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
 from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
-from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
+from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.options import DispatchOptions, UserRateOptions
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import BadRequest, ProviderError
-from discordianai.providers.events import SourceList, TextDelta
+from discordianai.providers.port import SourceList, TextDelta
 from discordianai.records import FileKind, Provider, Question, Route, Usage
 
 LAST_WORDS_TIMEOUT = 3.0

@@ -11,8 +11,7 @@ from typing import Annotated, TypeVar
 import structlog
 
 from discordianai.guard import Guard
-from discordianai.latencies import Latencies, Latency
-from discordianai.metric import Metric
+from discordianai.metric import Latencies, Latency, Metric
 
 BEAT = 0.25
 """Seconds between two looks at how late the listener's loop is, and at the gateway."""

@@ -10,7 +10,7 @@ from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Usage
 from discordianai.steady_clock import SteadyClock
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange, question

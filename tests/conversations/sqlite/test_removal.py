@@ -13,8 +13,8 @@ from discordianai.conversations.conversation_key import EVERYBODY, ConversationK
 from discordianai.conversations.pending_questions import AnsweredTurn
 from discordianai.conversations.sqlite import questions_table, removal, turns_table
 from discordianai.conversations.sqlite.connections import open_connections, transaction
-from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.files import DatabaseLock, lock_path
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.system_clock import ClockReading
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 

@@ -3,7 +3,7 @@
 import pytest
 
 from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions.lineage import Lineage
+from discordianai.discord.interactions.interaction import Lineage
 
 GUILD = {
     "id": "5",

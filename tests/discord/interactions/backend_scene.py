@@ -18,7 +18,7 @@ from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.backend import TrioBackend
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.options import UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Question
 from tests.answering.builders import Scene as Answering
 from tests.doubles.delivery import FakePlace

@@ -33,7 +33,7 @@ from discordianai.discord.messages.posting import ChannelMessages
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.sandbox.discord import CHANNELS, Interaction, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID
 from tests.discord.commands.builders import OFFER, open_services

@@ -36,7 +36,7 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.sandbox.discord import CHANNELS, Interaction, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID
 from tests.discord.commands.builders import OFFER

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from discordianai.discord.gateway.guild_cache import GuildCache
 from discordianai.discord.interactions import interaction, message_event
-from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
+from discordianai.discord.interactions.interaction import UNKNOWN, Lineage
 from discordianai.discord.interactions.payload import LARGEST_ID, Malformed, number, snowflake, text, value
 from tests.json_places import MISSING, changed, places
 

@@ -37,11 +37,11 @@ from discordianai.discord.interactions.interaction import (
     ComponentInteraction,
     EventOrigin,
     Interaction,
+    Lineage,
     MessageCommandInteraction,
     ModalInteraction,
     parse,
 )
-from discordianai.discord.interactions.lineage import Lineage
 from discordianai.discord.interactions.message_content import MessageContent
 from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
@@ -59,7 +59,7 @@ from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Attachment, Person, Question, WebSearch
 from tests.discord.builders import ANN, command, origin, press
 from tests.discord.commands.builders import OFFER

@@ -19,8 +19,8 @@ from discordianai.conversations.sqlite import (
     turns_table,
     usage_table,
 )
-from discordianai.conversations.sqlite.backlog import Write
 from discordianai.conversations.sqlite.database import Database
+from discordianai.conversations.sqlite.writer import Write
 from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard
 

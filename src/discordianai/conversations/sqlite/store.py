@@ -13,7 +13,6 @@ import trio
 from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.cache import Cache
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
@@ -32,15 +31,13 @@ from discordianai.conversations.sqlite import (
     turns_table,
     usage_table,
 )
-from discordianai.conversations.sqlite.backlog import Write
 from discordianai.conversations.sqlite.database import Database, open_database
 from discordianai.conversations.sqlite.export import exported, newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
-from discordianai.conversations.sqlite.removal import Step
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection, Step
 from discordianai.conversations.sqlite.turns_table import Removed
-from discordianai.conversations.sqlite.writer import Statements
-from discordianai.conversations.store import Health, StoreError, StoreStatistics
+from discordianai.conversations.sqlite.writer import Statements, Write
+from discordianai.conversations.store import ChannelSettings, Health, StoreError, StoreStatistics
 from discordianai.records import Question, Turn
 from discordianai.system_clock import ClockReading
 

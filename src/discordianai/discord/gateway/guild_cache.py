@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
+from discordianai.discord.interactions.interaction import UNKNOWN, Lineage
 from discordianai.discord.interactions.payload import (
     Malformed,
     Payload,

@@ -20,8 +20,12 @@ from interactions.client.const import MISSING
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.backoff import Backoff
-from discordianai.discord.gateway.session_limit import INVALID_SESSION_PAUSE, SessionEnded, SessionStarts
+from discordianai.discord.gateway.session_limit import (
+    INVALID_SESSION_PAUSE,
+    Backoff,
+    SessionEnded,
+    SessionStarts,
+)
 from discordianai.discord.interactions.payload import Malformed, record, snowflake
 
 HELLO_TIMEOUT = 20.0

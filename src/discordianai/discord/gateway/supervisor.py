@@ -27,7 +27,7 @@ from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 
 if TYPE_CHECKING:
     from discordianai.discord.gateway.listener import Listener

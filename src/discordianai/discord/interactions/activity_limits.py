@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from discordianai.discord.interactions.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
+from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.refusals import in_seconds
-from discordianai.dispatch.sliding_window import RateWindow
 
 COMMANDS, COMMANDS_IN = 20, 60.0
 """Handled commands, and buttons under their replies, in so many seconds. Some search the store."""

@@ -10,10 +10,10 @@ from discordianai.discord.interactions.activity_limits import ActivityLimits
 from discordianai.discord.interactions.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.dispatch.refusals import in_seconds
-from discordianai.dispatch.sliding_window import RateWindow
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Person, Question, ReplyAddress
 
 EMPTY = "Your question is empty."

@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.discord.interactions.message_content import (
     EPHEMERAL as EPHEMERAL,
 )
@@ -29,6 +28,22 @@ from discordianai.discord.interactions.payload import (
     value,
 )
 from discordianai.records import Attachment, Person, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Ids from the channel upwards: a thread's channel, a category.
+
+    Where it is not `complete`, there may be more above that is not known.
+    """
+
+    ids: tuple[int, ...] = ()
+    complete: bool = False
+
+
+UNKNOWN = Lineage()
+"""Nothing is known."""
+
 
 APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 SLASH, MESSAGE_MENU = 1, 3

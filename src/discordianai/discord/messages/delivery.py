@@ -31,7 +31,7 @@ from discordianai.discord.messages.reply import (
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Question
 
 TYPING_EVERY = 8.0

@@ -39,10 +39,9 @@ from discordianai.discord.messages.port import (
     MessagesExpired,
 )
 from discordianai.discord.rendering.characters import units
-from discordianai.discord.rendering.growing_text import GrowingText
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
-from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, GrowingText, closed, cut, settled
 from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.surrogates import well_formed

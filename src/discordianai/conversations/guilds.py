@@ -1,15 +1,59 @@
-"""Remembers which servers the bot is in, and drops what was said in those that it has left, after a while."""
+"""The servers and channels of the bot, in memory: their settings, and what is dropped after it has left a
+server.
+"""
 
 import time
+from contextlib import suppress
 
 import structlog
 import trio
 
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.store import Store, StoreError
+from discordianai.conversations.store import ChannelSettings, GuildRepository, Store, StoreError
 from discordianai.guard import Guard
-from discordianai.live import Live
+from discordianai.option import Live
+from discordianai.records import Place
+
+AFTER_A_BUG = 1.0
+"""Seconds."""
+
+
+class ChannelSettingsCache:
+    """Read at the start; written through. Few channels have any settings."""
+
+    def __init__(self, places: GuildRepository) -> None:
+        self._places = places
+        self._settings: dict[int, ChannelSettings] = {}
+
+    async def open(self) -> None:
+        """Read the settings, or read them again; they stay as they are where the store cannot be read."""
+        with suppress(StoreError):  # logged, and in the store's health
+            self._settings = dict(await self._places.channels())
+
+    async def run(self) -> None:
+        """Read them again whenever an operator has removed something, until cancelled."""
+        guard = Guard(structlog.get_logger("discordianai.conversations"), "bug in the channel settings")
+        while True:
+            with guard:
+                await self._places.changed_elsewhere()
+                await self.open()
+            if guard.failed:
+                await trio.sleep(AFTER_A_BUG)
+
+    def of(self, place: Place) -> ChannelSettings:
+        """The settings of a place. A thread without any has those of its channel."""
+        own = self._settings.get(place.channel_id)
+        if own is None and place.parent_id is not None:
+            own = self._settings.get(place.parent_id)
+        return own or ChannelSettings()
+
+    async def set(self, place: Place, person_id: int, settings: ChannelSettings) -> None:
+        """Set them for that channel alone. Raises `StoreError`, and changes nothing then."""
+        await self._places.set_channel(place.channel_id, place.guild_id, person_id, settings)
+        self._settings[place.channel_id] = settings
+        if not settings:
+            del self._settings[place.channel_id]
+
 
 LOOK_EVERY = 3600.0
 DAY = 86_400.0
@@ -27,7 +71,7 @@ class GuildRetention:
         self._store = store
         self._channels = channels
         self._options = options
-        self._log = structlog.get_logger("discordianai.conversations.guild_retention")
+        self._log = structlog.get_logger("discordianai.conversations.guilds")
         self._news, self._heard = trio.open_memory_channel[tuple[frozenset[int], bool]](100)
 
     def note(self, guild_ids: frozenset[int], *, complete: bool) -> None:
