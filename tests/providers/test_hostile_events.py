@@ -207,7 +207,7 @@ def test_errors_and_headers(status: int, body: bytes, told: dict[str, str]) -> N
     assert wait is None or 0 <= wait <= LONGEST_WAIT
     budget = Budget(BudgetOptions(500, 200_000, 1))
     budget.believe(rate_limits(headers) or RateLimits(), 100.0)
-    assert 0 <= budget.wait(10, 100.0) < 120
+    assert 0 <= budget.delay(10, 100.0) < 120
 
 
 @pytest.mark.parametrize(

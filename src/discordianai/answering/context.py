@@ -12,7 +12,7 @@ from discordianai.answering.options import AssistantOptions
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions, ModelOptions
-from discordianai.conversations.pending_questions import AnsweredTurn
+from discordianai.conversations.pending_questions import QuestionAndAnswer
 from discordianai.conversations.store import ChannelSettings, ConversationStore
 from discordianai.conversations.window import fitting
 from discordianai.dispatch.refusals import TooLong
@@ -235,13 +235,13 @@ class QuestionContext:
         asked = self.estimator.estimate(model, self.request(route.provider, model).texts)
         return Usage(asked, self.estimator.estimate(model, [answer]) if answer else 0)
 
-    def exchange(self, answer: str) -> AnsweredTurn:
+    def exchange(self, answer: str) -> QuestionAndAnswer:
         """The question and its answer as they are remembered."""
         now = time.time()
         said = self.key.spoken(self.question.person, self.kept)
         asked = Turn(Role.USER, said, now, attachments=self.question.readable_again)
         turns = (asked, Turn(Role.ASSISTANT, answer, now))
-        return AnsweredTurn(self.key, turns, self.question.person.id, self.question.place.guild_id)
+        return QuestionAndAnswer(self.key, turns, self.question.person.id, self.question.place.guild_id)
 
 
 class ContextBuilder:

@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 
 from discordianai.conversations.accounting import Accounts
 from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.pending_questions import PendingQuestions, Said, TurnId
+from discordianai.conversations.pending_questions import PendingQuestions, StoredQuestion, TurnId
 from discordianai.metric import Latency, Metric
 from discordianai.records import Turn
 
@@ -150,7 +150,7 @@ class ConversationStore(Protocol):
         `person_id` is whose words these are and answer to, by default the key's; `guild_id` is where.
         """
 
-    async def said(self, turn: TurnId) -> Said | None:
+    async def said(self, turn: TurnId) -> StoredQuestion | None:
         """What a person said in that turn; None where it is forgotten."""
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:

@@ -131,7 +131,7 @@ class Breaker:
         """Whether it is not closed because the provider refused all requests, rather than failed."""
         return self.reason not in {None, BreakerReason.FAILURES}
 
-    def wait(self, now: float) -> float:
+    def delay(self, now: float) -> float:
         """Seconds until the next probe; 0 lets a request through, as the probe if it is half open."""
         if self.state is BreakerState.CLOSED:
             return 0.0

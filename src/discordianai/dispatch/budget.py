@@ -59,7 +59,7 @@ class SlidingWindow:
             return even * amount
         return max(even, (self._reservations[0].at + self.period - now) / free) * amount
 
-    def wait(self, amount: float, now: float, left: float = 0.0) -> float:
+    def delay(self, amount: float, now: float, left: float = 0.0) -> float:
         """Seconds until `amount` fits, and this part of the limit is left.
 
         An amount larger than the limit fits when nothing else is reserved.
@@ -128,7 +128,7 @@ class RateWindow:
 
     def take(self, key: Hashable, now: float) -> float:
         """Count an event of `key` at `now` and return 0; or count nothing and return the seconds to wait."""
-        if wait := self.wait(key, now):
+        if wait := self.delay(key, now):
             return wait
         self._sweep(now)
         self._windows.setdefault(key, SlidingWindow(self._limit, self._period)).reserve(1, now)
@@ -136,13 +136,13 @@ class RateWindow:
             del self._windows[next(iter(self._windows))]
         return 0.0
 
-    def wait(self, key: Hashable, now: float) -> float:
+    def delay(self, key: Hashable, now: float) -> float:
         """Seconds until an event of `key` is allowed."""
         window = self._windows.get(key)
         if window is None:
             return 0.0
         window.limit, window.period = self._limit, self._period
-        return window.wait(1, now)
+        return window.delay(1, now)
 
     def _sweep(self, now: float) -> None:
         """Once a period, forget the keys whose events have all left the window."""
@@ -233,22 +233,22 @@ class Budget:
         self._told_a_second = False
         self._adapt_burst()
 
-    def wait(self, tokens: float, now: float, left: float = 0.0) -> float:
+    def delay(self, tokens: float, now: float, left: float = 0.0) -> float:
         """Seconds until a request of about so many tokens may be sent, and a part of the budget is `left`."""
-        waits = self._requests.wait(1, now, left), self._tokens.wait(MARGIN * tokens, now, left)
-        return max(*waits, self._burst.wait(1, now), self.pause_left(now))
+        waits = self._requests.delay(1, now, left), self._tokens.delay(MARGIN * tokens, now, left)
+        return max(*waits, self._burst.delay(1, now), self.pause_left(now))
 
     def least_wait(self, tokens: float, now: float) -> float:
         """The same, as far as it is certain: requests in flight may use fewer tokens than they reserved."""
-        waits = self._requests.wait(1, now), self._tokens.least_wait(MARGIN * tokens, now)
-        return max(*waits, self._burst.wait(1, now), self.pause_left(now))
+        waits = self._requests.delay(1, now), self._tokens.least_wait(MARGIN * tokens, now)
+        return max(*waits, self._burst.delay(1, now), self.pause_left(now))
 
     def wait_evenly(self, tokens: float, now: float) -> float:
         """`wait` for somebody who was served in the last minute: past `FREE`, at an even pace.
 
         A burst that took the whole budget would make everybody wait until it is a minute old.
         """
-        wait = self.wait(tokens, now, LEFT)
+        wait = self.delay(tokens, now, LEFT)
         if all(window.used(now) <= FREE * window.limit for window in (self._requests, self._tokens)):
             return wait
         pace = max(self._requests.pace(1, now, LEFT), self._tokens.pace(tokens, now, LEFT))

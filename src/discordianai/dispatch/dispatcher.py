@@ -301,7 +301,7 @@ class Dispatcher:
         """Seconds; None where there is to be no other try."""
         now = trio.current_time()
         most = self._options.dispatch.max_attempts
-        if not error.safe_to_retry or number >= most or self._breaker.wait(now):
+        if not error.safe_to_retry or number >= most or self._breaker.delay(now):
             return None
         pause = backoff(self._options.retry, number, error, self._chance)
         if now + max(pause, asked_pause(error) or 0.0) >= deadline or not self._retries.take():
@@ -330,13 +330,13 @@ class Dispatcher:
         return WaitTooLong(self.provider, f"{wait:.1f} s to wait, and {left:.1f} s left", wait)
 
     def _check_breaker(self) -> None:
-        if self._breaker.wait(trio.current_time()):
+        if self._breaker.delay(trio.current_time()):
             raise self._breaker_open()
 
     def _breaker_open(self, _entry: FairQueueEntry | None = None) -> BreakerOpen:
         self._counter.breaker_open += 1
         reason = self._breaker.reason or BreakerReason.FAILURES
-        seconds = self._breaker.wait(trio.current_time())
+        seconds = self._breaker.delay(trio.current_time())
         return BreakerOpen(self.provider, f"the circuit breaker is open: {reason}", seconds, reason)
 
     @contextmanager

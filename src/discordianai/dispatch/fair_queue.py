@@ -217,7 +217,7 @@ class FairQueue:
         """Seconds for which the budget makes this one wait."""
         if self._served_by_person[entry.person]:
             return self._budget.wait_evenly(entry.tokens, now)
-        return self._budget.wait(entry.tokens, now)
+        return self._budget.delay(entry.tokens, now)
 
     def _enforce_size(self) -> None:
         """Refuse the newest question of whoever has most in the queue."""

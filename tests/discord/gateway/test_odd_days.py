@@ -49,9 +49,9 @@ class RecordingCounter(DiscordCounter):
         super().__init__()
         self.reasons: list[str] = []
 
-    def wait(self, trouble: str, seconds: float) -> None:
+    def note_wait(self, trouble: str, seconds: float) -> None:
         self.reasons.append(trouble)
-        super().wait(trouble, seconds)
+        super().note_wait(trouble, seconds)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from interactions.api.http.route import Route
 from discordianai.answering.journal import JournalResult
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
 from discordianai.discord.gateway.bridge import run_asyncio
@@ -319,7 +319,7 @@ async def test_again_asks_what_the_store_knows_and_says_where_it_does_not_tell(s
     place = CHANNELS[0]
     first, second = scene.press(again), scene.press(again)
     key = ConversationKey(place.id, person().id)
-    scene.backend.said = Said("what was it?", person().id, place.guild_id, key)
+    scene.backend.said = StoredQuestion("what was it?", person().id, place.guild_id, key)
     await scene.take(first)
     assert [question.text for question in scene.backend.handed_over] == ["what was it?"]
     scene.backend.said = LookupError("too slow")

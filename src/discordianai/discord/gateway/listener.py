@@ -27,8 +27,8 @@ from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import (
     WRONG_TOKEN,
     GatewayUnavailable,
+    IdentifyPacer,
     ListenerRefused,
-    SessionStarts,
 )
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
@@ -70,7 +70,7 @@ class Listener:
         guild_cache: GuildCache,
         backend: Backend,
         figures: DiscordCounter,
-        starts: SessionStarts,
+        starts: IdentifyPacer,
         limits: ApplicationLimits,
     ) -> None:
         self._options = options
@@ -141,7 +141,7 @@ class Listener:
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
 
-    def _make_session(self, starts: SessionStarts) -> GatewaySession:
+    def _make_session(self, starts: IdentifyPacer) -> GatewaySession:
         session = GatewaySession(self._client, _intents(self._options), 0)
         session.starts, session.figures = starts, self._figures
         self._client._connection_state = session

@@ -48,7 +48,7 @@ class Backoff:
         """How many tries in a row have failed, or succeeded only briefly."""
         return self._failures
 
-    def wait(self) -> float:
+    def delay(self) -> float:
         """Seconds until the next try may begin."""
         return max(self._earliest - self._clock(), 0.0)
 
@@ -140,7 +140,7 @@ class StartLimit:
         return cls(remaining, bounded_seconds(limit.get("reset_after"), 0.001))
 
 
-class SessionStarts:
+class IdentifyPacer:
     """Paces and counts the starts of sessions; outlives the listeners.
 
     While a listener runs, its thread alone uses this, and otherwise the supervisor's.
@@ -171,7 +171,7 @@ class SessionStarts:
         self._resets_at = now + limit.resets_in
         return max(limit.resets_in, LEAST_GAP) if self._left <= RESERVE else 0.0
 
-    def identify(self) -> None:
+    def note_identify(self) -> None:
         """An IDENTIFY is about to be sent."""
         self.backoff.begin()
         if self._left is not None:

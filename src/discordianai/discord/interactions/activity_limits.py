@@ -63,7 +63,7 @@ class ActivityLimits:
     def count_refusal(self, person_id: int, channel_id: int) -> bool:
         """Count a refusal that everybody in a channel would see; whether it is to be said."""
         now = self._clock()
-        if self._refusals.wait(person_id, now) or self._channel_refusals.take(channel_id, now):
+        if self._refusals.delay(person_id, now) or self._channel_refusals.take(channel_id, now):
             return False
         self._refusals.take(person_id, now)
         return True

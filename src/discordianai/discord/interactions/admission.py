@@ -107,9 +107,9 @@ class Admission:
     def _too_many(self, origin: EventOrigin) -> str | None:
         """Both windows are asked before either counts, so that a refused question costs nothing."""
         now, guild_id = self._clock(), origin.place.guild_id
-        if wait := self._person_window.wait(origin.person.id, now):
+        if wait := self._person_window.delay(origin.person.id, now):
             return f"That's a lot of questions. Please wait {in_seconds(wait)}."
-        if guild_id is not None and (wait := self._server_window.wait(guild_id, now)):
+        if guild_id is not None and (wait := self._server_window.delay(guild_id, now)):
             return f"This server is asking a lot of questions. Please wait {in_seconds(wait)}."
         return None
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from discordianai.conversations.pending_questions import Said
+from discordianai.conversations.pending_questions import StoredQuestion
 from discordianai.discord.commands.command import (
     Command,
     HandledCommand,
@@ -247,7 +247,7 @@ class InteractionRouter:
             return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
         return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private))
 
-    def regenerate(self, wanted: Regenerate, said: Said | None) -> AskQuestion | Refuse:
+    def regenerate(self, wanted: Regenerate, said: StoredQuestion | None) -> AskQuestion | Refuse:
         """What becomes of a `Regenerate`, with what the store knows of its turn."""
         person, place = wanted.press.origin.person, wanted.press.origin.place
         # What was said elsewhere, or in private, is not repeated here, whatever a custom id says.
