@@ -26,11 +26,11 @@ from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import Deliveries

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from discordianai.discord.interactions.interaction import (
+from discordianai.discord.events.interaction import (
     UNKNOWN,
     CommandInteraction,
     ComponentInteraction,

@@ -12,10 +12,10 @@ from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
-from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import Services
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.backend import TrioBackend
+from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.options import UserRateOptions
 from discordianai.option import Live

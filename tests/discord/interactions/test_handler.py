@@ -20,10 +20,10 @@ from discordianai.answering.journal import JournalResult
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
+from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
-from discordianai.discord.gateway.bridge import run_asyncio
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.interactions import handler as handling
 from discordianai.discord.interactions.activity_limits import COMMANDS as MOST_COMMANDS

@@ -20,8 +20,21 @@ from discordianai.discord.commands.command import (
     QuestionCommand,
 )
 from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import (
+    AutocompleteInteraction,
+    ComponentInteraction,
+    EventOrigin,
+    Interaction,
+    Lineage,
+    MessageCommandInteraction,
+    ModalInteraction,
+    parse,
+)
+from discordianai.discord.events.message_content import MessageContent
+from discordianai.discord.events.message_event import IncomingMessage
 from discordianai.discord.interactions import admission
 from discordianai.discord.interactions import router as routing
 from discordianai.discord.interactions.access import (
@@ -32,18 +45,6 @@ from discordianai.discord.interactions.access import (
     WRONG_PLACE,
 )
 from discordianai.discord.interactions.admission import Admission
-from discordianai.discord.interactions.interaction import (
-    AutocompleteInteraction,
-    ComponentInteraction,
-    EventOrigin,
-    Interaction,
-    Lineage,
-    MessageCommandInteraction,
-    ModalInteraction,
-    parse,
-)
-from discordianai.discord.interactions.message_content import MessageContent
-from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -54,7 +55,6 @@ from discordianai.discord.interactions.outcomes import (
     RunCommand,
     SuggestChoices,
 )
-from discordianai.discord.interactions.question_draft import QuestionDraft
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.options import BotOptions

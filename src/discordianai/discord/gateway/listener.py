@@ -20,7 +20,8 @@ from interactions.models.internal.listener import Listener as EventListener
 from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.payload import snowflake
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session import GatewaySession
@@ -33,7 +34,6 @@ from discordianai.discord.gateway.session_limit import (
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, InteractionHandler
-from discordianai.discord.interactions.payload import snowflake
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions

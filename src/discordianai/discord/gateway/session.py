@@ -20,13 +20,13 @@ from interactions.client.const import MISSING
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
 from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.events.payload import Malformed, record, snowflake
 from discordianai.discord.gateway.session_limit import (
     INVALID_SESSION_PAUSE,
     Backoff,
     IdentifyPacer,
     SessionEnded,
 )
-from discordianai.discord.interactions.payload import Malformed, record, snowflake
 
 HELLO_TIMEOUT = 20.0
 """Seconds from the open WebSocket to HELLO."""

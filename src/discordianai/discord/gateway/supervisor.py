@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.bridge import run_asyncio
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.gateway.session_limit import (
     RESERVE,
     GatewayUnavailable,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from discordianai.discord.interactions.interaction import MANAGE_MESSAGES, EventOrigin, Lineage
+from discordianai.discord.events.interaction import MANAGE_MESSAGES, EventOrigin, Lineage
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from discordianai.discord.interactions.interaction import EventOrigin
+from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.refusals import in_seconds

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.activity_limits import ActivityLimits
-from discordianai.discord.interactions.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
-from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.dispatch.refusals import in_seconds

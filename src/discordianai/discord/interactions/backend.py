@@ -12,8 +12,8 @@ from discordianai.answering.journal import Journal, JournalResult
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.store import ConversationStore, StoreError
-from discordianai.discord.commands.runner import CommandRunner
-from discordianai.discord.gateway.bridge import Stopping, TrioCaller
+from discordianai.discord.bridge import Stopping, TrioCaller
+from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.discord.interactions.round_robin_queue import QueueBounds, RoundRobinQueue
 from discordianai.discord.messages.delivery import VALID_FOR

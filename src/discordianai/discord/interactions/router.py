@@ -18,11 +18,11 @@ from discordianai.discord.commands.command import (
     ModalCommand,
     QuestionCommand,
 )
+from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.quotation import of_message
 from discordianai.discord.commands.registry import OfferedCommands
-from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions import access
-from discordianai.discord.interactions.admission import address_of
-from discordianai.discord.interactions.interaction import (
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import (
     AutocompleteInteraction,
     CommandInteraction,
     ComponentInteraction,
@@ -31,7 +31,9 @@ from discordianai.discord.interactions.interaction import (
     MessageCommandInteraction,
     ModalInteraction,
 )
-from discordianai.discord.interactions.message_event import IncomingMessage
+from discordianai.discord.events.message_event import IncomingMessage
+from discordianai.discord.interactions import access
+from discordianai.discord.interactions.admission import address_of
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -42,8 +44,6 @@ from discordianai.discord.interactions.outcomes import (
     RunCommand,
     SuggestChoices,
 )
-from discordianai.discord.interactions.question_draft import QuestionDraft
-from discordianai.discord.interactions.quotation import of_message
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions

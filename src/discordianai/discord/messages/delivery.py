@@ -16,7 +16,7 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import Posted
-from discordianai.discord.interactions.message_content import EPHEMERAL
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.port import MessageError, Messages

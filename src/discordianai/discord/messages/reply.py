@@ -24,7 +24,7 @@ from structlog.typing import FilteringBoundLogger
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.interactions.message_content import EPHEMERAL
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.messages.fallbacks import FallbackMessages

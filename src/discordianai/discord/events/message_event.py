@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from discordianai.discord.interactions.interaction import EventOrigin, person_of, place_of
-from discordianai.discord.interactions.message_content import NOTHING, MessageContent, content_of
-from discordianai.discord.interactions.payload import (
+from discordianai.discord.events.interaction import EventOrigin, person_of, place_of
+from discordianai.discord.events.message_content import NOTHING, MessageContent, content_of
+from discordianai.discord.events.payload import (
     Malformed,
     Payload,
     number,

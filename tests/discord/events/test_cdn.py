@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discordianai import addresses
-from discordianai.discord.messages.cdn import expires_at, is_on_cdn
+from discordianai.discord.events.cdn import expires_at, is_on_cdn
 
 REAL, LOCAL = "https://discord.com/api/v10", "http://127.0.0.1:8080/api/v10"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions.interaction import Lineage
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import Lineage
 
 GUILD = {
     "id": "5",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from discordianai.discord.interactions.interaction import UNKNOWN, Lineage
-from discordianai.discord.interactions.payload import (
+from discordianai.discord.events.interaction import UNKNOWN, Lineage
+from discordianai.discord.events.payload import (
     Malformed,
     Payload,
     optional_snowflake,

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.discord.interactions.message_content import MessageContent
-from discordianai.discord.interactions.quotation import (
+from discordianai.discord.commands.quotation import (
     EXCERPT,
     LONGEST,
     REPLIED_TO,
@@ -12,6 +11,7 @@ from discordianai.discord.interactions.quotation import (
     Pointed,
     quotation_of,
 )
+from discordianai.discord.events.message_content import MessageContent
 from discordianai.records import Attachment
 
 NASTY = st.text() | st.text(alphabet="\n\r\x0b\x0c\x1c\x85\u2028\u2029\u202e> `”“:：ab")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from discordianai.discord.gateway import bridge
-from discordianai.discord.gateway.bridge import EntryQueue, Stopping, TrioCaller, run_asyncio
+from discordianai.discord import bridge
+from discordianai.discord.bridge import EntryQueue, Stopping, TrioCaller, run_asyncio
 
 
 async def test_the_result_comes_back_from_another_thread() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.discord.interactions import message_event
-from discordianai.discord.interactions.message_content import MAX_PARTS, content_of
-from discordianai.discord.interactions.message_event import IncomingMessage
-from tests.discord.interactions.test_payload import ANY_JSON, COMPONENTS, EMBED, EVENTS, MESSAGE, POLL
+from discordianai.discord.events import message_event
+from discordianai.discord.events.message_content import MAX_PARTS, content_of
+from discordianai.discord.events.message_event import IncomingMessage
+from tests.discord.events.test_payload import ANY_JSON, COMPONENTS, EMBED, EVENTS, MESSAGE, POLL
 
 
 def parsed(event: dict[str, Any]) -> IncomingMessage:

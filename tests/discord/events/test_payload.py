@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions import interaction, message_event
-from discordianai.discord.interactions.interaction import UNKNOWN, Lineage
-from discordianai.discord.interactions.payload import LARGEST_ID, Malformed, number, snowflake, text, value
+from discordianai.discord.events import interaction, message_event
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import UNKNOWN, Lineage
+from discordianai.discord.events.payload import LARGEST_ID, Malformed, number, snowflake, text, value
 from tests.json_places import MISSING, changed, places
 
 USER = {"id": "200", "username": "ann", "global_name": "Ann"}

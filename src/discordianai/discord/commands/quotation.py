@@ -7,8 +7,8 @@ words they are; a name in it is on one line and in quotation marks that it canno
 import re
 from dataclasses import dataclass, field, replace
 
-from discordianai.discord.interactions.message_content import MessageContent
-from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.events.message_content import MessageContent
 from discordianai.records import Attachment, Quotation
 
 LONGEST = 6000

@@ -9,8 +9,8 @@ import pytest
 
 from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
-from discordianai.discord.commands.runner import NO_FILE, STORE_ILL, TOO_MUCH, CommandRunner
 from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.interactions.command_runner import NO_FILE, STORE_ILL, TOO_MUCH, CommandRunner
 from discordianai.discord.interactions.outcomes import FAILED, RunCommand
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File

@@ -4,17 +4,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from discordianai.discord.interactions.message_content import (
+from discordianai.discord.events.message_content import (
     EPHEMERAL as EPHEMERAL,
 )
-from discordianai.discord.interactions.message_content import (
+from discordianai.discord.events.message_content import (
     NOTHING,
     MessageContent,
     attachment_of,
     content_of,
     display_name,
 )
-from discordianai.discord.interactions.payload import (
+from discordianai.discord.events.payload import (
     Payload,
     Value,
     name,

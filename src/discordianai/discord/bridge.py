@@ -104,9 +104,7 @@ class EntryQueue:
         self._waiting: deque[Callable[[], object]] = deque()
         self._woken = False
         # An error would end the loop whose callback this is, and with it the process.
-        self._guard = Guard(
-            structlog.get_logger("discordianai.discord.gateway.bridge"), "a bug between two threads"
-        )
+        self._guard = Guard(structlog.get_logger("discordianai.discord.bridge"), "a bug between two threads")
 
     def post(self, function: Callable[[], object]) -> None:
         """Have it called after all that were posted before. Errors are logged. Raises what `wake` raises."""

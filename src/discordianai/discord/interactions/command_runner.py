@@ -10,7 +10,7 @@ from discordianai.conversations.store import StoreError
 from discordianai.discord.commands.command import CommandReply
 from discordianai.discord.commands.services import Services
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.interactions.message_content import EPHEMERAL
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
 from discordianai.discord.messages import buttons, failure_notice
 from discordianai.discord.messages.fallbacks import FallbackMessages

@@ -11,7 +11,8 @@ from enum import IntEnum
 from itertools import chain, islice
 from typing import TypeVar
 
-from discordianai.discord.interactions.payload import (
+from discordianai.discord.events.cdn import expires_at
+from discordianai.discord.events.payload import (
     Malformed,
     Payload,
     name,
@@ -22,7 +23,6 @@ from discordianai.discord.interactions.payload import (
     sound_records,
     text,
 )
-from discordianai.discord.messages.cdn import expires_at
 from discordianai.records import Attachment
 
 EPHEMERAL = 64
