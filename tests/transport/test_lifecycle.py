@@ -247,7 +247,7 @@ def cookie_server() -> Iterator[tuple[str, list[str]]]:
 
 @on_both
 async def test_no_cookies_are_kept_for_providers() -> None:
-    """What a provider's front door sets about one request is not told with the next."""
+    """What a provider's proxy sets about one request is not told with the next."""
     with cookie_server() as (url, sent):
         async with build_client("openai", PoolOptions(), 5.0, http2=True).http as client:
             for _ in range(2):

@@ -1,4 +1,4 @@
-"""Where Discord has no more room: long answers, a time that is over, apps of somebody's own. One bot runs."""
+"""Long answers, interactions that expire, user-installed apps: what Discord limits. One bot runs."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
-pytestmark = pytest.mark.xdist_group("room")
+pytestmark = pytest.mark.xdist_group("discord limits")
 
 MOST = 3
 FOREIGN = Channel(77, "elsewhere", 78)
@@ -24,7 +24,7 @@ LONG = "tell me all, !long"
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
     settings: Tables = {"discord": {"max_messages": MOST}}
-    yield from shared_scene(tmp_path_factory.mktemp("room"), authority, settings)
+    yield from shared_scene(tmp_path_factory.mktemp("discord_limits"), authority, settings)
 
 
 @played
