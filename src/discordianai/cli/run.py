@@ -40,6 +40,7 @@ def _run(options: argparse.Namespace) -> int:
     from discordianai.operations.http_server import CannotServe
 
     logs.configure(settings.logging)
+    settings_file.tighten(options.settings)
     sys.setswitchinterval(SWITCH_INTERVAL)
     log = logging.getLogger("discordianai")
     try:

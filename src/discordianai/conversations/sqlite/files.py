@@ -1,8 +1,11 @@
 """The files of a database: which there are, and whether they are safe to use."""
 
+import glob
 import os
 import stat
 from pathlib import Path
+
+import structlog
 
 from discordianai import safe_files
 
@@ -10,6 +13,9 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite adds to the file's name; all of them hold what people said."""
 
 LOCK = ".lock"
+
+DAMAGED = ".damaged-"
+"""Stands in the names of databases that were set aside, before the time."""
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -37,14 +43,35 @@ def refuse_unsafe(database: Path) -> None:
 def open_to_others(database: Path) -> dict[Path, int]:
     """Which of them others than their owner may read or write, with their modes."""
     found = {}
-    for file in files(database):
+    for file in [*files(database), *database.parent.glob(f"{glob.escape(database.name)}{DAMAGED}*")]:
         try:
             mode = file.lstat().st_mode
         except OSError:
             continue
-        if stat.S_ISREG(mode) and mode & 0o077:
+        if stat.S_ISREG(mode) and mode & safe_files.OTHERS:
             found[file] = stat.S_IMODE(mode)
     return found
+
+
+def tighten(database: Path) -> None:
+    """Take others' access to these files away, as a restored copy may give it, and log each.
+
+    Call while this process has none of them open: SQLite's locks would be lost. What cannot be changed is
+    logged, and stays.
+    """
+    log = structlog.get_logger("discordianai.conversations")
+    for file, mode in open_to_others(database).items():
+        try:
+            safe_files.tighten(file)
+        except OSError as error:
+            log.warning(
+                "database readable by other users",
+                file=str(file),
+                mode=f"{mode:o}",
+                reason=str(error.strerror),
+            )
+        else:
+            log.warning("file was open to other users: mode is 600 now", file=str(file), mode=f"{mode:o}")
 
 
 def is_foreign(path: Path) -> bool:
