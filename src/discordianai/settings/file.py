@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import structlog
 import tomli
 from pydantic import ValidationError
 
@@ -119,19 +118,16 @@ def examine(path: Path, environment: Mapping[str, str]) -> Reading:
     return Reading(_in_the_state_directory(settings, environment), tuple(problems), origins)
 
 
-def tighten(path: Path | None, environment: Mapping[str, str] = os.environ) -> None:
-    """Where the file has secrets in it, take everybody's access but the owner's away, and log that.
+def tighten(path: Path, environment: Mapping[str, str] = os.environ) -> int | None:
+    """Where the file has secrets in it, take everybody's access but the owner's away; its mode before.
 
-    A file that belongs to somebody else, or is behind a link, is left alone: `check` tells of it. Raises
-    `SettingsError`.
+    None where nothing was changed. A file that belongs to somebody else, or is behind a link, is left alone:
+    `check` tells of it. Raises `SettingsError`.
     """
-    path = find(path)
-    if not any(SecretSource.FILE in places for places in examine(path, environment).origins.values()):
-        return
-    log = structlog.get_logger("discordianai.settings")
-    with suppress(OSError):
-        if mode := safe_files.tighten(path):
-            log.warning("file was open to other users: mode is 600 now", file=str(path), mode=f"{mode:o}")
+    if any(SecretSource.FILE in places for places in examine(path, environment).origins.values()):
+        with suppress(OSError):
+            return safe_files.tighten(path)
+    return None
 
 
 def _in_the_state_directory(settings: Settings, environment: Mapping[str, str]) -> Settings:

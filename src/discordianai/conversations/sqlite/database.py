@@ -299,7 +299,7 @@ class Database:
 
     def _open(self) -> Connections:
         if not files.is_foreign(self._path):
-            files.tighten(self._path)
+            files.tighten(self._path, self._log)
         with logged_migration(self._ask_for_time) as report:
             return repair.open_or_begin_anew(self._path, report)
 

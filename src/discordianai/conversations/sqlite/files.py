@@ -4,10 +4,12 @@ import glob
 import os
 import stat
 from pathlib import Path
-
-import structlog
+from typing import TYPE_CHECKING
 
 from discordianai import safe_files
+
+if TYPE_CHECKING:  # the operator's commands do without it
+    from structlog.typing import FilteringBoundLogger
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite adds to the file's name; all of them hold what people said."""
@@ -53,13 +55,12 @@ def open_to_others(database: Path) -> dict[Path, int]:
     return found
 
 
-def tighten(database: Path) -> None:
+def tighten(database: Path, log: "FilteringBoundLogger") -> None:
     """Take others' access to these files away, as a restored copy may give it, and log each.
 
     Call while this process has none of them open: SQLite's locks would be lost. What cannot be changed is
     logged, and stays.
     """
-    log = structlog.get_logger("discordianai.conversations")
     for file, mode in open_to_others(database).items():
         try:
             safe_files.tighten(file)
