@@ -14,7 +14,7 @@ from typing import Annotated
 
 import structlog
 
-from discordianai.dispatch.sliding_window import RateWindow
+from discordianai.dispatch.budget import RateWindow
 from discordianai.metric import Metric
 from discordianai.pseudonyms import Pseudonyms
 from discordianai.records import Person, Place
