@@ -28,7 +28,14 @@ SENTENCES = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    "call", [safe_files.open_existing, safe_files.open_or_create, safe_files.refuse_unsafe, safe_files.create]
+    "call",
+    [
+        safe_files.open_existing,
+        safe_files.open_or_create,
+        safe_files.refuse_unsafe,
+        safe_files.create,
+        safe_files.tighten,
+    ],
 )
 def test_what_is_no_file_of_ours_is_refused_in_words(
     kind: str, call: Callable[[Path], object], tmp_path: Path
@@ -50,6 +57,17 @@ def test_what_is_no_file_of_ours_is_refused_in_words(
     now = victim.stat()
     assert (now.st_mode, now.st_uid, now.st_mtime_ns) == (before.st_mode, before.st_uid, before.st_mtime_ns)
     assert [found.name for found in (tmp_path / "victims").iterdir()] == ["victim"]
+
+
+def test_tightening_leaves_the_owners_access_alone(tmp_path: Path) -> None:
+    """What nobody else may read is not touched, and `tighten` says so."""
+    path = tmp_path / "file"
+    path.touch()
+    for before, after in ((0o777, 0o700), (0o444, 0o400), (0o640, 0o600)):
+        path.chmod(before)
+        assert safe_files.tighten(path) == before
+        assert stat.S_IMODE(path.stat().st_mode) == after
+        assert safe_files.tighten(path) is None
 
 
 def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ from discordianai.operations.usage_log import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended, probes
 from discordianai.option import Live
 from discordianai.providers.client import make_provider
+from discordianai.pseudonyms import Pseudonyms
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
@@ -79,7 +80,9 @@ async def run(settings: Settings, load: Callable[[], Settings]) -> None:
 
 async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     live = Live(settings)
-    live.part(lambda new: new.logging).follow(logs.configure)
+    pseudonyms = Pseudonyms()
+    logs.configure(settings.logging, pseudonyms)
+    live.part(lambda new: new.logging).follow(lambda options: logs.configure(options, pseudonyms))
     http2 = http2_available()
     estimator = TokenEstimator()
     notifier = Notifier()
@@ -106,7 +109,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             dispatchers=dispatchers,
             store=store,
             ledger=Ledger(store, live.part(_accounting_options), clock),
-            figures=DiscordCounter(),
+            figures=DiscordCounter(pseudonyms),
             limits=ApplicationLimits(),
             open_questions=OpenQuestions(MOST_OPEN_QUESTIONS, user, trio.lowlevel.current_trio_token()),
             counts=QuestionCounter(),
@@ -117,6 +120,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         channels = ChannelSettingsCache(store)
         await channels.open()
         identifier_key = await store.identifier_key()
+        pseudonyms.use(identifier_key)
         contexts = ContextBuilder(store, channels, live.part(_context_rules), estimator, identifier_key)
         bot = _make_bot(live, instruments, channels, contexts, notifier)
         async with (

@@ -42,8 +42,15 @@ ModelName = Annotated[str, MinLen(1), MaxLen(100)]
 
 
 def _http_url(url: str) -> str:
+    """Paths are added to its end. Errors and `check` repeat it, so that no password may be in it."""
     if not _is_http_url(url):
         raise PydanticCustomError("url", "should be an address like https://host/path")
+    if "@" in urlsplit(url).netloc:
+        raise PydanticCustomError("url", "should have no name and password before the host")
+    if "?" in url:
+        raise PydanticCustomError("url", "should have no query: remove the ? and what follows")
+    if "#" in url:
+        raise PydanticCustomError("url", "should have no fragment: remove the # and what follows")
     return url.rstrip("/")
 
 

@@ -29,6 +29,9 @@ _KINDS = {
 # A FIFO would wait for somebody at its other end; a regular file never waits.
 _CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+OTHERS = 0o077
+"""The bits of a mode that are for everybody but the owner."""
+
 _TRIES = 5
 """How often a file may come and go between two looks at it."""
 
@@ -75,6 +78,23 @@ def open_existing(path: Path, flags: int = os.O_RDONLY, *, mine: bool = False) -
             os.close(descriptor)
             raise
         return descriptor
+
+
+def tighten(path: Path) -> int | None:
+    """Take everybody's access but the owner's away from a file of whoever runs this; its mode before.
+
+    None where nobody else had any. POSIX locks that this process holds on the file are lost. Raises
+    `UnsafeFile`, `OSError`.
+    """
+    descriptor = open_existing(path, mine=True)
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        if not mode & OTHERS:
+            return None
+        os.fchmod(descriptor, mode & ~OTHERS)
+        return mode
+    finally:
+        os.close(descriptor)
 
 
 def create(path: Path, mode: int = 0o600) -> int:

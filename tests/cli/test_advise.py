@@ -1,14 +1,16 @@
 """`discordianai advise`: from the running bot, and from files that were kept of it."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 from prometheus_client import generate_latest
 
+from discordianai.cli import advise as cli_advise
 from discordianai.cli.main import main
 from discordianai.operations.http_server import serving_on
 from discordianai.operations.metrics import make_registry
@@ -74,6 +76,27 @@ def test_metrics_that_were_kept_in_a_file_are_no_snapshot_and_it_says_how_to_mak
     file.write_bytes(generate_latest(make_registry(lambda: limited(20))))
     assert main(["advise", "--file", str(file)]) == 1
     assert "curl --output snapshot.json http://127.0.0.1:8080/api/snapshot" in capsys.readouterr().err
+
+
+async def test_what_answers_without_end_is_no_bot(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes no more memory than a snapshot may, and ends."""
+    monkeypatch.setattr(cli_advise, "LARGEST", 100_000)
+
+    async def without_end(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                await stream.send_all(b"x" * 65_536)
+
+    async with trio.open_nursery() as nursery:
+        serve = partial(trio.serve_tcp, without_end, 0, host="127.0.0.1")
+        listeners = await nursery.start(serve)
+        with trio.fail_after(20):
+            assert await run("--url", f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}") == 1
+        nursery.cancel_scope.cancel()
+    assert "no bot answers (BodyOutOfBounds)" in capsys.readouterr().err
 
 
 async def test_where_no_bot_answers_it_says_what_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`discordianai conversations stats`, `export` and `purge`."""
+"""`discordianai conversations stats`, `export`, `purge` and `who`."""
 
 import json
 import subprocess
@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 
 from discordianai.cli.main import main
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import open_store
+from discordianai.pseudonyms import Pseudonyms
 from discordianai.records import Role, Turn
 from tests.conversations.builders import ANN, DATABASE, NOW, SLOW, bytes_on_disk
 
@@ -240,3 +242,30 @@ def test_the_commands_do_without_the_discord_library(database: Path) -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+async def key_of(database: Path) -> bytes:
+    async with open_store(database, pace=SLOW) as store:
+        return await store.identifier_key()
+
+
+def test_a_name_of_the_log_leads_back_to_its_person_and_server(
+    database: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    """Whoever is in the database, on a list of the settings, or among the ids that are named."""
+    names = Pseudonyms(trio.run(key_of, database))
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[discord]\nblocked_user_ids = [987654321012345678]")
+    more = ("--database", database, "--settings", settings)
+    assert run("who", names.of(ANN.person_id), *more) == 0
+    assert capsys.readouterr().out == f"person {ANN.person_id}\n"
+    assert run("who", names.of(987654321012345678), *more) == 0
+    assert capsys.readouterr().out == "id 987654321012345678\n"
+    assert run("who", names.of(55), 54, 55, *more) == 0
+    assert capsys.readouterr().out == "id 55\n"
+    assert run("who", names.of(56), 54, 55, *more) == 1
+    assert "name ids that it may be" in capsys.readouterr().err
+    assert run("who", 56, *more) == 0
+    assert capsys.readouterr().out == f"{names.of(56)}\n"
+    with pytest.raises(SystemExit):
+        run("who", "somebody", *more)

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,44 @@ def run(folder: Path, *, database: str = "bot.sqlite3", port: int = 0) -> int:
     path.write_text(SETTINGS.format(database=folder / database, port=port))
     path.chmod(0o600)
     return main(["run", "--settings", str(path)])
+
+
+@pytest.mark.parametrize(("secret", "after"), [(True, 0o600), (False, 0o644)])
+def test_settings_with_secrets_in_them_are_tightened(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    secret: bool,
+    after: int,
+) -> None:
+    """The log says so; a file that has none is not touched."""
+    text = SETTINGS.format(database=tmp_path / "none" / "bot.sqlite3", port=0)
+    if not secret:
+        monkeypatch.setenv("DISCORD_TOKEN", "t")
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        text = text.replace('token = "t"', "").replace('api_key = "k"', "")
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    path.chmod(0o644)
+    monkeypatch.setattr(app, "run", _nothing)
+    assert main(["run", "--settings", str(path)]) == 0
+    assert stat.S_IMODE(path.stat().st_mode) == after
+    assert ("file was open to other users: mode is 600 now" in capfd.readouterr().err) is secret
+
+
+def test_settings_behind_a_link_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may lead to anybody's file."""
+    target, path = tmp_path / "elsewhere.toml", tmp_path / "settings.toml"
+    target.write_text(SETTINGS.format(database=tmp_path / "bot.sqlite3", port=0))
+    target.chmod(0o644)
+    path.symlink_to(target)
+    monkeypatch.setattr(app, "run", _nothing)
+    assert main(["run", "--settings", str(path)]) == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+
+
+async def _nothing(_settings: object, _load: object) -> None:
+    """In place of a bot."""
 
 
 def test_a_port_that_is_taken_ends_it_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pty
+import re
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import structlog
 
 from discordianai.operations import logs
 from discordianai.operations.options import LoggingOptions
+from discordianai.pseudonyms import Pseudonyms
 
 TOKEN = "aW50ZXJhY3Rpb246MTIzOnNlY3JldA"
 
@@ -51,6 +53,26 @@ def test_json_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure(format="json")
     logging.getLogger("discordianai").warning("from the standard library")
     assert json.loads(capsys.readouterr().err)["event"] == "from the standard library"
+
+
+@EVERY_STYLE
+def test_no_line_has_an_id_at_any_level(style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fields, texts, lists, tracebacks, and lines of other libraries have pseudonyms in their place."""
+    pseudonyms = Pseudonyms(b"k" * 32)
+    options: Any = {"format": style, "level": "DEBUG"}
+    logs.configure(LoggingOptions(**options), pseudonyms)
+    log = structlog.get_logger("discordianai.x").bind(channel=111111111111111111)
+    try:
+        raise ValueError("unknown person 222222222222222222")
+    except ValueError:
+        log.exception("GET /channels/333333333333333333", ids=[444444444444444444], person=7)
+    log.debug("a detail", reason="in 555555555555555555:")
+    logging.getLogger("interactions").warning("guild %s is away", 666666666666666666)
+    told = capsys.readouterr().err
+    assert not re.search(r"(\d)\1{17}", told), told
+    for number in range(1, 7):
+        assert pseudonyms.of(int(str(number) * 18)) in told
+    assert pseudonyms.of(7) in told
 
 
 def test_debug_shows_only_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -211,6 +211,61 @@ def test_an_address_that_leads_nowhere_is_a_mistake(tmp_path: Path, url: str) ->
     assert "should be an address like https://host/path" in told
 
 
+@pytest.mark.parametrize("key", ["providers.openai.base_url", "discord.api_url"])
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://me:secret@host.example/v1", "should have no name and password before the host"),
+        ("https://@host.example/v1", "should have no name and password before the host"),
+        ("https://host.example/v1?api-version=1", "should have no query: remove the ? and what follows"),
+        ("https://host.example/v1?", "should have no query"),
+        ("https://host.example/v1#top", "should have no fragment: remove the # and what follows"),
+        ("https://host.example/v1#", "should have no fragment"),
+    ],
+)
+def test_an_address_to_which_no_path_can_be_added_is_a_mistake(
+    tmp_path: Path, key: str, address: str, said: str
+) -> None:
+    """It would be asked elsewhere, or with a password that errors repeat."""
+    (told,) = problems(tmp_path, f"{key} = {json.dumps(address)}")
+    assert told.startswith(f"{key}: ")
+    assert said in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://h.example/v1/Chat/Completions", "should end before /chat/completions, which the bot adds"),
+        (
+            "https://h.example/v1/chat/completions//",
+            "should end before /chat/completions, which the bot adds",
+        ),
+        ("https://h.example/v1/models", "should end before /models: the bot has no use for that interface"),
+        ("https://h.example/v1/completions", "should end before /completions: the bot has no use"),
+        ("https://h.example/v1/messages", "should end before /messages: the bot has no use"),
+    ],
+)
+def test_an_address_of_one_interface_is_a_mistake(tmp_path: Path, address: str, said: str) -> None:
+    """Each request adds the path of its own."""
+    (told,) = problems(tmp_path, f"providers.openai.base_url = {json.dumps(address)}")
+    assert told.startswith("providers.openai.base_url: ")
+    assert said in told
+
+
+def test_an_agents_address_has_no_version_of_its_own(tmp_path: Path) -> None:
+    """Its path begins with one, so that it would be asked at /v1/v1/agent."""
+    (told,) = problems(tmp_path, 'providers.perplexity.base_url = "https://api.perplexity.ai/v1"')
+    assert told.startswith("providers.perplexity.base_url: ")
+    assert "should end before /v1, which the bot adds itself" in told
+    assert read_openai(tmp_path, "https://api.openai.com/v1/") == "https://api.openai.com/v1"
+
+
+def read_openai(folder: Path, address: str) -> str:
+    text = f"providers.openai.base_url = {json.dumps(address)}"
+    return load(write(folder, text), KEYS).provider("openai").base_url
+
+
 def test_a_database_whose_name_no_file_can_have_is_a_mistake(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, '[conversations]\ndatabase = "a\\u0000b"')
     assert told.startswith("conversations.database: ")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import httpx
+
     from discordianai.cli import Commands
     from discordianai.operations.snapshot import Snapshot
 
@@ -15,7 +17,7 @@ TIMEOUT = 5.0
 """Seconds for an answer from this machine."""
 
 LARGEST = 16 * 2**20
-"""Bytes that a file of figures may have; a snapshot has some thousands."""
+"""Bytes that a snapshot may have, in a file or from an address; it has some thousands."""
 
 
 class NoFigures(Exception):
@@ -68,14 +70,14 @@ def _advise(options: argparse.Namespace) -> int:
 
 
 def _ask(url: str) -> "Snapshot":
+    import anyio
     import httpx
 
     from discordianai.operations.snapshot import NotASnapshot, from_json
 
     address = f"{url.rstrip('/')}/api/snapshot"
     try:
-        # What the environment says of proxies is about other machines.
-        response = httpx.get(address, timeout=TIMEOUT, trust_env=False)
+        response = anyio.run(_get, address, backend="trio")
         if response.status_code == 503:
             raise NoFigures(f"{address}: the bot is starting; try again in a moment")
         response.raise_for_status()
@@ -89,6 +91,17 @@ def _ask(url: str) -> "Snapshot":
             f"{address}: no bot answers ({type(error).__name__}); is it running, "
             "and is that where [operations] host and port of its settings say?"
         ) from None
+
+
+async def _get(address: str) -> "httpx.Response":
+    import httpx
+
+    from discordianai import bounded_http
+
+    # What the environment says of proxies is about other machines.
+    async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
+        request = client.build_request("GET", address)
+        return await bounded_http.send(client, request, most_bytes=LARGEST, seconds=TIMEOUT)
 
 
 def _read(path: Path) -> "Snapshot":

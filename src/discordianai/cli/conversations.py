@@ -1,4 +1,4 @@
-"""`conversations stats`, `export` and `purge`: what the bot remembers, for its operator."""
+"""`conversations stats`, `export`, `purge` and `who`: what the bot remembers, for its operator."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +16,21 @@ from discordianai import safe_files
 from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent
+from discordianai.conversations.sqlite.bookkeeping_table import identifier_key
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.files import bot_is_running
-from discordianai.conversations.sqlite.operator_access import Inspection, inspect, operator_connection
+from discordianai.conversations.sqlite.operator_access import (
+    Inspection,
+    inspect,
+    known_ids,
+    operator_connection,
+)
 from discordianai.conversations.sqlite.removal import Selection
 from discordianai.operations.progress import progress
 from discordianai.privileges import acting_as_owner
+from discordianai.pseudonyms import Pseudonyms, is_pseudonym
+from discordianai.settings import file as settings_file
+from discordianai.settings.file import SettingsError
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
 
 def add_to(commands: "Commands") -> None:
     """Declare the commands."""
-    group = commands.add_parser("conversations", help="what the bot remembers: stats, export, purge")
+    group = commands.add_parser("conversations", help="what the bot remembers: stats, export, purge, who")
     actions = group.add_subparsers(required=True, metavar="ACTION")
 
     stats = actions.add_parser("stats", help="how much there is")
@@ -53,6 +62,18 @@ def add_to(commands: "Commands") -> None:
     common.add_options(purge)
     purge.set_defaults(command=_purge)
 
+    who = actions.add_parser(
+        "who",
+        help="whom a name in the log, or of `advise`, stands for",
+        description="Looks among the ids in the database, in the settings, and those named here.",
+    )
+    who.add_argument(
+        "name", type=_name, metavar="NAME", help="as in the log (id-1a2b3c4d5e6f); or an id, to see its name"
+    )
+    who.add_argument("ids", type=_id, nargs="*", metavar="ID", help="ids of people or servers to try")
+    common.add_options(who)
+    who.set_defaults(command=_who)
+
 
 def _add_selection(group: "argparse._MutuallyExclusiveGroup") -> None:
     group.add_argument("--person", type=_id, metavar="ID", help="what this person said and was answered")
@@ -67,6 +88,11 @@ def _id(text: str) -> int:
             f"{text!r} is not an id; turn on Discord's developer mode to copy ids"
         )
     return number
+
+
+def _name(text: str) -> str | int:
+    """A pseudonym, or an id."""
+    return text if is_pseudonym(text) else _id(text)
 
 
 def _days(text: str) -> float:
@@ -178,6 +204,35 @@ def _write(lines: Iterable[str], out: BinaryIO) -> int:
         number += 1
     out.flush()
     return number
+
+
+def _who(options: argparse.Namespace) -> int:
+    path, name = common.named(options), options.name
+    with acting_as_owner(path), operator_connection(path) as connection:
+        key, known = identifier_key(connection), set(known_ids(connection))
+    if key is None:
+        common.say(f"the database {path} has no key for names yet: no bot has run with it since its upgrade")
+        return 1
+    pseudonyms = Pseudonyms(key)
+    if isinstance(name, int):
+        _write([pseudonyms.of(name)], sys.stdout.buffer)
+        return 0
+    known |= {("id", number) for number in (*options.ids, *_ids_in_settings(options))}
+    found = sorted((kind, number) for kind, number in known if pseudonyms.of(number) == name)
+    if not found:
+        common.say(f"nobody in the database or the settings is {name}; name ids that it may be")
+        return 1
+    _write([f"{kind} {number}" for kind, number in found], sys.stdout.buffer)
+    return 0
+
+
+def _ids_in_settings(options: argparse.Namespace) -> Iterator[int]:
+    """Who is refused is often on one of its lists."""
+    with suppress(SettingsError):
+        discord = settings_file.load_without_secrets(options.settings).discord
+        for name, value in asdict(discord).items():
+            if name.endswith("_ids"):
+                yield from value
 
 
 def _purge(options: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """`run` and `sandbox`: the bot itself."""
 
 import argparse
-import logging
 import sys
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ def add_to(commands: "Commands") -> None:
 def _run(options: argparse.Namespace) -> int:
     settings = _load(options.settings)
     # Imported here so that a mistake in the settings is told at once, and other commands start faster.
+    import structlog
     import trio
 
     from discordianai import app
@@ -40,15 +40,18 @@ def _run(options: argparse.Namespace) -> int:
     from discordianai.operations.http_server import CannotServe
 
     logs.configure(settings.logging)
+    log = structlog.get_logger("discordianai")
+    path = settings_file.find(options.settings)
+    if mode := settings_file.tighten(path):
+        log.warning("file was open to other users: mode is 600 now", file=str(path), mode=f"{mode:o}")
     sys.setswitchinterval(SWITCH_INTERVAL)
-    log = logging.getLogger("discordianai")
     try:
         trio.run(app.run, settings, partial(settings_file.load, options.settings))
     except (ListenerRefused, CannotServe) as error:
-        log.critical("%s", error)
+        log.critical(str(error))
         return EX_CONFIG
     except StoreError as error:
-        log.critical("%s", error)
+        log.critical(str(error))
         return 1
     except Exception:
         log.critical("a part of the bot failed with a bug", exc_info=True)

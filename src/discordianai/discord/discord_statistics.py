@@ -10,8 +10,10 @@ from typing import Annotated, TypeVar
 
 import structlog
 
+from discordianai.discord.audit_log import AuditLog, AuditStatistics
 from discordianai.guard import Guard
 from discordianai.metric import Latencies, Latency, Metric
+from discordianai.pseudonyms import Pseudonyms
 
 BEAT = 0.25
 """Seconds between two looks at how late the listener's loop is, and at the gateway."""
@@ -104,6 +106,8 @@ class DiscordStatistics:
         Metric("discord_commands_dropped_total", "Commands not run because too many waited", notable=True),
     ] = 0
 
+    audit: AuditStatistics = field(default_factory=AuditStatistics)
+
     @property
     def connected(self) -> Annotated[bool, Metric("discord_connected", "1 while the gateway is connected")]:
         """Whether there is one."""
@@ -111,9 +115,10 @@ class DiscordStatistics:
 
 
 class DiscordCounter:
-    """Outlives the listeners, which come and go."""
+    """Outlives the listeners, which come and go, and so does its `audit`."""
 
-    def __init__(self) -> None:
+    def __init__(self, pseudonyms: Pseudonyms | None = None) -> None:
+        self.audit = AuditLog(pseudonyms)
         self._lock = threading.Lock()
         self._counted = DiscordStatistics()
         self._acknowledged = Latencies()
@@ -209,6 +214,7 @@ class DiscordCounter:
             due = self._due
             return replace(
                 self._counted,
+                audit=self.audit.now(),
                 acknowledged=self._acknowledged.now(),
                 lag=self._lag.now(),
                 overdue=max(time.monotonic() - due, 0.0) if due is not None else 0.0,

@@ -5,6 +5,8 @@ how the journal takes them (sd-daemon(3)).
 
 Interaction tokens are in the addresses of Discord's webhooks and so in the error texts of every library that
 calls them; whoever holds one can write as the bot. `redact` takes them out of everything that is logged.
+
+Ids of people, servers, channels and messages are replaced by pseudonyms, at every level (`pseudonyms.py`).
 """
 
 import logging
@@ -18,6 +20,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from discordianai.operations.options import LoggingOptions
+from discordianai.pseudonyms import Pseudonyms
 
 _TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/(?:\d+|\{\w+\})/)[\w.~%-]{16,}")
 """The library writes `{interaction_id}` where it has not filled that in, and the token all the same."""
@@ -37,6 +40,15 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         if isinstance(value, str):
             event[key] = _TOKEN_IN_PATH.sub(r"\1…", value)
     return event
+
+
+def hide_ids(pseudonyms: Pseudonyms) -> Processor:
+    """Replace the ids in every field of a log line, its traceback included."""
+
+    def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: pseudonyms.hide(key, value) for key, value in event.items()}
+
+    return hide
 
 
 def show_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -59,10 +71,11 @@ def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> b
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def configure(options: LoggingOptions) -> None:
+def configure(options: LoggingOptions, pseudonyms: Pseudonyms | None = None) -> None:
     """Configure structlog and the standard library's logging alike.
 
-    Call at the start; again, with other settings, it takes the place of what was.
+    Call at the start; again, with other settings, it takes the place of what was. Without `pseudonyms`, ids
+    have names that mean nothing to anybody.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -88,6 +101,7 @@ def configure(options: LoggingOptions) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 redact,
+                hide_ids(pseudonyms or Pseudonyms()),
                 show_controls,
                 _renderer(_style(options.format, sys.stderr)),
             ],

@@ -1,6 +1,7 @@
 """The statistics of the running bot at one moment: the source of everything that is shown.
 
-It holds nothing that anybody said, no id of a person, a channel or a server, and no secret.
+It holds nothing that anybody said, no id of a person, a channel or a server, and no secret. Who is refused
+all the time has a pseudonym.
 """
 
 import os

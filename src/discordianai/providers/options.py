@@ -68,6 +68,9 @@ Models = TypeVar("Models", str | None, tuple[str, ...])
 _PATHS = ("/chat/completions", "/responses", "/v1/agent")
 """What the dialects add to an address. Pages about other programs often name the whole."""
 
+_OTHER_PATHS = ("/completions", "/models", "/messages", "/embeddings")
+"""Ends of addresses that other programs ask."""
+
 _SEARCHING = {
     Dialect.RESPONSES: WebSearch.ON_REQUEST,
     Dialect.AGENT: WebSearch.ALWAYS,
@@ -188,10 +191,16 @@ class ProviderOptions:
     @field_validator("base_url")
     @classmethod
     def _ends_before_the_path(cls, value: str) -> str:
-        for path in _PATHS:
-            if value.endswith(path):
+        version = ("/v1",) if dialect_of(value) is Dialect.AGENT else ()  # Perplexity's pages name it
+        for path in (*_PATHS, *version):
+            if value.lower().endswith(path):
                 raise PydanticCustomError(
                     "url", "should end before {path}, which the bot adds itself", {"path": path}
+                )
+        for path in _OTHER_PATHS:
+            if value.lower().endswith(path):
+                raise PydanticCustomError(
+                    "url", "should end before {path}: the bot has no use for that interface", {"path": path}
                 )
         return value
 

@@ -3,6 +3,7 @@
 import os
 from bisect import bisect_left
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -115,6 +116,18 @@ def examine(path: Path, environment: Mapping[str, str]) -> Reading:
         return Reading(None, (*problems, *error.problems), origins)
     problems += _missing(settings)
     return Reading(_in_the_state_directory(settings, environment), tuple(problems), origins)
+
+
+def tighten(path: Path, environment: Mapping[str, str] = os.environ) -> int | None:
+    """Where the file has secrets in it, take everybody's access but the owner's away; its mode before.
+
+    None where nothing was changed. A file that belongs to somebody else, or is behind a link, is left alone:
+    `check` tells of it. Raises `SettingsError`.
+    """
+    if any(SecretSource.FILE in places for places in examine(path, environment).origins.values()):
+        with suppress(OSError):
+            return safe_files.tighten(path)
+    return None
 
 
 def _in_the_state_directory(settings: Settings, environment: Mapping[str, str]) -> Settings:

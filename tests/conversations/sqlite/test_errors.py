@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from discordianai.conversations.sqlite import backup
+from discordianai.conversations.sqlite import backup, files
 from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import KeptInMemory, StoreError
@@ -235,17 +236,43 @@ async def test_a_link_that_is_put_in_its_place_while_in_use_is_not_followed(tmp_
         assert await store.recent(ANN, 50) == exchange(2)
 
 
-async def test_a_file_that_others_may_read_is_told_at_the_start_and_left_as_it_is(tmp_path: Path) -> None:
+TIGHTENED = "file was open to other users: mode is 600 now"
+
+
+async def test_files_that_others_may_read_are_tightened_at_the_start(tmp_path: Path) -> None:
+    """As those of a restored copy may be; the log has one line for each, and none the next time."""
     path = tmp_path / DATABASE
-    async with open_store(path, pace=SLOW):
-        pass
-    path.chmod(0o644)
+    async with open_store(path, pace=SLOW) as store:
+        await store.append(ANN, exchange(1))
+        kept = {file: file.read_bytes() for file in files.files(path) if file.exists()}
+    for file, content in kept.items():  # as a crash would leave them
+        file.write_bytes(content)
+        file.chmod(0o666)
+    damaged = path.with_name(f"{path.name}.damaged-20260101T000000Z")
+    damaged.write_bytes(b"what somebody said")
+    damaged.chmod(0o640)
+    with capture_logs() as logs:
+        async with open_store(path, pace=SLOW) as store:
+            assert {stat.S_IMODE(file.stat().st_mode) for file in (*kept, damaged)} == {0o600}
+            assert await store.recent(ANN, 50) == exchange(1)
+    told = {log["file"]: log["mode"] for log in logs if log["event"] == TIGHTENED}
+    assert told == {**{str(file): "666" for file in kept}, str(damaged): "640"}
+    assert {Path(name).name.removeprefix(path.name) for name in told} >= {"", "-wal", "-shm", ".lock"}
     with capture_logs() as logs:
         async with open_store(path, pace=SLOW):
             pass
-    told = [log for log in logs if log["event"] == "database readable by other users"]
-    assert {(log["file"], log["mode"]) for log in told} >= {(str(path), "644")}
-    assert path.stat().st_mode & 0o777 == 0o644
+    assert not [log for log in logs if log["event"] == TIGHTENED]
+
+
+async def test_a_foreign_file_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
+    """The operator has named the wrong one."""
+    path = tmp_path / DATABASE
+    path.write_text("not a database at all")
+    path.chmod(0o644)
+    with pytest.raises(StoreError):
+        async with open_store(path, pace=SLOW):
+            pass
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 async def fill(store: SqliteStore) -> None:

@@ -20,6 +20,7 @@ from discordianai.answering.journal import JournalResult
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
+from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
@@ -47,6 +48,7 @@ PRIVATE = {"type": 5, "name": "private", "description": "Only you see the answer
 DECLARED = [
     {"name": "ask", "description": "Ask me anything", "options": [PROMPT, PRIVATE]},
     {"name": "help", "description": "What I can do"},
+    {"name": "status", "description": "How I am"},
 ]
 DEFERRED, UPDATE = 5, 6
 BLOCKED = 13
@@ -135,6 +137,40 @@ async def test_a_question_is_stored_then_acknowledged_then_handed_over(scene: Sc
     (question,) = scene.backend.handed_over
     assert (question.text, question.protected, question.address.private) == ("why?", True, private)
     assert scene.kinds == {"question": 1}
+
+
+async def test_refusals_and_acts_of_power_are_accounted_for(scene: Scene) -> None:
+    """Commands, buttons, forms and messages alike, silent refusals too; not what is wrong with the words."""
+    blocked = person(BLOCKED)
+    message = {"id": "77", "channel_id": str(CHANNELS[0].id), "flags": 0}
+
+    def pressed(action: Action, whose: int, permissions: str = "0") -> Interaction:
+        data = {"custom_id": f"{action}:{whose}:5", "component_type": 2}
+        press = scene.discord.interact(3, data, person(), CHANNELS[0], message=message)
+        press.payload["member"]["permissions"] = permissions
+        return press
+
+    scene.backend.running = {5}
+    await scene.take(
+        scene.discord.invoke_now("ask", {"prompt": "why?"}, user=blocked),
+        scene.discord.invoke_now("ask", {"prompt": " "}),
+        scene.discord.invoke_now("status"),
+        pressed(Action.STOP, 999),
+        pressed(Action.AGAIN, 999, permissions=str(1 << 13)),
+        pressed(Action.STOP, 999, permissions=str(1 << 13)),
+        pressed(Action.STOP, person().id),
+    )
+    mention = {"id": "78", "channel_id": str(CHANNELS[0].id), "guild_id": "900", "content": "why?", "type": 0}
+    mention |= {"author": {"id": str(blocked.id), "username": "x"}, "mentions": [{"id": str(BOT_ID)}]}
+    await scene.take_messages(mention)
+    counted = scene.figures.now().audit
+    assert counted.refusals == {
+        RefusalCause.ACCESS: 2,
+        RefusalCause.PERMISSION: 1,
+        RefusalCause.BUTTON: 2,
+    }
+    assert counted.acts == {PrivilegedAct.STOP: 1}
+    assert "refuse" not in scene.backend.calls
 
 
 async def test_a_question_that_the_store_does_not_take_is_answered_all_the_same(scene: Scene) -> None:

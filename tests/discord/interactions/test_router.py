@@ -334,7 +334,7 @@ async def test_whoever_is_blocked_gets_the_same_answer_to_each_way_of_asking() -
     for done in uses:
         assert router.route(done) == Refuse(BLOCKED)
     assert router.route(suggestions) == SuggestChoices(())
-    assert router.route_message(message(mentions_bot=True), BOT) is None
+    assert router.route_message(message(mentions_bot=True), BOT) == Refuse(BLOCKED, silent=True)
     assert router.route_message(message(origin=origin(guild_id=None)), BOT) == Refuse(BLOCKED)
 
 
@@ -623,7 +623,8 @@ async def test_a_question_is_asked_again_with_its_files() -> None:
 async def test_who_may_not_ask_is_not_answered_in_the_channel_and_who_asks_too_much_is() -> None:
     user = UserRateOptions(questions=1)
     router, _ = await make_router(user=user, options=BotOptions(blocked_user_ids=(BOB.id,)))
-    assert router.route_message(message(mentions_bot=True, origin=origin(person=BOB)), BOT) is None
+    silent = Refuse(BLOCKED, silent=True)
+    assert router.route_message(message(mentions_bot=True, origin=origin(person=BOB)), BOT) == silent
     assert isinstance(router.route_message(message(mentions_bot=True), BOT), Question)
     refused = router.route_message(message(mentions_bot=True), BOT)
     assert isinstance(refused, Refuse)
@@ -668,9 +669,9 @@ async def test_a_mention_is_answered_once_it_is_known_not_to_be_in_a_blocked_cat
     """A message names nothing above its channel: only the server's list of channels does."""
     guild_cache = GuildCache()
     router, _ = await make_router(options=BLOCKED_CATEGORY, guild_cache=guild_cache)
-    assert router.route_message(message(mentions_bot=True), BOT) is None
+    assert router.route_message(message(mentions_bot=True), BOT) == Refuse(UNKNOWN_PLACE, silent=True)
     channels = [{"id": "20", "type": 4}, {"id": "2", "type": 0, "parent_id": "20"}, {"id": "1", "type": 0}]
     guild_cache.hear("GUILD_CREATE", {"id": "5", "channels": channels})
     assert isinstance(router.route_message(message(mentions_bot=True), BOT), Question)
     there = message(mentions_bot=True, origin=origin(channel_id=2))
-    assert router.route_message(there, BOT) is None
+    assert router.route_message(there, BOT) == Refuse(WRONG_PLACE, silent=True)

@@ -154,6 +154,15 @@ async def test_what_only_the_person_may_read_does_not_go_to_the_channel(scene: S
     assert scene.discord.channel_messages == []
 
 
+async def test_a_guests_late_word_does_not_go_to_a_channel_where_the_bot_is_no_member(scene: Scene) -> None:
+    """Discord would refuse it each time; it is owed instead."""
+    deliver, _ = scene.deliveries()
+    _, question = await scene.asked()
+    guests = replace(question, address=replace(question.address, as_member=False))
+    assert not await deliver(guests, NOTHING_POSTED).say_late("too late")
+    assert scene.discord.channel_messages == []
+
+
 async def test_an_interaction_is_open_until_its_time_is_nearly_over(scene: Scene) -> None:
     deliver, _ = scene.deliveries()
     _, question = await scene.asked()

@@ -210,3 +210,15 @@ def test_each_character_is_examined_once(piece: str, monkeypatch: pytest.MonkeyP
     text = piece * (8000 // len(piece))
     shown(*text)
     assert counted.spanned <= len(text)
+
+
+@given(
+    st.lists(st.sampled_from(["\u202e", "\u202d", "[", "moc.elgoog", "](https://evil.example)", " שלום "]))
+)
+def test_nothing_turns_the_letters_of_an_answer_around(pieces: list[str]) -> None:
+    """`moc.elgoog` would be read as google.com, and the host that is added backwards; scripts that are
+    written from right to left need no such character."""
+    links = MaskedLinks()
+    shown = "".join([*map(links.feed, pieces), links.end()])
+    assert not {"\u202d", "\u202e"} & set(shown)
+    assert shown.count("שלום") == pieces.count(" שלום ")

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from discordianai.conversations.store import Health
+from discordianai.discord.audit_log import AlwaysRefused, AuditStatistics, RefusalCause
 from discordianai.discord.discord_statistics import Unacknowledged
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
@@ -48,6 +49,12 @@ def with_settings(snapshot: Snapshot, **changes: float | None) -> Snapshot:
 
 def with_discord(**changes: object) -> Snapshot:
     return well(discord=replace(well().discord, **changes))  # type: ignore[arg-type]  # by name
+
+
+def with_refusals(kind: str) -> Snapshot:
+    """Somebody is refused all the time."""
+    one = AlwaysRefused(kind, "id-0123456789ab", 240, STARTED, RefusalCause.ACCESS)
+    return with_discord(audit=AuditStatistics({RefusalCause.ACCESS: 240}, {}, (one,)))
 
 
 def with_store(**changes: object) -> Snapshot:
@@ -242,6 +249,8 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         (),
         well(),
     ),
+    ("a person is refused all the time", with_refusals("person"), "A person is refused all the", (), well()),
+    ("a server is refused all the time", with_refusals("server"), "id-0123456789ab", (), well()),
     ("changes were lost", well(health=Health(lost=7)), "Changes to the database were lost", (), well()),
     (
         "the cache is too small",
@@ -441,6 +450,13 @@ def test_for_discord_it_is_markdown_that_fits_and_says_what_is_left_out() -> Non
         "  - `rate_limits.openai.requests_per_minute`: 500 → 400",
     )
     assert as_markdown((), 1500) == ("Nothing needs to change.",)
+
+
+def test_who_is_refused_all_the_time_is_named_so_that_the_operator_can_find_them() -> None:
+    """By the pseudonym that `conversations who` knows."""
+    text = as_text(advise(with_refusals("person")), period(with_refusals("person")))
+    assert "240 times in 1.0 h, the last time for the lists of [discord]" in " ".join(text.split())
+    assert "discordianai conversations who id-0123456789ab" in " ".join(text.split())
 
 
 def test_for_the_terminal_it_tells_figures_change_and_reason() -> None:

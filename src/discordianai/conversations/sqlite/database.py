@@ -304,11 +304,10 @@ class Database:
         return self._open()
 
     def _open(self) -> Connections:
+        if not files.is_foreign(self._path):
+            files.tighten(self._path, self._log)
         with logged_migration(self._ask_for_time) as report:
-            connections = repair.open_or_begin_anew(self._path, report)
-        for file, mode in files.open_to_others(self._path).items():
-            self._log.warning("database readable by other users", file=str(file), mode=f"{mode:o}")
-        return connections
+            return repair.open_or_begin_anew(self._path, report)
 
     def _use(self, connections: Connections) -> None:
         self._connections = connections

@@ -9,19 +9,27 @@ two bots hold "the" lock on two different files. So its presence also shows that
 
 import errno
 import fcntl
+import glob
 import os
 import stat
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from discordianai import safe_files
 from discordianai.conversations.store import StoreError
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite adds to the file's name; all of them hold what people said."""
 
 LOCK = ".lock"
+
+DAMAGED = ".damaged-"
+"""Stands in the names of databases that were set aside, before the time."""
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -49,14 +57,34 @@ def refuse_unsafe(database: Path) -> None:
 def open_to_others(database: Path) -> dict[Path, int]:
     """Which of them others than their owner may read or write, with their modes."""
     found = {}
-    for file in files(database):
+    for file in [*files(database), *database.parent.glob(f"{glob.escape(database.name)}{DAMAGED}*")]:
         try:
             mode = file.lstat().st_mode
         except OSError:
             continue
-        if stat.S_ISREG(mode) and mode & 0o077:
+        if stat.S_ISREG(mode) and mode & safe_files.OTHERS:
             found[file] = stat.S_IMODE(mode)
     return found
+
+
+def tighten(database: Path, log: "FilteringBoundLogger") -> None:
+    """Take others' access to these files away, as a restored copy may give it, and log each.
+
+    Call while this process has none of them open: SQLite's locks would be lost. What cannot be changed is
+    logged, and stays.
+    """
+    for file, mode in open_to_others(database).items():
+        try:
+            safe_files.tighten(file)
+        except OSError as error:
+            log.warning(
+                "database readable by other users",
+                file=str(file),
+                mode=f"{mode:o}",
+                reason=str(error.strerror),
+            )
+        else:
+            log.warning("file was open to other users: mode is 600 now", file=str(file), mode=f"{mode:o}")
 
 
 def is_foreign(path: Path) -> bool:

@@ -209,3 +209,20 @@ def _sum(connection: sqlite3.Connection, first_day: str) -> Spent:
         cost=sum(line.cost for line in lines),
         unpriced=sum(line.unpriced for line in lines),
     )
+
+
+_IDS = (
+    ("person", "SELECT person_id FROM participants UNION SELECT person_id FROM usage"),
+    ("person", "SELECT person_id FROM questions"),
+    ("server", "SELECT guild_id FROM guilds UNION SELECT guild_id FROM participants"),
+    ("server", "SELECT guild_id FROM usage"),
+    ("channel", "SELECT channel_id FROM channels UNION SELECT channel_id FROM conversations"),
+)
+
+
+def known_ids(connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:
+    """The ids of people, servers and channels that are stored, each with what it is."""
+    for kind, query in _IDS:
+        for (number,) in connection.execute(query):
+            if number:
+                yield kind, int(number)

@@ -34,10 +34,10 @@ def set_aside(path: Path) -> None:
     The log goes first: SQLite would take one that stayed for the new file's.
     """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    target, copies = path.with_name(f"{path.name}.damaged-{moment}"), 1
+    target, copies = path.with_name(f"{path.name}{files.DAMAGED}{moment}"), 1
     while os.path.lexists(target):
         copies += 1
-        target = path.with_name(f"{path.name}.damaged-{moment}-{copies}")
+        target = path.with_name(f"{path.name}{files.DAMAGED}{moment}-{copies}")
     for suffix in ("-wal", "-shm", ""):
         source = path.with_name(path.name + suffix)
         if os.path.lexists(source):

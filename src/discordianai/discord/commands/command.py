@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar
 
+from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.declaration import CommandKind, Declaration
 from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.services import Services
@@ -35,11 +36,13 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """What the person reads, alone."""
+    """What the person reads, alone. `act` is what they did by a power, `refused` why they may not."""
 
     text: str = field(repr=False)
     buttons: tuple[Button, ...] = ()
     file: File | None = None
+    act: PrivilegedAct | None = field(default=None, compare=False)
+    refused: RefusalCause | None = field(default=None, compare=False)
 
 
 Handler = Callable[[Invocation, Services], Awaitable[CommandReply]]

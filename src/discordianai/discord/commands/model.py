@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from discordianai.conversations.store import ChannelSettings
+from discordianai.discord.audit_log import PrivilegedAct
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.services import Channels
@@ -20,7 +21,8 @@ async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
         return CommandReply(_list(present, channels.offer))
     if not clear and wanted not in channels.offer.all_models:
         return CommandReply(UNKNOWN)
-    return await set_channel(invocation, channels, replace(present, model="" if clear else wanted))
+    settings = replace(present, model="" if clear else wanted)
+    return await set_channel(invocation, channels, settings, PrivilegedAct.MODEL)
 
 
 def _list(present: ChannelSettings, offer: Offer) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from discordianai.discord.audit_log import PrivilegedAct
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Option
 from discordianai.discord.commands.services import Channels
@@ -20,7 +21,8 @@ async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
     present = channels.channel(invocation.origin.place)
     if not wanted and not clear:
         return CommandReply(quoted(present.persona) if present.persona else USUAL)
-    return await set_channel(invocation, channels, replace(present, persona="" if clear else wanted))
+    settings = replace(present, persona="" if clear else wanted)
+    return await set_channel(invocation, channels, settings, PrivilegedAct.PERSONA)
 
 
 COMMAND = HandledCommand(

@@ -1,5 +1,6 @@
 """`/reset`: the conversation here is forgotten."""
 
+from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import NOTHING_HERE
@@ -14,9 +15,10 @@ async def handle(invocation: Invocation, conversations: Conversations) -> Comman
     origin = invocation.origin
     keys = conversations.keys_at(origin.person, origin.place)
     if keys[0].shared and not (invocation.admin or origin.may(MANAGE_MESSAGES)):
-        return CommandReply(SHARED)
+        return CommandReply(SHARED, refused=RefusalCause.PERMISSION)
     turns = sum([await conversations.reset(key) for key in keys])
-    return CommandReply(FORGOTTEN if turns else NOTHING_HERE)
+    act = PrivilegedAct.RESET if turns and keys[0].shared else None
+    return CommandReply(FORGOTTEN if turns else NOTHING_HERE, act=act)
 
 
 COMMAND = HandledCommand(name="reset", description="Forget this conversation", own_data=True, handle=handle)

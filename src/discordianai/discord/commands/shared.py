@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from discordianai.conversations.store import ChannelSettings
+from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.commands.declaration import Offer, Option, OptionKind
 from discordianai.discord.commands.services import Channels
@@ -45,19 +46,22 @@ def clear_option(what: str) -> Option:
     return Option("clear", f"Go back to the usual {what}; needs Manage Channels", OptionKind.BOOLEAN)
 
 
-async def set_channel(invocation: Invocation, channels: Channels, settings: ChannelSettings) -> CommandReply:
-    """Set it, where the person may, and tell what holds now."""
+async def set_channel(
+    invocation: Invocation, channels: Channels, settings: ChannelSettings, act: PrivilegedAct
+) -> CommandReply:
+    """Set it, where the person may, and tell what holds now. In a server that is an `act` of power."""
     if not _may_change(invocation):
-        return CommandReply(NOT_ALLOWED)
+        return CommandReply(NOT_ALLOWED, refused=RefusalCause.PERMISSION)
+    done = None if invocation.origin.place.guild_id is None else act
     await channels.set_channel(invocation.origin.place, invocation.origin.person.id, settings)
     if not settings:
-        return CommandReply(AS_USUAL)
+        return CommandReply(AS_USUAL, act=done)
     parts = []
     if settings.model:
         parts.append(f"From now on, {settings.model} answers in this channel.")
     if settings.persona:
         parts.append(f"My instructions for this channel:\n{quoted(settings.persona)}")
-    return CommandReply("\n".join(parts))
+    return CommandReply("\n".join(parts), act=done)
 
 
 def _may_change(invocation: Invocation) -> bool:

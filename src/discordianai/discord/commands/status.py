@@ -1,11 +1,12 @@
 """`/status`: how the bot is, for its admins."""
 
+from discordianai.discord.audit_log import PrivilegedAct
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Status
 
 
 async def handle(_invocation: Invocation, status: Status) -> CommandReply:
-    return CommandReply(status.status())
+    return CommandReply(status.status(), act=PrivilegedAct.STATUS)
 
 
 COMMAND = HandledCommand(

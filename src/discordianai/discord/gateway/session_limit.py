@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from discordianai import bounded_http
 from discordianai.discord.messages.rest import DiscordApi, json_of
 
 HEALTHY_AFTER = 120.0
@@ -191,7 +192,8 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         raise GatewayUnavailable("Discord takes no requests from this bot for now", wait)
     try:
         headers = {"Authorization": f"Bot {api.token}"}
-        response = await api.client.get(f"{api.url}/gateway/bot", headers=headers)
+        request = api.client.build_request("GET", f"{api.url}/gateway/bot", headers=headers)
+        response = await bounded_http.send(api.client, request)
         api.limits.note(response.status_code, response.headers, json_of(response))
         if response.status_code == 401:
             raise ListenerRefused(WRONG_TOKEN)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from discordianai.discord.audit_log import RefusalCause
 from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.dispatch.budget import RateWindow
@@ -70,5 +71,5 @@ class ActivityLimits:
 
     def _count(self, window: RateWindow, origin: EventOrigin) -> Refuse | None:
         if wait := window.take(origin.person.id, self._clock()):
-            return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.")
+            return Refuse(f"That's a lot at once. Please wait {in_seconds(wait)}.", RefusalCause.LIMIT)
         return None

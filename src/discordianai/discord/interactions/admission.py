@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
+from discordianai.discord.audit_log import RefusalCause
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.discord.events.interaction import EventOrigin
@@ -55,10 +56,13 @@ class Admission:
     def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
         """The question, which is open from now on and must be given back; or why there is none."""
         person = origin.person
-        if reason := self._malformed(draft) or self._unavailable(draft) or self._too_many(origin):
+        if reason := self._malformed(draft) or self._unavailable(draft):
             return Refuse(reason)
+        if reason := self._too_many(origin):
+            return Refuse(reason, RefusalCause.LIMIT)
         if denial := self._open_questions.admit(person.id):
-            return Refuse(self._words(denial))
+            full = denial is AdmissionDenied.PERSON_FULL
+            return Refuse(self._words(denial), RefusalCause.LIMIT if full else None)
         try:
             self._count(origin)
             return self._question(origin, draft, person)

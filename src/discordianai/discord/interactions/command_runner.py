@@ -82,6 +82,7 @@ class CommandRunner:
         except StoreError as error:
             log.warning("command failed", reason=str(error))
             reply = CommandReply(STORE_ILL)
+        self._account(wanted, reply)
         messages = FallbackMessages(InteractionWebhook(self._discord, wanted.address))
         try:
             if reply.file is not None:
@@ -94,6 +95,13 @@ class CommandRunner:
             await messages.edit(None, _body(reply))
         except MessageError as error:
             log.warning("command reply rejected", reason=str(error))
+
+    def _account(self, wanted: RunCommand, reply: CommandReply) -> None:
+        origin = wanted.invocation.origin
+        if reply.act is not None:
+            self._figures.audit.acted(origin.person, origin.place, reply.act)
+        if reply.refused is not None:
+            self._figures.audit.refused(origin.person, origin.place, reply.refused)
 
 
 def _body(reply: CommandReply) -> Body:

@@ -16,6 +16,7 @@ from interactions.client.errors import HTTPException
 from structlog.contextvars import bind_contextvars
 
 from discordianai.answering.journal import JournalResult
+from discordianai.discord.audit_log import PrivilegedAct
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
 from discordianai.discord.events import interaction, message_event
 from discordianai.discord.events.interaction import AutocompleteInteraction, EventOrigin, Interaction
@@ -77,6 +78,7 @@ class InteractionHandler:
         self._activity = admission.activity
         self._backend = backend
         self._figures = figures
+        self._audit = figures.audit
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
 
     async def interaction(self, payload: Data) -> None:
@@ -156,6 +158,7 @@ class InteractionHandler:
         if isinstance(question, Refuse):
             await self._refuse_question(asked, question)
             return
+        self._audit.admitted(asked.origin.person, asked.origin.place)
         handed_over = forget = False
         try:
             bind_contextvars(question=question.number)  # each event has a task of its own
@@ -218,20 +221,28 @@ class InteractionHandler:
         """First cancel, then acknowledge: what goes on costs money. Presses without end are one."""
         passed_on = self._activity.count_stop(origin, cancel.interaction_id)
         if not passed_on or await self._backend.cancel(cancel.interaction_id):
+            if passed_on and cancel.of_another:
+                self._audit.acted(origin.person, origin.place, PrivilegedAct.STOP)
             await self._respond(origin, DEFERRED_UPDATE)
         else:
             await self._refuse(origin, Refuse(ALREADY_ENDED))
 
     async def _refuse(self, origin: EventOrigin, refuse: Refuse) -> None:
         self._figures.decided(refuse.kind)
+        self._account(origin, refuse)
         await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason)
 
     def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
         """Tell somebody in the channel why their message is not answered, unless they were told just now."""
-        if self._activity.count_refusal(origin.person.id, origin.place.channel_id):
+        self._account(origin, refuse)
+        if not refuse.silent and self._activity.count_refusal(origin.person.id, origin.place.channel_id):
             self._backend.refuse(RefuseMessage(origin, refuse.reason))
         else:
             self._figures.refusal_unsaid()
+
+    def _account(self, origin: EventOrigin, refuse: Refuse) -> None:
+        if refuse.cause is not None:
+            self._audit.refused(origin.person, origin.place, refuse.cause)
 
     def _pass_over(self, error: Malformed) -> None:
         """What is malformed is no bug of ours: a line without a traceback."""

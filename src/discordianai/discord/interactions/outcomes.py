@@ -3,10 +3,11 @@
 `kind` is the label of `discord_interactions_total` among the metrics.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from discordianai.conversations.pending_questions import TurnId
+from discordianai.discord.audit_log import RefusalCause
 from discordianai.discord.commands.command import Handler, Invocation, Modal
 from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.events.interaction import ComponentInteraction, EventOrigin
@@ -28,20 +29,29 @@ class AskQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Not taken; `reason` is told to the person alone."""
+    """Not taken; `reason` is told to the person alone, or, where it is `silent`, to nobody.
+
+    `cause` is None where nobody's rights or limits are the reason.
+    """
 
     kind: ClassVar[str] = "refusal"
 
     reason: str
+    cause: RefusalCause | None = field(default=None, compare=False)  # for the account alone
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
-    """Somebody pressed Stop: the answer to that interaction is to be cancelled."""
+    """Somebody pressed Stop: the answer to that interaction is to be cancelled.
+
+    With `of_another` it is not the answer of who pressed.
+    """
 
     kind: ClassVar[str] = "cancel"
 
     interaction_id: int
+    of_another: bool = field(default=False, compare=False)  # for the account alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Generic, TypeVar
 
 from discordianai.conversations.pending_questions import StoredQuestion
+from discordianai.discord.audit_log import RefusalCause
 from discordianai.discord.commands.command import (
     Command,
     HandledCommand,
@@ -123,7 +124,7 @@ class InteractionRouter:
             focused, typed = interaction.focused, interaction.text
             return SuggestChoices(() if reason else self._commands.complete(interaction.name, focused, typed))
         if reason:
-            return Refuse(reason)
+            return Refuse(reason, RefusalCause.ACCESS)
         match interaction:
             case CommandInteraction():
                 return self._command(interaction)
@@ -137,14 +138,15 @@ class InteractionRouter:
     def route_message(self, message: IncomingMessage, bot_id: int) -> AskQuestion | Refuse | None:
         """What is to be done about a message; None where it is not for the bot, or not from people.
 
-        Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone.
+        Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone,
+        so that the refusal is silent there.
         """
         place = message.origin.place
         own_roles = self._guild_cache.own_among(message.mentioned_role_ids, bot_id)
         if message.author_is_bot or not (own_roles or self._is_addressed(message, bot_id)):
             return None
         if reason := self._refusal(message.origin):
-            return Refuse(reason) if place.guild_id is None else None
+            return Refuse(reason, RefusalCause.ACCESS, silent=place.guild_id is not None)
         if self._guild_cache.owner_of(place.channel_id) is not None:  # only threads have one
             place = replace(place, parent_id=self._guild_cache.parent_of(place.channel_id))
         text = message.without_mentions(own_roles)
@@ -182,7 +184,7 @@ class InteractionRouter:
     def _command(self, interaction: CommandInteraction) -> InteractionOutcome:
         command, origin = self._commands.find(interaction.name), interaction.origin
         if command is not None and not self._may_use(command, origin):
-            return Refuse(ADMINS_ONLY)
+            return Refuse(ADMINS_ONLY, RefusalCause.PERMISSION)
         match command:
             case QuestionCommand():
                 return AskQuestion(origin, command.draft(interaction))
@@ -201,7 +203,7 @@ class InteractionRouter:
         if not isinstance(command, MessageCommand | ModalCommand):
             return Refuse(UNKNOWN)
         if not self._may_use(command, interaction.origin):
-            return Refuse(ADMINS_ONLY)
+            return Refuse(ADMINS_ONLY, RefusalCause.PERMISSION)
         if interaction.message.empty:
             return Refuse(NOTHING_SAID)
         if isinstance(command, ModalCommand):
@@ -225,12 +227,12 @@ class InteractionRouter:
         if button is None or (component is None and button.action not in set(Action)):
             return Refuse(OLD_BUTTON)
         if reason := access.press_refusal(press.origin, button, self._options.now):
-            return Refuse(reason)
+            return Refuse(reason, RefusalCause.BUTTON)
         if component is None:
             return self._under_an_answer(press, button)
         command, handler = component
         if not self._may_use(command, press.origin):
-            return Refuse(ADMINS_ONLY)
+            return Refuse(ADMINS_ONLY, RefusalCause.PERMISSION)
         admin = access.is_admin(press.origin, self._options.now)
         invocation = Invocation(press.origin, button=button, admin=admin)
         return RunCommand(
@@ -244,7 +246,8 @@ class InteractionRouter:
             return Regenerate(press, turn, search=button.action == Action.SEARCH)
         if button.action == Action.STOP:
             interaction_id = buttons.number(button)
-            return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
+            of_another = button.person_id != press.origin.person.id
+            return CancelAnswer(interaction_id, of_another) if interaction_id else Refuse(OLD_BUTTON)
         return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private))
 
     def regenerate(self, wanted: Regenerate, said: StoredQuestion | None) -> AskQuestion | Refuse:

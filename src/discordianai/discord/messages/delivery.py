@@ -141,7 +141,7 @@ class DiscordDelivery:
     async def say_late(self, words: str, text: str = "") -> bool:
         """See `Delivery.say_late`."""
         question = self._question
-        if question.address.private:
+        if question.address.private or not question.address.as_member:  # a guest's bot cannot write there
             return False
         person = question.person.id
         channel = ChannelMessages(self._api, question.place.channel_id)
@@ -161,7 +161,8 @@ class DiscordDelivery:
         if address.message_id is not None:  # everybody reads what comes in a channel
             return False
         try:
-            await InteractionWebhook(self._api, address).create({"content": words, "flags": EPHEMERAL})
+            body = {"content": words, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
+            await InteractionWebhook(self._api, address).create(body)
         except MessageError as error:
             self._log.info("follow-up rejected", reason=str(error))
             return False

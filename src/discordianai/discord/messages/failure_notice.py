@@ -7,6 +7,7 @@ import httpx
 import structlog
 import trio
 
+from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import Body, MessagesBusy
@@ -61,7 +62,8 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             await api.limits.enter(Call(f"{method} notice", as_bot=bool(as_bot)), WITHIN)
-            response = await api.client.request(method, api.url + path, headers=as_bot, json=body)
+            request = api.client.build_request(method, api.url + path, headers=as_bot, json=body)
+            response = await bounded_http.send(api.client, request)
             api.limits.note(response.status_code, response.headers, json_of(response))
         except MessagesBusy as error:
             reason, again = str(error), False

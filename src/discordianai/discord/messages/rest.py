@@ -17,6 +17,7 @@ import httpx
 import structlog
 import trio
 
+from discordianai import bounded_http
 from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.messages.application_limits import (
     LONGEST_WAIT,
@@ -195,7 +196,8 @@ class Endpoint:
     ) -> Body:
         content = _multipart(body or {}, files) if files else {"json": body}
         try:
-            response = await self._client.request(method, self._base + path, headers=self._headers, **content)
+            request = self._client.build_request(method, self._base + path, headers=self._headers, **content)
+            response = await bounded_http.send(self._client, request)
         except httpx.HTTPError as error:
             # The error's text may carry the address, and so a token.
             raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None

@@ -8,6 +8,9 @@ Discord renders `[text](address)`, with or without angle brackets and a title. I
 reference-style links, and an address that stands alone hides nothing.
 
 The text of a link is found as Discord finds it: it may contain brackets in pairs, and further closing ones.
+Characters that turn the direction of letters around (U+202D, U+202E) are left out everywhere: `moc.elgoog`
+would be read as google.com behind one, and so would the host that is added. No language needs them.
+
 Code is not left out, because Discord and Markdown disagree on where code ends. What is found may turn out to
 be no link; then a host's name was added in vain. Each character is examined a bounded number of times.
 """
@@ -33,6 +36,8 @@ MOST_NAMES = 8
 
 MOST_FOREIGN = 50
 """Hosts of other scripts that links of one answer may lead to and be named."""
+
+_OVERRIDES = {0x202D: None, 0x202E: None}
 
 _BRACKETS = re.compile(r"\]\(|[\[\]]")
 
@@ -86,7 +91,7 @@ class MaskedLinks:
 
     def feed(self, text: str) -> str:
         """The next piece, as it is to be shown."""
-        return self._shown(self._held + text, ended=False)
+        return self._shown(self._held + text.translate(_OVERRIDES), ended=False)
 
     def end(self) -> str:
         """What was held back."""

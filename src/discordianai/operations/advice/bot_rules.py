@@ -1,7 +1,8 @@
 """Rules for the bot itself: its store, event loops, memory and gateway."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from discordianai.discord.audit_log import RefusalCause
 from discordianai.operations.advice.recommendation import Period, Recommendation, SettingChange, percent
 
 Rule = Callable[[Period], Iterator[Recommendation]]
@@ -146,6 +147,30 @@ def loops(period: Period) -> Iterator[Recommendation]:
         )
 
 
+def refusals(period: Period) -> Iterator[Recommendation]:
+    """A person or a server gets nothing but refusals."""
+    for one in period.now.discord.audit.always_refused:
+        hours = max((period.now.process.taken_at - one.since) / 3600, 0.0)
+        yield Recommendation(
+            f"A {one.kind} is refused all the time: {one.name}",
+            f"{one.refused:,} times in {hours:.1f} h, the last time for {WHY_REFUSED[one.cause]}.",
+            f"`discordianai conversations who {one.name}` tells who that is. "
+            + (
+                "Let the person in, tell them why not, or block them in Discord."
+                if one.kind == "person"
+                else "Let the server in, or have the bot leave it, so that nobody there is offered it."
+            ),
+        )
+
+
+WHY_REFUSED: Mapping[RefusalCause, str] = {
+    RefusalCause.ACCESS: "the lists of [discord]",
+    RefusalCause.PERMISSION: "a permission that is missing",
+    RefusalCause.BUTTON: "a button that is another person's",
+    RefusalCause.LIMIT: "the limits of [rate_limits]",
+}
+
+
 def _writes_p99(period: Period) -> float:
     return period.latency(lambda snapshot: snapshot.store.writes).p99
 
@@ -154,4 +179,4 @@ def _megabytes(now: float, to: float) -> SettingChange:
     return SettingChange("conversations.cache_megabytes", f"{now:g}", f"{to:g}")
 
 
-BOT_RULES: tuple[Rule, ...] = (gateway, acknowledgements, unprotected, store, cache, memory, loops)
+BOT_RULES: tuple[Rule, ...] = (gateway, acknowledgements, unprotected, store, cache, memory, loops, refusals)

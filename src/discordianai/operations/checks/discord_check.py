@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import trio
 
+from discordianai import bounded_http
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session_limit import RESERVE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
@@ -95,9 +96,10 @@ class DiscordCheck:
         witness = ResponseObserver(client.http)
         try:
             async with client.http:
-                response = await client.http.get(
-                    self._url + path, headers={"Authorization": f"Bot {self._token}"}
+                request = client.http.build_request(
+                    "GET", self._url + path, headers={"Authorization": f"Bot {self._token}"}
                 )
+                response = await bounded_http.send(client.http, request)
         except httpx.HTTPError as error:
             raise DiscordCheckFailed(_unreachable(error)) from None
         if witness.sample is not None:
