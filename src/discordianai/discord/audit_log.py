@@ -179,7 +179,7 @@ class AuditLog:
     def _write(self, event: str, person: Person, place: Place, **what: StrEnum) -> None:
         now = self._monotonic()
         (name,) = what.values()
-        if self._lines.wait(person.id, now) or self._all_lines.take("", now):
+        if self._lines.delay(person.id, now) or self._all_lines.take("", now):
             self._leave_out(person.id, str(name))
             return
         self._lines.take(person.id, now)
