@@ -1,30 +1,42 @@
-"""Whether the models that are set have a day on which they end."""
+"""Whether the models in use are listed by their provider, and have a day on which they end."""
 
-import re
-from collections.abc import Iterable
-from urllib.parse import quote
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
 
-import httpx
-import trio
+from discordianai.operations.checks.findings import Finding, problem, warning
+from discordianai.providers.model_list import ListedModel
 
-from discordianai.operations.checks.findings import warning
-from discordianai.operations.checks.online_check import Tell
-from discordianai.providers.endpoint import ProviderEndpoint
-from discordianai.providers.errors import ProviderError
-from discordianai.providers.json_values import text
+SOON = 30
+"""Days before a model's end from which it is a problem: choosing and trying another one takes a while."""
 
-SECONDS = 5.0
-"""For all of them: informational: its absence is no problem."""
+MOST_NAMED = 5
 
 
-async def tell_of_ends(name: str, endpoint: ProviderEndpoint, models: Iterable[str], tell: Tell) -> None:
-    """A warning for each model of the provider `name` that has a `shutdown_date`, as OpenAI lists it."""
-    with trio.move_on_after(SECONDS):
-        for model in models:
-            try:
-                day = text(await endpoint.get(f"/models/{quote(model, safe='')}"), "shutdown_date")
-            except (httpx.HTTPError, ProviderError):
-                return
-            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
-                advice = f"choose another model in [providers.{name}]"
-                tell(warning(f"{name} model", f"{model} is shut down on {day}", advice, model=model, day=day))
+def judge_ends(
+    provider: str, in_use: Iterable[str], listed: Iterable[ListedModel], today: date | None = None
+) -> Iterator[Finding]:
+    """A finding for each model in use that has a `shutdown_date`."""
+    today = today or datetime.now(UTC).date()
+    ends = {model.id: model.shutdown for model in listed if model.shutdown is not None}
+    for model in in_use:
+        if (day := ends.get(model)) is None:
+            continue
+        left = (day - today).days
+        when = f"in {left} days, on {day}" if left > 1 else "tomorrow" if left == 1 else f"on {day}"
+        verdict = problem if left < SOON else warning
+        yield verdict(
+            f"{provider} model",
+            f"{model} is shut down {when}" if left > 0 else f"{model} was to be shut down on {day}",
+            f"choose another model in [providers.{provider}] before that",
+            model=model,
+            day=day.isoformat(),
+            days_left=left,
+        )
+
+
+def alternatives(model: str, listed: Collection[ListedModel]) -> str:
+    """Models that the provider lists, those with similar names first; empty where it lists none."""
+    names = [one.id for one in listed]
+    similar = get_close_matches(model, names, MOST_NAMED, 0.5)
+    return ", ".join(similar or names[:MOST_NAMED])
