@@ -190,6 +190,11 @@ async def instructions(bot: Stage) -> None:
     assert bot.scene.sandbox.openai.requests[-1]["instructions"] == "Speak like a llama."
 
 
+async def tokens_below_an_answer(bot: Stage) -> None:
+    await bot.change(assistant={"show_tokens": True})
+    await bot.is_told(r"-# OpenAI · gpt-6-luna · set by operator · [\d,]+ tokens")
+
+
 async def context_tokens(bot: Stage) -> None:
     prompt = "why? " * 1000
     await bot.is_answered(prompt)
@@ -338,6 +343,7 @@ def is_debug(line: str) -> bool:
 
 CASES: Mapping[str, Case] = {
     "assistant.instructions": instructions,
+    "assistant.show_tokens": tokens_below_an_answer,
     "connection_pool.NAME.max_connections": connections,
     "connection_pool.NAME.max_keepalive": keepalive,
     "daily_limits.server.money": limited("daily_limits.server", {"money": 1e-9}, "This server has used up"),
