@@ -11,7 +11,7 @@ from discordianai.answering.provider_chain import HELD_BACK, AnswerEvent, ChainR
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import RULES, TOOL, DispatchOptions, RoutingOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
-from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
+from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
 from discordianai.live import Live
 from discordianai.providers.errors import (
     BadRequest,
@@ -239,6 +239,48 @@ async def test_by_rules_a_follow_up_stays_with_who_answered_last() -> None:
     await scene.ask("write a haiku")
     assert [route.provider for route in scene.routes] == [PERPLEXITY, PERPLEXITY, OPENAI]
     assert scene.routes[1].why == "same as before"
+
+
+async def test_with_the_tool_a_follow_up_stays_with_who_answered_last() -> None:
+    """Who has searched has what it found; the next question that begins something new goes to the model."""
+    scene = Scene([[CALL], ["an answer"]])
+    await scene.ask("what do llamas cost?")
+    await scene.ask("and what about it?")
+    await scene.ask("write a haiku")
+    answered = [route.provider for route in scene.routes]
+    assert answered == [OPENAI, PERPLEXITY, PERPLEXITY, OPENAI]
+    assert scene.routes[2].why == "same as before"
+
+
+def test_a_follow_up_with_a_picture_goes_to_who_takes_it() -> None:
+    """Whoever answered last."""
+    blind = replace(PERPLEXITY, images=False)
+    router = Router([OPENAI, blind])
+    asked = Inquiry("and what about it?", HISTORY, "a conversation")
+    router.answered(asked, Choice(blind, "by default"))
+    assert router.choose(asked).provider == blind
+    assert router.choose(replace(asked, images=True)).provider == OPENAI
+
+
+def test_the_providers_are_asked_in_the_order_of_the_settings() -> None:
+    """`fallback` names who stands in, and in which order; who is not named never does."""
+    third = replace(FOREIGN, name="third")
+    everybody = (OPENAI, PERPLEXITY, FOREIGN, third)
+    question = Inquiry("why?", (), "a conversation")
+
+    def asked(fallback: tuple[str, ...] | None) -> list[str]:
+        router = Router(everybody, Live(RoutingOptions(RULES, fallback)))
+        choice: Choice | None = router.choose(question)
+        names: list[str] = []
+        while choice is not None:
+            names.append(choice.provider.name)
+            choice = router.instead(choice, names)
+        return names
+
+    assert asked(None) == ["openai", "perplexity", "foreign", "third"]
+    assert asked(("third", "openai")) == ["third", "openai"]
+    assert asked(("perplexity", "foreign")) == ["foreign", "perplexity"]
+    assert asked(()) == ["openai"]
 
 
 @pytest.mark.parametrize(("fixed", "other"), [(OPENAI, PERPLEXITY), (PERPLEXITY, OPENAI)])

@@ -204,6 +204,14 @@ def test_a_model_counts_more_than_the_preset(tmp_path: Path) -> None:
             "[routing]\nstrategy = 'x'",
             "routing.strategy: 'x' cannot be used: should be tool, rules or the name of a provider",
         ),
+        (
+            "[routing]\nfallback = ['openai', 'x']",
+            "routing.fallback: 'x' cannot be used: should have the names of providers",
+        ),
+        (
+            "[routing]\nfallback = ['openai', 'openai']",
+            "routing.fallback: 'openai, openai' cannot be used: should name each provider once",
+        ),
     ],
 )
 def test_a_mistake_is_told_in_words(tmp_path: Path, text: str, said: str) -> None:

@@ -126,7 +126,7 @@ class ProviderChain:
         ):
             async for event in held:
                 if isinstance(event, TextDelta):
-                    self._router.answered(asked.inquiry, provider)
+                    self._router.answered(asked.inquiry, choice)
                 yield event
 
 

@@ -69,7 +69,12 @@ class ServerRateOptions:
 class RoutingOptions:
     """`[routing]`: who answers where a person has not said, if several providers are set up.
 
-    `strategy` is one of `STRATEGIES`, or the name of a provider.
+    `strategy` is one of `STRATEGIES`, or the name of a provider. `fallback` has names of providers; None is
+    all of them, in the order of the settings.
     """
 
     strategy: Annotated[str, Key("tool, rules, or a provider's name")] = TOOL
+    fallback: Annotated[
+        tuple[str, ...] | None,
+        Key("providers in the order in which they are asked where one fails; unset: all, []: none"),
+    ] = None
