@@ -4,7 +4,7 @@ The only module that knows them all. The nesting is the shutdown order: the list
 first, the store and the clients are outermost and close last.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
@@ -19,6 +19,7 @@ from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.answering.service import AnswerService
+from discordianai.answering.web_decisions import WebDecisions
 from discordianai.bot import Bot
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.guild_retention import GuildRetention
@@ -37,6 +38,7 @@ from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import Deliveries
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
+from discordianai.dispatch.options import DECISIONS
 from discordianai.dispatch.routing import Router
 from discordianai.dispatch.token_estimator import TokenEstimator
 from discordianai.live import Live
@@ -51,6 +53,8 @@ from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage_log import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended
 from discordianai.providers.client import make_provider
+from discordianai.providers.decisions import DecisionClient
+from discordianai.records import Dialect
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
@@ -152,7 +156,7 @@ def _make_bot(
         discord.http, settings.discord.api_url, settings.discord.token_text, limits=instruments.limits
     )
     router = Router(settings.configured, live.part(lambda new: new.routing))
-    provider_chain = ProviderChain(instruments.dispatchers, router)
+    provider_chain = ProviderChain(instruments.dispatchers, router, _decisions(settings, instruments.clients))
     dispatch = live.part(lambda new: new.dispatch)
     answer_service = AnswerService(provider_chain, contexts, store, ledger, dispatch, user)
     reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits))
@@ -180,6 +184,16 @@ def _make_bot(
     retention = GuildRetention(store, channels, conversations)
     runner = CommandRunner(services, api, instruments.figures)
     return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
+
+
+def _decisions(settings: Settings, clients: Mapping[str, PooledClient]) -> WebDecisions | None:
+    """Who decides about the web, where that is the strategy: the first that speaks like OpenAI."""
+    deciding = [one for one in settings.configured if one.dialect is Dialect.RESPONSES]
+    if settings.routing.strategy != DECISIONS or not deciding:
+        return None
+    provider = deciding[0]
+    client = DecisionClient(clients[provider.name].http, provider, settings.provider(provider.name))
+    return WebDecisions(client)
 
 
 # What follows from several tables is put together here. Each part is given whole tables: a key that is added

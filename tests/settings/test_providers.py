@@ -202,7 +202,7 @@ def test_a_model_counts_more_than_the_preset(tmp_path: Path) -> None:
         ("[rate_limits.x]", "rate_limits.x: should have the name of a provider"),
         (
             "[routing]\nstrategy = 'x'",
-            "routing.strategy: 'x' cannot be used: should be tool, rules or the name of a provider",
+            "routing.strategy: 'x' cannot be used: should be a strategy or the name of a provider",
         ),
         (
             "[routing]\nfallback = ['openai', 'x']",

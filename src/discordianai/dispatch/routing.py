@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from discordianai.dispatch import web_need
-from discordianai.dispatch.options import TOOL, RoutingOptions
+from discordianai.dispatch.options import DECISIONS, TOOL, RoutingOptions
+from discordianai.dispatch.web_need import WebNeed
 from discordianai.live import Live
 from discordianai.records import Provider, SearchMode, Tool, Turn, WebSearch
 
@@ -26,7 +27,8 @@ MOST_REMEMBERED = 10_000
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """What the choice depends on. `wanted` names the provider that the person asked for; with `search`, the
-    person asked for the live web. `images` and `files` tell whether some are attached."""
+    person asked for the live web. `images` and `files` tell whether some are attached. `web` is what a model
+    has decided: whether the web is needed."""
 
     text: str
     history: tuple[Turn, ...]
@@ -35,6 +37,7 @@ class Inquiry:
     search: bool = False
     images: bool = False
     files: bool = False
+    web: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,14 @@ class Router:
             return Choice(set_by_operator, "set by operator")
         return self._by_need(inquiry)
 
+    def undecided(self, inquiry: Inquiry) -> bool:
+        """Whether who answers is a matter of a model's decision, which `Inquiry.web` then has."""
+        if self._options.now.strategy != DECISIONS or inquiry.search or self._named(inquiry.wanted):
+            return False
+        answerer = self._answerer(inquiry)
+        kept = self._followed_up(inquiry) not in {None, answerer}
+        return self._searcher() not in {None, answerer} and not kept
+
     def _by_need(self, inquiry: Inquiry) -> Choice:
         """By whether the web is needed: the provider that searches, or the one that answers the rest."""
         answerer, searcher = self._answerer(inquiry), self._searcher()
@@ -98,6 +109,8 @@ class Router:
 
     def _by_rules(self, inquiry: Inquiry, answerer: Provider, searcher: Provider) -> Choice:
         verdict = web_need.judge(inquiry.text)
+        if inquiry.web is not None:
+            verdict = WebNeed(inquiry.web, "needs the web" if inquiry.web else "no search needed")
         if verdict.web:
             return Choice(searcher, verdict.why, search=SearchMode.REQUIRED)
         return Choice(answerer, verdict.why)
