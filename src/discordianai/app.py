@@ -46,6 +46,7 @@ from discordianai.operations import logs
 from discordianai.operations.http_server import serving
 from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
+from discordianai.operations.model_watch import ModelWatch, WatchedProvider, watching_models
 from discordianai.operations.probes import probes
 from discordianai.operations.status_line import status_line
 from discordianai.operations.status_message import describe
@@ -117,6 +118,12 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             open_questions=OpenQuestions(MOST_OPEN_QUESTIONS, user, trio.lowlevel.current_trio_token()),
             counts=QuestionCounter(),
             lag=lag,
+            models=ModelWatch(
+                [
+                    WatchedProvider(one, settings.provider(one.name), clients[one.name].http)
+                    for one in settings.configured
+                ]
+            ),
             clock=clock,
         )
         page.shows(instruments.read)
@@ -127,6 +134,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         bot = _make_bot(live, instruments, channels, contexts, notifier)
         async with (
             report_usage(instruments.read),
+            watching_models(instruments.models),
             reloading_on_sighup(Reloading(live, load, notifier)),
             attended(
                 notifier,

@@ -12,6 +12,7 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
 from discordianai.live import Live
+from discordianai.operations.model_watch import ModelWatch
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, process_figures
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
@@ -32,6 +33,7 @@ class Instruments:
     open_questions: OpenQuestions
     counts: QuestionCounter
     lag: Latencies
+    models: ModelWatch
     clock: SteadyClock = field(default_factory=SteadyClock)
     started_at: float = field(default_factory=time)
 
@@ -61,5 +63,7 @@ class Instruments:
             model=dispatcher.model,
             dispatch=dispatcher.statistics(),
             pool=self.clients[name].statistics(),
+            model_ends=self.models.notice(name).ends_at(),
+            unlisted_models=self.models.notice(name).unlisted,
             spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
         )

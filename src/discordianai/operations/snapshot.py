@@ -54,7 +54,7 @@ class ProviderSnapshot:
     """One provider; `label` is the name that people see.
 
     `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start,
-    by model.
+    by model. `unlisted_models` are in use, and not on the provider's list.
     """
 
     label: str
@@ -62,6 +62,15 @@ class ProviderSnapshot:
     dispatch: DispatchStatistics
     pool: Statistics | None = None
     spent: Annotated[Mapping[str, Spent], By("model")] = field(default_factory=dict)
+    model_ends: Annotated[
+        Mapping[str, float],
+        Metric(
+            "model_shutdown_time_seconds",
+            "When the provider shuts a model in use down, in seconds since the epoch",
+            ("model",),
+        ),
+    ] = field(default_factory=dict)
+    unlisted_models: tuple[str, ...] = ()
 
     @property
     def names(

@@ -19,6 +19,9 @@ MOST_LISTED = 2000
 LONGEST_ID = 100
 """Characters; as in the settings."""
 
+ENDS_SOON = 30
+"""Days before its end from which a model is warned of: choosing and trying another one takes a while."""
+
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 

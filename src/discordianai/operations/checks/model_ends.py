@@ -5,10 +5,7 @@ from datetime import UTC, date, datetime
 from difflib import get_close_matches
 
 from discordianai.operations.checks.findings import Finding, problem, warning
-from discordianai.providers.model_list import ListedModel
-
-SOON = 30
-"""Days before a model's end from which it is a problem: choosing and trying another one takes a while."""
+from discordianai.providers.model_list import ENDS_SOON, ListedModel
 
 MOST_NAMED = 5
 
@@ -16,7 +13,7 @@ MOST_NAMED = 5
 def judge_ends(
     provider: str, in_use: Iterable[str], listed: Iterable[ListedModel], today: date | None = None
 ) -> Iterator[Finding]:
-    """A finding for each model in use that has a `shutdown_date`."""
+    """A finding for each model in use that has a `shutdown_date`; a problem if that is soon."""
     today = today or datetime.now(UTC).date()
     ends = {model.id: model.shutdown for model in listed if model.shutdown is not None}
     for model in in_use:
@@ -24,7 +21,7 @@ def judge_ends(
             continue
         left = (day - today).days
         when = f"in {left} days, on {day}" if left > 1 else "tomorrow" if left == 1 else f"on {day}"
-        verdict = problem if left < SOON else warning
+        verdict = problem if left < ENDS_SOON else warning
         yield verdict(
             f"{provider} model",
             f"{model} is shut down {when}" if left > 0 else f"{model} was to be shut down on {day}",
