@@ -37,6 +37,7 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import Deliveries
 from discordianai.discord.messages.rest import DiscordApi
+from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import DECISIONS
 from discordianai.dispatch.routing import Router
@@ -222,8 +223,13 @@ def _attachment_limits(settings: Settings) -> Limits:
 
 
 def _dispatcher_options(name: str, settings: Settings) -> DispatcherOptions:
+    own = {
+        model: BudgetOptions(options.requests_per_minute, options.tokens_per_minute)
+        for model, options in settings.models.items()
+        if options.requests_per_minute or options.tokens_per_minute
+    }
     slots = settings.pool(name).max_connections
-    return DispatcherOptions(slots, settings.dispatch, settings.rate_limit(name))
+    return DispatcherOptions(slots, settings.dispatch, settings.rate_limit(name), models=own)
 
 
 def _build_clients(live: Live[Settings], http2: bool) -> dict[str, PooledClient]:

@@ -232,6 +232,17 @@ def limited(table: str, keys: Mapping[str, object], words: str) -> Case:
 # How much may be asked
 
 
+async def requests_of_the_model(bot: Stage) -> None:
+    await bot.set({**STARTED, MODEL: {"requests_per_minute": 1}})
+    await bot.is_answered()
+    await bot.is_told("You're next.")
+
+
+async def tokens_of_the_model(bot: Stage) -> None:
+    await bot.set({**STARTED, MODEL: {"tokens_per_minute": 1}})
+    await bot.is_told("it allows 1 a minute")
+
+
 async def questions(bot: Stage) -> None:
     await bot.is_answered()
     await bot.change(rate_limits__user={"questions": 1})
@@ -370,6 +381,8 @@ CASES: Mapping[str, Case] = {
     "models.NAME.context_tokens": context_tokens,
     "models.NAME.input_price": priced(input_price=1000.0),
     "models.NAME.output_price": priced(output_price=1000.0),
+    "models.NAME.requests_per_minute": requests_of_the_model,
+    "models.NAME.tokens_per_minute": tokens_of_the_model,
     "rate_limits.NAME.burst": waits_by(requests_per_minute=12, burst=1),
     "rate_limits.NAME.requests_per_minute": waits_by(requests_per_minute=1),
     "rate_limits.NAME.tokens_per_minute": provider_tokens,
