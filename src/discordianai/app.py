@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 import trio
 
@@ -56,6 +57,8 @@ from discordianai.operations.usage_log import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended
 from discordianai.providers.client import make_provider
 from discordianai.providers.decisions import DecisionClient
+from discordianai.providers.model_list import OfferedModels
+from discordianai.providers.options import ProviderOptions
 from discordianai.records import Dialect
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
@@ -131,8 +134,11 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         channels = ChannelSettingsCache(store)
         await channels.open()
         identifier_key = await store.identifier_key()
-        contexts = ContextBuilder(store, channels, live.part(_context_rules), estimator, identifier_key)
-        bot = _make_bot(live, instruments, channels, contexts, notifier)
+        listed = OfferedModels(_provider_options(settings), instruments.models.listed)
+        rules = live.part(partial(_context_rules, listed=listed))
+        contexts = ContextBuilder(store, channels, rules, estimator, identifier_key)
+        offer = Offer(settings.models_by_provider, listed)
+        bot = _make_bot(live, instruments, channels, contexts, notifier, offer)
         async with (
             report_usage(instruments.read),
             watching_models(instruments.models),
@@ -152,6 +158,7 @@ def _make_bot(
     channels: ChannelSettingsCache,
     contexts: ContextBuilder,
     notifier: Notifier,
+    offer: Offer,
 ) -> Bot:
     """The bot around the parts that are open."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
@@ -159,7 +166,6 @@ def _make_bot(
     options = live.part(lambda new: new.discord)
     conversations = live.part(lambda new: new.conversations)
     user, server = live.part(lambda new: new.rate_limits.user), live.part(lambda new: new.rate_limits.server)
-    offer = Offer(settings.models_by_provider)
     offered = OfferedCommands(COMMANDS, offer)
     api = DiscordApi(
         discord.http, settings.discord.api_url, settings.discord.token_text, limits=instruments.limits
@@ -213,9 +219,15 @@ def _accounting_options(settings: Settings) -> AccountingOptions:
     return AccountingOptions(settings.models, settings.daily_limits.user, settings.daily_limits.server)
 
 
-def _context_rules(settings: Settings) -> ContextRules:
-    providers = {provider.name: settings.provider(provider.name) for provider in settings.configured}
-    return ContextRules(settings.assistant, settings.conversations, settings.models, providers)
+def _context_rules(settings: Settings, listed: Mapping[str, tuple[str, ...]] | None = None) -> ContextRules:
+    providers = _provider_options(settings)
+    return ContextRules(
+        settings.assistant, settings.conversations, settings.models, providers, listed or MappingProxyType({})
+    )
+
+
+def _provider_options(settings: Settings) -> Mapping[str, ProviderOptions]:
+    return {provider.name: settings.provider(provider.name) for provider in settings.configured}
 
 
 def _attachment_limits(settings: Settings) -> Limits:

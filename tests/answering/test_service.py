@@ -559,6 +559,18 @@ async def test_the_line_below_tells_the_tokens_only_if_it_is_set() -> None:
     assert reply.closing.footer.endswith(" · needs the web")
 
 
+async def test_a_model_that_is_only_listed_is_asked_at_its_provider() -> None:
+    """What the settings name counts first, where two have a model of that name."""
+    options = {"openai": offering("usual"), "perplexity": offering("sonar")}
+    rules = replace(BRIEF, providers=options, listed={"perplexity": ("llama", "usual"), "openai": ("extra",)})
+    scene = Scene(["text"], others=[perplexity()], rules=rules)
+    await scene.ask(replace(scene.question(), model="extra"))
+    assert scene.provider.requests[-1].model == "extra"
+    assert rules.provider_of("llama") == "perplexity"
+    assert rules.provider_of("usual") == "openai"
+    assert rules.provider_of("unheard of") is None
+
+
 async def test_a_stopped_answer_costs_what_came_of_it_and_a_failed_try_nothing(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -122,5 +122,9 @@ async def test_a_models_budget_changes_while_questions_wait(autojump_clock: Mock
     assert trio.current_time() - began < 1
     with pytest.raises(WaitTooLong):
         await scene.ask(SMALL, "ben", seconds=20)
-    scene.live.reconfigure(replace(OPTIONS, models={}))
-    await scene.ask(SMALL, "ben", seconds=20)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, SMALL, "ben")
+        await trio.sleep(1)
+        scene.live.reconfigure(replace(OPTIONS, models={}))
+    await scene.ask(SMALL, "eve", seconds=20)
+    assert trio.current_time() - began < 5

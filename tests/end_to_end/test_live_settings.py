@@ -240,7 +240,7 @@ async def requests_of_the_model(bot: Stage) -> None:
 
 async def tokens_of_the_model(bot: Stage) -> None:
     await bot.set({**STARTED, MODEL: {"tokens_per_minute": 1}})
-    await bot.is_told("it allows 1 a minute")
+    await bot.is_told("OpenAI couldn't answer, so Perplexity did.")
 
 
 async def questions(bot: Stage) -> None:

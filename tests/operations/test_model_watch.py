@@ -18,6 +18,7 @@ from trio.testing import MockClock
 
 from discordianai.operations.health import judge
 from discordianai.operations.model_watch import FIRST_LOOK, ModelWatch, WatchedProvider, watching_models
+from discordianai.providers.model_list import OfferedModels
 from discordianai.providers.options import ProviderOptions
 from discordianai.records import Dialect, Provider
 from discordianai.sandbox.certificates import Authority
@@ -120,6 +121,20 @@ async def test_a_model_that_is_gone_is_told_once(
         "OpenAI does not list the model gpt-6-luna"
         in judge(replace(snapshot, providers={"openai": provider})).remarks
     )
+
+
+async def test_who_offers_what_it_lists_has_it_offered(authority: Authority) -> None:
+    """Only where the settings say so; before the first look there is nothing to offer."""
+    async with scene(authority) as (services, client):
+        foreign = watched(client, FOREIGN, services.foreign.url, "local-model")
+        openai = watched(client, OPENAI, services.openai.url, "gpt-6-luna")
+        watch = ModelWatch([foreign, openai], Soon())
+        options = {"foreign": replace(foreign.options, offer_listed=True), "openai": openai.options}
+        offered = OfferedModels(options, watch.listed)
+        assert dict(offered) == {"foreign": ()}
+        async with watching_models(watch):
+            await looked(watch, "foreign", "openai")
+        assert dict(offered) == {"foreign": ("local-model", "local-vision")}
 
 
 class Refusing(httpx.AsyncBaseTransport):

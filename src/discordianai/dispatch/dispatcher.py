@@ -163,7 +163,9 @@ class Dispatcher:
         self._queue.serve()
 
     def _reconfigure_models(self, models: Mapping[str, BudgetOptions]) -> None:
-        """What was spent still counts where a model had a budget before."""
+        """What was spent still counts. Who waits for a budget that is there no more goes on."""
+        for model in self._model_budgets.keys() - models.keys():
+            self._model_budgets[model].reconfigure(BudgetOptions())
         budgets = {model: self._model_budgets.get(model) or Budget(own) for model, own in models.items()}
         for model, own in models.items():
             if own != self._options.models.get(model, own):

@@ -1,7 +1,7 @@
 """The models that a provider lists, `GET /models`, and the days on which it shuts them down."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -31,6 +31,28 @@ class ListedModel:
 
     id: str
     shutdown: date | None = None
+
+
+class OfferedModels(Mapping[str, tuple[str, ...]]):
+    """The models of providers that offer all that they list, by their names: what is in `listed` now.
+
+    It may be read from any thread.
+    """
+
+    def __init__(self, options: Mapping[str, ProviderOptions], listed: Mapping[str, tuple[str, ...]]) -> None:
+        self._names = tuple(name for name, one in options.items() if one.offer_listed)
+        self._listed = listed
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._listed.get(name, ())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 async def list_models(
