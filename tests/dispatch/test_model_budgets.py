@@ -8,13 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from discordianai.dispatch.adaptive_limit import AdaptiveLimit
-from discordianai.dispatch.breaker import BreakerOptions
+from discordianai.dispatch.breaker import AdaptiveLimit, BreakerOptions
 from discordianai.dispatch.budget import PERIOD, Budget, BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.fair_queue import FairQueue
 from discordianai.dispatch.refusals import BeyondTheMinute, WaitTooLong
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider
 
