@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help install installed run sandbox test test-all test-long test-servers coverage wheel test-wheel lint audit
 .PHONY: hooks docs format clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
-.PHONY: bench-discord bench-fairness bench-start soak-transport soak-kill soak
+.PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
@@ -124,6 +124,12 @@ bench-discord: $(STAMP) ## 500 people in one moment, 100 answers streaming at on
 
 bench-fairness: $(STAMP) ## does one who floods, or a provider that misbehaves, delay the others (fifteen minutes)
 	@$(BIN)/python -m benchmarks.fairness
+
+bench-routing: $(STAMP) ## who answers by which strategy: how often the rules are right, and what each takes (a minute)
+	@$(BIN)/python -m benchmarks.routing
+
+eval-routing: $(STAMP) ## how often a model is right about the web, with your own key (some cents, some minutes)
+	@$(BIN)/python -m benchmarks.routing --live
 
 bench-start: $(STAMP) ## from the bot's start until it is ready, and `check` (a minute)
 	@$(BIN)/python -m benchmarks.start

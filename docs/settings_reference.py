@@ -151,6 +151,8 @@ def _words(key: Declared) -> str:
         return "list of ids" if get_args(whole)[0] == Id else "list of texts"
     if get_origin(whole) is not Literal and get_args(whole):  # a value, or none
         whole = plain(kind)
+    if get_origin(whole) is tuple:
+        return "list of texts"
     if get_origin(whole) is Literal:
         *most, last = (f"`{choice}`" for choice in get_args(whole))
         return f"{', '.join(most)} or {last}"

@@ -4,11 +4,12 @@ The only module that knows them all. The nesting is the shutdown order: the list
 first, the store and the clients are outermost and close last.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 import trio
 
@@ -19,6 +20,7 @@ from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.answering.service import AnswerService
+from discordianai.answering.web_decisions import WebDecisions
 from discordianai.bot import Bot
 from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
 from discordianai.conversations.ledger import Ledger
@@ -35,13 +37,16 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import Deliveries
 from discordianai.discord.messages.rest import DiscordApi
+from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
+from discordianai.dispatch.options import DECISIONS
 from discordianai.dispatch.routing import Router
 from discordianai.dispatch.token_estimator import TokenEstimator
 from discordianai.operations import logs
 from discordianai.operations.health import status_line
 from discordianai.operations.http_server import serving
 from discordianai.operations.loop_lag import watched_loop
+from discordianai.operations.model_watch import ModelWatch, WatchedProvider, watching_models
 from discordianai.operations.snapshot import Instruments
 from discordianai.operations.status_message import describe
 from discordianai.operations.systemd import Notifier
@@ -50,6 +55,10 @@ from discordianai.operations.watchdog import MORE_TIME, attended, probes
 from discordianai.option import Live
 from discordianai.providers.client import make_provider
 from discordianai.pseudonyms import Pseudonyms
+from discordianai.providers.decisions import DecisionClient
+from discordianai.providers.model_list import OfferedModels
+from discordianai.providers.options import ProviderOptions
+from discordianai.records import Dialect
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
@@ -114,6 +123,12 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             open_questions=OpenQuestions(MOST_OPEN_QUESTIONS, user, trio.lowlevel.current_trio_token()),
             counts=QuestionCounter(),
             lag=lag,
+            models=ModelWatch(
+                [
+                    WatchedProvider(one, settings.provider(one.name), clients[one.name].http)
+                    for one in settings.configured
+                ]
+            ),
             clock=clock,
         )
         page.shows(instruments.read)
@@ -121,10 +136,14 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         await channels.open()
         identifier_key = await store.identifier_key()
         pseudonyms.use(identifier_key)
-        contexts = ContextBuilder(store, channels, live.part(_context_rules), estimator, identifier_key)
-        bot = _make_bot(live, instruments, channels, contexts, notifier)
+        listed = OfferedModels(_provider_options(settings), instruments.models.listed)
+        rules = live.part(partial(_context_rules, listed=listed))
+        contexts = ContextBuilder(store, channels, rules, estimator, identifier_key)
+        offer = Offer(settings.models_by_provider, listed)
+        bot = _make_bot(live, instruments, channels, contexts, notifier, offer)
         async with (
             report_usage(instruments.read),
+            watching_models(instruments.models),
             reloading_on_sighup(Reloading(live, load, notifier)),
             attended(
                 notifier,
@@ -141,6 +160,7 @@ def _make_bot(
     channels: ChannelSettingsCache,
     contexts: ContextBuilder,
     notifier: Notifier,
+    offer: Offer,
 ) -> Bot:
     """The bot around the parts that are open."""
     store, ledger, discord = instruments.store, instruments.ledger, instruments.discord
@@ -148,13 +168,12 @@ def _make_bot(
     options = live.part(lambda new: new.discord)
     conversations = live.part(lambda new: new.conversations)
     user, server = live.part(lambda new: new.rate_limits.user), live.part(lambda new: new.rate_limits.server)
-    offer = Offer(settings.models_by_provider)
     offered = OfferedCommands(COMMANDS, offer)
     api = DiscordApi(
         discord.http, settings.discord.api_url, settings.discord.token_text, limits=instruments.limits
     )
     router = Router(settings.configured, live.part(lambda new: new.routing))
-    provider_chain = ProviderChain(instruments.dispatchers, router)
+    provider_chain = ProviderChain(instruments.dispatchers, router, _decisions(settings, instruments.clients))
     dispatch = live.part(lambda new: new.dispatch)
     answer_service = AnswerService(provider_chain, contexts, store, ledger, dispatch, user)
     reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits))
@@ -184,6 +203,16 @@ def _make_bot(
     return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
 
 
+def _decisions(settings: Settings, clients: Mapping[str, PooledClient]) -> WebDecisions | None:
+    """Who decides about the web, where that is the strategy: the first that speaks like OpenAI."""
+    deciding = [one for one in settings.configured if one.dialect is Dialect.RESPONSES]
+    if settings.routing.strategy != DECISIONS or not deciding:
+        return None
+    provider = deciding[0]
+    client = DecisionClient(clients[provider.name].http, provider, settings.provider(provider.name))
+    return WebDecisions(client)
+
+
 # What follows from several tables is put together here. Each part is given whole tables: a key that is added
 # to one of them is there already.
 
@@ -192,9 +221,15 @@ def _accounting_options(settings: Settings) -> AccountingOptions:
     return AccountingOptions(settings.models, settings.daily_limits.user, settings.daily_limits.server)
 
 
-def _context_rules(settings: Settings) -> ContextRules:
-    providers = {provider.name: settings.provider(provider.name) for provider in settings.configured}
-    return ContextRules(settings.assistant, settings.conversations, settings.models, providers)
+def _context_rules(settings: Settings, listed: Mapping[str, tuple[str, ...]] | None = None) -> ContextRules:
+    providers = _provider_options(settings)
+    return ContextRules(
+        settings.assistant, settings.conversations, settings.models, providers, listed or MappingProxyType({})
+    )
+
+
+def _provider_options(settings: Settings) -> Mapping[str, ProviderOptions]:
+    return {provider.name: settings.provider(provider.name) for provider in settings.configured}
 
 
 def _attachment_limits(settings: Settings) -> Limits:
@@ -202,8 +237,13 @@ def _attachment_limits(settings: Settings) -> Limits:
 
 
 def _dispatcher_options(name: str, settings: Settings) -> DispatcherOptions:
+    own = {
+        model: BudgetOptions(options.requests_per_minute, options.tokens_per_minute)
+        for model, options in settings.models.items()
+        if options.requests_per_minute or options.tokens_per_minute
+    }
     slots = settings.pool(name).max_connections
-    return DispatcherOptions(slots, settings.dispatch, settings.rate_limit(name))
+    return DispatcherOptions(slots, settings.dispatch, settings.rate_limit(name), models=own)
 
 
 def _build_clients(live: Live[Settings], http2: bool) -> dict[str, PooledClient]:

@@ -7,16 +7,25 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.answering.provider_chain import HELD_BACK, AnswerEvent, ChainRequest, ProviderChain
+from discordianai.answering.provider_chain import (
+    DECIDES,
+    HELD_BACK,
+    AnswerEvent,
+    ChainRequest,
+    ProviderChain,
+)
+from discordianai.answering.web_decisions import Decides, WebDecisions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
-from discordianai.dispatch.options import RULES, TOOL, DispatchOptions, RoutingOptions
+from discordianai.dispatch.options import DECISIONS, RULES, TOOL, DispatchOptions, RoutingOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
-from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
+from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
 from discordianai.option import Live
+from discordianai.providers.decisions import WebDecision
 from discordianai.providers.errors import (
     BadRequest,
     ConnectionLost,
     ContextTooLong,
+    EndpointNotFound,
     ImageRefused,
     Overloaded,
     ProviderError,
@@ -50,6 +59,7 @@ class Scene:
         perplexity: list[list[Step]] | None = None,
         strategy: str = TOOL,
         attempts: int = 1,
+        decisions: Decides | None = None,
     ) -> None:
         self.openai = FakeProvider(*openai, provider=OPENAI, model="o")
         self.perplexity = FakeProvider(*(perplexity or [["found"]]), provider=PERPLEXITY, model="p")
@@ -57,7 +67,10 @@ class Scene:
         both = (self.openai, self.perplexity)
         dispatchers = {each.provider.name: Dispatcher(each, Live(options)) for each in both}
         routing = Live(RoutingOptions(strategy))
-        self.provider_chain = ProviderChain(dispatchers, Router([each.provider for each in both], routing))
+        router = Router([each.provider for each in both], routing)
+        self.provider_chain = ProviderChain(
+            dispatchers, router, WebDecisions(decisions) if decisions else None
+        )
         self.texts: list[str] = []
         self.routes: list[Route] = []
         self.reserved: list[tuple[Provider, str]] = []
@@ -239,6 +252,123 @@ async def test_by_rules_a_follow_up_stays_with_who_answered_last() -> None:
     await scene.ask("write a haiku")
     assert [route.provider for route in scene.routes] == [PERPLEXITY, PERPLEXITY, OPENAI]
     assert scene.routes[1].why == "same as before"
+
+
+class FakeDecider:
+    """Decides by these probabilities, one for each request, or raises; `delay` is in seconds."""
+
+    provider, model = OPENAI, "o"
+
+    def __init__(self, *decided: float | ProviderError, delay: float = 0.0) -> None:
+        self._decided = list(decided)
+        self._delay = delay
+        self.requests: list[ChatRequest] = []
+
+    async def decide(self, request: ChatRequest) -> WebDecision:
+        self.requests.append(request)
+        decided = self._decided.pop(0)
+        await trio.sleep(self._delay)
+        if isinstance(decided, ProviderError):
+            raise decided
+        return WebDecision(decided, Usage(50, 1))
+
+
+async def test_a_models_decision_tells_who_answers_and_is_paid_for() -> None:
+    """No tool is offered then; what the decision took is told as that of any other request."""
+    decider = FakeDecider(0.91, 0.04)
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=decider)
+    events = [event async for event in scene.events("who won the cup?")]
+    assert events[:2] == [Route(OPENAI, "o", DECIDES), UsageReport(Usage(50, 1))]
+    assert events[2] == Route(PERPLEXITY, "p", "needs the web")
+    assert scene.reserved == [(OPENAI, "o"), (PERPLEXITY, "p")]
+    await scene.ask("the weather today, as a word, what is it")  # the rules alone would search
+    assert scene.routes[-1] == Route(OPENAI, "o", "no search needed")
+    assert scene.openai.requests[0].tools == ()
+
+
+async def test_without_a_decision_in_time_the_rules_decide_and_nobody_asks_again_soon(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A question waits two seconds at most; after a failure, the next ones wait for nothing."""
+    decider = FakeDecider(0.9, 0.9, delay=60.0)
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=decider)
+    for text in ("news from Rome", "write a haiku"):
+        await scene.ask(text)
+    assert trio.current_time() <= 2.1
+    assert [route.provider for route in scene.routes] == [PERPLEXITY, OPENAI]
+    assert len(decider.requests) == 1
+    await trio.sleep(31)
+    await scene.ask("write a haiku")
+    assert len(decider.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "asked_again"),
+    [(Overloaded(OPENAI, "503"), True), (EndpointNotFound(OPENAI, "404"), False)],
+)
+async def test_a_decision_that_fails_fails_no_question(
+    autojump_clock: trio.testing.MockClock, error: ProviderError, asked_again: bool
+) -> None:
+    """An endpoint that has no such interface is not asked for one again."""
+    decider = FakeDecider(error, 0.9)
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=decider)
+    assert await scene.ask("write a haiku") == "an answer"
+    await trio.sleep(3600)
+    await scene.ask("write a haiku")
+    assert len(decider.requests) == 1 + asked_again
+
+
+async def test_nothing_is_decided_for_who_has_chosen_and_for_follow_ups() -> None:
+    """Each decision is a request; these need none."""
+    decider = FakeDecider(0.9)
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=decider)
+    await scene.ask("why?", wanted=OPENAI)
+    await scene.ask("llamas", search=True)
+    await scene.ask("and what about it?")
+    assert decider.requests == []
+    assert scene.routes[-1] == Route(PERPLEXITY, "p", "same as before")
+
+
+async def test_with_the_tool_a_follow_up_stays_with_who_answered_last() -> None:
+    """Who has searched has what it found; the next question that begins something new goes to the model."""
+    scene = Scene([[CALL], ["an answer"]])
+    await scene.ask("what do llamas cost?")
+    await scene.ask("and what about it?")
+    await scene.ask("write a haiku")
+    answered = [route.provider for route in scene.routes]
+    assert answered == [OPENAI, PERPLEXITY, PERPLEXITY, OPENAI]
+    assert scene.routes[2].why == "same as before"
+
+
+def test_a_follow_up_with_a_picture_goes_to_who_takes_it() -> None:
+    """Whoever answered last."""
+    blind = replace(PERPLEXITY, images=False)
+    router = Router([OPENAI, blind])
+    asked = Inquiry("and what about it?", HISTORY, "a conversation")
+    router.answered(asked, Choice(blind, "by default"))
+    assert router.choose(asked).provider == blind
+    assert router.choose(replace(asked, images=True)).provider == OPENAI
+
+
+def test_the_providers_are_asked_in_the_order_of_the_settings() -> None:
+    """`fallback` names who stands in, and in which order; who is not named never does."""
+    third = replace(FOREIGN, name="third")
+    everybody = (OPENAI, PERPLEXITY, FOREIGN, third)
+    question = Inquiry("why?", (), "a conversation")
+
+    def asked(fallback: tuple[str, ...] | None) -> list[str]:
+        router = Router(everybody, Live(RoutingOptions(RULES, fallback)))
+        choice: Choice | None = router.choose(question)
+        names: list[str] = []
+        while choice is not None:
+            names.append(choice.provider.name)
+            choice = router.instead(choice, names)
+        return names
+
+    assert asked(None) == ["openai", "perplexity", "foreign", "third"]
+    assert asked(("third", "openai")) == ["third", "openai"]
+    assert asked(("perplexity", "foreign")) == ["foreign", "perplexity"]
+    assert asked(()) == ["openai"]
 
 
 @pytest.mark.parametrize(("fixed", "other"), [(OPENAI, PERPLEXITY), (PERPLEXITY, OPENAI)])

@@ -29,7 +29,7 @@ from discordianai.conversations.store import ChannelSettings, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import End, Event, SourceList, TextDelta
+from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
 from discordianai.records import (
     Attachment,
     ChatRequest,
@@ -43,9 +43,10 @@ from discordianai.records import (
     Quotation,
     Role,
     ToolCall,
+    Usage,
 )
 from tests.answering.builders import ANN, BEN, Scene
-from tests.doubles.provider import FakeProvider
+from tests.doubles.provider import FakeProvider, Step
 from tests.doubles.reply import FakeReply
 from tests.known_providers import OPENAI, PERPLEXITY
 
@@ -532,6 +533,40 @@ async def test_a_call_of_the_tool_and_the_search_are_both_charged() -> None:
     await scene.ask()
     lines = await scene.store.spending("2000-01-01")
     assert {line.provider for line in lines} == {"openai", "perplexity"}
+
+
+async def test_what_is_searched_for_is_shown() -> None:
+    """The query of the model that calls for a search, then that of the provider that searches."""
+    call = ToolCall(WEB_SEARCH.name, "llamas")
+    scene = Scene([call], others=[FakeProvider([SearchQuery("llama news"), "found"], provider=PERPLEXITY)])
+    reply = await scene.ask()
+    assert reply.queries == ["llamas", "llama news"]
+    assert reply.text == "found"
+
+
+async def test_the_line_below_tells_the_tokens_only_if_it_is_set() -> None:
+    """Those of all that were asked, also of the one that called for the search."""
+    call = ToolCall(WEB_SEARCH.name, "llamas")
+    told = ContextRules(AssistantOptions("Be brief.", show_tokens=True))
+    script: list[Step] = [call, UsageReport(Usage(100, 5)), End(FinishReason.STOP)]
+    reply = await Scene(script, others=[perplexity()], rules=told).ask()
+    assert reply.closing is not None
+    assert reply.closing.footer.endswith(" · needs the web · 135 tokens")
+    reply = await Scene(script, others=[perplexity()]).ask()
+    assert reply.closing is not None
+    assert reply.closing.footer.endswith(" · needs the web")
+
+
+async def test_a_model_that_is_only_listed_is_asked_at_its_provider() -> None:
+    """What the settings name counts first, where two have a model of that name."""
+    options = {"openai": offering("usual"), "perplexity": offering("sonar")}
+    rules = replace(BRIEF, providers=options, listed={"perplexity": ("llama", "usual"), "openai": ("extra",)})
+    scene = Scene(["text"], others=[perplexity()], rules=rules)
+    await scene.ask(replace(scene.question(), model="extra"))
+    assert scene.provider.requests[-1].model == "extra"
+    assert rules.provider_of("llama") == "perplexity"
+    assert rules.provider_of("usual") == "openai"
+    assert rules.provider_of("unheard of") is None
 
 
 async def test_a_stopped_answer_costs_what_came_of_it_and_a_failed_try_nothing(

@@ -15,6 +15,8 @@ class FakeReply:
         self.text = ""
         self.citations: Citations = ()
         self.statuses: list[str] = []
+        self.queries: list[str] = []
+        self.thoughts = 0
         self.closing: AnswerEnd | None = None
         self.finished = False
         self.turn: TurnId | None = None
@@ -39,6 +41,16 @@ class FakeReply:
         """See `Reply.say`."""
         self._check()
         self.statuses.append(status)
+
+    def search(self, query: str) -> None:
+        """See `Reply.search`."""
+        self._check()
+        self.queries.append(query)
+
+    def think(self) -> None:
+        """See `Reply.think`."""
+        self._check()
+        self.thoughts += 1
 
     def close(self, closing: AnswerEnd) -> str:
         """See `Reply.close`."""

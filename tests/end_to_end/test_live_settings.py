@@ -190,6 +190,11 @@ async def instructions(bot: Stage) -> None:
     assert bot.scene.sandbox.openai.requests[-1]["instructions"] == "Speak like a llama."
 
 
+async def tokens_below_an_answer(bot: Stage) -> None:
+    await bot.change(assistant={"show_tokens": True})
+    await bot.is_told(r"-# OpenAI · gpt-6-luna · set by operator · [\d,]+ tokens")
+
+
 async def context_tokens(bot: Stage) -> None:
     prompt = "why? " * 1000
     await bot.is_answered(prompt)
@@ -225,6 +230,17 @@ def limited(table: str, keys: Mapping[str, object], words: str) -> Case:
 
 
 # How much may be asked
+
+
+async def requests_of_the_model(bot: Stage) -> None:
+    await bot.set({**STARTED, MODEL: {"requests_per_minute": 1}})
+    await bot.is_answered()
+    await bot.is_told("You're next.")
+
+
+async def tokens_of_the_model(bot: Stage) -> None:
+    await bot.set({**STARTED, MODEL: {"tokens_per_minute": 1}})
+    await bot.is_told("OpenAI couldn't answer, so Perplexity did.")
 
 
 async def questions(bot: Stage) -> None:
@@ -338,6 +354,7 @@ def is_debug(line: str) -> bool:
 
 CASES: Mapping[str, Case] = {
     "assistant.instructions": instructions,
+    "assistant.show_tokens": tokens_below_an_answer,
     "connection_pool.NAME.max_connections": connections,
     "connection_pool.NAME.max_keepalive": keepalive,
     "daily_limits.server.money": limited("daily_limits.server", {"money": 1e-9}, "This server has used up"),
@@ -364,6 +381,8 @@ CASES: Mapping[str, Case] = {
     "models.NAME.context_tokens": context_tokens,
     "models.NAME.input_price": priced(input_price=1000.0),
     "models.NAME.output_price": priced(output_price=1000.0),
+    "models.NAME.requests_per_minute": requests_of_the_model,
+    "models.NAME.tokens_per_minute": tokens_of_the_model,
     "rate_limits.NAME.burst": waits_by(requests_per_minute=12, burst=1),
     "rate_limits.NAME.requests_per_minute": waits_by(requests_per_minute=1),
     "rate_limits.NAME.tokens_per_minute": provider_tokens,

@@ -53,7 +53,8 @@ def provider(label: str = "OpenAI", model: str = "gpt-5-mini", connections: int 
     pool = Statistics(
         connections, open_connections=2, idle_connections=1, streams_in_use=2, connections_opened=60
     )
-    return ProviderSnapshot(label, model, dispatch, pool, {model: Spent(998, 500_000, 300_000, 2 * NANO, 0)})
+    spent, ends = {model: Spent(998, 500_000, 300_000, 2 * NANO, 0)}, {model: STARTED + 200 * 86_400}
+    return ProviderSnapshot(label, model, dispatch, pool, spent, ends)
 
 
 def well(**changes: object) -> Snapshot:

@@ -9,7 +9,7 @@ from discordianai.providers import errors
 from discordianai.providers.answer_parts import MOST_TEXT
 from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.json_values import Json
-from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
+from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.records import Citation, Citations, FinishReason, ToolCall, Usage
 from tests.known_providers import FOREIGN, OPENAI
@@ -147,6 +147,20 @@ def test_a_call_of_our_function_is_whole_and_one_of_theirs_is_none() -> None:
         ToolCall("web_search", "tide")
     ]
     assert not any(isinstance(event, ToolCall) for event in read(recorded.AGENT))
+
+
+@pytest.mark.parametrize(("stream", "query"), [(recorded.AGENT, "tide"), (recorded.HOSTED_SEARCH, "tide")])
+def test_what_is_searched_for_is_told(stream: list[str], query: str) -> None:
+    """By Perplexity before its results, by OpenAI with the item of the search."""
+    found = [event for event in read(stream) if isinstance(event, SearchQuery)]
+    assert found[0] == SearchQuery(query)
+
+
+@pytest.mark.parametrize("queries", [None, [], [7], [{}], "tide", [""]])
+def test_queries_of_another_shape_are_ignored(queries: object) -> None:
+    """They are only shown."""
+    event = json.dumps({"type": "response.reasoning.search_queries", "queries": queries})
+    assert read([event]) == []
 
 
 def test_a_call_behind_one_of_theirs_is_still_ours() -> None:

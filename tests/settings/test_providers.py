@@ -202,7 +202,15 @@ def test_a_model_counts_more_than_the_preset(tmp_path: Path) -> None:
         ("[rate_limits.x]", "rate_limits.x: should have the name of a provider"),
         (
             "[routing]\nstrategy = 'x'",
-            "routing.strategy: 'x' cannot be used: should be tool, rules or the name of a provider",
+            "routing.strategy: 'x' cannot be used: should be a strategy or the name of a provider",
+        ),
+        (
+            "[routing]\nfallback = ['openai', 'x']",
+            "routing.fallback: 'x' cannot be used: should have the names of providers",
+        ),
+        (
+            "[routing]\nfallback = ['openai', 'openai']",
+            "routing.fallback: 'openai, openai' cannot be used: should name each provider once",
         ),
     ],
 )

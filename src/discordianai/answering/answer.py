@@ -1,5 +1,6 @@
 """What has arrived of an answer so far, and what stands below it in the end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -8,7 +9,14 @@ from discordianai.answering.reply import AnswerEnd
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.port import End, LimitsReport, SourceList, TextDelta, UsageReport
+from discordianai.providers.port import (
+    End,
+    LimitsReport,
+    SearchQuery,
+    SourceList,
+    TextDelta,
+    UsageReport,
+)
 from discordianai.records import FinishReason, Question, Route, ToolCall, Usage, WebSearch
 
 COMING_BACK = "I'm restarting. The answer will come when I'm back."
@@ -33,11 +41,15 @@ class ProviderUsage:
 
 @dataclass(slots=True)
 class AnswerSoFar:
-    """The events of an answer, added up. `spent` has every provider that sent something."""
+    """The events of an answer, added up. `spent` has every provider that sent something.
+
+    With `shows_tokens`, the line below the answer tells how many it took.
+    """
 
     finish_reason: FinishReason | None = None
     has_sources: bool = False
     route: Route | None = None
+    shows_tokens: bool = False
     spent: list[ProviderUsage] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
 
@@ -69,7 +81,7 @@ class AnswerSoFar:
             case SourceList():
                 self._heard()
                 self.has_sources = True
-            case ToolCall():
+            case ToolCall() | SearchQuery():
                 self._heard()
             case _:
                 assert_never(event)
@@ -107,7 +119,8 @@ class AnswerSoFar:
     def _closing(self, note: str, *, unfinished: bool = False) -> AnswerEnd:
         """Where nothing was said, nobody has answered."""
         said = self.says_something
-        footer = _footer(self.route) if said and self.route else ""
+        spent = self.spent if self.shows_tokens else ()
+        footer = _footer(self.route, spent) if said and self.route else ""
         if said and self.route:  # who answered without what, or instead of whom, is true of a part as well
             note = " ".join(filter(None, (self.route.note, note)))
         always = self.route is not None and self.route.provider.web_search is WebSearch.ALWAYS
@@ -120,5 +133,10 @@ def numbered(sentence: str, question: Question) -> str:
     return f"{sentence} (error {question.number})"
 
 
-def _footer(route: Route) -> str:
-    return f"{route.provider.label} · {route.model} · {route.why}"
+def _footer(route: Route, spent: Sequence[ProviderUsage]) -> str:
+    """Who answered, and why; with what was `spent`, the tokens, where all that were asked have told them."""
+    parts = [route.provider.label, route.model, route.why]
+    told = [each.usage for each in spent if each.usage is not None]
+    if told and len(told) == len(spent):
+        parts.append(f"{sum(usage.input_tokens + usage.output_tokens for usage in told):,} tokens")
+    return " · ".join(parts)

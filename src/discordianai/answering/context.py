@@ -4,8 +4,9 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from itertools import chain
 from types import MappingProxyType
 
 from discordianai.answering.options import AssistantOptions
@@ -105,12 +106,16 @@ SEVERAL_SPEAK = "Several people take part. Each of their messages begins with th
 
 @dataclass(frozen=True, slots=True)
 class ContextRules:
-    """What a model is shown goes by these; `providers` has those that can be asked, by name."""
+    """What a model is shown goes by these; `providers` has those that can be asked, by name.
+
+    `listed` has the models that some of them offer besides those of their options; it may change.
+    """
 
     assistant: AssistantOptions = field(default_factory=AssistantOptions)
     conversations: ConversationOptions = field(default_factory=ConversationOptions)
     models: Mapping[str, ModelOptions] = field(default_factory=lambda: MappingProxyType({}))
     providers: Mapping[str, ProviderOptions] = field(default_factory=lambda: MappingProxyType({}))
+    listed: Mapping[str, Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def scope(self) -> Scope:
@@ -118,8 +123,10 @@ class ContextRules:
         return Scope(self.conversations.scope)
 
     def provider_of(self, model: str) -> str | None:
-        """The name of the first one that offers that model."""
-        return next((name for name, options in self.providers.items() if model in options.all_models), None)
+        """The name of the first one that offers that model; those whose options name it count first."""
+        named = (name for name, options in self.providers.items() if model in options.all_models)
+        listed = (name for name, models in self.listed.items() if model in models)
+        return next(chain(named, listed), None)
 
     def context_tokens(self, model: str) -> int:
         """Tokens that a request to that model and its answer may have together."""
@@ -138,7 +145,11 @@ class ContextRules:
 
     def _answer_tokens(self, model: str) -> int | None:
         """How long an answer of that model may be, where that is set."""
-        offering = (options for options in self.providers.values() if model in options.all_models)
+        offering = (
+            options
+            for name, options in self.providers.items()
+            if model in options.all_models or model in self.listed.get(name, ())
+        )
         return next(filter(None, (options.max_answer_tokens for options in offering)), None)
 
 

@@ -21,3 +21,6 @@ class AssistantOptions:
         "You are a helpful assistant in a Discord server. Answer in the language of the question, "
         "briefly, in Discord's Markdown."
     )
+    show_tokens: Annotated[
+        bool, Key("whether the line below an answer tells its tokens, besides who answered", live=True)
+    ] = False

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 import structlog
 import trio
 
+from discordianai.answering.web_decisions import PROBABLE, WebDecisions
 from discordianai.dispatch.dispatcher import Dispatcher, QueuePosition
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
+from discordianai.providers.decisions import WebDecision
 from discordianai.providers.errors import BadRequest, ProviderError, ToolsRefused
 from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
@@ -20,6 +22,9 @@ HELD_BACK = 60
 so at once, or after a short sentence. At thirty tokens a second this takes half a second."""
 
 PARAGRAPH = "\n\n"
+
+DECIDES = "to decide who answers"
+"""The route of a request that decides: it has a usage, and no text."""
 
 USAGE_WITHIN = 1.0
 """Seconds that a call of the tool waits for what it has taken, which comes at the end of its stream."""
@@ -47,8 +52,11 @@ class ChainRequest:
 class ProviderChain:
     """Knows every dispatcher, by its provider's name."""
 
-    def __init__(self, dispatchers: Mapping[str, Dispatcher], router: Router) -> None:
+    def __init__(
+        self, dispatchers: Mapping[str, Dispatcher], router: Router, decisions: WebDecisions | None = None
+    ) -> None:
         self._dispatchers = dispatchers
+        self._decisions = decisions
         self._router = router
         self._log = structlog.get_logger("discordianai.answering.provider_chain")
 
@@ -58,6 +66,14 @@ class ProviderChain:
         What is found on the web is a paragraph of its own behind what the model said before it called for it.
         Raises the errors of `Dispatcher.stream` when no other provider can help.
         """
+        if self._decisions is not None and self._router.undecided(asked.inquiry):
+            decision = await self._decide(self._decisions, asked)
+            if decision is not None:
+                yield Route(self._decisions.provider, self._decisions.model, DECIDES)
+                if decision.usage is not None:
+                    yield UsageReport(decision.usage)
+                web = decision.probability >= PROBABLE
+                asked = replace(asked, inquiry=replace(asked.inquiry, web=web))
         choice, call, note = self._router.choose(asked.inquiry), None, ""
         failed: dict[str, ProviderError] = {}
         preamble = ""
@@ -79,6 +95,12 @@ class ProviderChain:
             except ProviderError as error:
                 failed[choice.provider.name] = error
                 choice, note = self._after(error, choice, failed, asked, shown=shown)
+
+    async def _decide(self, decisions: WebDecisions, asked: ChainRequest) -> WebDecision | None:
+        request = replace(asked.request(decisions.provider, decisions.model), model=decisions.model)
+        expected = self._dispatchers[decisions.provider.name].expected(request)
+        await asked.reserve(decisions.provider, decisions.model, replace(expected, output_tokens=1))
+        return await decisions.on(request, asked.deadline)
 
     def _after(
         self,
@@ -126,7 +148,7 @@ class ProviderChain:
         ):
             async for event in held:
                 if isinstance(event, TextDelta):
-                    self._router.answered(asked.inquiry, provider)
+                    self._router.answered(asked.inquiry, choice)
                 yield event
 
 

@@ -36,6 +36,12 @@ class Reply(Protocol):
     def say(self, status: str) -> None:
         """Show `status` until there is text; never waits. Raises `ReplyFailed`, as `write` does."""
 
+    def search(self, query: str) -> None:
+        """Show, until there is text, that the web is searched; a model wrote `query`. As `say`."""
+
+    def think(self) -> None:
+        """Show after a while, if nothing else has come by then, that the model thinks, and since when."""
+
     def close(self, closing: AnswerEnd) -> str:
         """Add what comes below; all of the answer as `finish` will show it. Nothing is written after that."""
 

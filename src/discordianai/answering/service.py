@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from discordianai.answering.answer import COMING_BACK, RESTARTING, TOO_LATE, AnswerSoFar, numbered
 from discordianai.answering.context import ContextBuilder, QuestionContext
-from discordianai.answering.provider_chain import ChainRequest, ProviderChain
+from discordianai.answering.provider_chain import AnswerEvent, ChainRequest, ProviderChain
 from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import Ledger, LimitReached
@@ -24,8 +24,8 @@ from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
 from discordianai.option import Live
 from discordianai.providers.errors import BadRequest, ProviderError
-from discordianai.providers.port import SourceList, TextDelta
-from discordianai.records import FileKind, Provider, Question, Route, Usage
+from discordianai.providers.port import LimitsReport, SearchQuery, SourceList, TextDelta
+from discordianai.records import FileKind, Provider, Question, Route, ToolCall, Usage
 
 LAST_WORDS_TIMEOUT = 3.0
 """Seconds that an answer which is being cancelled may take to tell the person so."""
@@ -144,6 +144,7 @@ class AnswerService:
             with self._cancellable(question) as scope:
                 await _wait_for_turn(ticket, reply)
                 context = await self._contexts.of(question)
+                answer.shows_tokens = context.rules.assistant.show_tokens
                 await self._ask_with_earlier_files(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("provider failed", error=question.number, reason=error.for_log)
@@ -209,15 +210,7 @@ class AnswerService:
         async with aclosing(self._provider_chain.events(asked)) as events:
             async for event in events:
                 answer.add(event)
-                match event:
-                    case Route():
-                        reply.cite(())  # what one has found is no source of another one's answer
-                    case QueuePosition(number):
-                        reply.say(_waiting(number))
-                    case SourceList(citations):
-                        reply.cite(citations)
-                    case TextDelta(text):
-                        reply.write(text)
+                _show(event, reply)
 
     async def _keep(
         self,
@@ -288,6 +281,23 @@ async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> No
             await reply.finish()
         except ReplyFailed as error:
             log.warning("closing message could not be sent", reason=str(error))
+
+
+def _show(event: AnswerEvent, reply: Reply) -> None:
+    match event:
+        case Route():
+            reply.cite(())  # what one has found is no source of another one's answer
+            reply.think()
+        case LimitsReport():  # comes with the headers: the waiting is over
+            reply.think()
+        case QueuePosition(number):
+            reply.say(_waiting(number))
+        case ToolCall(argument=query) | SearchQuery(query):
+            reply.search(query)
+        case SourceList(citations):
+            reply.cite(citations)
+        case TextDelta(text):
+            reply.write(text)
 
 
 def _waiting(place: int) -> str:

@@ -61,7 +61,10 @@ class ConversationOptions:
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """`[models."ID"]`: prices are for a million tokens, in whatever currency the limits are in."""
+    """`[models."ID"]`: prices are for a million tokens, in whatever currency the limits are in.
+
+    `requests_per_minute` and `tokens_per_minute` are for a model that its provider limits by itself.
+    """
 
     context_tokens: Annotated[Tokens | None, Key("instead of the one in [conversations]", live=True)] = None
     input_price: Annotated[
@@ -72,6 +75,19 @@ class ModelOptions:
         Money | None,
         Field(validate_default=True),
         Key("price of a million output tokens; needs input_price", live=True),
+    ] = None
+
+    requests_per_minute: Annotated[
+        int | None,
+        Ge(1),
+        Le(1_000_000),
+        Key("of this model, in any 60 seconds; those of its provider hold besides", live=True),
+    ] = None
+    tokens_per_minute: Annotated[
+        int | None,
+        Ge(1),
+        Le(1_000_000_000),
+        Key("of this model, input and output together, in any 60 seconds", live=True),
     ] = None
 
     @property

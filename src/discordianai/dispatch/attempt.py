@@ -144,4 +144,7 @@ class Attempt:
         if tokens is None:
             came = self._estimator.of_text(self._request, "".join(self._texts))
             tokens = max(self._entry.tokens, self._estimator.of_question(self._request) + came)
-        self._budget.settle(self._entry.reservation, tokens, trio.current_time())
+        now = trio.current_time()
+        self._budget.settle(self._entry.reservation, tokens, now)
+        if self._entry.of_model is not None and self._entry.model_reservation is not None:
+            self._entry.of_model.settle(self._entry.model_reservation, tokens, now)

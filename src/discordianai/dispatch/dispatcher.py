@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -13,6 +13,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import structlog
 import trio
@@ -69,13 +70,14 @@ FIRST_POSITION, NEXT_POSITION = 2.0, 5.0
 
 @dataclass(frozen=True, slots=True)
 class DispatcherOptions:
-    """`slots` equals the pool's `max_connections`."""
+    """`slots` equals the pool's `max_connections`; `models` has the budgets of models that have their own."""
 
     slots: int
     dispatch: DispatchOptions = field(default_factory=DispatchOptions)
     budget: BudgetOptions = field(default_factory=BudgetOptions)
     retry: RetryOptions = field(default_factory=RetryOptions)
     breaker: BreakerOptions = field(default_factory=BreakerOptions)
+    models: Mapping[str, BudgetOptions] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Dispatcher:
         self._limiter = trio.CapacityLimiter(options.slots)
         self._limit = AdaptiveLimit(options.slots)
         self._budget = Budget(options.budget)
+        self._model_budgets = {model: Budget(own) for model, own in options.models.items()}
         self._queue = FairQueue(self._limiter, self._limit, self._budget, options.dispatch.queue_size)
         self._breaker = Breaker(options.breaker)
         self._breaker_opened = trio.Event()
@@ -158,8 +161,19 @@ class Dispatcher:
         self._limit.reconfigure(options.slots)
         if options.budget != self._options.budget:
             self._budget.reconfigure(options.budget)
+        self._reconfigure_models(options.models)
         self._options = options
         self._queue.serve()
+
+    def _reconfigure_models(self, models: Mapping[str, BudgetOptions]) -> None:
+        """What was spent still counts. Who waits for a budget that is there no more goes on."""
+        for model in self._model_budgets.keys() - models.keys():
+            self._model_budgets[model].reconfigure(BudgetOptions())
+        budgets = {model: self._model_budgets.get(model) or Budget(own) for model, own in models.items()}
+        for model, own in models.items():
+            if own != self._options.models.get(model, own):
+                budgets[model].reconfigure(own)
+        self._model_budgets = budgets
 
     @asynccontextmanager
     async def stream(
@@ -216,7 +230,8 @@ class Dispatcher:
             await self._breaker_opened.wait()
 
     def _enqueue(self, request: ChatRequest, deadline: float) -> AbstractContextManager[FairQueueEntry]:
-        return self._queue.enqueue(request.person, self._estimator.of(request), deadline)
+        of_model = self._model_budgets.get(request.model)
+        return self._queue.enqueue(request.person, self._estimator.of(request), deadline, of_model)
 
     def _opening(self, request: ChatRequest, stack: AsyncExitStack) -> Callable[[], Awaitable[Event | None]]:
         """Gives the next event at each call, None behind the last; the first call sends the request, too.
@@ -312,6 +327,8 @@ class Dispatcher:
     def _check_size(self, request: ChatRequest) -> None:
         """A request of more tokens than a minute has would wait for an empty minute, and take all of it."""
         tokens, (_, most) = self._estimator.of(request), self._budget.limits
+        if (of_model := self._model_budgets.get(request.model)) is not None:
+            most = min(most, of_model.limits[1])
         if tokens > most:
             raise BeyondTheMinute(
                 self.provider, f"about {tokens:.0f} tokens of {most:.0f} a minute", round(tokens), round(most)
@@ -324,6 +341,8 @@ class Dispatcher:
         if left > max(PERIOD, self._budget.pause_left(now)):
             return None
         wait = self._budget.least_wait(entry.tokens, now)
+        if entry.of_model is not None:
+            wait = max(wait, entry.of_model.least_wait(entry.tokens, now))
         if wait < left or not wait:
             return None
         self._counter.wait_too_long += 1

@@ -100,7 +100,8 @@ class FairQueueFull(Exception):
 class FairQueueEntry:
     """One waiting question and what it is given: a slot and a `reservation`, or a `refusal`.
 
-    `deadline` and `since` are on trio's clock.
+    `deadline` and `since` are on trio's clock. `of_model` is the budget of its model, where that has one of
+    its own, and `model_reservation` what it is given of that.
     """
 
     person: str
@@ -110,6 +111,8 @@ class FairQueueEntry:
     since: float
     decided: trio.Event = field(default_factory=trio.Event)
     reservation: BudgetReservation | None = None
+    of_model: Budget | None = None
+    model_reservation: BudgetReservation | None = None
     refusal: Exception | None = None
     sent: bool = False
     """Set by the holder when the provider is asked: from then on the budget is spent."""
@@ -141,10 +144,16 @@ class FairQueue:
         return len(self._entries)
 
     @contextmanager
-    def enqueue(self, person: str, tokens: float, deadline: float = math.inf) -> Iterator[FairQueueEntry]:
-        """Wait with `granted` while the block runs; a slot is held until it is left."""
+    def enqueue(
+        self, person: str, tokens: float, deadline: float = math.inf, of_model: Budget | None = None
+    ) -> Iterator[FairQueueEntry]:
+        """Wait with `granted` while the block runs; a slot is held until it is left.
+
+        `of_model` is a budget that is needed besides the one of all.
+        """
         self._arrivals += 1
-        entry = FairQueueEntry(person, tokens, self._arrivals, deadline, trio.current_time())
+        since = trio.current_time()
+        entry = FairQueueEntry(person, tokens, self._arrivals, deadline, since, of_model=of_model)
         self._entries.append(entry)
         self._waiting_by_person[person] += 1
         self._sorted = False
@@ -178,22 +187,38 @@ class FairQueue:
         return self._in_order().index(entry) + 1 if entry in self._entries else 1
 
     def serve(self) -> None:
-        """Grant while there are slots and budget; the first of the others wakes when there is budget."""
+        """Grant while there are slots and budget; the next of the others wakes when there is budget."""
         now = trio.current_time()
         self._forget_old(now)
         while self._entries and self._limiter.borrowed_tokens < self._limit.current:
-            first = self._in_order()[0]
-            if wait := self._wait(first, now):
+            first, wait = self._next(now)
+            if wait:
                 self._wake_at(first, now + wait)
                 return
             # First what may fail, so that a bug leaves the queue as it was.
             reservation = self._budget.reserve(first.tokens, now)
+            of_model = first.of_model.reserve(first.tokens, now) if first.of_model else None
             self._remove(first)
             self._limiter.acquire_on_behalf_of_nowait(first)
-            first.reservation = reservation
+            first.reservation, first.model_reservation = reservation, of_model
             self._served_by_person[first.person] += 1
             self._served.append((now, first.person))
             first.decided.set()
+
+    def _next(self, now: float) -> tuple[FairQueueEntry, float]:
+        """Whose turn it is, and for how many seconds the budget makes it wait.
+
+        One that waits for the budget of its model holds up none of another model.
+        """
+        soonest: tuple[FairQueueEntry, float] | None = None
+        for entry in self._in_order():
+            wait = entry.of_model.wait(entry.tokens, now) if entry.of_model else 0.0
+            if not wait:
+                return entry, self._wait(entry, now)
+            if soonest is None or wait < soonest[1]:
+                soonest = entry, wait
+        assert soonest is not None  # noqa: S101  # for mypy: it is only called while some wait
+        return soonest
 
     def refuse(self, why: Callable[[FairQueueEntry], Exception | None]) -> None:
         """Remove the entries that there is a reason for; `granted` raises it."""
@@ -233,11 +258,17 @@ class FairQueue:
             if entry.reservation is not None:
                 self._limiter.release_on_behalf_of(entry)
                 if not entry.sent:
-                    self._budget.give_back(entry.reservation, trio.current_time())
+                    self._give_back(entry, entry.reservation)
             elif not entry.decided.is_set():
                 self._remove(entry)
         finally:
             self.serve()
+
+    def _give_back(self, entry: FairQueueEntry, reservation: BudgetReservation) -> None:
+        now = trio.current_time()
+        self._budget.give_back(reservation, now)
+        if entry.of_model is not None and entry.model_reservation is not None:
+            entry.of_model.give_back(entry.model_reservation, now)
 
     def _in_order(self) -> list[FairQueueEntry]:
         """Those who wait, the next one first."""

@@ -7,10 +7,10 @@ from annotated_types import Ge, Gt, Le
 
 from discordianai.option import Key
 
-TOOL, RULES = "tool", "rules"
+TOOL, RULES, DECISIONS = "tool", "rules", "decisions"
 """The strategies that choose; any other is the name of the provider that answers."""
 
-STRATEGIES = (TOOL, RULES)
+STRATEGIES = (TOOL, RULES, DECISIONS)
 
 Questions = Annotated[
     int, Ge(1), Le(1_000_000), Key("questions in any per_seconds; more are refused with a message", live=True)
@@ -69,7 +69,12 @@ class ServerRateOptions:
 class RoutingOptions:
     """`[routing]`: who answers where a person has not said, if several providers are set up.
 
-    `strategy` is one of `STRATEGIES`, or the name of a provider.
+    `strategy` is one of `STRATEGIES`, or the name of a provider. `fallback` has names of providers; None is
+    all of them, in the order of the settings.
     """
 
-    strategy: Annotated[str, Key("tool, rules, or a provider's name")] = TOOL
+    strategy: Annotated[str, Key("tool, rules, decisions, or a provider's name")] = TOOL
+    fallback: Annotated[
+        tuple[str, ...] | None,
+        Key("providers in the order in which they are asked where one fails; unset: all, []: none"),
+    ] = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from discordianai.dispatch.options import TOOL, RoutingOptions
+from discordianai.dispatch.options import DECISIONS, TOOL, RoutingOptions
 from discordianai.option import Live
 from discordianai.records import Provider, SearchMode, Tool, Turn, WebSearch
 
@@ -116,7 +116,8 @@ MOST_REMEMBERED = 10_000
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """What the choice depends on. `wanted` names the provider that the person asked for; with `search`, the
-    person asked for the live web. `images` and `files` tell whether some are attached."""
+    person asked for the live web. `images` and `files` tell whether some are attached. `web` is what a model
+    has decided: whether the web is needed."""
 
     text: str
     history: tuple[Turn, ...]
@@ -125,6 +126,7 @@ class Inquiry:
     search: bool = False
     images: bool = False
     files: bool = False
+    web: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Choice:
     """A provider, and why in about three words. `tools` are those it may call.
 
     If it is `strict`, no other may answer instead, unless a search is required and the other one searches.
+    One that `stands_in` is asked because another one failed.
     """
 
     provider: Provider
@@ -139,6 +142,7 @@ class Choice:
     tools: tuple[Tool, ...] = ()
     search: SearchMode = SearchMode.OFF
     strict: bool = False
+    stands_in: bool = False
 
 
 class Router:
@@ -164,9 +168,19 @@ class Router:
             return Choice(set_by_operator, "set by operator")
         return self._by_need(inquiry)
 
+    def undecided(self, inquiry: Inquiry) -> bool:
+        """Whether who answers is a matter of a model's decision, which `Inquiry.web` then has."""
+        if self._options.now.strategy != DECISIONS or inquiry.search or self._named(inquiry.wanted):
+            return False
+        answerer = self._answerer(inquiry)
+        kept = self._followed_up(inquiry) not in {None, answerer}
+        return self._searcher() not in {None, answerer} and not kept
+
     def _by_need(self, inquiry: Inquiry) -> Choice:
         """By whether the web is needed: the provider that searches, or the one that answers the rest."""
         answerer, searcher = self._answerer(inquiry), self._searcher()
+        if (last := self._followed_up(inquiry)) is not None and last != answerer:
+            return Choice(last, "same as before", search=self._offered(last))
         if searcher is None:
             return Choice(answerer, "by default")
         if answerer == searcher:
@@ -175,11 +189,17 @@ class Router:
             return Choice(answerer, "no search needed", (WEB_SEARCH,))
         return self._by_rules(inquiry, answerer, searcher)
 
+    def _followed_up(self, inquiry: Inquiry) -> Provider | None:
+        """Who answered last, where the question follows up on that, and it takes what is attached."""
+        last = self._named(self._last.get(inquiry.conversation))
+        if last is None or not _takes(last, inquiry) or judge(inquiry.text).web:
+            return None
+        return last if is_follow_up(inquiry.text, inquiry.history) else None
+
     def _by_rules(self, inquiry: Inquiry, answerer: Provider, searcher: Provider) -> Choice:
         verdict = judge(inquiry.text)
-        last = self._named(self._last.get(inquiry.conversation))
-        if not verdict.web and last is not None and is_follow_up(inquiry.text, inquiry.history):
-            return Choice(last, "same as before")
+        if inquiry.web is not None:
+            verdict = WebNeed(inquiry.web, "needs the web" if inquiry.web else "no search needed")
         if verdict.web:
             return Choice(searcher, verdict.why, search=SearchMode.REQUIRED)
         return Choice(answerer, verdict.why)
@@ -187,18 +207,24 @@ class Router:
     def _answerer(self, inquiry: Inquiry) -> Provider:
         """Who answers without a search: preferably one that takes what is attached, and need not search."""
         return max(
-            self._available,
-            key=lambda one: (
-                one.images >= inquiry.images and one.files >= inquiry.files,
-                one.web_search is not WebSearch.ALWAYS,
-            ),
+            self._in_order,
+            key=lambda one: (_takes(one, inquiry), one.web_search is not WebSearch.ALWAYS),
         )
 
     def _searcher(self) -> Provider | None:
         """Who searches: preferably one that always does."""
-        searching = [one for one in self._available if one.searches]
+        searching = [one for one in self._in_order if one.searches]
         always = [one for one in searching if one.web_search is WebSearch.ALWAYS]
         return next(iter((*always, *searching)), None)
+
+    @property
+    def _in_order(self) -> Sequence[Provider]:
+        """All of them: those that `fallback` names first."""
+        return sorted(self._available, key=self._place)
+
+    def _place(self, provider: Provider) -> int:
+        names = self._options.now.fallback or ()
+        return names.index(provider.name) if provider.name in names else len(names)
 
     def _named(self, name: str | None) -> Provider | None:
         return next((one for one in self._available if one.name == name), None)
@@ -210,18 +236,25 @@ class Router:
 
     def instead(self, choice: Choice, failed: Collection[str]) -> Choice | None:
         """The next provider after `choice` has failed, if there is one."""
-        left = [one for one in self._available if one.name not in failed]
+        named = self._options.now.fallback
+        left = [one for one in self._in_order if one.name not in failed]
+        if named is not None:
+            left = [one for one in left if one.name in named]
         others = [] if choice.strict else left
         search = SearchMode.OFF
         if choice.search is SearchMode.REQUIRED and (searching := [one for one in left if one.searches]):
             others, search = searching, SearchMode.REQUIRED
         if not others:
             return None
-        return replace(choice, provider=others[0], why="the other failed", tools=(), search=search)
+        return replace(
+            choice, provider=others[0], why="the other failed", tools=(), search=search, stands_in=True
+        )
 
-    def answered(self, inquiry: Inquiry, provider: Provider) -> None:
-        """This provider has begun to answer."""
-        self._last[inquiry.conversation] = provider.name
+    def answered(self, inquiry: Inquiry, choice: Choice) -> None:
+        """Its provider has begun to answer. A follow-up does not keep one that stood in for another."""
+        if choice.stands_in:
+            return
+        self._last[inquiry.conversation] = choice.provider.name
         self._last.move_to_end(inquiry.conversation)
         if len(self._last) > MOST_REMEMBERED:
             self._last.popitem(last=False)
@@ -239,3 +272,8 @@ class Router:
             self._refuses_tools.add(provider.name)
             log = structlog.get_logger("discordianai.dispatch.routing")
             log.warning("endpoint refuses tools: routing by rules from now on", provider=provider.name)
+
+
+def _takes(provider: Provider, inquiry: Inquiry) -> bool:
+    """Whether it takes what is attached."""
+    return provider.images >= inquiry.images and provider.files >= inquiry.files

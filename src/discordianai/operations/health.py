@@ -1,5 +1,6 @@
 """Liveness and readiness of the bot: a function of one snapshot, also as the line for `systemctl status`."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.refusals import duration
 from discordianai.metric import Metric
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
+from discordianai.providers.model_list import ENDS_SOON
 
 LONGEST_SILENCE = 30.0
 """Seconds that the Discord loop may be overdue: a gateway waits longer for a heartbeat, a person does not."""
@@ -17,6 +19,8 @@ LONGEST_SILENCE = 30.0
 
 SERVERS_WITHIN = 120.0
 """Seconds that Discord may take to send the bot's servers, before health mentions it."""
+
+DAY = 86_400.0
 
 _WHY: Mapping[BreakerReason, str] = {
     BreakerReason.FAILURES: "most requests fail",
@@ -103,6 +107,19 @@ def _held(provider: ProviderSnapshot) -> Iterator[str]:
         yield f"{provider.label} asked for a pause: {why}"
 
 
+def _models(provider: ProviderSnapshot, now: float) -> Iterator[str]:
+    """While there is time to choose another one."""
+    for model, at in provider.model_ends.items():
+        days = math.ceil((at - now) / DAY)
+        if days <= 0:
+            yield f"{provider.label} was to shut down {model}: choose another model"
+        elif days < ENDS_SOON:
+            in_days = f"in {days} day{'s' * (days != 1)}"
+            yield f"{provider.label} shuts down {model} {in_days}: choose another model"
+    for model in provider.unlisted_models:
+        yield f"{provider.label} does not list the model {model}"
+
+
 def _missing_servers(snapshot: Snapshot) -> Iterator[str]:
     """A bot without its servers looks connected, but knows no channel and no thread."""
     discord, now = snapshot.discord, snapshot.process.taken_at
@@ -125,6 +142,7 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
         yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot uses its own clock for now"
     for provider in snapshot.providers.values():
         yield from _held(provider)
+        yield from _models(provider, snapshot.process.taken_at)
     refused = snapshot.application.invalid_recently
     if refused > SLOW_ABOVE:
         yield f"Discord refused {refused} requests in ten minutes, so messages are sent slowly"

@@ -24,6 +24,7 @@ from discordianai.discord.messages.application_limits import ApplicationLimits, 
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.metric import By, Latencies, Latency, Metric
+from discordianai.operations.model_watch import ModelWatch
 from discordianai.option import Live
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
@@ -60,7 +61,7 @@ class ProviderSnapshot:
     """One provider; `label` is the name that people see.
 
     `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start,
-    by model.
+    by model. `unlisted_models` are in use, and not on the provider's list.
     """
 
     label: str
@@ -68,6 +69,15 @@ class ProviderSnapshot:
     dispatch: DispatchStatistics
     pool: Statistics | None = None
     spent: Annotated[Mapping[str, Spent], By("model")] = field(default_factory=dict)
+    model_ends: Annotated[
+        Mapping[str, float],
+        Metric(
+            "model_shutdown_time_seconds",
+            "When the provider shuts a model in use down, in seconds since the epoch",
+            ("model",),
+        ),
+    ] = field(default_factory=dict)
+    unlisted_models: tuple[str, ...] = ()
 
     @property
     def names(
@@ -202,6 +212,7 @@ class Instruments:
     open_questions: OpenQuestions
     counts: QuestionCounter
     lag: Latencies
+    models: ModelWatch
     clock: SteadyClock = field(default_factory=SteadyClock)
     started_at: float = field(default_factory=time.time)
 
@@ -231,5 +242,7 @@ class Instruments:
             model=dispatcher.model,
             dispatch=dispatcher.statistics(),
             pool=self.clients[name].statistics(),
+            model_ends=self.models.notice(name).ends_at(),
+            unlisted_models=self.models.notice(name).unlisted,
             spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
         )

@@ -63,6 +63,18 @@ class ProviderEndpoint:
         async with self._client.stream("GET", url, headers=self._headers()) as response:
             return await self.small(response)
 
+    async def fetch(self, path: str) -> Json:
+        """The JSON object at `path`, which may be as long as an answer. Raises `ProviderError`."""
+        url = f"{self._options.base_url}{path}"
+        try:
+            async with self._client.stream("GET", url, headers=self._headers()) as response:
+                if not response.is_success:
+                    error = failures.error_object(await self.small(response))
+                    raise failures.from_response(self._provider, response, error)
+                return await self.json(response)
+        except httpx.HTTPError as error:
+            raise failures.from_httpx(self._provider, error) from error
+
     async def small(self, response: httpx.Response) -> Json:
         """A body such as an error's; empty where it is not a JSON object, too long, or not complete in time.
 

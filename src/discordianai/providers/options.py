@@ -129,6 +129,10 @@ class ProviderOptions:
     more_models: Annotated[
         tuple[ModelName, ...], Key("more models for /model and /ask; for an agent also presets")
     ] = ()
+    offer_listed: Annotated[
+        bool,
+        Key("whether people may also choose any model that the provider lists; for servers of your own"),
+    ] = False
     read_timeout: ReadTimeout = 60.0
     first_token_timeout: Annotated[
         Seconds, Key("seconds until the first piece: reasoning models send nothing while they think")

@@ -24,6 +24,13 @@ class SourceList:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """The provider searches the web for this; a model wrote it."""
+
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsReport:
     """The provider's rate limits, from its headers; comes first."""
 
@@ -44,7 +51,7 @@ class End:
     reason: FinishReason
 
 
-Event = TextDelta | SourceList | ToolCall | LimitsReport | UsageReport | End
+Event = TextDelta | SourceList | SearchQuery | ToolCall | LimitsReport | UsageReport | End
 """A `ToolCall` is complete."""
 
 

@@ -12,11 +12,14 @@ from discordianai.providers import failures
 from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
-from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
+from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
 from discordianai.records import FinishReason, Provider, Tool, Usage
 
 MOST_PARTS = 1000
 """Messages of one answer, and parts of messages."""
+
+LONGEST_QUERY = 300
+"""Characters of a query that are handed on, to be shown."""
 
 _REASONS = {
     "max_output_tokens": FinishReason.LENGTH,
@@ -99,6 +102,13 @@ class ResponsesDecoder:
     def _annotation(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
         return self._cite([table(event, "annotation")])
 
+    def _search_queries(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
+        """Perplexity's own; of several, the first is enough to show."""
+        queries = event.get("queries")
+        first = queries[0] if isinstance(queries, list) and queries else ""
+        if query := text({"query": first}, "query")[:LONGEST_QUERY]:
+            yield SearchQuery(query)
+
     def _search_results(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
         return self._cite(tables(event, "results"))
 
@@ -125,6 +135,9 @@ class ResponsesDecoder:
         match item.get("type"):
             case "message":
                 yield from self._message(index, item, say=True)
+            case "web_search_call":
+                if query := text(table(item, "action"), "query")[:LONGEST_QUERY]:
+                    yield SearchQuery(query)
             case "search_results":
                 yield from self._cite(tables(item, "results"))
             case "function_call":
@@ -208,6 +221,7 @@ _READERS: Mapping[str, Callable[[ResponsesDecoder, Json, int, int], Iterator[Eve
     "response.output_text.done": ResponsesDecoder._text_done,
     "response.refusal.done": ResponsesDecoder._text_done,
     "response.output_text.annotation.added": ResponsesDecoder._annotation,
+    "response.reasoning.search_queries": ResponsesDecoder._search_queries,
     "response.reasoning.search_results": ResponsesDecoder._search_results,
     "response.function_call_arguments.delta": ResponsesDecoder._arguments_delta,
     "response.function_call_arguments.done": ResponsesDecoder._arguments_done,

@@ -22,7 +22,7 @@ from discordianai.providers.options import OpenAIOptions, PerplexityOptions, Pro
 from discordianai.settings.table import Group, Table
 from discordianai.transport.pool_events import Connections, KeptConnections, PoolOptions
 
-RESERVED = ("user", "server", "tool", "rules", "auto", "discord")
+RESERVED = ("user", "server", "tool", "rules", "decisions", "auto", "discord")
 """Names that other keys have where a provider's would stand."""
 
 _PROVIDER_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")

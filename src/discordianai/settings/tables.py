@@ -74,7 +74,12 @@ class Settings(Group):
     def _names_a_provider(cls, routing: RoutingOptions, info: ValidationInfo) -> RoutingOptions:
         known = _names_in(info)
         if known and routing.strategy not in {*STRATEGIES, *known}:
-            _refuse("should be tool, rules or the name of a provider", {"strategy": routing.strategy})
+            _refuse("should be a strategy or the name of a provider", {"strategy": routing.strategy})
+        strange = [name for name in routing.fallback or () if name not in known]
+        if known and strange:
+            _refuse("should have the names of providers", {"fallback": strange[0]})
+        if len(set(routing.fallback or ())) < len(routing.fallback or ()):
+            _refuse("should name each provider once", {"fallback": ", ".join(routing.fallback or ())})
         return routing
 
     @field_validator("models")

@@ -1,11 +1,12 @@
 """`/model` shows and sets the model that answers in a channel."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands import model, shared
 from tests.discord.builders import origin
-from tests.discord.commands.builders import invocation, open_services
+from tests.discord.commands.builders import OFFER, invocation, open_services
 
 
 async def test_everybody_sees_what_there_is_and_what_is_set(tmp_path: Path) -> None:
@@ -26,6 +27,19 @@ async def test_it_is_set_and_cleared_by_who_may(tmp_path: Path) -> None:
         assert services.channel(origin().place).model == "fast"
         cleared = await handle(invocation({"clear": True}, admin=True), services)
         assert cleared.text == shared.AS_USUAL
+
+
+async def test_what_a_provider_lists_can_be_set_and_the_list_stays_one_message(tmp_path: Path) -> None:
+    """Three hundred models of a hundred characters each are named by some of them."""
+    listed = {"perplexity": tuple(f"{number:03} {'m' * 96}" for number in range(300))}
+    offer = replace(OFFER, listed=listed)
+    async with open_services(tmp_path, offer=offer) as (services, _):
+        shown = (await model.COMMAND.handle(invocation(), services)).text
+        assert "and 291 more, which are listed as you type" in shown
+        assert len(shown) <= 2000
+        chosen = {"model": listed["perplexity"][299]}
+        await model.COMMAND.handle(invocation(chosen, admin=True), services)
+        assert services.channel(origin().place).model == chosen["model"]
 
 
 async def test_a_model_that_nobody_has_is_not_set(tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ def test_no_more_is_suggested_than_discord_takes() -> None:
     assert len(OfferedCommands(COMMANDS, many).complete("ask", "model", "gpt")) == 25
 
 
+def test_what_a_provider_lists_is_offered_as_soon_as_it_is_known() -> None:
+    """The commands have the option from the start; what the settings name comes first."""
+    listed: dict[str, tuple[str, ...]] = {"openai": ()}
+    offered = OfferedCommands(COMMANDS, Offer({OPENAI: ("gpt-6-luna",)}, listed))
+    assert offered.find("model") is not None
+    assert offered.complete("ask", "model", "") == ("gpt-6-luna",)
+    listed["openai"] = tuple(f"llama-{number}" for number in range(300))
+    completed = offered.complete("ask", "model", "")
+    assert completed[:2] == ("gpt-6-luna", "llama-0")
+    assert len(completed) == 25
+    assert offered.complete("ask", "model", "llama-299") == ("llama-299",)
+    assert offered.offer.provider_of("llama-299") == "openai"
+
+
 @pytest.mark.parametrize("scope", [0, 5], ids=["global", "of a server"])
 @pytest.mark.parametrize("providers", [(OPENAI,), (OPENAI, PERPLEXITY, FOREIGN), MANY], ids=len)
 def test_discord_takes_every_declaration(providers: tuple[Provider, ...], scope: int) -> None:

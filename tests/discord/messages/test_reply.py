@@ -1,5 +1,6 @@
 """An answer is shown at a bounded pace, always the newest, and in the end the whole of it."""
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
@@ -166,6 +167,51 @@ async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.tes
         await trio.sleep(2)
         with pytest.raises(ReplyFailed, match="10008"):
             reply.write(" third")
+
+
+async def test_a_query_is_shown_until_there_is_text_and_nothing_of_thinking(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What is searched for says more than that it takes long."""
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.search("tides in Brest")
+        reply.think()
+        await trio.sleep(60)
+        assert [text for *_, text in messages.history] == ["-# Searching the web for `tides in Brest`"]
+
+
+async def test_a_model_that_thinks_for_long_is_said_to_with_discords_own_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """One edit after five seconds, and no further one for the ticks; text takes its place."""
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.say("You're next.")
+        await trio.sleep(2)
+        reply.think()
+        await trio.sleep(4.9)
+        assert len(messages.history) == 1
+        await trio.sleep(100)
+        assert re.fullmatch(r"-# Thinking, started <t:\d{10}:R>", messages.history[-1][2])
+        assert len(messages.history) == 2
+        reply.write("Text.")
+        await trio.sleep(10)
+        assert messages.history[-1][2] == "Text."
+        assert len(messages.history) == 3
+
+
+async def test_an_answer_that_comes_soon_is_not_said_to_be_thought_about(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The status would only delay the text by the pace of edits."""
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.think()
+        await trio.sleep(4)
+        reply.write("Text.")
+        await trio.sleep(60)
+        assert [text for *_, text in messages.history] == ["Text."]
 
 
 async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testing.MockClock) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from discordianai.sandbox.discord import DiscordOptions
 from discordianai.sandbox.http import ServerOptions
 from discordianai.sandbox.launcher import Sandbox, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
+from discordianai.sandbox.providers.api_errors import ApiError
+from discordianai.sandbox.providers.chat.foreign_service import ForeignService
+from discordianai.sandbox.providers.model_catalog import OPENAI
 from discordianai.sandbox.providers.provider_faults import Fault, FaultKind
 from discordianai.settings import file as settings_file
 from tests.operations.checks.builders import about, everything, subjects
@@ -189,18 +193,147 @@ async def test_an_interface_that_is_not_there_is_told_with_the_keys_that_name_it
     assert finding.advice == "check base_url and dialect in [providers.openai]"
 
 
-async def test_a_model_that_will_end_is_told_with_its_day(stage: Stage) -> None:
-    """While there is time to choose another one; who lists no such day is not asked."""
+@pytest.mark.parametrize(
+    ("days", "verdict", "said"),
+    [
+        (16, CheckStatus.PROBLEM, "gpt-5-mini is shut down in 16 days, on {day}"),
+        (29, CheckStatus.PROBLEM, "gpt-5-mini is shut down in 29 days, on {day}"),
+        (45, CheckStatus.WARNING, "gpt-5-mini is shut down in 45 days, on {day}"),
+        (-3, CheckStatus.PROBLEM, "gpt-5-mini was to be shut down on {day}"),
+    ],
+)
+async def test_a_model_that_will_end_is_told_with_the_days_left(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, days: int, verdict: CheckStatus, said: str
+) -> None:
+    """A problem from 30 days on; the day is in the provider's list of models."""
+    day = (datetime.now(UTC).date() + timedelta(days)).isoformat()
+    monkeypatch.setitem(OPENAI, "gpt-5-mini", replace(OPENAI["gpt-5-mini"], shutdown_date=day))
     async with stage() as scene:
         both = {"model": "gpt-6-luna", "more_models": ["gpt-5-mini"]}
-        findings = await scene.ask({"providers.openai": both, **scene.sandbox.with_foreign})
-        wrong = await scene.ask({"providers.openai": {"model": "gpt-none"}})
-    (finding,) = [one for one in findings if one.subject.endswith(" model")]
-    assert (finding.subject, finding.verdict) == ("openai model", CheckStatus.WARNING)
-    assert finding.found == "gpt-5-mini is shut down on 2026-12-11"
-    assert finding.advice == "choose another model in [providers.openai]"
+        findings = await scene.ask({"providers.openai": both})
+    finding = about(findings, "openai model")
+    assert (finding.verdict, finding.found) == (verdict, said.format(day=day))
+    assert finding.advice == "choose another model in [providers.openai] before that"
+    assert finding.figures["days_left"] == days
+
+
+async def test_each_model_in_use_is_asked_as_the_bot_asks(stage: Stage) -> None:
+    """The same instructions, identifier of the person, tools, effort and a picture; the text is no secret."""
+    async with stage() as scene:
+        both = {"model": "gpt-6-luna", "more_models": ["gpt-6.1-terra"], "reasoning_effort": "low"}
+        findings = await scene.ask(
+            {"providers.openai": both, "assistant": {"instructions": "Answer in rhymes."}}
+        )
+        usual, further = scene.sandbox.openai.requests
+        (searching,) = scene.sandbox.perplexity.requests
+    assert about(findings, "openai answer").figures["model"] == "gpt-6-luna"
+    assert about(findings, "openai answer (gpt-6.1-terra)").verdict is CheckStatus.OK
+    assert (usual["model"], further["model"]) == ("gpt-6-luna", "gpt-6.1-terra")
+    assert usual["instructions"] == "Answer in rhymes."
+    assert usual["reasoning"] == {"effort": "low"}
+    assert len(usual["safety_identifier"]) == 32
+    assert [tool["name"] for tool in usual["tools"]] == ["web_search"]
+    assert "tools" not in further  # by name, the bot offers none
+    assert usual["input"][0]["content"][1]["image_url"].startswith("data:image/png;base64,")
+    assert searching["instructions"].startswith("Answer in rhymes.")
+
+
+async def test_the_dialect_and_the_headers_are_told(stage: Stage) -> None:
+    """Which dialect is spoken, and why; and what the provider says of its limits."""
+    async with stage() as scene:
+        foreign = {
+            "providers.foreign": {**scene.sandbox.with_foreign["providers.foreign"], "dialect": "auto"}
+        }
+        findings = await scene.ask(foreign)
+    assert about(findings, "openai dialect").found == "responses, as set in [providers.openai]"
+    assert about(findings, "foreign dialect").found == "chat, as no other is known for the host 127.0.0.1"
+    assert "x-ratelimit-limit-requests: 500" in about(findings, "openai headers").found
+    assert about(findings, "foreign headers").found == "no rate limit in them: [rate_limits] alone counts"
+
+
+@pytest.mark.parametrize(
+    ("message", "param"), [("tools are not supported", "tools"), ("Werkzeuge kann ich nicht", None)]
+)
+async def test_tools_that_are_refused_are_told(stage: Stage, message: str, param: str | None) -> None:
+    """The answer comes without them, as for the bot; the finding says what that means."""
+    async with stage() as scene:
+        scene.sandbox.openai.misbehave(Fault(FaultKind.STATUS, status=400, param=param, message=message))
+        findings = await scene.ask()
+        asked = list(scene.sandbox.openai.requests)
+    assert ["tools" in request for request in asked] == [True, False]
+    finding = about(findings, "openai tools")
+    assert finding.verdict is CheckStatus.WARNING
+    assert finding.found.startswith("gpt-6-luna refuses function tools")
+    assert "tools = false in [providers.openai]" in finding.advice
     assert about(findings, "openai answer").verdict is CheckStatus.OK
-    assert not [one for one in wrong if one.subject.endswith(" model")]
+
+
+async def test_pictures_that_are_refused_are_told(stage: Stage) -> None:
+    """The sandbox's local model reads none, and its settings say that it does."""
+    async with stage() as scene:
+        foreign = {**scene.sandbox.with_foreign["providers.foreign"], "images": True}
+        findings = await scene.ask({"providers.foreign": foreign})
+    finding = about(findings, "foreign pictures")
+    assert finding.verdict is CheckStatus.PROBLEM
+    assert finding.found == "local-model refuses pictures: who sends one gets no answer from Foreign"
+    assert "images = false in [providers.foreign]" in finding.advice
+    assert about(findings, "foreign answer").verdict is CheckStatus.OK
+
+
+async def test_a_wrong_base_path_is_told_with_the_usual_mistake(stage: Stage) -> None:
+    async with stage() as scene:
+        url = scene.sandbox.openai.url.removesuffix("/v1")
+        findings = await scene.ask({"providers.openai": {"base_url": url}})
+    finding = about(findings, "openai answer")
+    assert finding.verdict is CheckStatus.PROBLEM
+    assert finding.found.startswith("the address does not offer this API")
+    assert finding.found.endswith(url)
+    assert finding.advice.endswith("[providers.openai]; most addresses end in a version, such as /v1")
+
+
+async def test_a_model_that_is_gone_is_told_with_what_is_listed(stage: Stage) -> None:
+    """Similar names first: most often, it is a mistyped one."""
+    async with stage() as scene:
+        foreign = {**scene.sandbox.with_foreign["providers.foreign"], "model": "local-modell"}
+        openai = {"model": "gpt-5-nano"}
+        findings = await scene.ask({"providers.foreign": foreign, "providers.openai": openai})
+    for name, model, other in (
+        ("foreign", "local-modell", "it lists local-model"),
+        ("openai", "gpt-5-nano", "gpt-5-mini"),
+    ):
+        finding = about(findings, f"{name} answer")
+        assert finding.verdict is CheckStatus.PROBLEM
+        assert f"the model {model} does not exist" in finding.found
+        assert other in finding.advice
+
+
+async def test_a_404_for_a_model_is_not_taken_for_a_wrong_path(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some endpoints answer alike to both; their list of models tells."""
+
+    async def refuse(*_: object) -> None:
+        raise ApiError(404, message="model not found, try pulling it first")
+
+    monkeypatch.setattr(ForeignService, "_complete", refuse)
+    async with stage() as scene:
+        foreign = scene.sandbox.with_foreign["providers.foreign"]
+        there = await scene.ask({"providers.foreign": foreign})
+        gone = await scene.ask({"providers.foreign": {**foreign, "model": "llama9"}})
+    assert "the address does not offer this API" in about(there, "foreign answer").found
+    assert "the model llama9 does not exist" in about(gone, "foreign answer").found
+
+
+async def test_a_slow_endpoint_is_told(stage: Stage) -> None:
+    """From half of the time after which the bot gives up."""
+    async with stage(providers=replace(FAST, first_token=0.3)) as scene:
+        slow = {"first_token_timeout": 0.5, "read_timeout": 0.5}
+        findings = await scene.ask({"providers.openai": slow})
+    finding = about(findings, "openai answer")
+    assert finding.verdict is CheckStatus.WARNING
+    assert finding.found.endswith("the bot gives up after 0.5 s")
+    assert "choose a faster model" in finding.advice
+    assert about(findings, "perplexity answer").verdict is CheckStatus.OK
 
 
 async def test_a_third_provider_is_asked_as_the_others_are(stage: Stage) -> None:

@@ -1,8 +1,10 @@
 """What people see of a command, in Discord's words: its name, its description, its options."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from enum import IntEnum, StrEnum
+from itertools import chain
+from types import MappingProxyType
 from typing import ClassVar
 
 from discordianai.records import Provider
@@ -13,9 +15,13 @@ MOST_CHOICES = 25
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What people can choose from on this bot: each provider with its models, the usual one first."""
+    """What people can choose from on this bot: each provider with its models, the usual one first.
+
+    `listed` has what providers list themselves, by their names, where that is offered; it may change.
+    """
 
     models: Mapping[Provider, tuple[str, ...]]
+    listed: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def providers(self) -> tuple[Provider, ...]:
@@ -25,11 +31,17 @@ class Offer:
     @property
     def all_models(self) -> tuple[str, ...]:
         """Of all providers."""
-        return tuple(model for models in self.models.values() for model in models)
+        return tuple(model for provider in self.models for model in self.models_of(provider))
+
+    def models_of(self, provider: Provider) -> tuple[str, ...]:
+        """Of one of them, what the settings name first."""
+        return tuple(dict.fromkeys((*self.models[provider], *self.listed.get(provider.name, ()))))
 
     def provider_of(self, model: str) -> str | None:
-        """The name of who offers that model."""
-        return next((provider.name for provider, models in self.models.items() if model in models), None)
+        """The name of who offers that model; the settings count first."""
+        named = (provider.name for provider, models in self.models.items() if model in models)
+        listed = (name for name, models in self.listed.items() if model in models)
+        return next(chain(named, listed), None)
 
     @property
     def searches(self) -> bool:
@@ -39,7 +51,7 @@ class Offer:
     @property
     def several_models(self) -> bool:
         """Whether there is more than one: nobody is offered a choice of one."""
-        return len(self.all_models) > 1
+        return len(self.all_models) > 1 or bool(self.listed)
 
 
 class CommandKind(IntEnum):

@@ -1,5 +1,6 @@
 """`/model`: the model that answers in a channel."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from discordianai.conversations.store import ChannelSettings
@@ -10,6 +11,12 @@ from discordianai.discord.commands.services import Channels
 from discordianai.discord.commands.shared import clear_option, model_option, set_channel
 
 NOT_SET = "No model is set for this channel. I choose a provider for each question and use its default model."
+MOST_SHOWN = 10
+"""Models of each provider in the list of all; their names have up to a hundred characters."""
+
+LONGEST = 2000
+"""Characters of a message."""
+
 UNKNOWN = "I don't have that model. The available models are listed as you type."
 
 
@@ -27,8 +34,15 @@ async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
 
 def _list(present: ChannelSettings, offer: Offer) -> str:
     here = f"In this channel, {present.model} answers." if present.model else NOT_SET
-    lines = [f"- {provider.label}: {', '.join(models)}" for provider, models in offer.models.items()]
-    return "\n".join([f"{here} Available models:", *lines])
+    lines = [f"- {provider.label}: {_shortened(offer.models_of(provider))}" for provider in offer.providers]
+    return "\n".join([f"{here} Available models:", *lines])[:LONGEST]
+
+
+def _shortened(models: Sequence[str]) -> str:
+    """Some of them; a provider may list hundreds."""
+    more = len(models) - MOST_SHOWN
+    shown = ", ".join(models[:MOST_SHOWN])
+    return f"{shown} and {more} more, which are listed as you type" if more > 0 else shown
 
 
 COMMAND = HandledCommand(

@@ -13,6 +13,7 @@ buttons. Where it takes none, the person is told in one sentence, wherever that 
 """
 
 import math
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -42,6 +43,7 @@ from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, GrowingText, closed, cut, settled
+from discordianai.discord.rendering.status_text import searching, thinking
 from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.surrogates import well_formed
@@ -57,6 +59,9 @@ NOTE_TIMEOUT = 2.0
 IN_THE_FILE = "The whole answer is in the file."
 NO_FILE = "The rest doesn't fit here, and Discord didn't accept it as a file."
 REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
+
+SILENCE = 5.0
+"""Seconds without text after which a status tells since when the model thinks. Most answers begin before."""
 
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
@@ -158,6 +163,9 @@ class DiscordReply:
         self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = GrowingText()  # what follows the messages that are full
         self._status = ""  # what is shown while there is no text
+        self._searching = False  # the status says for what
+        self._thinks_since = 0.0  # seconds since the epoch
+        self._think_at = math.inf  # when, on trio's clock, the status is to say so
         self._shown = _Look()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
         self._too_long = False
@@ -201,7 +209,25 @@ class DiscordReply:
     def say(self, status: str) -> None:
         """See `Reply.say`."""
         self._check()
+        self._say(status)
+
+    def search(self, query: str) -> None:
+        """See `Reply.search`."""
+        self._check()
+        self._searching = True
+        self._say(searching(query))
+
+    def think(self) -> None:
+        """See `Reply.think`."""
+        self._check()
+        if not self._searching:
+            self._thinks_since = time.time()
+            self._think_at = trio.current_time() + SILENCE
+            self._news.set()  # `run` waits no longer than until then
+
+    def _say(self, status: str) -> None:
         self._status = f"-# {status}"
+        self._think_at = math.inf
         self._news.set()
 
     def close(self, closing: AnswerEnd) -> str:
@@ -264,7 +290,10 @@ class DiscordReply:
     async def _show_what_comes(self, log: FilteringBoundLogger) -> None:
         pace = self._options.pace
         while True:
-            await self._news.wait()
+            with trio.move_on_at(self._think_at):
+                await self._news.wait()
+            if trio.current_time() >= self._think_at:
+                self._say(thinking(self._thinks_since))
             await trio.sleep_until(max(self._next_edit, self._messages.free_at, pace.free_at))
             self._news = trio.Event()
             try:

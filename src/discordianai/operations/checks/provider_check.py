@@ -3,14 +3,20 @@ pool.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from urllib.parse import quote, urlsplit
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from functools import partial
+from urllib.parse import urlsplit
 
 import httpx
 import trio
 
 from discordianai.dispatch.budget import BudgetOptions
+from discordianai.operations.checks.answer_check import ask, judge_answer, judge_refusal
+from discordianai.operations.checks.bot_request import bot_request
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
 from discordianai.operations.checks.online_check import (
     CheckContext,
@@ -20,45 +26,56 @@ from discordianai.operations.checks.online_check import (
 )
 from discordianai.operations.checks.reach import Connected, Unreachable, address, reach
 from discordianai.providers.client import make_provider
-from discordianai.providers.endpoint import ProviderEndpoint
-from discordianai.providers.errors import (
-    AuthenticationFailed,
-    BadRequest,
-    EndpointNotFound,
-    MalformedAnswer,
-    ModelNotFound,
-    PermissionDenied,
-    ProviderError,
-    QuotaExhausted,
-    RateLimited,
-)
-from discordianai.providers.json_values import text
+from discordianai.providers.errors import EndpointNotFound, ModelNotFound, ProviderError
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.port import ChatProvider, End, TextDelta
-from discordianai.records import ChatRequest, Dialect, Provider, Quota, RateLimits, Role, Turn
-from discordianai.settings.file import key_of
+from discordianai.providers.model_list import ENDS_SOON, ListedModel, list_models
+from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
+from discordianai.providers.port import ChatProvider
+from discordianai.records import Dialect, Provider, Quota, RateLimits
 from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
 from discordianai.transport.proxy_rules import Proxies, Proxy
 
-SECONDS = 5.0
-"""For all of them: informational: its absence is no problem."""
+MOST_NAMED = 5
 
 
-async def tell_of_ends(name: str, endpoint: ProviderEndpoint, models: Iterable[str], tell: Tell) -> None:
-    """A warning for each model of the provider `name` that has a `shutdown_date`, as OpenAI lists it."""
-    with trio.move_on_after(SECONDS):
-        for model in models:
-            try:
-                day = text(await endpoint.get(f"/models/{quote(model, safe='')}"), "shutdown_date")
-            except (httpx.HTTPError, ProviderError):
-                return
-            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
-                advice = f"choose another model in [providers.{name}]"
-                tell(warning(f"{name} model", f"{model} is shut down on {day}", advice, model=model, day=day))
+def judge_ends(
+    provider: str, in_use: Iterable[str], listed: Iterable[ListedModel], today: date | None = None
+) -> Iterator[Finding]:
+    """A finding for each model in use that has a `shutdown_date`; a problem if that is soon."""
+    today = today or datetime.now(UTC).date()
+    ends = {model.id: model.shutdown for model in listed if model.shutdown is not None}
+    for model in in_use:
+        if (day := ends.get(model)) is None:
+            continue
+        left = (day - today).days
+        when = f"in {left} days, on {day}" if left > 1 else "tomorrow" if left == 1 else f"on {day}"
+        verdict = problem if left < ENDS_SOON else warning
+        yield verdict(
+            f"{provider} model",
+            f"{model} is shut down {when}" if left > 0 else f"{model} was to be shut down on {day}",
+            f"choose another model in [providers.{provider}] before that",
+            model=model,
+            day=day.isoformat(),
+            days_left=left,
+        )
 
 
-QUESTION = "Say: ok"
+def alternatives(model: str, listed: Collection[ListedModel]) -> str:
+    """Models that the provider lists, those with similar names first; empty where it lists none."""
+    names = [one.id for one in listed]
+    similar = get_close_matches(model, names, MOST_NAMED, 0.5)
+    return ", ".join(similar or names[:MOST_NAMED])
+
+
+MOST_MODELS = 10
+"""Models of one provider that are asked: each costs a question."""
+
+LIST_TIMEOUT = 5.0
+"""Seconds for the list of models: its absence is no problem."""
+
+RATE_HEADER = re.compile(r"x-ratelimit-|ratelimit|retry-after|anthropic-ratelimit-", re.IGNORECASE)
+LONGEST_VALUE, MOST_HEADERS = 40, 12
 
 
 class ProviderCheck:
@@ -69,6 +86,7 @@ class ProviderCheck:
         self._settings = settings
         self._means = means
         self._connected = False
+        self._listed: Sequence[ListedModel] | None = None
 
     async def connect(self, tell: Tell) -> None:
         """See `OnlineCheck.connect`."""
@@ -85,43 +103,116 @@ class ProviderCheck:
         tell(_connection(self.name, url, proxy, reached, http2=self._means.http2))
 
     async def ask(self, seconds: float, tell: Tell) -> None:
-        """Have a question answered, where there is a connection."""
-        if self._connected:
-            await bounded(f"{self.name} answer", seconds, self._have_answered, tell)
-
-    async def _have_answered(self, tell: Tell) -> None:
+        """Have each model in use answer a question, where there is a connection."""
+        if not self._connected:
+            return
         options = replace(self._settings.pool(self.name), max_connections=1, max_keepalive=1)
         table = self._settings.provider(self.name)
-        model = table.usual_model
         client = build_client(self.name, options, table.read_timeout, http2=self._means.http2)
         witness = ResponseObserver(client.http)
-        provider = self._settings.record(self.name)
+        tell(_dialect(self.name, table))
         async with client.http:
-            began = trio.current_time()
-            try:
-                await _first_token(make_provider(client.http, provider, table))
-            except ProviderError as error:
-                tell(_refusal(error, model))
-            else:
-                seconds = trio.current_time() - began
-                found = f"{model} answers after {seconds:.1f} s, over {witness.protocol}"
-                figures = {"model": model, "protocol": witness.protocol}
-                tell(ok(f"{self.name} answer", found, seconds=round(seconds, 3), **figures))
-            if witness.sample is not None:
-                self._means.samples[self.name] = witness.sample
-            for finding in _limits(self.name, witness, self._settings.rate_limit(self.name)):
+            provider = make_provider(client.http, self._settings.record(self.name), table)
+            listing = partial(self._list, client.http, seconds)
+            for number, model in enumerate(table.all_models[:MOST_MODELS]):
+                subject = f"{self.name} answer" if number == 0 else f"{self.name} answer ({model})"
+                have_answered = partial(self._have_answered, subject, provider, model, witness, listing)
+                await bounded(subject, seconds, have_answered, tell)
+                if number == 0:
+                    for finding in self._told_by(witness):
+                        tell(finding)
+            for finding in judge_ends(self.name, table.all_models, await listing()):
                 tell(finding)
-            if provider.dialect is Dialect.RESPONSES:
-                models = dict.fromkeys(table.all_models)
-                await tell_of_ends(self.name, ProviderEndpoint(client.http, provider, table), models, tell)
+
+    async def _have_answered(
+        self,
+        subject: str,
+        provider: ChatProvider,
+        model: str,
+        witness: ResponseObserver,
+        listing: Callable[[], Awaitable[Sequence[ListedModel]]],
+        tell: Tell,
+    ) -> None:
+        record, table = provider.provider, self._settings.provider(self.name)
+        try:
+            answered = await ask(provider, bot_request(self._settings, record, model))
+        except (ModelNotFound, EndpointNotFound) as error:
+            tell(await self._not_found(subject, error, model, listing))
+        except ProviderError as error:
+            tell(judge_refusal(subject, error, model))
+        else:
+            patience = max(table.first_token_timeout, table.read_timeout)
+            for finding in judge_answer(subject, provider, model, answered, witness.protocol, patience):
+                tell(finding)
+
+    async def _not_found(
+        self,
+        subject: str,
+        error: ProviderError,
+        model: str,
+        listing: Callable[[], Awaitable[Sequence[ListedModel]]],
+    ) -> Finding:
+        """Many endpoints answer 404 alike to a wrong path and to a model that they lack: their list tells."""
+        listed = await listing()
+        chat = (
+            error.provider.dialect is Dialect.CHAT
+        )  # the others say which; an agent's presets aren't listed
+        if chat and listed and model not in {one.id for one in listed}:
+            error = ModelNotFound(error.provider, error.detail)
+        finding = judge_refusal(subject, error, model)
+        if isinstance(error, ModelNotFound) and (others := alternatives(model, listed)):
+            return replace(finding, advice=f"{finding.advice}; it lists {others}")
+        if isinstance(error, EndpointNotFound):
+            url = self._settings.provider(self.name).base_url
+            return replace(
+                finding, found=f"{finding.found}: {url}", advice=f"{finding.advice}{_version(url)}"
+            )
+        return finding
+
+    async def _list(self, client: httpx.AsyncClient, seconds: float) -> Sequence[ListedModel]:
+        """What the provider lists; nothing where it does not, or not in time. Asked for once."""
+        if self._listed is None:
+            self._listed = ()
+            with trio.move_on_after(min(seconds, LIST_TIMEOUT)), suppress(ProviderError):
+                table = self._settings.provider(self.name)
+                self._listed = await list_models(client, self._settings.record(self.name), table)
+        return self._listed
+
+    def _told_by(self, witness: ResponseObserver) -> Iterator[Finding]:
+        """What the headers of the answer say: the clock, and the limits."""
+        if witness.sample is not None:
+            self._means.samples[self.name] = witness.sample
+        if witness.headers:
+            yield _limit_headers(self.name, witness)
+        yield from _limits(self.name, witness, self._settings.rate_limit(self.name))
 
 
-async def _first_token(provider: ChatProvider) -> None:
-    """Wait for it, and leave, which makes the provider stop: no more is paid. Raises `ProviderError`."""
-    async with provider.stream(ChatRequest(provider.model, (Turn(Role.USER, QUESTION),))) as events:
-        async for event in events:
-            if isinstance(event, TextDelta | End):
-                return
+def _dialect(name: str, table: ProviderOptions) -> Finding:
+    """Which dialect is spoken, and why."""
+    host = urlsplit(table.base_url).hostname or ""
+    if table.dialect != "auto":
+        why = f"as set in [providers.{name}]"
+    elif host in DIALECTS_BY_HOST:
+        why = f"by the host {host}"
+    else:
+        why = f"as no other is known for the host {host}"
+    return ok(f"{name} dialect", f"{table.spoken.value}, {why}", dialect=table.spoken.value)
+
+
+def _version(url: str) -> str:
+    """A hint for the usual mistake."""
+    last = url.rpartition("/")[2]
+    versioned = re.fullmatch(r"v[0-9]+(beta|alpha)?|openai", last) is not None
+    return "" if versioned else "; most addresses end in a version, such as /v1"
+
+
+def _limit_headers(name: str, witness: ResponseObserver) -> Finding:
+    """The headers about rate limits, as they came."""
+    seen = {key: value for key, value in witness.headers.items() if RATE_HEADER.match(key)}
+    if not seen:
+        return ok(f"{name} headers", "no rate limit in them: [rate_limits] alone counts")
+    shown = [f"{key}: {value[:LONGEST_VALUE]}" for key, value in sorted(seen.items())[:MOST_HEADERS]]
+    return ok(f"{name} headers", "; ".join(shown), count=len(seen))
 
 
 def _connection(name: str, url: str, proxy: Proxy | None, reached: Connected, *, http2: bool) -> Finding:
@@ -140,42 +231,6 @@ def _connection(name: str, url: str, proxy: Proxy | None, reached: Connected, *,
     return ok(
         f"{name} connection", f"{found}; {protocol}", seconds=seconds, protocol=protocol.partition(",")[0]
     )
-
-
-def _refusal(error: ProviderError, model: str) -> Finding:
-    """The advice for a request that failed."""
-    name, label = error.provider.name, error.provider.label
-    table, subject, detail = f"[providers.{name}]", f"{name} answer", f"({error.detail})"
-    match error:
-        case QuotaExhausted():
-            return problem(subject, f"the account is used up {detail}", f"top it up at {label}")
-        case PermissionDenied():
-            advice = f"give the key and its project access to {model}, or set another model in {table}"
-            return problem(subject, f"the key is not permitted to do this {detail}", advice)
-        case AuthenticationFailed():
-            key = key_of(name)
-            advice = (
-                f"replace the rejected key: the credential {key.credential},"
-                f" {key.variable} in the environment, or {key.path} in the file"
-            )
-            return problem(subject, f"the key is rejected {detail}", advice)
-        case RateLimited():
-            advice = f"lower [rate_limits.{name}], or find out who else uses the key"
-            return warning(subject, f"the account is at its limit right now {detail}", advice)
-        case ModelNotFound():
-            advice = f"set model in {table} to one that the account may use"
-            return problem(
-                subject, f"the model {model} does not exist, or this account may not use it {detail}", advice
-            )
-        case EndpointNotFound():
-            advice = f"check base_url and dialect in {table}"
-            return problem(subject, f"the address does not offer this API {detail}", advice)
-        case BadRequest():
-            return problem(subject, f"the request is refused {detail}", f"check the keys of {table}")
-        case MalformedAnswer():
-            advice = f"check base_url and dialect in {table}, and any proxy on the way"
-            return problem(subject, f"the response is not an answer {detail}", advice)
-    return problem(subject, f"{error.what_happened} {detail}", "try again; check the provider's status page")
 
 
 def _limits(name: str, witness: ResponseObserver, ours: BudgetOptions) -> list[Finding]:

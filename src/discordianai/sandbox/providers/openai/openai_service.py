@@ -2,14 +2,18 @@
 
 import math
 
+import trio
+
 from discordianai.sandbox.http import ServerExchange
 from discordianai.sandbox.providers.api_errors import QUOTA_CODES, ApiError
 from discordianai.sandbox.providers.chat.chat_reply import ChatReply, question_of
 from discordianai.sandbox.providers.chat.chat_request import OpenAIChatCompletionRequest
 from discordianai.sandbox.providers.model_catalog import OPENAI
 from discordianai.sandbox.providers.openai import openai_rules
+from discordianai.sandbox.providers.openai.decision_request import DecisionRequest, decided
 from discordianai.sandbox.providers.openai.responses_reply import ResponsesReply
 from discordianai.sandbox.providers.openai.responses_request import ResponsesRequest
+from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.provider_service import Headers, ProviderService
 from discordianai.sandbox.providers.request_budget import MINUTE, Rate, duration
 from discordianai.sandbox.providers.request_items import count_tokens, user_texts
@@ -47,6 +51,8 @@ class OpenAIService(ProviderService):
         match exchange.method, path:
             case "POST", "/v1/responses":
                 await self._respond(exchange, path, self.json_body(exchange, data))
+            case "POST", "/v1/decisions":
+                await self._decide(exchange, path, self.json_body(exchange, data))
             case "POST", "/v1/chat/completions":
                 await self._chat(exchange, path, self.json_body(exchange, data))
             case "GET", "/v1/models":
@@ -101,6 +107,19 @@ class OpenAIService(ProviderService):
         question = AcceptedQuestion(user_texts(request.items), bool(request.stream), tokens, framing)
         fault = self.admit(path, body, question)
         await self.send(exchange, question, ResponsesReply(request, body, question, fault), fault)
+
+    async def _decide(self, exchange: ServerExchange, path: str, body: Json) -> None:
+        request = parse(DecisionRequest, body, openai_rules.refusal)
+        openai_rules.model_of(request.model)
+        tokens = count_tokens([body["input"], body["questions"]])
+        framing = EventFraming("application/json", number=lambda n: n)
+        fault = self.admit(path, body, AcceptedQuestion(request.texts, False, tokens, framing))
+        if fault is not None and fault.kind is FaultKind.RAW:
+            await self.send_raw(exchange, fault)
+            return
+        stalls = fault is not None and fault.kind is FaultKind.STALL
+        await trio.sleep(math.inf if stalls else self.options.first_token / 3)
+        await self.send_json(exchange, 200, decided(request, tokens))
 
     async def _chat(self, exchange: ServerExchange, path: str, body: Json) -> None:
         request = parse(OpenAIChatCompletionRequest, body, openai_rules.refusal)
