@@ -5,7 +5,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from discordianai.cli import EX_CONFIG, advise, backup, check, conversations, invite, migrate, run, service
+from discordianai.cli import (
+    EX_CONFIG,
+    advise,
+    backup,
+    check,
+    conversations,
+    init,
+    invite,
+    migrate,
+    run,
+    service,
+    settings,
+)
 from discordianai.cli.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
 from discordianai.settings import file as settings_file
@@ -49,6 +61,6 @@ def make_parser() -> argparse.ArgumentParser:
         description="A Discord assistant that answers from OpenAI, Perplexity and others.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (run, check, invite, advise, backup, conversations, service, migrate):
+    for group in (init, run, check, invite, advise, backup, conversations, service, settings, migrate):
         group.add_to(commands)
     return parser

@@ -120,13 +120,13 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
 
 def examine(path: Path, environment: Mapping[str, str]) -> Reading:
     """As `load`, for whoever wants to know more. Raises `SettingsError` for what is no TOML file."""
-    document = _read(path)
-    problems, origins = _add_secrets(document, _Places(environment, path.parent))
+    document = read_document(path)
+    problems, origins = add_secrets(document, SecretPlaces(environment, path.parent))
     try:
-        settings = _validate(document)
+        settings = validate(document)
     except SettingsError as error:
         return Reading(None, (*problems, *error.problems), origins)
-    problems += [*_missing(settings), *_of_another_kind(settings)]
+    problems += [*missing(settings), *of_another_kind(settings)]
     return Reading(_in_the_state_directory(settings, environment), tuple(problems), origins)
 
 
@@ -145,12 +145,13 @@ def load_without_secrets(path: Path | None = None) -> Settings:
 
     One that stands in the file is in the result. Raises `SettingsError`.
     """
-    document = _read(find(path))
-    _add_secrets(document, _Places({}, None))
-    return _in_the_state_directory(_validate(document), os.environ)
+    document = read_document(find(path))
+    add_secrets(document, SecretPlaces({}, None))
+    return _in_the_state_directory(validate(document), os.environ)
 
 
-def _validate(document: Document) -> Settings:
+def validate(document: Document) -> Settings:
+    """The settings in a document. Raises `SettingsError`."""
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
@@ -185,7 +186,8 @@ def no_file(places: Iterable[Path]) -> SettingsError:
     return SettingsError(f"no settings file: looked for {looked}; {INIT}, or name one with --settings PATH")
 
 
-def _read(path: Path) -> Document:
+def read_document(path: Path) -> Document:
+    """The file's tables as they stand there. Raises `SettingsError`."""
     try:
         content = safe_files.read(path, LARGEST)
         text = content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
@@ -246,7 +248,7 @@ def _line_of(error: Exception, text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class SecretPlaces:
     """Where secrets stand outside the settings; `folder` is None where none is to be looked for in files."""
 
     environment: Mapping[str, str]
@@ -284,8 +286,8 @@ def read_secret_file(file: Path) -> str:
         raise SettingsError(f"{file}: should be one line of text: write the secret again") from None
 
 
-def _add_secrets(
-    document: Document, places: _Places
+def add_secrets(
+    document: Document, places: SecretPlaces
 ) -> tuple[list[str], dict[Secret, tuple[SecretSource, ...]]]:
     """Put the secrets into the document; what is wrong with them, and where each was found."""
     problems: list[str] = []
@@ -325,7 +327,8 @@ def _table(document: Document, secret: Secret) -> Document:
     return table
 
 
-def _missing(settings: Settings) -> list[str]:
+def missing(settings: Settings) -> list[str]:
+    """What a bot with these settings lacks, in sentences with what to do."""
     problems = []
     if settings.discord.token is None:
         problems.append(
@@ -347,7 +350,7 @@ def _missing(settings: Settings) -> list[str]:
     return problems
 
 
-def _of_another_kind(settings: Settings) -> Iterator[str]:
+def of_another_kind(settings: Settings) -> Iterator[str]:
     """Secrets that cannot be what they should be."""
     if settings.discord.token is not None and (why := wrong_token(settings.discord.token_text)):
         yield f"{DISCORD_TOKEN.path}: {why}"
