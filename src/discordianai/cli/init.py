@@ -24,7 +24,7 @@ from discordianai.cli.configuration import (
     free_port,
     parse_changes,
 )
-from discordianai.cli.terminal import NoTerminal, Terminal
+from discordianai.cli.prompts import NoTerminal, Prompts
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.units.escaping import UnitError
 from discordianai.settings.file import (
@@ -100,7 +100,7 @@ def add_to(commands: "Commands") -> None:
 
 
 def _init(options: argparse.Namespace) -> int:
-    terminal = Terminal()
+    terminal = Prompts()
     try:
         setup = Setup(options, terminal)
         setup.run()
@@ -116,7 +116,7 @@ def _init(options: argparse.Namespace) -> int:
 class Setup:
     """One run of the command."""
 
-    def __init__(self, options: argparse.Namespace, terminal: Terminal) -> None:
+    def __init__(self, options: argparse.Namespace, terminal: Prompts) -> None:
         self._options = options
         self._terminal = terminal
         self._say = terminal.say

@@ -10,7 +10,7 @@ class NoTerminal(Exception):
     """Something has to be asked, and nobody is there; the message says which option answers it."""
 
 
-class Terminal:
+class Prompts:
     """Asks, where somebody is there to answer."""
 
     def __init__(self) -> None:
