@@ -10,12 +10,6 @@ sys.version_info = (3, 9, 2, "final", 0)
 sys.version = "3.9.2 (default)"
 runpy.run_module("discordianai", run_name="__main__")
 """
-WITHOUT = """
-import sys
-sys.modules["trustme"] = None
-from discordianai.cli.main import main
-sys.exit(main(["sandbox"]))
-"""
 
 
 def run(program: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -32,11 +26,3 @@ def test_an_older_python_is_told_which_one_is_needed(tmp_path: Path) -> None:
         "DiscordianAI needs Python 3.11 or newer, and this is 3.9.2: install a newer"
     )
     assert len(done.stderr.splitlines()) == 1
-
-
-def test_a_sandbox_without_its_packages_says_how_to_get_them(tmp_path: Path) -> None:
-    """Who installs only the bot has none of them."""
-    done = run(WITHOUT, tmp_path)
-    assert done.returncode == 1
-    assert "the sandbox needs the package trustme: install discordianai[sandbox]" in done.stderr
-    assert "Traceback" not in done.stderr
