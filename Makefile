@@ -84,6 +84,8 @@ release: $(STAMP) ## build wheel and sdist into dist/, check them, and print the
 	@rm -rf build dist
 	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --outdir dist . >/dev/null
 	@$(BIN)/python .ci/wheel.py
+	@$(BIN)/hadolint Containerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	@$(BIN)/python -m twine check --strict dist/*
 	@$(BIN)/python .ci/release.py
 

@@ -26,6 +26,7 @@ from discordianai.cli.configuration import (
 )
 from discordianai.cli.prompts import NoTerminal, Prompts
 from discordianai.operations.checks.findings import CheckStatus, Finding
+from discordianai.operations.checks.liveness import reached_at
 from discordianai.operations.units.escaping import UnitError
 from discordianai.settings.file import (
     DISCORD_TOKEN,
@@ -383,7 +384,8 @@ class Setup:
         operations = self._configuration.settings.operations
         self._say("\nDone. To look at everything again: " + self._command("check --online"))
         if operations.port:
-            self._say(f"While the bot runs, http://{operations.host}:{operations.port} shows its status.")
+            host = reached_at(operations.host)
+            self._say(f"While the bot runs, http://{host}:{operations.port} shows its status.")
         if self._folder.manager is Manager.USER:
             self._say("To keep it running while you are logged out: loginctl enable-linger")
         self._say("If Discord does not show the commands at once, reload it (Ctrl+R).")

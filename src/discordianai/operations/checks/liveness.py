@@ -15,11 +15,16 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # c
 """Addresses that mean all of this machine's, and one of these."""
 
 
+def reached_at(host: str) -> str:
+    """Where this machine reaches the bot whose pages are on that address."""
+    return _ANY.get(host, host)
+
+
 def ask(options: OperationsOptions) -> Finding:
     """What the bot says of its health."""
     if not options.port:
         return problem(SUBJECT, "operations.port is 0, so that it cannot be asked", "set a port")
-    host = _ANY.get(options.host, options.host)
+    host = reached_at(options.host)
     try:
         health = _get(host, options.port)
     except (OSError, http.client.HTTPException, ValueError):
