@@ -25,6 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install installed run sandbox test test-all test-long test-servers coverage wheel test-wheel lint audit
+.PHONY: release test-installs
 .PHONY: hooks docs format clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
 .PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak
@@ -77,6 +78,19 @@ test-wheel: wheel ## install the wheel apart from src/, and have the end-to-end 
 	@build/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$$(echo dist/*.whl)[sandbox,test]"
 	@build/venv/bin/python -c 'import discordianai, sys; sys.exit("build/venv" not in discordianai.__file__)'
 	@build/venv/bin/python $(PYTEST) $(WHEEL_TESTS)
+
+release: $(STAMP) ## build wheel and sdist into dist/, check them, and print the changelog's section
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
+	@rm -rf build dist
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --outdir dist . >/dev/null
+	@$(BIN)/python .ci/wheel.py
+	@$(BIN)/hadolint Containerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	@$(BIN)/python -m twine check --strict dist/*
+	@$(BIN)/python .ci/release.py
+
+test-installs: release ## install the release with pip, pipx and uv, offline, and try its commands (two minutes)
+	@$(BIN)/python .ci/installs.py
 
 lint: $(STAMP) ## ruff, codespell, mypy --strict for the oldest Python and the newest, the layers of the packages
 	@$(BIN)/python -m ruff check .

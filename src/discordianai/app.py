@@ -54,10 +54,10 @@ from discordianai.operations.usage_log import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended, probes
 from discordianai.option import Live
 from discordianai.providers.client import make_provider
-from discordianai.pseudonyms import Pseudonyms
 from discordianai.providers.decisions import DecisionClient
 from discordianai.providers.model_list import OfferedModels
 from discordianai.providers.options import ProviderOptions
+from discordianai.pseudonyms import Pseudonyms
 from discordianai.records import Dialect
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup

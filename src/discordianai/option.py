@@ -69,9 +69,12 @@ Url = Annotated[str, AfterValidator(_http_url)]
 def _plain(secret: SecretStr) -> SecretStr:
     """A header cannot carry anything else, and no service gives out a key with a space in it."""
     value = secret.get_secret_value()
+    if value.partition(" ")[0] in {"Bot", "Bearer"}:
+        raise PydanticCustomError("secret", "should be the secret alone: remove the word before it")
     if not (value.isascii() and value.isprintable()) or " " in value or value[:1] in {"'", '"'}:
         raise PydanticCustomError(
-            "secret", "should be letters, digits and signs alone, without spaces or quotes: copy it again"
+            "secret",
+            "should be letters, digits and signs alone, without spaces, quotes or line breaks: copy it again",
         )
     return secret
 

@@ -117,7 +117,7 @@ def test_without_a_token_it_is_78_and_the_only_thing_that_is_told(
 ) -> None:
     assert main(["invite"]) == 78
     told = capsys.readouterr().err
-    assert told.startswith("discord.token: missing; set DISCORD_TOKEN")
+    assert told.startswith("discord.token: missing; run `discordianai init`, or set DISCORD_TOKEN")
     assert len(told.splitlines()) == 1
 
 

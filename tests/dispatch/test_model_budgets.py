@@ -106,7 +106,7 @@ async def test_who_leaves_before_it_is_sent_gives_back_what_the_model_has() -> N
     with queue.enqueue("ben", 10, of_model=of_model) as third:
         assert third.decided.is_set()
         third.sent = True
-    assert of_model.wait(10, trio.current_time()) > 0
+    assert of_model.delay(10, trio.current_time()) > 0
 
 
 async def test_a_models_budget_changes_while_questions_wait(autojump_clock: MockClock) -> None:

@@ -326,3 +326,52 @@ def test_an_examination_tells_where_each_secret_stands_and_keeps_settings_withou
     assert reading.settings.providers.openai.api_key is not None
     assert reading.settings.providers.openai.api_key.get_secret_value() == "key-from-credential"
     assert len(reading.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf[logging]\nlevel = 'DEBUG'\n",
+        b"[logging]\r\nlevel = 'DEBUG'\r\n",
+        b"\t[logging]\n\t\tlevel\t=\t'DEBUG'\t\n",
+    ],
+    ids=["byte order mark", "CRLF", "tabs"],
+)
+def test_what_editors_do_to_a_file_is_no_mistake(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "settings.toml").write_bytes(content)
+    assert load(tmp_path / "settings.toml", KEYS).logging.level == "DEBUG"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (
+            "[logging]\nlevel = “DEBUG”\n",
+            'line 2, column 9: Invalid value: it has typographic quotes: type "',
+        ),
+        ("[logging]\nlevel = DEBUG\n", 'put the text in quotes, as in key = "text"'),
+        ("[conversations]\ndatabase = /srv/bot.sqlite3\n", "put the text in quotes"),
+        (
+            "[Discord]\nDISCORD_TOKEN=abc\n[Default]\nGPT_MODEL = gpt-4o-mini\n",
+            "discordianai migrate config.ini",
+        ),
+        ("DISCORD_TOKEN: abc\n", "discordianai migrate config.ini"),
+    ],
+)
+def test_a_usual_mistake_in_the_syntax_is_told_with_its_remedy(
+    tmp_path: Path, text: str, remedy: str
+) -> None:
+    (told,) = problems(tmp_path, text)
+    assert remedy in told
+    assert "abc" not in told
+
+
+def test_without_a_file_the_way_to_one_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="run `discordianai init` to create one"):
+        load(tmp_path / "settings.toml", KEYS)
+
+
+@pytest.mark.parametrize("secret", ["Bot abc", "Bearer abc"])
+def test_a_secret_with_the_word_of_its_header_before_it_is_refused(tmp_path: Path, secret: str) -> None:
+    told = problems(tmp_path, "", {**KEYS, "DISCORD_TOKEN": secret})
+    assert told == ("discord.token: should be the secret alone: remove the word before it",)

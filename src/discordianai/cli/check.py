@@ -33,7 +33,11 @@ def add_to(commands: "Commands") -> None:
         description="Check whether the bot can run here. The exit status is 0, 1 for a problem, or 78 if the"
         " bot would not start.",
     )
-    parser.add_argument("--online", action="store_true", help="also check Discord and the providers")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--online", action="store_true", help="also check Discord and the providers")
+    what.add_argument(
+        "--live", action="store_true", help="ask only the running bot whether it is alive, for a container"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
     parser.add_argument(
@@ -60,6 +64,8 @@ def _check(options: argparse.Namespace) -> int:
     # Imported here, as each of the others would wait for it.
     from discordianai.operations.checks import database_check, environment, settings_check
 
+    if options.live:
+        return _live(options)
     looked = settings_check.look(options.settings, os.environ)
     findings = [*looked.findings, *environment.look()]
     if looked.settings is not None:
@@ -73,6 +79,16 @@ def _check(options: argparse.Namespace) -> int:
             say("not checked: the environment's proxy settings cannot be used")
         else:
             findings += _ask(looked.settings, options.timeout)
+    _print(findings, as_json=options.json)
+    return exit_status(findings)
+
+
+def _live(options: argparse.Namespace) -> int:
+    """Without secrets: a health check may have other ones than the bot."""
+    from discordianai.operations.checks import liveness
+    from discordianai.settings import file as settings_file
+
+    findings = [liveness.ask(settings_file.load_without_secrets(options.settings).operations)]
     _print(findings, as_json=options.json)
     return exit_status(findings)
 

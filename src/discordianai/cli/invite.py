@@ -76,4 +76,4 @@ async def _application_id(settings: "Settings") -> int:
 
     with trio.fail_after(TIMEOUT):
         means = CheckContext(http2=False, context=ssl.create_default_context())
-        return int((await DiscordCheck(settings, means).get("/applications/@me"))["id"])
+        return await DiscordCheck(settings, means).application_id()

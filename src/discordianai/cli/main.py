@@ -4,8 +4,21 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
-from discordianai.cli import EX_CONFIG, advise, backup, check, conversations, invite, migrate, run, service
+from discordianai.cli import (
+    EX_CONFIG,
+    advise,
+    backup,
+    check,
+    conversations,
+    init,
+    invite,
+    migrate,
+    run,
+    service,
+    settings,
+)
 from discordianai.cli.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
 from discordianai.settings import file as settings_file
@@ -42,13 +55,22 @@ def _tell(*sentences: str, status: int) -> int:
     return status
 
 
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"discordianai {metadata.version('discordianai')}")  # noqa: T201  # for the person at the terminal
+        parser.exit()
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Knows every command; a command's function is in `command` of what it has parsed."""
     parser = argparse.ArgumentParser(
         prog="discordianai",
         description="A Discord assistant that answers from OpenAI, Perplexity and others.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (run, check, invite, advise, backup, conversations, service, migrate):
+    for group in (init, run, check, invite, advise, backup, conversations, service, settings, migrate):
         group.add_to(commands)
     return parser

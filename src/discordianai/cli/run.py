@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discordianai.cli import EX_CONFIG, proxies
+from discordianai.cli.common import say
 from discordianai.settings import file as settings_file
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
     from discordianai.settings.tables import Settings
+
+INSTALL_SANDBOX = "install discordianai[sandbox], as in pipx install --force 'discordianai[sandbox]'"
+"""The bot itself does not need those packages, so that not everybody has them."""
 
 SWITCH_INTERVAL = 0.0005
 """Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite
@@ -73,6 +77,11 @@ def _sandbox(_options: argparse.Namespace) -> int:
     proxies.require()
     import trio
 
-    from discordianai.sandbox import terminal
-
+    try:
+        from discordianai.sandbox import terminal
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("discordianai"):
+            raise
+        say(f"the sandbox needs the package {error.name}: {INSTALL_SANDBOX}")
+        return 1
     return trio.run(terminal.run)

@@ -7,11 +7,12 @@ stays the operator's own word.
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from discordianai.operations.checks.readiness import Found, doubts, look, obstacles
-from discordianai.operations.units.files import Needs, unit_files
+from discordianai.operations.units.files import Needs, UnitFile, unit_files
 from discordianai.operations.units.installation import find_installation
 from discordianai.operations.units.locations import SYSTEM, BotService, UnitError, places_of_user
 from discordianai.operations.units.writing import remove, write
@@ -35,25 +36,46 @@ def add_to(commands: "Commands") -> None:
         action.add_argument("--name", metavar="NAME", help="one of several bots on this machine")
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What would be written for a bot, and what keeps it from starting, or may."""
+
+    found: Found
+    files: tuple[UnitFile, ...]
+    hindered: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def prepare(bot: BotService, settings: Path | None) -> Prepared:
+    """Look at this installation and at the bot's files. Raises `SettingsError` or `UnitError`."""
+    found = look(bot, settings)
+    installation = find_installation()
+    drain, cache = found.settings.discord.drain_seconds, found.settings.conversations.cache_megabytes
+    needs = Needs(found.settings_file, drain, cache, found.secrets)
+    files = unit_files(bot, installation, needs)
+    return Prepared(found, files, tuple(obstacles(bot, installation, found)), tuple(doubts(bot, found)))
+
+
+def write_units(prepared: Prepared) -> Iterator[str]:
+    """Write the files, and say of each whether it is new. Raises `UnitError`."""
+    for path, new in write(prepared.files).items():
+        yield f"{path}: {'written' if new else 'unchanged'}"
+
+
 def _install(options: argparse.Namespace) -> int:
     try:
         bot = _bot(options)
-        found = look(bot, options.settings)
-        installation = find_installation()
-        drain, cache = found.settings.discord.drain_seconds, found.settings.conversations.cache_megabytes
-        needs = Needs(found.settings_file, drain, cache, found.secrets)
-        files = unit_files(bot, installation, needs)
-        hindered = tuple(obstacles(bot, installation, found))
+        prepared = prepare(bot, options.settings)
         if options.dry_run:
-            _say("\n".join(f"# {file.path}\n{file.text}" for file in files))
-        elif hindered:
-            raise UnitError("\n".join(hindered))
+            _say("\n".join(f"# {file.path}\n{file.text}" for file in prepared.files))
+        elif prepared.hindered:
+            raise UnitError("\n".join(prepared.hindered))
         else:
-            _say(f"{path}: {'written' if new else 'unchanged'}" for path, new in write(files).items())
+            _say(write_units(prepared))
     except UnitError as error:
         _say(str(error), to=sys.stderr)
         return 1
-    _say((*hindered, *doubts(bot, found), *_what_is_left(bot, found)), to=sys.stderr)
+    _say((*prepared.hindered, *prepared.doubts, *_what_is_left(bot, prepared.found)), to=sys.stderr)
     return 0
 
 

@@ -212,7 +212,7 @@ class FairQueue:
         """
         soonest: tuple[FairQueueEntry, float] | None = None
         for entry in self._in_order():
-            wait = entry.of_model.wait(entry.tokens, now) if entry.of_model else 0.0
+            wait = entry.of_model.delay(entry.tokens, now) if entry.of_model else 0.0
             if not wait:
                 return entry, self._wait(entry, now)
             if soonest is None or wait < soonest[1]:

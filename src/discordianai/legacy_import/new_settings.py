@@ -1,7 +1,6 @@
 """The new settings while they are filled in: valid at every step."""
 
 import copy
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from discordianai.legacy_import.legacy_keys import Rule, Value
 from discordianai.settings.complaints import complaints
 from discordianai.settings.file import Document
 from discordianai.settings.tables import Settings
+from discordianai.settings.toml_text import to_toml
 
 
 class NewSettings:
@@ -62,15 +62,10 @@ class NewSettings:
         if keys:
             yield from ("", f"[{'.'.join(path)}]")
         for key in keys:
-            yield f"{key} = {_toml(table[key])}  # {self._origins['.'.join((*path, key))]}"
+            yield f"{key} = {to_toml(table[key])}  # {self._origins['.'.join((*path, key))]}"
         for key, value in table.items():
             if isinstance(value, dict):
                 yield from self._lines(value, (*path, key))
-
-
-def _toml(value: Value) -> str:
-    """JSON's strings, numbers and lists are TOML's too, but for one character that TOML wants escaped."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def one_line(text: str) -> str:

@@ -1,8 +1,9 @@
 """Reads `settings.toml` and the secrets, and tells every mistake in them in one go."""
 
 import os
+import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,16 +17,26 @@ from discordianai import safe_files
 from discordianai.dispatch.options import STRATEGIES
 from discordianai.settings.by_provider import ProvidersSettings, is_provider_name
 from discordianai.settings.complaints import complaints
+from discordianai.settings.secret_kinds import wrong_key, wrong_token
 from discordianai.settings.tables import Settings
 
-SEARCHED = (Path("settings.toml"), Path("/etc/discordianai/settings.toml"))
-"""Where the file is looked for when nobody names one."""
+FILE_NAME = "settings.toml"
+SYSTEM_FOLDER = Path("/etc/discordianai")
+
+INIT = "run `discordianai init` to create one"
+"""What to do without a file."""
 
 LARGEST = 2**20
 """Bytes that the file, or a credential, may have."""
 
 LONGEST_MESSAGE = 100
 """Characters of the parser's own words: they may repeat a key of any length."""
+
+_INI_LINE = re.compile(r"^[ \t]*[A-Z][A-Z0-9_]{3,}[ \t]*[=:]", re.MULTILINE)
+"""A key of the reference's config.ini: ours are in lower case."""
+
+_BARE_TEXT = re.compile(r"\s*[\w.-]+\s*=\s*(?!true\b|false\b)[A-Za-z/][^\"'#=]*(?:#.*)?")
+"""A key whose text is not quoted."""
 
 Document = dict[str, Any]
 """A parsed TOML file: its values are whatever was written there."""
@@ -78,6 +89,7 @@ class SecretSource(StrEnum):
 
     CREDENTIAL = "systemd credential"
     ENVIRONMENT = "environment"
+    SECRET_FILE = "file beside the settings"  # noqa: S105  # the name of a place
     FILE = "settings file"
 
 
@@ -95,10 +107,11 @@ class Reading:
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from `path`, or from the first of `SEARCHED` that exists.
+    """Read the settings from `path`, or from the first of `searched()` that exists.
 
-    A secret is taken from systemd's credential directory, else from the environment, else from the file. A
-    relative database path is one in systemd's state directory, where there is one. Raises `SettingsError`.
+    A secret is taken from systemd's credential directory, else from the environment, else from a file of its
+    own beside the settings, else from the settings. A relative database path is one in systemd's state
+    directory, where there is one. Raises `SettingsError`.
     """
     reading = examine(find(path), environment)
     if reading.settings is None or reading.problems:
@@ -108,13 +121,13 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
 
 def examine(path: Path, environment: Mapping[str, str]) -> Reading:
     """As `load`, for whoever wants to know more. Raises `SettingsError` for what is no TOML file."""
-    document = _read(path)
-    problems, origins = _add_secrets(document, environment)
+    document = read_document(path)
+    problems, origins = add_secrets(document, SecretPlaces(environment, path.parent))
     try:
-        settings = _validate(document)
+        settings = validate(document)
     except SettingsError as error:
         return Reading(None, (*problems, *error.problems), origins)
-    problems += _missing(settings)
+    problems += [*missing(settings), *of_another_kind(settings)]
     return Reading(_in_the_state_directory(settings, environment), tuple(problems), origins)
 
 
@@ -145,12 +158,13 @@ def load_without_secrets(path: Path | None = None) -> Settings:
 
     One that stands in the file is in the result. Raises `SettingsError`.
     """
-    document = _read(find(path))
-    _add_secrets(document, {})
-    return _in_the_state_directory(_validate(document), os.environ)
+    document = read_document(find(path))
+    add_secrets(document, SecretPlaces({}, None))
+    return _in_the_state_directory(validate(document), os.environ)
 
 
-def _validate(document: Document) -> Settings:
+def validate(document: Document) -> Settings:
+    """The settings in a document. Raises `SettingsError`."""
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
@@ -158,28 +172,47 @@ def _validate(document: Document) -> Settings:
         raise SettingsError(*complaints(error)) from None
 
 
+def user_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the current user's settings."""
+    return Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "discordianai"
+
+
+def searched() -> tuple[Path, ...]:
+    """Where the file is looked for when nobody names one."""
+    return Path(FILE_NAME), user_folder() / FILE_NAME, SYSTEM_FOLDER / FILE_NAME
+
+
 def find(path: Path | None) -> Path:
-    """The file that is meant: `path`, or the first of `SEARCHED` that exists. Raises `SettingsError`."""
+    """The file that is meant: `path`, or the first of `searched()` that exists. Raises `SettingsError`."""
     if path is not None:
         return path
-    for candidate in SEARCHED:
+    for candidate in searched():
         if candidate.exists():
             return candidate
-    places = " and ".join(str(candidate.absolute()) for candidate in SEARCHED)
-    raise SettingsError(f"no settings file found in {places}; name one with --settings PATH")
+    raise no_file(searched())
 
 
-def _read(path: Path) -> Document:
+def no_file(places: Iterable[Path]) -> SettingsError:
+    """The error where none of these files exists."""
+    *most, last = (str(place.absolute()) for place in places)
+    looked = f"{', '.join(most)} and {last}" if most else last
+    return SettingsError(f"no settings file: looked for {looked}; {INIT}, or name one with --settings PATH")
+
+
+def read_document(path: Path) -> Document:
+    """The file's tables as they stand there. Raises `SettingsError`."""
     try:
         content = safe_files.read(path, LARGEST)
         text = content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except FileNotFoundError:
-        raise SettingsError(f"no settings file: looked for {path.absolute()}") from None
+        raise no_file([path]) from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SettingsError(f"{path}: should be UTF-8, but a byte in line {line} is not") from None
+        raise SettingsError(
+            f"{path}: should be UTF-8, but a byte in line {line} is not: save it as UTF-8"
+        ) from None
     return _parse(path, text)
 
 
@@ -188,11 +221,29 @@ def _parse(path: Path, text: str) -> Document:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         why = f"line {error.lineno}, column {error.colno}: {error.msg[:LONGEST_MESSAGE]}"
+        if remedy := _remedy(text, error.lineno):
+            why = f"{why}: {remedy}"
     except RecursionError as error:
         why = f"line {_line_of(error, text)}: nested too deeply"
     except ValueError as error:  # Python's limit on the digits that it converts
         why = f"line {_line_of(error, text)}: a number with too many digits"
     raise SettingsError(f"{path}: not valid TOML: {why}")
+
+
+def _remedy(text: str, number: int) -> str:
+    """What to do about a mistake in that line, where it can be told from the text."""
+    if _INI_LINE.search(text):
+        return (
+            "this looks like the config.ini of johndotpub/DiscordianAI: keep it under that name, and run"
+            " `discordianai migrate config.ini > settings.toml`"
+        )
+    lines = text.split("\n")
+    line = lines[number - 1] if number <= len(lines) else ""
+    if any(quote in line for quote in "“”„‟‘’‚«»"):
+        return 'it has typographic quotes: type " instead'
+    if _BARE_TEXT.fullmatch(line):
+        return 'put the text in quotes, as in key = "text"'
+    return ""
 
 
 def _line_of(error: Exception, text: str) -> int:
@@ -209,26 +260,65 @@ def _line_of(error: Exception, text: str) -> int:
     return bisect_left(range(len(lines)), True, key=gives_up)
 
 
-def _add_secrets(
-    document: Document, environment: Mapping[str, str]
+@dataclass(frozen=True, slots=True)
+class SecretPlaces:
+    """Where secrets stand outside the settings; `folder` is None where none is to be looked for in files."""
+
+    environment: Mapping[str, str]
+    folder: Path | None
+
+    def find(self, secret: Secret) -> dict[SecretSource, str]:
+        """The secret at each place that has it. Raises `SettingsError`."""
+        found = {}
+        directory = self.environment.get("CREDENTIALS_DIRECTORY")
+        try:
+            if directory and (credential := Path(directory) / secret.credential).exists():
+                content = safe_files.read(credential, LARGEST)
+                found[SecretSource.CREDENTIAL] = content.decode("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError):
+            raise SettingsError(f"{secret.path}: the credential {secret.credential} cannot be read") from None
+        found[SecretSource.ENVIRONMENT] = self.environment.get(secret.variable, "").strip()
+        if not any(found.values()) and not directory and self.folder is not None:
+            # A service has been given all that is meant for it.
+            found[SecretSource.SECRET_FILE] = read_secret_file(self.folder / secret.credential)
+        return {origin: value for origin, value in found.items() if value}
+
+
+def read_secret_file(file: Path) -> str:
+    """The secret in a file beside the settings; empty where there is no such file. Raises `SettingsError`."""
+    try:
+        with os.fdopen(safe_files.open_existing(file), "rb") as content:
+            return content.read(LARGEST).decode("utf-8-sig").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except PermissionError:
+        raise SettingsError(f"{file}: may not be read by this user: run this as its owner") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: should be one line of text: write the secret again") from None
+
+
+def add_secrets(
+    document: Document, places: SecretPlaces
 ) -> tuple[list[str], dict[Secret, tuple[SecretSource, ...]]]:
     """Put the secrets into the document; what is wrong with them, and where each was found."""
-    problems = []
+    problems: list[str] = []
     origins = {}
     for secret in (DISCORD_TOKEN, *map(key_of, _providers_in(document))):
         table = _table(document, secret)
         if table.get(secret.key) == "":
             del table[secret.key]
         try:
-            places = _places(secret, environment)
-        except (OSError, UnicodeDecodeError):
-            problems.append(f"{secret.path}: the credential {secret.credential} cannot be read")
-            places = {}
+            found = places.find(secret)
+        except SettingsError as error:
+            problems += error.problems
+            found = {}
         if secret.key in table:
-            places[SecretSource.FILE] = table[secret.key]
-        if places:
-            table[secret.key] = next(iter(places.values()))
-            origins[secret] = tuple(places)
+            found[SecretSource.FILE] = table[secret.key]
+        if found:
+            table[secret.key] = next(iter(found.values()))
+            origins[secret] = tuple(found)
     return problems, origins
 
 
@@ -250,28 +340,19 @@ def _table(document: Document, secret: Secret) -> Document:
     return table
 
 
-def _places(secret: Secret, environment: Mapping[str, str]) -> dict[SecretSource, str]:
-    """Where the secret stands outside the file, and as what."""
-    places = {}
-    if directory := environment.get("CREDENTIALS_DIRECTORY"):
-        credential = Path(directory) / secret.credential
-        if credential.exists():
-            places[SecretSource.CREDENTIAL] = safe_files.read(credential, LARGEST).decode().strip()
-    places[SecretSource.ENVIRONMENT] = environment.get(secret.variable, "").strip()
-    return {origin: value for origin, value in places.items() if value}
-
-
-def _missing(settings: Settings) -> list[str]:
+def missing(settings: Settings) -> list[str]:
+    """What a bot with these settings lacks, in sentences with what to do."""
     problems = []
     if settings.discord.token is None:
         problems.append(
-            "discord.token: missing; set DISCORD_TOKEN to the bot's token from the Discord developer portal"
+            "discord.token: missing; run `discordianai init`, or set DISCORD_TOKEN to the bot's token from"
+            " the Discord developer portal"
         )
     configured = settings.configured
     if not configured:
         problems.append(
             "providers.openai.api_key, providers.perplexity.api_key: no provider is set up; "
-            "set OPENAI_API_KEY or PERPLEXITY_API_KEY, or both"
+            "run `discordianai init`, or set OPENAI_API_KEY or PERPLEXITY_API_KEY, or both"
         )
     strategy = settings.routing.strategy
     if configured and strategy not in {*STRATEGIES, *(provider.name for provider in configured)}:
@@ -280,3 +361,13 @@ def _missing(settings: Settings) -> list[str]:
             f"set {key_of(strategy).variable}, or another strategy"
         )
     return problems
+
+
+def of_another_kind(settings: Settings) -> Iterator[str]:
+    """Secrets that cannot be what they should be."""
+    if settings.discord.token is not None and (why := wrong_token(settings.discord.token_text)):
+        yield f"{DISCORD_TOKEN.path}: {why}"
+    for name, table in settings.providers.by_name.items():
+        key = table.api_key
+        if key is not None and (why := wrong_key(key.get_secret_value(), table.base_url)):
+            yield f"{key_of(name).path}: {why}"

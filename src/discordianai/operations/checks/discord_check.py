@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import trio
 
 from discordianai import bounded_http
+from discordianai.discord.commands.invitation import link
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session_limit import RESERVE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
@@ -29,6 +30,9 @@ Json = Mapping[str, Any]
 """Discord's JSON: its shape is Discord's, and read here only."""
 
 
+Body = TypeVar("Body", dict[str, Any], list[Any])
+
+
 class DiscordCheckFailed(Exception):
     """A request to Discord failed; `finding` says how."""
 
@@ -46,6 +50,7 @@ class DiscordCheck:
         self._url = settings.discord.api_url
         self._token = settings.discord.token_text
         self._needed = privileged(settings.discord)
+        self._guild_ids = settings.discord.guild_ids
         self._means = means
 
     async def connect(self, tell: Tell) -> None:
@@ -56,7 +61,13 @@ class DiscordCheck:
         """Send all requests at once, with a timeout in seconds for each."""
         questions: dict[str, Ask] = {}
         if self._token:
-            questions = {"bot": self._identity, "intents": self._intents, "gateway": self._gateway}
+            questions = {
+                "bot": self._identity,
+                "intents": self._intents,
+                "servers": self._servers,
+                "commands": self._commands,
+                "gateway": self._gateway,
+            }
         told: dict[str, list[Finding]] = {name: [] for name in questions}
         async with trio.open_nursery() as nursery:
             for name, question in questions.items():
@@ -80,6 +91,21 @@ class DiscordCheck:
         flags = int((await self.get("/applications/@me")).get("flags") or 0)
         tell(judge_intents(flags, self._needed))
 
+    async def _servers(self, tell: Tell) -> None:
+        """How many there are is not asked for: one will do."""
+        servers = await self._get("/users/@me/guilds?limit=1", list)
+        tell(judge_servers(len(servers), await self.application_id()))
+
+    async def _commands(self, tell: Tell) -> None:
+        application = await self.application_id()
+        scopes = [f"/guilds/{guild}" for guild in self._guild_ids[:1]] or [""]
+        commands = await self._get(f"/applications/{application}{scopes[0]}/commands", list)
+        tell(judge_commands(len(commands)))
+
+    async def application_id(self) -> int:
+        """Whose token it is. Raises `DiscordCheckFailed`."""
+        return int((await self.get("/applications/@me"))["id"])
+
     async def _gateway(self, tell: Tell) -> None:
         gateway = await self.get("/gateway/bot")
         tell(judge_starts(gateway["session_start_limit"]))
@@ -91,6 +117,10 @@ class DiscordCheck:
 
     async def get(self, path: str) -> Json:
         """Get an object from Discord's API. Raises `DiscordCheckFailed`."""
+        return await self._get(path, dict)
+
+    async def _get(self, path: str, kind: type[Body]) -> Body:
+        """Get JSON of that kind. Raises `DiscordCheckFailed`."""
         pool = PoolOptions(max_connections=1)
         client = build_client("discord", pool, READ_TIMEOUT, http2=self._means.http2)
         witness = ResponseObserver(client.http)
@@ -110,9 +140,11 @@ class DiscordCheck:
         if not response.is_success:
             advice = "try again later" if response.status_code in {429, *range(500, 600)} else "check api_url"
             raise DiscordCheckFailed(
-                problem("discord", f"Discord answers {response.status_code} to {path}", advice)
+                problem(
+                    "discord", f"Discord answers {response.status_code} to {path.partition('?')[0]}", advice
+                )
             )
-        return _object(response)
+        return _json(response, kind)
 
     async def _reach(self, subject: str, url: str, tell: Tell) -> None:
         try:
@@ -124,14 +156,14 @@ class DiscordCheck:
         tell(ok(subject, f"{found}, {reached.tls or 'without TLS'}", seconds=round(reached.seconds, 4)))
 
 
-def _object(response: httpx.Response) -> Json:
+def _json(response: httpx.Response, kind: type[Body]) -> Body:
     """Raises `DiscordCheckFailed` for what is none: something else than Discord has answered."""
     try:
         body = response.json()
     except ValueError:
         body = None
-    if not isinstance(body, dict):
-        raise DiscordCheckFailed(problem("discord", "whatever answers is not DiscordCheck", "check api_url"))
+    if not isinstance(body, kind):
+        raise DiscordCheckFailed(problem("discord", "whatever answers is not Discord", "check api_url"))
     return body
 
 
@@ -152,6 +184,27 @@ def judge_intents(flags: int, needed: frozenset[str]) -> Finding:
     if needed and any(not flags >> PRIVILEGED[name][0] & 1 for name in needed):
         words.append("for a bot in less than 100 servers")
     return ok(subject, ", ".join(words) or "no privileged one is switched on, none needed", **figures)
+
+
+def judge_servers(count: int, application_id: int) -> Finding:
+    """Judge whether anybody can reach the bot."""
+    subject = "discord servers"
+    if not count:
+        advice = f"open {link(application_id)} to add it to one"
+        return warning(subject, "the bot is in no server", advice, some=False)
+    return ok(subject, "the bot is in a server", some=True)
+
+
+def judge_commands(count: int) -> Finding:
+    """Judge whether Discord has the bot's commands."""
+    subject = "discord commands"
+    if not count:  # as it should be before the first start
+        found = (
+            "none registered yet: the bot registers them when it starts; if Discord does not show them then,"
+            " reload Discord (Ctrl+R)"
+        )
+        return ok(subject, found, registered=0)
+    return ok(subject, f"{count} registered", registered=count)
 
 
 def judge_starts(limit: Json) -> Finding:

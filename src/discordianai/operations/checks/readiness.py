@@ -2,14 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai.operations.units.installation import Installation, closed_to_others
 from discordianai.operations.units.locations import BotService, UnitError
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import SettingsError, secrets_of
+from discordianai.settings.file import Secret, SettingsError, secrets_of
 from discordianai.settings.tables import Settings
 
 SECRET_MODE = 0o600
@@ -40,12 +40,17 @@ def look(bot: BotService, named: Path | None) -> Found:
     possible = secrets_of(settings)
     files = {secret.credential: bot.secret_file(secret.credential) for secret in possible}
     secrets = {credential: file for credential, file in files.items() if _is_there(file)}
-    settings = settings_file.load(path, {secret.variable: "there" for secret in possible})
+    settings = settings_file.load(path, _stand_ins(possible))
     try:
-        settings_file.load(path, {s.variable: "there" for s in possible if s.credential in secrets})
+        settings_file.load(path, _stand_ins(s for s in possible if s.credential in secrets))
     except SettingsError as error:  # with all secrets it could be read: one of them is missing
         return Found(path, settings, secrets, files, error.problems)
     return Found(path, settings, secrets, files, ())
+
+
+def _stand_ins(secrets: Iterable[Secret]) -> dict[str, str]:
+    """An environment with these secrets; what lies beside the settings is not handed to a service."""
+    return {"CREDENTIALS_DIRECTORY": os.devnull, **{secret.variable: "there" for secret in secrets}}
 
 
 def obstacles(bot: BotService, installation: Installation, found: Found) -> Iterator[str]:
@@ -91,8 +96,7 @@ def _settings_file(bot: BotService, named: Path | None) -> Path:
     for candidate in candidates:
         if candidate.exists():
             return Path(os.path.abspath(candidate))  # noqa: PTH100  # a symbolic link stays one, .. does not
-    places = " and ".join(str(candidate.absolute()) for candidate in candidates)
-    raise SettingsError(f"no settings file found in {places}; name one with --settings PATH")
+    raise settings_file.no_file(candidates)
 
 
 def _is_there(file: Path) -> bool:

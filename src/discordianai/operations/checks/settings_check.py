@@ -2,7 +2,7 @@
 
 import ipaddress
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -39,6 +39,8 @@ def look(named: Path | None, environment: Mapping[str, str]) -> SettingsCheck:
     findings += _readers(
         path, [s.path for s, origins in reading.origins.items() if SecretSource.FILE in origins]
     )
+    in_files = [s for s, origins in reading.origins.items() if SecretSource.SECRET_FILE in origins]
+    findings += _open_secret_files(path.parent / secret.credential for secret in in_files)
     if reading.settings is not None:
         findings += _unencrypted(reading.settings)
     return SettingsCheck(tuple(findings), reading.settings)
@@ -73,7 +75,11 @@ def _secret(secret: Secret, origins: tuple[SecretSource, ...]) -> Finding:
 
 
 def _named(secret: Secret, origin: SecretSource) -> str:
-    names = {SecretSource.CREDENTIAL: secret.credential, SecretSource.ENVIRONMENT: secret.variable}
+    names = {
+        SecretSource.CREDENTIAL: secret.credential,
+        SecretSource.ENVIRONMENT: secret.variable,
+        SecretSource.SECRET_FILE: secret.credential,
+    }
     return f"{origin} {names[origin]}" if origin in names else str(origin)
 
 
@@ -94,6 +100,18 @@ def _readers(path: Path, secrets: list[str]) -> Iterator[Finding]:
         yield warning(subject, f"its group can read it (mode {mode:o}), with {held}", chmod)
     else:
         yield ok(subject, f"mode {mode:o}, with {held}", mode=f"{mode:o}")
+
+
+def _open_secret_files(files: Iterable[Path]) -> Iterator[Finding]:
+    """Those that others may read."""
+    for file in files:
+        try:
+            mode = stat.S_IMODE(file.lstat().st_mode)
+        except OSError:
+            continue  # removed meanwhile
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            chmod = f"chmod 600 {quote(str(file))}"
+            yield problem("secret file", f"{file} is open to others (mode {mode:o})", chmod)
 
 
 def _unencrypted(settings: Settings) -> Iterator[Finding]:

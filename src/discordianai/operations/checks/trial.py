@@ -1,0 +1,58 @@
+"""Tries one secret at a time, while somebody waits for the outcome: by the checks of `check --online`."""
+
+import ssl
+from importlib.util import find_spec
+
+import trio
+
+from discordianai.operations.checks.discord_check import DiscordCheck, DiscordCheckFailed
+from discordianai.operations.checks.findings import CheckStatus, Finding
+from discordianai.operations.checks.online_check import CheckContext, bounded
+from discordianai.operations.checks.provider_check import ProviderCheck
+from discordianai.settings.tables import Settings
+
+SECONDS = 30.0
+"""How long each request may take."""
+
+
+def try_token(settings: Settings) -> tuple[list[Finding], int | None]:
+    """What Discord says to the bot's token, and the application's id where it accepts the token."""
+    return trio.run(_try_token, settings)
+
+
+def try_provider(settings: Settings, name: str) -> list[Finding]:
+    """What that provider says to its key, in the first token of an answer."""
+    return trio.run(_try_provider, settings, name)
+
+
+def failed(findings: list[Finding]) -> bool:
+    """Whether a problem is among them; with a warning it works."""
+    return any(finding.verdict is CheckStatus.PROBLEM for finding in findings)
+
+
+def _context() -> CheckContext:
+    return CheckContext(http2=find_spec("h2") is not None, context=ssl.create_default_context())
+
+
+async def _try_token(settings: Settings) -> tuple[list[Finding], int | None]:
+    check = DiscordCheck(settings, _context())
+    told: list[Finding] = []
+    application = None
+    try:
+        with trio.fail_after(SECONDS):
+            application = await check.application_id()
+    except DiscordCheckFailed as error:
+        return [error.finding], None
+    except trio.TooSlowError:
+        await bounded("discord connection", SECONDS, check.connect, told.append)
+        return told, None
+    await check.ask(SECONDS, told.append)
+    return told, application
+
+
+async def _try_provider(settings: Settings, name: str) -> list[Finding]:
+    check = ProviderCheck(settings.record(name), settings, _context())
+    told: list[Finding] = []
+    await bounded(f"{name} connection", SECONDS, check.connect, told.append)
+    await check.ask(SECONDS, told.append)
+    return told
