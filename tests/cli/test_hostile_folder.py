@@ -54,6 +54,9 @@ COMMANDS = {
     "conversations purge": Command(f"--all --yes --database FOLDER/{DATABASE}", OWN),
     "service install": Command("--user --settings FOLDER/../../settings.toml", (UNIT,)),
     "service uninstall": Command("--user", (UNIT,)),
+    "conversations who": Command(f"1 --database FOLDER/{DATABASE}", OWN),
+    "settings": Command("--diff --settings FOLDER/../../settings.toml"),
+    "init": Command("--offline --settings FOLDER/settings.toml", ("settings.toml",)),
     "migrate": Command("FOLDER/config.ini", ("config.ini",)),
 }
 
@@ -136,6 +139,7 @@ def test_no_name_leads_a_command_astray(name: str, template: Path, tmp_path: Pat
             assert Path(run.name).name in run.output, about
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run", "check", "invite", "conversations stats", "service install"])
 def test_settings_are_a_regular_file_and_no_error_shows_what_is_in_another(
     name: str, template: Path, tmp_path: Path
@@ -150,6 +154,7 @@ def test_settings_are_a_regular_file_and_no_error_shows_what_is_in_another(
         assert MARKER not in run.output, about
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sandbox", "invite"])
 def test_what_opens_nothing_there_leaves_it_alone(name: str, template: Path, tmp_path: Path) -> None:
     (run,) = tried(name, template, tmp_path, ())

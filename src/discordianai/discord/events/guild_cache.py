@@ -60,13 +60,12 @@ class GuildCache:
 
         That outranks what is cached: it is newer, and comes for servers that Discord has not sent, too.
         """
-        line = [channel_id]
-        is_told = told.complete or bool(told.ids)
-        above = next(iter(told.ids), None) if is_told else self.parent_of(channel_id)
+        line = [channel_id, *told.ids]
+        above = None if told.complete else self.parent_of(line[-1])
         while above is not None and above not in line:
             line.append(above)
             above = self.parent_of(above)
-        complete = line[-1] in self._channels or (told.complete and tuple(line[1:]) == told.ids)
+        complete = told.complete or line[-1] in self._channels
         return Lineage(tuple(line), complete)
 
     def parent_of(self, channel_id: int) -> int | None:
