@@ -136,7 +136,6 @@ def test_no_name_leads_a_command_astray(name: str, template: Path, tmp_path: Pat
             assert Path(run.name).name in run.output, about
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["run", "check", "invite", "conversations stats", "service install"])
 def test_settings_are_a_regular_file_and_no_error_shows_what_is_in_another(
     name: str, template: Path, tmp_path: Path
@@ -151,7 +150,6 @@ def test_settings_are_a_regular_file_and_no_error_shows_what_is_in_another(
         assert MARKER not in run.output, about
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sandbox", "invite"])
 def test_what_opens_nothing_there_leaves_it_alone(name: str, template: Path, tmp_path: Path) -> None:
     (run,) = tried(name, template, tmp_path, ())

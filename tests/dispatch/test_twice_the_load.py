@@ -22,7 +22,7 @@ MINUTES = 12
 @pytest.mark.parametrize(
     ("requests", "tokens"), [(60, 10**9), (500, 100_000)], ids=["bound by requests", "bound by tokens"]
 )
-@pytest.mark.parametrize("people", [10, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("people", [10, 1000])
 async def test_the_binding_budget_is_used_and_never_exceeded(
     autojump_clock: MockClock, requests: int, tokens: int, people: int
 ) -> None:

@@ -156,7 +156,6 @@ async def test_no_secret_and_no_word_of_a_person_is_in_the_log_whatever_fails(sc
     assert not [word for word in (*SECRETS, "You asked", "Person0", "Traceback") if word in log]
 
 
-@pytest.mark.slow
 async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Stage) -> None:
     async with stage(
         settings={"providers.openai": {"base_url": "https://127.0.0.1:1", "api_key": "x"}}

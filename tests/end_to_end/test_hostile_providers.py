@@ -17,7 +17,7 @@ from discordianai.sandbox.providers import Fault
 from tests.end_to_end.conftest import FAST, Scene
 from tests.end_to_end.sharing import SharedScene, Tables, shared_scene
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile providers")]
+pytestmark = pytest.mark.xdist_group("hostile providers")
 
 MOST_MEMORY = 60 * 2**20
 """Bytes above what the bot has at rest."""

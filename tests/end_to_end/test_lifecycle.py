@@ -47,7 +47,6 @@ async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None
             assert word not in scene.log()
 
 
-@pytest.mark.slow
 async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) -> None:
     async with stage(settings={"discord": {"drain_seconds": 0.5}}) as scene:
         scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=30))
@@ -58,7 +57,6 @@ async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) ->
         assert "I'm restarting" in interaction.text
 
 
-@pytest.mark.slow
 async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:
     async with stage() as scene:
         scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=30))
@@ -72,7 +70,6 @@ async def test_a_second_signal_ends_it_at_once(stage: Stage) -> None:
         assert trio.current_time() - began < 5
 
 
-@pytest.mark.slow
 async def test_the_next_start_remembers_and_registers_nothing_anew(stage: Stage) -> None:
     async with stage(discord=RESTARTED) as scene:
         discord = scene.sandbox.discord
@@ -86,7 +83,6 @@ async def test_the_next_start_remembers_and_registers_nothing_anew(stage: Stage)
         assert discord.counters.commands_written == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -114,7 +110,6 @@ async def test_what_no_restart_can_mend_ends_it_with_78(
         assert "Traceback" not in log
 
 
-@pytest.mark.slow
 async def test_the_last_identifies_are_left_alone(tmp_path: Path, authority: Authority) -> None:
     options = DiscordOptions(identifies=50)
     async with open_sandbox(tmp_path, authority=authority, discord=options) as sandbox:
@@ -151,7 +146,6 @@ def test_the_sandbox_answers_what_is_piped_into_it() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.slow
 async def test_without_h2_it_says_so_once_and_answers_over_http_1(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['h2'] = None\n")
     async with stage(environment={"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}) as scene:

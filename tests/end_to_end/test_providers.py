@@ -89,7 +89,6 @@ async def test_the_identifiers_are_nobodys_and_the_same_each_time(scene: Scene) 
     assert str(person(1).id) not in str(requests)
 
 
-@pytest.mark.slow
 async def test_with_openais_key_alone_its_own_search_answers_what_needs_the_web(stage: Stage) -> None:
     """With its citations as sources; nobody is offered a choice of one."""
     settings = {**LIMITS, "providers.perplexity": {"api_key": ""}}
@@ -105,7 +104,6 @@ async def test_with_openais_key_alone_its_own_search_answers_what_needs_the_web(
         assert "provider" not in [o["name"] for o in scene.sandbox.discord.commands["ask"]["options"]]
 
 
-@pytest.mark.slow
 async def test_with_perplexitys_key_alone_it_answers_all(stage: Stage) -> None:
     """Searching or not is its own affair."""
     settings = {**LIMITS, "providers.openai": {"api_key": ""}}
@@ -119,7 +117,6 @@ async def test_with_perplexitys_key_alone_it_answers_all(stage: Stage) -> None:
         assert scene.sandbox.perplexity.rate_limited == 0
 
 
-@pytest.mark.slow
 async def test_a_third_provider_needs_settings_alone(stage: Stage) -> None:
     """An OpenAI-compatible endpoint beside the two: asked for by name, or set by the operator."""
     async with stage(with_foreign=True, settings={"routing": {"strategy": "foreign"}}) as scene:
@@ -131,7 +128,6 @@ async def test_a_third_provider_needs_settings_alone(stage: Stage) -> None:
         assert len(scene.sandbox.foreign.requests) == 1
 
 
-@pytest.mark.slow
 async def test_a_foreign_provider_alone_routes_by_its_tool_to_the_web(stage: Stage) -> None:
     """With Perplexity beside it, it does what OpenAI does."""
     settings = {"providers.openai": {"api_key": ""}}
@@ -160,7 +156,6 @@ async def test_stop_cancels_perplexitys_run_within_a_second(scene: Scene) -> Non
     assert "Stopped." in asked.text
 
 
-@pytest.mark.slow
 async def test_a_shutdown_cancels_perplexitys_run(stage: Stage) -> None:
     """What is cut short by SIGTERM is not paid for to its end."""
     settings = {"discord": {"drain_seconds": 0}}

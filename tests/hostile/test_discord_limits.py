@@ -11,7 +11,7 @@ from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
 from tests.hostile.endurance import endured, told
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("discord-limits")]
+pytestmark = pytest.mark.xdist_group("discord-limits")
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,7 @@ async def test_who_could_not_be_acknowledged_finds_the_answer_in_the_channel(sce
     assert said(again)
 
 
+@pytest.mark.slow
 @played
 async def test_a_global_429_is_met_once_and_waited_for(scene: Scene) -> None:
     """Ten answers are being written; none is lost, and few requests come before the time is over."""
@@ -63,6 +64,7 @@ async def test_a_global_429_is_met_once_and_waited_for(scene: Scene) -> None:
         assert discord.counters.while_limited <= 10
 
 
+@pytest.mark.slow
 @played
 async def test_answers_outlast_503s_for_each_edit(scene: Scene) -> None:
     """Of each message and each edit; the answer is whole as soon as Discord takes one."""
