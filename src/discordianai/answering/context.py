@@ -10,6 +10,7 @@ from types import MappingProxyType
 from discordianai.answering.earlier_files import naming_files, with_files
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.quoted_answer import quotes_last_turn
+from discordianai.conversations import speakers
 from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
@@ -36,8 +37,6 @@ from discordianai.records import (
 
 ANSWER_PART = 0.25
 """The part of a model's context that is kept for the answer where no length is set."""
-
-SEVERAL_SPEAK = "Several people take part. Each of their messages begins with the name of who wrote it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class QuestionContext:
             images=self.question.images if provider.images else (),
             files=self.question.files if provider.files else (),
         )
-        several = SEVERAL_SPEAK if self.key.shared else ""
+        several = speakers.EXPLANATION if self.key.shared else ""
         instructions = "\n".join(
             filter(None, (self.rules.assistant.instructions, several, self.channel.persona))
         )
@@ -214,10 +213,20 @@ class ContextBuilder:
         """The question in its conversation, as that is now."""
         key, rules = self.key(question), self._rules.now
         history = await self._store.recent(key, rules.conversations.max_turns)
+        if key.shared:
+            history = tuple(map(_marked, history))
         if question.quotation is not None and quotes_last_turn(question.quotation, history):
             question = replace(question, quotation=None)
         channel = self._channels.of(question.place)
         return QuestionContext(question, key, history, channel, rules, self._estimator, self._identifiers)
+
+
+def _marked(turn: Turn) -> Turn:
+    """A turn of a shared conversation as it is stored today; older versions marked it less."""
+    if turn.role is not Role.USER:
+        return turn
+    said = speakers.read(turn.text)
+    return replace(turn, text=speakers.marked(said.name, said.text))
 
 
 class Identifiers:

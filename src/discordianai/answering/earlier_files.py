@@ -38,6 +38,11 @@ def _with_own_files(turn: Turn, provider: Provider, now: float) -> Turn:
 
 def naming_files(turn: Turn) -> Turn:
     """The turn with its files named alone. Of a text, an excerpt is there, which says that it is one."""
-    names = [file.name for file in turn.attachments if file.kind is not FileKind.TEXT]
+    names = [_on_one_line(file.name) for file in turn.attachments if file.kind is not FileKind.TEXT]
     text = f"{turn.text}\n\n{NOT_SHOWN.format(names=', '.join(names))}" if names else turn.text
     return replace(turn, text=text, attachments=())
+
+
+def _on_one_line(name: str) -> str:
+    """Nothing in it ends the line, or the brackets: it is behind no speaker's mark."""
+    return " ".join("".join(c if c.isprintable() and c not in "[]" else " " for c in name).split())

@@ -7,15 +7,16 @@ from discordianai.discord.interactions.interaction import MANAGE_MESSAGES
 
 FORGOTTEN = "I've forgotten this conversation. Your next question starts a new one."
 SHARED = "Everyone here shares this conversation, so only people who can manage messages can reset it."
+PRIVATE_ONE = "I've forgotten what only you could see."
 
 
 async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
     """Forget the conversations that a question here would continue, the private one too."""
     origin = invocation.origin
-    keys = conversations.keys_at(origin.person, origin.place)
-    if keys[0].shared and not (invocation.admin or origin.may(MANAGE_MESSAGES)):
-        return CommandReply(SHARED)
-    turns = sum([await conversations.reset(key) for key in keys])
+    here, private = conversations.keys_at(origin.person, origin.place)
+    if here.shared and not (invocation.admin or origin.may(MANAGE_MESSAGES)):
+        return CommandReply(f"{SHARED} {PRIVATE_ONE}" if await conversations.reset(private) else SHARED)
+    turns = sum([await conversations.reset(key) for key in (here, private)])
     return CommandReply(FORGOTTEN if turns else NOTHING_HERE)
 
 

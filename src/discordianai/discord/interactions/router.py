@@ -213,7 +213,7 @@ class InteractionRouter:
             or said.key.channel_id not in {0, place.channel_id}
         ):
             return Refuse(TOO_OLD)
-        text = said.text.removeprefix(said.key.spoken(person, ""))
+        text = said.key.read(said.text).text
         private = wanted.press.private
         # They are all that was asked about now: without one of them, another question would be answered.
         files = tuple(replace(file, quoted=False) for file in said.attachments)
