@@ -217,7 +217,9 @@ class ContextBuilder:
             history = tuple(map(_marked, history))
         if question.quotation is not None and quotes_last_turn(question.quotation, history):
             question = replace(question, quotation=None)
-        channel = self._channels.of(question.place)
+        # In direct messages with others, a person's settings would hold for what the rest ask.
+        among_others = question.place.guild_id is None and not question.address.as_member
+        channel = ChannelSettings() if among_others else self._channels.of(question.place)
         return QuestionContext(question, key, history, channel, rules, self._estimator, self._identifiers)
 
 

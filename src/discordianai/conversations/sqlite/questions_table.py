@@ -68,6 +68,8 @@ def _more(question: Question, clock: ClockReading) -> str:
         "attachments": attachment_json.rows(question.attachments),
         "quotation": astuple(question.quotation) if question.quotation else None,
         "in_thread": question.in_thread,
+        "note": question.note,
+        "no_files": not question.may_attach,
         "as_guest": not question.address.as_member,
         "clock": [clock.boot, clock.offset],
     }
@@ -255,6 +257,8 @@ def _unfinished(
         attachments=attachment_json.from_rows(rest.get("attachments", ())),
         quotation=Quotation(*rest["quotation"]) if "quotation" in rest else None,
         in_thread=rest.get("in_thread", False),
+        note=rest.get("note", ""),
+        may_attach=not rest.get("no_files", False),
     )
     posted = _posted(message_ids, in_thread=question.in_thread, in_channel=address.message_id is not None)
     return PendingQuestion(question, posted, text, state == ANSWERED, starts)

@@ -6,9 +6,11 @@ from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.commands.declaration import Offer, Option, OptionKind
 from discordianai.discord.commands.services import Channels
+from discordianai.discord.interactions.access import Location, location
 from discordianai.discord.interactions.interaction import MANAGE_CHANNELS
 
 NOTHING_HERE = "I don't remember anything from this conversation."
+NOT_IN_GROUPS = "That can be changed in servers and in our direct messages, not where others read along."
 NOT_ALLOWED = "Only people who can manage this channel can change that."
 AS_USUAL = "In this channel, I answer as usual."
 
@@ -47,6 +49,8 @@ def clear_option(what: str) -> Option:
 
 async def set_channel(invocation: Invocation, channels: Channels, settings: ChannelSettings) -> CommandReply:
     """Set it, where the person may, and tell what holds now."""
+    if _among_others(invocation):
+        return CommandReply(NOT_IN_GROUPS)
     if not _may_change(invocation):
         return CommandReply(NOT_ALLOWED)
     await channels.set_channel(invocation.origin.place, invocation.origin.person.id, settings)
@@ -60,7 +64,17 @@ async def set_channel(invocation: Invocation, channels: Channels, settings: Chan
     return CommandReply("\n".join(parts))
 
 
+def settings_here(invocation: Invocation, channels: Channels) -> ChannelSettings:
+    """What holds there: nothing in direct messages with others."""
+    return ChannelSettings() if _among_others(invocation) else channels.channel(invocation.origin.place)
+
+
+def _among_others(invocation: Invocation) -> bool:
+    """In direct messages with others nobody has a right that the rest do not have."""
+    return location(invocation.origin) is Location.GROUP_DM
+
+
 def _may_change(invocation: Invocation) -> bool:
-    """In a direct message there is nobody else to ask."""
+    """In direct messages with the bot there is nobody else to ask."""
     alone = invocation.origin.place.guild_id is None
     return alone or invocation.admin or invocation.origin.may(MANAGE_CHANNELS)

@@ -106,7 +106,11 @@ class InteractionRouter:
         draft = of_message(draft, message.content, message.replied_to, bot_id)
         if not text and draft.quotation is None and not draft.attachments:
             return Refuse(REPLY_MISSING if message.reply_missing else NOTHING_ASKED)
-        return AskQuestion(replace(message.origin, place=place), draft)
+        origin = message.origin
+        files = self._guild_cache.file_rights.may_attach(place, origin.person.id, origin.role_ids)
+        return AskQuestion(
+            replace(origin, place=place), replace(draft, files=files or place.guild_id is None)
+        )
 
     def _refusal(self, origin: EventOrigin) -> str | None:
         lineage = self._guild_cache.lineage(origin.place.channel_id, origin.above)
@@ -199,7 +203,7 @@ class InteractionRouter:
         if button.action == Action.STOP:
             interaction_id = buttons.number(button)
             return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
-        return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private))
+        return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private, continues=True))
 
     def regenerate(self, wanted: Regenerate, said: Said | None) -> AskQuestion | Refuse:
         """What becomes of a `Regenerate`, with what the store knows of its turn."""
