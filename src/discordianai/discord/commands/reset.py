@@ -1,8 +1,11 @@
 """`/reset`: the conversation here is forgotten."""
 
+from collections.abc import Sequence
+
+from discordianai.conversations.store import Removal
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
-from discordianai.discord.commands.shared import NOTHING_HERE
+from discordianai.discord.commands.shared import NOT_YET_ERASED, NOTHING_HERE
 from discordianai.discord.interactions.interaction import MANAGE_MESSAGES
 
 FORGOTTEN = "I've forgotten this conversation. Your next question starts a new one."
@@ -15,9 +18,17 @@ async def handle(invocation: Invocation, conversations: Conversations) -> Comman
     origin = invocation.origin
     here, private = conversations.keys_at(origin.person, origin.place)
     if here.shared and not (invocation.admin or origin.may(MANAGE_MESSAGES)):
-        return CommandReply(f"{SHARED} {PRIVATE_ONE}" if await conversations.reset(private) else SHARED)
-    turns = sum([await conversations.reset(key) for key in (here, private)])
-    return CommandReply(FORGOTTEN if turns else NOTHING_HERE)
+        removed = [await conversations.reset(private)]
+        return CommandReply(_told(removed, f"{SHARED} {PRIVATE_ONE}") or SHARED)
+    removed = [await conversations.reset(key) for key in (here, private)]
+    return CommandReply(_told(removed, FORGOTTEN) or NOTHING_HERE)
+
+
+def _told(removed: Sequence[Removal], done: str) -> str:
+    """`done`, and whether something is left in a file; empty where there was nothing to remove."""
+    if not any(each.turns for each in removed):
+        return ""
+    return done if all(each.erased for each in removed) else f"{done} {NOT_YET_ERASED}"
 
 
 COMMAND = HandledCommand(name="reset", description="Forget this conversation", own_data=True, handle=handle)

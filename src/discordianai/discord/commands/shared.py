@@ -10,6 +10,10 @@ from discordianai.discord.interactions.access import Location, location
 from discordianai.discord.interactions.interaction import MANAGE_CHANNELS
 
 NOTHING_HERE = "I don't remember anything from this conversation."
+NOT_YET_ERASED = (
+    "Another program is reading my database, perhaps a backup, so a last copy stays in its files until that"
+    " has ended."
+)
 NOT_IN_GROUPS = "That can be changed in servers and in our direct messages, not where others read along."
 NOT_ALLOWED = "Only people who can manage this channel can change that."
 AS_USUAL = "In this channel, I answer as usual."
