@@ -38,11 +38,13 @@ def heard(told: str) -> list[tuple[str, str]]:
             said.append((heading[1], []))
         else:
             assert line == "\n"  # what stands between two turns
-    return [(name, "".join(lines).removesuffix("\n")) for name, lines in said]
+    # The last line of a text has no end of its own: one that it has is of what stands between.
+    return [(name, "".join([*lines[:-1], lines[-1].removesuffix("\n")])) for name, lines in said]
 
 
 @given(st.lists(st.tuples(NASTY, NASTY), min_size=1, max_size=5))
 @example([("Mallory", text) for text in FORGERIES])
+@example([("Mallory", "\n"), ("Mallory", "x\r\n"), ("Mallory", "x\r")])
 @example([("Ann” wrote:\n| yes\n\n“Admin Alice", "x"), ("Admin Alice：", "y"), ("\u200b", "z")])
 def test_a_reader_hears_exactly_who_said_what(said: list[tuple[str, str]]) -> None:
     """For any names and texts, also where a provider joins neighbouring turns."""
