@@ -289,7 +289,8 @@ class Question:
     With `in_thread`, a thread is to be opened for it. `text` is what the person wrote, and `quotation` what
     that points at. `attachments` have not been read yet. Once they are, `images` and `files` go to a model as
     they are, and `file_text` as text, of which `file_excerpt` is kept; `readable_again` are the attachments
-    of which `file_excerpt` has not all.
+    of which `file_excerpt` has not all. `note` is for the person, below the answer; that comes as a file only
+    where the person `may_attach` one.
     """
 
     number: int
@@ -309,3 +310,5 @@ class Question:
     file_text: str = field(default="", repr=False)
     file_excerpt: str = field(default="", repr=False)
     readable_again: tuple[Attachment, ...] = ()
+    note: str = ""
+    may_attach: bool = True

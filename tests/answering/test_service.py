@@ -25,6 +25,7 @@ from discordianai.answering.service import EARLIER_FIRST
 from discordianai.conversations.accounting import Limit
 from discordianai.conversations.options import AccountingOptions, ConversationOptions, ModelOptions
 from discordianai.conversations.pending_questions import PendingQuestion, TurnId
+from discordianai.conversations.speakers import marked
 from discordianai.conversations.store import ChannelSettings, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
@@ -407,8 +408,8 @@ async def test_in_a_shared_conversation_everybody_is_named() -> None:
     await scene.ask(scene.question("one?"))
     await scene.ask(scene.question("two?", BEN))
     asked = scene.provider.requests[1]
-    assert [turn.text for turn in asked.turns] == ["Ann: one?", "first", "Ben: two?"]
-    assert "name of who wrote it" in asked.instructions
+    assert [turn.text for turn in asked.turns] == [marked("Ann", "one?"), "first", marked("Ben", "two?")]
+    assert "names who wrote it" in asked.instructions
 
 
 async def test_what_goes_along_fits_the_model_and_begins_with_a_person() -> None:

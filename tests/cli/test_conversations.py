@@ -76,6 +76,7 @@ def test_every_turn_is_exported_with_all_that_is_known_of_it(database: Path, cap
     turns = all_exported(database, capsys)
     assert len(turns) == 12
     assert turns[0] | {"at": "", "conversation": 0} == {
+        "kind": "turn",
         "conversation": 0,
         "shared": False,
         "private": False,
@@ -85,6 +86,7 @@ def test_every_turn_is_exported_with_all_that_is_known_of_it(database: Path, cap
         "role": "user",
         "at": "",
         "text": "question 0",
+        "attachments": [],
     }
     assert turns[-1]["guild_id"] is None
     assert str(turns[0]["at"]).endswith("+00:00")
@@ -104,12 +106,9 @@ def test_every_turn_is_exported_with_all_that_is_known_of_it(database: Path, cap
 def test_what_is_exported_is_what_a_purge_removes(
     database: Path, capsys: Captured, selection: tuple[object, ...], people: list[str]
 ) -> None:
-    assert [turn["person_id"] for turn in all_exported(database, capsys, *selection)] == people
-    left = [
-        turn
-        for turn in all_exported(database, capsys)
-        if turn not in all_exported(database, capsys, *selection)
-    ]
+    exported_turns = [line for line in all_exported(database, capsys, *selection) if line["kind"] == "turn"]
+    assert [turn["person_id"] for turn in exported_turns] == people
+    left = [turn for turn in all_exported(database, capsys) if turn not in exported_turns]
     assert run("purge", *selection, "--yes", "--database", database) == 0
     assert f"{len(people)} turns removed" in capsys.readouterr().err
     assert all_exported(database, capsys, *selection) == []
@@ -175,7 +174,9 @@ def test_an_export_into_a_file_is_whole_and_private(database: Path, tmp_path: Pa
     assert run("export", target, "--person", 10, "--database", database) == 1
     assert "already exists" in capsys.readouterr().err
     assert run("export", target, "--person", 10, "--force", "--database", database) == 0
-    assert len(target.read_text().splitlines()) == 2
+    assert [json.loads(line)["kind"] for line in target.read_text().splitlines()] == [
+        *("turn", "turn", "open question", "participation", "usage")
+    ]
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(database: Path) -> None:

@@ -112,8 +112,8 @@ async def test_a_reset_forgets_this_conversation_and_no_other(store: Store) -> N
     for key in (ANN, BOB):
         await store.append(key, exchange(1))
         await store.recent(key, 50)
-    assert await store.reset(ANN) == 2
-    assert await store.reset(ANN) == 0
+    assert (await store.reset(ANN)).turns == 2
+    assert (await store.reset(ANN)).turns == 0
     assert await store.recent(ANN, 50) == ()
     assert await store.recent(BOB, 50) == exchange(1)
 
@@ -130,7 +130,7 @@ async def test_forgetting_a_person_leaves_the_others_in_a_shared_conversation(st
     for number, person in enumerate((10, 11, 10)):
         await store.append(shared, exchange(number), person_id=person, guild_id=7)
     await store.append(ANN, exchange(9))
-    assert await store.forget(10) == 6
+    assert (await store.forget(10)).turns == 6
     assert await store.recent(shared, 50) == exchange(1)
     assert await store.recent(ANN, 50) == ()
 
@@ -139,7 +139,7 @@ async def test_dropping_a_server_leaves_the_others(store: Store) -> None:
     everywhere = ConversationKey(channel_id=0, person_id=10)
     for number, guild_id in enumerate((7, 8, None)):
         await store.append(everywhere, exchange(number), guild_id=guild_id)
-    assert await store.drop_guild(7) == 2
+    assert (await store.drop_guild(7)).turns == 2
     assert await store.recent(everywhere, 50) == (*exchange(1), *exchange(2))
 
 
@@ -149,7 +149,7 @@ async def test_a_long_memory_is_forgotten_whole(opener: Opener) -> None:
         turns = [turn for number in range(350) for turn in exchange(number)]
         await store.append(ANN, turns)
         assert len(await store.recent(ANN, 700)) == 700
-        assert await store.forget(ANN.person_id) == 700
+        assert (await store.forget(ANN.person_id)).turns == 700
         assert await store.recent(ANN, 700) == ()
 
 

@@ -12,6 +12,8 @@ from discordianai.discord.events.interaction import (
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 
 ANN = Person(id=10, name="Ann")
+ORDINARY = 1 << 11 | 1 << 15 | 1 << 35 | 1 << 38 | 1 << 50
+"""What most people may: write, attach files, open threads and write in them, use apps of their own."""
 
 
 def origin(
@@ -32,7 +34,7 @@ def origin(
         person=person,
         place=Place(channel_id=channel_id, guild_id=guild_id),
         role_ids=role_ids,
-        permissions=permissions,
+        permissions=ORDINARY | permissions,
         locale=locale,
         as_member=as_member,
         above=above,

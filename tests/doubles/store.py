@@ -24,7 +24,7 @@ from discordianai.conversations.pending_questions import (
 from discordianai.conversations.sqlite.export import newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY
 from discordianai.conversations.sqlite.questions_table import REPLAYS_END
-from discordianai.conversations.store import ChannelSettings, Health, StoreError
+from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError
 from discordianai.records import Question, Role, Turn
 
 
@@ -114,12 +114,12 @@ class MemoryStore:
         ]
         return newest_lines(lines, most_bytes)
 
-    async def reset(self, key: ConversationKey) -> int:
+    async def reset(self, key: ConversationKey) -> Removal:
         """See `ConversationStore.reset`."""
         await self._enter()
-        return len(self._exchanges.pop(key, ()))
+        return Removal(len(self._exchanges.pop(key, ())))
 
-    async def forget(self, person_id: int) -> int:
+    async def forget(self, person_id: int) -> Removal:
         """See `ConversationStore.forget`."""
         await self._enter()
         self._forget_questions(lambda question: question.person.id == person_id)
@@ -127,7 +127,7 @@ class MemoryStore:
         self._channels = {key: entry for key, entry in self._channels.items() if entry[:2] != whose}
         self._spenders[person_id] = day_of(self._clock())
         self._anonymise(person_id)
-        return self._remove(lambda exchange, _: exchange.person_id == person_id)
+        return Removal(self._remove(lambda exchange, _: exchange.person_id == person_id))
 
     def _anonymise(self, person_id: int) -> None:
         """Today's sum is still needed for the daily limit."""
@@ -137,14 +137,14 @@ class MemoryStore:
             for charge in self._charges
         ]
 
-    async def drop_guild(self, guild_id: int) -> int:
+    async def drop_guild(self, guild_id: int) -> Removal:
         """See `ConversationStore.drop_guild`."""
         await self._enter()
         self._forget_questions(lambda question: question.place.guild_id == guild_id)
         self._channels = {key: entry for key, entry in self._channels.items() if entry[0] != guild_id}
         if self._guilds.get(guild_id) is not None:
             del self._guilds[guild_id]
-        return self._remove(lambda exchange, _: exchange.guild_id == guild_id)
+        return Removal(self._remove(lambda exchange, _: exchange.guild_id == guild_id))
 
     def _forget_questions(self, whose: Callable[[Question], bool]) -> None:
         for interaction_id, entry in list(self._open.items()):

@@ -10,6 +10,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from discordianai.answering.options import AssistantOptions
+from discordianai.conversations import speakers
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions, ModelOptions
@@ -68,9 +69,14 @@ def _with_own_files(turn: Turn, provider: Provider, now: float) -> Turn:
 
 def naming_files(turn: Turn) -> Turn:
     """The turn with its files named alone. Of a text, an excerpt is there, which says that it is one."""
-    names = [file.name for file in turn.attachments if file.kind is not FileKind.TEXT]
+    names = [_on_one_line(file.name) for file in turn.attachments if file.kind is not FileKind.TEXT]
     text = f"{turn.text}\n\n{NOT_SHOWN.format(names=', '.join(names))}" if names else turn.text
     return replace(turn, text=text, attachments=())
+
+
+def _on_one_line(name: str) -> str:
+    """Nothing in it ends the line, or the brackets: it is behind no speaker's mark."""
+    return " ".join("".join(c if c.isprintable() and c not in "[]" else " " for c in name).split())
 
 
 COMPARED = 300
@@ -100,8 +106,6 @@ def _letters(text: str) -> str:
 
 ANSWER_PART = 0.25
 """The part of a model's context that is kept for the answer where no length is set."""
-
-SEVERAL_SPEAK = "Several people take part. Each of their messages begins with the name of who wrote it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,7 @@ class QuestionContext:
             images=self.question.images if provider.images else (),
             files=self.question.files if provider.files else (),
         )
-        several = SEVERAL_SPEAK if self.key.shared else ""
+        several = speakers.EXPLANATION if self.key.shared else ""
         instructions = "\n".join(
             filter(None, (self.rules.assistant.instructions, several, self.channel.persona))
         )
@@ -288,10 +292,22 @@ class ContextBuilder:
         """The question in its conversation, as that is now."""
         key, rules = self.key(question), self._rules.now
         history = await self._store.recent(key, rules.conversations.max_turns)
+        if key.shared:
+            history = tuple(map(_marked, history))
         if question.quotation is not None and quotes_last_turn(question.quotation, history):
             question = replace(question, quotation=None)
-        channel = self._channels.of(question.place)
+        # In direct messages with others, a person's settings would hold for what the rest ask.
+        among_others = question.place.guild_id is None and not question.address.as_member
+        channel = ChannelSettings() if among_others else self._channels.of(question.place)
         return QuestionContext(question, key, history, channel, rules, self._estimator, self._identifiers)
+
+
+def _marked(turn: Turn) -> Turn:
+    """A turn of a shared conversation as it is stored today; older versions marked it less."""
+    if turn.role is not Role.USER:
+        return turn
+    said = speakers.read(turn.text)
+    return replace(turn, text=speakers.marked(said.name, said.text))
 
 
 class Identifiers:

@@ -180,8 +180,8 @@ def _export(options: argparse.Namespace) -> int:
         operator_connection(path) as connection,
         progress("exporting") as report,
     ):
-        turns = _write(exported(connection, _selection(options), report), out)
-    common.say(f"{common.amount(turns, 'turn')} exported")
+        lines = _write(exported(connection, _selection(options), report), out)
+    common.say(f"{common.amount(lines, 'line')} exported")
     return 0
 
 
@@ -243,6 +243,7 @@ def _purge(options: argparse.Namespace) -> int:
 
 def _purge_from(path: Path, options: argparse.Namespace) -> int:
     # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
+    from discordianai.conversations.sqlite import residues
     from discordianai.conversations.sqlite.maintenance import DAY
     from discordianai.conversations.sqlite.operator_access import upgrade
     from discordianai.conversations.sqlite.purge import Purge
@@ -259,8 +260,12 @@ def _purge_from(path: Path, options: argparse.Namespace) -> int:
         return 1
     with common.stoppable(), progress("bringing the database up to date") as report:
         upgrade(path, lambda _schema: report(0, 0))
-    with common.stoppable(), operator_connection(path, write=True) as connection:
-        purge = Purge(path, connection)
+    with (
+        common.stoppable(),
+        residues.opened(path) as descriptor,
+        operator_connection(path, write=True) as connection,
+    ):
+        purge = Purge(path, connection, descriptor)
         with progress("removing") as report:
             removed = purge.remove(selection, turns, report)
         common.say(f"{common.amount(removed, 'turn')} removed")

@@ -5,8 +5,8 @@ What was said in one conversation is never shown in another, so that privacy fol
 * An answer that only one person sees (ephemeral) belongs to a conversation of its own for that person in
   that channel, under every scope. Were it a mark on each turn of a shared conversation instead, one forgotten
   filter would show it to everybody; with a key of its own, there is nothing to filter.
-* A direct message has no server. Under the scope `user` it keeps its own conversation all the same: what is
-  said there does not follow the person into a server, nor the other way round.
+* A direct message has no server. Under every scope a person has a conversation of their own there, also where
+  others read along: what is said there does not follow the person into a server, nor the other way round.
 * A thread is a channel of its own to Discord, so that it needs no rule.
 
 Nothing flows from the public conversation into the private one either: a private question starts afresh. That
@@ -16,14 +16,13 @@ is the price of the rule being one line long.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from discordianai.conversations import speakers
+from discordianai.conversations.speakers import Spoken
 from discordianai.records import Person, Place
 
 EVERYBODY = 0
 EVERYWHERE = 0
 """No snowflake is 0."""
-
-LONGEST_NAME = 32
-"""Characters; Discord allows no longer display names, webhooks do."""
 
 
 class Scope(StrEnum):
@@ -54,7 +53,7 @@ class ConversationKey:
         """The conversation that a question of `person` in `place` continues."""
         if private:
             return cls(place.channel_id, person.id, private=True)
-        if scope is Scope.CHANNEL:
+        if scope is Scope.CHANNEL and place.guild_id is not None:
             return cls(place.channel_id, EVERYBODY)
         if scope is Scope.USER and place.guild_id is not None:
             return cls(EVERYWHERE, person.id)
@@ -66,11 +65,9 @@ class ConversationKey:
         return self.person_id == EVERYBODY
 
     def spoken(self, person: Person, text: str) -> str:
-        """What `person` said, with the name in front where several people speak: for model and store."""
-        return f"{_name(person)}: {text}" if self.shared else text
+        """What `person` said, marked off where several people speak: for model and store."""
+        return speakers.marked(person.name, text) if self.shared else text
 
-
-def _name(person: Person) -> str:
-    """On one line and without a colon, so that a name cannot pass for somebody else's words."""
-    name = " ".join("".join(c if c.isprintable() and c != ":" else " " for c in person.name).split())
-    return name[:LONGEST_NAME] or f"person {person.id}"
+    def read(self, told: str) -> Spoken:
+        """The reverse: who said what; without a name where one person speaks."""
+        return speakers.read(told) if self.shared else Spoken("", told)

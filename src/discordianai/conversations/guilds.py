@@ -120,6 +120,6 @@ class GuildRetention:
 
     async def _drop_left(self) -> None:
         for guild_id in await self._store.left_before(time.time() - self._options.now.grace_days * DAY):
-            turns = await self._store.drop_guild(guild_id)
+            removed = await self._store.drop_guild(guild_id)
             await self._channels.open()  # what was set for its channels is gone, too
-            self._log.info("a left server's data deleted", turns=turns)
+            self._log.info("a left server's data deleted", turns=removed.turns, erased=removed.erased)

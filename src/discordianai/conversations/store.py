@@ -60,6 +60,7 @@ __all__ = [
     "ConversationStore",
     "Health",
     "KeptInMemory",
+    "Removal",
     "Scope",
     "Store",
     "StoreError",
@@ -125,6 +126,17 @@ class StoreStatistics:
     ] = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What was removed: how many turns, and whether nothing of it is left in any file of the database.
+
+    Where it is not `erased`, somebody reads an older state; it is as soon as that has ended.
+    """
+
+    turns: int
+    erased: bool = True
+
+
 class ConversationStore(Protocol):
     """Recent conversations. Every call but `recent` raises `StoreError`.
 
@@ -154,24 +166,24 @@ class ConversationStore(Protocol):
         """What a person said in that turn; None where it is forgotten."""
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
-        """All that this person said and was told, as JSON Lines, and whether it is all.
+        """All that is stored of this person, as JSON Lines, and whether it is all.
 
-        Where it is more than `most_bytes`, the oldest lines are missing.
+        Where it is more than `most_bytes`, the oldest turns are missing.
         """
 
-    async def reset(self, key: ConversationKey) -> int:
-        """Forget one conversation; how many turns it had."""
+    async def reset(self, key: ConversationKey) -> Removal:
+        """Forget one conversation."""
 
-    async def forget(self, person_id: int) -> int:
-        """Forget all that this person said and was told, everywhere; how many turns it was.
+    async def forget(self, person_id: int) -> Removal:
+        """Forget all that this person said and was told, everywhere, and what is set in direct messages.
 
         Open questions of the person are answered, and not remembered. What the person's answers cost stays in
         the totals, without the person; only today's sum keeps the id until midnight UTC, or forgetting would
         lift the daily limit.
         """
 
-    async def drop_guild(self, guild_id: int) -> int:
-        """Forget all that was said and set in a server; how many turns it was. Its costs stay."""
+    async def drop_guild(self, guild_id: int) -> Removal:
+        """Forget all that was said and set in a server. Its costs stay."""
 
 
 class Store(ConversationStore, PendingQuestions, Accounts, GuildRepository, Protocol):

@@ -10,7 +10,7 @@ import trio
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.sqlite import backup, writer
+from discordianai.conversations.sqlite import backup, residues, writer
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.removal import Selection
@@ -44,8 +44,8 @@ def silent(_done: int, _total: int) -> None:
 
 
 def purge(database: Path, selection: Selection) -> int:
-    with operator_connection(database, write=True) as connection:
-        work = Purge(database, connection)
+    with residues.opened(database) as descriptor, operator_connection(database, write=True) as connection:
+        work = Purge(database, connection, descriptor)
         turns = work.remove(selection, 0, silent)
         work.shrink(silent)
         work.empty_log()
@@ -127,8 +127,10 @@ async def main():
     async with open_store(Path({str(path)!r}), pace=SLOW) as store:
         await trio.sleep(0.1)
         await store.append(ANN, exchange(1))
+        async def die():
+            os.kill(os.getpid(), 9)
+        store._erase = die
         await store.reset(ANN)
-        os.kill(os.getpid(), 9)
 trio.run(main)
 """
     await trio.run_process([sys.executable, "-c", script], check=False)
@@ -243,14 +245,14 @@ async def test_while_another_command_reads_the_log_cannot_be_emptied_and_a_purge
     path = tmp_path / DATABASE
     async with open_store(path, pace=SLOW) as store:
         await store.append(ANN, exchange(1))
-    with operator_connection(path) as reader:
+    with residues.opened(path) as descriptor, operator_connection(path) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT 1 FROM turns").fetchall()
         with operator_connection(path, write=True) as connection:
-            work = Purge(path, connection)
+            work = Purge(path, connection, descriptor)
             assert work.remove(Selection(), 2, silent) == 2
             assert not work.empty_log(patience=0.1)
         reader.execute("ROLLBACK")
         with operator_connection(path, write=True) as connection:
-            assert Purge(path, connection).empty_log(patience=0.1)
+            assert Purge(path, connection, descriptor).empty_log(patience=0.1)
     assert b"question 1" not in on_disk(tmp_path)

@@ -8,6 +8,7 @@ import trio
 from discordianai.conversations.accounting import Spent
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions, ModelOptions
+from discordianai.conversations.sqlite import residues
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
@@ -43,8 +44,12 @@ async def test_conversations_that_an_operator_removes_are_no_longer_counted(tmp_
     async with open_store(database, pace=MaintenanceSchedule(tick=0.02, retention=60, step=60)) as store:
         await store.append(ANN, exchange(1))
         await until(lambda: store.figures.conversations == 1)
-        with operator_connection(database, write=True) as connection:
-            Purge(database, connection).remove(Selection(person_id=ANN.person_id), 0, lambda *_: None)
+        with (
+            residues.opened(database) as descriptor,
+            operator_connection(database, write=True) as connection,
+        ):
+            purge = Purge(database, connection, descriptor)
+            purge.remove(Selection(person_id=ANN.person_id), 0, lambda *_: None)
         await until(lambda: store.figures.conversations == 0)
 
 

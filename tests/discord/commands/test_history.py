@@ -4,6 +4,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from discordianai.conversations.conversation_key import ConversationKey, Scope
+from discordianai.conversations.speakers import marked
 from discordianai.discord.commands import history
 from discordianai.discord.commands.shared import NOTHING_HERE
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT
@@ -56,3 +58,13 @@ async def test_no_more_is_shown_than_a_model_may_see(tmp_path: Path) -> None:
         shown = (await history.COMMAND.handle(invocation(), services)).text
     assert "q1" not in shown
     assert "q2" in shown
+
+
+async def test_in_a_shared_conversation_everybody_is_told_by_name(tmp_path: Path) -> None:
+    now = time.time() - 100
+    async with open_services(tmp_path, scope=Scope.CHANNEL) as (services, store):
+        said = turns(marked("Ann", "q1"), "a1", marked("Ben", "q2\n\nAnn: q3"), "a2", at=now)
+        await store.append(ConversationKey(1, 0), said, person_id=10)
+        shown = (await history.COMMAND.handle(invocation(), services)).text.splitlines()[1:]
+        told = [(line.split("**")[1], line.partition(">: ")[2]) for line in shown]
+        assert told == [("Ann", "q1"), ("I", "a1"), ("Ben", "q2 Ann: q3"), ("I", "a2")]

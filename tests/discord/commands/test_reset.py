@@ -31,3 +31,22 @@ async def test_a_shared_conversation_is_ended_only_by_who_may_manage_messages(tm
         moderator = invocation(permissions=MANAGE_MESSAGES)
         assert (await reset.COMMAND.handle(moderator, services)).text == reset.FORGOTTEN
         assert (await reset.COMMAND.handle(invocation(admin=True), services)).text == NOTHING_HERE
+
+
+async def test_ones_own_private_conversation_can_always_be_forgotten(tmp_path: Path) -> None:
+    """Also where the other one here is shared."""
+    async with open_services(tmp_path, scope=Scope.CHANNEL) as (services, store):
+        for key in (ConversationKey(1, 0), replace(HERE, private=True)):
+            await store.append(key, turns("why?", "so.", at=time.time()), person_id=10)
+        told = (await reset.COMMAND.handle(invocation(), services)).text
+        assert told == f"{reset.SHARED} {reset.PRIVATE_ONE}"
+        assert await services.recent(replace(HERE, private=True)) == ()
+        assert len(await services.recent(ConversationKey(1, 0))) == 2
+
+
+async def test_in_direct_messages_nothing_is_shared(tmp_path: Path) -> None:
+    async with open_services(tmp_path, scope=Scope.CHANNEL) as (services, store):
+        await store.append(HERE, turns("why?", "so.", at=time.time()))
+        mine = invocation(guild_id=None)
+        assert (await reset.COMMAND.handle(mine, services)).text == reset.FORGOTTEN
+        assert await services.recent(HERE) == ()

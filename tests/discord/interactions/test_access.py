@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.discord.events.interaction import ADMINISTRATOR, MANAGE_MESSAGES, EventOrigin, Lineage
+from discordianai.discord.events.interaction import (
+    ADMINISTRATOR,
+    MANAGE_MESSAGES,
+    EventOrigin,
+    Lineage,
+    Location,
+    location,
+)
 from discordianai.discord.interactions import access
-from discordianai.discord.interactions.access import Location, location, press_refusal, refusal
+from discordianai.discord.interactions.access import press_refusal, refusal
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 from discordianai.records import Person

@@ -10,6 +10,7 @@ import trio
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
+from discordianai.conversations.speakers import marked
 from discordianai.discord.commands import forget, history
 from discordianai.discord.commands.command import (
     Command,
@@ -411,7 +412,7 @@ async def test_of_a_shared_conversation_the_name_is_not_asked_along() -> None:
     router, _ = await make_router()
     wanted = router.route(press(AGAIN))
     assert isinstance(wanted, Regenerate)
-    question = router.regenerate(wanted, replace(SAID, text="Ann: why?", key=ConversationKey(1, 0)))
+    question = router.regenerate(wanted, replace(SAID, text=marked("Ann", "why?"), key=ConversationKey(1, 0)))
     assert isinstance(question, Question)
     assert question.text == "why?"
 

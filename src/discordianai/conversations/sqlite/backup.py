@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations.sqlite import errors, questions_table
+from discordianai.conversations.sqlite import errors, questions_table, residues
 from discordianai.conversations.sqlite.connections import flush
 from discordianai.conversations.sqlite.files import bot_is_running, files
 from discordianai.conversations.sqlite.operator_access import Report, operator_connection
@@ -87,7 +87,7 @@ def _opened(target: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
     whoever else may write in its folder.
     """
     with ExitStack() as stack:
-        descriptor = safe_files.open_existing(target, mine=True)
+        descriptor = safe_files.open_existing(target, os.O_RDWR, mine=True)
         stack.callback(os.close, descriptor)  # after the connection: closing drops the locks that it has
         try:
             copied = sqlite3.connect(target, isolation_level=None)
@@ -97,6 +97,8 @@ def _opened(target: Path) -> Iterator[tuple[sqlite3.Connection, int]]:
         if not safe_files.is_open_twice(descriptor):
             raise StoreError(f"{target} was exchanged while it was written; name a file in another folder")
         yield copied, descriptor
+        copied.close()
+        residues.overwrite(descriptor, residues.find(descriptor))
 
 
 def _copy(

@@ -22,12 +22,15 @@ from functools import partial
 
 import trio
 
-from discordianai.conversations.sqlite import bookkeeping_table, errors
+from discordianai.conversations.sqlite import bookkeeping_table, errors, residues
 from discordianai.conversations.sqlite.connections import Connections, flush
 from discordianai.conversations.sqlite.writer import Writer
 
 LONGEST_LOG = 4096
 """Pages of 4 KiB in the log, after which it is restarted."""
+
+PART = 256
+"""Pages that are overwritten while the writes wait once. A file that has never been cleared may have many."""
 
 PATIENCE = 1.0
 """Seconds until the next try, where a reader of an older state prevented that."""
@@ -53,7 +56,9 @@ class Checkpointer:
             yield
 
     async def run(self, connections: Callable[[], Connections | None], *, truncate: bool) -> bool:
-        """Move the log into the file; with `truncate`, empty it. Returns whether that succeeded.
+        """Move the log into the file; with `truncate`, empty it, and overwrite what is left of removed rows.
+
+        Returns whether that succeeded.
 
         A reader of an older state, a backup for example, keeps the log from being emptied. Raises
         `sqlite3.Error`, `OSError`, and what `write_something` does.
@@ -65,32 +70,61 @@ class Checkpointer:
                 await self._checkpoint(connections(), "PASSIVE")
             if not truncate and (self.log_pages < LONGEST_LOG or time.monotonic() < self._not_before):
                 return True
-            async with self._writer.paused():
-                began = time.monotonic()
-                done = await self._checkpoint(connections(), "TRUNCATE" if truncate else "RESTART")
-                ended = time.monotonic()
-            self.longest_pause = max(self.longest_pause, ended - began)
-            self._not_before = ended + (0.0 if done else PATIENCE)
-            return done
+            if not truncate:
+                return await self._pausing(connections, "RESTART")
+            found = sorted(await self._find_residues(connections()))
+            parts = [found[start : start + PART] for start in range(0, len(found), PART)] or [[]]
+            for part in parts:
+                if not await self._pausing(connections, "TRUNCATE", set(part)):
+                    return False
+            return True
 
-    async def _checkpoint(self, connections: Connections | None, mode: str) -> bool:
+    async def _pausing(
+        self, connections: Callable[[], Connections | None], mode: str, found: set[int] | None = None
+    ) -> bool:
+        """A checkpoint for which the writes have to wait."""
+        async with self._writer.paused():
+            began = time.monotonic()
+            done = await self._checkpoint(connections(), mode, found)
+            ended = time.monotonic()
+        self.longest_pause = max(self.longest_pause, ended - began)
+        self._not_before = ended + (0.0 if done else PATIENCE)
+        return done
+
+    async def _find_residues(self, connections: Connections | None) -> set[int]:
+        """While this has its turn, nothing but the log changes."""
+        if connections is None:
+            return set()
+        find = partial(residues.find, connections.descriptor)
+        return await trio.to_thread.run_sync(find, limiter=self._thread)
+
+    async def _checkpoint(
+        self, connections: Connections | None, mode: str, found: set[int] | None = None
+    ) -> bool:
         if connections is None:
             return False
-        run = partial(_checkpoint, connections, mode)
+        run = partial(_checkpoint, connections, mode, found)
         pages = await trio.to_thread.run_sync(run, limiter=self._thread)
         if pages is not None:
             self.log_pages = pages
         return pages is not None
 
 
-def _checkpoint(connections: Connections, mode: str) -> int | None:
-    """The pages that are in the log afterwards; None where another connection prevented it."""
+def _checkpoint(connections: Connections, mode: str, found: set[int] | None) -> int | None:
+    """The pages that are in the log afterwards; None where another connection prevented it.
+
+    Where pages with residues were looked for, those that were `found` are overwritten, and those that have
+    changed since.
+    """
     connection = connections.checkpointer
+    changed = set() if found is None else residues.changed(connections.log_path, connections.descriptor)
     if mode != "PASSIVE" and not probe_unless_busy(connection):
         return None
     busy, pages, _ = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     if busy:
         return None
+    if found is not None:
+        residues.overwrite(connections.descriptor, found | changed)
     if mode != "PASSIVE":
         return 0
     flush(connections.descriptor)

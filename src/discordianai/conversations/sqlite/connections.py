@@ -47,7 +47,7 @@ def decode_leniently(text: bytes) -> str:
 class Connections:
     """The open file. One thread at a time uses each connection.
 
-    `descriptor` is the file itself; `log` identifies its write-ahead log.
+    `descriptor` is the file itself; `log` identifies its write-ahead log at `log_path`.
     """
 
     writer: sqlite3.Connection
@@ -55,6 +55,7 @@ class Connections:
     checkpointer: sqlite3.Connection
     descriptor: int
     log: os.stat_result
+    log_path: Path
 
     def close(self) -> None:
         """Close the file. Nothing may be running any more."""
@@ -80,8 +81,8 @@ def open_connections(path: Path, report: Report = no_report) -> Connections:
         _touch_every_table(opened[0])
         opened.extend(connect(path, cache_kib=1024) for _ in range(READERS))
         opened.append(connect(path, cache_kib=256, busy_timeout=CHECKPOINT_TIMEOUT))
-        log = path.with_name(path.name + "-wal").stat()
-        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], descriptor, log)
+        log = files.log_of(path)
+        return Connections(opened[0], tuple(opened[1:-1]), opened[-1], descriptor, log.stat(), log)
     except BaseException:
         _close(opened, descriptor)
         raise

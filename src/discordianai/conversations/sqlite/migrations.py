@@ -129,6 +129,16 @@ STEPS = (
     """
     ALTER TABLE turns ADD COLUMN attachments TEXT NOT NULL DEFAULT '';  -- JSON: files to be read again
     """,
+    # Whose direct messages they are that something was set for before it was stored with it, as the
+    # conversations there tell. What nobody can be found for could not be forgotten with anybody.
+    """
+    UPDATE channels SET person_id = coalesce((
+        SELECT CASE count(DISTINCT participants.person_id) WHEN 1 THEN min(participants.person_id) END
+        FROM participants JOIN conversations ON conversations.id = participants.conversation_id
+        WHERE participants.guild_id = 0 AND conversations.channel_id = channels.channel_id
+    ), 0) WHERE guild_id = 0 AND person_id = 0;
+    DELETE FROM channels WHERE guild_id = 0 AND person_id = 0;
+    """,
 )
 
 

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from discordianai.conversations.sqlite import bookkeeping_table, checkpoints, removal
+from discordianai.conversations.sqlite import bookkeeping_table, checkpoints, removal, residues
 from discordianai.conversations.sqlite.connections import transaction
 from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.sqlite.operator_access import PATIENCE, Report
@@ -41,14 +41,15 @@ RETRY = 0.05
 
 
 class Purge:
-    """One run over a database: `remove`, `shrink`, `empty_log`.
+    """One run over a database: `remove`, `shrink`, `empty_log`. `descriptor` is of `residues.opened`.
 
     Each raises `sqlite3.Error`, which `operator_connection` turns into a `StoreError`; what was removed until
     then stays removed.
     """
 
-    def __init__(self, database: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, database: Path, connection: sqlite3.Connection, descriptor: int) -> None:
         self._database = database
+        self._descriptor = descriptor
         self._log = database.with_name(database.name + "-wal")
         self._connection = connection
         self._next_check = 0.0
@@ -75,7 +76,7 @@ class Purge:
             self._keep_log_short()
 
     def empty_log(self, patience: float = LONGEST_EMPTYING) -> bool:
-        """Whether the log is empty afterwards. While a bot runs, that is the bot's work."""
+        """Whether nothing of what was removed is left in the files. While a bot runs, that is its work."""
         deadline = time.monotonic() + patience
         while self._log.exists():
             try:
@@ -84,6 +85,7 @@ class Purge:
                 return False
             try:
                 if self._checkpoint():
+                    residues.overwrite(self._descriptor, residues.find(self._descriptor))
                     return True
             finally:
                 lock.release()

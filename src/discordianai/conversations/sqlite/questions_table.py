@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 from discordianai.conversations import attachment_json
+from discordianai.conversations.accounting import day_of
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted, TurnId
 from discordianai.conversations.sqlite import turns_table, usage_table
 from discordianai.records import Person, Place, Question, Quotation, ReplyAddress
@@ -22,13 +23,20 @@ STEP = 200
 _BLANK = {
     "person_id": "0",
     "person_name": "''",
+    "guild_id": "NULL",
+    "channel_id": "0",
+    "application_id": "0",
     "token": "''",
+    "private": "0",
+    "acknowledged_at": "0",
+    "provider": "NULL",
     "prompt": "''",
     "text": "''",
     "message_ids": "''",
     "more": "'{}'",
+    "starts": "1",
 }
-"""The columns that are erased, and with what."""
+"""The columns that are erased, and with what: all but the id, the state and the time of that."""
 
 _ERASED = ", ".join(f"{column} = {blank}" for column, blank in _BLANK.items())
 
@@ -68,6 +76,8 @@ def _more(question: Question, clock: ClockReading) -> str:
         "attachments": attachment_json.rows(question.attachments),
         "quotation": astuple(question.quotation) if question.quotation else None,
         "in_thread": question.in_thread,
+        "note": question.note,
+        "no_files": not question.may_attach,
         "as_guest": not question.address.as_member,
         "clock": [clock.boot, clock.offset],
     }
@@ -108,19 +118,26 @@ def store_answer(
     What identifies the person's turn; None where nothing was added: the question was forgotten meanwhile, or
     had been answered before.
     """
-    state = _mark_answered(connection, interaction_id, answer.text, now)
+    state, forgotten_on = _mark_answered(connection, interaction_id, answer.text, now)
     if state in {ACCEPTED, FORGOTTEN}:
         for charge in answer.charges:
-            usage_table.add(connection, charge)
+            # The daily limit needs the sum of the day on which a person was forgotten, and of no later one.
+            later = state == FORGOTTEN and charge.day > forgotten_on
+            usage_table.add(connection, replace(charge, person_id=0) if later else charge)
     if answer.exchange is None or state != ACCEPTED:
         return None
     return turns_table.append(connection, answer.exchange, max_turns)
 
 
-def _mark_answered(connection: sqlite3.Connection, interaction_id: int, text: str, now: float) -> int:
-    """The state that the question was in; ACCEPTED also where it had not been stored, and now is."""
+def _mark_answered(
+    connection: sqlite3.Connection, interaction_id: int, text: str, now: float
+) -> tuple[int, str]:
+    """The state that the question was in, and the day on which it was finished or forgotten.
+
+    It is ACCEPTED also where it had not been stored, and now is.
+    """
     row = connection.execute(
-        "SELECT state FROM questions WHERE interaction_id = ?", (interaction_id,)
+        "SELECT state, finished_at FROM questions WHERE interaction_id = ?", (interaction_id,)
     ).fetchone()
     if row is None:
         # It was not stored before. Its id is kept now, so that a replay is not answered.
@@ -128,14 +145,14 @@ def _mark_answered(connection: sqlite3.Connection, interaction_id: int, text: st
             "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?, '{}', 1)",
             (interaction_id, FINISHED, now),
         )
-        return ACCEPTED
+        return ACCEPTED, ""
     state: int = row[0]
     if state == ACCEPTED:
         connection.execute(
             "UPDATE questions SET state = ?, text = ? WHERE interaction_id = ?",
             (ANSWERED, well_formed(text), interaction_id),
         )
-    return state
+    return state, day_of(row[1] or 0.0)
 
 
 def add_starts(connection: sqlite3.Connection, interaction_id: int, count: int) -> bool:
@@ -148,7 +165,7 @@ def add_starts(connection: sqlite3.Connection, interaction_id: int, count: int) 
 
 
 def erase(connection: sqlite3.Connection, interaction_id: int, now: float) -> None:
-    """Erase everything of a question but its id."""
+    """Erase everything of a question but its id, and when that was."""
     connection.execute(
         f"UPDATE questions SET state = ?, finished_at = ?, {_ERASED}"  # noqa: S608  # our own columns
         " WHERE interaction_id = ? AND state < ?",
@@ -156,9 +173,9 @@ def erase(connection: sqlite3.Connection, interaction_id: int, now: float) -> No
     )
 
 
-def forget_person(connection: sqlite3.Connection, person_id: int, now: float) -> None:
-    """Erase the open questions of a person; their answers will not be remembered."""
-    _forget(connection, now, "person_id = ?", person_id)
+def forget_person(connection: sqlite3.Connection, person_id: int, now: float) -> bool:
+    """Erase the open questions of a person; their answers will not be remembered. Whether there were any."""
+    return _forget(connection, now, "person_id = ?", person_id)
 
 
 def forget_guild(connection: sqlite3.Connection, guild_id: int, now: float) -> None:
@@ -185,12 +202,13 @@ def forget_all(connection: sqlite3.Connection, now: float) -> None:
 
 def _forget(
     connection: sqlite3.Connection, now: float, condition: str, *values: float, erased: str = _ERASED
-) -> None:
-    connection.execute(
+) -> bool:
+    changed = connection.execute(
         f"UPDATE questions SET state = ?, finished_at = ?, {erased}"  # noqa: S608  # our own clauses
         f" WHERE state < 2 AND {condition}",  # a number in the text: the index is partial
         (FORGOTTEN, now, *values),
     )
+    return changed.rowcount > 0
 
 
 def remove_done(connection: sqlite3.Connection, now: float) -> int:
@@ -255,6 +273,8 @@ def _unfinished(
         attachments=attachment_json.from_rows(rest.get("attachments", ())),
         quotation=Quotation(*rest["quotation"]) if "quotation" in rest else None,
         in_thread=rest.get("in_thread", False),
+        note=rest.get("note", ""),
+        may_attach=not rest.get("no_files", False),
     )
     posted = _posted(message_ids, in_thread=question.in_thread, in_channel=address.message_id is not None)
     return PendingQuestion(question, posted, text, state == ANSWERED, starts)

@@ -116,9 +116,9 @@ def of_person(person_id: int, now: float) -> tuple[Step, ...]:
     """What a person said, was told, and set for direct messages, and the person's name on what it cost."""
 
     def forget_rest(connection: sqlite3.Connection) -> Removed:
-        questions_table.forget_person(connection, person_id, now)
+        answering = questions_table.forget_person(connection, person_id, now)
         channels_table.forget_person(connection, person_id)
-        usage_table.forget_person(connection, person_id, day_of(now))
+        usage_table.forget_person(connection, person_id, day_of(now), answering=answering)
         return _NOTHING
 
     return forget_rest, lambda connection: turns_table.remove_of_person(connection, person_id)

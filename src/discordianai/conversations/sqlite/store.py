@@ -37,14 +37,14 @@ from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, Main
 from discordianai.conversations.sqlite.removal import Selection, Step
 from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.sqlite.writer import Statements, Write
-from discordianai.conversations.store import ChannelSettings, Health, StoreError, StoreStatistics
+from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
 from discordianai.records import Question, Turn
 from discordianai.system_clock import ClockReading
 
 KEY_BYTES = 32
 
 LONGEST_EMPTYING = 5.0
-"""Seconds that `forget` waits for the log to be emptied. Where a backup reads an older state for longer, the
+"""Seconds that a removal waits for the log to be emptied. Where a backup reads an older state for longer, the
 maintenance task empties it later."""
 
 
@@ -165,23 +165,22 @@ class SqliteStore:
 
         return await self._database.read(query)
 
-    async def reset(self, key: ConversationKey) -> int:
+    async def reset(self, key: ConversationKey) -> Removal:
         """See `ConversationStore.reset`."""
         removal = Write(lambda c: turns_table.remove(c, key), lambda _: self._cache.remove(key), wait=False)
         turns: int = await self._database.write(removal)
-        self.maintenance.empty_log()
-        return turns
+        return Removal(turns, await self._erase() if turns else True)
 
-    async def forget(self, person_id: int) -> int:
+    async def forget(self, person_id: int) -> Removal:
         """See `ConversationStore.forget`."""
         return await self._remove_all(removal.of_person(person_id, self._clock()))
 
-    async def drop_guild(self, guild_id: int) -> int:
+    async def drop_guild(self, guild_id: int) -> Removal:
         """See `ConversationStore.drop_guild`."""
         return await self._remove_all(removal.of_guild(guild_id, self._clock()))
 
-    async def _remove_all(self, steps: Sequence[Step]) -> int:
-        """Run each step until nothing is left, and wait until the log is empty, too."""
+    async def _remove_all(self, steps: Sequence[Step]) -> Removal:
+        """Run each step until nothing is left, and erase it from the files."""
         turns = 0
         for step in steps:
             write = Write(step, lambda _: self._cache.clear(), wait=False)
@@ -189,11 +188,16 @@ class SqliteStore:
             while more:
                 removed: Removed = await self._database.write(write)
                 turns, more = turns + removed.turns, removed.more
+        return Removal(turns, await self._erase())
+
+    async def _erase(self) -> bool:
+        """Empty the log, where what was removed still is; False where that has to wait for others."""
         self.maintenance.empty_log()
         with trio.move_on_after(LONGEST_EMPTYING):
             while not await self._database.checkpoint(truncate=True):  # noqa: ASYNC110  # the lock is SQLite's
                 await trio.sleep(0.1)
-        return turns
+            return True
+        return False
 
     async def accept(self, question: Question) -> bool:
         """See `PendingQuestions.accept`."""

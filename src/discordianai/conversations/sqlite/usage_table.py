@@ -63,9 +63,16 @@ def spending(
     return tuple(SpentOn(day, provider, model, _spent(sums)) for day, provider, model, *sums in rows)
 
 
-def forget_person(connection: sqlite3.Connection, person_id: int, today: str) -> None:
-    """Make the person's sums anonymous; today's when the day is over."""
-    connection.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (person_id, today))
+def forget_person(
+    connection: sqlite3.Connection, person_id: int, today: str, *, answering: bool = False
+) -> None:
+    """Make the person's sums anonymous; today's when the day is over.
+
+    With `answering`, there may be one today yet: an answer to the person is being written.
+    """
+    used = connection.execute("SELECT 1 FROM usage WHERE person_id = ? AND day = ?", (person_id, today))
+    if answering or used.fetchone():
+        connection.execute("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", (person_id, today))
     _anonymise(connection, person_id, today)
 
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
-from discordianai.discord.commands.shared import messages
 from discordianai.discord.messages.port import File
 
 MOST_EXPORTED = 8_000_000
@@ -12,17 +11,17 @@ MOST_EXPORTED = 8_000_000
 
 NOTHING = "I have nothing stored about you."
 NEWLINE = b"\n"
-TOO_MUCH = "It didn't fit in one file, so the oldest part is missing. The bot's operator has it."
+TOO_MUCH = "It didn't fit in one file, so the oldest messages are missing. The bot's operator has them."
 
 
 async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
-    """All that was said, as JSON Lines."""
+    """All that is stored, as JSON Lines."""
     lines, complete = await conversations.export(invocation.origin.person.id, MOST_EXPORTED)
     if not lines:
         return CommandReply(NOTHING)
     name = f"discordianai-{datetime.now(UTC).date().isoformat()}.jsonl"
-    count = messages(lines.count(NEWLINE))
-    text = f"This is everything I remember about you: {count}, one per line, as JSON."
+    count = lines.count(NEWLINE)
+    text = f"This is everything I have stored about you: {count:,} line{'s' * (count != 1)} of JSON."
     return CommandReply(text if complete else f"{text} {TOO_MUCH}", file=File(name, lines))
 
 

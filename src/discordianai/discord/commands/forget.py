@@ -2,7 +2,7 @@
 
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
-from discordianai.discord.commands.shared import messages
+from discordianai.discord.commands.shared import NOT_YET_ERASED, messages
 from discordianai.discord.messages.buttons import DANGER, Button
 
 DELETE, KEEP = "forget", "keep"
@@ -29,9 +29,10 @@ async def handle(invocation: Invocation, _services: object) -> CommandReply:
 
 
 async def _delete(invocation: Invocation, conversations: Conversations) -> CommandReply:
-    """Delete all of it, in every file, before this is said."""
-    turns = await conversations.forget(invocation.origin.person.id)
-    return CommandReply(f"Everything has been deleted: {messages(turns)}.")
+    """Delete all of it before this is said; where something is left in a file, say so."""
+    removed = await conversations.forget(invocation.origin.person.id)
+    done = f"Everything has been deleted: {messages(removed.turns)}."
+    return CommandReply(done if removed.erased else f"{done} {NOT_YET_ERASED}")
 
 
 async def _keep(_invocation: Invocation, _services: object) -> CommandReply:

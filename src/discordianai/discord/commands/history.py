@@ -1,5 +1,8 @@
 """`/history`: what is remembered of the conversation here, page by page."""
 
+from dataclasses import dataclass
+
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import NOTHING_HERE
@@ -20,7 +23,8 @@ EXCERPT = 280
 async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
     """A page of it, the newest first to be seen. Only the person reads it: private turns are in it, too."""
     person, place = invocation.origin.person, invocation.origin.place
-    both = [await conversations.recent(key) for key in conversations.keys_at(person, place)]
+    keys = conversations.keys_at(person, place)
+    both = [[_named(turn, key) for turn in await conversations.recent(key)] for key in keys]
     turns = sorted((turn for turns in both for turn in turns), key=lambda turn: turn.at)
     if not turns:
         return CommandReply(NOTHING_HERE)
@@ -37,12 +41,28 @@ def _turning(person_id: int, page: int, pages: int) -> tuple[Button, ...]:
     return (*([older] if page + 1 < pages else []), *([newer] if page else []))
 
 
-def _excerpt(turn: Turn) -> str:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What `who` said."""
+
+    who: str
+    text: str
+    at: float
+
+
+def _named(turn: Turn, key: ConversationKey) -> _Named:
+    """In a shared conversation, people are told by the names that they had."""
+    if turn.role is not Role.USER:
+        return _Named("I", turn.text, turn.at)
+    said = key.read(turn.text)
+    return _Named(said.name.replace("*", "") or "You", said.text, turn.at)
+
+
+def _excerpt(turn: _Named) -> str:
     """Quoted, on one line, and without anything that would run over into the next."""
     words = " ".join(turn.text.replace("`", "'").split())
     shown = words if len(words) <= EXCERPT else words[: EXCERPT - 1] + "…"
-    who = "You" if turn.role is Role.USER else "I"
-    return f"> **{who}**, <t:{int(turn.at)}:R>: {shown}"
+    return f"> **{turn.who}**, <t:{int(turn.at)}:R>: {shown}"
 
 
 COMMAND = HandledCommand(

@@ -8,7 +8,7 @@ from discordianai.discord.audit_log import PrivilegedAct
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.commands.shared import clear_option, model_option, set_channel
+from discordianai.discord.commands.shared import clear_option, model_option, set_channel, settings_here
 
 NOT_SET = "No model is set for this channel. I choose a provider for each question and use its default model."
 MOST_SHOWN = 10
@@ -23,7 +23,7 @@ UNKNOWN = "I don't have that model. The available models are listed as you type.
 async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
     """Show the model for this channel, or set it."""
     wanted, clear = str(invocation.options.get("model", "")).strip(), invocation.options.get("clear")
-    present = channels.channel(invocation.origin.place)
+    present = settings_here(invocation, channels)
     if not wanted and not clear:
         return CommandReply(_list(present, channels.offer))
     if not clear and wanted not in channels.offer.all_models:

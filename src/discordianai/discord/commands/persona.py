@@ -6,7 +6,7 @@ from discordianai.discord.audit_log import PrivilegedAct
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Option
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.commands.shared import clear_option, quoted, set_channel
+from discordianai.discord.commands.shared import clear_option, quoted, set_channel, settings_here
 
 LONGEST_PERSONA = 2000
 """Characters."""
@@ -18,7 +18,7 @@ async def handle(invocation: Invocation, channels: Channels) -> CommandReply:
     """Show the instructions for this channel, or set them."""
     wanted = str(invocation.options.get("instructions", "")).strip()
     clear = invocation.options.get("clear")
-    present = channels.channel(invocation.origin.place)
+    present = settings_here(invocation, channels)
     if not wanted and not clear:
         return CommandReply(quoted(present.persona) if present.persona else USUAL)
     settings = replace(present, persona="" if clear else wanted)

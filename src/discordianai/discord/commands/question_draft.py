@@ -13,7 +13,8 @@ class QuestionDraft:
     """`text` is what the person wrote, and `quotation` what that points at.
 
     `provider` is the name of who is to answer; with `search`, the live web is wanted.
-    What was not `typed` just now may be longer: it may have the text of a file in it.
+    What was not `typed` just now may be longer: it may have the text of a file in it. One that `continues`
+    the last answer means nothing without it. `note` is to be said below the answer, which may have `files`.
     """
 
     text: str
@@ -26,3 +27,6 @@ class QuestionDraft:
     message_id: int | None = None
     typed: bool = True
     quotation: Quotation | None = None
+    continues: bool = False
+    note: str = ""
+    files: bool = True

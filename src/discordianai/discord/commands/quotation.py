@@ -7,6 +7,7 @@ words they are; a name in it is on one line and in quotation marks that it canno
 import re
 from dataclasses import dataclass, field, replace
 
+from discordianai.conversations.speakers import safe_name
 from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.events.message_content import MessageContent
 from discordianai.records import Attachment, Quotation
@@ -16,9 +17,6 @@ LONGEST = 6000
 
 EXCERPT = 2000
 """Characters of it that are kept in the conversation: a message without Nitro has no more."""
-
-LONGEST_NAME = 32
-"""Characters; Discord allows no longer display names, webhooks do."""
 
 CHOSEN = "The message that this is about"
 REPLIED_TO = "The message that this replies to"
@@ -119,12 +117,6 @@ def _heading(message: Pointed, bot_id: int | None) -> str:
         return f"{message.relation}, written by you"
     name = safe_name(message.content.author)
     return f"{message.relation}, written by “{name}”" if name else message.relation
-
-
-def safe_name(name: str) -> str:
-    """On one line, and without what ends the quotation marks around it or a speaker's name."""
-    shown = "".join(c if c.isprintable() and c not in ':：“”"`>' else " " for c in name)
-    return " ".join(shown.split())[:LONGEST_NAME]
 
 
 def _body(content: MessageContent) -> str:

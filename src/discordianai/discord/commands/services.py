@@ -8,7 +8,7 @@ from discordianai.conversations.accounting import Limit, SpentOn
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.store import ChannelSettings, Store
+from discordianai.conversations.store import ChannelSettings, Removal, Store
 from discordianai.discord.commands.declaration import Declaration, Offer
 from discordianai.option import Live
 from discordianai.records import Person, Place, Turn
@@ -23,14 +23,14 @@ class Conversations(Protocol):
     async def recent(self, key: ConversationKey) -> tuple[Turn, ...]:
         """The newest turns, oldest first: as many as are ever shown to a model."""
 
-    async def reset(self, key: ConversationKey) -> int:
-        """Forget one conversation; how many turns it had."""
+    async def reset(self, key: ConversationKey) -> Removal:
+        """Forget one conversation."""
 
-    async def forget(self, person_id: int) -> int:
-        """Forget all that this person said, was told, and set in direct messages; how many turns it was."""
+    async def forget(self, person_id: int) -> Removal:
+        """Forget all that this person said, was told, and set in direct messages."""
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
-        """All that this person said and was told, as JSON Lines, and whether it is all."""
+        """All that is stored of this person, as JSON Lines, and whether it is all."""
 
 
 class Channels(Protocol):
@@ -115,15 +115,15 @@ class BotServices:
         """See `Conversations`."""
         return await self._store.recent(key, self._conversations.now.max_turns)
 
-    async def reset(self, key: ConversationKey) -> int:
+    async def reset(self, key: ConversationKey) -> Removal:
         """See `Conversations`."""
         return await self._store.reset(key)
 
-    async def forget(self, person_id: int) -> int:
+    async def forget(self, person_id: int) -> Removal:
         """See `Conversations`."""
-        turns = await self._store.forget(person_id)
+        removed = await self._store.forget(person_id)
         await self._channels.open()  # what was set in direct messages is gone, too
-        return turns
+        return removed
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
         """See `Conversations`."""

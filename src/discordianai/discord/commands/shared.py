@@ -7,9 +7,14 @@ from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.commands.declaration import Offer, Option, OptionKind
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.events.interaction import MANAGE_CHANNELS
+from discordianai.discord.events.interaction import MANAGE_CHANNELS, Location, location
 
 NOTHING_HERE = "I don't remember anything from this conversation."
+NOT_YET_ERASED = (
+    "Another program is reading my database, perhaps a backup, so a last copy stays in its files until that"
+    " has ended."
+)
+NOT_IN_GROUPS = "That can be changed in servers and in our direct messages, not where others read along."
 NOT_ALLOWED = "Only people who can manage this channel can change that."
 AS_USUAL = "In this channel, I answer as usual."
 
@@ -50,6 +55,8 @@ async def set_channel(
     invocation: Invocation, channels: Channels, settings: ChannelSettings, act: PrivilegedAct
 ) -> CommandReply:
     """Set it, where the person may, and tell what holds now. In a server that is an `act` of power."""
+    if _among_others(invocation):
+        return CommandReply(NOT_IN_GROUPS, refused=RefusalCause.PERMISSION)
     if not _may_change(invocation):
         return CommandReply(NOT_ALLOWED, refused=RefusalCause.PERMISSION)
     done = None if invocation.origin.place.guild_id is None else act
@@ -64,7 +71,17 @@ async def set_channel(
     return CommandReply("\n".join(parts), act=done)
 
 
+def settings_here(invocation: Invocation, channels: Channels) -> ChannelSettings:
+    """What holds there: nothing in direct messages with others."""
+    return ChannelSettings() if _among_others(invocation) else channels.channel(invocation.origin.place)
+
+
+def _among_others(invocation: Invocation) -> bool:
+    """In direct messages with others nobody has a right that the rest do not have."""
+    return location(invocation.origin) is Location.GROUP_DM
+
+
 def _may_change(invocation: Invocation) -> bool:
-    """In a direct message there is nobody else to ask."""
+    """In direct messages with the bot there is nobody else to ask."""
     alone = invocation.origin.place.guild_id is None
     return alone or invocation.admin or invocation.origin.may(MANAGE_CHANNELS)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from discordianai.discord.events.file_rights import FileRights
 from discordianai.discord.events.interaction import UNKNOWN, Lineage
 from discordianai.discord.events.payload import (
     Malformed,
@@ -37,6 +38,7 @@ class GuildCache:
         self._channels: dict[int, ChannelInfo] = {}
         self._missing: set[int] = set()
         self.guild_ids: set[int] = set()
+        self.file_rights = FileRights()
         self._bot_roles: dict[int, tuple[int, int]] = {}  # of each bot's own role: the server, the bot
         self.complete = False
         """Whether the bot is in no server but `guild_ids`: READY named at least one. Where it names none, it
@@ -80,6 +82,7 @@ class GuildCache:
 
     def hear(self, event: str, data: Payload) -> None:
         """Learn from an event; those of other kinds are ignored. Raises `Malformed`."""
+        self.file_rights.hear(event, data)
         match event:
             case "READY":  # all at once; GUILD_CREATE follows for each that is available
                 self.guild_ids = set(_ids_of(data, "guilds"))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from discordianai.discord.events.message_content import (
     EPHEMERAL as EPHEMERAL,
@@ -60,10 +61,18 @@ WITH_THE_BOT, WITH_OTHERS = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelRules:
+    """What a channel asks of those who write in it; `slow_mode` is in seconds, 0 for none."""
+
+    in_thread: bool = False
+    locked: bool = False
+    slow_mode: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class EventOrigin:
     """Who does something where, and how to answer. `permissions` are those of the person in the channel.
 
-    `channel` is None where the event does not describe its channel, as that of a message.
     `locale` is the person's language in Discord. With `as_member` the bot is in the server, or in a direct
     message with the person; otherwise somebody uses it as an app of their own. `above` is what the event says
     to be above the channel. `arrived_at` is in monotonic seconds: Discord waits three for the
@@ -80,11 +89,32 @@ class EventOrigin:
     locale: str = "en-US"
     as_member: bool = True
     above: Lineage = UNKNOWN
+    channel: ChannelRules = ChannelRules()
     arrived_at: float = field(default_factory=time.monotonic, compare=False)
 
     def may(self, permission: int) -> bool:
         """Whether Discord gives this person that permission here."""
         return bool(self.permissions & (permission | ADMINISTRATOR))
+
+
+class Location(Enum):
+    """The places that the lists tell apart."""
+
+    SERVER = auto()
+    """A channel or thread of a server that the bot is a member of."""
+    DIRECT_MESSAGE = auto()
+    """A person's direct messages with the bot."""
+    GROUP_DM = auto()
+    """Direct messages with others, where the bot is somebody's own app."""
+    OTHER_SERVER = auto()
+    """A server that the bot is not a member of, where it is somebody's own app."""
+
+
+def location(origin: EventOrigin) -> Location:
+    """Where something happens. A person is a guest of the bot in the last two."""
+    if origin.place.guild_id is None:
+        return Location.DIRECT_MESSAGE if origin.as_member else Location.GROUP_DM
+    return Location.SERVER if origin.as_member else Location.OTHER_SERVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +240,7 @@ def _origin(payload: Payload) -> EventOrigin:
         locale=name(payload, "locale", "en-US"),
         as_member=_as_member(payload),
         above=_above(channel),
+        channel=_rules(channel),
     )
 
 
@@ -229,6 +260,15 @@ def _above(channel: Payload) -> Lineage:
     ids = () if parent_id is None else (parent_id,)
     complete = "parent_id" in channel and number(channel, "type", 0) not in THREADS
     return Lineage(ids, complete)
+
+
+def _rules(channel: Payload) -> ChannelRules:
+    thread = record(channel, "thread_metadata", optional=True)
+    return ChannelRules(
+        in_thread=number(channel, "type", 0) in THREADS,
+        locked=thread.get("locked") is True,
+        slow_mode=number(channel, "rate_limit_per_user", 0),
+    )
 
 
 def place_of(event: Payload, channel: Payload) -> Place:

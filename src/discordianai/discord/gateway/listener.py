@@ -39,9 +39,16 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
 
-PLACES = ("guild_create", "guild_delete", "channel_create", "channel_update", "channel_delete")
+PLACES = (
+    "guild_create",
+    "guild_update",
+    "guild_delete",
+    "channel_create",
+    "channel_update",
+    "channel_delete",
+)
 THREADS = ("thread_create", "thread_update", "thread_delete", "thread_list_sync")
-ROLES = ("guild_role_create", "guild_role_delete")
+ROLES = ("guild_role_create", "guild_role_update", "guild_role_delete")
 """Events that the guild cache reads."""
 
 UNLISTED_FOR = 3600.0

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 
-from discordianai.discord.events.interaction import MANAGE_MESSAGES, EventOrigin, Lineage
+from discordianai.discord.events.interaction import MANAGE_MESSAGES, EventOrigin, Lineage, Location, location
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 
@@ -21,26 +20,6 @@ WRONG_SERVER = "I don't answer in this server."
 WRONG_ROLE = "You need another role to use this bot."
 NOT_YOURS_TO_STOP = "Only the person who asked, or someone who can manage messages, can use this button."
 NOT_YOURS = "Only the person who asked can use this button. Please ask me yourself."
-
-
-class Location(Enum):
-    """The places that the lists tell apart."""
-
-    SERVER = auto()
-    """A channel or thread of a server that the bot is a member of."""
-    DIRECT_MESSAGE = auto()
-    """A person's direct messages with the bot."""
-    GROUP_DM = auto()
-    """Direct messages with others, where the bot is somebody's own app."""
-    OTHER_SERVER = auto()
-    """A server that the bot is not a member of, where it is somebody's own app."""
-
-
-def location(origin: EventOrigin) -> Location:
-    """Where something happens. A person is a guest of the bot in the last two."""
-    if origin.place.guild_id is None:
-        return Location.DIRECT_MESSAGE if origin.as_member else Location.GROUP_DM
-    return Location.SERVER if origin.as_member else Location.OTHER_SERVER
 
 
 @dataclass(frozen=True, slots=True)

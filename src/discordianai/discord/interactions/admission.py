@@ -11,6 +11,7 @@ from discordianai.discord.commands.question_draft import LONGEST_PROMPT, Questio
 from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.activity_limits import ActivityLimits
 from discordianai.discord.interactions.outcomes import Refuse
+from discordianai.discord.interactions.posting_rights import PostingRights
 from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.dispatch.refusals import in_seconds
@@ -32,7 +33,7 @@ _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 class Admission:
     """Lives on the listener's thread. `numbers` count the questions, `clock` tells monotonic seconds.
 
-    `activity` has the limits of what is no question.
+    `activity` has the limits of what is no question, `rights` says what may be posted for whom.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Admission:
         self._person_window = _window(user)
         self._server_window = _window(server)
         self.activity = ActivityLimits(clock)
+        self.rights = PostingRights(clock)
 
     def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
         """The question, which is open from now on and must be given back; or why there is none."""
@@ -82,6 +84,8 @@ class Admission:
             attachments=draft.attachments,
             quotation=draft.quotation,
             in_thread=draft.in_thread,
+            note=draft.note,
+            may_attach=draft.files,
             address=address_of(origin, private=draft.private, message_id=draft.message_id),
         )
 

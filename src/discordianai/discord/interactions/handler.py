@@ -154,11 +154,17 @@ class InteractionHandler:
         One that was admitted and does not get to the end is given up, whatever stopped it. It stays stored
         only where that was a cancellation: the acknowledgement may have arrived, and the next process looks.
         """
+        limited = self._admission.rights.limited(asked)
+        if isinstance(limited, Refuse):
+            await self._refuse_question(asked, limited)
+            return
+        asked = limited
         question = self._admission.admit(asked.origin, asked.draft)
         if isinstance(question, Refuse):
             await self._refuse_question(asked, question)
             return
         self._audit.admitted(asked.origin.person, asked.origin.place)
+        self._admission.rights.note(asked.origin, asked.draft)
         handed_over = forget = False
         try:
             bind_contextvars(question=question.number)  # each event has a task of its own

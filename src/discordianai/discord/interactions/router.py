@@ -154,7 +154,11 @@ class InteractionRouter:
         draft = of_message(draft, message.content, message.replied_to, bot_id)
         if not text and draft.quotation is None and not draft.attachments:
             return Refuse(REPLY_MISSING if message.reply_missing else NOTHING_ASKED)
-        return AskQuestion(replace(message.origin, place=place), draft)
+        origin = message.origin
+        files = self._guild_cache.file_rights.may_attach(place, origin.person.id, origin.role_ids)
+        return AskQuestion(
+            replace(origin, place=place), replace(draft, files=files or place.guild_id is None)
+        )
 
     def _refusal(self, origin: EventOrigin) -> str | None:
         lineage = self._guild_cache.lineage(origin.place.channel_id, origin.above)
@@ -248,7 +252,7 @@ class InteractionRouter:
             interaction_id = buttons.number(button)
             of_another = button.person_id != press.origin.person.id
             return CancelAnswer(interaction_id, of_another) if interaction_id else Refuse(OLD_BUTTON)
-        return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private))
+        return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private, continues=True))
 
     def regenerate(self, wanted: Regenerate, said: StoredQuestion | None) -> AskQuestion | Refuse:
         """What becomes of a `Regenerate`, with what the store knows of its turn."""
@@ -262,7 +266,7 @@ class InteractionRouter:
             or said.key.channel_id not in {0, place.channel_id}
         ):
             return Refuse(TOO_OLD)
-        text = said.text.removeprefix(said.key.spoken(person, ""))
+        text = said.key.read(said.text).text
         private = wanted.press.private
         # They are all that was asked about now: without one of them, another question would be answered.
         files = tuple(replace(file, quoted=False) for file in said.attachments)

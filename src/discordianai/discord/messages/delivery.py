@@ -109,7 +109,7 @@ class DiscordDelivery:
 
     async def answer(self, ticket: QuestionTicket | None) -> None:
         """See `Delivery.answer`."""
-        note = await self._open_thread() if self._question.in_thread else ""
+        note = await self._open_thread() if self._question.in_thread else self._question.note
         ticket = ticket or self._shared.answer_service.enqueue(self._question)
         with closing(ticket):
             where = self._destination()
@@ -220,6 +220,7 @@ class DiscordDelivery:
             left=where.left,
             rest=where.rest,
             can_search=self._shared.can_search,
+            may_attach=self._question.may_attach,
         )
 
     async def _tell_elsewhere(self, words: str) -> None:

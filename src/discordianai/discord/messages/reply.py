@@ -57,7 +57,7 @@ NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
 
 IN_THE_FILE = "The whole answer is in the file."
-NO_FILE = "The rest doesn't fit here, and Discord didn't accept it as a file."
+NO_FILE = "The rest doesn't fit here, and I can't send it as a file."
 REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
 
 SILENCE = 5.0
@@ -118,7 +118,8 @@ class ReplyOptions:
     `note_further` is told the id of each further message, and all that was written so far. `left` are the ids
     of those that a former process has written, in order. `rest` takes what the place does not take any more.
     `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
-    sentence to the person where it takes nothing of an answer's end.
+    sentence to the person where it takes nothing of an answer's end. Without `may_attach`, it is as if
+    Discord took no files.
     """
 
     pace: EditPace
@@ -127,6 +128,7 @@ class ReplyOptions:
     left: tuple[int, ...] = ()
     rest: Messages | None = None
     can_search: bool = False
+    may_attach: bool = True
     most_without_file: int = MOST_WITHOUT_FILE
     tell: Callable[[str], Awaitable[object]] = _nobody
 
@@ -152,6 +154,8 @@ class DiscordReply:
         self._options = options
         self._rest = FallbackMessages(options.rest) if options.rest else None
         self._most = options.max_messages
+        if not options.may_attach:
+            self._most = max(self._most, options.most_without_file)
         self._left = deque(options.left)  # further messages of a former process
         self._further: list[int] = []  # messages beside the original one
         self._references = References()
@@ -169,7 +173,7 @@ class DiscordReply:
         self._shown = _Look()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
         self._too_long = False
-        self._file_refused = False
+        self._file_refused = not options.may_attach
         self._news = trio.Event()
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None

@@ -16,10 +16,11 @@ BOT_ID = 1_300_000_000_000_000_001
 BOT_ROLE_ID = 1_300_000_000_000_000_003
 """The role that Discord makes for a bot when it is invited with permissions."""
 OWNER_ID = 1_300_000_000_000_000_002
-EVERYTHING = 2**50 - 1
+EVERYTHING = 2**53 - 1
 """Every permission."""
-ORDINARY = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 31 | 1 << 38
-"""A member's default permissions: view, send, embed, attach, read history, use commands and threads."""
+ADMINISTRATOR, EXTERNAL_APPS = 1 << 3, 1 << 50
+ORDINARY = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 31 | 1 << 35 | 1 << 38 | EXTERNAL_APPS
+"""A member's default permissions: view, send, embed, attach, read history, commands, threads, own apps."""
 
 
 class Snowflakes:
@@ -79,6 +80,8 @@ class Channel:
     kind: int = TEXT
     parent_id: int | None = None
     owner_id: int | None = None
+    slow_mode: int = 0
+    locked: bool = False
 
     def json(self) -> Json:
         """As the API writes it."""
@@ -87,6 +90,8 @@ class Channel:
             recipient = User(self.id + 1, self.name)
             return {**common, "type": DIRECT, "recipients": [recipient.json()]}
         owner = {"owner_id": str(self.owner_id)} if self.owner_id else {}
+        metadata = {"archived": False, "locked": self.locked}
+        thread: Json = {"thread_metadata": metadata} if self.kind == THREAD else {}
         return {
             **common,
             **owner,
@@ -98,8 +103,9 @@ class Channel:
             "nsfw": False,
             "topic": None,
             "parent_id": str(self.parent_id) if self.parent_id else None,
-            "rate_limit_per_user": 0,
+            "rate_limit_per_user": self.slow_mode,
             "permissions": str(EVERYTHING),
+            **thread,
         }
 
 

@@ -268,13 +268,16 @@ class LocalDiscord:
         custom_id = next((part["custom_id"] for part in components if part["label"] == button), button)
         data = {"custom_id": custom_id, "component_type": 2}
         channel, shown = self.channel(message.channel_id), message.json()
+        more: Json = {}
         if source is not None:  # only a response to an interaction names it
             channel = source.channel
             metadata = {"id": str(source.id), "type": 2, "user": source.user.json()}
             shown["interaction_metadata"] = metadata
+            told = ("authorizing_integration_owners", "context")
+            more = {key: source.payload[key] for key in told if key in source.payload}
         if channel is None:
             raise ValueError("the message's channel is unknown")
-        pressed = self.interact(3, data, user, channel, message=shown)
+        pressed = self.interact(3, data, user, channel, message=shown, **more)
         pressed.source = message
         return pressed
 

@@ -235,7 +235,7 @@ class RestServer:
         interaction = self._interaction(request)
         body, files = await self._message_body(request, interaction.channel.id)
         kind, data = body["type"], body.get("data") or {}
-        private = int(data.get("flags") or 0) & EPHEMERAL
+        private = EPHEMERAL if interaction.forced_private else int(data.get("flags") or 0) & EPHEMERAL
         message = self._discord.message(interaction.channel.id, private)
         if kind == CHANNEL_MESSAGE:
             message.update(data, files)
@@ -266,7 +266,7 @@ class RestServer:
             message.update(body, files)
         else:
             interaction.check_follow_up_limit()
-            private = int(body.get("flags") or 0) & EPHEMERAL
+            private = EPHEMERAL if interaction.forced_private else int(body.get("flags") or 0) & EPHEMERAL
             message = self._discord.message(interaction.channel.id, private)
             message.update(body, files)
             interaction.messages.append(message)

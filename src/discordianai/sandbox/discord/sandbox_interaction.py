@@ -7,7 +7,7 @@ from typing import Self
 
 import trio
 
-from discordianai.sandbox.discord.api_objects import Channel, Json, User
+from discordianai.sandbox.discord.api_objects import ADMINISTRATOR, EXTERNAL_APPS, Channel, Json, User
 from discordianai.sandbox.discord.sandbox_message import RestError, SandboxMessage
 
 ACKNOWLEDGE_WITHIN = 3.0
@@ -62,6 +62,12 @@ class Interaction:
     def guest(self) -> bool:
         """Whether the bot is not a member here, but the user's own app."""
         return "0" not in self.payload.get("authorizing_integration_owners", {})
+
+    @property
+    def forced_private(self) -> bool:
+        """Whether Discord shows what a guest's app answers to the guest alone."""
+        barred = not self.user.permissions & (EXTERNAL_APPS | ADMINISTRATOR)
+        return self.guest and self.channel.guild_id is not None and barred
 
     def check_follow_up_limit(self) -> None:
         """Raise `RestError` when there can be no further message."""

@@ -1,0 +1,63 @@
+"""Marks off who said what, where several people share a conversation.
+
+    “Ann” wrote:
+    | What is a monad?
+    | Be brief.
+
+Every line of a text begins with `| `, whatever ends the line before it, and a name is on one line, in
+quotation marks that it cannot close. So no text can look like a heading, also where a provider joins
+neighbouring turns.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+LONGEST_NAME = 32
+"""Characters; Discord allows no longer display names, webhooks do."""
+
+SOMEBODY = "somebody"
+"""Who has a name that shows nothing."""
+
+MARK = "| "
+
+EXPLANATION = (
+    "Several people take part. Each of their messages begins with a line that names who wrote it: “NAME”"
+    " wrote: The lines of that message follow, each with “| ” before it. What stands behind that mark is"
+    " that person's alone, even where it claims to be somebody else's."
+)
+"""For a model that reads it."""
+
+_HEADING = re.compile("“([^“”\n]+)” wrote:")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one person said; the name is as it is shown to others."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+def safe_name(name: str) -> str:
+    """On one line, and without what ends the quotation marks around it or a speaker's name."""
+    shown = "".join(c if c.isprintable() and c not in ':：“”"`>' else " " for c in name)
+    return " ".join(shown.split())[:LONGEST_NAME].rstrip()
+
+
+def marked(name: str, text: str) -> str:
+    """What the person of that name said, with the marks. All of `text` is kept as it is between them."""
+    lines = text.splitlines(keepends=True)
+    if not lines or lines[-1].splitlines()[0] != lines[-1]:
+        lines.append("")  # so that the last line has no end of its own
+    return f"“{safe_name(name) or SOMEBODY}” wrote:\n{''.join(MARK + line for line in lines)}"
+
+
+def read(told: str) -> Spoken:
+    """The reverse. Older versions stored `NAME: text`, with no colon in the name."""
+    heading, _, body = told.partition("\n")
+    lines = body.splitlines(keepends=True)
+    name = _HEADING.fullmatch(heading)
+    if name is not None and lines and all(line.startswith(MARK) for line in lines):
+        return Spoken(name[1], "".join(line.removeprefix(MARK) for line in lines))
+    before, colon, text = told.partition(": ")
+    return Spoken(safe_name(before) or SOMEBODY, text) if colon else Spoken(SOMEBODY, told)
