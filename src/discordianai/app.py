@@ -51,6 +51,7 @@ from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage_log import report_usage
 from discordianai.operations.watchdog import MORE_TIME, attended
 from discordianai.providers.client import make_provider
+from discordianai.providers.refused_fields import RefusedFields
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
@@ -87,8 +88,11 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     notifier = Notifier()
     clock = SteadyClock()
     clients = _build_clients(live, http2)
+    refused = RefusedFields()
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
-    dispatchers = {name: _dispatcher(live, name, client, estimator) for name, client in clients.items()}
+    dispatchers = {
+        name: _dispatcher(live, name, client, estimator, refused) for name, client in clients.items()
+    }
     user = live.part(lambda new: new.rate_limits.user)
     async with (
         watched_loop() as lag,
@@ -114,6 +118,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             counts=QuestionCounter(),
             lag=lag,
             clock=clock,
+            refused_fields=refused,
         )
         page.shows(instruments.read)
         channels = ChannelSettingsCache(store)
@@ -232,10 +237,10 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
 
 
 def _dispatcher(
-    live: Live[Settings], name: str, client: PooledClient, estimator: TokenEstimator
+    live: Live[Settings], name: str, client: PooledClient, estimator: TokenEstimator, refused: RefusedFields
 ) -> Dispatcher:
-    settings = live.now
-    provider = make_provider(client.http, settings.record(name), settings.provider(name))
+    settings, options = live.now, live.part(lambda new: new.provider(name))
+    provider = make_provider(client.http, settings.record(name), options.now, refused, options)
     return Dispatcher(provider, live.part(partial(_dispatcher_options, name)), estimator=estimator)
 
 

@@ -103,6 +103,11 @@ def _held(provider: ProviderSnapshot) -> Iterator[str]:
         yield f"{provider.label} asked for a pause: {why}"
 
 
+def _left_out(provider: ProviderSnapshot) -> Iterator[str]:
+    for model, fields in provider.left_out.items():
+        yield f"{provider.label} refuses {', '.join(fields)} for {model}: left out for 24 hours"
+
+
 def _missing_servers(snapshot: Snapshot) -> Iterator[str]:
     """A bot without its servers looks connected, but knows no channel and no thread."""
     discord, now = snapshot.discord, snapshot.process.taken_at
@@ -125,6 +130,7 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
         yield f"the system clock was set {abs(jump):.0f} s {ahead}: the bot uses its own clock for now"
     for provider in snapshot.providers.values():
         yield from _held(provider)
+        yield from _left_out(provider)
     refused = snapshot.application.invalid_recently
     if refused > SLOW_ABOVE:
         yield f"Discord refused {refused} requests in ten minutes, so messages are sent slowly"

@@ -13,6 +13,7 @@ from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
 from discordianai.live import Live
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, process_figures
+from discordianai.providers.refused_fields import RefusedFields
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
 
@@ -33,6 +34,7 @@ class Instruments:
     counts: QuestionCounter
     lag: Latencies
     clock: SteadyClock = field(default_factory=SteadyClock)
+    refused_fields: RefusedFields = field(default_factory=RefusedFields)
     started_at: float = field(default_factory=time)
 
     def read(self) -> Snapshot:
@@ -61,5 +63,12 @@ class Instruments:
             model=dispatcher.model,
             dispatch=dispatcher.statistics(),
             pool=self.clients[name].statistics(),
+            left_out=self._left_out(name),
             spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
         )
+
+    def _left_out(self, name: str) -> dict[str, tuple[str, ...]]:
+        left_out: dict[str, tuple[str, ...]] = {}
+        for refused in self.refused_fields.left_out(name):
+            left_out[refused.model] = (*left_out.get(refused.model, ()), refused.field.value)
+        return left_out

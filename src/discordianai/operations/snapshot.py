@@ -54,7 +54,7 @@ class ProviderSnapshot:
     """One provider; `label` is the name that people see.
 
     `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start,
-    by model.
+    by model, `left_out` the fields that the endpoint refuses, by model.
     """
 
     label: str
@@ -62,6 +62,7 @@ class ProviderSnapshot:
     dispatch: DispatchStatistics
     pool: Statistics | None = None
     spent: Annotated[Mapping[str, Spent], By("model")] = field(default_factory=dict)
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names(

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import trio
 
 from discordianai.providers import failures
+from discordianai.providers.error_body import refusal
 from discordianai.providers.errors import MalformedAnswer, TimedOut
 from discordianai.providers.json_values import Json, NotJson, parse
 from discordianai.providers.options import ProviderOptions
@@ -46,16 +47,6 @@ class ProviderEndpoint:
         ) as response:
             yield response
 
-    async def json(self, response: httpx.Response) -> Json:
-        """The body of an answer that is one JSON object. Raises `MalformedAnswer` and `httpx.HTTPError`."""
-        content = await self._read(response, MOST_OF_AN_ANSWER)
-        if len(content) > MOST_OF_AN_ANSWER:
-            raise MalformedAnswer(self._provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")
-        try:
-            return parse(content)
-        except NotJson as error:
-            raise MalformedAnswer(self._provider, f"the answer is not JSON: {error}") from None
-
     async def get(self, path: str) -> Json:
         """The small JSON object at `path`, perhaps that of an error. Raises `httpx.HTTPError`."""
         url = f"{self._options.base_url}{path}"
@@ -74,6 +65,13 @@ class ProviderEndpoint:
             return parse(content)
         except (NotJson, MalformedAnswer, httpx.HTTPError):
             return {}  # the text or HTML of a proxy, for instance
+
+    async def refusal(self, response: httpx.Response) -> Json:
+        """The error in a response that is not a success; empty if it is not complete in time."""
+        content = b""
+        with suppress(MalformedAnswer, httpx.HTTPError), trio.move_on_after(self._options.read_timeout):
+            content = await self._read(response, MOST_OF_AN_ERROR)
+        return refusal(content.decode("utf-8", "replace")) if content else {}
 
     async def cancel(self, path: str, response: httpx.Response) -> None:
         """Cancel the run that this is the response of, and close it. Raises `ProviderError`.

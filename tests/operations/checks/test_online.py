@@ -127,7 +127,7 @@ async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
     stage: Stage, fault: Fault, verdict: CheckStatus, said: str, advice: str
 ) -> None:
     async with stage() as scene:
-        scene.sandbox.openai.misbehave(fault)
+        scene.sandbox.openai.outage = fault
         findings = await scene.ask()
     finding = about(findings, "openai answer")
     assert finding.verdict is verdict
