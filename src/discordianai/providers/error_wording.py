@@ -47,7 +47,7 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
             r"content exists risk",
             r"safety (system|polic|filter|setting)",
             r"prohibited.?content",
-            r"violat.{0,40}polic",
+            r"violat.{0,40}(polic|guideline)",
         ),
     ),
     (
@@ -57,6 +57,7 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
             r"model\b.{0,120}\b(been (deprecated|retired)|no longer (available|supported))",
             r"(no such|unknown|invalid|unrecognized) model",
             r"not a valid model",
+            r"^model: |unable to access model",
             r"deployment.{0,60}does not exist",
             r"no models? (is |are )?loaded",
         ),

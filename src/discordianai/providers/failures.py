@@ -141,11 +141,11 @@ def _streaming(error: Json) -> frozenset[OptionalField]:
 
 
 def _kind(status: int, error: Json) -> type[ProviderError]:
-    return (
-        _by_code(status, error)
-        or by_words(status, text(error, "message"), paths_of(error))
-        or _by_status(status)
-    )
+    coded = _by_code(status, error)
+    if coded is not None and coded is not Overloaded:  # some call everything an error of the server
+        return coded
+    worded = by_words(status, text(error, "message"), paths_of(error))
+    return worded or coded or _by_status(status)
 
 
 def _by_code(status: int, error: Json) -> type[ProviderError] | None:

@@ -58,7 +58,7 @@ _WORDS: Mapping[OptionalField, re.Pattern[str]] = {
         OptionalField.TOOLS: r"\btool(s|_choice|_calls|\b)|\bfunction.?call|\bfunctions\b",
         OptionalField.IDENTIFIERS: r"safety_?identifier|prompt_?cache_?key",
         OptionalField.PHASE: r"\bphase\b",
-        OptionalField.EFFORT: r"reasoning_?\.?effort|\breasoning\b",
+        OptionalField.EFFORT: r"reasoning_?\.?effort|\b(reasoning|thinking)\b",
         OptionalField.VERBOSITY: r"\bverbosity\b|\btext\.verbosity\b",
         OptionalField.STREAM_OPTIONS: r"stream_?options|include_usage|include_obfuscation",
         OptionalField.SYSTEM_ROLE: r"\bsystem.?(role|message|prompt|instruction)|\broles?\b|\bdeveloper "
