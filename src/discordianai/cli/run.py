@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from discordianai.cli import Commands
     from discordianai.settings.tables import Settings
 
+EX_USAGE = 2
+"""The exit status of a mistake on the command line, as argparse has it."""
+
 SWITCH_INTERVAL = 0.0005
 """Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite
 gives the interpreter away: while other threads compute, a question waits for every return."""
@@ -25,6 +28,11 @@ def add_to(commands: "Commands") -> None:
     run.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
     run.set_defaults(command=_run)
     sandbox = commands.add_parser("sandbox", help="try the bot without any account or key")
+    sandbox.add_argument(
+        "--endpoint",
+        metavar="NAME",
+        help="an endpoint of this kind in OpenAI's place, such as ollama or vllm",
+    )
     sandbox.set_defaults(command=_sandbox)
 
 
@@ -66,10 +74,16 @@ def _load(path: Path | None) -> "Settings":
     return settings
 
 
-def _sandbox(_options: argparse.Namespace) -> int:
+def _sandbox(options: argparse.Namespace) -> int:
     proxies.require()
     import trio
 
     from discordianai.sandbox import terminal
+    from discordianai.sandbox.launcher import ENDPOINTS
 
-    return trio.run(terminal.run)
+    endpoint = options.endpoint and options.endpoint.lower().replace(".", "-").replace(" ", "-")
+    if endpoint not in {None, *ENDPOINTS}:
+        known = ", ".join(ENDPOINTS)
+        print(f"there is no endpoint {options.endpoint!r}: {known}", file=sys.stderr)  # noqa: T201  # its answer
+        return EX_USAGE
+    return trio.run(terminal.run, endpoint)
