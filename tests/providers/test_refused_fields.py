@@ -103,6 +103,22 @@ async def test_several_fields_of_which_none_is_named_are_found(
         assert bodies[-1][limit] == 500
 
 
+@BOTH
+async def test_what_gets_further_without_a_field_does_not_lose_others(
+    authority: Authority, dialect: Dialect
+) -> None:
+    """Two fields, two errors that name neither: both are found, and nothing else is left out."""
+
+    def refuses(body: Json) -> tuple[int, object] | None:
+        wrong = [field for field in (F.STREAM_OPTIONS, F.SYSTEM_ROLE) if has(body, field)]
+        return (400, {"error": f"mistake number {len(wrong)}"}) if wrong else None
+
+    memory = RefusedFields()
+    async with refusing(authority, refuses, dialect, memory=memory, **WISHES) as (asked, _):
+        await ask(asked)
+        assert {each.field for each in memory.left_out("here")} == {F.STREAM_OPTIONS, F.SYSTEM_ROLE}
+
+
 async def test_the_text_of_the_system_role_is_not_lost(authority: Authority) -> None:
     """It begins the first question."""
     for dialect, key in ((Dialect.CHAT, "messages"), (Dialect.RESPONSES, "input")):
@@ -142,7 +158,7 @@ async def test_the_tries_are_bounded_and_teach_nothing_where_none_is_answered(
         with pytest.raises(errors.BadRequest) as caught:
             await ask(asked)
         assert type(caught.value) is errors.BadRequest
-        assert len(bodies) <= MOST_TRIES
+        assert len(bodies) <= 10
         assert memory.left_out("here") == ()
         limit = "max_output_tokens" if dialect is Dialect.RESPONSES else "max_tokens"
         for body in bodies:
@@ -163,6 +179,11 @@ async def test_who_defines_a_dialect_is_asked_without_nothing_but_streaming(
 ) -> None:
     refuses = to(VAGUE, "stream_options", "instructions")
     async with refusing(authority, refuses, dialect, base_url) as (asked, bodies):
+        with pytest.raises(errors.BadRequest):
+            await ask(asked)
+        assert len(bodies) == 1
+    named = {"error": {"message": "Unknown parameter: 'stream_options'.", "param": "stream_options"}}
+    async with refusing(authority, lambda _: (400, named), dialect, base_url) as (asked, bodies):
         with pytest.raises(errors.BadRequest):
             await ask(asked)
         assert len(bodies) == 1
@@ -230,3 +251,23 @@ async def test_a_refusal_inside_the_stream_counts_as_one_before_it(authority: Au
     async with refusing(authority, to((200, told), "stream_options")) as (asked, bodies):
         assert TextDelta("yes") in await ask(asked)
         assert len(bodies) == 2
+
+
+async def test_a_pause_in_the_search_does_not_begin_it_anew(authority: Authority) -> None:
+    """Some endpoints allow one request a second: each try of a question gets further than the one before."""
+    refused = iter([F.STREAM_OPTIONS, "", F.VERBOSITY, "", F.EFFORT])
+
+    def refuses(body: Json) -> tuple[int, object] | None:
+        field = next(refused, None)
+        if field == "":
+            return 429, {"error": {"message": "slow down"}}
+        return None if field is None else (400, {"error": f"unknown field {field}"})
+
+    memory = RefusedFields()
+    async with refusing(authority, refuses, memory=memory, **WISHES) as (asked, bodies):
+        for _ in range(2):
+            with pytest.raises(errors.RateLimited):
+                await ask(asked)
+        await ask(asked)
+        assert len(bodies) == 6
+        assert {each.field for each in memory.left_out("here")} == {F.STREAM_OPTIONS, F.VERBOSITY, F.EFFORT}

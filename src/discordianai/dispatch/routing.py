@@ -155,4 +155,6 @@ class Router:
         if not self._refused(provider):
             log = structlog.get_logger("discordianai.dispatch.routing")
             log.warning("endpoint refuses tools: routing by rules for now", provider=provider.name)
-        self._refuses_tools[provider.name] = trio.current_time() + AGAIN_AFTER if until is None else until
+        now = trio.current_time()
+        # Not already over: the same question would be asked with tools again.
+        self._refuses_tools[provider.name] = now + AGAIN_AFTER if until is None else max(until, now + 1.0)

@@ -30,6 +30,9 @@ from discordianai.records import ChatRequest, Dialect, Provider, SearchMode
 LINGER = 1.0
 """Seconds to wait for the end of the response after the last event: then the connection can be reused."""
 
+MOST_KEPT = 100
+"""Questions whose search for a form was interrupted, by a rate limit for instance."""
+
 _CODECS: Mapping[Dialect, Callable[[Provider, ProviderOptions], Codec]] = {
     Dialect.RESPONSES: ResponsesCodec,
     Dialect.AGENT: AgentCodec,
@@ -70,6 +73,7 @@ class ProviderClient:
         self._provider = provider
         self._codec = codec
         self._refused = refused
+        self._kept: dict[int, Negotiation] = {}
         self._address = f"{self._options.base_url}{codec.path}"
         official = urlsplit(self._options.base_url).hostname in DIALECTS_BY_HOST
         # Whoever defines a dialect refuses for a reason; only streaming is not for all of its customers.
@@ -110,6 +114,8 @@ class ProviderClient:
                 if begun:
                     raise
                 if not asked.goes_on(error):
+                    if error.safe_to_retry:
+                        self._keep(request, asked)
                     raise asked.verdict(error) from error.__cause__
             self._log.info(
                 "question refused: asking without", question=request.number, fields=sorted(asked.refused)
@@ -126,7 +132,18 @@ class ProviderClient:
             raise ToolsRefused(self.provider, tools.reason, until=tools.until)
         if self._strict:
             optional = {OptionalField.STREAM}
-        return Negotiation(self._codec.encode(request), known, optional, named_only=self._strict)
+        body = self._codec.encode(request)
+        kept = self._kept.pop(request.number, None)
+        if kept is not None and kept.whole == body:
+            return kept
+        return Negotiation(body, known, optional, named_only=self._strict)
+
+    def _keep(self, request: ChatRequest, asked: Negotiation) -> None:
+        """A question that is asked again after a pause goes on with what was found out about it before."""
+        if request.number and asked.refused:
+            self._kept[request.number] = asked
+            if len(self._kept) > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
 
     def _learn(self, request: ChatRequest, asked: Negotiation) -> None:
         """The question is being answered, so that what was left out is what was refused.

@@ -9,8 +9,10 @@ from discordianai.providers.optional_fields import IN_ORDER, OptionalField, fiel
 MOST_TRIES = 10
 """Requests for one question."""
 
-_OPEN = (BadRequest, ToolsRefused)
-"""Refusals that leave open what is refused. Others, such as of a question that is too long, are final."""
+
+def _is_open(error: ProviderError) -> bool:
+    """Whether it leaves open what is refused. Others, such as of a question that is too long, are final."""
+    return isinstance(error, BadRequest) and type(error) in {BadRequest, ToolsRefused} and not error.hopeless
 
 
 class Negotiation:
@@ -28,7 +30,7 @@ class Negotiation:
         *,
         named_only: bool = False,
     ) -> None:
-        self._whole = body
+        self.whole = body
         self._present = fields_of(body) & frozenset(optional)
         self._known = self._present & frozenset(known)
         self._settled = self._known
@@ -41,7 +43,7 @@ class Negotiation:
     @property
     def body(self) -> Json:
         """The request to send now."""
-        return without(self._whole, self._settled | self._trial)
+        return without(self.whole, self._settled | self._trial)
 
     @property
     def refused(self) -> frozenset[OptionalField]:
@@ -55,8 +57,7 @@ class Negotiation:
 
     def goes_on(self, error: ProviderError) -> bool:
         """Whether there is another form to try after this error. If not, `verdict` is the error to tell."""
-        if not isinstance(error, BadRequest) or type(error) not in _OPEN or error.hopeless:
-            self._first = None  # this one says more
+        if not isinstance(error, BadRequest) or not _is_open(error):
             return False
         self._first = self._first or error
         if self._trial and error.fingerprint != self._last:
@@ -67,6 +68,8 @@ class Negotiation:
 
     def verdict(self, error: ProviderError) -> ProviderError:
         """What to tell of a question for which there was no other form; `error` is the last one."""
+        if not _is_open(error):
+            return error  # it says more
         if isinstance(self._first, ToolsRefused) and self._tries > 1:
             return error  # asking without tools has not helped
         return self._first or error
