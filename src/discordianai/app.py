@@ -57,6 +57,7 @@ from discordianai.providers.client import make_provider
 from discordianai.providers.decisions import DecisionClient
 from discordianai.providers.model_list import OfferedModels
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.refused_fields import RefusedFields
 from discordianai.pseudonyms import Pseudonyms
 from discordianai.records import Dialect
 from discordianai.settings.keys import numbers
@@ -97,8 +98,11 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     notifier = Notifier()
     clock = SteadyClock()
     clients = _build_clients(live, http2)
+    refused = RefusedFields()
     discord = build_client("discord", DISCORD_POOL, DISCORD_READ_TIMEOUT, http2=http2)
-    dispatchers = {name: _dispatcher(live, name, client, estimator) for name, client in clients.items()}
+    dispatchers = {
+        name: _dispatcher(live, name, client, estimator, refused) for name, client in clients.items()
+    }
     user = live.part(lambda new: new.rate_limits.user)
     async with (
         watched_loop() as lag,
@@ -130,6 +134,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
                 ]
             ),
             clock=clock,
+            refused_fields=refused,
         )
         page.shows(instruments.read)
         channels = ChannelSettingsCache(store)
@@ -274,10 +279,10 @@ async def _open_all(clients: Iterable[PooledClient]) -> AsyncIterator[None]:
 
 
 def _dispatcher(
-    live: Live[Settings], name: str, client: PooledClient, estimator: TokenEstimator
+    live: Live[Settings], name: str, client: PooledClient, estimator: TokenEstimator, refused: RefusedFields
 ) -> Dispatcher:
-    settings = live.now
-    provider = make_provider(client.http, settings.record(name), settings.provider(name))
+    settings, options = live.now, live.part(lambda new: new.provider(name))
+    provider = make_provider(client.http, settings.record(name), options.now, refused, options)
     return Dispatcher(provider, live.part(partial(_dispatcher_options, name)), estimator=estimator)
 
 

@@ -89,7 +89,8 @@ def _said(service: ProviderService) -> Iterator[str]:
     for body in service.requests:
         items = body["input"] if "input" in body else body["messages"]
         talk = [message for message in items if message["role"] != "system"]
-        yield from (str(message["content"]) for message in talk)
+        # Files are at an address of this machine, which is in the log for other reasons.
+        yield from (str(message["content"]).replace("127.0.0.1", "") for message in talk)
         people = [message["content"] for message in talk if message["role"] == "user"]
         if all(isinstance(content, str) for content in people):
             for sources in (False, True):

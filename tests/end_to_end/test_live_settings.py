@@ -304,6 +304,13 @@ async def provider_tokens(bot: Stage) -> None:
     await bot.is_told("OpenAI couldn't answer, so Perplexity did.")
 
 
+async def reasoning(bot: Stage) -> None:
+    """A model that goes on thinking is given up, and asked again."""
+    await bot.change(providers__openai={"reasoning_timeout": 1.0})
+    bot.scene.sandbox.openai.misbehave(Fault(FaultKind.STALL))
+    await bot.is_told("You asked:")
+
+
 async def connections(bot: Stage) -> None:
     """One connection is one request in flight."""
     await bot.change(connection_pool__openai={"max_connections": 1})
@@ -383,6 +390,7 @@ CASES: Mapping[str, Case] = {
     "models.NAME.output_price": priced(output_price=1000.0),
     "models.NAME.requests_per_minute": requests_of_the_model,
     "models.NAME.tokens_per_minute": tokens_of_the_model,
+    "providers.NAME.reasoning_timeout": reasoning,
     "rate_limits.NAME.burst": waits_by(requests_per_minute=12, burst=1),
     "rate_limits.NAME.requests_per_minute": waits_by(requests_per_minute=1),
     "rate_limits.NAME.tokens_per_minute": provider_tokens,

@@ -12,6 +12,7 @@ from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import MOST_TEXT, MOST_TOKENS
 from discordianai.providers.chat import ChatDecoder
+from discordianai.providers.error_body import refusal
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import LONGEST_WAIT, rate_limits
@@ -197,11 +198,7 @@ header_names = st.sampled_from(
 def test_errors_and_headers(status: int, body: bytes, told: dict[str, str]) -> None:
     headers = httpx.Headers([(name.encode(), value.encode()) for name, value in told.items()])
     response = httpx.Response(status, headers=headers)
-    try:
-        parsed = parse(body)
-    except NotJson:
-        parsed = {}
-    error = failures.from_response(OPENAI, response, failures.error_object(parsed))
+    error = failures.from_response(OPENAI, response, refusal(body.decode("utf-8", "replace")))
     check_error(error)
     wait = getattr(error, "retry_after", None)
     assert wait is None or 0 <= wait <= LONGEST_WAIT

@@ -118,7 +118,7 @@ class ProviderChain:
         log = self._log.bind(question=asked.number)
         if isinstance(error, ToolsRefused) and (choice.tools or choice.search is SearchMode.OFFERED):
             del failed[choice.provider.name]
-            self._router.give_up_tools(choice.provider)
+            self._router.give_up_tools(choice.provider, error.until)
             return self._router.choose(asked.inquiry), ""
         instead = self._router.instead(choice, failed)
         if shown or not error.helped_by_others:

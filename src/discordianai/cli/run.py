@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 INSTALL_SANDBOX = "install discordianai[sandbox], as in pipx install --force 'discordianai[sandbox]'"
 """The bot itself does not need those packages, so that not everybody has them."""
+EX_USAGE = 2
+"""The exit status of a mistake on the command line, as argparse has it."""
 
 SWITCH_INTERVAL = 0.0005
 """Seconds until a thread that computes lets another one in, a tenth of the usual. Each statement of SQLite
@@ -28,6 +30,11 @@ def add_to(commands: "Commands") -> None:
     run.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
     run.set_defaults(command=_run)
     sandbox = commands.add_parser("sandbox", help="try the bot without any account or key")
+    sandbox.add_argument(
+        "--endpoint",
+        metavar="NAME",
+        help="an endpoint of this kind in OpenAI's place, such as ollama or vllm",
+    )
     sandbox.set_defaults(command=_sandbox)
 
 
@@ -73,15 +80,21 @@ def _load(path: Path | None) -> "Settings":
     return settings
 
 
-def _sandbox(_options: argparse.Namespace) -> int:
+def _sandbox(options: argparse.Namespace) -> int:
     proxies.require()
     import trio
 
     try:
         from discordianai.sandbox import terminal
+        from discordianai.sandbox.launcher import ENDPOINTS
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("discordianai"):
             raise
         say(f"the sandbox needs the package {error.name}: {INSTALL_SANDBOX}")
         return 1
-    return trio.run(terminal.run)
+    endpoint = options.endpoint and options.endpoint.lower().replace(".", "-").replace(" ", "-")
+    if endpoint not in {None, *ENDPOINTS}:
+        known = ", ".join(ENDPOINTS)
+        print(f"there is no endpoint {options.endpoint!r}: {known}", file=sys.stderr)  # noqa: T201  # its answer
+        return EX_USAGE
+    return trio.run(terminal.run, endpoint)

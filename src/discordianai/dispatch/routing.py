@@ -9,9 +9,11 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
+import trio
 
 from discordianai.dispatch.options import DECISIONS, TOOL, RoutingOptions
 from discordianai.option import Live
+from discordianai.providers.refused_fields import AGAIN_AFTER
 from discordianai.records import Provider, SearchMode, Tool, Turn, WebSearch
 
 
@@ -152,7 +154,7 @@ class Router:
         self._available = tuple(available)
         self._options = options or Live(RoutingOptions())
         self._last: OrderedDict[Hashable, str] = OrderedDict()
-        self._refuses_tools: set[str] = set()
+        self._refuses_tools: dict[str, float] = {}
 
     def choose(self, inquiry: Inquiry) -> Choice:
         """The first provider for this question."""
@@ -185,7 +187,7 @@ class Router:
             return Choice(answerer, "by default")
         if answerer == searcher:
             return Choice(answerer, "by default", search=self._offered(answerer))
-        if self._options.now.strategy == TOOL and answerer.tools and answerer.name not in self._refuses_tools:
+        if self._options.now.strategy == TOOL and self._takes_tools(answerer):
             return Choice(answerer, "no search needed", (WEB_SEARCH,))
         return self._by_rules(inquiry, answerer, searcher)
 
@@ -262,16 +264,23 @@ class Router:
     def _offered(self, provider: Provider) -> SearchMode:
         """A provider that searches on request decides by itself, where no other one searches."""
         on_request = provider.web_search is WebSearch.ON_REQUEST
-        return (
-            SearchMode.OFFERED if on_request and provider.name not in self._refuses_tools else SearchMode.OFF
-        )
+        return SearchMode.OFFERED if on_request and not self._refused(provider) else SearchMode.OFF
 
-    def give_up_tools(self, provider: Provider) -> None:
-        """Its endpoint refuses tools: the rules decide from now on."""
-        if provider.name not in self._refuses_tools:
-            self._refuses_tools.add(provider.name)
+    def _takes_tools(self, provider: Provider) -> bool:
+        return provider.tools and not self._refused(provider)
+
+    def _refused(self, provider: Provider) -> bool:
+        until = self._refuses_tools.get(provider.name)
+        return until is not None and trio.current_time() < until
+
+    def give_up_tools(self, provider: Provider, until: float | None = None) -> None:
+        """Its endpoint refuses tools: the rules decide until then, on trio's clock, or for a day."""
+        if not self._refused(provider):
             log = structlog.get_logger("discordianai.dispatch.routing")
-            log.warning("endpoint refuses tools: routing by rules from now on", provider=provider.name)
+            log.warning("endpoint refuses tools: routing by rules for now", provider=provider.name)
+        now = trio.current_time()
+        # Not already over: the same question would be asked with tools again.
+        self._refuses_tools[provider.name] = now + AGAIN_AFTER if until is None else max(until, now + 1.0)
 
 
 def _takes(provider: Provider, inquiry: Inquiry) -> bool:

@@ -120,6 +120,11 @@ def _models(provider: ProviderSnapshot, now: float) -> Iterator[str]:
         yield f"{provider.label} does not list the model {model}"
 
 
+def _left_out(provider: ProviderSnapshot) -> Iterator[str]:
+    for model, fields in provider.left_out.items():
+        yield f"{provider.label} refuses {', '.join(fields)} for {model}: left out for 24 hours"
+
+
 def _missing_servers(snapshot: Snapshot) -> Iterator[str]:
     """A bot without its servers looks connected, but knows no channel and no thread."""
     discord, now = snapshot.discord, snapshot.process.taken_at
@@ -143,6 +148,7 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
     for provider in snapshot.providers.values():
         yield from _held(provider)
         yield from _models(provider, snapshot.process.taken_at)
+        yield from _left_out(provider)
     refused = snapshot.application.invalid_recently
     if refused > SLOW_ABOVE:
         yield f"Discord refused {refused} requests in ten minutes, so messages are sent slowly"

@@ -26,6 +26,7 @@ from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.metric import By, Latencies, Latency, Metric
 from discordianai.operations.model_watch import ModelWatch
 from discordianai.option import Live
+from discordianai.providers.refused_fields import RefusedFields
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
 from discordianai.transport.pool_events import Statistics
@@ -61,7 +62,8 @@ class ProviderSnapshot:
     """One provider; `label` is the name that people see.
 
     `model` is who answers by default. `pool` is None over HTTP/1.1; `spent` has all charges since the start,
-    by model. `unlisted_models` are in use, and not on the provider's list.
+    by model. `unlisted_models` are in use, and not on the provider's list; `left_out` has the fields that the
+    endpoint refuses, by model.
     """
 
     label: str
@@ -78,6 +80,7 @@ class ProviderSnapshot:
         ),
     ] = field(default_factory=dict)
     unlisted_models: tuple[str, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names(
@@ -214,6 +217,7 @@ class Instruments:
     lag: Latencies
     models: ModelWatch
     clock: SteadyClock = field(default_factory=SteadyClock)
+    refused_fields: RefusedFields = field(default_factory=RefusedFields)
     started_at: float = field(default_factory=time.time)
 
     def read(self) -> Snapshot:
@@ -244,5 +248,12 @@ class Instruments:
             pool=self.clients[name].statistics(),
             model_ends=self.models.notice(name).ends_at(),
             unlisted_models=self.models.notice(name).unlisted,
+            left_out=self._left_out(name),
             spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
         )
+
+    def _left_out(self, name: str) -> dict[str, tuple[str, ...]]:
+        left_out: dict[str, tuple[str, ...]] = {}
+        for refused in self.refused_fields.left_out(name):
+            left_out[refused.model] = (*left_out.get(refused.model, ()), refused.field.value)
+        return left_out

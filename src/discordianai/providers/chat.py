@@ -1,24 +1,52 @@
 """Chat completions, `POST /chat/completions`: OpenAI's former interface, which other endpoints imitate."""
 
+import json
 from collections.abc import Iterator
 
 from discordianai.providers import failures
-from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
+from discordianai.providers.answer_parts import MOST_OF_ARGUMENTS, BoundedText, Sources, ToolCalls, usage
+from discordianai.providers.error_body import told_error
 from discordianai.providers.errors import MalformedAnswer
-from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
+from discordianai.providers.json_values import (
+    Json,
+    NotJson,
+    count,
+    parse,
+    parse_whole,
+    piece,
+    table,
+    tables,
+    text,
+)
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses import parameters
+from discordianai.providers.thoughts import ThoughtFilter
 from discordianai.records import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 
 DONE = "[DONE]"
 
 _REASONS = {
-    "stop": FinishReason.STOP,
-    "tool_calls": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "content_filter": FinishReason.FILTERED,
+    **dict.fromkeys(
+        ("stop", "eos", "end_turn", "stop_sequence", "tool_calls", "tool_call", "tool_use", "function_call"),
+        FinishReason.STOP,
+    ),
+    **dict.fromkeys(
+        ("length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length"),
+        FinishReason.LENGTH,
+    ),
+    **dict.fromkeys(("content_filter", "safety", "prohibited_content", "recitation"), FinishReason.FILTERED),
 }
+"""In lower case."""
+
+_FAILED = frozenset({"error", "insufficient_system_resource"})
+"""Reasons of an answer that the server gave up."""
+
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Keys of a model's reasoning, beside the text."""
+
+MOST_CALLS = 100
+"""Calls of tools that are told apart."""
 
 
 class ChatCodec:
@@ -67,11 +95,14 @@ class ChatDecoder:
     def __init__(self, provider: Provider, tools: tuple[Tool, ...]) -> None:
         self._provider = provider
         self._calls = ToolCalls(tools)
+        self._call_keys = _CallKeys()
         self._sources = Sources()
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None
         self._text = BoundedText()
+        self._thoughts = ThoughtFilter()
         self.ended = False
+        self.begun = False
 
     def decode(self, data: str) -> Iterator[Event]:
         """See `Decoder.decode`."""
@@ -79,16 +110,18 @@ class ChatDecoder:
             yield from self._end()
             return
         try:
-            chunk = parse(data)
+            chunk = parse_whole(data)
         except NotJson:
+            if data.lstrip()[:1] not in {"{", "["}:
+                return  # a keep-alive: some come as data
             raise MalformedAnswer(self._provider, "an event is not JSON") from None
-        yield from self._read(chunk, "delta")
+        yield from self._read(chunk)
         if self._text.full:
             yield End(FinishReason.LENGTH)
 
     def decode_whole(self, body: Json) -> Iterator[Event]:
         """See `Decoder.decode_whole`."""
-        yield from self._read(body, "message")
+        yield from self._read(body)
         yield from self._end()
 
     def close(self) -> Iterator[Event]:
@@ -96,30 +129,47 @@ class ChatDecoder:
         if self._reason is not None:
             yield from self._end()
 
-    def _read(self, chunk: Json, part: str) -> Iterator[Event]:
-        if problem := failures.error_object(chunk):
+    def _read(self, chunk: Json) -> Iterator[Event]:
+        """A chunk, or a whole answer, whose `message` has what chunks have in `delta`."""
+        if problem := told_error(chunk):
             raise failures.from_event(self._provider, problem)
         choice = next(tables(chunk, "choices"), {})
-        said = table(choice, part)
-        for number, piece_of_call in enumerate(tables(said, "tool_calls")):
-            named = table(piece_of_call, "function")
-            key = count(piece_of_call, "index") or number
-            self._calls.add(key, text(named, "name"), piece(named, "arguments"))
+        said = table(choice, "delta")
+        if not said and self._text.empty:
+            said = table(choice, "message")
+        self._call(said)
         if self._sources.add(tables(chunk, "search_results")):
             yield SourceList(self._sources.citations)
-        if words := self._text.take(_text(said)):
+        words = _text(said)
+        if words or any(said.get(key) for key in (*_REASONING, "tool_calls")):
+            self.begun = True
+        if words := self._text.take(self._thoughts.take(words)):
             yield TextDelta(words)
-        if reason := text(choice, "finish_reason"):
+        if (reason := _reason(choice)) is not None:
+            if reason in _FAILED:
+                raise failures.from_event(self._provider, {})
+            self.begun = True
             self._reason = _REASONS.get(reason, FinishReason.OTHER)
             if call := self._calls.whole():
                 yield call
         counted = usage(table(chunk, "usage"), "prompt_tokens", "completion_tokens")
         self._usage = counted or self._usage  # some tell with every chunk
 
+    def _call(self, said: Json) -> None:
+        for number, piece_of_call in enumerate(tables(said, "tool_calls")):
+            named = table(piece_of_call, "function")
+            name, arguments = text(named, "name"), piece(named, "arguments")
+            if whole := table(named, "arguments"):
+                arguments = json.dumps(whole)
+            key = self._call_keys.of(piece_of_call, number, name, arguments)
+            self._calls.add(key, name, arguments)
+
     def _end(self) -> Iterator[Event]:
         """Raises `MalformedAnswer` if nothing of an answer has come."""
         if not self.ended:
             self.ended = True
+            if words := self._text.take(self._thoughts.close()):
+                yield TextDelta(words)
             if self._reason is None and self._text.empty and not self._calls.begun:
                 raise MalformedAnswer(self._provider, "an answer with nothing in it")
             if call := self._calls.whole():
@@ -129,10 +179,63 @@ class ChatDecoder:
             yield End(FinishReason.LENGTH if self._text.full else self._reason or FinishReason.OTHER)
 
 
+class _CallKeys:
+    """Tells the calls of one answer apart. Some servers give all of them one index, or none."""
+
+    def __init__(self) -> None:
+        self._ids: dict[int, str] = {}
+        self._arguments: dict[int, str] = {}
+        self._numbers: dict[int, int] = {}
+
+    def of(self, piece_of_call: Json, number: int, name: str, arguments: str) -> tuple[int, int]:
+        """The key of the call that this piece belongs to; it is the `number`-th of its chunk."""
+        index, identifier = count(piece_of_call, "index"), text(piece_of_call, "id")
+        at = min(number if index is None else index, MOST_CALLS)
+        if at in self._ids and self._is_another(at, identifier, name):
+            self._numbers[at] += 1
+            self._ids[at] = self._arguments[at] = ""
+        self._numbers.setdefault(at, 0)
+        self._ids[at] = self._ids.get(at) or identifier
+        self._arguments[at] = (self._arguments.get(at, "") + arguments)[: MOST_OF_ARGUMENTS + 1]
+        return at, self._numbers[at]
+
+    def _is_another(self, at: int, identifier: str, name: str) -> bool:
+        if identifier and self._ids[at]:
+            return identifier != self._ids[at]
+        return bool(name) and _is_whole(self._arguments[at])
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        parse(arguments)
+    except NotJson:
+        return False
+    return True
+
+
+def _reason(choice: Json) -> str | None:
+    """Why the answer ended, in lower case; None as long as it has not. Some send a number, or an object."""
+    value = choice.get("finish_reason")
+    if isinstance(value, dict):
+        return (text(value, "type") or text(value, "reason") or "other").lower()
+    if isinstance(value, str):
+        return value.lower() or None
+    return None if value is None or value is False else "other"
+
+
 def _text(said: Json) -> str:
     """The content, which some send as parts; a refusal counts as what the model said."""
-    content = piece(said, "content") or "".join(piece(part, "text") for part in tables(said, "content"))
-    return content or piece(said, "refusal")
+    content = said.get("content")
+    parts = content if isinstance(content, list) else [content]
+    return "".join(map(_part, parts)) or piece(said, "refusal")
+
+
+def _part(part: object) -> str:
+    """The text of a part, which is not one of the model's reasoning."""
+    if isinstance(part, str):
+        return part
+    reasoning = isinstance(part, dict) and part.get("type") in {"thinking", "reasoning"}
+    return piece(part, "text") if isinstance(part, dict) and not reasoning else ""
 
 
 def _content(turn: Turn) -> str | list[Json]:

@@ -2,24 +2,33 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
 import trio
 
+from discordianai.option import Live
 from discordianai.providers import failures
 from discordianai.providers.agent import AgentCodec
 from discordianai.providers.chat import ChatCodec
-from discordianai.providers.endpoint import ProviderEndpoint, event_data
-from discordianai.providers.errors import ConnectionLost, ProviderError
+from discordianai.providers.endpoint import AnswerBody, ProviderEndpoint
+from discordianai.providers.errors import ConnectionLost, ProviderError, ToolsRefused
+from discordianai.providers.json_values import Json
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.options import ProviderOptions
+from discordianai.providers.negotiation import Negotiation
+from discordianai.providers.optional_fields import OptionalField
+from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
 from discordianai.providers.port import ChatProvider, Codec, Decoder, End, Event, LimitsReport, TextDelta
+from discordianai.providers.refused_fields import RefusedFields
 from discordianai.providers.responses import ResponsesCodec
-from discordianai.records import ChatRequest, Dialect, Provider
+from discordianai.records import ChatRequest, Dialect, Provider, SearchMode
 
 LINGER = 1.0
 """Seconds to wait for the end of the response after the last event: then the connection can be reused."""
+
+MOST_KEPT = 100
+"""Questions whose search for a form was interrupted, by a rate limit for instance."""
 
 _CODECS: Mapping[Dialect, Callable[[Provider, ProviderOptions], Codec]] = {
     Dialect.RESPONSES: ResponsesCodec,
@@ -28,21 +37,44 @@ _CODECS: Mapping[Dialect, Callable[[Provider, ProviderOptions], Codec]] = {
 }
 
 
-def make_provider(client: httpx.AsyncClient, provider: Provider, options: ProviderOptions) -> ChatProvider:
-    """`provider`, asked as `options` say over `client`, which the caller opens and closes."""
-    return ProviderClient(client, provider, options, _CODECS[provider.dialect](provider, options))
+def make_provider(
+    client: httpx.AsyncClient,
+    provider: Provider,
+    options: ProviderOptions,
+    refused: RefusedFields | None = None,
+    live: Live[ProviderOptions] | None = None,
+) -> ChatProvider:
+    """`provider`, asked as `options` say over `client`, which the caller opens and closes.
+
+    `refused` remembers what endpoints refuse, for all providers of a bot. `live` has the options that change
+    while it runs.
+    """
+    codec = _CODECS[provider.dialect](provider, options)
+    return ProviderClient(client, provider, live or Live(options), codec, refused or RefusedFields())
 
 
 class ProviderClient:
     """A `ChatProvider` over `client`, which the caller opens and closes."""
 
     def __init__(
-        self, client: httpx.AsyncClient, provider: Provider, options: ProviderOptions, codec: Codec
+        self,
+        client: httpx.AsyncClient,
+        provider: Provider,
+        live: Live[ProviderOptions],
+        codec: Codec,
+        refused: RefusedFields,
     ) -> None:
-        self._endpoint = ProviderEndpoint(client, provider, options)
+        self._options = live.now
+        self._live = live
+        self._endpoint = ProviderEndpoint(client, provider, self._options)
         self._provider = provider
-        self._options = options
         self._codec = codec
+        self._refused = refused
+        self._kept: dict[int, Negotiation] = {}
+        self._address = f"{self._options.base_url}{codec.path}"
+        official = urlsplit(self._options.base_url).hostname in DIALECTS_BY_HOST
+        # Whoever defines a dialect refuses for a reason; only streaming is not for all of its customers.
+        self._strict = official or provider.dialect is Dialect.AGENT
         self._log = structlog.get_logger("discordianai.providers").bind(provider=self.provider.name)
 
     @property
@@ -58,31 +90,93 @@ class ProviderClient:
     @asynccontextmanager
     async def stream(self, request: ChatRequest) -> AsyncIterator[AsyncIterator[Event]]:
         """See `ChatProvider.stream`."""
+        async with aclosing(self._events(request)) as events:
+            yield events
+
+    async def _events(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Ask until the endpoint takes the question, without what it refuses."""
+        asked = self._negotiation(request)
+        begun = False
+        while True:
+            try:
+                async with aclosing(self._ask(request, asked.body)) as events:
+                    async for event in events:
+                        if not begun and not isinstance(event, LimitsReport):
+                            begun = True
+                            self._learn(request, asked)
+                        if event is not None:
+                            yield event
+                return
+            except ProviderError as error:
+                if begun:
+                    raise
+                if not asked.goes_on(error):
+                    if error.safe_to_retry:
+                        self._keep(request, asked)
+                    raise asked.verdict(error) from error.__cause__
+            self._log.info(
+                "question refused: asking without", question=request.number, fields=sorted(asked.refused)
+            )
+
+    def left_out(self, model: str) -> tuple[str, ...]:
+        """The fields that requests for that model are sent without, by the names that operators read."""
+        return tuple(field.value for field in sorted(self._refused.of(self._address, model)))
+
+    def _negotiation(self, request: ChatRequest) -> Negotiation:
+        """Begin with what the endpoint is known to take. Raises `ToolsRefused` if that has no tools."""
+        optional = set(OptionalField)
+        if request.search is SearchMode.REQUIRED:
+            optional -= {OptionalField.TOOLS}  # the search is what was asked for
+        known = self._refused.of(self._address, request.model)
+        wants_tools = request.tools or request.search is SearchMode.OFFERED
+        if wants_tools and (tools := known.get(OptionalField.TOOLS)) is not None:
+            raise ToolsRefused(self.provider, tools.reason, until=tools.until)
+        if self._strict:
+            optional = {OptionalField.STREAM}
         body = self._codec.encode(request)
+        kept = self._kept.pop(request.number, None)
+        if kept is not None and kept.whole == body:
+            return kept
+        return Negotiation(body, known, optional, named_only=self._strict)
+
+    def _keep(self, request: ChatRequest, asked: Negotiation) -> None:
+        """A question that is asked again after a pause goes on with what was found out about it before."""
+        if request.number and asked.refused:
+            self._kept[request.number] = asked
+            if len(self._kept) > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+
+    def _learn(self, request: ChatRequest, asked: Negotiation) -> None:
+        """The question is being answered, so that what was left out is what was refused.
+
+        Raises `ToolsRefused` where that are the tools: who is asked without them is not decided here.
+        """
+        address, model = self._address, request.model
+        self._refused.learn(self.provider.name, address, model, asked.refused, asked.reason)
+        if OptionalField.TOOLS in asked.refused:
+            until = self._refused.of(address, model)[OptionalField.TOOLS].until
+            raise ToolsRefused(self.provider, asked.reason, until=until)
+
+    async def _ask(self, request: ChatRequest, body: Json) -> AsyncGenerator[Event | None, None]:
+        """The events of the answer to one request; None stands for one that has begun, but not with an event.
+
+        Raises `ProviderError`.
+        """
         try:
             async with self._endpoint.post(self._codec.path, body) as response:
-                if response.is_success:
-                    async with self._answer(request, response) as events:
-                        yield events
-                    return
-                error = failures.error_object(await self._endpoint.small(response))
-                if not failures.refuses_streaming(error):
-                    raise failures.from_response(self.provider, response, error)
-            self._log.info("provider refuses to stream; asking without", question=request.number)
-            whole = {key: value for key, value in body.items() if key not in {"stream", "stream_options"}}
-            async with self._endpoint.post(self._codec.path, whole) as response:
                 if not response.is_success:
-                    error = failures.error_object(await self._endpoint.small(response))
+                    error = await self._endpoint.refusal(response)
                     raise failures.from_response(self.provider, response, error)
                 async with self._answer(request, response) as events:
-                    yield events
+                    async for event in events:
+                        yield event
         except httpx.HTTPError as error:
             raise failures.from_httpx(self.provider, error) from error
 
     @asynccontextmanager
     async def _answer(
         self, request: ChatRequest, response: httpx.Response
-    ) -> AsyncIterator[AsyncIterator[Event]]:
+    ) -> AsyncIterator[AsyncIterator[Event | None]]:
         """The events of a response. If this is left early, the run is cancelled."""
         decoder = self._codec.decoder(request, response.headers.get("x-request-id", ""))
         try:
@@ -100,31 +194,36 @@ class ProviderClient:
         except ProviderError as error:
             self._log.info("run could not be cancelled", question=question, reason=error.for_log)
 
-    async def _read(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event, None]:
+    async def _read(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event | None, None]:
         if limits := rate_limits(response.headers):
             yield LimitsReport(limits)
-        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type == "application/json":
-            for event in decoder.decode_whole(await self._endpoint.json(response)):
+        progress = _Progress(self._live)
+        body = AnswerBody(self.provider, response, progress)
+        if await body.is_json():
+            for event in decoder.decode_whole(await body.json()):
                 yield event
             return
-        async with aclosing(self._stream(response, decoder)) as events:
-            async for event in events:
-                yield event
+        async with aclosing(self._stream(body, decoder, progress)) as events:
+            async for each in events:
+                yield each
 
-    async def _stream(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Event, None]:
-        progress = _Progress(self._options)
+    async def _stream(
+        self, body: AnswerBody, decoder: Decoder, progress: "_Progress"
+    ) -> AsyncGenerator[Event | None, None]:
         failure: ProviderError = ConnectionLost(self.provider, "the stream ended before the answer did")
+        begun = False
         try:
-            async with aclosing(event_data(self.provider, response, lambda: progress.deadline)) as stream:
+            async with aclosing(body.events()) as stream:
                 async for data in stream:
                     # What follows the last event is read as well, up to the end of the response.
                     for event in () if progress.complete else decoder.decode(data):
                         progress.see(event)
                         yield event
+                    if decoder.begun and not begun:
+                        begun = True
+                        yield None
                     if progress.complete and not decoder.ended:
                         return  # cut here: the rest is not needed
-                    progress.extend()
         except (httpx.HTTPError, ProviderError) as error:
             failure = failures.from_httpx(self.provider, error)
         for event in () if progress.complete else decoder.close():
@@ -135,22 +234,34 @@ class ProviderClient:
 
 
 class _Progress:
-    """How far an answer is, and the deadline of the next event on trio's clock."""
+    """How far an answer is, and the deadline of the next bytes on trio's clock."""
 
-    def __init__(self, options: ProviderOptions) -> None:
-        self._options = options
-        self._timeout = options.first_token_timeout
+    def __init__(self, live: Live[ProviderOptions]) -> None:
+        self._live = live
+        self._any_text = False
+        self._last_text = trio.current_time()
+        self._end = 0.0
         self.complete = False
-        self.deadline = trio.current_time() + self._timeout
+        self.deadline = 0.0
+        self.overdue = ""
+        self.extend()
 
     def see(self, event: Event) -> None:
         """An event of the answer."""
         if isinstance(event, TextDelta):
-            self._timeout = self._options.read_timeout
+            self._any_text, self._last_text = True, trio.current_time()
         elif isinstance(event, End):
-            self.complete, self.deadline = True, trio.current_time() + LINGER
+            self.complete, self._end = True, trio.current_time() + LINGER
+        self.extend()
 
     def extend(self) -> None:
-        """Any event shows that the provider works: a model may search and think before the first text."""
-        if not self.complete:
-            self.deadline = trio.current_time() + self._timeout
+        """Anything shows that the provider works: a model may search and think before the first text, and
+        between two pieces; but not without end."""
+        if self.complete:
+            self.deadline = self._end
+            return
+        options, now = self._live.now, trio.current_time()
+        silence = options.read_timeout if self._any_text else options.first_token_timeout
+        thinking = self._last_text + options.reasoning_timeout
+        self.deadline = min(now + silence, thinking)
+        self.overdue = "no text in time" if self.deadline == thinking else "nothing came in time"

@@ -48,7 +48,7 @@ class DecisionClient:
         try:
             async with self._endpoint.post(PATH, _body(request)) as response:
                 if not response.is_success:
-                    error = failures.error_object(await self._endpoint.small(response))
+                    error = await self._endpoint.refusal(response)
                     raise failures.from_response(self.provider, response, error)
                 return self._read(await self._endpoint.json(response))
         except httpx.HTTPError as error:

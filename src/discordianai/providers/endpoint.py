@@ -1,16 +1,18 @@
 """Sends requests to one provider, and reads responses and server-sent events within bounds."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Protocol
 
 import httpx
 import trio
 from httpx_sse import EventSource
 
 from discordianai.providers import failures
+from discordianai.providers.error_body import refusal
 from discordianai.providers.errors import MalformedAnswer, TimedOut
-from discordianai.providers.json_values import Json, NotJson, parse
+from discordianai.providers.json_values import Json, NotJson, parse, parse_whole
 from discordianai.providers.options import ProviderOptions
 from discordianai.records import Provider
 
@@ -69,8 +71,7 @@ class ProviderEndpoint:
         try:
             async with self._client.stream("GET", url, headers=self._headers()) as response:
                 if not response.is_success:
-                    error = failures.error_object(await self.small(response))
-                    raise failures.from_response(self._provider, response, error)
+                    raise failures.from_response(self._provider, response, await self.refusal(response))
                 return await self.json(response)
         except httpx.HTTPError as error:
             raise failures.from_httpx(self._provider, error) from error
@@ -87,6 +88,13 @@ class ProviderEndpoint:
             return parse(content)
         except (NotJson, MalformedAnswer, httpx.HTTPError):
             return {}  # the text or HTML of a proxy, for instance
+
+    async def refusal(self, response: httpx.Response) -> Json:
+        """The error in a response that is not a success; empty if it is not complete in time."""
+        content = b""
+        with suppress(MalformedAnswer, httpx.HTTPError), trio.move_on_after(self._options.read_timeout):
+            content = await self._read(response, MOST_OF_AN_ERROR)
+        return refusal(content.decode("utf-8", "replace")) if content else {}
 
     async def cancel(self, path: str, response: httpx.Response) -> None:
         """Cancel the run that this is the response of, and close it. Raises `ProviderError`.
@@ -135,52 +143,112 @@ MOST_OF_AN_EVENT = 2**20
 
 _ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _LONGEST_END = 4
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-async def event_data(
-    provider: Provider, response: httpx.Response, deadline: Callable[[], float]
-) -> AsyncGenerator[str, None]:
-    """The data of each event that has any.
+class Deadlines(Protocol):
+    """How long to wait for an answer."""
 
-    `deadline` gives the deadline of the next event on trio's clock. Iterating raises `TimedOut`,
-    `MalformedAnswer` and `httpx.HTTPError`.
+    @property
+    def deadline(self) -> float:
+        """On trio's clock: when the next bytes have to be there."""
+
+    @property
+    def overdue(self) -> str:
+        """What to say of bytes that come later."""
+
+    def extend(self) -> None:
+        """Bytes have come: any are a sign of life."""
+
+
+class AnswerBody:
+    """The body of a response that is a success.
+
+    Labels are not relied on: some send events as `text/plain`, others one JSON object as an event stream.
     """
-    # A response of our own around the same bytes: the library reads responses, and sets no bound to them.
-    bounded = httpx.Response(
-        200,
-        headers={"content-type": "text/event-stream"},
-        stream=_Bounded(provider, response),
-        default_encoding="utf-8-sig",  # httpx-sse loses the first event behind a byte order mark
-    )
-    async with aclosing(EventSource(bounded).aiter_sse()) as events:
-        while True:
-            event = None
-            with trio.CancelScope(deadline=deadline()) as scope:
-                event = await anext(events, None)
-            if scope.cancelled_caught:
-                raise TimedOut(provider, "nothing came in time")
-            if event is None:
-                return
-            if event.data.strip():
-                yield event.data
+
+    def __init__(self, provider: Provider, response: httpx.Response, deadlines: Deadlines) -> None:
+        self._provider = provider
+        self._chunks = _Timed(provider, raw_chunks(provider, response), deadlines)
+        self._begin = b""
+
+    async def is_json(self) -> bool:
+        """Whether it is one JSON object, told by its first byte.
+
+        Raises `MalformedAnswer` for a page of HTML, `TimedOut` and `httpx.HTTPError`.
+        """
+        async for chunk in self._chunks:
+            # Some send empty lines until the answer is there.
+            self._begin = (self._begin + chunk).removeprefix(_BYTE_ORDER_MARK).lstrip()
+            if self._begin and not _BYTE_ORDER_MARK.startswith(self._begin):
+                break
+        if self._begin.startswith(b"<"):
+            raise MalformedAnswer(self._provider, "a page of HTML instead of an answer")
+        return self._begin.startswith((b"{", b"["))
+
+    async def json(self) -> Json:
+        """The JSON object. Raises `MalformedAnswer`, `TimedOut` and `httpx.HTTPError`."""
+        content = bytearray(self._begin)
+        async for chunk in self._chunks:
+            content += chunk
+            if len(content) > MOST_OF_AN_ANSWER:
+                raise MalformedAnswer(self._provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")
+        try:
+            return parse_whole(bytes(content))
+        except NotJson as error:
+            raise MalformedAnswer(self._provider, f"the answer is not JSON: {error}") from None
+
+    async def events(self) -> AsyncGenerator[str, None]:
+        """The data of each event that has any. Raises `MalformedAnswer`, `TimedOut` and `httpx.HTTPError`."""
+        # A response of our own around the same bytes: the library reads responses, and sets no bound to them.
+        bounded = httpx.Response(
+            200,
+            headers={"content-type": "text/event-stream"},
+            stream=_Bounded(self._provider, self._begin, self._chunks),
+            default_encoding="utf-8",
+        )
+        async with aclosing(EventSource(bounded).aiter_sse()) as events:
+            async for event in events:
+                if event.data.strip():
+                    yield event.data
+
+
+class _Timed:
+    """The same chunks. Raises `TimedOut` if the next one does not come in time.
+
+    An iterator, not a generator, like the next class: httpx closes only the outermost of those it chains.
+    """
+
+    def __init__(self, provider: Provider, chunks: AsyncIterator[bytes], deadlines: Deadlines) -> None:
+        self._provider = provider
+        self._chunks = chunks
+        self._deadlines = deadlines
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with trio.CancelScope(deadline=self._deadlines.deadline):
+            chunk = await anext(self._chunks)
+            self._deadlines.extend()
+            return chunk
+        raise TimedOut(self._provider, self._deadlines.overdue)
 
 
 class _Bounded(httpx.AsyncByteStream):
-    """The bytes of a response. Raises `MalformedAnswer` if one event has too many.
+    """`begin`, then `chunks`. Raises `MalformedAnswer` if one event has too many bytes."""
 
-    An iterator, not a generator: httpx closes only the outermost of those that it chains.
-    """
-
-    def __init__(self, provider: Provider, response: httpx.Response) -> None:
+    def __init__(self, provider: Provider, begin: bytes, chunks: AsyncIterator[bytes]) -> None:
         self._provider = provider
-        self._chunks = raw_chunks(provider, response)
+        self._begin = begin
+        self._chunks = chunks
         self._size, self._tail = 0, b""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        chunk = await anext(self._chunks)
+        chunk, self._begin = self._begin or await anext(self._chunks), b""
         seen = self._tail + chunk
         end = max(seen.rfind(end) for end in _ENDS)
         self._size = self._size + len(chunk) if end < 0 else len(seen) - end

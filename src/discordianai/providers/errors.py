@@ -7,6 +7,7 @@ are kept.
 from dataclasses import dataclass
 from typing import ClassVar
 
+from discordianai.providers.optional_fields import OptionalField
 from discordianai.records import Provider
 
 
@@ -109,7 +110,15 @@ class EndpointNotFound(ProviderError):
 
 @dataclass(eq=False)
 class BadRequest(ProviderError):
-    """The provider refuses this request, and would refuse it again."""
+    """The provider refuses this request, and would refuse it again.
+
+    `named` are the optional fields that it names; `hopeless` says that it names one that is always sent.
+    `fingerprint` tells two refusals apart, and nothing of what they say.
+    """
+
+    named: frozenset[OptionalField] = frozenset()
+    hopeless: bool = False
+    fingerprint: int = 0
 
     sentence = "{label} refused this question."
     advice = "Rephrasing it may help."
@@ -117,7 +126,12 @@ class BadRequest(ProviderError):
 
 @dataclass(eq=False)
 class ToolsRefused(BadRequest):
-    """The endpoint, or the model, takes no function tools: asking without them helps."""
+    """The endpoint, or the model, takes no function tools: asking without them helps.
+
+    Until `until`, on trio's clock, it is known to, and is not asked with them; None where that is not known.
+    """
+
+    until: float | None = None
 
 
 @dataclass(eq=False)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import httpx
 
+from discordianai.providers.error_body import paths_of
+from discordianai.providers.error_wording import by_words, names_what_stays
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -24,10 +26,10 @@ from discordianai.providers.errors import (
     QuotaExhausted,
     RateLimited,
     TimedOut,
-    ToolsRefused,
 )
-from discordianai.providers.json_values import Json, table, text
+from discordianai.providers.json_values import Json, text
 from discordianai.providers.limits import retry_after
+from discordianai.providers.optional_fields import OptionalField, named_first, named_in_paths
 from discordianai.records import Provider
 
 _BY_CODE: Mapping[str, type[ProviderError]] = {
@@ -96,12 +98,9 @@ _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 """What codes, parameters and ids look like; a sentence, which may repeat the question, does not match."""
 
-_UNKNOWN = ("support", "unknown", "unrecognized", "not permitted", "enable-auto-tool-choice")
-"""Words by which endpoints say that they take no tools."""
-
 
 def from_response(provider: Provider, response: httpx.Response, error: Json) -> ProviderError:
-    """The error behind a response that is not a success; `error` is its `error_object`."""
+    """The error behind a response that is not a success; `error` is the `refusal` in its body."""
     detail = _detail(response.status_code, error, response.headers.get("x-request-id"))
     return _error(provider, response.status_code, error, detail, retry_after(response))
 
@@ -123,49 +122,54 @@ def from_httpx(provider: Provider, error: httpx.HTTPError | ProviderError) -> Pr
     return ConnectionLost(provider, kind)
 
 
-def error_object(body: Json) -> Json:
-    """The `error` of a provider's body; a plain text becomes its message. Empty where there is none."""
-    if sentence := text(body, "error"):
-        return {"message": sentence}
-    return table(body, "error")
-
-
-def refuses_streaming(error: Json) -> bool:
-    """Some organisations may not stream some models."""
-    return error.get("param") == "stream" or (
-        error.get("code") == "unsupported_value" and error.get("param") is None
-    )
-
-
 def _error(provider: Provider, status: int, error: Json, detail: str, wait: float | None) -> ProviderError:
     kind = _kind(status, error)
     if issubclass(kind, RateLimited | Overloaded):
         return kind(provider, detail, wait)
+    if issubclass(kind, BadRequest):
+        paths, message = paths_of(error), text(error, "message")
+        named = named_in_paths(paths) or _streaming(error) or named_first(message)
+        hopeless = not named and names_what_stays(message, paths)
+        return kind(provider, detail, named, hopeless, hash((detail, message)))
     return kind(provider, detail)
 
 
+def _streaming(error: Json) -> frozenset[OptionalField]:
+    """Some organisations may not stream some models, which is said without a name."""
+    unnamed = error.get("code") == "unsupported_value" and error.get("param") is None
+    return frozenset({OptionalField.STREAM}) if unnamed else frozenset()
+
+
 def _kind(status: int, error: Json) -> type[ProviderError]:
+    coded = _by_code(status, error)
+    if coded is not None and coded is not Overloaded:  # some call everything an error of the server
+        return coded
+    worded = by_words(status, text(error, "message"), paths_of(error))
+    return worded or coded or _by_status(status)
+
+
+def _by_code(status: int, error: Json) -> type[ProviderError] | None:
+    if (
+        status == 413
+    ):  # also where the code speaks of a limit for a minute: a request that is larger never passes
+        return ContextTooLong
     for key in ("code", "type"):
         code = text(error, key)
         if code in _BY_CODE:
             return _BY_CODE[code]
         if _IMAGE_CODE.match(code):
             return ImageRefused
+    return None
+
+
+def _by_status(status: int) -> type[ProviderError]:
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:
         return Overloaded
     if status < 400:  # a redirect: the key is not sent on
         return EndpointNotFound
-    return ToolsRefused if _is_about_tools(error) else BadRequest
-
-
-def _is_about_tools(error: Json) -> bool:
-    """OpenAI names the parameter; others only say so in words. Its newer models refuse function tools in chat
-    completions by naming the effort that they would go with."""
-    param, message = text(error, "param"), text(error, "message").lower()
-    unknown = any(words in message for words in _UNKNOWN)
-    return param.startswith("tool") or ("tool" in message and unknown and param in {"", "reasoning_effort"})
+    return BadRequest
 
 
 def _detail(status: int, error: Json, request_id: str | None) -> str:

@@ -23,10 +23,24 @@ class NotJson(Exception):
 
 def parse(text: str | bytes) -> Json:
     """The object. Raises `NotJson` for anything else, nested too deeply included."""
+    return _object(_loaded(text))
+
+
+def parse_whole(text: str | bytes) -> Json:
+    """The same for a whole body, which some put into an array of one. Raises `NotJson`."""
+    value = _loaded(text)
+    return _object(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def _loaded(text: str | bytes) -> object:
     try:
-        value = json.loads(text, parse_constant=_refused)
+        value: object = json.loads(text, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise NotJson(type(error).__name__) from None
+    return value
+
+
+def _object(value: object) -> Json:
     if not isinstance(value, dict):
         raise NotJson(f"a {type(value).__name__}")
     return value

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from annotated_types import Ge, MaxLen
+from annotated_types import Ge, Le, MaxLen
 from pydantic import (
     AfterValidator,
     Field,
@@ -137,6 +137,12 @@ class ProviderOptions:
     first_token_timeout: Annotated[
         Seconds, Key("seconds until the first piece: reasoning models send nothing while they think")
     ] = 120.0
+    reasoning_timeout: Annotated[
+        float,
+        Ge(1),
+        Le(840),
+        Key("seconds that it may think or search without any text, whatever else it sends", live=True),
+    ] = 240.0
     reasoning_effort: Annotated[
         Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None,
         Key("none, minimal, low, medium, high, xhigh or max, if the model supports it"),

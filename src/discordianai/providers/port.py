@@ -67,9 +67,10 @@ class ChatProvider(Protocol):
         """The model that is asked when a request names none."""
 
     def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        """Send `request` on entering; the events come as the provider sends them, `End` last.
+        """The events of an answer to `request` as the provider sends them, `End` last.
 
-        Leaving early makes the provider stop. Entering and iterating raise `ProviderError`.
+        The request is sent when the first one is asked for. Leaving early makes the provider stop. Iterating
+        raises `ProviderError`.
         """
 
 
@@ -79,6 +80,10 @@ class Decoder(Protocol):
     @property
     def ended(self) -> bool:
         """Whether the provider is done. What follows is ignored."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the answer has come: text, a call, or reasoning."""
 
     @property
     def run_id(self) -> str:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
+from discordianai.providers.error_body import told_error
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
 from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
+from discordianai.providers.thoughts import ThoughtFilter
 from discordianai.records import FinishReason, Provider, Tool, Usage
 
 MOST_PARTS = 1000
@@ -58,7 +60,9 @@ class ResponsesDecoder:
         self._parts: dict[tuple[int, int], _Part] = {}
         self._last_item: int | None = None
         self._text = BoundedText()
+        self._thoughts = ThoughtFilter()
         self.ended = False
+        self.begun = False
         self.run_id = run_id
 
     def decode(self, data: str) -> Iterator[Event]:
@@ -68,6 +72,7 @@ class ResponsesDecoder:
         except NotJson:
             return  # a keep-alive: some come as data
         kind = text(event, "type")
+        self.begun = self.begun or kind.endswith((".delta", ".done", ".added"))
         if status := _STATUS_OF_EVENT.get(kind):
             told = text(table(event, "response"), "status")
             worse = status == "completed" and told in _STATUS_OF_EVENT.values()
@@ -86,7 +91,7 @@ class ResponsesDecoder:
     def decode_whole(self, body: Json) -> Iterator[Event]:
         """See `Decoder.decode_whole`."""
         self.run_id = text(body, "id") or self.run_id
-        untold = "failed" if failures.error_object(body) else "completed" if "output" in body else "unknown"
+        untold = "failed" if told_error(body) else "completed" if "output" in body else "unknown"
         yield from self._end(text(body, "status") or untold, {"response": body})
 
     def _created(self, event: Json, _index: int, _part: int) -> Iterator[Event]:
@@ -170,6 +175,10 @@ class ResponsesDecoder:
             return
         self._parts[index, part] = said
         said.pieces.append(words)
+        if words := self._thoughts.take(words):
+            yield from self._show(index, words)
+
+    def _show(self, index: int | None, words: str) -> Iterator[Event]:
         if self._last_item not in {None, index}:
             words = "\n\n" + words
         self._last_item = index
@@ -196,6 +205,8 @@ class ResponsesDecoder:
                 yield from self._message(index, item, say=nothing_said)
             else:
                 yield from self._item(index, item)
+        if words := self._thoughts.close():
+            yield from self._show(self._last_item, words)
         if call := self._calls.whole():
             yield call
         counted = usage(table(response, "usage"), "input_tokens", "output_tokens")
@@ -234,4 +245,4 @@ _READERS: Mapping[str, Callable[[ResponsesDecoder, Json, int, int], Iterator[Eve
 def _error_of(event: Json) -> Json:
     """In the response, at the top, or flat: `{"type": "error", "code": ..., "message": ...}`."""
     flat = {key: value for key, value in event.items() if key != "type"}
-    return table(table(event, "response"), "error") or table(event, "error") or flat
+    return told_error(table(event, "response")) or told_error(event) or flat

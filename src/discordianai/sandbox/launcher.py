@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
@@ -15,10 +15,21 @@ import trio
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.http import ServerOptions
-from discordianai.sandbox.providers import PerplexityService, ProviderService, ServiceOptions, open_providers
+from discordianai.sandbox.providers import (
+    FAMILIES,
+    EndpointService,
+    PerplexityService,
+    ProviderService,
+    ServiceOptions,
+    open_endpoints,
+    open_providers,
+)
 
 STOP_TIMEOUT = 40.0
 """Seconds; more than the bot's own drain."""
+
+ENDPOINTS = ("openai", "perplexity", *FAMILIES)
+"""What a sandbox's bot can be pointed at alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,12 @@ class Sandbox:
     foreign: ProviderService
     folder: Path
     environment: Mapping[str, str]
+    endpoints: Mapping[str, EndpointService] = field(default_factory=dict)
 
     @property
     def providers(self) -> tuple[ProviderService, ...]:
         """Every service that answers questions."""
-        return self.openai, self.perplexity, self.foreign
+        return self.openai, self.perplexity, self.foreign, *self.endpoints.values()
 
     @property
     def settings(self) -> Path:
@@ -48,6 +60,16 @@ class Sandbox:
         # Its models take no images.
         options = {"dialect": "chat", "model": "local-model", "images": False}
         return {"providers.foreign": {**options, **_endpoint(self.foreign)}}
+
+    @property
+    def with_endpoints(self) -> Mapping[str, Mapping[str, object]]:
+        """Changes to the settings that make the doubles of endpoints further providers."""
+        return {f"providers.{name}": _settings(service) for name, service in self.endpoints.items()}
+
+    def only(self, endpoint: str) -> Mapping[str, Mapping[str, object]]:
+        """Changes that leave one of `ENDPOINTS` in OpenAI's place; Perplexity searches beside it."""
+        without_openai = {} if endpoint == "openai" else {"providers.openai": {"api_key": ""}}
+        return {**self.with_endpoints, **without_openai}
 
     @property
     def log(self) -> Path:
@@ -76,6 +98,13 @@ class Sandbox:
         self.settings.write_text("\n\n".join(lines) + "\n")
 
 
+def _settings(service: EndpointService) -> dict[str, object]:
+    family = service.family
+    first, *more = family.models
+    options = {"dialect": "chat", "label": family.label, "model": first, "more_models": more}
+    return {**options, "images": first not in family.without_images, **_endpoint(service)}
+
+
 def _endpoint(service: ProviderService) -> dict[str, object]:
     return {"base_url": service.url, "api_key": service.options.api_key}
 
@@ -88,8 +117,12 @@ async def open_sandbox(
     discord: DiscordOptions | None = None,
     providers: ServiceOptions | None = None,
     server: ServerOptions | None = None,
+    endpoints: Collection[str] = (),
 ) -> AsyncIterator[Sandbox]:
-    """Run every service while the block runs; the CA certificate and the bot's files go into `folder`."""
+    """Run every service while the block runs; the CA certificate and the bot's files go into `folder`.
+
+    `endpoints` are the families of which there are doubles, too.
+    """
     authority = authority or make_authority()
     certificate = folder / "ca.pem"
     authority.write_ca(certificate)
@@ -99,8 +132,11 @@ async def open_sandbox(
     async with (
         open_local_discord(discord) as local,
         open_providers(authority, providers, server) as services,
+        open_endpoints(authority, endpoints, providers, server) as doubles,
     ):
-        sandbox = Sandbox(local, services.openai, services.perplexity, services.foreign, folder, environment)
+        sandbox = Sandbox(
+            local, services.openai, services.perplexity, services.foreign, folder, environment, doubles
+        )
         sandbox.write_settings()
         yield sandbox
 

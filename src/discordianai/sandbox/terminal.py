@@ -10,6 +10,7 @@ import trio
 from discordianai.sandbox.discord import Interaction
 from discordianai.sandbox.discord.api_objects import Json
 from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.providers import FAMILIES
 from discordianai.sandbox.providers.provider_faults import MARKERS
 
 QUIET = 1.6
@@ -35,14 +36,21 @@ Ctrl-D ends it.
 """
 
 
-async def run() -> int:
-    """Answer each line of standard input; return the bot's exit status."""
+async def run(endpoint: str | None = None) -> int:
+    """Answer each line of standard input; return the bot's exit status.
+
+    `endpoint` is one of `ENDPOINTS`, which takes OpenAI's place.
+    """
     say(WELCOME)
+    doubles = [name for name in FAMILIES if name == endpoint]
     with tempfile.TemporaryDirectory(prefix="discordianai-sandbox-") as folder:
-        async with open_sandbox(Path(folder)) as sandbox, open_bot(sandbox) as bot:
-            await bot.ready()
-            await _converse(sandbox)
-            status = await bot.stop()
+        async with open_sandbox(Path(folder), endpoints=doubles) as sandbox:
+            if endpoint is not None:
+                sandbox.write_settings(sandbox.only(endpoint))
+            async with open_bot(sandbox) as bot:
+                await bot.ready()
+                await _converse(sandbox)
+                status = await bot.stop()
         if status:
             say(sandbox.log.read_text())
     return status
@@ -110,8 +118,7 @@ async def _watch(sandbox: Sandbox, interaction: Interaction) -> None:
                     # A further message starts on its own line, once those before it are complete.
                     say("".join(earlier.rest() for earlier in shown.values()) + "\n")
                 say(shown.setdefault(message.id, PrintedMessage()).news(message.content))
-            services = (sandbox.openai, sandbox.perplexity, sandbox.foreign)
-            busy = any(service.in_flight for service in services)
+            busy = any(service.in_flight for service in sandbox.providers)
             if quiet.cancelled_caught and not busy and not interaction.loading:
                 break
     say("".join(message.rest() for message in shown.values()))

@@ -76,7 +76,7 @@ async def reloading_on_sighup(reloading: Reloading) -> AsyncIterator[None]:
 def is_live(key: KeyPath, former: Settings) -> bool:
     """Whether this key can change now; none of a provider that is new, or is gone."""
     table, name, *_ = key.parts
-    if table in {"connection_pool", "rate_limits"} and name not in {
+    if table in {"connection_pool", "providers", "rate_limits"} and name not in {
         "user",
         "server",
         *former.providers.by_name,

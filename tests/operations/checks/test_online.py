@@ -131,7 +131,7 @@ async def test_an_answer_that_does_not_come_is_told_with_what_to_do(
     stage: Stage, fault: Fault, verdict: CheckStatus, said: str, advice: str
 ) -> None:
     async with stage() as scene:
-        scene.sandbox.openai.misbehave(fault)
+        scene.sandbox.openai.outage = fault
         findings = await scene.ask()
     finding = about(findings, "openai answer")
     assert finding.verdict is verdict
@@ -260,7 +260,11 @@ async def test_tools_that_are_refused_are_told(stage: Stage, message: str, param
         scene.sandbox.openai.misbehave(Fault(FaultKind.STATUS, status=400, param=param, message=message))
         findings = await scene.ask()
         asked = list(scene.sandbox.openai.requests)
-    assert ["tools" in request for request in asked] == [True, False]
+    assert ["tools" in request for request in asked] == [
+        True,
+        False,
+        False,
+    ]  # what is refused, then the answer
     finding = about(findings, "openai tools")
     assert finding.verdict is CheckStatus.WARNING
     assert finding.found.startswith("gpt-6-luna refuses function tools")
@@ -313,7 +317,7 @@ async def test_a_404_for_a_model_is_not_taken_for_a_wrong_path(
     """Some endpoints answer alike to both; their list of models tells."""
 
     async def refuse(*_: object) -> None:
-        raise ApiError(404, message="model not found, try pulling it first")
+        raise ApiError(404, message="404 page not found")
 
     monkeypatch.setattr(ForeignService, "_complete", refuse)
     async with stage() as scene:

@@ -131,7 +131,8 @@ def judge_answer(
             f"set images = false in [providers.{name}], or choose a model that takes them",
             model=model,
         )
-    left_out = tuple(provider.left_out(model)) if isinstance(provider, LeavesOut) else ()
+    known = provider.left_out(model) if isinstance(provider, LeavesOut) else ()
+    left_out = [field for field in known if TOOLS not in answered.refused or "tool" not in field]
     if left_out:
         yield warning(
             f"{name} fields",

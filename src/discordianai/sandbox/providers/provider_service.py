@@ -85,7 +85,7 @@ class ProviderService(ABC):
         """Answer one exchange, whose body is `data`. Raises `ApiError`."""
 
     @abstractmethod
-    def error_body(self, error: ApiError) -> Json:
+    def error_body(self, error: ApiError) -> object:
         """The error in this service's form."""
 
     @property
@@ -133,9 +133,7 @@ class ProviderService(ABC):
             finished = True
         except ApiError as error:
             if not error.injected:
-                body = self.error_body(error)["error"]
-                code = body.get("code") if isinstance(body.get("code"), str) else body.get("type")
-                self.rejected.append(Rejection(path, error.status, error.code or code, error.param))
+                self.note_rejection(path, error)
             await self._refuse(exchange, error)
             finished = True
         except PeerGone:
@@ -143,6 +141,14 @@ class ProviderService(ABC):
         finally:
             self.in_flight -= 1
             self.cut_by_client += not finished
+
+    def note_rejection(self, path: str, error: ApiError) -> None:
+        """Keep a refusal of an invalid request."""
+        body = self.error_body(error)
+        told = body.get("error") if isinstance(body, dict) else None
+        told = told if isinstance(told, dict) else {}
+        code = told["code"] if isinstance(told.get("code"), str) else told.get("type")
+        self.rejected.append(Rejection(path, error.status, error.code or code, error.param))
 
     def authenticate(self, exchange: ServerExchange) -> None:
         """Raise `ApiError` unless the key is this service's."""

@@ -55,6 +55,8 @@ class EventFraming:
     """The `sequence_number` of the n-th event; None in a dialect without numbers."""
     event_lines: bool = False
     keep_alive: bytes = b": keep-alive\n\n"
+    begin: bytes = b""
+    """Sent before the first event."""
     end: bytes = b""
     """Sent after the last event."""
     distort: Callable[[bytes], bytes] = bytes
@@ -68,7 +70,8 @@ class EventFraming:
             event = numbered | event
             self._count += 1
         line = f"event: {event['type']}\n" if self.event_lines else ""
-        return self.distort(f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "replace"))
+        begin, self.begin = self.begin, b""
+        return begin + self.distort(f"{line}data: {self.dump(event)}\n\n".encode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""The error in a provider's response, whatever its form.
+
+The forms are OpenAI's object, its text alone, an array around it (Gemini), fields at the top (vLLM, Mistral),
+lists of what is wrong with the body (FastAPI, Mistral, Google), an upstream's error within (OpenRouter), and
+the text or HTML of a proxy.
+"""
+
+from collections.abc import Iterator
+
+from discordianai.providers.json_values import Json, NotJson, parse_whole, piece, table, tables
+from discordianai.providers.optional_fields import paths_in
+
+LONGEST_MESSAGE = 4000
+"""Characters of an error's text that are looked at."""
+
+PATHS = "paths"
+"""The key of the places that a refusal names, as a list of texts."""
+
+
+def paths_of(error: Json) -> list[str]:
+    """The places in the request that an error names."""
+    told = error.get(PATHS)
+    paths = [path for path in told if isinstance(path, str)] if isinstance(told, list) else []
+    return paths or [path for path in (piece(error, "param"),) if path]
+
+
+def told_error(body: Json) -> Json:
+    """The error that a chunk, an event or a whole answer tells of; empty where it tells of none."""
+    value = body.get("error")
+    if isinstance(value, list):
+        value = next((entry for entry in value if isinstance(entry, dict | str) and entry), None)
+    if isinstance(value, str) and value:
+        return {"message": value} | {key: body[key] for key in ("code", "type") if piece(body, key)}
+    if isinstance(value, dict):
+        return value
+    return body if body.get("object") == "error" else {}
+
+
+def refusal(content: str) -> Json:
+    """The error in the body of a response that is not a success, with all of its text as its `message`.
+
+    What is no JSON is the message itself.
+    """
+    try:
+        body = parse_whole(content)
+    except NotJson:
+        return {"message": content[:LONGEST_MESSAGE]}
+    error = told_error(body) or next(tables(body, "errors"), {}) or body
+    message = "\n".join(_texts(body, error))[:LONGEST_MESSAGE]
+    paths = [piece(error, "param"), *paths_in(_details(body, error))]
+    code = piece(table(error, "innererror"), "code")
+    told: Json = {**error, "message": message, PATHS: [path for path in paths if path][:20]}
+    if not piece(told, "type") and piece(error, "status"):
+        told["type"] = piece(error, "status")
+    return {**told, "code": code} if code and not piece(told, "code") else told
+
+
+def _texts(body: Json, error: Json) -> Iterator[str]:
+    """Every sentence about what is wrong; never what a validator quotes of the input."""
+    yield piece(error, "message") or piece(error, "detail") or piece(body, "detail") or piece(body, "message")
+    yield from (
+        piece(detail, key) for detail in _details(body, error) for key in ("msg", "message", "description")
+    )
+    yield piece(table(error, "metadata"), "raw")  # OpenRouter passes on what its upstream said
+
+
+def _details(body: Json, error: Json) -> Iterator[Json]:
+    for place in (error, table(error, "message"), body, _written(piece(error, "message"))):
+        yield from tables(place, "detail")
+    yield from tables(error, "message")
+    for detail in tables(error, "details"):
+        yield from tables(detail, "fieldViolations")
+
+
+def _written(message: str) -> Json:
+    """A message may be JSON itself."""
+    try:
+        return parse_whole(message) if message.lstrip()[:1] in {"{", "["} else {}
+    except NotJson:
+        return {}

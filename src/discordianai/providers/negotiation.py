@@ -1,0 +1,86 @@
+"""Finds the form of one question that its endpoint takes, by leaving out what it refuses."""
+
+from collections.abc import Collection
+
+from discordianai.providers.errors import BadRequest, ProviderError, ToolsRefused
+from discordianai.providers.json_values import Json
+from discordianai.providers.optional_fields import IN_ORDER, OptionalField, fields_of, without
+
+MOST_TRIES = 10
+"""Requests for one question."""
+
+
+def _is_open(error: ProviderError) -> bool:
+    """Whether it leaves open what is refused. Others, such as of a question that is too long, are final."""
+    return isinstance(error, BadRequest) and type(error) in {BadRequest, ToolsRefused} and not error.hopeless
+
+
+class Negotiation:
+    """The tries of one question. `known` is left out from the start, and nothing but `optional` ever is.
+
+    A field that an error names is left out. After an error that names none, one group of fields after the
+    other is left out by itself, then all of them. With `named_only`, only what is named is left out.
+    """
+
+    def __init__(
+        self,
+        body: Json,
+        known: Collection[OptionalField],
+        optional: Collection[OptionalField],
+        *,
+        named_only: bool = False,
+    ) -> None:
+        self.whole = body
+        self._present = fields_of(body) & frozenset(optional)
+        self._known = self._present & frozenset(known)
+        self._settled = self._known
+        self._trial: frozenset[OptionalField] = frozenset()
+        self._groups = [] if named_only else [*IN_ORDER, frozenset(self._present)]
+        self._first: ProviderError | None = None
+        self._last = 0
+        self._tries = 1
+
+    @property
+    def body(self) -> Json:
+        """The request to send now."""
+        return without(self.whole, self._settled | self._trial)
+
+    @property
+    def refused(self) -> frozenset[OptionalField]:
+        """What is left out now, and was not known to be refused before."""
+        return (self._settled | self._trial) - self._known
+
+    @property
+    def reason(self) -> str:
+        """The first refusal, without content."""
+        return "" if self._first is None else self._first.detail
+
+    def goes_on(self, error: ProviderError) -> bool:
+        """Whether there is another form to try after this error. If not, `verdict` is the error to tell."""
+        if not isinstance(error, BadRequest) or not _is_open(error):
+            return False
+        self._first = self._first or error
+        if self._trial and error.fingerprint != self._last:
+            self._settled |= self._trial  # it got further without these
+        self._last, self._trial = error.fingerprint, frozenset()
+        self._tries += 1
+        return self._tries <= MOST_TRIES and self._leave_out_more(error.named)
+
+    def verdict(self, error: ProviderError) -> ProviderError:
+        """What to tell of a question for which there was no other form; `error` is the last one."""
+        if not _is_open(error):
+            return error  # it says more
+        if isinstance(self._first, ToolsRefused) and self._tries > 1:
+            return error  # asking without tools has not helped
+        return self._first or error
+
+    def _leave_out_more(self, named: Collection[OptionalField]) -> bool:
+        if new := (self._present & frozenset(named)) - self._settled:
+            self._settled |= new
+            return True
+        while self._groups:
+            trial = (self._groups.pop(0) & self._present) - self._settled
+            if trial:
+                self._trial = trial
+                return True
+        return False
