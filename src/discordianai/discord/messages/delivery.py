@@ -144,7 +144,7 @@ class DiscordDelivery:
         if question.address.private:
             return False
         person = question.person.id
-        channel = ChannelMessages(self._api, question.place.channel_id)
+        channel = ChannelMessages(self._api, question.place.channel_id, person_id=person)
         them = {"parse": [], "users": [str(person)]}
         try:
             await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
@@ -232,17 +232,18 @@ class DiscordDelivery:
             person = self._question.person.id
             them = {"parse": [], "users": [str(person)]}
             try:
-                channel = ChannelMessages(self._api, place.parent_id)
+                channel = ChannelMessages(self._api, place.parent_id, person_id=person)
                 await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
             except MessageError as error:
                 self._log.warning("person could not be notified", reason=str(error))
 
     def _destination(self) -> _Destination:
-        address, posted = self._question.address, self._posted
+        address, posted, person_id = self._question.address, self._posted, self._question.person.id
         if posted.thread_id is not None or address.message_id is not None:
             channel = ChannelMessages(
                 self._api,
                 posted.thread_id or address.channel_id,
+                person_id=person_id,
                 reply_to=None if posted.thread_id is not None else address.message_id,
                 original=posted.original_id,
                 noted=self._note_original,
@@ -250,7 +251,7 @@ class DiscordDelivery:
             return _Destination(channel, posted.further_ids, channel)
         # In the channel everybody reads it, and a guest cannot write there.
         elsewhere = address.as_member and not address.private
-        rest = ChannelMessages(self._api, address.channel_id) if elsewhere else None
+        rest = ChannelMessages(self._api, address.channel_id, person_id=person_id) if elsewhere else None
         return _Destination(InteractionWebhook(self._api, address), posted.further_ids, rest=rest)
 
     async def _open_thread(self) -> str:

@@ -48,7 +48,7 @@ class Messages(Protocol):
 
     @property
     def free_at(self) -> float:
-        """When, on trio's clock, Discord's rate limit has room again."""
+        """When, on trio's clock, Discord's rate limit has room again for `try_edit`."""
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
         """Edit a message once. Raises `MessagesBusy` when a later try may do, else `MessageError`."""

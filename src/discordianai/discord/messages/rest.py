@@ -1,12 +1,15 @@
 """Discord's REST interface, by httpx on the trio thread: addresses, each with its rate-limit bucket.
 
 Requests to a bucket go one at a time: so it is always known what is left, and none is refused. Interactions
-have a bucket each; all that the bot writes in a channel shares one, however many answers that are.
+have a bucket each; all that the bot writes in a channel shares one, however many answers that are. There,
+edits that may be left out are spread over the bucket's period, and what one person is written leaves places
+for the others: so whoever asks next reads the first words at once.
 """
 
 import json
 import math
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,29 +42,79 @@ MOST_BUCKETS = 1000
 """Of channels that are remembered though nobody writes there; those that have room go first."""
 
 
-class Bucket:
-    """What Discord allows at one address, as it tells with each answer."""
+RESERVED = 1
+"""Requests of a shared bucket's period that edits which may be left out don't take."""
 
-    def __init__(self) -> None:
+FOR_OTHERS = 2
+"""Requests of a shared bucket's period that one person's answers leave, where others are answered, too."""
+
+OTHERS_WITHIN = 60.0
+"""Seconds after which somebody counts no more as one of the others."""
+
+
+class Bucket:
+    """What Discord allows at one address, as it tells with each answer. Several answers have one `shared`."""
+
+    def __init__(self, *, shared: bool = False) -> None:
         self._turn = trio.Lock()
+        self._shared = shared
+        self._limit, self._period = 0, 0.0
+        self._even_at = -math.inf  # when the next one is due that may be left out
+        self._recent: deque[tuple[float, int]] = deque(maxlen=100)  # when, and for whom
         self.free_at = -math.inf
-        """When, on trio's clock, there is room again."""
+        """When, on trio's clock, there is room again for what has to arrive."""
 
     @property
-    def is_free(self) -> bool:
-        """Whether a request can be sent at this moment."""
-        return not self._turn.locked() and trio.current_time() >= self.free_at
+    def is_spare(self) -> bool:
+        """Whether a request that may be left out can be sent at this moment."""
+        return not self._turn.locked() and trio.current_time() >= self.spare_at
+
+    @property
+    def spare_at(self) -> float:
+        """When, on trio's clock, there is room again for what may be left out."""
+        return max(self.free_at, self._even_at)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for room, in the order in which it was asked for; the block is the request."""
-        async with self._turn:
-            await trio.sleep_until(self.free_at)
-            yield
+    async def turn(self, person_id: int | None = None) -> AsyncIterator[None]:
+        """Wait for room, and for this person's share of it; the block is the request.
+
+        It is given in the order in which it was asked for, but that nobody waits for somebody else's share.
+        """
+        while True:
+            await trio.sleep_until(self.share_at(person_id))
+            async with self._turn:
+                await trio.sleep_until(self.free_at)
+                if self.share_at(person_id) <= trio.current_time():
+                    if self._shared and person_id is not None:
+                        self._recent.append((trio.current_time(), person_id))
+                    yield
+                    return
+
+    def share_at(self, person_id: int | None) -> float:
+        """When, on trio's clock, this person may be written to again, as far as the others allow."""
+        now = trio.current_time()
+        while self._recent and self._recent[0][0] <= now - OTHERS_WITHIN:
+            self._recent.popleft()
+        share = self._limit - FOR_OTHERS
+        own = [when for when, whose in self._recent if whose == person_id]
+        if share <= 0 or len(own) < share or len(own) == len(self._recent):
+            return -math.inf
+        return own[-share] + self._period
 
     def close_for(self, seconds: float) -> None:
         """Discord has said that it takes nothing for so long."""
         self.free_at = max(self.free_at, trio.current_time() + seconds)
+
+    def learn(self, left: int, limit: int, reset_after: float) -> None:
+        """Discord has said how many of `limit` requests are left for so many seconds."""
+        if left <= 0:
+            self.close_for(reset_after)
+        if not self._shared:
+            return
+        self._limit, self._period = limit, max(self._period, reset_after)
+        # As many as may be taken, evenly spread over what is left of the period.
+        spread = self._period * max(left - RESERVED, 0) / max(limit - RESERVED, 1)
+        self._even_at = trio.current_time() + reset_after - spread
 
 
 class ChannelBuckets:
@@ -77,9 +130,9 @@ class ChannelBuckets:
 
     def of(self, channel_id: int) -> Bucket:
         """All who write there get the same."""
-        bucket = self._in_use.setdefault(channel_id, Bucket())
+        bucket = self._in_use.setdefault(channel_id, Bucket(shared=True))
         if channel_id not in self._kept and len(self._kept) >= MOST_BUCKETS:
-            self._kept = {key: kept for key, kept in self._kept.items() if not kept.is_free}
+            self._kept = {key: kept for key, kept in self._kept.items() if not kept.is_spare}
         self._kept[channel_id] = bucket
         return bucket
 
@@ -89,6 +142,9 @@ ATTEMPTS = 6
 
 LONGEST_PAUSE = 15.0
 """Seconds; Discord's buckets refill within five."""
+
+LONGEST_COUNT = 9
+"""Digits of a number of requests that is believed."""
 
 UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
@@ -129,9 +185,21 @@ class DiscordApi:
 
 
 class Endpoint:
-    """What lies under one address, and shares `bucket`. `as_bot` sends the bot's token along."""
+    """What lies under one address, and shares `bucket`, of which a person has a share.
 
-    def __init__(self, api: DiscordApi, path: str, bucket: Bucket, *, as_bot: bool, **names: int) -> None:
+    `as_bot` sends the bot's token along.
+    """
+
+    def __init__(
+        self,
+        api: DiscordApi,
+        path: str,
+        bucket: Bucket,
+        *,
+        as_bot: bool,
+        person_id: int | None = None,
+        **names: int,
+    ) -> None:
         self._client = api.client
         self._limits = api.limits
         self._as_bot = as_bot
@@ -140,11 +208,17 @@ class Endpoint:
         self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
         self._log = structlog.get_logger("discordianai.discord.messages.rest").bind(**names)
         self._bucket = bucket
+        self._person_id = person_id
 
     @property
     def free_at(self) -> float:
         """When, on trio's clock, the bucket has room again."""
         return self._bucket.free_at
+
+    @property
+    def spare_at(self) -> float:
+        """When, on trio's clock, the bucket has room again for what may be left out."""
+        return max(self._bucket.spare_at, self._bucket.share_at(self._person_id))
 
     async def insist(
         self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
@@ -157,7 +231,7 @@ class Endpoint:
         attempt, end = 0, trio.current_time() + LONGEST_WAIT
         while True:
             try:
-                async with self._bucket.turn():
+                async with self._bucket.turn(self._person_id):
                     # Only now: what waits for its bucket is not sent in this second.
                     await self._limits.enter(call, end - trio.current_time())
                     return await self._send(call, method, path, body, files)
@@ -174,10 +248,10 @@ class Endpoint:
     async def request(self, method: str, path: str, body: Body | None = None) -> Body:
         """Send a request once, now or not at all. Raises `MessagesBusy` when a later try may do, else
         `MessageError`."""
-        if not self._bucket.is_free:
+        if not self._bucket.is_spare or trio.current_time() < self.spare_at:
             raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
         call = self._call(method, path, body, ())
-        async with self._bucket.turn():
+        async with self._bucket.turn(self._person_id):
             await self._limits.enter(call)
             return await self._send(call, method, path, body, ())
 
@@ -210,8 +284,10 @@ class Endpoint:
 
     def _learn(self, response: httpx.Response) -> None:
         """Let the next request wait for the bucket, instead of being refused."""
-        if response.headers.get("x-ratelimit-remaining") == "0":
-            self._bucket.close_for(_pause(response.headers.get("x-ratelimit-reset-after")))
+        told = response.headers
+        left, limit = (_count(told.get(f"x-ratelimit-{name}")) for name in ("remaining", "limit"))
+        if left is not None:
+            self._bucket.learn(left, limit or left, _pause(told.get("x-ratelimit-reset-after")))
 
 
 def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
@@ -255,6 +331,11 @@ def id_of(message: Body) -> int:
         return snowflake(message, "id")
     except Malformed as error:
         raise MessageError(f"Discord's answer is malformed: {error}") from None
+
+
+def _count(text: str | None) -> int | None:
+    """A number of requests that Discord named; None where it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < LONGEST_COUNT else None
 
 
 def _pause(text: object) -> float:
