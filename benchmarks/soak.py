@@ -3,10 +3,10 @@
 The installed bot under load, before the sandbox's Discord and providers, in which something goes wrong all
 the time: see `soak_faults`, `soak_discord_faults` and `soak_mutations`; one person floods it, see
 `soak_people`. With `--kills` it is killed instead, again and again: see `soak_kills`.
-Compared to: memory and descriptors early on, in minutes 5 to 10 of 30.
+Compared to: memory and descriptors in the second third, when what is bounded is full.
 Required: whatever Discord delivered ends answered or with a clear note, within the question's deadline, and
 nothing shows that the bot is thinking; no global 429 of Discord's; memory and descriptors are at most 1.05
-times as many in the last sixth; no warning that the faults do not explain; the bot ends with 0, when told to.
+times as many in the last third; no warning that the faults do not explain; the bot ends with 0, when told to.
 """
 
 import argparse
@@ -78,6 +78,9 @@ SPARE_FILES = 5
 FLAT_AFTER = 10.0
 """Minutes under load from which on memory is judged."""
 
+SHOWN_SLOWEST = 5
+"""Of the last words."""
+
 SHOWN_LINES = 3
 """Of the same warning, if it is not explained."""
 
@@ -119,7 +122,8 @@ class Result:
     of_flood: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     slowest_acknowledgement: float = 0.0
-    slowest_last_word: float = 0.0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+    """The latest last words: seconds since the bot could hear of the question, and what it was."""
     ended_early: bool = False
     global_429s: int = 0
     identifies: int = 0
@@ -152,12 +156,16 @@ class Result:
             messages = asked.messages(discord)
             latest = max((when for message in messages for when, _ in message.history), default=0.0)
             if now - latest >= QUIET and (found := verdicts(asked)) is not None:
-                self._count(asked, *found)
+                self._count(asked, *found, verdicts)
                 del self.open[prompt]
                 if asked.interaction is not None:
                     discord.interactions.pop(asked.interaction.token, None)
-        old = now - KEPT_FOR
-        discord.channel_messages[:] = [m for m in discord.channel_messages if m.history[-1][0] > old]
+        old, waited_for = now - KEPT_FOR, {asked.message_id for asked in self.open.values()}
+        discord.channel_messages[:] = [
+            message
+            for message in discord.channel_messages
+            if message.history[-1][0] > old or message.reply_to in waited_for - {None}
+        ]
 
     def give_up(self, discord: LocalDiscord) -> None:
         """Nothing more comes: what has no last word is lost."""
@@ -172,12 +180,18 @@ class Result:
             self.lost.append(f"lost: {prompt}: {why}, shown {shown}")
         self.open.clear()
 
-    def _count(self, asked: Asked, found: str, when: float) -> None:
+    def _count(self, asked: Asked, found: str, when: float | None, verdicts: Verdicts) -> None:
         if asked.flood:
             self.of_flood[found] += 1
         else:
             self.outcomes[found] += 1
-            self.slowest_last_word = max(self.slowest_last_word, when - asked.began)
+            if when is not None:
+                took = when - verdicts.heard_at(asked)
+                ended = asked.created + when - asked.began
+                met = ", ".join(sorted(self.faults.between(ended - took, ended)))
+                kind = "command" if asked.interaction is not None else "mention"
+                line = f"{took:.1f} s: {asked.prompt} by {kind}: {found}; meanwhile {met or 'nothing'}"
+                self.slowest = sorted([*self.slowest, (took, line)], reverse=True)[:SHOWN_SLOWEST]
         if asked.interaction is not None:
             waited = asked.interaction.acknowledged_after or 0.0
             self.slowest_acknowledgement = max(self.slowest_acknowledgement, waited)
@@ -190,7 +204,7 @@ async def soak(folder: Path, seconds: float, seed: int, part: float = 1.0) -> Re
         for service in sandbox.providers:
             service.distortion = result.mutations
         sandbox.write_settings(SETTINGS)
-        verdicts = Verdicts(sandbox.discord, result.faults)
+        verdicts = Verdicts(sandbox.discord, result.faults, LAST_WORDS)
         async with open_bot(sandbox) as bot:
             await bot.ready()
             await _under_load(sandbox, bot, result, verdicts, Plan(seconds, seed, part))
@@ -279,9 +293,9 @@ def _read_log(log: Path, result: Result) -> None:
 
 
 def early_and_late(samples: Sequence[float]) -> tuple[float, float]:
-    """Medians: of thirty minutes the minutes five to ten, when all is warm, and the last five."""
-    sixth = max(len(samples) // 6, 1)
-    return median(samples[sixth : 2 * sixth] or samples), median(samples[-sixth:])
+    """Medians of the second third, when caches and heap are as full as they become, and of the last one."""
+    third = max(len(samples) // 3, 1)
+    return median(samples[third : 2 * third] or samples), median(samples[-third:])
 
 
 def show(report: Report, result: Result, *, flat: bool) -> None:
@@ -291,7 +305,8 @@ def show(report: Report, result: Result, *, flat: bool) -> None:
     report.row("LOST", len(result.lost))
     for name, number in sorted(result.outcomes.items()):
         report.figure(name, number)
-    report.figure("slowest last word", result.slowest_last_word, "{:.1f} s", f"<= {LAST_WORDS:g} s")
+    slowest = max((took for took, _ in result.slowest), default=0.0)
+    report.figure("slowest last word", slowest, "{:.1f} s", f"<= {LAST_WORDS:g} s")
     report.figure("restarts of the bot", int(result.ended_early), required="0")
     report.figure("global 429s of Discord's own", result.global_429s, required="0")
     report.figure("identifies", result.identifies)
@@ -324,6 +339,8 @@ def show(report: Report, result: Result, *, flat: bool) -> None:
         f"{result.slowest_acknowledgement:.2f} s. Cores: bot {result.cores[0]:.2f}, "
         f"sandbox {result.cores[1]:.2f}. Exit status: {result.status}."
     )
+    for _, line in result.slowest:
+        report.note(line)
     for line in (*result.lost, *result.unexplained):
         report.miss(line)
     if result.status != 0:

@@ -157,8 +157,8 @@ async def test_what_others_use_up_does_not_count_as_refused(autojump_clock: Mock
 
 async def test_a_403_is_remembered_for_its_channel_and_kind_of_call(autojump_clock: MockClock) -> None:
     limits = ApplicationLimits(clock=trio.current_time)
-    limits.note(403, {}, {"code": 50013}, WRITE)
-    with pytest.raises(MessageError, match="403, code 50013"):
+    limits.note(403, {}, {"code": 50013}, WRITE, "no permission")
+    with pytest.raises(MessageError, match="no permission, a short while ago"):
         await limits.enter(WRITE, 10.0)
     await limits.enter(Call(WRITE.kind, 2))
     await limits.enter(Call(f"{WRITE.kind} files", 1))

@@ -10,7 +10,7 @@ import trio
 from discordianai.discord.interactions.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import Body, MessagesBusy
-from discordianai.discord.messages.rest import DiscordApi, json_of
+from discordianai.discord.messages.rest import DiscordApi, json_of, reason_of
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -62,7 +62,8 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
         try:
             await api.limits.enter(Call(f"{method} notice", as_bot=bool(as_bot)), WITHIN)
             response = await api.client.request(method, api.url + path, headers=as_bot, json=body)
-            api.limits.note(response.status_code, response.headers, json_of(response))
+            answer = json_of(response)
+            api.limits.note(response.status_code, response.headers, answer)
         except MessagesBusy as error:
             reason, again = str(error), False
         except httpx.HTTPError as error:
@@ -70,7 +71,7 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
         else:
             if response.is_success:
                 return True
-            reason = f"Discord answered {response.status_code}"
+            reason = reason_of(response, answer or {})
             again = response.status_code == 429 or response.status_code >= 500
         log.warning("failure notice rejected", reason=reason, attempt=attempt)
         if not again:

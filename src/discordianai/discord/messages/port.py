@@ -24,8 +24,16 @@ class MessageRefused(MessageError):
     """Discord does not take this message there, however often it is tried; another one it may."""
 
 
+class ThreadArchived(MessageRefused):
+    """The thread has been archived: it takes edits again once it is not."""
+
+
 class MessagesClosed(MessageError):
-    """The message, or its channel, is gone: nobody can read it any more."""
+    """The message is gone: somebody has removed it, and nobody can read it any more."""
+
+
+class ChannelGone(MessagesClosed):
+    """The channel has been deleted."""
 
 
 class MessagesExpired(MessagesClosed):

@@ -8,7 +8,14 @@ interactions, which Discord does not: here each interaction waits for its own.
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from discordianai.discord.messages.port import Body, File, MessageError, MessageRefused, MessagesClosed
+from discordianai.discord.messages.port import (
+    Body,
+    File,
+    MessageError,
+    MessageRefused,
+    MessagesClosed,
+    ThreadArchived,
+)
 from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of
 from discordianai.records import ReplyAddress
 
@@ -107,7 +114,18 @@ class ChannelMessages:
         if known is None:
             await self._write_original(body, files)
         else:
-            await self._endpoint.insist("PATCH", f"/messages/{known}", body, files)
+            await self._edit(f"/messages/{known}", body, files)
+
+    async def _edit(self, path: str, body: Body, files: Sequence[File]) -> None:
+        """A thread that was archived meanwhile is opened again, which everybody may who may write there."""
+        try:
+            await self._endpoint.insist("PATCH", path, body, files)
+        except ThreadArchived as archived:
+            try:
+                await self._endpoint.insist("PATCH", "", {"archived": False})
+            except MessageRefused:
+                raise archived from None
+            await self._endpoint.insist("PATCH", path, body, files)
 
     async def _write_original(self, body: Body, files: Sequence[File]) -> None:
         message = await self._reply(body, files)

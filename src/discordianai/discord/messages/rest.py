@@ -30,13 +30,16 @@ from discordianai.discord.messages.application_limits import (
 )
 from discordianai.discord.messages.port import (
     Body,
+    ChannelGone,
     File,
     MessageError,
     MessageRefused,
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
+    ThreadArchived,
 )
+from discordianai.dispatch.sliding_window import RateWindow
 
 MOST_BUCKETS = 1000
 """Of channels that are remembered though nobody writes there; those that have room go first."""
@@ -147,6 +150,7 @@ LONGEST_COUNT = 9
 """Digits of a number of requests that is believed."""
 
 UNKNOWN_CHANNEL = 10003
+THREAD_ARCHIVED = 50083
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 INVALID_WEBHOOK_TOKEN = 50027
@@ -161,7 +165,7 @@ CAUSES = {
     50007: "this person takes no direct messages from the bot",
     50013: "the bot lacks a permission there",
     50035: "Discord calls the message malformed",
-    50083: "the thread is archived",
+    THREAD_ARCHIVED: "the thread is archived",
     160002: "the bot may not reply to messages there",
     160005: "the thread is locked",
     200000: "AutoMod blocked it",
@@ -170,7 +174,24 @@ CAUSES = {
 }
 """What Discord's error codes say, for the log."""
 
+DIRECT_EACH, DIRECT_ALL, DIRECT_IN = 1, 5, 60.0
+"""Direct messages to one person and to all, in so many seconds."""
+
 _ID = re.compile(r"\d{5,}|@original")
+
+
+class DirectMessageLimit:
+    """How many direct messages the bot begins."""
+
+    def __init__(self) -> None:
+        self._each = RateWindow(DIRECT_EACH, DIRECT_IN)
+        self._all = RateWindow(DIRECT_ALL, DIRECT_IN)
+
+    def take(self, person_id: int, now: float) -> bool:
+        """Count one to this person at `now`; whether it may be sent."""
+        return not (self._each.wait(person_id, now) or self._all.take(None, now)) and not self._each.take(
+            person_id, now
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +203,7 @@ class DiscordApi:
     token: str = field(default="", repr=False)
     channels: ChannelBuckets = field(default_factory=ChannelBuckets, repr=False)
     limits: ApplicationLimits = field(default_factory=ApplicationLimits, repr=False)
+    direct_messages: DirectMessageLimit = field(default_factory=DirectMessageLimit, repr=False)
 
 
 class Endpoint:
@@ -275,12 +297,13 @@ class Endpoint:
             raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None
         self._learn(response)
         answer = json_of(response)
-        self._limits.note(response.status_code, response.headers, answer, call)
+        reason = reason_of(response, answer or {})
+        self._limits.note(response.status_code, response.headers, answer, call, reason)
         if response.is_success:
             return answer or {}
         if response.status_code == 429 and (wait := self._limits.held_for):
             raise ApplicationHeld("Discord answered 429, for the whole application", wait)
-        raise _error(response, answer or {})
+        raise _error(response, answer or {}, reason)
 
     def _learn(self, response: httpx.Response) -> None:
         """Let the next request wait for the bucket, instead of being refused."""
@@ -299,20 +322,32 @@ def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
     }
 
 
-def _error(response: httpx.Response, body: Body) -> MessageError:
+def _code(body: Body) -> int:
     code = body.get("code", 0)
-    if not isinstance(code, int):
-        code = 0
+    return code if isinstance(code, int) else 0
+
+
+def reason_of(response: httpx.Response, body: Body) -> str:
+    """Why Discord took nothing, for the log: status, code, and the cause in words where it is known."""
+    code = _code(body)
     cause = f" ({CAUSES[code]})" if code in CAUSES else ""
-    reason = f"Discord answered {response.status_code}, code {code}{cause}"
+    return f"Discord answered {response.status_code}, code {code}{cause}"
+
+
+def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
+    code = _code(body)
     if response.status_code == 429:
         return MessagesBusy(reason, _pause(body.get("retry_after")))
     if response.status_code >= 500:
         return MessagesBusy(reason, 0.0)
     if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
         return MessagesExpired(reason)
-    if code in {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}:
+    if code == UNKNOWN_CHANNEL:
+        return ChannelGone(reason)
+    if code == UNKNOWN_MESSAGE:
         return MessagesClosed(reason)
+    if code == THREAD_ARCHIVED:
+        return ThreadArchived(reason)
     return MessageRefused(reason)
 
 
