@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import sys
@@ -37,6 +36,7 @@ from benchmarks.soak_faults import FaultLog, strike_all
 from benchmarks.soak_mutations import Mutations
 from benchmarks.soak_people import ask_by_command, ask_by_mention
 from benchmarks.soak_verdicts import Asked, Verdicts
+from benchmarks.soak_warnings import EXPECTED
 from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord
 from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 
@@ -81,34 +81,12 @@ FLAT_AFTER = 10.0
 SHOWN_SLOWEST = 5
 """Of the last words."""
 
+UNEXPLAINED = "not explained"
 SHOWN_LINES = 3
 """Of the same warning, if it is not explained."""
 
 KEPT_FOR = 300.0
 """Seconds after which the local Discord forgets a message of a channel."""
-
-EXPECTED: dict[str, str] = {
-    "provider failed": "an answer ended with a fault that no other try or provider could help",
-    "asking another provider": "one provider failed before it had said anything: the other one answers",
-    "circuit breaker opened": "an outage, or so many faults at once that half of the answers failed",
-    r"POST /interactions/\S+/callback Received 5\d\d\.\.\. retrying in \d+ seconds": (
-        "Discord 5xx for an acknowledgement: the library sends it again, within Discord's three seconds"
-    ),
-    "the listener stopped; starting it again": "the gateway was dropped and its session forgotten",
-    r"Heartbeat has not been acknowledged for \S+ seconds, .*": "a frozen gateway",
-    "The heartbeater raised an exception!": "the library writes to a connection that has just been closed",
-    "too much at once: a command is not run": "one person floods, and is owed no word for each mention",
-    "the gateway is lost again and again": "a fault of the gateway in rotation",
-    r"POST::\S+/callback: 40[04]": "the library's own line for each acknowledgement that is refused",
-    "interaction not acknowledged": "refused, banned, or older than three seconds when it came",
-    "sending paused": "a ban, or a global 429",
-    "answer could not be shown": "a private one, not acknowledged during a ban, can be said nowhere",
-    "command reply rejected": "the same for a command",
-    "the question's time was over before its turn came": "too much at once; the person is told",
-    "failure notice rejected": "AutoMod, a ban or a missing permission",
-    "nobody could be told": "the same",
-}
-"""Why each warning in the bot's log is expected, by its pattern, which fits all of it."""
 
 
 @dataclass
@@ -133,7 +111,7 @@ class Result:
     files: list[float] = field(default_factory=list)
     cores: tuple[float, float] = (0.0, 0.0)
     """Of the bot and of the sandbox."""
-    warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    warnings: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     unexplained: list[str] = field(default_factory=list)
     status: int | None = None
 
@@ -282,13 +260,15 @@ def _read_log(log: Path, result: Result) -> None:
                 entry = json.loads(line)
                 level, event = entry["level"], str(entry["event"])
             except (ValueError, KeyError, TypeError):
-                level, event = "error", line.rstrip()
+                entry, level, event = {"event": "", "timestamp": "1970-01-01"}, "error", line.rstrip()
             if level not in {"warning", "error", "critical"}:
                 continue
-            pattern = next((known for known in EXPECTED if re.fullmatch(known, event)), None)
-            name = pattern or event.splitlines()[0]
-            result.warnings[level, name] += 1
-            if pattern is None and result.warnings[level, name] <= SHOWN_LINES:
+            known = next((known for known in EXPECTED if known.explains(entry, result.faults)), None)
+            warning = (
+                (level, known.event, known.why) if known else (level, event.splitlines()[0], UNEXPLAINED)
+            )
+            result.warnings[warning] += 1
+            if known is None and result.warnings[warning] <= SHOWN_LINES:
                 result.unexplained.append(f"not explained: {line.rstrip()[:2000]}")
 
 
@@ -331,8 +311,8 @@ def show(report: Report, result: Result, *, flat: bool) -> None:
         cells = f"{early:.1f}", f"{late:.1f}", f"{late / early:.3f}"
         report.row(name, *cells, required="<= 1.05" if flat else "", measured=(late - spare) / early)
     report.table("warning", "level", "how many", "why")
-    for (level, event), number in sorted(result.warnings.items()):
-        report.row(event, level, number, EXPECTED.get(event, "not explained"))
+    for (level, event, why), number in sorted(result.warnings.items()):
+        report.row(event, level, number, why)
     away = max((gap.ended - gap.began for gap in result.faults.gaps), default=0.0)
     report.note(
         f"Longest without a gateway: {away:.1f} s. Slowest acknowledgement: "

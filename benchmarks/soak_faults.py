@@ -23,6 +23,9 @@ OFFERED_FOR = 0.3
 """Seconds until a fault is taken back that no request has met. Those that piled up while a provider is left
 alone would be met by nothing but the single requests that try whether it is well again."""
 
+AWAY = "no gateway"
+"""What a `Gap` is called beside the faults of the rotation."""
+
 MakeFault = Callable[[random.Random], Fault]
 Strike = Callable[[random.Random], Awaitable[bool]]
 """Lets a fault happen; whether anything met it."""
@@ -85,8 +88,10 @@ class FaultLog:
         return name in self.between(began, ended)
 
     def between(self, began: float, ended: float) -> set[str]:
-        """The faults of the rotation that lasted at any moment between these two."""
-        return {spell.name for spell in self.spells if spell.began <= ended and spell.ended >= began}
+        """The faults of the rotation that lasted at any moment between these two, and `AWAY`."""
+        away = (Spell(AWAY, gap.began, gap.ended) for gap in self.gaps)
+        spells = (*self.spells, *away)
+        return {spell.name for spell in spells if spell.began <= ended and spell.ended >= began}
 
 
 async def strike_all(sandbox: Sandbox, log: FaultLog, seconds: float, seed: int) -> None:

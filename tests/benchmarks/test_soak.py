@@ -1,5 +1,6 @@
 """How the long runs judge what they have seen."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
 
@@ -13,6 +14,7 @@ from benchmarks.soak_discord_faults import BANNED, CLOSED
 from benchmarks.soak_faults import FaultLog, Gap, Spell
 from benchmarks.soak_mutations import KINDS, Mutations
 from benchmarks.soak_verdicts import ALTERED, NOT_WRITABLE, UNDELIVERED, Asked, Verdicts
+from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
 from discordianai.sandbox.discord.user_actions import type_into
 from discordianai.sandbox.launcher import Sandbox
@@ -152,6 +154,24 @@ def test_a_message_is_not_forgotten_while_its_question_has_no_last_word() -> Non
     result.open.clear()
     result.settle(sandbox, Verdicts(discord, FaultLog()))
     assert discord.channel_messages == []
+
+
+def test_a_warning_is_explained_by_its_reason_and_by_what_went_wrong_then() -> None:
+    """The same event with another reason, or at another time, is one that has to be looked into."""
+    log = FaultLog(spells=[Spell(BANNED, 1000.0, 1008.0)])
+
+    def explained(seconds: float, reason: str) -> bool:
+        when = datetime.fromtimestamp(seconds, UTC).isoformat()
+        entry = {"event": "interaction not acknowledged", "reason": reason, "timestamp": when}
+        return any(known.explains(entry, log) for known in EXPECTED)
+
+    assert explained(1004.0, "RestUnavailable")
+    assert not explained(900.0, "RestUnavailable")
+    assert not explained(1008.0 + AFTERWARDS + 2.0, "RestUnavailable")
+    assert not explained(1004.0, "Discord answered 401, code 0")
+    assert not explained(1004.0, "Discord answered 404, code 10062")
+    log.gaps.append(Gap(990.0, 1003.0, resumable=True))
+    assert explained(1004.0, "Discord answered 404, code 10062")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -237,10 +237,11 @@ class ApplicationLimits:
             self._spared += 1
             raise MessageRefused(f"{reason}, a short while ago")
 
-    def forget_refusals(self, channel_id: int) -> None:
-        """What may be done in this channel has changed."""
+    def forget_refusals(self, channel_id: int | None = None) -> None:
+        """What may be done in this channel has changed, or in any where none is named."""
         with self._lock:
-            self._refusals = {key: kept for key, kept in self._refusals.items() if key[1] != channel_id}
+            kept = {} if channel_id is None else self._refusals
+            self._refusals = {key: refusal for key, refusal in kept.items() if key[1] != channel_id}
 
     def _forget_old(self, now: float) -> None:
         while self._invalid and self._invalid[0] <= now - COUNTED_FOR:
