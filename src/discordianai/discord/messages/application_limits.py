@@ -17,7 +17,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -176,6 +177,16 @@ class ApplicationLimits:
             return min(self._probe_sent + PROBE_WITHIN - now, 0.25)
         self._probe_sent = now
         return 0.0
+
+    @contextmanager
+    def probing(self) -> Iterator[None]:
+        """The block is a request, after `enter`. If nothing is heard of it, the next one may be the probe."""
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._probe_sent = -math.inf
+            raise
 
     def note(
         self,

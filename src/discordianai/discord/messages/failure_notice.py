@@ -61,7 +61,8 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             await api.limits.enter(Call(f"{method} notice", as_bot=bool(as_bot)), WITHIN)
-            response = await api.client.request(method, api.url + path, headers=as_bot, json=body)
+            with api.limits.probing():
+                response = await api.client.request(method, api.url + path, headers=as_bot, json=body)
             answer = json_of(response)
             api.limits.note(response.status_code, response.headers, answer)
         except MessagesBusy as error:

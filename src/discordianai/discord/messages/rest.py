@@ -291,7 +291,13 @@ class Endpoint:
     ) -> Body:
         content = _multipart(body or {}, files) if files else {"json": body}
         try:
-            response = await self._client.request(method, self._base + path, headers=self._headers, **content)
+            with self._limits.probing():
+                response = await self._client.request(
+                    method, self._base + path, headers=self._headers, **content
+                )
+        except httpx.PoolTimeout:
+            # It was not even sent, so that it is none of the tries.
+            raise ApplicationHeld("every connection to Discord is in use", 0.0) from None
         except httpx.HTTPError as error:
             # The error's text may carry the address, and so a token.
             raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None
