@@ -21,6 +21,9 @@ TOO_LATE = 3.5
 SETTLE_TIMEOUT = 400.0
 """Seconds; more than a question's own deadline."""
 
+BEGINNING = 200
+"""Characters by which a message is told to be part of an answer."""
+
 SHORT_ANSWER, LONG_ANSWER = 700, 2400
 """Characters: at most, and at least."""
 
@@ -39,6 +42,12 @@ def is_whole(prompt: str, shown: str) -> bool:
     # Both services say the same but for their names and sources, and what was said before.
     wanted = compose("", prompt, [], sources=False).text.partition("You asked")[2]
     return _squeezed(shown).count(_squeezed(wanted)) == 1
+
+
+def is_part(prompt: str, shown: str) -> bool:
+    """Whether a message that begins like this may be one of several of the answer to `prompt`."""
+    whole = _squeezed(compose("", prompt, [], sources=False).text)
+    return _squeezed(shown)[:BEGINNING] in whole
 
 
 def _squeezed(text: str) -> str:

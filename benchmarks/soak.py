@@ -3,17 +3,16 @@
 The installed bot under load, before the sandbox's Discord and providers, in which something goes wrong all
 the time: see `soak_faults`, `soak_discord_faults` and `soak_mutations`; one person floods it, see
 `soak_people`. With `--kills` it is killed instead, again and again: see `soak_kills`.
-Compared to: memory and descriptors early on, in minutes 5 to 10 of 30.
+Compared to: memory and descriptors in the second third, when what is bounded is full.
 Required: whatever Discord delivered ends answered or with a clear note, within the question's deadline, and
 nothing shows that the bot is thinking; no global 429 of Discord's; memory and descriptors are at most 1.05
-times as many in the last sixth; no warning that the faults do not explain; the bot ends with 0, when told to.
+times as many in the last third; no warning that the faults do not explain; the bot ends with 0, when told to.
 """
 
 import argparse
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import sys
@@ -37,6 +36,7 @@ from benchmarks.soak_faults import FaultLog, strike_all
 from benchmarks.soak_mutations import Mutations
 from benchmarks.soak_people import ask_by_command, ask_by_mention
 from benchmarks.soak_verdicts import Asked, Verdicts
+from benchmarks.soak_warnings import EXPECTED
 from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord
 from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 
@@ -78,34 +78,15 @@ SPARE_FILES = 5
 FLAT_AFTER = 10.0
 """Minutes under load from which on memory is judged."""
 
+SHOWN_SLOWEST = 5
+"""Of the last words."""
+
+UNEXPLAINED = "not explained"
 SHOWN_LINES = 3
 """Of the same warning, if it is not explained."""
 
 KEPT_FOR = 300.0
 """Seconds after which the local Discord forgets a message of a channel."""
-
-EXPECTED: dict[str, str] = {
-    "provider failed": "an answer ended with a fault that no other try or provider could help",
-    "asking another provider": "one provider failed before it had said anything: the other one answers",
-    "circuit breaker opened": "an outage, or so many faults at once that half of the answers failed",
-    r"POST /interactions/\S+/callback Received 5\d\d\.\.\. retrying in \d+ seconds": (
-        "Discord 5xx for an acknowledgement: the library sends it again, within Discord's three seconds"
-    ),
-    "the listener stopped; starting it again": "the gateway was dropped and its session forgotten",
-    r"Heartbeat has not been acknowledged for \S+ seconds, .*": "a frozen gateway",
-    "The heartbeater raised an exception!": "the library writes to a connection that has just been closed",
-    "too much at once: a command is not run": "one person floods, and is owed no word for each mention",
-    "the gateway is lost again and again": "a fault of the gateway in rotation",
-    r"POST::\S+/callback: 40[04]": "the library's own line for each acknowledgement that is refused",
-    "interaction not acknowledged": "refused, banned, or older than three seconds when it came",
-    "sending paused": "a ban, or a global 429",
-    "answer could not be shown": "a private one, not acknowledged during a ban, can be said nowhere",
-    "command reply rejected": "the same for a command",
-    "the question's time was over before its turn came": "too much at once; the person is told",
-    "failure notice rejected": "AutoMod, a ban or a missing permission",
-    "nobody could be told": "the same",
-}
-"""Why each warning in the bot's log is expected, by its pattern, which fits all of it."""
 
 
 @dataclass
@@ -119,7 +100,8 @@ class Result:
     of_flood: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     slowest_acknowledgement: float = 0.0
-    slowest_last_word: float = 0.0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+    """The latest last words: seconds since the bot could hear of the question, and what it was."""
     ended_early: bool = False
     global_429s: int = 0
     identifies: int = 0
@@ -129,7 +111,7 @@ class Result:
     files: list[float] = field(default_factory=list)
     cores: tuple[float, float] = (0.0, 0.0)
     """Of the bot and of the sandbox."""
-    warnings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    warnings: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     unexplained: list[str] = field(default_factory=list)
     status: int | None = None
 
@@ -152,12 +134,16 @@ class Result:
             messages = asked.messages(discord)
             latest = max((when for message in messages for when, _ in message.history), default=0.0)
             if now - latest >= QUIET and (found := verdicts(asked)) is not None:
-                self._count(asked, *found)
+                self._count(asked, *found, verdicts)
                 del self.open[prompt]
                 if asked.interaction is not None:
                     discord.interactions.pop(asked.interaction.token, None)
-        old = now - KEPT_FOR
-        discord.channel_messages[:] = [m for m in discord.channel_messages if m.history[-1][0] > old]
+        old, waited_for = now - KEPT_FOR, {asked.message_id for asked in self.open.values()}
+        discord.channel_messages[:] = [
+            message
+            for message in discord.channel_messages
+            if message.history[-1][0] > old or message.reply_to in waited_for - {None}
+        ]
 
     def give_up(self, discord: LocalDiscord) -> None:
         """Nothing more comes: what has no last word is lost."""
@@ -172,12 +158,18 @@ class Result:
             self.lost.append(f"lost: {prompt}: {why}, shown {shown}")
         self.open.clear()
 
-    def _count(self, asked: Asked, found: str, when: float) -> None:
+    def _count(self, asked: Asked, found: str, when: float | None, verdicts: Verdicts) -> None:
         if asked.flood:
             self.of_flood[found] += 1
         else:
             self.outcomes[found] += 1
-            self.slowest_last_word = max(self.slowest_last_word, when - asked.began)
+            if when is not None:
+                took = when - verdicts.heard_at(asked)
+                ended = asked.created + when - asked.began
+                met = ", ".join(sorted(self.faults.between(ended - took, ended)))
+                kind = "command" if asked.interaction is not None else "mention"
+                line = f"{took:.1f} s: {asked.prompt} by {kind}: {found}; meanwhile {met or 'nothing'}"
+                self.slowest = sorted([*self.slowest, (took, line)], reverse=True)[:SHOWN_SLOWEST]
         if asked.interaction is not None:
             waited = asked.interaction.acknowledged_after or 0.0
             self.slowest_acknowledgement = max(self.slowest_acknowledgement, waited)
@@ -190,7 +182,7 @@ async def soak(folder: Path, seconds: float, seed: int, part: float = 1.0) -> Re
         for service in sandbox.providers:
             service.distortion = result.mutations
         sandbox.write_settings(SETTINGS)
-        verdicts = Verdicts(sandbox.discord, result.faults)
+        verdicts = Verdicts(sandbox.discord, result.faults, LAST_WORDS)
         async with open_bot(sandbox) as bot:
             await bot.ready()
             await _under_load(sandbox, bot, result, verdicts, Plan(seconds, seed, part))
@@ -268,20 +260,22 @@ def _read_log(log: Path, result: Result) -> None:
                 entry = json.loads(line)
                 level, event = entry["level"], str(entry["event"])
             except (ValueError, KeyError, TypeError):
-                level, event = "error", line.rstrip()
+                entry, level, event = {"event": "", "timestamp": "1970-01-01"}, "error", line.rstrip()
             if level not in {"warning", "error", "critical"}:
                 continue
-            pattern = next((known for known in EXPECTED if re.fullmatch(known, event)), None)
-            name = pattern or event.splitlines()[0]
-            result.warnings[level, name] += 1
-            if pattern is None and result.warnings[level, name] <= SHOWN_LINES:
+            known = next((known for known in EXPECTED if known.explains(entry, result.faults)), None)
+            warning = (
+                (level, known.event, known.why) if known else (level, event.splitlines()[0], UNEXPLAINED)
+            )
+            result.warnings[warning] += 1
+            if known is None and result.warnings[warning] <= SHOWN_LINES:
                 result.unexplained.append(f"not explained: {line.rstrip()[:2000]}")
 
 
 def early_and_late(samples: Sequence[float]) -> tuple[float, float]:
-    """Medians: of thirty minutes the minutes five to ten, when all is warm, and the last five."""
-    sixth = max(len(samples) // 6, 1)
-    return median(samples[sixth : 2 * sixth] or samples), median(samples[-sixth:])
+    """Medians of the second third, when caches and heap are as full as they become, and of the last one."""
+    third = max(len(samples) // 3, 1)
+    return median(samples[third : 2 * third] or samples), median(samples[-third:])
 
 
 def show(report: Report, result: Result, *, flat: bool) -> None:
@@ -291,7 +285,8 @@ def show(report: Report, result: Result, *, flat: bool) -> None:
     report.row("LOST", len(result.lost))
     for name, number in sorted(result.outcomes.items()):
         report.figure(name, number)
-    report.figure("slowest last word", result.slowest_last_word, "{:.1f} s", f"<= {LAST_WORDS:g} s")
+    slowest = max((took for took, _ in result.slowest), default=0.0)
+    report.figure("slowest last word", slowest, "{:.1f} s", f"<= {LAST_WORDS:g} s")
     report.figure("restarts of the bot", int(result.ended_early), required="0")
     report.figure("global 429s of Discord's own", result.global_429s, required="0")
     report.figure("identifies", result.identifies)
@@ -316,14 +311,16 @@ def show(report: Report, result: Result, *, flat: bool) -> None:
         cells = f"{early:.1f}", f"{late:.1f}", f"{late / early:.3f}"
         report.row(name, *cells, required="<= 1.05" if flat else "", measured=(late - spare) / early)
     report.table("warning", "level", "how many", "why")
-    for (level, event), number in sorted(result.warnings.items()):
-        report.row(event, level, number, EXPECTED.get(event, "not explained"))
+    for (level, event, why), number in sorted(result.warnings.items()):
+        report.row(event, level, number, why)
     away = max((gap.ended - gap.began for gap in result.faults.gaps), default=0.0)
     report.note(
         f"Longest without a gateway: {away:.1f} s. Slowest acknowledgement: "
         f"{result.slowest_acknowledgement:.2f} s. Cores: bot {result.cores[0]:.2f}, "
         f"sandbox {result.cores[1]:.2f}. Exit status: {result.status}."
     )
+    for _, line in result.slowest:
+        report.note(line)
     for line in (*result.lost, *result.unexplained):
         report.miss(line)
     if result.status != 0:

@@ -23,6 +23,8 @@ SPELL_PART = 0.4
 BANNED = "Cloudflare's ban of the address"
 ACKNOWLEDGEMENTS_REFUSED = "acknowledgements refused"
 CLOSED = "no permission to write in channels"
+NO_FILES = "no permission for files"
+GLOBAL_429 = "a global 429 as JSON"
 NO_REPLIES = "no permission to reply"
 AUTOMOD = "messages refused by AutoMod"
 
@@ -128,11 +130,11 @@ GATEWAY_FAULTS = (
 
 FAULTS: dict[str, Strike] = {
     BANNED: _ban,
-    "a global 429 as JSON": _limit,
+    GLOBAL_429: _limit,
     "503 for each message": partial(_fail, "/webhooks/", 503),
     "503 for each message in a channel": partial(_fail, "/channels/", 503),
     AUTOMOD: _block_a_word,
-    "no permission for files": partial(_take_a_permission, "channels_without_files"),
+    NO_FILES: partial(_take_a_permission, "channels_without_files"),
     NO_REPLIES: partial(_take_a_permission, "channels_without_replies"),
     CLOSED: partial(_take_a_permission, "closed_channels"),
     ACKNOWLEDGEMENTS_REFUSED: _refuse_some,

@@ -16,11 +16,15 @@ from discordianai.sandbox.providers.provider_faults import FaultKind
 MIN_OUTAGE, MAX_OUTAGE = 4.0, 10.0
 """Seconds."""
 
-RECONNECT_TIMEOUT = 60.0
+RECONNECT_TIMEOUT = 200.0
+"""Seconds; two IDENTIFYs are up to 120 s apart, and a quarter of it by chance, while sessions are short."""
 
 OFFERED_FOR = 0.3
 """Seconds until a fault is taken back that no request has met. Those that piled up while a provider is left
 alone would be met by nothing but the single requests that try whether it is well again."""
+
+AWAY = "no gateway"
+"""What a `Gap` is called beside the faults of the rotation."""
 
 MakeFault = Callable[[random.Random], Fault]
 Strike = Callable[[random.Random], Awaitable[bool]]
@@ -81,9 +85,13 @@ class FaultLog:
 
     def was(self, name: str, began: float, ended: float) -> bool:
         """Whether that fault lasted at any moment between these two."""
-        return any(
-            spell.name == name and spell.began <= ended and spell.ended >= began for spell in self.spells
-        )
+        return name in self.between(began, ended)
+
+    def between(self, began: float, ended: float) -> set[str]:
+        """The faults of the rotation that lasted at any moment between these two, and `AWAY`."""
+        away = (Spell(AWAY, gap.began, gap.ended) for gap in self.gaps)
+        spells = (*self.spells, *away)
+        return {spell.name for spell in spells if spell.began <= ended and spell.ended >= began}
 
 
 async def strike_all(sandbox: Sandbox, log: FaultLog, seconds: float, seed: int) -> None:

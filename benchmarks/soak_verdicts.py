@@ -10,6 +10,7 @@ from benchmarks.answers import (
     REFUSED,
     TOLD,
     WHOLE,
+    is_part,
     is_whole,
     labels,
 )
@@ -71,6 +72,9 @@ class Asked:
         ]
 
 
+Verdict = tuple[str, float | None]
+
+
 @dataclass
 class Verdicts:
     """Judges with the faults in view; None while there may be another verdict.
@@ -80,35 +84,44 @@ class Verdicts:
 
     discord: LocalDiscord
     log: FaultLog
+    within: float = 120.0
+    """Seconds after which a missing permission explains nothing any more."""
     claimed: set[int] = field(default_factory=set)
 
-    def __call__(self, asked: Asked) -> tuple[str, float] | None:
-        """What became of it, and when it had its last word, by `time.monotonic`."""
+    def heard_at(self, asked: Asked) -> float:
+        """When the bot could hear of it at the earliest, by `time.monotonic`: a gateway that is away and is
+        resumed delivers mentions afterwards."""
+        away = (
+            gap.ended - asked.created
+            for gap in self.log.gaps
+            if gap.resumable and gap.began - IN_FLIGHT <= asked.created <= gap.ended
+        )
+        return asked.began + max(away, default=0.0)
+
+    def __call__(self, asked: Asked) -> Verdict | None:
+        """What became of it, and when it had its last word, by `time.monotonic`: None where it had none."""
         if asked.interaction is not None and asked.interaction.response_type is None:
             return self._unacknowledged(asked)
         if asked.flood and asked.interaction is not None:
             return (
-                None if asked.interaction.loading and asked.interaction.response_type == 5 else self._done()
+                None if asked.interaction.loading and asked.interaction.response_type == 5 else (DONE, None)
             )
         messages = asked.messages(self.discord)
         if messages or asked.interaction is not None:
             return _seen(asked, messages)
         return self._mention_without_reply(asked)
 
-    def _done(self) -> tuple[str, float]:
-        return DONE, time.monotonic()
-
-    def _unacknowledged(self, asked: Asked) -> tuple[str, float] | None:
+    def _unacknowledged(self, asked: Asked) -> Verdict | None:
         assert asked.interaction is not None
-        now, until = time.monotonic(), asked.created + ACKNOWLEDGE_WITHIN
+        until = asked.created + ACKNOWLEDGE_WITHIN
         if found := self._missed(asked.created, in_time=ACKNOWLEDGE_WITHIN - 1.0):
-            return found, now
+            return found, None
         if self.log.was(BANNED, asked.created - ACKNOWLEDGED_SLOWLY, until):
             if asked.private:
-                return PRIVATE_IN_A_BAN, now
-            return (DONE, now) if asked.flood else self._elsewhere(asked)
+                return PRIVATE_IN_A_BAN, None
+            return (DONE, None) if asked.flood else self._elsewhere(asked)
         if self.log.was(ACKNOWLEDGEMENTS_REFUSED, asked.created - ACKNOWLEDGED_SLOWLY, until):
-            return ACKNOWLEDGEMENT_REFUSED, now
+            return ACKNOWLEDGEMENT_REFUSED, None
         return None
 
     def _missed(self, created: float, in_time: float) -> str | None:
@@ -120,17 +133,18 @@ class Verdicts:
                     return TOO_LATE
         return None
 
-    def _mention_without_reply(self, asked: Asked) -> tuple[str, float] | None:
+    def _mention_without_reply(self, asked: Asked) -> Verdict | None:
         if found := self._elsewhere(asked):
             return found
         if self._missed(asked.created, in_time=float("inf")):
-            return UNDELIVERED, time.monotonic()
-        if self.log.was(CLOSED, asked.created, self.discord.now()):
-            return NOT_WRITABLE, time.monotonic()
+            return UNDELIVERED, None
+        if self.log.was(CLOSED, asked.created, asked.created + self.within):
+            return NOT_WRITABLE, None
         return None
 
-    def _elsewhere(self, asked: Asked) -> tuple[str, float] | None:
-        """The message in the channel that must be this one's: it quotes it, or no other that is known."""
+    def _elsewhere(self, asked: Asked) -> Verdict | None:
+        """The messages in the channel that must be this one's: one that quotes it, with what belongs to that;
+        or one that quotes no other question."""
         free = [
             message
             for message in self.discord.channel_messages
@@ -142,6 +156,9 @@ class Verdicts:
         ]
         quoting = [message for message in free if f"“{asked.prompt}”" in message.content]
         vague = [message for message in free if not _QUOTED.search(message.content)]
+        if quoting:
+            quoting += [message for message in vague if is_part(asked.prompt, message.content)]
+            quoting.sort(key=lambda message: message.id)
         for messages in (quoting, vague[:1]):
             if messages and (found := _seen(asked, messages)):
                 self.claimed.update(message.id for message in messages)
@@ -149,7 +166,7 @@ class Verdicts:
         return None
 
 
-def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> tuple[str, float] | None:
+def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> Verdict | None:
     """The verdict on what stands there; None while the bot thinks, offers to stop, or shows too little."""
     if not messages or messages[0].loading or "Stop" in labels(messages):
         return None

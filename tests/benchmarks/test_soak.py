@@ -1,15 +1,24 @@
 """How the long runs judge what they have seen."""
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
+from benchmarks.answers import WHOLE
 from benchmarks.discord_streams import behind
 from benchmarks.harness import Report
 from benchmarks.soak import Result, early_and_late, show
-from benchmarks.soak_faults import FaultLog, Gap
+from benchmarks.soak_discord_faults import BANNED, CLOSED
+from benchmarks.soak_faults import FaultLog, Gap, Spell
 from benchmarks.soak_mutations import KINDS, Mutations
-from benchmarks.soak_verdicts import ALTERED, UNDELIVERED, Asked, Verdicts
+from benchmarks.soak_verdicts import ALTERED, NOT_WRITABLE, UNDELIVERED, Asked, Verdicts
+from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
 from discordianai.sandbox.discord.user_actions import type_into
+from discordianai.sandbox.launcher import Sandbox
+from discordianai.sandbox.providers.scripted_answers import compose
 
 
 def test_a_screen_is_as_far_behind_as_its_oldest_unseen_token_is_old() -> None:
@@ -21,8 +30,8 @@ def test_a_screen_is_as_far_behind_as_its_oldest_unseen_token_is_old() -> None:
 
 
 def test_early_figures_are_taken_when_all_is_warm() -> None:
-    """The second sixth, not the first, beside the last."""
-    samples = [1.0] * 30 + [100.0] * 30 + [500.0] * 90 + [110.0] * 30
+    """The second third, in which caches are full, not the first, beside the last."""
+    samples = [1.0] * 60 + [100.0] * 40 + [500.0] * 20 + [110.0] * 60
     assert early_and_late(samples) == (100.0, 110.0)
     assert early_and_late([7.0]) == (7.0, 7.0)
 
@@ -81,6 +90,88 @@ def test_what_nobody_acknowledged_is_lost_unless_the_gateway_was_away() -> None:
     found = Verdicts(discord, log)(asked)
     assert found is not None
     assert found[0] == UNDELIVERED
+
+
+def whole_answer(discord: LocalDiscord, number: int, size: int = 1900) -> Asked:
+    """A question that could not be acknowledged, and its answer in several messages of the channel."""
+    prompt = f"what about number {number}?"
+    asked = asked_in(discord, "gone")
+    assert asked.interaction is not None
+    asked.interaction.response_type = None
+    asked.interaction.messages.clear()
+    text = compose("", prompt, [], sources=False).text
+    for start in range(0, len(text), size):
+        message = discord.message(CHANNELS[0].id)
+        message.update({"content": text[start : start + size]}, {})
+        discord.channel_messages.append(message)
+    return Asked(prompt, asked.created, CHANNELS[0].id, asked.interaction, began=asked.began)
+
+
+def test_an_answer_in_the_channel_is_judged_with_all_of_its_messages() -> None:
+    """Others' messages are among them, and are not taken for a part of it."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    first, second = whole_answer(discord, 30), whole_answer(discord, 2)
+    discord.channel_messages.sort(key=lambda message: message.id % 7)
+    log.spells.append(Spell(BANNED, first.created - 1, first.created + 5))
+    verdicts = Verdicts(discord, log)
+    for asked in (first, second):
+        found = verdicts(asked)
+        assert found is not None
+        assert found[0] == WHOLE
+
+
+def test_a_mention_that_came_while_the_gateway_was_away_is_heard_when_it_is_back() -> None:
+    """Its last word is not late for that."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = Asked("why?", 100.0, CHANNELS[0].id, message_id=1, began=500.0)
+    log.gaps.append(Gap(90.0, 160.0, resumable=True))
+    assert Verdicts(discord, log).heard_at(asked) == 560.0
+    assert Verdicts(discord, FaultLog()).heard_at(asked) == 500.0
+
+
+def test_a_missing_permission_explains_no_silence_that_lasts_long_before() -> None:
+    """It has to come within the time of an answer."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = Asked("why?", 100.0, CHANNELS[0].id, message_id=1)
+    log.spells.append(Spell(CLOSED, 150.0, 158.0))
+    found = Verdicts(discord, log, within=60.0)(asked)
+    assert found == (NOT_WRITABLE, None)
+    assert Verdicts(discord, log, within=40.0)(asked) is None
+
+
+def test_a_message_is_not_forgotten_while_its_question_has_no_last_word() -> None:
+    """What is shown must be seen, however long the run lasts."""
+    discord, result = LocalDiscord(DiscordOptions()), Result()
+    message = discord.message(CHANNELS[0].id)
+    message.update({"content": "Well"}, {})
+    message.reply_to, message.history = 7, [(-10_000.0, "Well")]
+    discord.channel_messages = [message]
+    result.note(Asked("what about number 2?", 0.0, CHANNELS[0].id, message_id=7, began=-10_000.0))
+    sandbox = cast("Sandbox", SimpleNamespace(discord=discord))
+    result.settle(sandbox, Verdicts(discord, FaultLog()))
+    assert discord.channel_messages == [message]
+    assert result.open
+    result.open.clear()
+    result.settle(sandbox, Verdicts(discord, FaultLog()))
+    assert discord.channel_messages == []
+
+
+def test_a_warning_is_explained_by_its_reason_and_by_what_went_wrong_then() -> None:
+    """The same event with another reason, or at another time, is one that has to be looked into."""
+    log = FaultLog(spells=[Spell(BANNED, 1000.0, 1008.0)])
+
+    def explained(seconds: float, reason: str) -> bool:
+        when = datetime.fromtimestamp(seconds, UTC).isoformat()
+        entry = {"event": "interaction not acknowledged", "reason": reason, "timestamp": when}
+        return any(known.explains(entry, log) for known in EXPECTED)
+
+    assert explained(1004.0, "RestUnavailable")
+    assert not explained(900.0, "RestUnavailable")
+    assert not explained(1008.0 + AFTERWARDS + 2.0, "RestUnavailable")
+    assert not explained(1004.0, "Discord answered 401, code 0")
+    assert not explained(1004.0, "Discord answered 404, code 10062")
+    log.gaps.append(Gap(990.0, 1003.0, resumable=True))
+    assert explained(1004.0, "Discord answered 404, code 10062")
 
 
 @pytest.mark.parametrize("kind", KINDS)

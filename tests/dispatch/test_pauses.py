@@ -111,6 +111,36 @@ async def test_one_refusal_that_lasts_is_told_to_all_at_once_until_a_probe_is_an
     assert (asked.statistics().pause, asked.statistics().breaker_reason) == (0.0, None)
 
 
+@pytest.mark.parametrize(
+    ("error", "seconds", "next_try"),
+    [
+        pytest.param(RateLimited(OPENAI, "429", 3600.0), 300.0, "2 minutes", id="the breaker's probe"),
+        pytest.param(Overloaded(OPENAI, "503", 86_400.0), 300.0, "2 minutes", id="the same after a 503"),
+        pytest.param(RateLimited(OPENAI, "429", 100.0), 60.0, "100 seconds", id="beyond the deadline"),
+    ],
+)
+async def test_who_meets_a_long_pause_reads_when_the_next_try_is(
+    autojump_clock: MockClock, error: ProviderError, seconds: float, next_try: str
+) -> None:
+    """As those do who come after: not "in a minute", when nothing is sent then."""
+    asked = dispatcher(FakeProvider([LATENCY, error], ["never"]))
+    met, later = await ask(asked, seconds), await ask(asked, seconds)
+    assert met.error is error
+    assert error.for_person == f"{error.what_happened} Please try again in {next_try}."
+    assert later.error is not None
+    assert later.error.for_person.endswith(f"Please try again in {next_try}.")
+
+
+async def test_who_meets_a_refusal_without_a_named_pause_reads_the_usual_advice(
+    autojump_clock: MockClock,
+) -> None:
+    """Nobody knows when it ends."""
+    error = RateLimited(OPENAI, "429")
+    asked = dispatcher(FakeProvider([error], [error]), dispatch=DispatchOptions(max_attempts=1))
+    await ask(asked)
+    assert error.for_person == f"{error.what_happened} {RateLimited.advice}"
+
+
 @pytest.mark.parametrize(("error", "reason", "interval"), LONG)
 async def test_those_who_wait_in_the_queue_are_told_at_once(
     autojump_clock: MockClock, error: ProviderError, reason: BreakerReason, interval: float

@@ -38,10 +38,12 @@ from discordianai.dispatch.refusals import (
     DeadlinePassed,
     QueueFull,
     WaitTooLong,
+    duration,
 )
 from discordianai.dispatch.token_estimator import RequestEstimator, TokenEstimator
 from discordianai.option import Live
 from discordianai.providers.errors import (
+    AskedToWait,
     AuthenticationFailed,
     ConnectionLost,
     Overloaded,
@@ -224,6 +226,7 @@ class Dispatcher:
         except ProviderError as error:
             pause = None if this.shown else self._pause_before_retry(error, number, deadline)
             if pause is None:
+                self._name_next_try(error)
                 raise
             log.debug("trying again", reason=error.for_log, attempt=number, pause=round(pause, 2))
         with trio.move_on_after(pause):
@@ -323,6 +326,11 @@ class Dispatcher:
             return None
         self._counter.retries += 1
         return pause
+
+    def _name_next_try(self, error: ProviderError) -> None:
+        """Whoever meets a pause is told how long it is, as those are who come later."""
+        if isinstance(error, AskedToWait) and error.retry_after is not None:
+            error.next_try = duration(self._breaker.delay(trio.current_time()) or error.retry_after)
 
     def _check_size(self, request: ChatRequest) -> None:
         """A request of more tokens than a minute has would wait for an empty minute, and take all of it."""

@@ -104,10 +104,10 @@ def _bracketed(host: str) -> str:
 
 async def _serve(app: Callable[..., object], config: "Config", stop: trio.Event) -> None:
     """Serve; a failure here does not end the bot."""
-    from hypercorn.trio import serve
+    from discordianai.asgi_server import serve
 
     try:
-        await serve(app, config, shutdown_trigger=stop.wait, mode="asgi")  # type: ignore[arg-type]  # ASGI 3, as Starlette types it
+        await serve(app, config, stop)  # type: ignore[arg-type]  # ASGI 3, as Starlette types it
     except Exception:
         structlog.get_logger("discordianai.operations").exception("health and metrics no longer served")
 

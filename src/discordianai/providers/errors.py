@@ -63,10 +63,25 @@ class QuotaExhausted(ProviderError):
 
 
 @dataclass(eq=False)
-class RateLimited(ProviderError):
-    """Too many requests or tokens; `retry_after` is in seconds, if the provider named a wait."""
+class AskedToWait(ProviderError):
+    """`retry_after` is in seconds, if the provider named a wait.
+
+    `next_try` says in words how long it is until then, where it is known to be long.
+    """
 
     retry_after: float | None = None
+    next_try: str = ""
+
+    @property
+    def for_person(self) -> str:
+        """See `ProviderError`."""
+        advice = f"Please try again in {self.next_try}." if self.next_try else self.advice
+        return f"{self.what_happened} {advice}"
+
+
+@dataclass(eq=False)
+class RateLimited(AskedToWait):
+    """Too many requests or tokens."""
 
     safe_to_retry = True
     sentence = "{label} is getting more questions than it allows."
@@ -74,10 +89,8 @@ class RateLimited(ProviderError):
 
 
 @dataclass(eq=False)
-class Overloaded(ProviderError):
-    """The provider has trouble; `retry_after` is in seconds, if it named a wait."""
-
-    retry_after: float | None = None
+class Overloaded(AskedToWait):
+    """The provider has trouble."""
 
     safe_to_retry = True
     sentence = "{label} is having trouble right now."

@@ -5,8 +5,9 @@ a double.
 """
 
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count
 
@@ -22,6 +23,8 @@ from discordianai.discord.gateway.intents import GRANT_IT
 from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.messages.application_limits import Call
+from discordianai.discord.messages.port import MessageRefused
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
@@ -57,7 +60,7 @@ class Scene:
         users, servers = Live(UserRateOptions(in_flight=100)), Live(ServerRateOptions())
         open_questions = OpenQuestions(100, users, trio.lowlevel.current_trio_token())
         admission = Admission(OFFER, users, servers, open_questions, count(1))
-        api = DiscordApi(client, discord.api_url, options.token_text)
+        self.api = api = DiscordApi(client, discord.api_url, options.token_text)
         offered = OfferedCommands(COMMANDS, OFFER)
         self.supervisor = GatewaySupervisor(Live(options), offered, admission, api, self.figures)
 
@@ -136,6 +139,44 @@ async def test_a_lost_connection_is_resumed_and_what_was_asked_meanwhile_arrives
         await scene.until(lambda: scene.figures.now().resumes == 1)
         assert scene.discord.counters.identifies == 1
         assert scene.figures.now().connected
+
+
+FORBIDDEN = Call("POST /messages", CHANNELS[0].id)
+CHANGES: dict[str, Callable[[LocalDiscord], object]] = {
+    "of the channel": lambda discord: discord.permissions_changed(),
+    "of a role": lambda discord: discord.dispatch(
+        "GUILD_ROLE_UPDATE", {"guild_id": str(GUILD.id), "role": {}}
+    ),
+    "that were missed": lambda discord: discord.drop_gateway(resumable=False),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_remembered_refusal_is_forgotten_with_other_permissions(change: str) -> None:
+    """Of the channel, of a role, or such as may have changed while there was no session."""
+    async with a_scene() as scene, scene.listening():
+        limits = scene.api.limits
+        limits.note(403, {}, {"code": 50013}, FORBIDDEN)
+        with pytest.raises(MessageRefused):
+            await limits.enter(FORBIDDEN)
+        CHANGES[change](scene.discord)
+        with trio.fail_after(30):
+            while True:
+                with suppress(MessageRefused):
+                    await limits.enter(FORBIDDEN)
+                    return
+                await trio.sleep(0.05)
+
+
+async def test_an_interaction_that_is_too_old_is_no_error_of_the_librarys(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The bot says in a warning what it means."""
+    async with a_scene() as scene, scene.listening():
+        scene.discord.fail_next("/callback", 404)
+        scene.discord.invoke_now("ask", {"prompt": "why?"})
+        await scene.until(lambda: sum(scene.figures.now().unacknowledged.values()))
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_commands_that_discord_knows_are_not_written_again() -> None:

@@ -6,6 +6,7 @@ Hours go by on trio's mock clock; requests over real sockets are in `test_webhoo
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -157,8 +158,8 @@ async def test_what_others_use_up_does_not_count_as_refused(autojump_clock: Mock
 
 async def test_a_403_is_remembered_for_its_channel_and_kind_of_call(autojump_clock: MockClock) -> None:
     limits = ApplicationLimits(clock=trio.current_time)
-    limits.note(403, {}, {"code": 50013}, WRITE)
-    with pytest.raises(MessageError, match="403, code 50013"):
+    limits.note(403, {}, {"code": 50013}, WRITE, "no permission")
+    with pytest.raises(MessageError, match="no permission, a short while ago"):
         await limits.enter(WRITE, 10.0)
     await limits.enter(Call(WRITE.kind, 2))
     await limits.enter(Call(f"{WRITE.kind} files", 1))
@@ -177,3 +178,17 @@ async def test_an_odd_retry_after_holds_for_a_while_and_not_for_ever(
     limits.note(429, {"retry-after": told}, None)
     assert 0.0 < limits.held_for <= 86_400.0
     assert math.isfinite(limits.statistics().held_until)
+
+
+async def test_a_probe_of_which_nothing_is_heard_is_followed_by_another_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    """A lost connection, or a question that is stopped, must not hold everybody for half a minute."""
+    limits = ApplicationLimits(clock=trio.current_time)
+    limits.note(429, {"retry-after": "8"}, None)
+    began = trio.current_time()
+    await limits.enter(WRITE, 60.0)
+    with suppress(OSError), limits.probing():
+        raise OSError
+    await limits.enter(WRITE, 60.0)
+    assert trio.current_time() - began == pytest.approx(8.0, abs=0.1)

@@ -89,6 +89,23 @@ async def test_a_link_that_is_blocked_while_the_answer_grows_costs_one_edit(scen
     assert len([each for each in scene.discord.counters.refused if "240000" in each]) <= 2
 
 
+async def test_what_was_refused_while_it_grew_is_whole_in_the_end_if_that_is_taken(scene: Scene) -> None:
+    """A thread can have been archived, or a rule been in force, for some seconds."""
+    scene.discord.blocked_words.add("and so on")
+
+    async def end_of_the_rule() -> None:
+        with trio.fail_after(20):
+            while len([each for each in scene.discord.counters.refused if "240000" in each]) < 3:  # noqa: ASYNC110  # they tell nobody
+                await trio.sleep(0.01)
+        scene.discord.blocked_words.clear()
+
+    text = "Well, " + "and so on " * 30 + "to the end."
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end_of_the_rule)
+        [content] = await scene.shown(text, pieces=20)
+    assert content == f"{text}\n\n-# Model"
+
+
 async def test_words_that_are_blocked_are_replaced_by_a_sentence(scene: Scene) -> None:
     scene.discord.blocked_words.add("forbidden")
     assert await scene.shown("What is forbidden here.") == [NOT_TAKEN]

@@ -106,10 +106,16 @@ async def test_each_interaction_has_a_bucket_of_its_own_under_one_name(api: Api)
     assert api.discord.counters.rate_limited == 1
 
 
-async def test_the_bot_has_fifty_requests_a_second_and_interactions_are_exempt(api: Api) -> None:
+async def test_the_bot_has_fifty_requests_a_second_and_interactions_are_exempt(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord's clock stands still, since a busy machine sends fewer than fifty in a second."""
     interactions = [await api.asked(deferred=False) for _ in range(3)]
+    moment = api.discord.now() + 10.0
+    monkeypatch.setattr(api.discord, "now", lambda: moment)
     statuses = [(await api.client.get("/users/@me")).status_code for _ in range(60)]
-    assert 429 in statuses
+    assert statuses == [200] * 50 + [429] * 10
+    monkeypatch.undo()
     for interaction in interactions:
         assert (await api.acknowledge(interaction)).status_code == 204
 

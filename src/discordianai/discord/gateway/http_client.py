@@ -6,6 +6,7 @@ and lost. It also reports what Discord refuses to `ApplicationLimits`.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -50,6 +51,17 @@ class ExemptingLock(GlobalLock):
         """Wait for a call of this second, or not at all on an interaction endpoint."""
         if not _exempt.get():
             await super().wait()
+
+
+class RefusalsAtDebug(logging.LoggerAdapter[logging.Logger]):
+    """The library logs each refused request as an error and raises it, too: whoever asked says what it means.
+
+    After a resumed gateway these would be hundreds, of interactions that are older than three seconds.
+    """
+
+    def error(self, msg: object, *args: object, **options: Any) -> None:
+        """Log it at DEBUG."""
+        self.debug(msg, *args, **options)
 
 
 class RestUnavailable(OSError):

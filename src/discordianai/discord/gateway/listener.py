@@ -22,7 +22,11 @@ from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.payload import snowflake
-from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
+from discordianai.discord.gateway.http_client import (
+    ListenerHTTPClient,
+    RefusalsAtDebug,
+    RestUnavailable,
+)
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import (
@@ -139,7 +143,7 @@ class Listener:
             send_not_ready_messages=False,
             logger=logger,
         )
-        client.http = ListenerHTTPClient(self._limits, logger=logger)
+        client.http = ListenerHTTPClient(self._limits, logger=RefusalsAtDebug(logger))
         client.add_event_processor("raw_interaction_create")(self._on_interaction)
         client.add_event_processor("raw_message_create")(self._on_message)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
@@ -185,6 +189,7 @@ class Listener:
         seconds = round(time.monotonic() - self._started, 3)
         self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
         self._guild_cache.hear("READY", event.data)
+        self._limits.forget_refusals()  # events that told of other permissions may have been missed
         if not self._guild_cache.complete:
             self._log.warning("Discord has named no server that the bot is in")
             self._unlisted = asyncio.get_running_loop().call_later(UNLISTED_FOR, self._believe_the_list)
@@ -215,8 +220,10 @@ class Listener:
         missing = self._guild_cache.missing
         with Guard(self._log, "an event of the gateway could not be read", name=name):
             self._guild_cache.hear(name, event.data)
-            if name == "CHANNEL_UPDATE":  # its permissions may be others now
+            if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
                 self._limits.forget_refusals(snowflake(event.data, "id"))
+            elif name == "GUILD_ROLE_UPDATE":  # and those of the whole server
+                self._limits.forget_refusals()
         if self._guild_cache.guild_ids != known:
             self._note_guilds()
         elif self._guild_cache.missing != missing:

@@ -49,9 +49,14 @@ class CommandRunner:
     async def refuse(self, refused: RefuseMessage) -> None:
         """Reply to a message with the reason why it is not answered, if Discord takes that soon."""
         origin = refused.origin
-        channel = ChannelMessages(self._discord, origin.place.channel_id, reply_to=origin.interaction_id)
+        channel = ChannelMessages(
+            self._discord,
+            origin.place.channel_id,
+            person_id=origin.person.id,
+            reply_to=origin.interaction_id,
+        )
         with trio.move_on_after(REFUSE_WITHIN), suppress(MessageError):
-            await trio.sleep_until(channel.free_at)  # the channel's bucket is for answers first
+            await trio.sleep_until(channel.spare_at)  # the channel's bucket is for answers first
             await channel.edit(None, {"content": refused.reason, "allowed_mentions": {"parse": []}})
             return
         self.leave_unsaid(refused)

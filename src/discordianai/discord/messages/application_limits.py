@@ -17,7 +17,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -177,8 +178,25 @@ class ApplicationLimits:
         self._probe_sent = now
         return 0.0
 
-    def note(self, status: int, headers: Mapping[str, str], body: object, call: Call | None = None) -> None:
-        """Learn from an answer of Discord's; `body` is None where it is not JSON."""
+    @contextmanager
+    def probing(self) -> Iterator[None]:
+        """The block is a request, after `enter`. If nothing is heard of it, the next one may be the probe."""
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._probe_sent = -math.inf
+            raise
+
+    def note(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: object,
+        call: Call | None = None,
+        reason: str = "Discord answered 403",
+    ) -> None:
+        """Learn from an answer of Discord's; `body` is None where it is not JSON, `reason` is for the log."""
         now = self._clock()
         with self._lock:
             if status in INVALID_STATUSES and headers.get("x-ratelimit-scope") != "shared":
@@ -188,7 +206,7 @@ class ApplicationLimits:
             elif self._reason in {HoldReason.GLOBAL, HoldReason.BANNED} and now >= self._held_until:
                 self._end_hold()
             if status == 403 and call is not None and call.channel_id is not None:
-                self._remember(call, body, now)
+                self._remember(call, reason, now)
 
     def _note_429(self, headers: Mapping[str, str], body: object, now: float) -> None:
         if not isinstance(body, Mapping) and "x-ratelimit-scope" not in headers:  # a page of Cloudflare's
@@ -214,15 +232,13 @@ class ApplicationLimits:
         self._log.info("sending resumed", reason=str(self._reason))
         self._reason, self._probe_sent = None, -math.inf
 
-    def _remember(self, call: Call, body: object, now: float) -> None:
-        code = body.get("code") if isinstance(body, Mapping) else None
+    def _remember(self, call: Call, reason: str, now: float) -> None:
         if len(self._refusals) >= MOST_REFUSALS:
             self._refusals = {key: kept for key, kept in self._refusals.items() if kept[0] > now}
         while len(self._refusals) >= MOST_REFUSALS:
             self._refusals.pop(next(iter(self._refusals)))
-        code = code if isinstance(code, int) else 0
         assert call.channel_id is not None  # noqa: S101  # for mypy: the caller has looked
-        self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, f"Discord answered 403, code {code}"
+        self._refusals[call.kind, call.channel_id] = now + REFUSED_FOR, reason
 
     def _check_refusals(self, call: Call) -> None:
         if call.channel_id is None:
@@ -232,10 +248,11 @@ class ApplicationLimits:
             self._spared += 1
             raise MessageRefused(f"{reason}, a short while ago")
 
-    def forget_refusals(self, channel_id: int) -> None:
-        """What may be done in this channel has changed."""
+    def forget_refusals(self, channel_id: int | None = None) -> None:
+        """What may be done in this channel has changed, or in any where none is named."""
         with self._lock:
-            self._refusals = {key: kept for key, kept in self._refusals.items() if key[1] != channel_id}
+            kept = {} if channel_id is None else self._refusals
+            self._refusals = {key: refusal for key, refusal in kept.items() if key[1] != channel_id}
 
     def _forget_old(self, now: float) -> None:
         while self._invalid and self._invalid[0] <= now - COUNTED_FOR:

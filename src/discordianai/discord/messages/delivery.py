@@ -17,7 +17,7 @@ from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import Posted
 from discordianai.discord.events.message_content import EPHEMERAL
-from discordianai.discord.messages import failure_notice
+from discordianai.discord.messages import direct_message, failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.port import MessageError, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
@@ -144,7 +144,7 @@ class DiscordDelivery:
         if question.address.private or not question.address.as_member:  # a guest's bot cannot write there
             return False
         person = question.person.id
-        channel = ChannelMessages(self._api, question.place.channel_id)
+        channel = ChannelMessages(self._api, question.place.channel_id, person_id=person)
         them = {"parse": [], "users": [str(person)]}
         try:
             await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
@@ -224,27 +224,38 @@ class DiscordDelivery:
         )
 
     async def _tell_elsewhere(self, words: str) -> None:
-        """Where the answer's own place takes nothing: by plain requests, or in the channel above a thread."""
+        """Where the answer's own place takes nothing else: by plain requests, above a thread, or directly."""
         address, place = self._question.address, self._question.place
         shown = self._reply is not None and self._reply.shows_text
         newest = self._reply.newest if self._reply is not None else None
         if await failure_notice.say(self._api, address, words, shown=shown, newest=newest):
             return
-        if place.parent_id is not None and address.as_member and not address.private:
-            person = self._question.person.id
-            them = {"parse": [], "users": [str(person)]}
-            try:
-                channel = ChannelMessages(self._api, place.parent_id)
-                await channel.create({"content": f"<@{person}> {words}", "allowed_mentions": them})
-            except MessageError as error:
-                self._log.warning("person could not be notified", reason=str(error))
+        if not address.private and await self._tell_above(words):
+            return
+        about = f"About your question in <#{place.channel_id}>: {words}"
+        if not (address.as_member and await direct_message.say(self._api, self._question.person.id, about)):
+            self._log.warning("person could not be notified")
+
+    async def _tell_above(self, words: str) -> bool:
+        parent_id, person_id = self._question.place.parent_id, self._question.person.id
+        if parent_id is None or not self._question.address.as_member:
+            return False
+        them = {"parse": [], "users": [str(person_id)]}
+        try:
+            channel = ChannelMessages(self._api, parent_id, person_id=person_id)
+            await channel.create({"content": f"<@{person_id}> {words}", "allowed_mentions": them})
+        except MessageError as error:
+            self._log.info("channel above the thread takes nothing", reason=str(error))
+            return False
+        return True
 
     def _destination(self) -> _Destination:
-        address, posted = self._question.address, self._posted
+        address, posted, person_id = self._question.address, self._posted, self._question.person.id
         if posted.thread_id is not None or address.message_id is not None:
             channel = ChannelMessages(
                 self._api,
                 posted.thread_id or address.channel_id,
+                person_id=person_id,
                 reply_to=None if posted.thread_id is not None else address.message_id,
                 original=posted.original_id,
                 noted=self._note_original,
@@ -252,7 +263,7 @@ class DiscordDelivery:
             return _Destination(channel, posted.further_ids, channel)
         # In the channel everybody reads it, and a guest cannot write there.
         elsewhere = address.as_member and not address.private
-        rest = ChannelMessages(self._api, address.channel_id) if elsewhere else None
+        rest = ChannelMessages(self._api, address.channel_id, person_id=person_id) if elsewhere else None
         return _Destination(InteractionWebhook(self._api, address), posted.further_ids, rest=rest)
 
     async def _open_thread(self) -> str:

@@ -11,7 +11,7 @@ from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import Body, MessagesBusy
-from discordianai.discord.messages.rest import DiscordApi, json_of
+from discordianai.discord.messages.rest import DiscordApi, json_of, reason_of
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -63,8 +63,10 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
         try:
             await api.limits.enter(Call(f"{method} notice", as_bot=bool(as_bot)), WITHIN)
             request = api.client.build_request(method, api.url + path, headers=as_bot, json=body)
-            response = await bounded_http.send(api.client, request)
-            api.limits.note(response.status_code, response.headers, json_of(response))
+            with api.limits.probing():
+                response = await bounded_http.send(api.client, request)
+            answer = json_of(response)
+            api.limits.note(response.status_code, response.headers, answer)
         except MessagesBusy as error:
             reason, again = str(error), False
         except httpx.HTTPError as error:
@@ -72,7 +74,7 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
         else:
             if response.is_success:
                 return True
-            reason = f"Discord answered {response.status_code}"
+            reason = reason_of(response, answer or {})
             again = response.status_code == 429 or response.status_code >= 500
         log.warning("failure notice rejected", reason=reason, attempt=attempt)
         if not again:

@@ -51,6 +51,7 @@ class FallbackMessages:
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
         self._taken: dict[int | None, int] = {}  # the form in which each message was taken last
+        self._next: dict[int | None, int] = {}  # the form in which it is tried next, while an answer grows
 
     @property
     def free_at(self) -> float:
@@ -59,21 +60,23 @@ class FallbackMessages:
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
         """See `Messages.try_edit`. What is refused is tried in its next form the next time."""
-        form = self._taken.get(message_id, 0)
+        form = self._next.get(message_id, self._taken.get(message_id, 0))
         try:
             await self._messages.try_edit(message_id, FORMS[form](body))
         except MessageRefused as error:
             if form == len(FORMS) - 1:
                 raise
-            self._taken[message_id] = form + 1
+            self._next[message_id] = form + 1
             raise MessagesBusy(str(error), 0.0) from error
+        self._taken[message_id] = form
 
     async def edit(self, message_id: int | None, body: Body, files: Sequence[File] = ()) -> None:
-        """See `Messages.edit`."""
+        """See `Messages.edit`. Where only the sentence was taken while it grew, all forms are tried again."""
         if files:
             await self._messages.edit(message_id, body, files)
             return
-        for form in range(self._taken.get(message_id, 0), len(FORMS)):
+        first = self._taken.get(message_id, 0)
+        for form in range(0 if FORMS[first] is plain_words else first, len(FORMS)):
             try:
                 await self._messages.edit(message_id, FORMS[form](body))
             except MessageRefused:

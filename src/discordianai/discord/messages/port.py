@@ -24,8 +24,16 @@ class MessageRefused(MessageError):
     """Discord does not take this message there, however often it is tried; another one it may."""
 
 
+class ThreadArchived(MessageRefused):
+    """The thread has been archived: it takes edits again once it is not."""
+
+
 class MessagesClosed(MessageError):
-    """The message, or its channel, is gone: nobody can read it any more."""
+    """The message is gone: somebody has removed it, and nobody can read it any more."""
+
+
+class ChannelGone(MessagesClosed):
+    """The channel has been deleted."""
 
 
 class MessagesExpired(MessagesClosed):
@@ -48,7 +56,7 @@ class Messages(Protocol):
 
     @property
     def free_at(self) -> float:
-        """When, on trio's clock, Discord's rate limit has room again."""
+        """When, on trio's clock, Discord's rate limit has room again for `try_edit`."""
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
         """Edit a message once. Raises `MessagesBusy` when a later try may do, else `MessageError`."""

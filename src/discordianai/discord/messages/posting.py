@@ -8,7 +8,14 @@ interactions, which Discord does not: here each interaction waits for its own.
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from discordianai.discord.messages.port import Body, File, MessageError, MessageRefused, MessagesClosed
+from discordianai.discord.messages.port import (
+    Body,
+    File,
+    MessageError,
+    MessageRefused,
+    MessagesClosed,
+    ThreadArchived,
+)
 from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of
 from discordianai.records import ReplyAddress
 
@@ -34,7 +41,7 @@ class InteractionWebhook:
     @property
     def free_at(self) -> float:
         """See `Messages.free_at`."""
-        return self._endpoint.free_at
+        return self._endpoint.spare_at
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
         """See `Messages.try_edit`."""
@@ -62,7 +69,8 @@ async def _nobody(message_id: int) -> None:
 class ChannelMessages:
     """`Messages` in a channel. The original one is written with the first edit, as a reply to `reply_to`.
 
-    `original` is its id where it is there already; `noted` is told the id when it is not.
+    `person_id` is whom the messages are for: nobody gets all that Discord takes in a channel. `original` is
+    the id of the first one where it is there already; `noted` is told the id when it is not.
     """
 
     def __init__(
@@ -70,20 +78,27 @@ class ChannelMessages:
         api: DiscordApi,
         channel_id: int,
         *,
+        person_id: int | None = None,
         reply_to: int | None = None,
         original: int | None = None,
         noted: Callable[[int], Awaitable[None]] = _nobody,
     ) -> None:
         path, bucket = f"/channels/{channel_id}", api.channels.of(channel_id)
-        self._endpoint = Endpoint(api, path, bucket, as_bot=True, channel=channel_id)
+        self._endpoint = Endpoint(api, path, bucket, as_bot=True, person_id=person_id, channel=channel_id)
+        self._typing = Endpoint(api, path, Bucket(), as_bot=True, channel=channel_id)
         self._reply_to = reply_to
         self._original = original
         self._noted = noted
 
     @property
     def free_at(self) -> float:
-        """See `Messages.free_at`."""
-        return self._endpoint.free_at
+        """See `Messages.free_at`. The first edit of the original has to arrive, and waits for others less."""
+        return self._endpoint.free_at if self._original is None else self._endpoint.spare_at
+
+    @property
+    def spare_at(self) -> float:
+        """When, on trio's clock, there is room for what answers can do without."""
+        return self._endpoint.spare_at
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
         """See `Messages.try_edit`. The first edit of the original has to arrive: others follow it."""
@@ -99,7 +114,18 @@ class ChannelMessages:
         if known is None:
             await self._write_original(body, files)
         else:
-            await self._endpoint.insist("PATCH", f"/messages/{known}", body, files)
+            await self._edit(f"/messages/{known}", body, files)
+
+    async def _edit(self, path: str, body: Body, files: Sequence[File]) -> None:
+        """A thread that was archived meanwhile is opened again, which everybody may who may write there."""
+        try:
+            await self._endpoint.insist("PATCH", path, body, files)
+        except ThreadArchived as archived:
+            try:
+                await self._endpoint.insist("PATCH", "", {"archived": False})
+            except MessageRefused:
+                raise archived from None
+            await self._endpoint.insist("PATCH", path, body, files)
 
     async def _write_original(self, body: Body, files: Sequence[File]) -> None:
         message = await self._reply(body, files)
@@ -130,7 +156,7 @@ class ChannelMessages:
     async def show_typing(self) -> None:
         """Let people see that the bot is writing, for about ten seconds, where that can be done."""
         with suppress(MessageError):
-            await self._endpoint.request("POST", "/typing")
+            await self._typing.request("POST", "/typing")
 
     async def open_thread(self, name: str) -> int:
         """Open a public thread and return its id. Raises `MessageError`."""

@@ -58,10 +58,14 @@ NOTE_TIMEOUT = 2.0
 
 IN_THE_FILE = "The whole answer is in the file."
 NO_FILE = "The rest doesn't fit here, and I can't send it as a file."
+NOT_SHOWN = "I couldn't show you my answer. Please ask again."
 REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
 
 SILENCE = 5.0
 """Seconds without text after which a status tells since when the model thinks. Most answers begin before."""
+
+TELL_WITHIN = 20.0
+"""Seconds to tell a person that an answer ends without its last words."""
 
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
@@ -178,6 +182,7 @@ class DiscordReply:
         self._writing = trio.Lock()
         self._gone: MessagesClosed | None = None
         self._broken = False
+        self._told = False
         self._finishing = False  # the last look is `finish`'s, however long Discord takes for it
         interaction_id = str(question.address.interaction_id)
         self._stop = Button(Action.STOP, question.person.id, interaction_id)
@@ -253,11 +258,16 @@ class DiscordReply:
                 self._tail = GrowingText(_paragraphs(str(self._tail), self._below))
                 self._below = ""
                 await self._end(self._last_buttons(turn))
-        except MessageRefused as error:
-            await self._options.tell(REFUSED)
-            raise ReplyFailed(str(error)) from error
         except MessageError as error:
+            await self._tell_of(error)
             raise ReplyFailed(str(error)) from error
+
+    async def _tell_of(self, error: MessageError) -> None:
+        """Say elsewhere that the answer has no last words here, unless somebody has removed its message."""
+        if not self._told and type(error) is not MessagesClosed:
+            self._told = True
+            refused = isinstance(error, MessageRefused)
+            await self._options.tell(REFUSED if refused else NOT_SHOWN)
 
     async def _end(self, last: tuple[Button, ...]) -> None:
         try:
@@ -308,11 +318,11 @@ class DiscordReply:
                     await self._show_newest()
             except MessagesExpired as error:
                 if self._rest is None:
-                    self._gone = error
+                    await self._give_up(error)
                     return
                 self._go_elsewhere()
             except MessagesClosed as error:
-                self._gone = error
+                await self._give_up(error)
                 return
             except MessagesBusy as error:
                 pace.hold(min(error.wait, 1.0))
@@ -320,6 +330,12 @@ class DiscordReply:
             except MessageError as error:
                 log.debug("edit rejected", reason=str(error))
                 self._news.set()
+
+    async def _give_up(self, error: MessagesClosed) -> None:
+        """Whoever writes learns of it first, so that no more is asked for."""
+        self._gone = error
+        with trio.move_on_after(TELL_WITHIN, shield=True):
+            await self._tell_of(error)
 
     def _check(self) -> None:
         if self._broken:

@@ -1,12 +1,15 @@
 """Discord's REST interface, by httpx on the trio thread: addresses, each with its rate-limit bucket.
 
 Requests to a bucket go one at a time: so it is always known what is left, and none is refused. Interactions
-have a bucket each; all that the bot writes in a channel shares one, however many answers that are.
+have a bucket each; all that the bot writes in a channel shares one, however many answers that are. There,
+edits that may be left out are spread over the bucket's period, and what one person is written leaves places
+for the others: so whoever asks next reads the first words at once.
 """
 
 import json
 import math
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,41 +31,94 @@ from discordianai.discord.messages.application_limits import (
 )
 from discordianai.discord.messages.port import (
     Body,
+    ChannelGone,
     File,
     MessageError,
     MessageRefused,
     MessagesBusy,
     MessagesClosed,
     MessagesExpired,
+    ThreadArchived,
 )
+from discordianai.dispatch.budget import RateWindow
 
 MOST_BUCKETS = 1000
 """Of channels that are remembered though nobody writes there; those that have room go first."""
 
 
-class Bucket:
-    """What Discord allows at one address, as it tells with each answer."""
+RESERVED = 1
+"""Requests of a shared bucket's period that edits which may be left out don't take."""
 
-    def __init__(self) -> None:
+FOR_OTHERS = 2
+"""Requests of a shared bucket's period that one person's answers leave, where others are answered, too."""
+
+OTHERS_WITHIN = 60.0
+"""Seconds after which somebody counts no more as one of the others."""
+
+
+class Bucket:
+    """What Discord allows at one address, as it tells with each answer. Several answers have one `shared`."""
+
+    def __init__(self, *, shared: bool = False) -> None:
         self._turn = trio.Lock()
+        self._shared = shared
+        self._limit, self._period = 0, 0.0
+        self._even_at = -math.inf  # when the next one is due that may be left out
+        self._recent: deque[tuple[float, int]] = deque(maxlen=100)  # when, and for whom
         self.free_at = -math.inf
-        """When, on trio's clock, there is room again."""
+        """When, on trio's clock, there is room again for what has to arrive."""
 
     @property
-    def is_free(self) -> bool:
-        """Whether a request can be sent at this moment."""
-        return not self._turn.locked() and trio.current_time() >= self.free_at
+    def is_spare(self) -> bool:
+        """Whether a request that may be left out can be sent at this moment."""
+        return not self._turn.locked() and trio.current_time() >= self.spare_at
+
+    @property
+    def spare_at(self) -> float:
+        """When, on trio's clock, there is room again for what may be left out."""
+        return max(self.free_at, self._even_at)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for room, in the order in which it was asked for; the block is the request."""
-        async with self._turn:
-            await trio.sleep_until(self.free_at)
-            yield
+    async def turn(self, person_id: int | None = None) -> AsyncIterator[None]:
+        """Wait for room, and for this person's share of it; the block is the request.
+
+        It is given in the order in which it was asked for, but that nobody waits for somebody else's share.
+        """
+        while True:
+            await trio.sleep_until(self.share_at(person_id))
+            async with self._turn:
+                await trio.sleep_until(self.free_at)
+                if self.share_at(person_id) <= trio.current_time():
+                    if self._shared and person_id is not None:
+                        self._recent.append((trio.current_time(), person_id))
+                    yield
+                    return
+
+    def share_at(self, person_id: int | None) -> float:
+        """When, on trio's clock, this person may be written to again, as far as the others allow."""
+        now = trio.current_time()
+        while self._recent and self._recent[0][0] <= now - OTHERS_WITHIN:
+            self._recent.popleft()
+        share = self._limit - FOR_OTHERS
+        own = [when for when, whose in self._recent if whose == person_id]
+        if share <= 0 or len(own) < share or len(own) == len(self._recent):
+            return -math.inf
+        return own[-share] + self._period
 
     def close_for(self, seconds: float) -> None:
         """Discord has said that it takes nothing for so long."""
         self.free_at = max(self.free_at, trio.current_time() + seconds)
+
+    def learn(self, left: int, limit: int, reset_after: float) -> None:
+        """Discord has said how many of `limit` requests are left for so many seconds."""
+        if left <= 0:
+            self.close_for(reset_after)
+        if not self._shared:
+            return
+        self._limit, self._period = limit, max(self._period, reset_after)
+        # As many as may be taken, evenly spread over what is left of the period.
+        spread = self._period * max(left - RESERVED, 0) / max(limit - RESERVED, 1)
+        self._even_at = trio.current_time() + reset_after - spread
 
 
 class ChannelBuckets:
@@ -78,9 +134,9 @@ class ChannelBuckets:
 
     def of(self, channel_id: int) -> Bucket:
         """All who write there get the same."""
-        bucket = self._in_use.setdefault(channel_id, Bucket())
+        bucket = self._in_use.setdefault(channel_id, Bucket(shared=True))
         if channel_id not in self._kept and len(self._kept) >= MOST_BUCKETS:
-            self._kept = {key: kept for key, kept in self._kept.items() if not kept.is_free}
+            self._kept = {key: kept for key, kept in self._kept.items() if not kept.is_spare}
         self._kept[channel_id] = bucket
         return bucket
 
@@ -91,7 +147,11 @@ ATTEMPTS = 6
 LONGEST_PAUSE = 15.0
 """Seconds; Discord's buckets refill within five."""
 
+LONGEST_COUNT = 9
+"""Digits of a number of requests that is believed."""
+
 UNKNOWN_CHANNEL = 10003
+THREAD_ARCHIVED = 50083
 UNKNOWN_MESSAGE = 10008
 UNKNOWN_WEBHOOK = 10015
 INVALID_WEBHOOK_TOKEN = 50027
@@ -106,7 +166,7 @@ CAUSES = {
     50007: "this person takes no direct messages from the bot",
     50013: "the bot lacks a permission there: see which ones `discordianai invite` asks for",
     50035: "Discord calls the message malformed",
-    50083: "the thread is archived",
+    THREAD_ARCHIVED: "the thread is archived",
     160002: "the bot may not reply to messages there",
     160005: "the thread is locked",
     200000: "AutoMod blocked it",
@@ -115,7 +175,24 @@ CAUSES = {
 }
 """What Discord's error codes say, for the log."""
 
+DIRECT_EACH, DIRECT_ALL, DIRECT_IN = 1, 5, 60.0
+"""Direct messages to one person and to all, in so many seconds."""
+
 _ID = re.compile(r"\d{5,}|@original")
+
+
+class DirectMessageLimit:
+    """How many direct messages the bot begins."""
+
+    def __init__(self) -> None:
+        self._each = RateWindow(DIRECT_EACH, DIRECT_IN)
+        self._all = RateWindow(DIRECT_ALL, DIRECT_IN)
+
+    def take(self, person_id: int, now: float) -> bool:
+        """Count one to this person at `now`; whether it may be sent."""
+        return not (self._each.delay(person_id, now) or self._all.take(None, now)) and not self._each.take(
+            person_id, now
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +204,25 @@ class DiscordApi:
     token: str = field(default="", repr=False)
     channels: ChannelBuckets = field(default_factory=ChannelBuckets, repr=False)
     limits: ApplicationLimits = field(default_factory=ApplicationLimits, repr=False)
+    direct_messages: DirectMessageLimit = field(default_factory=DirectMessageLimit, repr=False)
 
 
 class Endpoint:
-    """What lies under one address, and shares `bucket`. `as_bot` sends the bot's token along."""
+    """What lies under one address, and shares `bucket`, of which a person has a share.
 
-    def __init__(self, api: DiscordApi, path: str, bucket: Bucket, *, as_bot: bool, **names: int) -> None:
+    `as_bot` sends the bot's token along.
+    """
+
+    def __init__(
+        self,
+        api: DiscordApi,
+        path: str,
+        bucket: Bucket,
+        *,
+        as_bot: bool,
+        person_id: int | None = None,
+        **names: int,
+    ) -> None:
         self._client = api.client
         self._limits = api.limits
         self._as_bot = as_bot
@@ -141,11 +231,17 @@ class Endpoint:
         self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
         self._log = structlog.get_logger("discordianai.discord.messages.rest").bind(**names)
         self._bucket = bucket
+        self._person_id = person_id
 
     @property
     def free_at(self) -> float:
         """When, on trio's clock, the bucket has room again."""
         return self._bucket.free_at
+
+    @property
+    def spare_at(self) -> float:
+        """When, on trio's clock, the bucket has room again for what may be left out."""
+        return max(self._bucket.spare_at, self._bucket.share_at(self._person_id))
 
     async def insist(
         self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
@@ -158,7 +254,7 @@ class Endpoint:
         attempt, end = 0, trio.current_time() + LONGEST_WAIT
         while True:
             try:
-                async with self._bucket.turn():
+                async with self._bucket.turn(self._person_id):
                     # Only now: what waits for its bucket is not sent in this second.
                     await self._limits.enter(call, end - trio.current_time())
                     return await self._send(call, method, path, body, files)
@@ -175,10 +271,10 @@ class Endpoint:
     async def request(self, method: str, path: str, body: Body | None = None) -> Body:
         """Send a request once, now or not at all. Raises `MessagesBusy` when a later try may do, else
         `MessageError`."""
-        if not self._bucket.is_free:
+        if not self._bucket.is_spare or trio.current_time() < self.spare_at:
             raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
         call = self._call(method, path, body, ())
-        async with self._bucket.turn():
+        async with self._bucket.turn(self._person_id):
             await self._limits.enter(call)
             return await self._send(call, method, path, body, ())
 
@@ -197,23 +293,30 @@ class Endpoint:
         content = _multipart(body or {}, files) if files else {"json": body}
         try:
             request = self._client.build_request(method, self._base + path, headers=self._headers, **content)
-            response = await bounded_http.send(self._client, request)
+            with self._limits.probing():
+                response = await bounded_http.send(self._client, request)
+        except httpx.PoolTimeout:
+            # It was not even sent, so that it is none of the tries.
+            raise ApplicationHeld("every connection to Discord is in use", 0.0) from None
         except httpx.HTTPError as error:
             # The error's text may carry the address, and so a token.
             raise MessagesBusy(f"Discord is not reachable: {type(error).__name__}", 0.5) from None
         self._learn(response)
         answer = json_of(response)
-        self._limits.note(response.status_code, response.headers, answer, call)
+        reason = reason_of(response, answer or {})
+        self._limits.note(response.status_code, response.headers, answer, call, reason)
         if response.is_success:
             return answer or {}
         if response.status_code == 429 and (wait := self._limits.held_for):
             raise ApplicationHeld("Discord answered 429, for the whole application", wait)
-        raise _error(response, answer or {})
+        raise _error(response, answer or {}, reason)
 
     def _learn(self, response: httpx.Response) -> None:
         """Let the next request wait for the bucket, instead of being refused."""
-        if response.headers.get("x-ratelimit-remaining") == "0":
-            self._bucket.close_for(_pause(response.headers.get("x-ratelimit-reset-after")))
+        told = response.headers
+        left, limit = (_count(told.get(f"x-ratelimit-{name}")) for name in ("remaining", "limit"))
+        if left is not None:
+            self._bucket.learn(left, limit or left, _pause(told.get("x-ratelimit-reset-after")))
 
 
 def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
@@ -225,20 +328,32 @@ def _multipart(body: Body, files: Sequence[File]) -> dict[str, Any]:
     }
 
 
-def _error(response: httpx.Response, body: Body) -> MessageError:
+def _code(body: Body) -> int:
     code = body.get("code", 0)
-    if not isinstance(code, int):
-        code = 0
+    return code if isinstance(code, int) else 0
+
+
+def reason_of(response: httpx.Response, body: Body) -> str:
+    """Why Discord took nothing, for the log: status, code, and the cause in words where it is known."""
+    code = _code(body)
     cause = f" ({CAUSES[code]})" if code in CAUSES else ""
-    reason = f"Discord answered {response.status_code}, code {code}{cause}"
+    return f"Discord answered {response.status_code}, code {code}{cause}"
+
+
+def _error(response: httpx.Response, body: Body, reason: str) -> MessageError:
+    code = _code(body)
     if response.status_code == 429:
         return MessagesBusy(reason, _pause(body.get("retry_after")))
     if response.status_code >= 500:
         return MessagesBusy(reason, 0.0)
     if code in {UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN}:
         return MessagesExpired(reason)
-    if code in {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}:
+    if code == UNKNOWN_CHANNEL:
+        return ChannelGone(reason)
+    if code == UNKNOWN_MESSAGE:
         return MessagesClosed(reason)
+    if code == THREAD_ARCHIVED:
+        return ThreadArchived(reason)
     return MessageRefused(reason)
 
 
@@ -257,6 +372,11 @@ def id_of(message: Body) -> int:
         return snowflake(message, "id")
     except Malformed as error:
         raise MessageError(f"Discord's answer is malformed: {error}") from None
+
+
+def _count(text: str | None) -> int | None:
+    """A number of requests that Discord named; None where it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < LONGEST_COUNT else None
 
 
 def _pause(text: object) -> float:

@@ -4,13 +4,11 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import cast
 
 import trio
 import trio.lowlevel
 from hypercorn.config import Config
-from hypercorn.trio import serve
 from hypercorn.typing import Framework
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from discordianai.asgi_server import serve
 from discordianai.sandbox.discord.gateway_server import GatewayServerConnection
 from discordianai.sandbox.discord.local_discord import DiscordOptions, LocalDiscord
 from discordianai.sandbox.discord.rest_server import RestServer
@@ -45,7 +44,7 @@ async def open_local_discord(options: DiscordOptions | None = None) -> AsyncIter
     framework, config = cast(Framework, app), _config(listener)
     async with trio.open_nursery() as nursery:
         stop = trio.Event()
-        await nursery.start(partial(serve, framework, config, shutdown_trigger=stop.wait, mode="asgi"))
+        await nursery.start(serve, framework, config, stop)
         yield discord
         discord.drop_gateway(resumable=False)
         stop.set()

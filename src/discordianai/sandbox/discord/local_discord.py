@@ -127,6 +127,17 @@ class LocalDiscord:
         """Content type and content of each uploaded file, by its path."""
         self.closed_channels: set[int] = set()
         """Where the bot may not write."""
+        self.deleted_channels: set[int] = set()
+        self.archived_threads: set[int] = set()
+        """Whose messages cannot be edited, until somebody writes there or opens them again."""
+        self.locked_threads: set[int] = set()
+        """Where only moderators may write or open them again."""
+        self.unreachable_people: set[int] = set()
+        """Who take no direct messages from the bot, or have left its guild."""
+        self.refused_texts: dict[str, tuple[int, int]] = {}
+        """Status and code of the refusal of each message whose JSON has this text."""
+        self.file_limit = 10 * 1024 * 1024
+        """Bytes of all files of a message, on a server without boosts."""
         self.channels_without_files: set[int] = set()
         self.channels_without_replies: set[int] = set()
         self.channels_without_threads: set[int] = set()

@@ -11,7 +11,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from discordianai.sandbox.discord.api_objects import BOT, GUILD, OWNER_ID, TEXT, Channel, Json, User
+from discordianai.sandbox.discord.api_objects import (
+    BOT,
+    GUILD,
+    OWNER_ID,
+    TEXT,
+    Channel,
+    Json,
+    User,
+    direct_messages,
+)
 from discordianai.sandbox.discord.command_validation import checked
 from discordianai.sandbox.discord.local_discord import LocalDiscord
 from discordianai.sandbox.discord.rate_limit_buckets import TooManyRequests
@@ -19,9 +28,6 @@ from discordianai.sandbox.discord.sandbox_interaction import Interaction
 from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, RestError, SandboxMessage
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
-
-FILE_LIMIT = 10 * 1024 * 1024
-"""Bytes of all files of a message, on a server without boosts."""
 
 EndpointResult = tuple[int, Any]
 """A status and a body."""
@@ -49,7 +55,9 @@ class RestServer:
             self._route("PUT", f"{app}/commands", RestServer.write_commands),
             self._route("GET", f"{guild}/commands", RestServer.list_commands),
             self._route("PUT", f"{guild}/commands", RestServer.write_commands),
+            self._route("POST", "/users/@me/channels", RestServer.open_direct_messages),
             self._route("GET", "/channels/{channel}", RestServer.channel),
+            self._route("PATCH", "/channels/{channel}", RestServer.reopen),
             self._route("POST", "/channels/{channel}/messages", RestServer.say),
             self._route("PATCH", "/channels/{channel}/messages/{message}", RestServer.change),
             self._route("DELETE", "/channels/{channel}/messages/{message}", RestServer.remove),
@@ -181,15 +189,39 @@ class RestServer:
         """A channel of the guild."""
         return 200, self._channel(request).json()
 
+    async def open_direct_messages(self, request: Request) -> EndpointResult:
+        """The direct message channel of a user and the bot, which is there for everybody."""
+        recipient_id = int((await request.json())["recipient_id"])
+        channel = direct_messages(User(recipient_id, "Recipient"))
+        if self._discord.channel(channel.id) is None:
+            self._discord.direct_channels.append(channel)
+        return 200, channel.json()
+
+    async def reopen(self, request: Request) -> EndpointResult:
+        """Open an archived thread again."""
+        thread = self._channel(request)
+        if (await request.json()) != {"archived": False} or thread.id in self._discord.locked_threads:
+            raise RestError(403, 50013, "Missing Permissions")
+        self._discord.archived_threads.discard(thread.id)
+        return 200, thread.json()
+
     def _channel(self, request: Request) -> Channel:
+        if int(request.path_params["channel"]) in self._discord.deleted_channels:
+            raise RestError(404, 10003, "Unknown Channel")
         channel = self._discord.channel(int(request.path_params["channel"]))
         if channel is None or channel.id in self._discord.closed_channels:
             raise RestError(403, 50001, "Missing Access")
         return channel
 
     async def say(self, request: Request) -> EndpointResult:
-        """Create a message in a channel."""
-        message = self._discord.message(self._channel(request).id)
+        """Create a message in a channel; in an archived thread, that opens it again."""
+        channel, discord = self._channel(request), self._discord
+        if channel.id in discord.locked_threads:
+            raise RestError(403, 160005, "Thread is locked")
+        if channel.guild_id is None and channel.id + 1 in discord.unreachable_people:
+            raise RestError(403, 50007, "Cannot send messages to this user")
+        discord.archived_threads.discard(channel.id)
+        message = discord.message(channel.id)
         message.update(*await self._message_body(request, message.channel_id))
         self._discord.channel_messages.append(message)
         return 200, message.json()
@@ -205,6 +237,8 @@ class RestServer:
     async def change(self, request: Request) -> EndpointResult:
         """Edit a message in a channel."""
         message = self._own_message(request)
+        if message.channel_id in self._discord.archived_threads | self._discord.locked_threads:
+            raise RestError(400, 50083, "Thread is archived")
         message.update(*await self._message_body(request, message.channel_id))
         return 200, message.json()
 
@@ -309,9 +343,13 @@ class RestServer:
         message = body.get("data") or body  # the initial response to an interaction wraps it
         if any(word in str(message.get("content", "")) for word in discord.blocked_words):
             raise RestError(400, 240000, "Message blocked by harmful links filter")
+        text = json.dumps(message, ensure_ascii=False)
+        for refused, (status, code) in discord.refused_texts.items():
+            if refused in text:
+                raise RestError(status, code, "refused by a test")
         if files and channel_id in discord.channels_without_files:
             raise RestError(403, 50013, "Missing Permissions")
-        if sum(map(len, files.values())) > FILE_LIMIT:
+        if sum(map(len, files.values())) > discord.file_limit:
             raise RestError(413, 40005, "Request entity too large")
         if message.get("message_reference") and channel_id in discord.channels_without_replies:
             raise RestError(403, 160002, "Cannot reply without permission to read message history")
