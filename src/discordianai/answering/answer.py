@@ -1,10 +1,12 @@
 """What has arrived of an answer so far, and what stands below it in the end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from discordianai.answering.provider_chain import AnswerEvent
 from discordianai.answering.reply import Closing
+from discordianai.conversations.accounting import Charge, Spent, dollars
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.providers.errors import ProviderError
@@ -122,3 +124,15 @@ def numbered(sentence: str, question: Question) -> str:
 
 def _footer(route: Route) -> str:
     return f"{route.provider.label} · {route.model} · {route.why}"
+
+
+def with_usage(footer: str, charges: Sequence[Charge]) -> str:
+    """The footer with what all requests for this answer took: tokens, and their cost where that is known."""
+    if not footer or not charges:
+        return footer
+    spent = Spent()
+    for charge in charges:
+        spent = spent.plus(charge.usage, charge.cost)
+    known = "" if spent.unpriced else dollars(spent.cost)
+    partly = f"{dollars(spent.cost)} and more" if spent.unpriced and spent.cost else ""
+    return " · ".join(filter(None, (footer, f"{spent.tokens:,} tokens", known or partly)))

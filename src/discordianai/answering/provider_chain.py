@@ -33,13 +33,14 @@ AnswerEvent = Event | QueuePosition | Route
 class ChainRequest:
     """A question as the providers are asked it; `request` makes the request for a provider.
 
-    `reserve` sets aside what a request may cost, and raises `AllowanceSpent` where there is not so much.
+    `reserve` sets aside what a request may cost that is expected to take so much; it raises `AllowanceSpent`
+    where there is not so much.
     `deadline` is on trio's clock, `number` the question's in the log.
     """
 
     inquiry: Inquiry
     request: Callable[[Provider, str], ChatRequest]
-    reserve: Callable[[Provider, str, Usage], Awaitable[None]]
+    reserve: Callable[[Provider, ChatRequest, Usage], Awaitable[None]]
     deadline: float
     number: int
 
@@ -116,7 +117,7 @@ class ProviderChain:
         if call is not None and choice.search is SearchMode.REQUIRED:
             request = replace(request, turns=_with_query(request.turns, call.argument))
         self._log.debug("asking", question=asked.number, provider=provider.name, turns=len(request.turns))
-        await asked.reserve(provider, request.model, dispatcher.expected(request))
+        await asked.reserve(provider, request, dispatcher.expected(request))
         note = " ".join(filter(None, (note, _left_out(provider, asked.inquiry))))
         yield Route(provider, request.model, choice.why, note)
         patience = HELD_BACK if choice.tools else 0

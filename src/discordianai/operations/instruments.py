@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from time import time
 
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
-from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.accounting import Spent
+from discordianai.conversations.ledger import Ledger, Sums
 from discordianai.conversations.sqlite.store import SqliteStore
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.latencies import Latencies
 from discordianai.live import Live
-from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, process_figures
+from discordianai.operations.snapshot import ProviderSnapshot, ProviderSpending, Snapshot, process_figures
 from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
 
@@ -45,6 +46,7 @@ class Instruments:
                 clock_jump=self.clock.jump,
             ),
             providers={name: self._provider(name) for name in self.dispatchers},
+            spending=self._spending(),
             discord=self.figures.now(),
             application=self.limits.statistics(),
             discord_pool=self.discord.statistics(),
@@ -54,6 +56,13 @@ class Instruments:
             settings=self.settings.now,
         )
 
+    def _spending(self) -> Mapping[str, ProviderSpending]:
+        today, month = self.ledger.spent_today, self.ledger.spent_this_month
+        return {
+            name: ProviderSpending(_of_provider(name, today), _of_provider(name, month))
+            for name in dict.fromkeys(provider for provider, _ in month)
+        }
+
     def _provider(self, name: str) -> ProviderSnapshot:
         dispatcher = self.dispatchers[name]
         return ProviderSnapshot(
@@ -61,5 +70,9 @@ class Instruments:
             model=dispatcher.model,
             dispatch=dispatcher.statistics(),
             pool=self.clients[name].statistics(),
-            spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
+            spent=_of_provider(name, self.ledger.charged),
         )
+
+
+def _of_provider(name: str, sums: Sums) -> Mapping[str, Spent]:
+    return {model: spent for (provider, model), spent in sums.items() if provider == name}

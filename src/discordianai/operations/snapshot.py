@@ -79,14 +79,45 @@ class ProviderSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderSpending:
+    """What the answers of a provider are charged to, by model: today and this month, both in UTC."""
+
+    today: Mapping[str, Spent] = field(default_factory=dict)
+    this_month: Mapping[str, Spent] = field(default_factory=dict)
+
+    @property
+    def cost_today(
+        self,
+    ) -> Annotated[
+        Mapping[str, float], Metric("cost_today", "Cost of today's answers (UTC), in US dollars", ("model",))
+    ]:
+        """In dollars."""
+        return {model: spent.money for model, spent in self.today.items()}
+
+    @property
+    def cost_this_month(
+        self,
+    ) -> Annotated[
+        Mapping[str, float],
+        Metric("cost_this_month", "Cost of this month's answers (UTC), in US dollars", ("model",)),
+    ]:
+        """In dollars."""
+        return {model: spent.money for model, spent in self.this_month.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`settings` has the numbers that figures are held against, by their keys in the file."""
+    """`settings` has the numbers that figures are held against, by their keys in the file.
+
+    `spending` also has providers that are no longer in the settings.
+    """
 
     # JSON knows no infinity, which a budget without a limit has left.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings")
 
     process: ProcessStatistics
     providers: Annotated[Mapping[str, ProviderSnapshot], By("provider")] = field(default_factory=dict)
+    spending: Annotated[Mapping[str, ProviderSpending], By("provider")] = field(default_factory=dict)
     discord: DiscordStatistics = field(default_factory=DiscordStatistics)
     application: ApplicationStatistics = field(default_factory=ApplicationStatistics)
     discord_pool: Statistics | None = None

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from discordianai.providers import failures
-from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
+from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
 from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
+from discordianai.providers.usage_report import is_search, usage, with_searches
 from discordianai.records import FinishReason, Provider, Tool, Usage
 
 MOST_PARTS = 1000
@@ -54,6 +55,7 @@ class ResponsesDecoder:
         self._sources = Sources()
         self._parts: dict[tuple[int, int], _Part] = {}
         self._last_item: int | None = None
+        self._searches: set[str] = set()
         self._text = BoundedText()
         self.ended = False
         self.run_id = run_id
@@ -127,6 +129,8 @@ class ResponsesDecoder:
                 yield from self._message(index, item, say=True)
             case "search_results":
                 yield from self._cite(tables(item, "results"))
+            case "web_search_call" if is_search(item) and len(self._searches) < MOST_PARTS:
+                self._searches.add(text(item, "id") or str(index))
             case "function_call":
                 self._calls.replace(index, text(item, "name"), piece(item, "arguments"))
                 if call := self._calls.whole(index):
@@ -187,7 +191,7 @@ class ResponsesDecoder:
             yield call
         counted = usage(table(response, "usage"), "input_tokens", "output_tokens")
         if counted is not None:
-            yield UsageReport(counted)
+            yield UsageReport(with_searches(counted, response, len(self._searches)))
         yield End(self._reason(status, response, counted))
 
     def _reason(self, status: str, response: Json, counted: Usage | None) -> FinishReason:

@@ -1,5 +1,6 @@
 """The services of a bot on a real database, and uses of its commands."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,8 @@ from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.conversations.accounting import Limit
 from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.options import ConversationOptions
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
@@ -46,8 +48,11 @@ async def open_services(
         contexts = ContextBuilder(store, channels, rules, TokenEstimator(), b"key")
         limit = daily_limit or Live(Limit())
         offered = OfferedCommands(COMMANDS, offer)
+        ledger = Ledger(store, Live(AccountingOptions()), time.time)
         yield (
-            BotServices(store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit),
+            BotServices(
+                store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit, ledger
+            ),
             store,
         )
 

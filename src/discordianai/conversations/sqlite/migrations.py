@@ -129,6 +129,10 @@ STEPS = (
     """
     ALTER TABLE turns ADD COLUMN attachments TEXT NOT NULL DEFAULT '';  -- JSON: files to be read again
     """,
+    """
+    ALTER TABLE usage ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;  -- among the input tokens
+    ALTER TABLE usage ADD COLUMN searches      INTEGER NOT NULL DEFAULT 0;  -- web searches that were charged
+    """,
 )
 
 
