@@ -46,7 +46,7 @@ class Instruments:
                 clock_jump=self.clock.jump,
             ),
             providers={name: self._provider(name) for name in self.dispatchers},
-            spending=self._spending(),
+            spending=spending_of(self.ledger),
             discord=self.figures.now(),
             application=self.limits.statistics(),
             discord_pool=self.discord.statistics(),
@@ -55,13 +55,6 @@ class Instruments:
             questions=self.counts.now(self.open_questions.open),
             settings=self.settings.now,
         )
-
-    def _spending(self) -> Mapping[str, ProviderSpending]:
-        today, month = self.ledger.spent_today, self.ledger.spent_this_month
-        return {
-            name: ProviderSpending(_of_provider(name, today), _of_provider(name, month))
-            for name in dict.fromkeys(provider for provider, _ in month)
-        }
 
     def _provider(self, name: str) -> ProviderSnapshot:
         dispatcher = self.dispatchers[name]
@@ -72,6 +65,15 @@ class Instruments:
             pool=self.clients[name].statistics(),
             spent=_of_provider(name, self.ledger.charged),
         )
+
+
+def spending_of(ledger: Ledger) -> Mapping[str, ProviderSpending]:
+    """What the ledger has for today and this month, by provider."""
+    today, month = ledger.spent_today, ledger.spent_this_month
+    return {
+        name: ProviderSpending(_of_provider(name, today), _of_provider(name, month))
+        for name in dict.fromkeys(provider for provider, _ in month)
+    }
 
 
 def _of_provider(name: str, sums: Sums) -> Mapping[str, Spent]:

@@ -42,19 +42,27 @@ async def open_services(
     daily_limit: Live[Limit] | None = None,
 ) -> AsyncIterator[tuple[BotServices, SqliteStore]]:
     async with open_store(folder / "conversations.sqlite3") as store:
-        channels = ChannelSettingsCache(store)
-        conversations = ConversationOptions(scope=scope.value, max_turns=max_turns)
-        rules = Live(ContextRules(conversations=conversations))
-        contexts = ContextBuilder(store, channels, rules, TokenEstimator(), b"key")
-        limit = daily_limit or Live(Limit())
-        offered = OfferedCommands(COMMANDS, offer)
         ledger = Ledger(store, Live(AccountingOptions()), time.time)
-        yield (
-            BotServices(
-                store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit, ledger
-            ),
-            store,
-        )
+        conversations = ConversationOptions(scope=scope.value, max_turns=max_turns)
+        yield services(store, ledger, conversations, offer, daily_limit or Live(Limit())), store
+
+
+def services(
+    store: SqliteStore,
+    ledger: Ledger,
+    conversations: ConversationOptions,
+    offer: Offer = OFFER,
+    daily_limit: Live[Limit] | None = None,
+) -> BotServices:
+    """What command handlers may use, on this store."""
+    channels = ChannelSettingsCache(store)
+    rules = Live(ContextRules(conversations=conversations))
+    contexts = ContextBuilder(store, channels, rules, TokenEstimator(), b"key")
+    limit = daily_limit or Live(Limit())
+    offered = OfferedCommands(COMMANDS, offer)
+    return BotServices(
+        store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit, ledger
+    )
 
 
 def invocation(
