@@ -270,7 +270,7 @@ async def test_usage_tells_today_and_this_month_and_the_limit(scene: Scene) -> N
     assert "**Today:** 2 answers, " in shown
     assert "**This month:** 2 answers, " in shown
     assert ", cost " in shown
-    assert "gpt-6-luna:** 1 answer, " in shown
+    assert "OpenAI gpt-6-luna: 1 answer, " in shown
     assert "100,000 tokens per day" in shown
 
 

@@ -184,7 +184,9 @@ class Ledger:
         if key not in self._unpriced and len(self._unpriced) < MOST_MODELS:
             self._unpriced.add(key)
             provider, model = key
-            self._log.warning(
+            limits = (self._options.now.person, self._options.now.guild)
+            tell = self._log.warning if any(limit.money for limit in limits) else self._log.info
+            tell(
                 "no price is known for a model: its answers count in tokens only",
                 provider=provider,
                 model=model,
