@@ -2,6 +2,7 @@
 // Asks for a snapshot every two seconds, and draws each figure with its last five minutes. What comes from the
 // bot is only ever put in as text.
 const EVERY = 2000, KEPT = 150, MOST_COSTS = 12;
+const COSTS = "Cost this month · US dollars, months and days in UTC";
 const histories = new Map();
 const tiles = new Map();
 let before = null;
@@ -117,6 +118,18 @@ function costTiles(now) {
   return tiles.sort((one, other) => other[1] - one[1]).slice(0, MOST_COSTS);
 }
 
+/** A model that is not among them any more, as in a new month, loses its tile. */
+function drawCosts(listed) {
+  const keys = new Set(listed.map(([name]) => `${COSTS} ${name}`));
+  for (const [key, { box }] of tiles)
+    if (key.startsWith(`${COSTS} `) && !keys.has(key)) {
+      box.remove();
+      tiles.delete(key);
+      histories.delete(key);
+    }
+  for (const each of listed) draw(COSTS, each);
+}
+
 function make(kind, parent, text = "") {
   const made = document.createElement(kind);
   made.textContent = text;
@@ -139,7 +152,7 @@ function tile(section, name) {
   const box = make("article", grid);
   box.className = "tile";
   make("h3", box, name);
-  const made = { value: make("b", box), below: make("span", box) };
+  const made = { box, value: make("b", box), below: make("span", box) };
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   for (const [attribute, value] of [["viewBox", "0 0 100 30"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]])
     svg.setAttribute(attribute, value);
@@ -185,7 +198,7 @@ function draw_all(now) {
   for (const [name, provider] of Object.entries(now.providers))
     for (const each of providerTiles(now, name)) draw(`${provider.label} · ${provider.model}`, each);
   for (const each of botTiles(now)) draw("The bot", each);
-  for (const each of costTiles(now)) draw("Cost this month · US dollars, months and days in UTC", each);
+  drawCosts(costTiles(now));
 }
 
 /** All that the bot counts, by its own account: asked for only while somebody looks at it. */
