@@ -10,10 +10,17 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from structlog.testing import capture_logs
 
-from discordianai.conversations.accounting import NANO, Limit, Price, Spent
-from discordianai.conversations.ledger import MOST_MODELS, OTHER_MODELS, Ledger, LimitReached
+from discordianai.conversations.accounting import NANO, Charge, Limit, Price, Spent
+from discordianai.conversations.ledger import (
+    LONGEST_SETTLING,
+    MOST_MODELS,
+    OTHER_MODELS,
+    Ledger,
+    LimitReached,
+)
 from discordianai.conversations.options import AccountingOptions, ModelOptions
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import StoreError
@@ -155,7 +162,7 @@ async def test_a_cancelled_question_holds_nothing_wherever_it_is_cancelled() -> 
 
 
 async def test_what_was_used_is_stored_although_its_question_is_cancelled() -> None:
-    """But not for longer than a moment, whatever the store does."""
+    """Its provider has charged it already."""
     store = MemoryStore()
     ours = ledger(store=store)
     with trio.CancelScope() as scope:
@@ -163,6 +170,21 @@ async def test_what_was_used_is_stored_although_its_question_is_cancelled() -> N
         await ours.settle([ours.charge(ANN, None, "openai", "priced", ONE)])
     (line,) = await store.spending("2000-01-01")
     assert line.spent.cost == NANO // 100
+
+
+async def test_a_store_that_hangs_does_not_keep_a_cancelled_question(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The bot would not stop."""
+
+    class Hanging(MemoryStore):
+        async def charge(self, charge: Charge) -> None:
+            await trio.sleep_forever()
+
+    ours = ledger(store=Hanging())
+    began = trio.current_time()
+    await ours.settle([ours.charge(ANN, None, "openai", "priced", ONE)])
+    assert trio.current_time() - began == LONGEST_SETTLING
 
 
 async def test_a_model_without_a_price_counts_in_tokens_and_is_named_once() -> None:
