@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help install installed run sandbox test test-all test-long test-servers coverage wheel test-wheel lint audit
 .PHONY: release test-installs
-.PHONY: hooks docs format clean
+.PHONY: hooks docs format prices clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
 .PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak
 
@@ -160,6 +160,13 @@ soak: $(STAMP) ## half an hour under load and a flood, with faults all the time 
 format: $(STAMP) ## let ruff write the layout
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
+
+# In an environment of its own, which is removed: it brings a second HTTP client, and 20 MB.
+prices: ## renew the table of prices that comes with the package, from the newest genai-prices (asks a service)
+	@rm -rf build/prices
+	@$(PYTHON) -m venv build/prices
+	@build/prices/bin/python -m pip install --quiet --disable-pip-version-check genai-prices
+	@build/prices/bin/python .ci/prices.py; status=$$?; rm -rf build/prices; exit $$status
 
 clean: ## remove .venv and every cache
 	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage* build dist site src/*.egg-info

@@ -144,7 +144,7 @@ class Strategy:
         def request(_provider: Provider, model: str) -> ChatRequest:
             return _request(model, text)
 
-        async def reserve(_provider: Provider, _model: str, _most: Usage) -> None:
+        async def reserve(_provider: Provider, _request: ChatRequest, _expected: Usage) -> None:
             await trio.lowlevel.checkpoint()
 
         result, began = Result(), trio.current_time()

@@ -25,6 +25,7 @@ from discordianai.bot import Bot
 from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions
+from discordianai.conversations.prices import bundled, host_of
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
@@ -136,6 +137,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
             clock=clock,
             refused_fields=refused,
         )
+        await instruments.ledger.open()
         page.shows(instruments.read)
         channels = ChannelSettingsCache(store)
         await channels.open()
@@ -200,6 +202,7 @@ def _make_bot(
         offered,
         conversations,
         live.part(lambda new: new.daily_limits.user),
+        ledger,
     )
     admission = Admission(offer, user, server, instruments.open_questions, numbers)
     gateway = GatewaySupervisor(options, offered, admission, api, instruments.figures)
@@ -223,7 +226,9 @@ def _decisions(settings: Settings, clients: Mapping[str, PooledClient]) -> WebDe
 
 
 def _accounting_options(settings: Settings) -> AccountingOptions:
-    return AccountingOptions(settings.models, settings.daily_limits.user, settings.daily_limits.server)
+    hosts = {name: host_of(options.base_url) for name, options in settings.providers.by_name.items()}
+    limits = settings.daily_limits
+    return AccountingOptions(settings.models, limits.user, limits.server, hosts, bundled())
 
 
 def _context_rules(settings: Settings, listed: Mapping[str, tuple[str, ...]] | None = None) -> ContextRules:

@@ -84,7 +84,8 @@ Credential = Annotated[SecretStr, AfterValidator(_plain)]
 
 
 Tokens = Annotated[int, Ge(1_000), Le(10_000_000)]
-Money = Annotated[float, Ge(0), Lt(math.inf)]
+Money = Annotated[float, Ge(0), Le(1_000_000)]
+"""A price in dollars. Sums of it, in billionths of a dollar, must stay within SQLite's integers."""
 
 
 T = TypeVar("T")

@@ -102,10 +102,19 @@ Citations = tuple[Citation | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them."""
+    """What a provider counted for one request.
+
+    `cached_tokens`, read from its cache, and `cache_writes` are among the input tokens; what a model thinks
+    is among the output tokens. `searches` are web searches, which are billed by their number. `cost` is what
+    the provider itself says that it charges, in billionths of a dollar; None where it does not say.
+    """
 
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
+    cache_writes: int = 0
+    searches: int = 0
+    cost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

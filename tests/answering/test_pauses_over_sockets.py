@@ -57,7 +57,7 @@ def request(provider: Provider, model: str) -> ChatRequest:
     return ChatRequest(model, (Turn(Role.USER, "why?"),), person="ann")
 
 
-async def reserve(provider: Provider, model: str, most: Usage) -> None:
+async def reserve(provider: Provider, request: ChatRequest, expected: Usage) -> None:
     """There is no limit."""
 
 

@@ -94,8 +94,8 @@ class Scene:
         def request(_provider: Provider, model: str) -> ChatRequest:
             return ChatRequest(model, (*HISTORY, Turn(Role.USER, text)))
 
-        async def reserve(provider: Provider, model: str, most: Usage) -> None:
-            self.reserved.append((provider, model))
+        async def reserve(provider: Provider, request: ChatRequest, expected: Usage) -> None:
+            self.reserved.append((provider, request.model))
             if self.spent:
                 raise AllowanceSpent(provider, "as much as may be")
 

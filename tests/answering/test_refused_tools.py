@@ -48,7 +48,7 @@ class Scene:
         def request(_: Provider, model: str) -> ChatRequest:
             return ChatRequest(model, (Turn(Role.USER, text),), instructions="Be brief.", person="ann")
 
-        async def reserve(_provider: Provider, _model: str, _most: Usage) -> None:
+        async def reserve(_provider: Provider, _request: ChatRequest, _expected: Usage) -> None:
             """There is no limit."""
 
         asked = ChainRequest(Inquiry(text, (), "here"), request, reserve, trio.current_time() + 60, 1)

@@ -30,7 +30,7 @@ from discordianai.conversations.store import ChannelSettings, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
+from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta
 from discordianai.records import (
     Attachment,
     ChatRequest,
@@ -44,7 +44,7 @@ from discordianai.records import (
     Quotation,
     Role,
     ToolCall,
-    Usage,
+    WebSearch,
 )
 from tests.answering.builders import ANN, BEN, Scene
 from tests.doubles.provider import FakeProvider, Step
@@ -545,19 +545,6 @@ async def test_what_is_searched_for_is_shown() -> None:
     assert reply.text == "found"
 
 
-async def test_the_line_below_tells_the_tokens_only_if_it_is_set() -> None:
-    """Those of all that were asked, also of the one that called for the search."""
-    call = ToolCall(WEB_SEARCH.name, "llamas")
-    told = ContextRules(AssistantOptions("Be brief.", show_tokens=True))
-    script: list[Step] = [call, UsageReport(Usage(100, 5)), End(FinishReason.STOP)]
-    reply = await Scene(script, others=[perplexity()], rules=told).ask()
-    assert reply.closing is not None
-    assert reply.closing.footer.endswith(" · needs the web · 135 tokens")
-    reply = await Scene(script, others=[perplexity()]).ask()
-    assert reply.closing is not None
-    assert reply.closing.footer.endswith(" · needs the web")
-
-
 async def test_a_model_that_is_only_listed_is_asked_at_its_provider() -> None:
     """What the settings name counts first, where two have a model of that name."""
     options = {"openai": offering("usual"), "perplexity": offering("sonar")}
@@ -568,6 +555,66 @@ async def test_a_model_that_is_only_listed_is_asked_at_its_provider() -> None:
     assert rules.provider_of("llama") == "perplexity"
     assert rules.provider_of("usual") == "openai"
     assert rules.provider_of("unheard of") is None
+
+
+@pytest.mark.parametrize(("search", "most"), [(WebSearch.NEVER, "$4.00"), (WebSearch.ALWAYS, "$4.50")])
+async def test_who_may_not_spend_so_much_reads_what_is_left_and_what_it_may_cost(
+    search: WebSearch, most: str
+) -> None:
+    """A quarter of the context is kept for an answer, and a provider that searches may do so five times."""
+    models = {"fake": ModelOptions(input_price=0.0, output_price=1000.0, search_price=100.0)}
+    scene = Scene(
+        provider=FakeProvider(provider=replace(OPENAI, web_search=search)),
+        accounting=AccountingOptions(models, person=Limit(money=3.0)),
+    )
+    assert (await scene.ask()).note == (
+        f"You have $3.00 left of today's allowance, and this question may cost up to {most}."
+        " It resets at midnight UTC. (error 1)"
+    )
+    assert scene.provider.requests == []
+
+
+async def test_an_answers_own_limit_is_the_most_that_it_may_cost() -> None:
+    """Not a quarter of the context, which is only a guess."""
+    models = {"fake": ModelOptions(input_price=0.0, output_price=1000.0)}
+    limited = AccountingOptions(models, person=Limit(money=0.1))
+    options = ProviderOptions(base_url="http://127.0.0.1", model="fake", max_answer_tokens=100)
+    rules = replace(BRIEF, providers={"openai": options})
+    assert (await Scene(["text"], rules=rules, accounting=limited).ask()).note == ""
+
+
+async def test_the_footer_has_tokens_and_cost_where_the_operator_wants_them() -> None:
+    """Of all requests that an answer took; of what nobody knows the price, the tokens alone."""
+    told = replace(BRIEF, assistant=AssistantOptions("be brief", show_usage=True))
+    priced = AccountingOptions({"fake": ModelOptions(input_price=1000.0, output_price=2000.0)})
+
+    async def footer(rules: ContextRules, accounting: AccountingOptions, *others: FakeProvider) -> str:
+        script: list[Step] = [ToolCall(WEB_SEARCH.name, "llamas")] if others else ["text"]
+        closing = (await Scene(script, rules=rules, accounting=accounting, others=others).ask()).closing
+        assert closing is not None
+        return closing.footer
+
+    other = FakeProvider(["found"], provider=PERPLEXITY, model="another")
+    assert (await footer(told, priced)).endswith(" · 30 tokens · $0.0500")
+    assert (await footer(told, AccountingOptions())).endswith(" · 30 tokens")
+    assert (await footer(told, priced, other)).endswith(" tokens · $0.0500 and more")
+    assert "tokens" not in await footer(BRIEF, priced)
+
+
+async def test_an_answer_that_nobody_can_see_any_more_is_charged() -> None:
+    """Or whoever deletes each answer would have no limit. So is one during which the bot ends."""
+    scene = Scene(["text", "more"], ["text", 1000.0])
+    reply = FakeReply()
+    reply.gone = ReplyFailed("deleted")
+    await scene.ask(reply=reply)
+    (line,) = await scene.store.spending("2000-01-01")
+    assert line.spent.answers == 1
+    assert line.spent.output_tokens > 0
+    with trio.move_on_after(0.1) as scope:
+        await scene.ask()
+    assert scope.cancelled_caught
+    (line,) = await scene.store.spending("2000-01-01")
+    assert line.spent.answers == 2
 
 
 async def test_a_stopped_answer_costs_what_came_of_it_and_a_failed_try_nothing(

@@ -40,7 +40,10 @@ def test_stats_count_what_is_there(database: Path, capsys: Captured) -> None:
     assert {name: shown[name] for name in counts} == counts
     assert shown["bot_running"] is False
     assert shown["file_bytes"] == database.stat().st_size
-    spent = {"answers": 1, "input_tokens": 100, "output_tokens": 20, "cost": 0.003, "unpriced": 0}
+    spent = {
+        "answers": 1, "input_tokens": 100, "output_tokens": 20, "cost": 0.003, "unpriced": 0,
+        "cached_tokens": 0, "searches": 0,
+    }  # fmt: skip
     assert shown["today"] == shown["month"] == spent
     assert str(shown["oldest"]) < str(shown["newest"])
 
@@ -62,7 +65,7 @@ def test_stats_are_readable(database: Path, capsys: Captured) -> None:
     assert run("stats", "--database", database) == 0
     shown = capsys.readouterr()
     assert "turns           12\n" in shown.out
-    assert "today           1 answer, 120 tokens, cost 0.0030\n" in shown.out
+    assert "today           1 answer, 120 tokens, cost $0.0030\n" in shown.out
     assert "no bot is running on it" in shown.err
 
 
@@ -128,7 +131,8 @@ def test_what_a_forgotten_person_cost_stays_without_the_person(database: Path, c
     assert run("stats", "--json", "--database", database) == 0
     (shown,) = lines(capsys)
     assert shown["month"] == {
-        "answers": 1, "input_tokens": 100, "output_tokens": 20, "cost": 0.003, "unpriced": 0
+        "answers": 1, "input_tokens": 100, "output_tokens": 20, "cost": 0.003, "unpriced": 0,
+        "cached_tokens": 0, "searches": 0,
     }  # fmt: skip
 
 

@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from discordianai.conversations.accounting import Charge, day_of
+from discordianai.conversations.accounting import day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import FinishedAnswer, QuestionAndAnswer
-from discordianai.conversations.sqlite import turns_table, usage_table
+from discordianai.conversations.sqlite import turns_table
 from discordianai.conversations.sqlite.connections import connect
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.migrations import APPLICATION_ID, STEPS
-from discordianai.records import Person, Place, Question, ReplyAddress, Role, Turn, Usage
+from discordianai.records import Person, Place, Question, ReplyAddress, Role, Turn
 
 ANN = ConversationKey(channel_id=1, person_id=10)
 BOB = ConversationKey(channel_id=1, person_id=11)
@@ -77,7 +77,11 @@ def older_database(path: Path, schema: int) -> None:
             ],
         )
         connection.execute("INSERT INTO participants VALUES (?, 7, 1)", (ANN.person_id,))
-        usage_table.add(connection, Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(NOW), 3_000_000))
+        connection.execute(
+            "INSERT INTO usage (day, person_id, guild_id, provider, model, answers, input_tokens,"
+            " output_tokens, cost, unpriced) VALUES (?, 10, 7, 'openai', 'gpt', 1, 100, 20, 3000000, 0)",
+            (day_of(NOW),),
+        )
         connection.execute(
             "INSERT INTO questions (interaction_id, state, person_id, person_name, guild_id, channel_id,"
             " application_id, token, private, acknowledged_at, prompt, text, message_ids)"

@@ -1,7 +1,7 @@
 """What a request will take is learned from what was reported, and no report can spoil it."""
 
 from discordianai.dispatch.token_estimator import RequestEstimator, TokenEstimator
-from discordianai.providers.answer_parts import MOST_TOKENS
+from discordianai.providers.usage_report import MOST_TOKENS
 from discordianai.records import ChatRequest, Role, Turn, Usage
 
 

@@ -306,4 +306,6 @@ def _sum(charges: Sequence[Charge]) -> Spent:
         output_tokens=sum(charge.usage.output_tokens for charge in charges),
         cost=sum(charge.cost or 0 for charge in charges),
         unpriced=sum(charge.cost is None for charge in charges),
+        cached_tokens=sum(charge.usage.cached_tokens for charge in charges),
+        searches=sum(charge.usage.searches for charge in charges),
     )

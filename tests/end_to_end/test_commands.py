@@ -1,6 +1,7 @@
 """Every slash command, as a person uses it and reads what comes of it. One bot runs for all of them."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -266,11 +267,14 @@ async def test_usage_tells_today_and_this_month_and_the_limit(scene: Scene) -> N
     assert "anything this month" in (await told(scene, "usage", user=user)).text
     await scene.ask("one", user=user, options={"model": "gpt-6.1-terra"})
     await scene.ask("two", user=user, options={"provider": "openai"})
+    await scene.ask("three", user=user, options={"provider": "perplexity"})
     shown = (await told(scene, "usage", user=user)).text
-    assert "**Today:** 2 answers, " in shown
-    assert "**This month:** 2 answers, " in shown
-    assert ", cost " in shown
-    assert "gpt-6-luna:** 1 answer, " in shown
+    assert "**Today:** 3 answers, " in shown
+    assert "**This month:** 3 answers, " in shown
+    cost = r"cost \$0\.\d{4}; today"
+    assert re.search(rf"OpenAI gpt-6\.1-terra: 1 answer, [\d,]+ tokens, {cost}", shown)
+    assert re.search(rf"Perplexity fast: 1 answer, [\d,]+ tokens, 1 web search, {cost}", shown)
+    assert "OpenAI gpt-6-luna: 1 answer, " in shown
     assert "100,000 tokens per day" in shown
 
 

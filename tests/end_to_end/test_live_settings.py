@@ -190,11 +190,6 @@ async def instructions(bot: Stage) -> None:
     assert bot.scene.sandbox.openai.requests[-1]["instructions"] == "Speak like a llama."
 
 
-async def tokens_below_an_answer(bot: Stage) -> None:
-    await bot.change(assistant={"show_tokens": True})
-    await bot.is_told(r"-# OpenAI · gpt-6-luna · set by operator · [\d,]+ tokens")
-
-
 async def context_tokens(bot: Stage) -> None:
     prompt = "why? " * 1000
     await bot.is_answered(prompt)
@@ -213,9 +208,37 @@ def priced(**prices: float) -> Case:
         await bot.set({**limited, MODEL: {"input_price": 0.0, "output_price": 0.0}})
         await bot.is_answered()
         await bot.set({**limited, MODEL: {"input_price": 0.0, "output_price": 0.0, **prices}})
-        await bot.is_told(SPENT)
+        await bot.is_told("left of today's allowance, and this question may cost up to")
 
     return case
+
+
+async def cached_price(bot: Stage) -> None:
+    """A question of more than a thousand tokens, and one that goes on from it."""
+    shown = {**STARTED, "assistant": {"show_usage": True}}
+    prices = {"input_price": 1000.0, "output_price": 0.0}
+    await bot.set({**shown, MODEL: prices})
+    await bot.is_told(r"tokens · \$[1-9]\.\d\d", "why? " * 1000)
+    await bot.set({**shown, MODEL: {**prices, "cached_price": 0.0}})
+    await bot.is_told(r"tokens · \$0\.\d{4}")
+
+
+async def search_price(bot: Stage) -> None:
+    """One who asks for the web goes to Perplexity, whose preset has no price of its own here."""
+    discord, query = bot.scene.sandbox.discord, {"query": "tides"}
+    limited = {**STARTED, "daily_limits.user": {"money": 1.0}}
+    prices = {"input_price": 0.0, "output_price": 0.0}
+    await bot.set({**limited, 'models."fast"': prices})
+    await reads(await discord.invoke("search", query, user=bot.user), "Perplexity · fast")
+    await bot.set({**limited, 'models."fast"': {**prices, "search_price": 1000.0}})
+    await reads(await discord.invoke("search", query, user=bot.user), "this question may cost up to")
+
+
+async def show_usage(bot: Stage) -> None:
+    asked = await bot.is_told("OpenAI · gpt-6-luna")
+    assert "tokens" not in asked.text
+    await bot.change(assistant={"show_usage": True})
+    await bot.is_told(r"OpenAI · gpt-6-luna · .* · [\d,]+ tokens")
 
 
 def limited(table: str, keys: Mapping[str, object], words: str) -> Case:
@@ -361,7 +384,7 @@ def is_debug(line: str) -> bool:
 
 CASES: Mapping[str, Case] = {
     "assistant.instructions": instructions,
-    "assistant.show_tokens": tokens_below_an_answer,
+    "assistant.show_usage": show_usage,
     "connection_pool.NAME.max_connections": connections,
     "connection_pool.NAME.max_keepalive": keepalive,
     "daily_limits.server.money": limited("daily_limits.server", {"money": 1e-9}, "This server has used up"),
@@ -385,12 +408,14 @@ CASES: Mapping[str, Case] = {
     "logging.format": logged(is_json, "logging", {"format": "json"}),
     "logging.level": logged(is_debug, "logging", {"level": "DEBUG"}),
     "logging.levels.NAME": logged(is_debug, "logging.levels", {'"discordianai.dispatch"': "DEBUG"}),
+    "models.NAME.cached_price": cached_price,
     "models.NAME.context_tokens": context_tokens,
     "models.NAME.input_price": priced(input_price=1000.0),
     "models.NAME.output_price": priced(output_price=1000.0),
     "models.NAME.requests_per_minute": requests_of_the_model,
     "models.NAME.tokens_per_minute": tokens_of_the_model,
     "providers.NAME.reasoning_timeout": reasoning,
+    "models.NAME.search_price": search_price,
     "rate_limits.NAME.burst": waits_by(requests_per_minute=12, burst=1),
     "rate_limits.NAME.requests_per_minute": waits_by(requests_per_minute=1),
     "rate_limits.NAME.tokens_per_minute": provider_tokens,

@@ -10,7 +10,7 @@ from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowl
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
 from discordianai.metric import BOUNDS, Latency, from_buckets
-from discordianai.operations.snapshot import ProcessStatistics, ProviderSnapshot, Snapshot
+from discordianai.operations.snapshot import ProcessStatistics, ProviderSnapshot, ProviderSpending, Snapshot
 from discordianai.settings.keys import numbers
 from discordianai.settings.tables import Settings
 from discordianai.transport.pool_events import Statistics
@@ -70,6 +70,7 @@ def well(**changes: object) -> Snapshot:
             lag=latency({0.0005: 14_000, 0.02: 10}),
         ),
         providers={"openai": openai, "perplexity": perplexity},
+        spending={"openai": ProviderSpending(openai.spent, openai.spent)},
         discord=DiscordStatistics(
             servers=3,
             connected_since=STARTED + 2,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from discordianai.dispatch.budget import Budget, BudgetOptions
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import failures
-from discordianai.providers.answer_parts import MOST_TEXT, MOST_TOKENS
+from discordianai.providers.answer_parts import MOST_TEXT
 from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.error_body import refusal
 from discordianai.providers.errors import ProviderError
@@ -18,6 +18,7 @@ from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import LONGEST_WAIT, rate_limits
 from discordianai.providers.port import Decoder, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.providers.usage_report import MOST_TOKENS
 from discordianai.records import Citation, RateLimits, Usage
 from tests.examples import examples
 from tests.json_places import MISSING, JsonPath, changed, places

@@ -38,21 +38,21 @@ def urls(events: list[Event]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("stream", "text"),
+    ("stream", "text", "usage"),
     [
-        (recorded.TEXT, "Bonjour"),
-        (recorded.REASONING, "Six it is."),
-        (recorded.TWO_MESSAGES, "Let me think.\n\nDone."),
-        (recorded.HOSTED_SEARCH, "High at six."),
-        (recorded.REFUSAL, "I can't."),
-        (recorded.AGENT, "High at six.[1]"),
+        (recorded.TEXT, "Bonjour", Usage(41, 77)),
+        (recorded.REASONING, "Six it is.", Usage(41, 77)),
+        (recorded.TWO_MESSAGES, "Let me think.\n\nDone.", Usage(41, 77)),
+        (recorded.HOSTED_SEARCH, "High at six.", Usage(41, 77, searches=1)),
+        (recorded.REFUSAL, "I can't.", Usage(41, 77)),
+        (recorded.AGENT, "High at six.[1]", Usage(41, 77, cost=2_640_000)),
     ],
 )
-def test_the_text_comes_once_with_its_usage_and_one_end(stream: list[str], text: str) -> None:
+def test_the_text_comes_once_with_its_usage_and_one_end(stream: list[str], text: str, usage: Usage) -> None:
     """Deltas, done events, items and the whole response repeat each other: each word is said once."""
     events = read(stream)
     assert said(events) == text
-    assert events[-2:] == [UsageReport(Usage(41, 77)), End(FinishReason.STOP)]
+    assert events[-2:] == [UsageReport(usage), End(FinishReason.STOP)]
     assert len([event for event in events if isinstance(event, End)]) == 1
 
 

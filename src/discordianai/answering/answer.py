@@ -6,6 +6,7 @@ from typing import assert_never
 
 from discordianai.answering.provider_chain import AnswerEvent
 from discordianai.answering.reply import AnswerEnd
+from discordianai.conversations.accounting import Charge, Spent, dollars
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.providers.errors import ProviderError
@@ -41,15 +42,11 @@ class ProviderUsage:
 
 @dataclass(slots=True)
 class AnswerSoFar:
-    """The events of an answer, added up. `spent` has every provider that sent something.
-
-    With `shows_tokens`, the line below the answer tells how many it took.
-    """
+    """The events of an answer, added up. `spent` has every provider that sent something."""
 
     finish_reason: FinishReason | None = None
     has_sources: bool = False
     route: Route | None = None
-    shows_tokens: bool = False
     spent: list[ProviderUsage] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
 
@@ -119,8 +116,7 @@ class AnswerSoFar:
     def _closing(self, note: str, *, unfinished: bool = False) -> AnswerEnd:
         """Where nothing was said, nobody has answered."""
         said = self.says_something
-        spent = self.spent if self.shows_tokens else ()
-        footer = _footer(self.route, spent) if said and self.route else ""
+        footer = _footer(self.route) if said and self.route else ""
         if said and self.route:  # who answered without what, or instead of whom, is true of a part as well
             note = " ".join(filter(None, (self.route.note, note)))
         always = self.route is not None and self.route.provider.web_search is WebSearch.ALWAYS
@@ -133,10 +129,17 @@ def numbered(sentence: str, question: Question) -> str:
     return f"{sentence} (error {question.number})"
 
 
-def _footer(route: Route, spent: Sequence[ProviderUsage]) -> str:
-    """Who answered, and why; with what was `spent`, the tokens, where all that were asked have told them."""
-    parts = [route.provider.label, route.model, route.why]
-    told = [each.usage for each in spent if each.usage is not None]
-    if told and len(told) == len(spent):
-        parts.append(f"{sum(usage.input_tokens + usage.output_tokens for usage in told):,} tokens")
-    return " · ".join(parts)
+def _footer(route: Route) -> str:
+    return f"{route.provider.label} · {route.model} · {route.why}"
+
+
+def with_usage(footer: str, charges: Sequence[Charge]) -> str:
+    """The footer with what all requests for this answer took: tokens, and their cost where that is known."""
+    if not footer or not charges:
+        return footer
+    spent = Spent()
+    for charge in charges:
+        spent = spent.plus(charge.usage, charge.cost)
+    known = "" if spent.unpriced else dollars(spent.cost)
+    partly = f"{dollars(spent.cost)} and more" if spent.unpriced and spent.cost else ""
+    return " · ".join(filter(None, (footer, f"{spent.tokens:,} tokens", known or partly)))

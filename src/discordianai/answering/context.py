@@ -21,6 +21,7 @@ from discordianai.dispatch.refusals import TooLong
 from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
 from discordianai.option import Live
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.responses import MOST_SEARCHES
 from discordianai.records import (
     ChatRequest,
     FileKind,
@@ -32,8 +33,10 @@ from discordianai.records import (
     Quotation,
     Role,
     Route,
+    SearchMode,
     Turn,
     Usage,
+    WebSearch,
 )
 
 NOT_SHOWN = "[Files that were sent along, and are not shown here any more: {names}]"
@@ -107,6 +110,12 @@ def _letters(text: str) -> str:
 ANSWER_PART = 0.25
 """The part of a model's context that is kept for the answer where no length is set."""
 
+MARGIN = 1.3
+"""The most tokens of a question over the estimated ones."""
+
+SEARCH_TOKENS = 4000
+"""The most that one search adds to the input. Perplexity's were seen to add 2700."""
+
 
 @dataclass(frozen=True, slots=True)
 class ContextRules:
@@ -145,9 +154,13 @@ class ContextRules:
     def input_tokens(self, model: str) -> int:
         """How many tokens a request to this model may have."""
         context = self.context_tokens(model)
-        return context - (self._answer_tokens(model) or int(context * ANSWER_PART))
+        return context - self.answer_tokens(model)
 
-    def _answer_tokens(self, model: str) -> int | None:
+    def answer_tokens(self, model: str) -> int:
+        """How many tokens are kept for an answer of this model: its limit, where one is set."""
+        return self._answer_limit(model) or int(self.context_tokens(model) * ANSWER_PART)
+
+    def _answer_limit(self, model: str) -> int | None:
         """How long an answer of that model may be, where that is set."""
         offering = (
             options
@@ -249,6 +262,19 @@ class QuestionContext:
         model = route.model
         asked = self.estimator.estimate(model, self.request(route.provider, model).texts)
         return Usage(asked, self.estimator.estimate(model, [answer]) if answer else 0)
+
+    def most(self, provider: Provider, request: ChatRequest, expected: Usage) -> Usage:
+        """The most that a request may take, for the limits in money; `expected` is an estimate.
+
+        With searches there are as many as there can be, and what each of them finds is input, too.
+        """
+        searching = provider.web_search is WebSearch.ALWAYS or request.search is not SearchMode.OFF
+        searches = MOST_SEARCHES if searching else 0
+        return Usage(
+            int(expected.input_tokens * MARGIN) + searches * SEARCH_TOKENS,
+            self.rules.answer_tokens(request.model),
+            searches=searches,
+        )
 
     def exchange(self, answer: str) -> QuestionAndAnswer:
         """The question and its answer as they are remembered."""

@@ -38,13 +38,14 @@ AnswerEvent = Event | QueuePosition | Route
 class ChainRequest:
     """A question as the providers are asked it; `request` makes the request for a provider.
 
-    `reserve` sets aside what a request may cost, and raises `AllowanceSpent` where there is not so much.
+    `reserve` sets aside what a request may cost that is expected to take so much; it raises `AllowanceSpent`
+    where there is not so much.
     `deadline` is on trio's clock, `number` the question's in the log.
     """
 
     inquiry: Inquiry
     request: Callable[[Provider, str], ChatRequest]
-    reserve: Callable[[Provider, str, Usage], Awaitable[None]]
+    reserve: Callable[[Provider, ChatRequest, Usage], Awaitable[None]]
     deadline: float
     number: int
 
@@ -99,7 +100,7 @@ class ProviderChain:
     async def _decide(self, decisions: WebDecisions, asked: ChainRequest) -> WebDecision | None:
         request = replace(asked.request(decisions.provider, decisions.model), model=decisions.model)
         expected = self._dispatchers[decisions.provider.name].expected(request)
-        await asked.reserve(decisions.provider, decisions.model, replace(expected, output_tokens=1))
+        await asked.reserve(decisions.provider, request, replace(expected, output_tokens=1))
         return await decisions.on(request, asked.deadline)
 
     def _after(
@@ -138,7 +139,7 @@ class ProviderChain:
         if call is not None and choice.search is SearchMode.REQUIRED:
             request = replace(request, turns=_with_query(request.turns, call.argument))
         self._log.debug("asking", question=asked.number, provider=provider.name, turns=len(request.turns))
-        await asked.reserve(provider, request.model, dispatcher.expected(request))
+        await asked.reserve(provider, request, dispatcher.expected(request))
         note = " ".join(filter(None, (note, _left_out(provider, asked.inquiry))))
         yield Route(provider, request.model, choice.why, note)
         patience = HELD_BACK if choice.tools else 0

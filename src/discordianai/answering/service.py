@@ -8,7 +8,14 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.answering.answer import COMING_BACK, RESTARTING, TOO_LATE, AnswerSoFar, numbered
+from discordianai.answering.answer import (
+    COMING_BACK,
+    RESTARTING,
+    TOO_LATE,
+    AnswerSoFar,
+    numbered,
+    with_usage,
+)
 from discordianai.answering.context import ContextBuilder, QuestionContext
 from discordianai.answering.provider_chain import AnswerEvent, ChainRequest, ProviderChain
 from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
@@ -25,7 +32,7 @@ from discordianai.guard import Guard
 from discordianai.option import Live
 from discordianai.providers.errors import BadRequest, ProviderError
 from discordianai.providers.port import LimitsReport, SearchQuery, SourceList, TextDelta
-from discordianai.records import FileKind, Provider, Question, Route, ToolCall, Usage
+from discordianai.records import ChatRequest, FileKind, Provider, Question, Route, ToolCall, Usage
 
 LAST_WORDS_TIMEOUT = 3.0
 """Seconds that an answer which is being cancelled may take to tell the person so."""
@@ -120,11 +127,14 @@ class AnswerService:
             except _NotInTime:
                 log.warning("question's deadline passed while it waited", error=question.number)
                 context, closing = None, AnswerEnd(note=numbered(TOO_LATE, question))
+            charges = self._charges(answer, context) if context else ()
             closing = replace(closing, note=" ".join(filter(None, (closing.note, note))))
+            if context and context.rules.assistant.show_usage:
+                closing = replace(closing, footer=with_usage(closing.footer, charges))
             if not answer.says_something:
                 reply.cite(())
             shown = reply.close(closing)
-            turn = await self._keep(question, answer, context, shown, log)
+            turn = await self._keep(question, answer, context, FinishedAnswer(shown, None, charges), log)
         await reply.finish(turn)
         await self._done(question, log)
         log.info("answered", characters=len(answer.text), complete=not closing.note)
@@ -144,11 +154,14 @@ class AnswerService:
             with self._cancellable(question) as scope:
                 await _wait_for_turn(ticket, reply)
                 context = await self._contexts.of(question)
-                answer.shows_tokens = context.rules.assistant.show_tokens
                 await self._ask_with_earlier_files(context, ticket.deadline, reply, answer, reserved)
         except ProviderError as error:
             log.warning("provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
+        except BaseException:  # nobody can see it any more, or the bot stops: what it took is charged
+            if context is not None:
+                await self._ledger.settle(self._charges(answer, context))
+            raise
         return context, answer.cancelled() if scope.cancelled_caught else answer.ended(question)
 
     @contextmanager
@@ -189,12 +202,14 @@ class AnswerService:
     ) -> None:
         question = context.question
 
-        async def reserve(provider: Provider, model: str, most: Usage) -> None:
-            held = self._ledger.reserve(question.person.id, question.place.guild_id, model, most)
+        async def reserve(provider: Provider, request: ChatRequest, expected: Usage) -> None:
+            who, where = question.person.id, question.place.guild_id
+            most = context.most(provider, request, expected)
+            held = self._ledger.reserve(who, where, provider.name, request.model, expected, most)
             try:
                 await reserved.enter_async_context(held)
             except LimitReached as error:
-                raise AllowanceSpent(provider, str(error), error.whose) from error
+                raise AllowanceSpent(provider, str(error), error.whose, error.most, error.left) from error
 
         wanted = question.provider or self._contexts.provider_of(context.wanted_model)
         inquiry = Inquiry(
@@ -217,15 +232,14 @@ class AnswerService:
         question: Question,
         answer: AnswerSoFar,
         context: QuestionContext | None,
-        shown: str,
+        finished: FinishedAnswer,
         log: FilteringBoundLogger,
     ) -> TurnId | None:
         """A part that was shown is kept too: the next question may be about it."""
         exchange = context.exchange(answer.text) if context and answer.says_something else None
-        charges = self._charges(answer, context) if context else ()
         try:
             interaction_id = question.address.interaction_id
-            return await self._pending.answered(interaction_id, FinishedAnswer(shown, exchange, charges))
+            return await self._pending.answered(interaction_id, replace(finished, exchange=exchange))
         except KeptInMemory as error:  # the store has logged it, once for all questions
             log.debug("turn kept in memory", reason=str(error))
             return None

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,13 +63,14 @@ def _seconds(text: str) -> float:
 
 def _check(options: argparse.Namespace) -> int:
     # Imported here, as each of the others would wait for it.
-    from discordianai.operations.checks import database_check, environment, settings_check
+    from discordianai.operations.checks import database_check, environment, price_check, settings_check
 
     if options.live:
         return _live(options)
     looked = settings_check.look(options.settings, os.environ)
     findings = [*looked.findings, *environment.look()]
     if looked.settings is not None:
+        findings += price_check.look(looked.settings, datetime.now(UTC).date())
         path = located(Path(looked.settings.conversations.database))
         with acting_as_owner(path):
             findings += database_check.look(path)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from discordianai import safe_files
 from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
-from discordianai.conversations.accounting import NANO, Spent
+from discordianai.conversations.accounting import NANO, Spent, dollars
 from discordianai.conversations.sqlite.bookkeeping_table import identifier_key
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.files import bot_is_running
@@ -126,7 +126,7 @@ def _stats(options: argparse.Namespace) -> int:
 
 
 def _for_machines(figures: Inspection) -> dict[str, object]:
-    """Money in whole units of the currency, times as in ISO 8601."""
+    """Money in dollars, times as in ISO 8601."""
     shown = asdict(figures)
     for name in ("oldest", "newest"):
         shown[name] = _moment(shown[name]).isoformat() if shown[name] is not None else None
@@ -155,7 +155,7 @@ def _spent(spent: Spent) -> str:
     unpriced = f", {common.amount(spent.unpriced, 'answer')} without a price" if spent.unpriced else ""
     return (
         f"{common.amount(spent.answers, 'answer')}, {common.amount(spent.tokens, 'token')},"
-        f" cost {spent.cost / NANO:.4f}{unpriced}"
+        f" cost {dollars(spent.cost)}{unpriced}"
     )
 
 

@@ -1,12 +1,14 @@
 """What answers cost: prices, daily limits, and how much each person and server has spent.
 
-Money is counted in nano-units (a billionth) of whatever currency the prices are in: a token costs down to
-fractions of a millionth, and integers add up without a remainder. A day is a day in UTC.
+Money is in US dollars, and counted in whole nano-dollars, billionths of one: a token costs down to fractions
+of a millionth, and integers add up without a remainder. The cost of a request is exact until it is rounded,
+once, to a nano-dollar. A day and a month are those in UTC.
 """
 
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Protocol
 
 from annotated_types import Ge, Gt, Lt
@@ -16,27 +18,60 @@ from discordianai.option import Key
 from discordianai.records import Usage
 
 NANO = 10**9
-MILLION = 10**6
+"""Nano-dollars in a dollar."""
+
+NANO_IN_MICRO = 1000
+MICRO_IN_MILLI = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Money for a million tokens of a model."""
+    """Dollars for a million tokens of a model, and for a thousand of its web searches.
 
-    input: float
-    output: float
+    Where caching has no price of its own, cached input costs what all input does. `above` has the prices of
+    longer requests: for all tokens of a request that has more input tokens than the number, the longest last.
+    """
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    cache_write: Decimal | None = None
+    searches: Decimal = Decimal(0)
+    above: tuple[tuple[int, "Price"], ...] = ()
 
     def of(self, usage: Usage) -> int:
-        """What `usage` costs, in nano-units."""
-        per_token = NANO // MILLION
-        return round((usage.input_tokens * self.input + usage.output_tokens * self.output) * per_token)
+        """What `usage` costs by this price, in nano-dollars; what the provider says of it is left aside."""
+        rates = self
+        for tokens, longer in self.above:
+            rates = longer if usage.input_tokens > tokens else rates
+        cached = rates.input if rates.cached is None else rates.cached
+        written = rates.input if rates.cache_write is None else rates.cache_write
+        plain = usage.input_tokens - usage.cached_tokens - usage.cache_writes
+        # A dollar for a million of something is a millionth of one for each.
+        micro = (
+            plain * rates.input
+            + usage.cached_tokens * cached
+            + usage.cache_writes * written
+            + usage.output_tokens * rates.output
+            + usage.searches * self.searches * MICRO_IN_MILLI
+        )
+        return int((micro * NANO_IN_MICRO).to_integral_value(ROUND_HALF_EVEN))
+
+
+def dollars(nano: int) -> str:
+    """An amount of nano-dollars in words for people: to the cent, below a dollar to a hundredth of one."""
+    smallest = NANO // 10_000
+    if 0 < nano < smallest:
+        return "under $0.0001"
+    places = 2 if nano >= NANO or nano == 0 else 4
+    return f"${Decimal(nano).scaleb(-9):,.{places}f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
     """What one answer used. `provider` is the name of who gave it.
 
-    `cost` is in nano-units, None where the model has no price.
+    `cost` is in nano-dollars, None where nobody knows the model's price.
     """
 
     person_id: int
@@ -50,7 +85,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A sum: `cost` in nano-units; `unpriced` answers are in the tokens only."""
+    """A sum: `cost` in nano-dollars; of `unpriced` answers only the tokens are in it."""
 
     answers: Annotated[int, Metric("charged_answers_total", "Answers charged")] = 0
     input_tokens: int = 0
@@ -59,26 +94,45 @@ class Spent:
     unpriced: Annotated[
         int, Metric("unpriced_answers_total", "Answers charged without a price for their model")
     ] = 0
+    cached_tokens: Annotated[
+        int, Metric("cached_tokens_total", "Input tokens that providers read from their caches")
+    ] = 0
+    searches: Annotated[int, Metric("searches_total", "Web searches that providers charge for")] = 0
 
     @property
-    def money(
-        self,
-    ) -> Annotated[float, Metric("cost_total", "Cost of the answers, in the currency of the prices")]:
-        """The cost in whole units."""
+    def money(self) -> Annotated[float, Metric("cost_total", "Cost of the answers, in US dollars")]:
+        """The cost in dollars; a float, to be shown and not to be added up."""
         return self.cost / NANO
 
     @property
     def tokens(self) -> int:
+        """Input and output together."""
         return self.input_tokens + self.output_tokens
 
     def plus(self, usage: Usage, cost: int | None) -> "Spent":
         """The sum with one more answer."""
+        return self.with_sum(
+            Spent(
+                1,
+                usage.input_tokens,
+                usage.output_tokens,
+                cost or 0,
+                int(cost is None),
+                usage.cached_tokens,
+                usage.searches,
+            )
+        )
+
+    def with_sum(self, other: "Spent") -> "Spent":
+        """Both sums together."""
         return Spent(
-            self.answers + 1,
-            self.input_tokens + usage.input_tokens,
-            self.output_tokens + usage.output_tokens,
-            self.cost + (cost or 0),
-            self.unpriced + (cost is None),
+            self.answers + other.answers,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost + other.cost,
+            self.unpriced + other.unpriced,
+            self.cached_tokens + other.cached_tokens,
+            self.searches + other.searches,
         )
 
 
@@ -98,16 +152,24 @@ class Limit:
 
     tokens: Annotated[int | None, Ge(1), Key("input and output together", live=True)] = None
     money: Annotated[
-        float | None, Gt(0), Lt(math.inf), Key("in the currency of the prices in [models]", live=True)
+        float | None,
+        Gt(0),
+        Lt(math.inf),
+        Key("US dollars: what a question may cost at most has to fit", live=True),
     ] = None
 
     def __bool__(self) -> bool:
         return self.tokens is not None or self.money is not None
 
     def allows(self, tokens: int, cost: int) -> bool:
-        """Whether a day's sum of `tokens`, and of `cost` nano-units, is within it."""
+        """Whether a day's sum of `tokens`, and of `cost` nano-dollars, is within it."""
         within_tokens = self.tokens is None or tokens <= self.tokens
-        return within_tokens and (self.money is None or cost <= self.money * NANO)
+        return within_tokens and (self.nano is None or cost <= self.nano)
+
+    @property
+    def nano(self) -> int | None:
+        """`money` in nano-dollars, as it is written in the settings."""
+        return None if self.money is None else int(exact(self.money) * NANO)
 
 
 class Accounts(Protocol):
@@ -125,6 +187,16 @@ class Accounts(Protocol):
         """The sums by day, provider and model since `first_day`."""
 
 
+def exact(written: float) -> Decimal:
+    """The decimal number as it stands in the settings, whose numbers are read as floats."""
+    return Decimal(repr(written))
+
+
 def day_of(at: float) -> str:
     """The day in UTC, as in 2026-11-24, of a time in seconds since the epoch."""
     return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+
+def month_of(day: str) -> str:
+    """The month of a day, as in 2026-11."""
+    return day[:7]

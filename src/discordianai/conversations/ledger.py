@@ -1,22 +1,42 @@
-"""Enforces the daily limits of answers, and prices them."""
+"""Enforces the daily limits of answers, prices them, and adds up what they have cost."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
 
-from discordianai.conversations.accounting import Accounts, Charge, Limit, Spent, day_of
+import structlog
+import trio
+
+from discordianai.conversations.accounting import Accounts, Charge, Limit, Spent, day_of, dollars, month_of
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.store import StoreError
 from discordianai.option import Live
 from discordianai.records import Usage
 
+MOST_MODELS = 100
+"""Models whose sums are kept apart, of all providers together: a figure has the model as its label."""
+
+OTHER_MODELS = "other"
+
+LONGEST_SETTLING = 1.0
+"""Seconds that the charges of a question that is being cancelled may take to be stored."""
+
+Sums = Mapping[tuple[str, str], Spent]
+"""By provider and model."""
+
 
 class LimitReached(Exception):
-    """The day's limit does not cover another answer; `whose` is `person` or `guild`."""
+    """The day's limit does not cover another answer; `whose` is `person` or `guild`.
 
-    def __init__(self, whose: str) -> None:
+    Where the limit is one of money, and not all of it is used up, `most` is what the answer may cost, and
+    `left` what is there, in words; both are empty otherwise.
+    """
+
+    def __init__(self, whose: str, most: str = "", left: str = "") -> None:
         super().__init__(f"the daily limit of this {whose} is reached")
         self.whose = whose
+        self.most = most
+        self.left = left
 
 
 class Ledger:
@@ -24,7 +44,8 @@ class Ledger:
 
     The day's sums are in `accounts`; what is reserved and not yet charged is counted here, so that questions
     that come at the same moment cannot share one remainder. A reservation counts until it is left, which is
-    after its charge: for a moment an answer may count twice, never not at all.
+    after its charge: for a moment an answer may count twice, never not at all. It is in memory only: a
+    process that is killed leaves nothing reserved.
     """
 
     def __init__(
@@ -33,34 +54,84 @@ class Ledger:
         self._accounts = accounts
         self._options = options
         self._clock = clock
+        self._log = structlog.get_logger("discordianai.conversations.ledger")
         self._tokens: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._cost: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._charged: dict[tuple[str, str], Spent] = {}
+        self._periods: dict[str, dict[tuple[str, str], Spent]] = {}
+        self._dearest: dict[tuple[str, str], int] = {}
+        self._unpriced: set[tuple[str, str]] = set()
+
+    async def open(self) -> None:
+        """Read what this month's answers have cost so far: nothing, where that cannot be read."""
+        try:
+            lines = await self._accounts.spending(f"{month_of(self.today)}-01")
+        except StoreError:
+            return  # logged, and in the store's health
+        for line in lines:
+            self._add_to_periods(line.day, (line.provider, line.model), line.spent)
 
     @property
-    def charged(self) -> Mapping[tuple[str, str], Spent]:
-        """All charges since the start, by provider and model."""
+    def today(self) -> str:
+        """The day, as in 2026-11-24, to which an answer is charged now."""
+        return day_of(self._clock())
+
+    @property
+    def charged(self) -> Sums:
+        """All charges since the start."""
         return dict(self._charged)
 
+    @property
+    def spent_today(self) -> Sums:
+        """What is charged to today, by this process and by those before it."""
+        return dict(self._periods.get(self.today, {}))
+
+    @property
+    def spent_this_month(self) -> Sums:
+        """The same for the calendar month."""
+        return dict(self._periods.get(month_of(self.today), {}))
+
     def charge(self, person_id: int, guild_id: int | None, provider: str, model: str, usage: Usage) -> Charge:
-        """The charge for what a provider reported."""
-        price = self._options.now.price(model)
-        cost = None if price is None else price.of(usage)
-        self._charged[provider, model] = self._charged.get((provider, model), Spent()).plus(usage, cost)
-        return Charge(person_id, guild_id, provider, model, usage, day_of(self._clock()), cost)
+        """The charge for what a provider reported: by its own account of the cost, or else by the prices."""
+        key = (provider, model)
+        cost = usage.cost
+        if cost is not None:
+            self._dearest[_bounded(key, self._dearest)] = max(cost, self._dearest.get(key, 0))
+        elif (price := self._options.now.price(provider, model)) is not None:
+            cost = price.of(usage)
+        else:
+            self._tell_of_no_price(key)
+        charge = Charge(person_id, guild_id, provider, model, usage, self.today, cost)
+        spent = Spent().plus(usage, cost)
+        _add(self._charged, key, spent)
+        self._add_to_periods(charge.day, key, spent)
+        return charge
+
+    async def settle(self, charges: Iterable[Charge]) -> None:
+        """Store charges that no finished answer comes with, even while the caller is being cancelled."""
+        with trio.move_on_after(LONGEST_SETTLING, shield=True), suppress(StoreError):  # in the store's health
+            for charge in charges:
+                await self._accounts.charge(charge)
 
     @asynccontextmanager
     async def reserve(
-        self, person_id: int, guild_id: int | None, model: str, most: Usage
+        self,
+        person_id: int,
+        guild_id: int | None,
+        provider: str,
+        model: str,
+        expected: Usage,
+        most: Usage | None = None,
     ) -> AsyncIterator[None]:
-        """Set aside what an answer may need at `most`; raises `LimitReached`.
+        """Set aside what an answer may need; raises `LimitReached`.
 
-        A model without a price counts in tokens only. Where the day's sums cannot be read, nobody is refused.
+        Limits in tokens reserve the tokens that are `expected`, limits in money the cost of the `most` that
+        there can be, by default the same. A model without a price counts in tokens only. Where the day's sums
+        cannot be read, nobody is refused.
         """
         options = self._options.now
-        price = options.price(model)
-        tokens = most.input_tokens + most.output_tokens
-        cost = 0 if price is None else price.of(most)
+        tokens = expected.input_tokens + expected.output_tokens
+        cost = self._most_cost(options, provider, model, most or expected)
         payers = [("person", person_id, options.person)]
         if guild_id is not None:
             payers.append(("guild", guild_id, options.guild))
@@ -70,11 +141,17 @@ class Ledger:
                 self._hold((whose, payer), tokens, cost)
                 held.callback(self._hold, (whose, payer), -tokens, -cost)
             for whose, payer, limit in limited:
-                await self._check(whose, payer, limit)
+                await self._check(whose, payer, limit, cost)
             yield
 
-    async def _check(self, whose: str, payer: int, limit: Limit) -> None:
-        day = day_of(self._clock())
+    def _most_cost(self, options: AccountingOptions, provider: str, model: str, most: Usage) -> int:
+        """By its price; of what a provider does by itself, the dearest so far counts."""
+        price = options.price(provider, model)
+        by_price = 0 if price is None else price.of(most)
+        return max(by_price, self._dearest.get((provider, model), 0))
+
+    async def _check(self, whose: str, payer: int, limit: Limit, cost: int) -> None:
+        day = self.today
         try:
             if whose == "person":
                 spent = await self._accounts.spent(day, person_id=payer)
@@ -83,11 +160,45 @@ class Ledger:
         except StoreError:
             return  # logged, and in the store's health
         held = (whose, payer)
-        if not limit.allows(spent.tokens + self._tokens[held], spent.cost + self._cost[held]):
-            raise LimitReached(whose)
+        if limit.allows(spent.tokens + self._tokens[held], spent.cost + self._cost[held]):
+            return
+        left = (limit.nano or 0) - spent.cost - (self._cost[held] - cost)
+        if limit.allows(spent.tokens + self._tokens[held], 0) and left > 0:
+            raise LimitReached(whose, dollars(cost), dollars(left))
+        raise LimitReached(whose)
 
     def _hold(self, payer: tuple[str, int], tokens: int, cost: int) -> None:
         self._tokens[payer] += tokens
         self._cost[payer] += cost
         if not self._tokens[payer] and not self._cost[payer]:
             del self._tokens[payer], self._cost[payer]
+
+    def _add_to_periods(self, day: str, key: tuple[str, str], spent: Spent) -> None:
+        present = {self.today, month_of(self.today)}
+        for period in present.intersection((day, month_of(day))):
+            _add(self._periods.setdefault(period, {}), key, spent)
+        for period in self._periods.keys() - present:
+            del self._periods[period]
+
+    def _tell_of_no_price(self, key: tuple[str, str]) -> None:
+        if key not in self._unpriced and len(self._unpriced) < MOST_MODELS:
+            self._unpriced.add(key)
+            provider, model = key
+            limits = (self._options.now.person, self._options.now.guild)
+            tell = self._log.warning if any(limit.money for limit in limits) else self._log.info
+            tell(
+                "no price is known for a model: its answers count in tokens only",
+                provider=provider,
+                model=model,
+                advice=f'set input_price and output_price in [models."{model}"]',
+            )
+
+
+def _add(sums: dict[tuple[str, str], Spent], key: tuple[str, str], spent: Spent) -> None:
+    key = _bounded(key, sums)
+    sums[key] = sums.get(key, Spent()).with_sum(spent)
+
+
+def _bounded(key: tuple[str, str], known: Mapping[tuple[str, str], object]) -> tuple[str, str]:
+    """The key, or that of all others where there are many already."""
+    return key if key in known or len(known) < MOST_MODELS else (key[0], OTHER_MODELS)

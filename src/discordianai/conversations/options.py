@@ -1,7 +1,8 @@
 """What the operator can set of what is remembered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -9,7 +10,8 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from discordianai.conversations.accounting import Limit, Price
+from discordianai.conversations.accounting import Limit, Price, exact
+from discordianai.conversations.prices import PriceTable
 from discordianai.option import Key, Money, Tokens
 
 
@@ -61,7 +63,7 @@ class ConversationOptions:
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """`[models."ID"]`: prices are for a million tokens, in whatever currency the limits are in.
+    """`[models."ID"]`: prices are in US dollars, and come before those that are known of the model.
 
     `requests_per_minute` and `tokens_per_minute` are for a model that its provider limits by itself.
     """
@@ -75,6 +77,17 @@ class ModelOptions:
         Money | None,
         Field(validate_default=True),
         Key("price of a million output tokens; needs input_price", live=True),
+    ] = None
+    cached_price: Annotated[
+        Money | None,
+        Key(
+            "price of a million input tokens from the provider's cache; unset: as known, or input_price",
+            live=True,
+        ),
+    ] = None
+    search_price: Annotated[
+        Money | None,
+        Key("price of a thousand web searches; unset: what the provider is known to charge", live=True),
     ] = None
 
     requests_per_minute: Annotated[
@@ -90,12 +103,16 @@ class ModelOptions:
         Key("of this model, input and output together, in any 60 seconds", live=True),
     ] = None
 
-    @property
-    def price(self) -> Price | None:
-        """None where the model counts in tokens only."""
-        if self.input_price is None or self.output_price is None:
+    def price(self, known: Price | None) -> Price | None:
+        """What is set here, and for the rest what is `known`; None where the model counts in tokens only."""
+        if self.input_price is not None and self.output_price is not None:
+            searches = known.searches if known else Decimal(0)
+            known = Price(exact(self.input_price), exact(self.output_price), searches=searches)
+        if known is None:
             return None
-        return Price(self.input_price, self.output_price)
+        cached = known.cached if self.cached_price is None else exact(self.cached_price)
+        searches = known.searches if self.search_price is None else exact(self.search_price)
+        return replace(known, cached=cached, searches=searches)
 
     @field_validator("output_price")
     @classmethod
@@ -105,15 +122,23 @@ class ModelOptions:
         return value
 
 
+NO_OPTIONS = ModelOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class AccountingOptions:
-    """Prices by model, and the daily limits of each person and of each server."""
+    """Prices by model, and the daily limits of each person and of each server.
+
+    `hosts` has the host of each provider, by its name, and `table` the prices that are known there.
+    """
 
     models: Mapping[str, ModelOptions] = field(default_factory=lambda: MappingProxyType({}))
     person: Limit = field(default_factory=Limit)
     guild: Limit = field(default_factory=Limit)
+    hosts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    table: PriceTable | None = None
 
-    def price(self, model: str) -> Price | None:
+    def price(self, provider: str, model: str) -> Price | None:
         """None where the model counts in tokens only."""
-        options = self.models.get(model)
-        return options.price if options else None
+        known = self.table.price(self.hosts.get(provider, ""), model) if self.table else None
+        return self.models.get(model, NO_OPTIONS).price(known)

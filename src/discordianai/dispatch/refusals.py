@@ -49,9 +49,14 @@ class WaitTooLong(ProviderError):
 
 @dataclass(eq=False)
 class AllowanceSpent(ProviderError):
-    """The day's limit of this person, or of this server, does not cover another answer."""
+    """The day's limit of this person, or of this server, does not cover another answer.
+
+    `most` is what the answer may cost, and `left` what is there, in words, where something is.
+    """
 
     whose: str = "person"
+    most: str = ""
+    left: str = ""
 
     helped_by_others = False
     advice = "It resets at midnight UTC."
@@ -60,6 +65,10 @@ class AllowanceSpent(ProviderError):
     def what_happened(self) -> str:
         """See `ProviderError`."""
         who = "You have" if self.whose == "person" else "This server has"
+        if self.left:
+            return (
+                f"{who} {self.left} left of today's allowance, and this question may cost up to {self.most}."
+            )
         return f"{who} used up today's allowance."
 
 

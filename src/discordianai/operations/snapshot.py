@@ -16,7 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter, QuestionStatistics
 from discordianai.conversations.accounting import Spent
-from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.ledger import Ledger, Sums
 from discordianai.conversations.sqlite.store import SqliteStore
 from discordianai.conversations.store import Health, StoreStatistics
 from discordianai.discord.discord_statistics import DiscordCounter, DiscordStatistics
@@ -98,14 +98,45 @@ class ProviderSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderSpending:
+    """What the answers of a provider are charged to, by model: today and this month, both in UTC."""
+
+    today: Mapping[str, Spent] = field(default_factory=dict)
+    this_month: Mapping[str, Spent] = field(default_factory=dict)
+
+    @property
+    def cost_today(
+        self,
+    ) -> Annotated[
+        Mapping[str, float], Metric("cost_today", "Cost of today's answers (UTC), in US dollars", ("model",))
+    ]:
+        """In dollars."""
+        return {model: spent.money for model, spent in self.today.items()}
+
+    @property
+    def cost_this_month(
+        self,
+    ) -> Annotated[
+        Mapping[str, float],
+        Metric("cost_this_month", "Cost of this month's answers (UTC), in US dollars", ("model",)),
+    ]:
+        """In dollars."""
+        return {model: spent.money for model, spent in self.this_month.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`settings` has the numbers that figures are held against, by their keys in the file."""
+    """`settings` has the numbers that figures are held against, by their keys in the file.
+
+    `spending` also has providers that are no longer in the settings.
+    """
 
     # JSON knows no infinity, which a budget without a limit has left.
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings")
 
     process: ProcessStatistics
     providers: Annotated[Mapping[str, ProviderSnapshot], By("provider")] = field(default_factory=dict)
+    spending: Annotated[Mapping[str, ProviderSpending], By("provider")] = field(default_factory=dict)
     discord: DiscordStatistics = field(default_factory=DiscordStatistics)
     application: ApplicationStatistics = field(default_factory=ApplicationStatistics)
     discord_pool: Statistics | None = None
@@ -230,6 +261,7 @@ class Instruments:
                 clock_jump=self.clock.jump,
             ),
             providers={name: self._provider(name) for name in self.dispatchers},
+            spending=spending_of(self.ledger),
             discord=self.figures.now(),
             application=self.limits.statistics(),
             discord_pool=self.discord.statistics(),
@@ -249,7 +281,7 @@ class Instruments:
             model_ends=self.models.notice(name).ends_at(),
             unlisted_models=self.models.notice(name).unlisted,
             left_out=self._left_out(name),
-            spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
+            spent=_of_provider(name, self.ledger.charged),
         )
 
     def _left_out(self, name: str) -> dict[str, tuple[str, ...]]:
@@ -257,3 +289,16 @@ class Instruments:
         for refused in self.refused_fields.left_out(name):
             left_out[refused.model] = (*left_out.get(refused.model, ()), refused.field.value)
         return left_out
+
+
+def spending_of(ledger: Ledger) -> Mapping[str, ProviderSpending]:
+    """What the ledger has for today and this month, by provider."""
+    today, month = ledger.spent_today, ledger.spent_this_month
+    return {
+        name: ProviderSpending(_of_provider(name, today), _of_provider(name, month))
+        for name in dict.fromkeys(provider for provider, _ in month)
+    }
+
+
+def _of_provider(name: str, sums: Sums) -> Mapping[str, Spent]:
+    return {model: spent for (provider, model), spent in sums.items() if provider == name}

@@ -1,9 +1,9 @@
-"""Collects the parts of one answer, each within a bound: text, sources, tool calls, token counts."""
+"""Collects the parts of one answer, each within a bound: text, sources, tool calls."""
 
 from collections.abc import Iterable
 
 from discordianai.providers.json_values import Json, NotJson, count, parse, text
-from discordianai.records import Citation, Citations, Tool, ToolCall, Usage
+from discordianai.records import Citation, Citations, Tool, ToolCall
 
 MOST_TEXT = 1_000_000
 """Characters of an answer: below the 10 MB of a file on Discord, whatever the script. The longest answers of
@@ -18,10 +18,6 @@ HIGHEST_NUMBER = 2 * MOST_SOURCES
 
 MOST_OF_ARGUMENTS = 16 * 1024
 """Characters of the arguments of a call. A query has a few dozen."""
-
-MOST_TOKENS = 10**7
-"""Ten times what a model reads at once. A larger report would use up a person's daily limit, and the minute's
-budget."""
 
 
 class BoundedText:
@@ -147,11 +143,3 @@ def _argument(tool: Tool, arguments: str) -> str:
         return text(parse(arguments), tool.parameter) if len(arguments) <= MOST_OF_ARGUMENTS else ""
     except NotJson:
         return ""
-
-
-def usage(counted: Json, asked: str, answered: str) -> Usage | None:
-    """The counts under these two keys, or None unless both make sense: one alone would be taken for all."""
-    input_tokens, output_tokens = count(counted, asked), count(counted, answered)
-    if input_tokens is None or output_tokens is None or max(input_tokens, output_tokens) > MOST_TOKENS:
-        return None
-    return Usage(input_tokens, output_tokens)

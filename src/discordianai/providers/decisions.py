@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import httpx
 
 from discordianai.providers import failures
-from discordianai.providers.answer_parts import usage
 from discordianai.providers.endpoint import ProviderEndpoint
 from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.json_values import Json, table, tables, text
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.usage_report import usage
 from discordianai.records import ChatRequest, Provider, Usage
 
 PATH = "/decisions"

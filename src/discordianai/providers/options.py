@@ -176,6 +176,10 @@ class ProviderOptions:
         """What this provider offers here, its usual model or preset first."""
         return tuple(dict.fromkeys((self.usual_model, *self.more_models)))
 
+    def is_preset(self, model: str) -> bool:
+        """Whether that name stands for whatever model the provider chooses."""
+        return self.spoken is Dialect.AGENT and model in get_args(Preset)
+
     def record(self, name: str) -> Provider:
         """Who this is, and what it can do."""
         search = None

@@ -1,14 +1,17 @@
 """OpenAI's Responses interface: `POST /responses`."""
 
 from discordianai.providers.json_values import Json
-from discordianai.providers.options import ProviderOptions
+from discordianai.providers.options import ProviderOptions, dialect_of
 from discordianai.providers.responses_decoder import ResponsesDecoder
-from discordianai.records import ChatRequest, Provider, Role, SearchMode, Tool, Turn
+from discordianai.records import ChatRequest, Dialect, Provider, Role, SearchMode, Tool, Turn
 
 LEAST_OUTPUT_TOKENS = 16
 """The least that OpenAI accepts. Perplexity takes smaller numbers for it."""
 
 HOSTED_SEARCH = "web_search"
+
+MOST_SEARCHES = 5
+"""Of one request. OpenAI is told so, for each search is charged; of others it is an assumption."""
 
 
 class ResponsesCodec:
@@ -39,7 +42,10 @@ class ResponsesCodec:
             "text": options.verbosity and {"verbosity": options.verbosity},
         }
         body |= {key: value for key, value in optional.items() if value}
-        return body | _tools(request)
+        body |= _tools(request)
+        if request.search is not SearchMode.OFF and dialect_of(options.base_url) is Dialect.RESPONSES:
+            body["max_tool_calls"] = MOST_SEARCHES  # other hosts need not know it
+        return body
 
     def decoder(self, request: ChatRequest, _request_id: str) -> ResponsesDecoder:
         """See `Codec.decoder`."""

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from discordianai.providers import failures
-from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
+from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls
 from discordianai.providers.error_body import told_error
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
 from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
 from discordianai.providers.thoughts import ThoughtFilter
+from discordianai.providers.usage_report import is_search, usage, with_searches
 from discordianai.records import FinishReason, Provider, Tool, Usage
 
 MOST_PARTS = 1000
@@ -59,6 +60,7 @@ class ResponsesDecoder:
         self._sources = Sources()
         self._parts: dict[tuple[int, int], _Part] = {}
         self._last_item: int | None = None
+        self._searches: set[str] = set()
         self._text = BoundedText()
         self._thoughts = ThoughtFilter()
         self.ended = False
@@ -141,6 +143,8 @@ class ResponsesDecoder:
             case "message":
                 yield from self._message(index, item, say=True)
             case "web_search_call":
+                if is_search(item) and len(self._searches) < MOST_PARTS:
+                    self._searches.add(text(item, "id") or str(index))
                 if query := text(table(item, "action"), "query")[:LONGEST_QUERY]:
                     yield SearchQuery(query)
             case "search_results":
@@ -211,7 +215,7 @@ class ResponsesDecoder:
             yield call
         counted = usage(table(response, "usage"), "input_tokens", "output_tokens")
         if counted is not None:
-            yield UsageReport(counted)
+            yield UsageReport(with_searches(counted, response, len(self._searches)))
         yield End(self._reason(status, response, counted))
 
     def _reason(self, status: str, response: Json, counted: Usage | None) -> FinishReason:

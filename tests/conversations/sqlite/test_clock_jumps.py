@@ -56,7 +56,7 @@ async def test_a_daily_limit_is_neither_lifted_nor_yesterdays(
         await store.charge(ledger.charge(10, 7, "openai", "gpt", Usage(90, 0)))
         system.now += jump
         with pytest.raises(LimitReached):
-            async with ledger.reserve(10, 7, "gpt", Usage(20, 0)):
+            async with ledger.reserve(10, 7, "openai", "gpt", Usage(20, 0)):
                 pass
         assert ledger.charge(10, 7, "openai", "gpt", Usage(1, 0)).day == day_of(now)
 

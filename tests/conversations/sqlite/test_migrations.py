@@ -14,12 +14,15 @@ import structlog
 import trio
 from structlog.testing import capture_logs
 
+from discordianai.conversations.accounting import Charge, Spent, day_of
 from discordianai.conversations.pending_questions import Posted
 from discordianai.conversations.sqlite import migration_log, migrations
 from discordianai.conversations.sqlite.migrations import STEPS, migrate
+from discordianai.conversations.sqlite.operator_access import inspect, operator_connection
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.operations.systemd import Notifier
-from tests.conversations.builders import ANN, DATABASE, SLOW, exchange, older_database
+from discordianai.records import Usage
+from tests.conversations.builders import ANN, DATABASE, NOW, SLOW, exchange, older_database
 from tests.operations.managers import open_manager
 
 OLDER = range(1, len(STEPS))
@@ -55,6 +58,23 @@ async def test_a_bot_goes_on_from_the_database_of_any_former_version(tmp_path: P
         assert await store.recent(ANN, 50) == exchange(1)
         assert [left.question.text for left in await store.unfinished()] == ["nobody else may read this"]
     assert schema(path) == len(STEPS)
+
+
+@pytest.mark.parametrize("older", OLDER[1:])
+async def test_what_former_versions_charged_keeps_its_meaning(tmp_path: Path, older: int) -> None:
+    """Nano-units stay what they were; of cached tokens and searches nothing was known. More adds to it."""
+    path = tmp_path / DATABASE
+    older_database(path, older)
+    with operator_connection(path) as connection:  # a command that only reads takes the older file as it is
+        assert inspect(connection, path, NOW).today == Spent(1, 100, 20, 3_000_000, 0)
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.spent(day_of(NOW), person_id=10) == Spent(1, 100, 20, 3_000_000, 0)
+        more = Usage(5, 6, cached_tokens=4, searches=2)
+        await store.charge(Charge(10, 7, "openai", "gpt", more, day_of(NOW), 7))
+        assert await store.spent(day_of(NOW), guild_id=7) == Spent(2, 105, 26, 3_000_007, 0, 4, 2)
+        await store.forget(10)
+        (line,) = await store.spending(day_of(NOW))
+        assert line.spent == Spent(2, 105, 26, 3_000_007, 0, 4, 2)
 
 
 @pytest.mark.parametrize(

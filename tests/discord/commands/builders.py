@@ -1,5 +1,6 @@
 """The services of a bot on a real database, and uses of its commands."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,8 @@ from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.conversations.accounting import Limit
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.conversations.guilds import ChannelSettingsCache
-from discordianai.conversations.options import ConversationOptions
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
@@ -40,16 +42,27 @@ async def open_services(
     daily_limit: Live[Limit] | None = None,
 ) -> AsyncIterator[tuple[BotServices, SqliteStore]]:
     async with open_store(folder / "conversations.sqlite3") as store:
-        channels = ChannelSettingsCache(store)
+        ledger = Ledger(store, Live(AccountingOptions()), time.time)
         conversations = ConversationOptions(scope=scope.value, max_turns=max_turns)
-        rules = Live(ContextRules(conversations=conversations))
-        contexts = ContextBuilder(store, channels, rules, TokenEstimator(), b"key")
-        limit = daily_limit or Live(Limit())
-        offered = OfferedCommands(COMMANDS, offer)
-        yield (
-            BotServices(store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit),
-            store,
-        )
+        yield services(store, ledger, conversations, offer, daily_limit or Live(Limit())), store
+
+
+def services(
+    store: SqliteStore,
+    ledger: Ledger,
+    conversations: ConversationOptions,
+    offer: Offer = OFFER,
+    daily_limit: Live[Limit] | None = None,
+) -> BotServices:
+    """What command handlers may use, on this store."""
+    channels = ChannelSettingsCache(store)
+    rules = Live(ContextRules(conversations=conversations))
+    contexts = ContextBuilder(store, channels, rules, TokenEstimator(), b"key")
+    limit = daily_limit or Live(Limit())
+    offered = OfferedCommands(COMMANDS, offer)
+    return BotServices(
+        store, contexts, channels, lambda: "**Ready**", offered, Live(conversations), limit, ledger
+    )
 
 
 def invocation(

@@ -139,6 +139,10 @@ STEPS = (
     ), 0) WHERE guild_id = 0 AND person_id = 0;
     DELETE FROM channels WHERE guild_id = 0 AND person_id = 0;
     """,
+    """
+    ALTER TABLE usage ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;  -- among the input tokens
+    ALTER TABLE usage ADD COLUMN searches      INTEGER NOT NULL DEFAULT 0;  -- web searches that were charged
+    """,
 )
 
 

@@ -201,14 +201,10 @@ def _number(connection: sqlite3.Connection, select: str) -> int:
 
 
 def _sum(connection: sqlite3.Connection, first_day: str) -> Spent:
-    lines = [line.spent for line in usage_table.spending(connection, first_day, None, None)]
-    return Spent(
-        answers=sum(line.answers for line in lines),
-        input_tokens=sum(line.input_tokens for line in lines),
-        output_tokens=sum(line.output_tokens for line in lines),
-        cost=sum(line.cost for line in lines),
-        unpriced=sum(line.unpriced for line in lines),
-    )
+    total = Spent()
+    for line in usage_table.spending(connection, first_day, None, None):
+        total = total.with_sum(line.spent)
+    return total
 
 
 _IDS = (

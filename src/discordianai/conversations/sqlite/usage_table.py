@@ -6,26 +6,34 @@ from discordianai.conversations.accounting import Charge, Spent, SpentOn
 
 STEP = 100
 
+_COLUMNS = (
+    "day, person_id, guild_id, provider, model,"
+    " answers, input_tokens, output_tokens, cost, unpriced, cached_tokens, searches"
+)
 _ADD_UP = """
     ON CONFLICT (day, person_id, guild_id, provider, model) DO UPDATE SET
         answers = answers + excluded.answers,
         input_tokens = input_tokens + excluded.input_tokens,
         output_tokens = output_tokens + excluded.output_tokens,
         cost = cost + excluded.cost,
-        unpriced = unpriced + excluded.unpriced
+        unpriced = unpriced + excluded.unpriced,
+        cached_tokens = cached_tokens + excluded.cached_tokens,
+        searches = searches + excluded.searches
 """
 _MOVE = f"""
-    INSERT INTO usage
-    SELECT day, 0, guild_id, provider, model, answers, input_tokens, output_tokens, cost, unpriced FROM usage
+    INSERT INTO usage ({_COLUMNS})
+    SELECT {_COLUMNS.replace("person_id", "0")} FROM usage
     WHERE person_id = ? AND day < ? {_ADD_UP}
 """  # noqa: S608  # our own clause
-_SUMS = "total(answers), total(input_tokens), total(output_tokens), coalesce(sum(cost), 0), total(unpriced)"
+_SUMMED = ("answers", "input_tokens", "output_tokens", "cost", "unpriced", "cached_tokens", "searches")
+"""The columns in the order of `Spent`."""
 
 
 def add(connection: sqlite3.Connection, charge: Charge) -> None:
     """Add one answer's charge to its day."""
     connection.execute(
-        f"INSERT INTO usage VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?) {_ADD_UP}",  # noqa: S608  # our own clause
+        f"INSERT INTO usage ({_COLUMNS})"  # noqa: S608  # our own columns and clause
+        f" VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?) {_ADD_UP}",
         (
             charge.day,
             charge.person_id,
@@ -36,6 +44,8 @@ def add(connection: sqlite3.Connection, charge: Charge) -> None:
             charge.usage.output_tokens,
             charge.cost or 0,
             int(charge.cost is None),
+            charge.usage.cached_tokens,
+            charge.usage.searches,
         ),
     )
 
@@ -44,7 +54,7 @@ def spent(connection: sqlite3.Connection, day: str, person_id: int | None, guild
     """The sum of a day."""
     where, values = _where(person_id, guild_id)
     row = connection.execute(
-        f"SELECT {_SUMS} FROM usage WHERE day = ? {where}",  # noqa: S608  # our own clauses
+        f"SELECT {_sums(connection)} FROM usage WHERE day = ? {where}",  # noqa: S608  # our own clauses
         (day, *values),
     ).fetchone()
     return _spent(row)
@@ -56,7 +66,7 @@ def spending(
     """The sums by day, provider and model."""
     where, values = _where(person_id, guild_id)
     rows = connection.execute(
-        f"SELECT day, provider, model, {_SUMS} FROM usage WHERE day >= ? {where}"  # noqa: S608  # our own clauses
+        f"SELECT day, provider, model, {_sums(connection)} FROM usage WHERE day >= ? {where}"  # noqa: S608  # our own clauses
         " GROUP BY day, provider, model ORDER BY day, provider, model",
         (first_day, *values),
     )
@@ -92,6 +102,12 @@ def people(connection: sqlite3.Connection) -> list[int]:
     return [row[0] for row in connection.execute("SELECT DISTINCT person_id FROM usage WHERE person_id <> 0")]
 
 
+def _sums(connection: sqlite3.Connection) -> str:
+    """Sums as integers, unlike those of `total()`; 0 for a column that an older file lacks."""
+    present = {name for _, name, *_ in connection.execute("PRAGMA table_info(usage)")}
+    return ", ".join(f"coalesce(sum({name}), 0)" if name in present else "0" for name in _SUMMED)
+
+
 def _anonymise(connection: sqlite3.Connection, person_id: int, before: str) -> None:
     connection.execute(_MOVE, (person_id, before))
     connection.execute("DELETE FROM usage WHERE person_id = ? AND day < ?", (person_id, before))
@@ -106,5 +122,5 @@ def _where(person_id: int | None, guild_id: int | None) -> tuple[str, tuple[int,
     return where, tuple(values)
 
 
-def _spent(row: tuple[float, ...] | list[float]) -> Spent:
-    return Spent(*map(int, row))
+def _spent(row: tuple[int, ...] | list[int]) -> Spent:
+    return Spent(*row)

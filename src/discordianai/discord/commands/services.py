@@ -7,6 +7,7 @@ from discordianai.answering.context import ContextBuilder
 from discordianai.conversations.accounting import Limit, SpentOn
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.guilds import ChannelSettingsCache
+from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import ChannelSettings, Removal, Store
 from discordianai.discord.commands.declaration import Declaration, Offer
@@ -54,8 +55,15 @@ class PersonalUsage(Protocol):
     def daily_limit(self) -> Limit:
         """What a person may use in a day."""
 
+    @property
+    def today(self) -> str:
+        """The day (ISO 8601, UTC) to which answers are charged now."""
+
     async def spending(self, since: str, person_id: int) -> Sequence[SpentOn]:
         """What this person has used since that day (ISO 8601, UTC). Raises `StoreError`."""
+
+    def label(self, provider: str) -> str:
+        """What people read of the provider with that name."""
 
 
 class Status(Protocol):
@@ -97,12 +105,14 @@ class BotServices:
         offered: Offered,
         conversations: Live[ConversationOptions],
         daily_limit: Live[Limit],
+        ledger: Ledger,
     ) -> None:
         self._store = store
         self._contexts = contexts
         self._channels = channels
         self._conversations = conversations
         self._daily_limit = daily_limit
+        self._ledger = ledger
         self.status = describe
         self.commands = offered.commands
         self.offer = offered.offer
@@ -141,6 +151,16 @@ class BotServices:
     def daily_limit(self) -> Limit:
         """See `PersonalUsage`."""
         return self._daily_limit.now
+
+    @property
+    def today(self) -> str:
+        """See `PersonalUsage`."""
+        return self._ledger.today
+
+    def label(self, provider: str) -> str:
+        """See `PersonalUsage`; the name of one that is no longer in the settings."""
+        labels = {each.name: each.label for each in self.offer.providers}
+        return labels.get(provider, provider)
 
     async def spending(self, since: str, person_id: int) -> Sequence[SpentOn]:
         """See `PersonalUsage`."""

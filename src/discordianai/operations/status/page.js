@@ -1,7 +1,8 @@
 "use strict";
 // Asks for a snapshot every two seconds, and draws each figure with its last five minutes. What comes from the
 // bot is only ever put in as text.
-const EVERY = 2000, KEPT = 150;
+const EVERY = 2000, KEPT = 150, MOST_COSTS = 12;
+const COSTS = "Cost this month · US dollars, months and days in UTC";
 const histories = new Map();
 const tiles = new Map();
 let before = null;
@@ -20,6 +21,10 @@ function count(value) {
   const digits = Math.abs(value) < 10 && value % 1 ? 1 : 0;
   return value.toLocaleString("en", { maximumFractionDigits: digits });
 }
+const dollars = (value) => `$${value.toLocaleString("en",
+  { minimumFractionDigits: 2, maximumFractionDigits: value >= 1 ? 2 : 4 })}`;
+const total_cost = (models) => sum(Object.fromEntries(
+  Object.entries(models).map(([model, spent]) => [model, spent.cost / 1e9])));
 const percent = (value) => `${Math.round(value * 100)} %`;
 const megabytes = (value) => `${(value / 2 ** 20).toFixed(0)} MB`;
 function duration(value) {
@@ -46,8 +51,7 @@ function providerTiles(now, name) {
   const total = (snapshot, what) => sum(Object.fromEntries(
     Object.entries(of(snapshot).models).map(([model, figures]) => [model, what(figures)])));
   const tokens = (snapshot) => total(snapshot, (figures) => figures.input_tokens + figures.output_tokens);
-  const cost = sum(Object.fromEntries(
-    Object.entries(now.providers[name].spent).map(([model, spent]) => [model, spent.cost / 1e9])));
+  const { today, this_month } = now.spending[name] || { today: {}, this_month: {} };
   const failed = (snapshot) => total(snapshot, (figures) =>
     sum(figures.outcomes) - (figures.outcomes.answered || 0) - (figures.outcomes.stopped || 0));
   return [
@@ -71,7 +75,7 @@ function providerTiles(now, name) {
     ["Connections", pool ? pool.open_connections : 0, pool ? count : "HTTP/1.1",
       pool ? `${pool.idle_connections} idle, ${pool.connections_lost} lost` : "no figures of its pool"],
     ["Tokens a minute", perMinute(now, tokens), count, `${count(tokens(now))} since start`],
-    ["Cost", cost, (value) => value.toLocaleString("en", { maximumFractionDigits: 4 }), "since start, where priced"],
+    ["Cost this month", total_cost(this_month), dollars, `${dollars(total_cost(today))} today (UTC)`],
   ];
 }
 function botTiles(now) {
@@ -100,6 +104,32 @@ function botTiles(now) {
   ];
 }
 
+/** What each model has cost, the dearest first. What is unpriced has only its tokens. */
+function costTiles(now) {
+  const tiles = [];
+  for (const [name, { today, this_month }] of Object.entries(now.spending))
+    for (const [model, month] of Object.entries(this_month)) {
+      const label = now.providers[name] ? now.providers[name].label : name;
+      const tokens = `${count(month.input_tokens + month.output_tokens)} tokens`;
+      const unpriced = month.unpriced ? `, ${count(month.unpriced)} answers without a price` : "";
+      tiles.push([`${label} · ${model}`, month.cost / 1e9, dollars,
+        `${dollars(today[model] ? today[model].cost / 1e9 : 0)} today, ${tokens}${unpriced}`]);
+    }
+  return tiles.sort((one, other) => other[1] - one[1]).slice(0, MOST_COSTS);
+}
+
+/** A model that is not among them any more, as in a new month, loses its tile. */
+function drawCosts(listed) {
+  const keys = new Set(listed.map(([name]) => `${COSTS} ${name}`));
+  for (const [key, { box }] of tiles)
+    if (key.startsWith(`${COSTS} `) && !keys.has(key)) {
+      box.remove();
+      tiles.delete(key);
+      histories.delete(key);
+    }
+  for (const each of listed) draw(COSTS, each);
+}
+
 function make(kind, parent, text = "") {
   const made = document.createElement(kind);
   made.textContent = text;
@@ -122,7 +152,7 @@ function tile(section, name) {
   const box = make("article", grid);
   box.className = "tile";
   make("h3", box, name);
-  const made = { value: make("b", box), below: make("span", box) };
+  const made = { box, value: make("b", box), below: make("span", box) };
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   for (const [attribute, value] of [["viewBox", "0 0 100 30"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]])
     svg.setAttribute(attribute, value);
@@ -168,6 +198,7 @@ function draw_all(now) {
   for (const [name, provider] of Object.entries(now.providers))
     for (const each of providerTiles(now, name)) draw(`${provider.label} · ${provider.model}`, each);
   for (const each of botTiles(now)) draw("The bot", each);
+  drawCosts(costTiles(now));
 }
 
 /** All that the bot counts, by its own account: asked for only while somebody looks at it. */

@@ -23,6 +23,9 @@ _ECHOED = (
     "safety_identifier",
     "user",
 )
+LEAST_CACHED, CACHE_STEP = 1024, 128
+"""Tokens of the shortest prompt that OpenAI caches, and in what steps."""
+
 _NO_TOKENS = {"image_tokens": 0, "text_tokens": 0}
 _NO_IMAGES = {"input_tokens": 0, "input_tokens_details": _NO_TOKENS, "output_tokens": 0, "total_tokens": 0}
 
@@ -118,12 +121,19 @@ class ResponseObject:
             "prompt_cache_retention": None,
         }
 
+    def _cached(self) -> int:
+        """Of a prompt that has room in OpenAI's cache, and goes on from one that it has seen."""
+        asked = self._body["input"]
+        goes_on = isinstance(asked, list) and any(item.get("role") == "assistant" for item in asked)
+        cached = self._input_tokens // CACHE_STEP * CACHE_STEP
+        return cached if goes_on and cached >= LEAST_CACHED else 0
+
     def _usage(self) -> Json:
         input_tokens = self._input_tokens + SEARCH_TOKENS * self.searches
         output_tokens = self.written // 4 + self.reasoning_tokens
         return {
             "input_tokens": input_tokens,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "input_tokens_details": {"cached_tokens": self._cached(), "cache_write_tokens": 0},
             "output_tokens": output_tokens,
             "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
             "total_tokens": input_tokens + output_tokens,
