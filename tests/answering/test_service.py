@@ -601,12 +601,18 @@ async def test_the_footer_has_tokens_and_cost_where_the_operator_wants_them() ->
     assert "tokens" not in await footer(BRIEF, priced)
 
 
+class DeletedReply(FakeReply):
+    """Somebody deletes the answer when it begins."""
+
+    def write(self, text: str) -> None:
+        self.gone = ReplyFailed("deleted")
+        super().write(text)
+
+
 async def test_an_answer_that_nobody_can_see_any_more_is_charged() -> None:
     """Or whoever deletes each answer would have no limit. So is one during which the bot ends."""
     scene = Scene(["text", "more"], ["text", 1000.0])
-    reply = FakeReply()
-    reply.gone = ReplyFailed("deleted")
-    await scene.ask(reply=reply)
+    await scene.ask(reply=DeletedReply())
     (line,) = await scene.store.spending("2000-01-01")
     assert line.spent.answers == 1
     assert line.spent.output_tokens > 0
