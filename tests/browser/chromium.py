@@ -37,6 +37,12 @@ class Browser:
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
 
+    def leave(self) -> None:
+        """Show nothing, and forget what was asked for and complained of."""
+        self.driver.get("about:blank")
+        self.errors()
+        self.requested()
+
     def resize(self, width: int, height: int) -> None:
         """The page's own size, not the window's."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
@@ -146,8 +152,7 @@ def open_browser(
         driver.set_script_timeout(PATIENCE)
         driver.set_page_load_timeout(PATIENCE)
         browser = Browser(driver)
-        driver.get("about:blank")  # instead of the browser's own first page
-        browser.requested()
+        browser.leave()  # the browser's own first page
         browser.resize(width, height)
         if dark:
             scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}

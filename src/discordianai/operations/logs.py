@@ -18,6 +18,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from discordianai.operations.options import LoggingOptions
+from discordianai.operations.recent_warnings import RecentWarnings
 
 _TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/(?:\d+|\{\w+\})/)[\w.~%-]{16,}")
 """The library writes `{interaction_id}` where it has not filled that in, and the token all the same."""
@@ -94,7 +95,7 @@ def configure(options: LoggingOptions) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, *(each for each in root.handlers if isinstance(each, RecentWarnings))]
     _set_levels(root, options)
     logging.captureWarnings(capture=True)
 

@@ -5,6 +5,8 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 
+from discordianai.latencies import BOUNDS
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -20,7 +22,8 @@ def read_page() -> Page:
     html, style, script = (
         (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
     )
-    text = html.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    bounds = " ".join(map(str, BOUNDS))  # of the buckets of each latency, whose counts a snapshot has
+    text = html.replace("BOUNDS", bounds).replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
     return Page(text, f"style-src '{_hash(style)}'; script-src '{_hash(script)}'")
 
 
