@@ -25,12 +25,16 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install installed run sandbox test test-all test-long test-servers coverage wheel test-wheel lint audit
-.PHONY: hooks docs format clean
+.PHONY: hooks docs diagrams pictures format clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
 .PHONY: bench-discord bench-fairness bench-start soak-transport soak-kill soak
 
+# `make help` shows a line that begins with ##@ as the heading of the targets below it.
+
+##@ Use
+
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## make .venv and install everything into it
 
@@ -50,6 +54,8 @@ run: $(STAMP) ## run the bot with settings.toml
 
 sandbox: $(STAMP) ## try the bot here, with no account and no key
 	@$(BIN)/python -m discordianai sandbox
+
+##@ Develop
 
 test: $(TESTABLE) ## run the tests (two minutes)
 	@$(TESTED) $(PYTEST)
@@ -98,6 +104,24 @@ docs: $(STAMP) ## build the pages into site/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
 
+diagrams: ## make the diagrams in docs/ of their sources (needs graphviz)
+	@for name in question pool; do \
+		dot -Tsvg docs/diagrams/$$name.dot | sed '/^<!-- Generated/,/-->$$/d' > docs/$$name.svg || exit 1; \
+	done
+
+pictures: $(STAMP) ## take the pictures in docs/ of the running sandbox (needs Chromium; a minute)
+	@$(BIN)/python -m tests.browser.pictures
+
+format: $(STAMP) ## let ruff write the layout
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+clean: ## remove .venv and every cache
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage* build dist site src/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Measure
+
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; a minute)
 	@$(BIN)/python -m benchmarks.transport
 
@@ -136,11 +160,3 @@ soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost 
 
 soak: $(STAMP) ## half an hour under load and a flood, with faults all the time (35 minutes)
 	@$(BIN)/python -m benchmarks.soak
-
-format: $(STAMP) ## let ruff write the layout
-	@$(BIN)/python -m ruff format .
-	@$(BIN)/python -m ruff check --fix .
-
-clean: ## remove .venv and every cache
-	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage* build dist site src/*.egg-info
-	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

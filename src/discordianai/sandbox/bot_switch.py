@@ -8,6 +8,10 @@ import trio
 from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot
 
 
+class BotEnded(Exception):
+    """The bot ended, or did not connect in time; the message is the end of its log."""
+
+
 class BotSwitch:
     """At most one bot. Made by `open_bot_switch`."""
 
@@ -27,9 +31,16 @@ class BotSwitch:
             await self._nursery.start(self._run)
 
     async def ready(self) -> None:
-        """Wait until it receives commands. Raises `RuntimeError` with its log if it ends before that."""
-        if self._bot is not None:
+        """Wait until it receives commands. Raises `BotEnded`."""
+        if self._bot is None:
+            return
+        try:
             await self._bot.ready()
+        except BaseExceptionGroup as group:
+            if group.subgroup((RuntimeError, trio.TooSlowError)) is None:
+                raise
+            latest = self._sandbox.log.read_text(errors="replace").splitlines()[-5:]
+            raise BotEnded("\n".join(["The bot is not ready. Its log ends with:", *latest])) from None
 
     async def kill(self) -> None:
         """Send SIGKILL where there is a bot."""

@@ -300,9 +300,8 @@ def _context(interaction: Interaction) -> str:
     match interaction.payload["type"], data.get("type"):
         case 2, 1:
             files = {key: file["filename"] for key, file in data["resolved"]["attachments"].items()}
-            options = (
-                f"{each['name']}: {files.get(each['value'], each['value'])}" for each in data["options"]
-            )
+            values = {each["name"]: files.get(each["value"], each["value"]) for each in data["options"]}
+            options = (f"{key}: {'true' if value is True else value}" for key, value in values.items())
             return " ".join([f"{name} used /{data['name']}", *options])
         case 2, _:
             return f"{name} used {data['name']} on a message"

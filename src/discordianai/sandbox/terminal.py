@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from discordianai.sandbox.asgi_server import listen
-from discordianai.sandbox.bot_switch import BotSwitch, open_bot_switch
+from discordianai.sandbox.bot_switch import BotEnded, BotSwitch, open_bot_switch
 from discordianai.sandbox.chat import FIRST_PERSON, Chat, Entry, ShownButton
 from discordianai.sandbox.command_line import completions
 from discordianai.sandbox.discord import CHANNELS, Channel, DiscordOptions, Interaction, User, direct_messages
@@ -77,7 +77,11 @@ async def run() -> int:
                 open_keyboard(lambda line: _completions(line, chat), interactive=interactive) as keyboard,
             ):
                 say(WELCOME.format(page=address))
-                await bot.ready()
+                try:
+                    await bot.ready()
+                except BotEnded as error:
+                    say(f"{error}\n")
+                    return 1
                 await Terminal(sandbox, chat, panel, bot, keyboard, BotFigures(client, status_url)).converse()
                 status = await bot.stop()
         if status:
@@ -149,7 +153,7 @@ class Terminal:
                     self._chat.dismiss(self._user, form.id)
                 elif line.strip():
                     await self._do(line.strip())
-            except (ValueError, OSError) as error:
+            except (ValueError, OSError, BotEnded) as error:
                 say(f"{error}\n\n")
 
     def _prompt(self) -> str:

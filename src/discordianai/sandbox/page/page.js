@@ -122,13 +122,12 @@ function actions(entry) {
     row.append(button);
   }
   if (state.menu.length && !entry.loading) {
-    const menu = make("select");
-    menu.setAttribute("aria-label", `Menu of the message by ${entry.author}`);
-    menu.append(new Option("⋯", ""), ...state.menu.map((name) => new Option(name, name)));
-    menu.addEventListener("change", () => {
-      if (menu.value) attempt("menu", { message: entry.id, command: menu.value });
-      menu.value = "";
-    });
+    const menu = make("details", [make("summary", "More")]);
+    for (const name of state.menu) {
+      const button = make("button", name);
+      button.addEventListener("click", () => { menu.open = false; attempt("menu", { message: entry.id, command: name }); });
+      menu.append(button);
+    }
     row.append(menu);
   }
   return row;
@@ -262,19 +261,20 @@ function faultSwitch(fault) {
 // The bot's figures
 
 function duration(value) {
-  if (value === null || value === undefined) return "none yet";
   if (value < 60) return `${Math.round(value)} s`;
   return value < 3600 ? `${Math.floor(value / 60)} min` : `${Math.floor(value / 3600)} h`;
 }
 const figure = (value) => Number.isFinite(Number(value)) ? Math.round(Number(value)).toLocaleString("en") : "no limit";
 
 function showConnections(now) {
-  const pools = [...Object.values(now.providers).map((each) => each.pool), now.discord_pool].filter(Boolean);
-  const rows = pools.flatMap((pool) => pool.connections || []);
-  $("connections").replaceChildren(...(rows.length ? rows.map((each) => make("tr", [
-    make("td", each.origin), make("td", each.protocol), make("td", `${each.streams} of ${each.capacity}`),
-    make("td", duration(each.age)), make("td", duration(each.last_ping)),
-  ])) : [make("tr", [Object.assign(make("td", "none yet"), { colSpan: 5 })])]));
+  const pools = [...Object.values(now.providers).map((each) => [each.label, each.pool]), ["Discord", now.discord_pool]];
+  const rows = pools.filter(([, pool]) => pool).flatMap(([label, pool]) => [
+    ...pool.connections.map((each) => [label, each.origin, each.protocol, `${each.streams} of ${each.capacity}`,
+      duration(each.age), each.last_ping === null ? "none yet" : `${duration(each.last_ping)} ago`]),
+    ...Object.entries(pool.protocols).filter(([, protocol]) => protocol === "HTTP/1.1")
+      .map(([origin, protocol]) => [label, origin, protocol, `${pool.http1_requests} requests`, "", ""])]);
+  $("connections").replaceChildren(...(rows.length ? rows.map((cells) => make("tr", cells.map((cell) => make("td", cell))))
+    : [make("tr", [Object.assign(make("td", "none yet"), { colSpan: 6 })])]));
 }
 function meter(value, most, label) {
   const made = document.createElement("meter");
