@@ -210,3 +210,37 @@ def test_another_origin_is_refused(page: Browser, address: str) -> None:
     page.driver.get(address)
     page.wait_text("#state", "bot connected")
     assert "from elsewhere" not in page.text("#messages")
+
+
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(1)> <a href=javascript:alert(1)>x</a>",
+    '[x](javascript:alert(1)) [x](<data:text/html,<b>>) [x](https://a.example/"onclick=alert(1))',
+    "[[a](https://a.example)](https://b.example) <https://user:pass@c.example/> https://d.example/<b>",
+    "```html\n<iframe src=//e.example>\n``` ```\n<b>",
+    "**__*~~||`" * 200,
+    "[" * 2000,
+    "*a " * 700 + "_b " * 300,
+    "> " * 400 + "\n" + "- " * 400 + "\n" + "#" * 400,
+    "\u202e\u0000<\u2028/div>",
+)
+
+
+def test_no_text_becomes_markup(page: Browser) -> None:
+    """Nothing but the renderer's own elements, links to nowhere but http and https, and no text takes long."""
+    script = (
+        "const began = performance.now(), made = markdown(arguments[0]);"
+        "return {took: performance.now() - began, text: made.textContent,"
+        "tags: [...made.querySelectorAll('*')].map((each) => each.tagName),"
+        "links: [...made.querySelectorAll('[href], [src]')].map((each) => each.href),"
+        "handlers: [...made.querySelectorAll('*')].flatMap((each) => each.getAttributeNames())"
+        ".filter((name) => name.startsWith('on'))}"
+    )
+    own = {"DIV", "P", "PRE", "CODE", "STRONG", "EM", "U", "S", "SPAN", "A", "UL", "LI", "BLOCKQUOTE", "TIME"}
+    for text in HOSTILE:
+        made = page.driver.execute_script(script, text)
+        assert set(made["tags"]) <= own | {"H3", "H4", "H5"}, text
+        assert all(link.startswith(("http://", "https://")) for link in made["links"]), made["links"]
+        assert made["handlers"] == []
+        assert made["took"] < 500, text
+    bold = page.driver.execute_script("return markdown('**a** [b](<https://c.example/>)').innerHTML")
+    assert bold.startswith('<div><strong>a</strong> <a href="https://c.example/"')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from discordianai.sandbox.command_line import ATTACHMENT, parse
 from discordianai.sandbox.discord import CHANNELS, Channel, Interaction, LocalDiscord, SandboxMessage, User
-from discordianai.sandbox.discord.api_objects import BOT, DIRECT, TEXT, Json, direct_messages, moderator
+from discordianai.sandbox.discord.api_objects import BOT, TEXT, Json, direct_messages, moderator
 from discordianai.sandbox.discord.message_parts import written
 from discordianai.sandbox.discord.user_actions import say, submit, upload, use_menu
 
@@ -172,7 +172,7 @@ class Chat:
         `may_read`: a path in the line is read from the disk. None where it was said: no interaction comes of
         it. Raises `ValueError`, and `OSError` for a path.
         """
-        spoken = channel.kind == DIRECT or (channel.parent_id is not None and channel in self.discord.threads)
+        spoken = channel.guild_id is None or channel in self.discord.threads
         if not line.startswith("/") and (MENTION in line or spoken):
             self.say(line, user, channel, files)
             return None

@@ -104,11 +104,15 @@ async def test_another_page_can_do_nothing(tmp_path: Path, authority: Authority)
 
 
 async def test_reading_does_nothing(tmp_path: Path, authority: Authority) -> None:
-    """Each action is a POST; a GET of its path is none."""
+    """Each action is a POST; a GET of its path is none, whatever comes with it."""
     async with open_scene(tmp_path, authority) as scene:
         before = scene.sandbox.discord.revision
-        for path in ("send", "press", "bot", "fault", "join?name=eve", "state?person=eve&channel=&after="):
-            assert (await scene.get(path)).status_code >= 400
+        body = json.dumps({"person": "alice", "channel": GENERAL, "line": "why", "name": "500", "on": True})
+        for action in ("send", "bot", "fault", "heal", "join"):
+            headers = {"origin": scene.origin, "content-type": "application/json"}
+            sent = scene.client.build_request("GET", scene.address + action, content=body, headers=headers)
+            assert (await scene.client.send(sent)).status_code in {404, 405}
+        assert (await scene.get("state?person=eve&channel=&after=")).status_code == 400
         assert scene.sandbox.discord.revision == before
 
 

@@ -22,8 +22,8 @@ from discordianai.sandbox.discord import CHANNELS
 from discordianai.sandbox.discord.api_objects import Json
 from discordianai.sandbox.faults import FaultPanel
 from discordianai.sandbox.figures import BotFigures
-from discordianai.sandbox.page.access import Guarded
 from discordianai.sandbox.page.actions import Actions
+from discordianai.sandbox.page.request_guard import Guarded
 from discordianai.sandbox.page.views import state
 
 LONGEST_POLL = 20.0

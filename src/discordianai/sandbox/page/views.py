@@ -1,14 +1,10 @@
 """What the page shows, as JSON."""
 
-from collections.abc import Mapping
-
 from discordianai.sandbox.bot_switch import BotSwitch
 from discordianai.sandbox.chat import Chat, Entry
 from discordianai.sandbox.discord import Channel, User
-from discordianai.sandbox.discord.api_objects import DIRECT, THREAD, Json
+from discordianai.sandbox.discord.api_objects import THREAD, Json
 from discordianai.sandbox.faults import SWITCHES, FaultPanel
-
-KINDS: Mapping[int, str] = {DIRECT: "direct", THREAD: "thread"}
 
 
 def state(chat: Chat, panel: FaultPanel, bot: BotSwitch, user: User, channel: Channel) -> Json:
@@ -18,14 +14,7 @@ def state(chat: Chat, panel: FaultPanel, bot: BotSwitch, user: User, channel: Ch
         "revision": chat.discord.revision,
         "channel": str(channel.id),
         "people": chat.people,
-        "channels": [
-            {
-                "id": str(each.id),
-                "name": "direct messages" if each.kind == DIRECT else each.name,
-                "kind": KINDS.get(each.kind, "text"),
-            }
-            for each in chat.channels(user)
-        ],
+        "channels": [_channel(each) for each in chat.channels(user)],
         "entries": [_entry(entry) for entry in chat.entries(user, channel)],
         "form": form and {"id": str(form.id), "title": form.title, "label": form.label},
         "menu": chat.menu,
@@ -42,6 +31,13 @@ def state(chat: Chat, panel: FaultPanel, bot: BotSwitch, user: User, channel: Ch
             for switch in SWITCHES.values()
         ],
     }
+
+
+def _channel(channel: Channel) -> Json:
+    if channel.guild_id is None:
+        return {"id": str(channel.id), "name": "direct messages", "kind": "direct"}
+    kind = "thread" if channel.kind == THREAD else "text"
+    return {"id": str(channel.id), "name": channel.name, "kind": kind}
 
 
 def _entry(entry: Entry) -> Json:
