@@ -48,6 +48,11 @@ class Browser:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
+    def prefer(self, scheme: str) -> None:
+        """Have the reader prefer `dark` or `light` colours."""
+        features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", features)
+
     def find(self, selector: str) -> WebElement:
         """The first such element, once it is there."""
         return self._wait(lambda: self.all(selector), f"no {selector}")[0]
@@ -128,9 +133,7 @@ class Browser:
 
 
 @contextmanager
-def open_browser(
-    folder: Path, width: int = 1280, height: int = 800, *, dark: bool = False
-) -> Iterator[Browser]:
+def open_browser(folder: Path, width: int = 1280, height: int = 800) -> Iterator[Browser]:
     """Open a window while the block runs; its files go into `folder`."""
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
@@ -154,9 +157,6 @@ def open_browser(
         browser = Browser(driver)
         browser.leave()  # the browser's own first page
         browser.resize(width, height)
-        if dark:
-            scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
         yield browser
     finally:
         driver.quit()

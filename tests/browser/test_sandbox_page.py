@@ -188,11 +188,18 @@ def test_nobody_is_kept_out(page: Browser) -> None:
     page.driver.execute_script(
         "document.querySelectorAll('#faults details').forEach((each) => { each.open = true })"
     )
-    assert page.barriers() == []
     page.find("#line").send_keys("/")
     page.wait_text("#picker", "/ask")
-    assert page.barriers() == []
+    for scheme in ("dark", "light"):
+        page.prefer(scheme)
+        assert page.barriers() == []
     page.find("#line").clear()
+    page.find(f"{LAST} summary").click()
+    page.press("Ask about this", LAST)
+    page.until("document.querySelector('#form').open", "no form")
+    assert page.barriers() == []
+    page.find("#dismiss").click()
+    page.until("!document.querySelector('#form').open", "the form stays")
 
 
 def test_another_origin_is_refused(page: Browser, address: str) -> None:
@@ -226,7 +233,7 @@ HOSTILE = (
 
 
 def test_no_text_becomes_markup(page: Browser) -> None:
-    """Nothing but the renderer's own elements, links to nowhere but http and https, and no text takes long."""
+    """Only the renderer's own elements, links to http and https alone, and no text takes long."""
     script = (
         "const began = performance.now(), made = markdown(arguments[0]);"
         "return {took: performance.now() - began, text: made.textContent,"
