@@ -26,12 +26,16 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help install installed run sandbox test test-all test-long test-servers coverage wheel test-wheel lint audit
 .PHONY: release test-installs
-.PHONY: hooks docs format prices clean
+.PHONY: hooks docs diagrams pictures format prices clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
 .PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak
 
+# `make help` shows a line that begins with ##@ as the heading of the targets below it.
+
+##@ Use
+
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## make .venv and install everything into it
 
@@ -51,6 +55,8 @@ run: $(STAMP) ## run the bot with settings.toml
 
 sandbox: $(STAMP) ## try the bot here, with no account and no key
 	@$(BIN)/python -m discordianai sandbox
+
+##@ Develop
 
 test: $(TESTABLE) ## run the tests (two minutes)
 	@$(TESTED) $(PYTEST)
@@ -112,6 +118,31 @@ docs: $(STAMP) ## build the pages into site/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --strict --quiet
 
+diagrams: ## make the diagrams in docs/ of their sources (needs graphviz)
+	@for name in question pool; do \
+		dot -Tsvg docs/diagrams/$$name.dot | sed '/^<!-- Generated/,/-->$$/d' > docs/$$name.svg || exit 1; \
+	done
+
+pictures: $(STAMP) ## take the pictures in docs/ of the running sandbox (needs Chromium; a minute)
+	@$(BIN)/python -m tests.browser.pictures
+
+# In an environment of its own, which is removed: it brings a second HTTP client, and 20 MB.
+prices: ## renew the table of prices that comes with the package, from the newest genai-prices (asks a service)
+	@rm -rf build/prices
+	@$(PYTHON) -m venv build/prices
+	@build/prices/bin/python -m pip install --quiet --disable-pip-version-check genai-prices
+	@build/prices/bin/python .ci/prices.py; status=$$?; rm -rf build/prices; exit $$status
+
+format: $(STAMP) ## let ruff write the layout
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+clean: ## remove .venv and every cache
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage* build dist site src/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Measure
+
 bench-transport: $(STAMP) ## our HTTP/2 pool beside httpx's own (needs nginx; a minute)
 	@$(BIN)/python -m benchmarks.transport
 
@@ -156,18 +187,3 @@ soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost 
 
 soak: $(STAMP) ## half an hour under load and a flood, with faults all the time (35 minutes)
 	@$(BIN)/python -m benchmarks.soak
-
-format: $(STAMP) ## let ruff write the layout
-	@$(BIN)/python -m ruff format .
-	@$(BIN)/python -m ruff check --fix .
-
-# In an environment of its own, which is removed: it brings a second HTTP client, and 20 MB.
-prices: ## renew the table of prices that comes with the package, from the newest genai-prices (asks a service)
-	@rm -rf build/prices
-	@$(PYTHON) -m venv build/prices
-	@build/prices/bin/python -m pip install --quiet --disable-pip-version-check genai-prices
-	@build/prices/bin/python .ci/prices.py; status=$$?; rm -rf build/prices; exit $$status
-
-clean: ## remove .venv and every cache
-	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage* build dist site src/*.egg-info
-	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,7 +8,12 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DATA = ("py.typed", "operations/units/discordianai.service.in", "operations/status/page.html")
+DATA = (
+    "py.typed",
+    "operations/units/discordianai.service.in",
+    "operations/status/page.html",
+    "sandbox/page/page.js",
+)
 """What is no module, and easily forgotten."""
 
 Compare = Callable[[Path, Path], list[str]]

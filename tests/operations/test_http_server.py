@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -11,14 +12,18 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.conversations.store import Health
 from discordianai.discord.discord_statistics import DiscordStatistics
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
+from discordianai.operations import logs
+from discordianai.operations.advice import advise
 from discordianai.operations.http_server import CannotServe, SnapshotReader, serving, serving_on
-from discordianai.operations.options import OperationsOptions
+from discordianai.operations.options import LoggingOptions, OperationsOptions
+from discordianai.operations.recent_warnings import recent_warnings
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, from_json
 from tests.operations.builders import provider, well
 
@@ -55,7 +60,8 @@ async def test_until_there_are_figures_the_bot_is_starting() -> None:
         assert from_json((await client.get("/api/snapshot")).content) == well()
 
 
-ADDRESSES = ("/", "/api/snapshot", "/api/metrics", "/metrics", "/health", "/health/live", "/health/ready")
+FIGURES = ("/api/snapshot", "/api/metrics", "/api/advice", "/api/warnings", "/metrics")
+ADDRESSES = ("/", *FIGURES, "/health", "/health/live", "/health/ready")
 
 OPEN, HALF, CLOSED = BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED
 OPENAI, PERPLEXITY = "openai", "perplexity"
@@ -234,6 +240,39 @@ async def test_the_status_page_lets_in_its_own_script_and_style_and_no_others() 
         # Nothing is asked of elsewhere, and nothing would be let through.
         assert not re.findall(r"(?:src|href|url\()\s*=?\s*[\"']?(?:https?:)?//", page.text)
         assert not re.findall(r"\s(?:style|on\w+)=", page.text)
+
+
+async def test_advice_and_warnings_are_told() -> None:
+    """What `advise` says of these figures, and the newest warnings of the bot's own log, newest first."""
+    async with served() as (client, pages):
+        assert (await client.get("/api/advice")).status_code == 503
+        pages.shows(well)
+        assert (await client.get("/api/advice")).json() == []
+        full = replace(provider(), dispatch=replace(provider().dispatch, busiest=50, waiting=30))
+        pages.shows(lambda: well(providers={OPENAI: full}))
+        wanted = [each.title for each in advise(well(providers={OPENAI: full}))]
+        assert wanted
+        assert [each["title"] for each in (await client.get("/api/advice")).json()] == wanted
+        for number in range(30):
+            logging.getLogger("discordianai.test").warning("number %d", number)
+        logging.getLogger("discordianai.test").info("not worth it")
+        logging.getLogger("httpx").error("an address of a library's")
+        told = (await client.get("/api/warnings")).json()
+        assert [each["text"] for each in told] == [f"number {number}" for number in range(29, 9, -1)]
+
+
+def test_of_a_warning_only_its_event_is_kept() -> None:
+    """Its values are for the log; a change of the logging settings loses none."""
+    with recent_warnings() as kept:
+        logs.configure(LoggingOptions())
+        structlog.get_logger("discordianai.test").warning("a request failed", detail="what somebody wrote")
+        logs.configure(LoggingOptions(level="ERROR"))
+        structlog.get_logger("discordianai.test").error("an error")
+        assert [(each.level, each.text) for each in kept.latest] == [
+            ("error", "an error"),
+            ("warning", "a request failed"),
+        ]
+    assert kept not in logging.getLogger().handlers
 
 
 async def test_a_bug_in_the_figures_is_one_error_and_no_more() -> None:

@@ -1,31 +1,159 @@
-"""What the sandbox prints at the terminal."""
+"""The sandbox at the terminal: what is seen on its screen, and what comes through a pipe."""
 
+import os
+import re
+import subprocess
+import sys
+from io import StringIO
+
+import pexpect
+import pyte
 import pytest
 
-from discordianai.sandbox.terminal import PrintedMessage
+from discordianai.sandbox.live_region import LiveRegion, printable, wrapped
+
+COLUMNS, ROWS = 80, 24
+
+QUESTIONS = ("/ask why is the sky blue", "/ask how deep is the sea")
 
 
-def printed(*contents: str) -> str:
-    """All that is printed of a message that is edited so."""
-    shown = PrintedMessage()
-    return "".join([*(shown.news(content) for content in contents), shown.rest()])
+def seen(written: str, columns: int = COLUMNS, rows: int = ROWS) -> list[str]:
+    """The rows that a terminal has after this was written to it, those that scrolled away first."""
+    screen = pyte.HistoryScreen(columns, rows, history=5000)
+    pyte.Stream(screen).feed(written.replace("\n", "\r\n"))
+    above = ["".join(row[column].data for column in range(columns)) for row in screen.history.top]
+    return [row.rstrip() for row in (*above, *screen.display)]
 
 
-@pytest.mark.parametrize("last", ["```py\na\nb\n```\nEnd.", "```py\na\nb\n```"])
-def test_a_code_block_that_is_being_written_is_printed_once(last: str) -> None:
-    """Each edit closes it: what stood behind it is not printed before it stays."""
-    assert printed("```py\n```", "```py\na\n```", "```py\na\nb\n```", last) == last
+def edited(*texts: str, last: str, rows: int = ROWS) -> list[str]:
+    """What is seen of a text that is edited so and then finished."""
+    out = StringIO()
+    region = LiveRegion(out, lambda: os.terminal_size((COLUMNS, rows)))
+    for text in texts:
+        region.show(text, "the bar")
+    region.finish(last)
+    return [row for row in seen(out.getvalue(), rows=rows) if row]
 
 
-def test_an_answer_in_the_place_of_a_note_is_printed_below_it() -> None:
-    """A note that has stood for a while was seen."""
-    assert printed("-# You're next.", "-# You're next.", "An", "An answer") == "-# You're next.\nAn answer"
-    assert printed("-# You're next.", "An answer") == "An answer"
+def test_an_edit_in_the_middle_leaves_each_line_once() -> None:
+    """A code block is closed by each edit, a link is made of a number, a note gives way to the answer."""
+    texts = ("-# You're next.", "One [1]\n```py\na\n```", "One [[1]](<https://a>)\n```py\na\nb\n```\nEnd")
+    assert edited(*texts, last=texts[-1]) == texts[-1].split("\n")
 
 
-def test_words_are_printed_as_soon_as_they_stay() -> None:
-    """Not only when the answer is complete."""
-    shown = PrintedMessage()
-    assert [shown.news(text) for text in ("One", "One two", "One two three")] == ["", "One", " two"]
-    assert shown.rest() == " three"
-    assert shown.rest() == ""
+def test_a_text_longer_than_the_screen_is_seen_once() -> None:
+    """While it grows only its end is shown, which leaves no trace above the screen."""
+    lines = [f"line {number} {'word ' * (number % 30)}".rstrip() for number in range(100)]
+    growing = ["\n".join(lines[:count]) for count in range(1, 101)]
+    found = edited(*growing, last="\n".join(lines), rows=10)
+    assert re.sub(r"\s", "", "".join(found)) == re.sub(r"\s", "", "".join(lines))
+
+
+def test_what_a_message_says_cannot_move_the_cursor() -> None:
+    """Only line breaks stay of all control characters."""
+    assert printable("a\x1b[2Jb\x07\rc\n\td") == "a [2Jb  c\n    d"
+
+
+@pytest.mark.parametrize("text", ["word " * 50, "x" * 200, "本当に" * 40, ""])
+def test_no_row_is_wider_than_the_screen(text: str) -> None:
+    """Wide characters take two cells; nothing but spaces at the breaks is lost."""
+    rows = wrapped(text, 30)
+    assert all(len(row.encode("gb18030")) <= 30 for row in rows)  # which has two bytes for two cells
+    assert "".join(rows).replace(" ", "") == text.replace(" ", "")
+
+
+def lines_of(answer: str) -> list[str]:
+    """The lines that have something to say."""
+    return [line for line in answer.splitlines() if len(line.strip()) > 12]
+
+
+def check(transcript: str) -> None:
+    """Both answers are whole, and each line of each stands there once."""
+    _, *answers = re.split(r"^> /ask .*$", transcript, flags=re.MULTILINE)
+    assert len(answers) == 2
+    for answer in answers:
+        lines = lines_of(answer)
+        assert sorted(lines) == sorted(set(lines))
+        assert sum("You asked: “" in line for line in lines) == 1
+        assert sum("-# OpenAI" in line for line in lines) == 1
+
+
+@pytest.mark.slow
+def test_two_questions_through_a_pipe_have_each_line_once() -> None:
+    """The transcript is plain and whole, and the exit status is 0."""
+    run = subprocess.run(
+        [sys.executable, "-m", "discordianai", "sandbox"],
+        input="".join(f"{question}\n" for question in QUESTIONS),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "\x1b" not in run.stdout
+    check(run.stdout)
+
+
+class Person:
+    """Somebody at a terminal with the sandbox."""
+
+    def __init__(self) -> None:
+        self._raw = StringIO()
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "discordianai", "sandbox"],
+            dimensions=(ROWS, COLUMNS),
+            encoding="utf-8",
+            timeout=60,
+        )
+        self.child.logfile_read = self._raw
+        self.child.expect("> ")
+
+    def types(self, text: str, then: str) -> None:
+        """Types, and waits until that is seen."""
+        self.child.send(text)
+        self.child.expect(then)
+
+    def leaves(self) -> list[str]:
+        """Ctrl-D; the rows of the whole session."""
+        self.child.sendeof()
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        assert self.child.exitstatus == 0
+        return seen(self._raw.getvalue().replace("\r\n", "\n"))
+
+
+@pytest.mark.slow
+def test_two_questions_at_a_terminal_have_each_line_once() -> None:
+    """Whatever was drawn while they streamed; the screen is too small for an answer."""
+    person = Person()
+    for question in QUESTIONS:
+        person.types(f"{question}\n", r"1: Again[^\r]*\r\n\r\n> ")
+    check("\n".join(person.leaves()))
+
+
+@pytest.mark.slow
+def test_what_a_person_does_at_the_terminal() -> None:
+    """Buttons by their numbers while an answer streams, other people, a form, a file, a fault, a restart."""
+    person = Person()
+    person.types("/ask !slow a long story\n", "1: Stop")
+    person.types("1", r"1: Continue[^\r]*\r\n\r\n> ")
+    person.types("/as bob\n", "bob > ")
+    person.types("/menu Ask about this\n", "Your question > ")
+    person.types("why?\n", r"1: Again[^\r]*\r\n\r\nbob > ")
+    person.types("what is this file:pyproject.toml\n", r"You asked[^\r]*pyproject\.toml.*\r\n\r\nbob > ")
+    person.types("/in nowhere\n", "There is no channel nowhere")
+    person.types("/dm\n", "bob direct messages > ")
+    person.types("hello\n", r"1: Again[^\r]*\r\n\r\nbob direct messages > ")
+    person.types("/fault openai-d\t", "own")
+    person.types("\n", "503 for every question.*> ")
+    person.types("/ask provider:openai anything\n", r"error [^\r]*\r\n.*messages > ")
+    person.types("/heal\n", "messages > ")
+    person.types("/kill\n", "was killed")
+    person.types("/fault identify-4004\n", "at identify: close 4004")
+    person.types("/start\n", "The bot is not ready.*> ")
+    person.types("/heal\n", "messages > ")
+    person.types("/start\n", "messages > ")
+    person.types("/ask private:true after the restart\n", r"1: Again[^\r]*\r\n\r\nbob direct messages > ")
+    assert "(only you see this)" in person.leaves()

@@ -129,3 +129,24 @@ async def test_a_peer_that_is_gone_is_noticed_though_requests_keep_coming(author
             await s.until(lambda: len(s.told(PingTimedOut)) == 1)
             assert trio.current_time() - began < 1.0
             nursery.cancel_scope.cancel()
+
+
+async def test_each_connection_is_told_with_its_load_its_age_and_its_last_ping(authority: Authority) -> None:
+    """A connection that has data to receive needs no PING, and has none to tell."""
+    async with (
+        scene(authority, patient, ping_interval=0.2, ping_timeout=5) as s,
+        trio.open_nursery() as nursery,
+    ):
+        await s.get()
+        idle = s.transport.statistics().connections
+        assert [(each.origin, each.protocol, each.streams) for each in idle] == [
+            (f"127.0.0.1:{s.server.port}", "HTTP/2", 0)
+        ]
+        assert idle[0].last_ping is None
+        nursery.start_soon(s.client.get, s.url("/silent"))
+        await s.until(lambda: s.connection().pings_received > 0)
+        (busy,) = s.transport.statistics().connections
+        assert busy.streams == 1
+        assert busy.last_ping is not None
+        assert 0 <= busy.last_ping < busy.age < 10
+        nursery.cancel_scope.cancel()

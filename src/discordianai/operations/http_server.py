@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from discordianai.operations.options import OperationsOptions
+from discordianai.operations.recent_warnings import recent_warnings
 from discordianai.operations.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -58,11 +59,20 @@ async def serving_on(listeners: Sequence[trio.SocketListener], host: str) -> Asy
     from discordianai.operations.pages import Pages  # with all that it needs, 0.1 s that port 0 need not pay
 
     addresses = [str(listener.socket.getsockname()[0]) for listener in listeners]
-    pages = Pages(_trusted_hosts(host, addresses))
+    with recent_warnings() as warnings:
+        pages = Pages(_trusted_hosts(host, addresses), warnings)
+        async with _served(pages.app, listeners):
+            yield pages
+
+
+@asynccontextmanager
+async def _served(
+    app: Callable[..., object], listeners: Sequence[trio.SocketListener]
+) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
         stop = trio.Event()
-        nursery.start_soon(_serve, pages.app, _config(listeners), stop)
-        yield pages
+        nursery.start_soon(_serve, app, _config(listeners), stop)
+        yield
         stop.set()
         nursery.cancel_scope.deadline = trio.current_time() + LAST_REQUESTS
 

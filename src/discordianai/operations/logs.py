@@ -20,6 +20,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from discordianai.operations.options import LoggingOptions
+from discordianai.operations.recent_warnings import RecentWarnings
 from discordianai.pseudonyms import Pseudonyms
 
 _TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/(?:\d+|\{\w+\})/)[\w.~%-]{16,}")
@@ -108,7 +109,7 @@ def configure(options: LoggingOptions, pseudonyms: Pseudonyms | None = None) -> 
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, *(each for each in root.handlers if isinstance(each, RecentWarnings))]
     _set_levels(root, options)
     logging.captureWarnings(capture=True)
 

@@ -7,8 +7,9 @@ come by a name that it has pointed at this machine (the Host header is checked).
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 
 from prometheus_client.exposition import choose_encoder
@@ -20,9 +21,12 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from discordianai.metric import BOUNDS
 from discordianai.operations import metrics
+from discordianai.operations.advice import advise
 from discordianai.operations.health import STARTING, HealthVerdict, judge
 from discordianai.operations.metrics import make_registry
+from discordianai.operations.recent_warnings import RecentWarnings
 from discordianai.operations.snapshot import Snapshot, to_json
 
 
@@ -40,7 +44,8 @@ def read_page() -> Page:
     html, style, script = (
         (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
     )
-    text = html.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    bounds = " ".join(map(str, BOUNDS))  # of the buckets of each latency, whose counts a snapshot has
+    text = html.replace("BOUNDS", bounds).replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
     return Page(text, f"style-src '{_hash(style)}'; script-src '{_hash(script)}'")
 
 
@@ -64,7 +69,8 @@ HEADERS = {
 class Pages:
     """`hosts` are the names by which it may be asked for; None: by any."""
 
-    def __init__(self, hosts: Sequence[str] | None) -> None:
+    def __init__(self, hosts: Sequence[str] | None, warnings: RecentWarnings) -> None:
+        self._warnings = warnings
         self._snapshot: Callable[[], Snapshot] | None = None
         self._registry = make_registry(self._now)
         self._page = read_page()
@@ -74,6 +80,8 @@ class Pages:
                 Route("/", self._status, methods=["GET"]),
                 Route("/api/snapshot", self._api, methods=["GET"]),
                 Route("/api/metrics", self._api_metrics, methods=["GET"]),
+                Route("/api/advice", self._api_advice, methods=["GET"]),
+                Route("/api/warnings", self._api_warnings, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
                 Route("/health", self._health, methods=["GET"]),
                 Route("/health/live", self._live, methods=["GET"]),
@@ -94,7 +102,7 @@ class Pages:
         return judge(snapshot) if snapshot is not None else STARTING
 
     async def _status(self, _request: Request) -> Response:
-        policy = f"{NOTHING_MORE}; connect-src 'self'; {self._page.policy}"
+        policy = f"{NOTHING_MORE}; connect-src 'self'; img-src data:; {self._page.policy}"
         return HTMLResponse(self._page.text, headers={"content-security-policy": policy})
 
     async def _api(self, _request: Request) -> Response:
@@ -102,6 +110,14 @@ class Pages:
 
     async def _api_metrics(self, _request: Request) -> Response:
         return self._json(metrics.to_json)
+
+    async def _api_advice(self, _request: Request) -> Response:
+        return self._json(lambda snapshot: _dumped([asdict(each) for each in advise(snapshot)]))
+
+    async def _api_warnings(self, _request: Request) -> Response:
+        return Response(
+            _dumped([asdict(each) for each in self._warnings.latest]), media_type="application/json"
+        )
 
     def _json(self, told: Callable[[Snapshot], bytes]) -> Response:
         snapshot = self._now()
@@ -128,6 +144,10 @@ class Pages:
 
     async def _ready(self, _request: Request) -> Response:
         return _yes_or_no(self._verdict().ready)
+
+
+def _dumped(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _yes_or_no(yes: bool) -> Response:

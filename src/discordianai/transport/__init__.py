@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
+    ConnectionStatistics,
     FellBackToHttp1,
     GoawayReceived,
     Origin,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ConnectionClosed",
     "ConnectionOpened",
+    "ConnectionStatistics",
     "FellBackToHttp1",
     "GoawayReceived",
     "MultiplexedTransport",

@@ -18,6 +18,7 @@ from discordianai.transport.http2_protocol import Http2Protocol
 from discordianai.transport.pool_events import (
     ConnectionClosed,
     ConnectionOpened,
+    ConnectionStatistics,
     GoawayReceived,
     Origin,
     PingTimedOut,
@@ -107,6 +108,7 @@ class Connection:
         self._streams = self._protocol.streams
         self._written = anyio.Event()
         self._opened_at = self._received_at = self._unblocked_at = 0.0
+        self._pinged_at: float | None = None
         self._served = self._goaway_received = False
         self._dedicated = self._congested = self._writing = False
         self._goaway = b""
@@ -134,6 +136,19 @@ class Connection:
     def capacity(self) -> int:
         """How many requests it can carry at once."""
         return self._streams.capacity
+
+    def statistics(self) -> ConnectionStatistics:
+        """Its current figures, once it is open."""
+        now = anyio.current_time()
+        return ConnectionStatistics(
+            origin=str(self.origin),
+            protocol="HTTP/2",
+            streams=self.load,
+            capacity=self.capacity,
+            age=now - self._opened_at,
+            last_ping=None if self._pinged_at is None else now - self._pinged_at,
+            draining=self.state is ConnectionState.DRAINING,
+        )
 
     def submit(self, exchange: Exchange) -> None:
         """Send a request; the caller has checked `free_slots`."""
@@ -295,7 +310,7 @@ class Connection:
             if not self.load:
                 self._terminate(httpx.WriteError, "the server does not read")
             await self._until_written()
-        asked = anyio.current_time()
+        asked = self._pinged_at = anyio.current_time()
         await anyio.sleep(self._options.ping_timeout)
         if max(self._received_at, self._unblocked_at) <= asked:
             self._owner.report(PingTimedOut(self.origin))

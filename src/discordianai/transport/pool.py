@@ -50,11 +50,10 @@ class ConnectionPool:
         """The current figures, of HTTP/2 alone."""
         connections = self.connections
         spoken_to = [str(origin) for origin, pool in self._origins.items() if pool.capacity is not None]
+        opened = [c for c in connections if c.state in {ConnectionState.OPEN, ConnectionState.DRAINING}]
         return Statistics(
             self.options.max_connections,
-            open_connections=sum(
-                c.state in {ConnectionState.OPEN, ConnectionState.DRAINING} for c in connections
-            ),
+            open_connections=len(opened),
             opening_connections=sum(c.state is ConnectionState.OPENING for c in connections),
             idle_connections=sum(c.is_idle for c in connections),
             streams_in_use=sum(c.load for c in connections),
@@ -63,6 +62,7 @@ class ConnectionPool:
             connections_lost=self._lost,
             replays=self._replays,
             protocols=dict.fromkeys(spoken_to, "HTTP/2"),
+            connections=tuple(c.statistics() for c in opened),
         )
 
     def reconfigure(self, options: PoolOptions) -> None:

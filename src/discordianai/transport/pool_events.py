@@ -95,11 +95,28 @@ def _check(name: str, value: object, kind: object, bounds: tuple[Bound, ...]) ->
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionStatistics:
+    """One open HTTP/2 connection at one moment; it carries `streams` requests, and can carry `capacity`.
+
+    `age` is in seconds; `last_ping` is how many seconds ago a PING of ours was last written, None before the
+    first: a connection that receives data needs none.
+    """
+
+    origin: str
+    protocol: str
+    streams: int
+    capacity: int
+    age: float
+    last_ping: float | None = None
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """The figures of a pool at one moment. Totals count since it was opened.
 
     The metadata of each field is the name and the help text of its metric, for exporters. `protocols` maps
-    each `host:port` that was contacted to "HTTP/2" or "HTTP/1.1".
+    each `host:port` that was contacted to "HTTP/2" or "HTTP/1.1"; `connections` has those over HTTP/2.
     """
 
     max_connections: Annotated[int, ("pool_max_connections", "Connections allowed")]
@@ -117,6 +134,7 @@ class Statistics:
         int, ("pool_replays_total", "Requests sent again because the server had not begun them")
     ] = 0
     protocols: Mapping[str, str] = field(default_factory=dict)
+    connections: tuple[ConnectionStatistics, ...] = ()
 
     @property
     def requests_in_flight(self) -> int:

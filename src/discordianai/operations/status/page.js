@@ -1,11 +1,12 @@
 "use strict";
 // Asks for a snapshot every two seconds, and draws each figure with its last five minutes. What comes from the
 // bot is only ever put in as text.
-const EVERY = 2000, KEPT = 150, MOST_COSTS = 12;
+const EVERY = 2000, KEPT = 150, MOST_COSTS = 12, NOTES_EVERY = 5;
 const COSTS = "Cost this month · US dollars, months and days in UTC";
+const SVG = "http://www.w3.org/2000/svg";
 const histories = new Map();
 const tiles = new Map();
-let before = null;
+let before = null, looks = 0;
 
 const $ = (id) => document.getElementById(id);
 const number = (value) => Number(value);  // "Infinity" comes as text
@@ -25,6 +26,10 @@ const dollars = (value) => `$${value.toLocaleString("en",
   { minimumFractionDigits: 2, maximumFractionDigits: value >= 1 ? 2 : 4 })}`;
 const total_cost = (models) => sum(Object.fromEntries(
   Object.entries(models).map(([model, spent]) => [model, spent.cost / 1e9])));
+/** How a latency reads: a provider that was never asked has none. */
+const measured = (latency) => sum(latency.counts) > 0;
+const half = (latency) => (value) => measured(latency) ? seconds(value) : "none yet";
+const tail = (latency) => measured(latency) ? `99 %: ${seconds(latency.p99)}` : "";
 const percent = (value) => `${Math.round(value * 100)} %`;
 const megabytes = (value) => `${(value / 2 ** 20).toFixed(0)} MB`;
 function duration(value) {
@@ -59,9 +64,10 @@ function providerTiles(now, name) {
       used > 0.8 ? "warn" : ""],
     ["429s a minute", perMinute(now, (s) => of(s).rate_limited), count, `${count(dispatch.rate_limited)} since start`,
       perMinute(now, (s) => of(s).rate_limited) ? "warn" : ""],
-    ["Whole answer", dispatch.last_chunk.p50, seconds, `99 %: ${seconds(dispatch.last_chunk.p99)}`],
-    ["First words", dispatch.first_chunk.p50, seconds, `99 %: ${seconds(dispatch.first_chunk.p99)}`],
-    ["Waiting", dispatch.waiting, count, `99 % waited up to ${seconds(dispatch.waited.p99)}`,
+    ["Whole answer", dispatch.last_chunk.p50, half(dispatch.last_chunk), tail(dispatch.last_chunk)],
+    ["First words", dispatch.first_chunk.p50, half(dispatch.first_chunk), tail(dispatch.first_chunk)],
+    ["Waiting", dispatch.waiting, count,
+      measured(dispatch.waited) ? `99 % waited up to ${seconds(dispatch.waited.p99)}` : "none yet",
       dispatch.waiting ? "warn" : ""],
     ["Requests a minute", perMinute(now, (s) => of(s).requests), count, `${count(dispatch.requests)} since start`],
     ["Failed a minute", perMinute(now, failed), count, `${count(failed(now))} since start`,
@@ -88,14 +94,14 @@ function botTiles(now) {
     ["Questions open", questions.open, count, `${count(questions.answered)} answered since start`],
     ["Answered a minute", perMinute(now, (s) => s.questions.answered), count,
       `${questions.unprotected} unprotected, ${questions.replayed} replayed`],
-    ["Acknowledgement", discord.acknowledged.p50, seconds,
-      `99 %: ${seconds(discord.acknowledged.p99)}, ${refused} not taken`],
+    ["Acknowledgement", discord.acknowledged.p50, half(discord.acknowledged),
+      [tail(discord.acknowledged), `${refused} not taken`].filter(Boolean).join(", ")],
     ["Gateway", ready ? 1 : 0, ready ? "connected" : "not connected",
       ready ? `for ${duration(process.taken_at - ready)}, ${discord.losses} lost` : `${discord.losses} lost`,
       ready ? "" : "bad"],
     ["Conversations", store.conversations, count, `${megabytes(store.cached_bytes)} in memory`],
-    ["Store write", store.writes.p50, seconds, `99 %: ${seconds(store.writes.p99)}`, health.writable ? "" : "bad"],
-    ["Store read", store.reads.p50, seconds, `99 %: ${seconds(store.reads.p99)}`],
+    ["Store write", store.writes.p50, half(store.writes), tail(store.writes), health.writable ? "" : "bad"],
+    ["Store read", store.reads.p50, half(store.reads), tail(store.reads)],
     ["Memory", process.memory_bytes, megabytes, "resident"],
     ["CPU", busy, percent, `${count(process.cpu_seconds)} s since start`],
     ["Lag of trio", process.lag.longest, seconds, `99 %: ${seconds(process.lag.p99)}`, process.lag.longest > 1 ? "warn" : ""],
@@ -153,17 +159,21 @@ function tile(section, name) {
   box.className = "tile";
   make("h3", box, name);
   const made = { box, value: make("b", box), below: make("span", box) };
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [attribute, value] of [["viewBox", "0 0 100 30"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]])
-    svg.setAttribute(attribute, value);
+  const svg = drawing();
   for (const kind of ["area", "trace"]) {
-    made[kind] = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    made[kind] = document.createElementNS(SVG, "path");
     made[kind].setAttribute("class", kind);
     svg.append(made[kind]);
   }
   box.append(svg);
   tiles.set(key, made);
   return made;
+}
+function drawing() {
+  const svg = document.createElementNS(SVG, "svg");
+  for (const [attribute, value] of [["viewBox", "0 0 100 30"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]])
+    svg.setAttribute(attribute, value);
+  return svg;
 }
 function draw(section, [name, figure, written, below, mood = ""]) {
   const key = `${section} ${name}`, made = tile(section, name);
@@ -199,6 +209,72 @@ function draw_all(now) {
     for (const each of providerTiles(now, name)) draw(`${provider.label} · ${provider.model}`, each);
   for (const each of botTiles(now)) draw("The bot", each);
   drawCosts(costTiles(now));
+  showLatencies(now);
+  showConnections(now);
+}
+
+/** One histogram each: how many took how long. */
+function showLatencies(now) {
+  const shown = Object.values(now.providers).flatMap(({ label, dispatch }) => [
+    [`${label}: first words`, dispatch.first_chunk], [`${label}: whole answer`, dispatch.last_chunk]]);
+  shown.push(["Acknowledgement", now.discord.acknowledged], ["Store write", now.store.writes]);
+  $("latencies").replaceChildren(...shown.map(([name, latency]) => histogram(name, latency)));
+}
+function histogram(name, latency) {
+  const box = document.createElement("article"), total = sum(latency.counts);
+  box.className = "tile";
+  make("h3", box, name);
+  make("span", box, total ? `${count(total)}: half under ${seconds(latency.p50)}, 99 % under ${seconds(latency.p99)}` : "none yet");
+  if (!total) return box;
+  const bounds = $("latencies").dataset.bounds.split(" ").map(Number), most = Math.max(...latency.counts);
+  const first = latency.counts.findIndex(Boolean), last = latency.counts.findLastIndex(Boolean);
+  const svg = drawing(), width = 100 / (last - first + 1);
+  latency.counts.slice(first, last + 1).forEach((value, place) => {
+    const bar = document.createElementNS(SVG, "rect"), height = value ? Math.max(28 * value / most, 1) : 0;
+    for (const [attribute, number] of [["x", place * width + width * .06], ["width", width * .88], ["y", 30 - height], ["height", height]])
+      bar.setAttribute(attribute, number.toFixed(2));
+    svg.append(bar);
+  });
+  box.append(svg);
+  const least = first ? seconds(bounds[first - 1]) : "0 s";
+  make("span", box, `from ${least} to ${last < bounds.length ? seconds(bounds[last]) : `over ${seconds(bounds.at(-1))}`}`);
+  return box;
+}
+function showConnections(now) {
+  const pools = Object.entries(now.providers).map(([name, { pool }]) => [name, pool]);
+  const rows = document.createDocumentFragment();
+  for (const [name, pool] of [...pools, ["discord", now.discord_pool]]) {
+    if (!pool) continue;
+    for (const each of pool.connections)
+      row(rows, [name, each.origin, each.protocol, `${each.streams} of ${each.capacity}${each.draining ? ", draining" : ""}`,
+        duration(each.age), each.last_ping === null ? "none yet" : `${duration(each.last_ping)} ago`]);
+    for (const [origin, protocol] of Object.entries(pool.protocols))
+      if (protocol === "HTTP/1.1") row(rows, [name, origin, protocol, `${pool.http1_requests} requests`, "", ""]);
+  }
+  if (!rows.childElementCount) row(rows, ["none yet"]).firstChild.colSpan = 6;
+  $("connections").replaceChildren(rows);
+}
+function row(parent, cells) {
+  const made = make("tr", parent);
+  for (const cell of cells) make("td", made, cell);
+  return made;
+}
+
+/** What `advise` says, and what the log warned of: asked for less often, since it changes less often. */
+async function lookAtNotes() {
+  if (looks++ % NOTES_EVERY) return;
+  const [advice, warnings] = await Promise.all(["api/advice", "api/warnings"].map((path) => fetch(path)));
+  if (advice.ok) list("advice", (await advice.json()).map(({ title, figures, changes, urgent }) =>
+    [`${title}. ${figures} ${changes.map(({ key, now, to }) => `${key}: ${now} → ${to}`).join("; ")}`, urgent ? "bad" : ""]),
+    "Nothing needs to change.");
+  if (warnings.ok) list("warnings", (await warnings.json()).map(({ time, level, logger, text }) =>
+    [`${new Date(time * 1000).toLocaleTimeString()} ${text} (${logger})`, level === "warning" ? "" : "bad"]), "None yet.");
+}
+function list(id, lines, none) {
+  const items = document.createDocumentFragment();
+  for (const [text, mood] of lines) make("li", items, text).className = mood;
+  if (!lines.length) make("li", items, none).className = "quiet";
+  $(id).replaceChildren(items);
 }
 
 /** All that the bot counts, by its own account: asked for only while somebody looks at it. */
@@ -230,6 +306,7 @@ async function look() {
   try {
     const [health, snapshot] = await Promise.all(["health", "api/snapshot"].map((path) => fetch(path)));
     show(await health.json(), snapshot.ok ? await snapshot.json() : null);
+    await lookAtNotes();
     await lookAtMetrics();
     document.body.classList.remove("stale");
   } catch {

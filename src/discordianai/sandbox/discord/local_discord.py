@@ -165,6 +165,9 @@ class LocalDiscord:
         self._healed = trio.Event()
         self._connected = trio.Event()
         self._ends: dict[str, ConnectionEnd] = {}
+        self.revision = 0
+        """Grows with every change that people could see."""
+        self._changed = trio.Event()
 
     @property
     def api_url(self) -> str:
@@ -211,6 +214,16 @@ class LocalDiscord:
     def now(self) -> float:
         """Seconds since the epoch, by this Discord's clock."""
         return time.time() + self._offset
+
+    def note_change(self) -> None:
+        """Wake everyone who shows this Discord."""
+        self.revision += 1
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def wait_changed(self) -> None:
+        """Wait for the next change. The caller bounds the wait."""
+        await self._changed.wait()
 
     def ban(self, seconds: float) -> None:
         """Have Cloudflare ban the bot's address for so long."""
@@ -329,6 +342,7 @@ class LocalDiscord:
         }
         interaction.payload = payload
         self.replay(interaction)
+        self.note_change()
         return interaction
 
     def replay(self, interaction: Interaction) -> None:
@@ -451,6 +465,7 @@ class LocalDiscord:
         """Record this session's connection; return what tells it to end."""
         self._ends[session.id] = ConnectionEnd()
         self._connected.set()
+        self.note_change()
         return self._ends[session.id]
 
     def disconnected(self, session: SandboxSession) -> None:
@@ -459,6 +474,12 @@ class LocalDiscord:
         self._ends.pop(session.id, None)
         if not self._ends and self._connected.is_set():  # for those who wait from now on
             self._connected = trio.Event()
+        self.note_change()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a bot is connected to the gateway."""
+        return bool(self._ends)
 
     def message(self, channel_id: int, flags: int = 0) -> SandboxMessage:
         """A new, empty message."""

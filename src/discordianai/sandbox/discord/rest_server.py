@@ -76,6 +76,8 @@ class RestServer:
                 response = await self._answer(request, endpoint, authorized)
             except ClientDisconnect:
                 response = Response(status_code=499)
+            if request.method != "GET":
+                self._discord.note_change()
             response.headers["Date"] = formatdate(self._discord.now(), usegmt=True)
             return response
 

@@ -1,0 +1,53 @@
+"""Serves an ASGI application with Hypercorn on a free port of 127.0.0.1, under trio."""
+
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import trio
+from hypercorn.config import Config
+from hypercorn.typing import Framework
+from starlette.types import ASGIApp
+
+from discordianai.asgi_server import serve
+
+CLOSE_TIMEOUT = 0.5
+"""Seconds that requests may still take at the end."""
+
+
+def listen() -> tuple[socket.socket, int]:
+    """A socket on a free port, and the port."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    return listener, int(listener.getsockname()[1])
+
+
+@asynccontextmanager
+async def serve_on(listener: socket.socket, app: ASGIApp) -> AsyncIterator[None]:
+    """Serve on this socket while the block runs; it is closed at the end."""
+    framework, config = cast(Framework, app), _config(listener)
+    async with trio.open_nursery() as nursery:
+        stop = trio.Event()
+        await nursery.start(serve, framework, config, stop)
+        yield
+        stop.set()
+        nursery.cancel_scope.deadline = trio.current_time() + CLOSE_TIMEOUT
+
+
+def _config(listener: socket.socket) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]  # Hypercorn closes it
+    config.accesslog = None
+    config.include_date_header = False  # the local Discord has a clock of its own
+    config.include_server_header = False
+    quiet = logging.getLogger("discordianai.sandbox.hypercorn")
+    quiet.addHandler(logging.NullHandler())
+    quiet.propagate = False
+    config.errorlog = quiet
+    config.graceful_timeout = CLOSE_TIMEOUT
+    config.keep_alive_timeout = 300.0
+    config.keep_alive_max_requests = 10**9  # connections last as long as the client wants
+    config.backlog = 1000
+    return config
