@@ -367,8 +367,8 @@ def test_keys_that_name_each_other_do_not_grow_without_end(tmp_path: Path) -> No
     lines = ["[Discord]", "SYSTEM_MESSAGE = Be brief, %(A0)s.", *many, "A0 = lol", *grown]
     path = tmp_path / "config.ini"
     path.write_text("\n".join([*lines, ""]))
-    began = time.monotonic()
+    began = time.process_time()
     found = reading.read(path)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert found["SYSTEM_MESSAGE"] == "Be brief, lol."
     assert max(map(len, found.values())) <= reading.LONGEST_VALUE

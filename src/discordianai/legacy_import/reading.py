@@ -19,7 +19,7 @@ LARGEST = 2**20
 LONGEST_VALUE = 100_000
 """Characters of a value, with what it names in its place; as many names are followed at most."""
 
-MOST_EXPANDED = 4 * 2**20
+MOST_EXPANDED = 2**20
 """The same for all values of a file together; what comes after that stays as it stands."""
 
 DEEPEST = 10
