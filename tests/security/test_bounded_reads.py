@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from discordianai.operations.checks.discord_check import DiscordCheck
 from discordianai.operations.checks.findings import CheckStatus, Finding
-from discordianai.operations.checks.model_ends import tell_of_ends
 from discordianai.operations.checks.online_check import CheckContext
+from discordianai.operations.checks.provider_check import tell_of_ends
 from discordianai.providers.endpoint import MOST_OF_AN_ERROR, ProviderEndpoint
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.table import provider as record
+from discordianai.providers.options import provider as record
 from discordianai.records import Dialect
 from discordianai.settings.tables import Settings
 

@@ -12,12 +12,12 @@ import trustme
 from pydantic import SecretStr
 
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.client import make_provider
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.events import TextDelta
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.table import provider as record
+from discordianai.providers.options import provider as record
+from discordianai.providers.port import TextDelta
 from discordianai.records import Attachment, ChatRequest, Dialect, Role, Turn
 from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.http import ServerExchange, open_server

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions.interaction import ComponentInteraction
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import ComponentInteraction
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -18,7 +18,7 @@ from discordianai.discord.interactions.outcomes import (
 from discordianai.discord.interactions.router import TOO_OLD, InteractionRouter
 from discordianai.discord.messages.buttons import Action
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from tests.discord.builders import ANN, origin
 from tests.discord.commands.builders import OFFER
 
@@ -52,7 +52,7 @@ def test_no_custom_id_reaches_what_is_another_persons(action: str, person: str, 
 
 
 SAID = st.builds(
-    Said,
+    StoredQuestion,
     st.just("a secret"),
     st.sampled_from([ANN.id, 11]),
     st.sampled_from([5, 6, None]),
@@ -61,7 +61,9 @@ SAID = st.builds(
 
 
 @given(SAID, st.booleans())
-def test_a_guessed_turn_gives_only_what_its_asker_said_in_that_place(said: Said, private: bool) -> None:
+def test_a_guessed_turn_gives_only_what_its_asker_said_in_that_place(
+    said: StoredQuestion, private: bool
+) -> None:
     """Not what another person said, in another server or channel, nor in private what was public."""
     press = ComponentInteraction(origin(), f"{Action.AGAIN}:{ANN.id}:5.5", private=private)
     outcome = ROUTER.regenerate(Regenerate(press, TurnId(5, 5)), said)

@@ -18,10 +18,14 @@ from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent
 from discordianai.conversations.sqlite.bookkeeping_table import identifier_key
 from discordianai.conversations.sqlite.export import exported
-from discordianai.conversations.sqlite.inspection import Inspection, inspect, known_ids
-from discordianai.conversations.sqlite.lock import bot_is_running
-from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.files import bot_is_running
+from discordianai.conversations.sqlite.operator_access import (
+    Inspection,
+    inspect,
+    known_ids,
+    operator_connection,
+)
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.operations.progress import progress
 from discordianai.privileges import acting_as_owner
 from discordianai.pseudonyms import Pseudonyms, is_pseudonym

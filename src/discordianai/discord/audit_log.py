@@ -14,7 +14,7 @@ from typing import Annotated
 
 import structlog
 
-from discordianai.dispatch.sliding_window import RateWindow
+from discordianai.dispatch.budget import RateWindow
 from discordianai.metric import Metric
 from discordianai.pseudonyms import Pseudonyms
 from discordianai.records import Person, Place
@@ -183,7 +183,7 @@ class AuditLog:
     def _write(self, event: str, person: Person, place: Place, **what: StrEnum) -> None:
         now = self._monotonic()
         (name,) = what.values()
-        if self._lines.wait(person.id, now) or self._all_lines.take("", now):
+        if self._lines.delay(person.id, now) or self._all_lines.take("", now):
             self._leave_out(person.id, str(name))
             return
         self._lines.take(person.id, now)

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 from discordianai.discord.audit_log import RefusalCause
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions.interaction import (
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import (
     AutocompleteInteraction,
     CommandInteraction,
     ComponentInteraction,
     EventOrigin,
     Interaction,
+    Lineage,
     MessageCommandInteraction,
     ModalInteraction,
 )
-from discordianai.discord.interactions.lineage import Lineage
-from discordianai.discord.interactions.message_content import MessageContent
-from discordianai.discord.interactions.message_event import IncomingMessage
+from discordianai.discord.events.message_content import MessageContent
+from discordianai.discord.events.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -33,7 +33,7 @@ from discordianai.discord.interactions.outcomes import (
 from discordianai.discord.interactions.router import OLD_MODAL, InteractionRouter
 from discordianai.discord.messages.buttons import Action
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Person
 from tests.discord.builders import ANN
 from tests.discord.interactions.test_access import ABOVE, ADMIN, OPTIONS, PLACES, ROLES, may_ask

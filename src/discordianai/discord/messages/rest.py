@@ -18,7 +18,7 @@ import structlog
 import trio
 
 from discordianai import bounded_http
-from discordianai.discord.interactions.payload import Malformed, snowflake
+from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.messages.application_limits import (
     LONGEST_WAIT,
     ApplicationHeld,
