@@ -27,6 +27,7 @@ from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.prices import bundled, host_of
 from discordianai.conversations.sqlite.store import open_store
+from discordianai.discord.audit_log import RefusalCause
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.services import BotServices
@@ -182,7 +183,16 @@ def _make_bot(
     router = Router(settings.configured, live.part(lambda new: new.routing))
     provider_chain = ProviderChain(instruments.dispatchers, router, _decisions(settings, instruments.clients))
     dispatch = live.part(lambda new: new.dispatch)
-    answer_service = AnswerService(provider_chain, contexts, store, ledger, dispatch, user)
+    audit = instruments.figures.audit
+    answer_service = AnswerService(
+        provider_chain,
+        contexts,
+        store,
+        ledger,
+        dispatch,
+        user,
+        lambda question: audit.refused(question.person, question.place, RefusalCause.LIMIT),
+    )
     reader = AttachmentReader(discord.http, settings.discord.api_url, live.part(_attachment_limits))
     journal = Journal(store, instruments.counts)
     deliver = Deliveries(options, offer.searches, answer_service, journal, api, reader)

@@ -59,8 +59,10 @@ class Scene:
             b"a key of this bot's",
         )
         ledger = Ledger(self.store, Live(accounting or AccountingOptions()), time.time)
+        self.limited: list[Question] = []
+        dispatch, user = Live(DispatchOptions()), Live(UserRateOptions())
         self.answer_service = AnswerService(
-            provider_chain, contexts, self.store, ledger, Live(DispatchOptions()), Live(UserRateOptions())
+            provider_chain, contexts, self.store, ledger, dispatch, user, self.limited.append
         )
         self._number = 0
 

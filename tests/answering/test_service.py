@@ -650,7 +650,10 @@ async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:
     for _ in range(20):
         reply = await scene.ask()
     assert "You have used up today's allowance. It resets at midnight UTC." in reply.note
+    noted = len(scene.limited)
+    assert scene.limited[-1].person == ANN
     assert (await scene.ask(scene.question(person=BEN))).note == ""
+    assert len(scene.limited) == noted
     asked = len(scene.provider.requests)
     await scene.ask()
     assert len(scene.provider.requests) == asked

@@ -51,6 +51,7 @@ COMMANDS = {
     "conversations export": Command(
         f"FOLDER/export --force --database FOLDER/{DATABASE}", (*OWN, "export"), replaces=("export",)
     ),
+    "conversations who": Command(f"100000000000000001 --database FOLDER/{DATABASE}", OWN, status=1),
     "conversations purge": Command(f"--all --yes --database FOLDER/{DATABASE}", OWN),
     "service install": Command("--user --settings FOLDER/../../settings.toml", (UNIT,)),
     "service uninstall": Command("--user", (UNIT,)),

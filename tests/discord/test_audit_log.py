@@ -129,5 +129,6 @@ def test_what_was_yesterday_is_over() -> None:
     assert scene.audit.now().always_refused
     scene.now += 86_400
     assert scene.audit.now().always_refused == ()
+    assert not scene.audit._tallies  # no id is kept for longer
     scene.refuse(ANN)
     assert scene.audit.now().always_refused == ()

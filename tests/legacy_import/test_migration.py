@@ -1,13 +1,16 @@
 """config.ini to settings.toml: what comes over, what cannot, and that the result can always be used."""
 
+import configparser
+import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from discordianai.cli.main import main
-from discordianai.legacy_import import Migration, migrate
+from discordianai.legacy_import import Migration, migrate, reading
 from discordianai.legacy_import.legacy_keys import NO_COUNTERPART, RULES
 from discordianai.settings.file import SettingsError, load, secrets_of
 from discordianai.settings.tables import Settings
@@ -336,3 +339,36 @@ def test_whatever_the_values_the_result_can_be_used(
     new.write_text(made.settings, encoding="utf-8")
     load(new, KEYS)
     assert all(line.isprintable() for line in made.remarks)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.text("ab%()sd x", max_size=12)), max_size=5))
+def test_a_percent_means_what_configparser_says(pairs: list[tuple[str, str]]) -> None:
+    """Names are followed, and what cannot be followed stays as it stands."""
+    values = {key: value.strip() for key, value in pairs}
+    text = "[Discord]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
+    parser = configparser.ConfigParser(default_section="")
+    parser.read_string(text)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "config.ini"
+        path.write_text(text)
+        found = reading.read(path)
+    for key in parser["Discord"]:
+        try:
+            expected = parser.get("Discord", key)
+        except configparser.InterpolationError:
+            expected = parser.get("Discord", key, raw=True)
+        assert found[key.upper()] == expected.strip()
+
+
+def test_keys_that_name_each_other_do_not_grow_without_end(tmp_path: Path) -> None:
+    """Ten lines of configparser's could take all memory."""
+    grown = [f"A{n} = " + f"%(A{n - 1})s" * 100 for n in range(1, 10)]
+    many = [f"B{n} = %(A9)s" for n in range(20_000)]
+    lines = ["[Discord]", "SYSTEM_MESSAGE = Be brief, %(A0)s.", *many, "A0 = lol", *grown]
+    path = tmp_path / "config.ini"
+    path.write_text("\n".join([*lines, ""]))
+    began = time.process_time()
+    found = reading.read(path)
+    assert time.process_time() - began < 10
+    assert found["SYSTEM_MESSAGE"] == "Be brief, lol."
+    assert max(map(len, found.values())) <= reading.LONGEST_VALUE

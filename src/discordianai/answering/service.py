@@ -1,6 +1,6 @@
 """Answers one question: waits for its turn, reads the conversation, asks, streams, stores, shows the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager
 from dataclasses import dataclass, replace
 
@@ -59,7 +59,10 @@ class QuestionTicket:
 
 
 class AnswerService:
-    """Asks the providers; `pending` has the questions until they are answered."""
+    """Asks the providers; `pending` has the questions until they are answered.
+
+    `note_limit` is told of each question that a daily limit does not cover.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,9 @@ class AnswerService:
         ledger: Ledger,
         dispatch: Live[DispatchOptions],
         user: Live[UserRateOptions],
+        note_limit: Callable[[Question], object] | None = None,
     ) -> None:
+        self._note_limit = note_limit
         self._provider_chain = provider_chain
         self._contexts = contexts
         self._pending = pending
@@ -209,6 +214,8 @@ class AnswerService:
             try:
                 await reserved.enter_async_context(held)
             except LimitReached as error:
+                if self._note_limit is not None:
+                    self._note_limit(question)
                 raise AllowanceSpent(provider, str(error), error.whose, error.most, error.left) from error
 
         wanted = question.provider or self._contexts.provider_of(context.wanted_model)

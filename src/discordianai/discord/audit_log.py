@@ -49,7 +49,7 @@ class RefusalCause(StrEnum):
     BUTTON = "button"
     """It is another person's."""
     LIMIT = "limit"
-    """They do it too often."""
+    """They do it too often, or have used up the day's limit."""
 
 
 class PrivilegedAct(StrEnum):
@@ -150,9 +150,8 @@ class AuditLog:
             return AuditStatistics(dict(self._refusals), dict(self._acts), self._always_refused())
 
     def _tally(self, key: tuple[str, int], cause: RefusalCause, now: float) -> None:
-        tally = self._tallies.pop(key, None)
-        if tally is None or now - tally.latest > FORGOTTEN_AFTER:
-            tally = _Tally(since=now)
+        self._forget(now)
+        tally = self._tallies.pop(key, None) or _Tally(since=now)
         if now // MINUTE != tally.latest // MINUTE:
             tally.minutes += 1
         tally.refused += 1
@@ -161,15 +160,20 @@ class AuditLog:
         if len(self._tallies) > MOST_TALLIES:
             self._tallies.popitem(last=False)
 
+    def _forget(self, now: float) -> None:
+        """Whoever was refused longest ago stands first."""
+        while self._tallies and now - next(iter(self._tallies.values())).latest > FORGOTTEN_AFTER:
+            self._tallies.popitem(last=False)
+
     def _always_refused(self) -> tuple[AlwaysRefused, ...]:
         now = self._clock()
+        self._forget(now)
         found = [
             AlwaysRefused(kind, self._pseudonyms.of(number), tally.refused, tally.since, tally.cause)
             for (kind, number), tally in self._tallies.items()
             if tally.refused >= OFTEN
             and tally.minutes >= OFTEN_MINUTES
             and tally.admitted <= ADMITTED_SHARE * tally.refused
-            and now - tally.latest <= FORGOTTEN_AFTER
         ]
         found.sort(key=lambda one: -one.refused)
         return tuple(
