@@ -1,7 +1,11 @@
 """What the sandbox prints at the terminal."""
 
+import subprocess
+import sys
+
 import pytest
 
+from discordianai.cli.main import main
 from discordianai.sandbox.terminal import PrintedMessage
 
 
@@ -29,3 +33,29 @@ def test_words_are_printed_as_soon_as_they_stay() -> None:
     assert [shown.news(text) for text in ("One", "One two", "One two three")] == ["", "One", " two"]
     assert shown.rest() == " three"
     assert shown.rest() == ""
+
+
+def test_an_endpoint_that_there_is_none_of_is_told_with_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing is started for it."""
+    assert main(["sandbox", "--endpoint", "nobody"]) == 2
+    told = capsys.readouterr().err
+    assert "'nobody'" in told
+    assert all(name in told for name in ("ollama", "vllm", "llama-cpp"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vllm", "llama.cpp", "LM Studio"])
+def test_one_endpoint_answers_at_the_terminal(name: str) -> None:
+    """By any way to write its name; what needs the web goes to Perplexity."""
+    program = [sys.executable, "-m", "discordianai", "sandbox", "--endpoint", name]
+    lines = "why is the sky blue?\nwhat is the weather today?\n"
+    ended = subprocess.run(  # noqa: S603  # this program itself
+        program, input=lines, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0
+    footers = [line for line in ended.stdout.splitlines() if line.startswith("-# ")]
+    label = {"vllm": "vLLM", "llama.cpp": "llama.cpp", "LM Studio": "LM Studio"}[name]
+    assert footers[0].startswith(f"-# {label} · ")
+    assert footers[1].startswith("-# Perplexity · ")

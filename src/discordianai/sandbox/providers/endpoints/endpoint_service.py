@@ -101,6 +101,7 @@ class EndpointService(ProviderService):
         if unknown and family.unknown is not None:
             error = family.unknown.error(unknown[0])
             error.param = unknown[0] if error.param == "{value}" else error.param
+            error.value = body[unknown[0]]
             raise error
         known = {field: value for field, value in body.items() if field in family.known}
         request = parse(OpenAIChatCompletionRequest, known, _mistake)

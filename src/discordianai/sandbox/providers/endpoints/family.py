@@ -156,7 +156,7 @@ def mistral_form(error: ApiError) -> object:
     if error.status != 422:
         return flat_form(error)
     place = ["body", *(error.param or "").split(".")]
-    wrong = {"type": "extra_forbidden", "loc": place, "msg": error.message, "input": "low"}
+    wrong = {"type": "extra_forbidden", "loc": place, "msg": error.message, "input": error.value}
     told = {"object": "error", "message": {"detail": [wrong]}, "type": "invalid_request_error"}
     return {**told, "param": None, "code": None}
 
