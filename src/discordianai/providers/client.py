@@ -118,7 +118,9 @@ class ProviderClient:
                         self._keep(request, asked)
                     raise asked.verdict(error) from error.__cause__
             self._log.info(
-                "question refused: asking without", question=request.number, fields=sorted(asked.refused)
+                "question refused: asking without",
+                question=request.number,
+                fields=[field.value for field in asked.refused],
             )
 
     def _negotiation(self, request: ChatRequest) -> Negotiation:

@@ -47,6 +47,16 @@ class ProviderEndpoint:
         ) as response:
             yield response
 
+    async def json(self, response: httpx.Response) -> Json:
+        """The JSON object in a response. Raises `MalformedAnswer` and `httpx.HTTPError`."""
+        content = await self._read(response, MOST_OF_AN_ANSWER)
+        if len(content) > MOST_OF_AN_ANSWER:
+            raise MalformedAnswer(self._provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")
+        try:
+            return parse(content)
+        except NotJson as error:
+            raise MalformedAnswer(self._provider, f"the answer is not JSON: {error}") from None
+
     async def get(self, path: str) -> Json:
         """The small JSON object at `path`, perhaps that of an error. Raises `httpx.HTTPError`."""
         url = f"{self._options.base_url}{path}"

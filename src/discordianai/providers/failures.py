@@ -95,6 +95,9 @@ _BY_STATUS: Mapping[int, type[ProviderError]] = {
 
 _IMAGE_CODE = re.compile(r"(invalid|empty|unsupported)_(image|base64_image|file)|image_|failed_to_download")
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
+_ID = re.compile(r"[0-9a-f-]{8,}", re.IGNORECASE)
+"""What is likely an id: each refusal has another one."""
+
 _NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 """What codes, parameters and ids look like; a sentence, which may repeat the question, does not match."""
 
@@ -130,7 +133,7 @@ def _error(provider: Provider, status: int, error: Json, detail: str, wait: floa
         paths, message = paths_of(error), text(error, "message")
         named = named_in_paths(paths) or _streaming(error) or named_first(message)
         hopeless = not named and names_what_stays(message, paths)
-        return kind(provider, detail, named, hopeless, hash((detail, message)))
+        return kind(provider, detail, named, hopeless, hash((kind, *paths, _ID.sub("", message))))
     return kind(provider, detail)
 
 
