@@ -254,6 +254,14 @@ async def test_an_error_in_the_stream_is_one_in_any_form(authority: Authority, t
         assert "question" not in caught.value.for_log
 
 
+async def test_an_address_that_lm_studio_does_not_have_is_told_as_one(authority: Authority) -> None:
+    """It answers with the status 200."""
+    told = json.dumps({"error": "Unexpected endpoint or method. (POST /chat/completions)"}).encode()
+    async with served(authority, told, label="application/json") as asked:
+        with pytest.raises(errors.EndpointNotFound):
+            await ask(asked)
+
+
 @pytest.mark.parametrize("sign", [b": keep-alive\n\n", sse(said(None, reasoning_content="hm")), b"data:\n\n"])
 async def test_anything_is_a_sign_of_life(authority: Authority, sign: bytes) -> None:
     """The time for silence begins anew with it."""
