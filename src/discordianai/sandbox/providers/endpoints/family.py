@@ -94,6 +94,8 @@ class Family:
     without_images: frozenset[str] = frozenset()
     any_model: bool = False
     """Whether the name of the model does not matter."""
+    responses: bool = True
+    """Whether it has the Responses interface, too."""
     form: Callable[[ApiError], object] = lambda error: openai_form(error)
     reasoning: str = ""
     """The key of the model's reasoning in a chunk; empty where it is silent."""
