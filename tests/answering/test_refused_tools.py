@@ -7,8 +7,8 @@ from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.routing import Inquiry, Router
-from discordianai.live import Live
-from discordianai.providers.events import TextDelta
+from discordianai.option import Live
+from discordianai.providers.port import TextDelta
 from discordianai.records import ChatRequest, Dialect, Provider, Role, Route, Turn, Usage
 from discordianai.sandbox.certificates import Authority
 from tests.doubles.provider import FakeProvider

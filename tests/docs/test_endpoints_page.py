@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from discordianai.providers.client import make_provider
-from discordianai.providers.events import TextDelta
+from discordianai.providers.port import TextDelta
 from discordianai.records import ChatRequest, Role, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.launcher import ENDPOINTS

@@ -7,9 +7,9 @@ import pytest
 
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
-from discordianai.providers.events import TextDelta
 from discordianai.providers.negotiation import MOST_TRIES
 from discordianai.providers.optional_fields import OptionalField
+from discordianai.providers.port import TextDelta
 from discordianai.providers.refused_fields import AGAIN_AFTER, RefusedFields
 from discordianai.records import Dialect, SearchMode
 from discordianai.sandbox.certificates import Authority

@@ -13,10 +13,9 @@ from pydantic import SecretStr
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
 from discordianai.providers.client import make_provider
-from discordianai.providers.events import End, Event, TextDelta, UsageReport
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import ChatProvider
-from discordianai.providers.table import provider as record
+from discordianai.providers.options import provider as record
+from discordianai.providers.port import ChatProvider, End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn, Usage
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, open_server

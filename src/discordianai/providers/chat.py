@@ -7,7 +7,6 @@ from discordianai.providers import failures
 from discordianai.providers.answer_parts import MOST_OF_ARGUMENTS, BoundedText, Sources, ToolCalls, usage
 from discordianai.providers.error_body import told_error
 from discordianai.providers.errors import MalformedAnswer
-from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import (
     Json,
     NotJson,
@@ -20,6 +19,7 @@ from discordianai.providers.json_values import (
     text,
 )
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses import parameters
 from discordianai.providers.thoughts import ThoughtFilter
 from discordianai.records import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage

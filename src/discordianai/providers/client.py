@@ -8,23 +8,20 @@ import httpx
 import structlog
 import trio
 
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers import failures
 from discordianai.providers.agent import AgentCodec
 from discordianai.providers.chat import ChatCodec
-from discordianai.providers.endpoint import ProviderEndpoint
+from discordianai.providers.endpoint import AnswerBody, ProviderEndpoint
 from discordianai.providers.errors import ConnectionLost, ProviderError, ToolsRefused
-from discordianai.providers.event_stream import AnswerBody
-from discordianai.providers.events import End, Event, LimitsReport, TextDelta
 from discordianai.providers.json_values import Json
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.negotiation import Negotiation
 from discordianai.providers.optional_fields import OptionalField
-from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import ChatProvider, Codec, Decoder
+from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
+from discordianai.providers.port import ChatProvider, Codec, Decoder, End, Event, LimitsReport, TextDelta
 from discordianai.providers.refused_fields import RefusedFields
 from discordianai.providers.responses import ResponsesCodec
-from discordianai.providers.table import DIALECTS_BY_HOST
 from discordianai.records import ChatRequest, Dialect, Provider, SearchMode
 
 LINGER = 1.0
