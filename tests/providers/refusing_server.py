@@ -1,6 +1,7 @@
 """A server that refuses what a test tells it to, and answers every other question."""
 
 import json
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -65,7 +66,8 @@ async def refusing(
         if (refusal := refuses(body)) is not None:
             status, told = refusal
             said = told if isinstance(told, str) else json.dumps(told)
-            await exchange.respond(status, [("content-type", "application/json")], said.encode())
+            headers = [("content-type", "application/json"), ("x-request-id", f"req_{uuid.uuid4().hex}")]
+            await exchange.respond(status, headers, said.encode())
             return
         await exchange.start(200, [("content-type", "text/event-stream")])
         for event in answer:

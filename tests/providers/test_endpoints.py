@@ -39,7 +39,11 @@ class Clock:
 
 @asynccontextmanager
 async def endpoint(
-    authority: Authority, name: str, clock: Clock | None = None, **wishes: Any
+    authority: Authority,
+    name: str,
+    clock: Clock | None = None,
+    dialect: Dialect = Dialect.CHAT,
+    **wishes: Any,
 ) -> AsyncIterator[tuple[ChatProvider, EndpointService, RefusedFields]]:
     """A provider whose endpoint is the double of that name."""
     async with (
@@ -47,7 +51,7 @@ async def endpoint(
         httpx.AsyncClient(transport=MultiplexedTransport(ssl_context=authority.client_context())) as client,
     ):
         service = services[name]
-        who = record(name, service.family.label, Dialect.CHAT)
+        who = record(name, service.family.label, dialect)
         options = ProviderOptions(
             base_url=service.url, api_key=SecretStr("sandbox-key"), model=service.family.models[0], **wishes
         )
@@ -92,6 +96,34 @@ async def test_the_first_question_is_answered_and_the_second_costs_one_request(
         assert {each.field for each in refused.left_out(name)} == LEFT_OUT[name]
         body = service.requests[-1]
         assert body.get("max_completion_tokens", body.get("max_tokens")) == 5000, "the limit is always sent"
+
+
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.responses])
+async def test_the_same_holds_for_its_responses_interface(authority: Authority, name: str) -> None:
+    """Where it has one. What only OpenAI has is left out: identifiers, stream options, verbosity."""
+    async with endpoint(authority, name, dialect=Dialect.RESPONSES, **WISHES) as (asked, service, refused):
+        before = Turn(Role.USER, "before"), Turn(Role.ASSISTANT, "said")
+        request = question(person="abc", conversation="def")
+        request = replace(request, turns=(*before, *request.turns))
+        text, events = await ask(asked, request)
+        assert "You asked: “why?”" in text
+        assert "two sides" not in text
+        assert events[-1] == End(FinishReason.STOP)
+        first = service.asked
+        await ask(asked, request)
+        assert service.asked == first + 1
+        body = service.requests[-1]
+        assert (body["store"], body["max_output_tokens"]) == (False, 5000)
+        left_out = {each.field for each in refused.left_out(name)}
+        assert left_out >= {F.IDENTIFIERS, F.STREAM_OPTIONS, F.VERBOSITY, F.PHASE}
+        assert F.TOOLS not in left_out
+
+
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if not family.responses])
+async def test_an_endpoint_without_the_responses_interface_says_so(authority: Authority, name: str) -> None:
+    async with endpoint(authority, name, dialect=Dialect.RESPONSES) as (asked, _, _):
+        with pytest.raises(errors.EndpointNotFound):
+            await ask(asked)
 
 
 F = OptionalField

@@ -1,5 +1,6 @@
 """A refused field is left out: found by asking again, remembered for a day, and nothing else is lost."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -21,6 +22,11 @@ BOTH = pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.RESPONSES], ids
 
 VAGUE = (400, {"error": {"message": "Bad request", "type": "invalid_request_error", "code": None}})
 """Names nothing."""
+
+
+def no() -> tuple[int, object]:
+    """Names nothing but the request, each of which has an id."""
+    return 400, {"error": {"message": f"Bad request (request id: {uuid.uuid4()})", "code": None}}
 
 
 def to(refusal: tuple[int, object], *fields: str) -> Refuses:
@@ -53,7 +59,10 @@ async def test_a_field_is_found_although_the_error_names_none(
     authority: Authority, dialect: Dialect, field: OptionalField
 ) -> None:
     """What was left out in vain comes back; the second question costs one request."""
-    refuses = to(VAGUE, field)
+
+    def refuses(body: Json) -> tuple[int, object] | None:
+        return no() if has(body, field) else None
+
     memory = RefusedFields()
     async with refusing(authority, refuses, dialect, memory=memory, **WISHES) as (asked, bodies):
         assert TextDelta("yes") in await ask(asked)

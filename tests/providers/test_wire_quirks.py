@@ -253,10 +253,18 @@ async def test_an_error_in_the_stream_is_one_in_any_form(authority: Authority, t
         assert "question" not in caught.value.for_log
 
 
+async def test_an_address_that_lm_studio_does_not_have_is_told_as_one(authority: Authority) -> None:
+    """It answers with the status 200."""
+    told = json.dumps({"error": "Unexpected endpoint or method. (POST /chat/completions)"}).encode()
+    async with served(authority, told, label="application/json") as asked:
+        with pytest.raises(errors.EndpointNotFound):
+            await ask(asked)
+
+
 @pytest.mark.parametrize("sign", [b": keep-alive\n\n", sse(said(None, reasoning_content="hm")), b"data:\n\n"])
 async def test_anything_is_a_sign_of_life(authority: Authority, sign: bytes) -> None:
     """The time for silence begins anew with it."""
-    waits = [part for _ in range(6) for part in (0.2, sign)]
+    waits = [part for _ in range(4) for part in (0.2, sign)]
     async with served(authority, *waits, sse(said("yes"), STOP), first_token_timeout=0.6) as asked:
         assert text_of(await ask(asked)) == "yes"
 
@@ -265,12 +273,12 @@ async def test_anything_is_a_sign_of_life(authority: Authority, sign: bytes) -> 
 @pytest.mark.parametrize("before", [b"", sse(said("yes"))])
 async def test_reasoning_has_an_end_of_its_own(authority: Authority, sign: bytes, before: bytes) -> None:
     """Before the first text and after it, whatever else comes."""
-    endless = [part for _ in range(100) for part in (0.1, sign)]
-    async with served(authority, before or b"\n", *endless, reasoning_timeout=1.0) as asked:
+    endless = [part for _ in range(100) for part in (0.05, sign)]
+    async with served(authority, before or b"\n", *endless, reasoning_timeout=0.5) as asked:
         began = trio.current_time()
         with pytest.raises(errors.TimedOut) as caught:
             await ask(asked)
-        assert 1.0 <= trio.current_time() - began < 5.0
+        assert 0.5 <= trio.current_time() - began < 5.0
         assert "no text in time" in caught.value.detail
 
 

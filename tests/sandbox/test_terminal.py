@@ -10,6 +10,7 @@ import pexpect
 import pyte
 import pytest
 
+from discordianai.cli.main import main
 from discordianai.sandbox.live_region import LiveRegion, printable, wrapped
 
 COLUMNS, ROWS = 80, 24
@@ -157,3 +158,29 @@ def test_what_a_person_does_at_the_terminal() -> None:
     person.types("/start\n", "messages > ")
     person.types("/ask private:true after the restart\n", r"1: Again[^\r]*\r\n\r\nbob direct messages > ")
     assert "(only you see this)" in person.leaves()
+
+
+def test_an_endpoint_that_there_is_none_of_is_told_with_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing is started for it."""
+    assert main(["sandbox", "--endpoint", "nobody"]) == 2
+    told = capsys.readouterr().err
+    assert "'nobody'" in told
+    assert all(name in told for name in ("ollama", "vllm", "llama-cpp"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vllm", "llama.cpp", "LM Studio"])
+def test_one_endpoint_answers_at_the_terminal(name: str) -> None:
+    """By any way to write its name; what needs the web goes to Perplexity."""
+    program = [sys.executable, "-m", "discordianai", "sandbox", "--endpoint", name]
+    lines = "why is the sky blue?\nwhat is the weather today?\n"
+    ended = subprocess.run(  # noqa: S603  # this program itself
+        program, input=lines, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0
+    footers = [line for line in ended.stdout.splitlines() if line.startswith("-# ")]
+    label = {"vllm": "vLLM", "llama.cpp": "llama.cpp", "LM Studio": "LM Studio"}[name]
+    assert footers[0].startswith(f"-# {label} · ")
+    assert footers[1].startswith("-# Perplexity · ")

@@ -43,8 +43,8 @@ _REASONS = {
 _FAILED = frozenset({"error", "insufficient_system_resource"})
 """Reasons of an answer that the server gave up."""
 
-_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
-"""Keys of a model's reasoning, beside the text."""
+_OTHER_OUTPUT = ("tool_calls", "reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Keys of what a model may begin with instead of text."""
 
 MOST_CALLS = 100
 """Calls of tools that are told apart."""
@@ -138,12 +138,13 @@ class ChatDecoder:
         said = table(choice, "delta")
         if not said and self._text.empty:
             said = table(choice, "message")
-        self._call(said)
+        if "tool_calls" in said:
+            self._call(said)
         if self._sources.add(tables(chunk, "search_results")):
             yield SourceList(self._sources.citations)
         words = _text(said)
-        if words or any(said.get(key) for key in (*_REASONING, "tool_calls")):
-            self.begun = True
+        if not self.begun:
+            self.begun = bool(words) or any(said.get(key) for key in _OTHER_OUTPUT)
         if words := self._text.take(self._thoughts.take(words)):
             yield TextDelta(words)
         if (reason := _reason(choice)) is not None:
@@ -227,6 +228,8 @@ def _reason(choice: Json) -> str | None:
 def _text(said: Json) -> str:
     """The content, which some send as parts; a refusal counts as what the model said."""
     content = said.get("content")
+    if isinstance(content, str) and content:
+        return content
     parts = content if isinstance(content, list) else [content]
     return "".join(map(_part, parts)) or piece(said, "refusal")
 

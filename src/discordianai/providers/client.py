@@ -1,6 +1,6 @@
 """A provider: the codec of its dialect over its endpoint."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -70,7 +70,7 @@ class ProviderClient:
         self._provider = provider
         self._codec = codec
         self._refused = refused
-        self._kept: dict[int, Negotiation] = {}
+        self._kept: dict[Hashable, Negotiation] = {}
         self._address = f"{self._options.base_url}{codec.path}"
         official = urlsplit(self._options.base_url).hostname in DIALECTS_BY_HOST
         # Whoever defines a dialect refuses for a reason; only streaming is not for all of its customers.
@@ -115,7 +115,9 @@ class ProviderClient:
                         self._keep(request, asked)
                     raise asked.verdict(error) from error.__cause__
             self._log.info(
-                "question refused: asking without", question=request.number, fields=sorted(asked.refused)
+                "question refused: asking without",
+                question=request.number,
+                fields=[field.value for field in asked.refused],
             )
 
     def left_out(self, model: str) -> tuple[str, ...]:
@@ -134,15 +136,16 @@ class ProviderClient:
         if self._strict:
             optional = {OptionalField.STREAM}
         body = self._codec.encode(request)
-        kept = self._kept.pop(request.number, None)
-        if kept is not None and kept.whole == body:
+        if (kept := self._kept.pop(_identity(request), None)) is not None:
+            kept.resume(body)
             return kept
         return Negotiation(body, known, optional, named_only=self._strict)
 
     def _keep(self, request: ChatRequest, asked: Negotiation) -> None:
         """A question that is asked again after a pause goes on with what was found out about it before."""
         if request.number and asked.refused:
-            self._kept[request.number] = asked
+            asked.pause()
+            self._kept[_identity(request)] = asked
             if len(self._kept) > MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
 
@@ -231,6 +234,11 @@ class ProviderClient:
             yield event
         if not progress.complete:
             raise failure
+
+
+def _identity(request: ChatRequest) -> Hashable:
+    """The same for all tries of a question; another one where it is asked in another way."""
+    return request.number, request.model, request.tools, request.search
 
 
 class _Progress:

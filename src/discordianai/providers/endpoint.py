@@ -50,7 +50,7 @@ class ProviderEndpoint:
             yield response
 
     async def json(self, response: httpx.Response) -> Json:
-        """The body of an answer that is one JSON object. Raises `MalformedAnswer` and `httpx.HTTPError`."""
+        """The JSON object in a response. Raises `MalformedAnswer` and `httpx.HTTPError`."""
         content = await self._read(response, MOST_OF_AN_ANSWER)
         if len(content) > MOST_OF_AN_ANSWER:
             raise MalformedAnswer(self._provider, f"an answer of over {MOST_OF_AN_ANSWER} bytes")

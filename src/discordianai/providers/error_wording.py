@@ -8,6 +8,7 @@ from discordianai.providers.errors import (
     BadRequest,
     ContentFiltered,
     ContextTooLong,
+    EndpointNotFound,
     ImageRefused,
     ModelNotFound,
     ProviderError,
@@ -21,6 +22,7 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
         AuthenticationFailed,
         (r"api.?key (is )?(not valid|invalid|expired|incorrect)", r"(invalid|incorrect) api.?key"),
     ),
+    (EndpointNotFound, (r"unexpected endpoint", r"(unknown|no such) (endpoint|route|url)")),
     (QuotaExhausted, (r"credit balance", r"insufficient (balance|credit|funds)", r"(more|out of) credits")),
     (
         ContextTooLong,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from discordianai.providers.error_body import paths_of
+from discordianai.providers.error_body import LONGEST_MESSAGE, paths_of
 from discordianai.providers.error_wording import by_words, names_what_stays
 from discordianai.providers.errors import (
     AuthenticationFailed,
@@ -95,6 +95,9 @@ _BY_STATUS: Mapping[int, type[ProviderError]] = {
 
 _IMAGE_CODE = re.compile(r"(invalid|empty|unsupported)_(image|base64_image|file)|image_|failed_to_download")
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
+_ID = re.compile(r"[0-9a-f-]{8,}", re.IGNORECASE)
+"""What is likely an id: each refusal has another one."""
+
 _NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 """What codes, parameters and ids look like; a sentence, which may repeat the question, does not match."""
 
@@ -127,11 +130,15 @@ def _error(provider: Provider, status: int, error: Json, detail: str, wait: floa
     if issubclass(kind, RateLimited | Overloaded):
         return kind(provider, detail, wait)
     if issubclass(kind, BadRequest):
-        paths, message = paths_of(error), text(error, "message")
+        paths, message = paths_of(error), _message(error)
         named = named_in_paths(paths) or _streaming(error) or named_first(message)
         hopeless = not named and names_what_stays(message, paths)
-        return kind(provider, detail, named, hopeless, hash((detail, message)))
+        return kind(provider, detail, named, hopeless, hash((kind, *paths, _ID.sub("", message))))
     return kind(provider, detail)
+
+
+def _message(error: Json) -> str:
+    return text(error, "message")[:LONGEST_MESSAGE]
 
 
 def _streaming(error: Json) -> frozenset[OptionalField]:
@@ -144,7 +151,7 @@ def _kind(status: int, error: Json) -> type[ProviderError]:
     coded = _by_code(status, error)
     if coded is not None and coded is not Overloaded:  # some call everything an error of the server
         return coded
-    worded = by_words(status, text(error, "message"), paths_of(error))
+    worded = by_words(status, _message(error), paths_of(error))
     return worded or coded or _by_status(status)
 
 

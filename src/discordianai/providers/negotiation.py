@@ -30,7 +30,7 @@ class Negotiation:
         *,
         named_only: bool = False,
     ) -> None:
-        self.whole = body
+        self._body = body
         self._present = fields_of(body) & frozenset(optional)
         self._known = self._present & frozenset(known)
         self._settled = self._known
@@ -43,7 +43,15 @@ class Negotiation:
     @property
     def body(self) -> Json:
         """The request to send now."""
-        return without(self.whole, self._settled | self._trial)
+        return without(self._body, self._settled | self._trial)
+
+    def pause(self) -> None:
+        """Keep what was found out, and nothing of what the person wrote."""
+        self._body = {}
+
+    def resume(self, body: Json) -> None:
+        """Go on with the same question."""
+        self._body = body
 
     @property
     def refused(self) -> frozenset[OptionalField]:

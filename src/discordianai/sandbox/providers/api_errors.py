@@ -24,6 +24,8 @@ class ApiError(Exception):
     retry_after: float | None = None
     injected: bool = False
     """Whether a fault or the budget caused it: the request itself was valid."""
+    value: object = None
+    """What was refused, where the service quotes it."""
 
     def __str__(self) -> str:
         return f"{self.status} {self.code} {self.param}: {self.message}"

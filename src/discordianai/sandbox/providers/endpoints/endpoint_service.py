@@ -10,6 +10,7 @@ from discordianai.sandbox.providers.chat.chat_request import (
     ImagePart,
     OpenAIChatCompletionRequest,
 )
+from discordianai.sandbox.providers.endpoints import endpoint_responses
 from discordianai.sandbox.providers.endpoints.family import Calls, Family, Refusal, UsageWhen
 from discordianai.sandbox.providers.provider_faults import Fault
 from discordianai.sandbox.providers.provider_service import ProviderService, ServiceOptions
@@ -53,6 +54,9 @@ class EndpointService(ProviderService):
             case "POST", "/chat/completions":
                 self.asked += 1
                 await self._complete(exchange, path, self.json_body(exchange, data))
+            case "POST", "/responses" if self.family.responses:
+                self.asked += 1
+                await self._respond(exchange, path, self.json_body(exchange, data))
             case "GET", "/models":
                 listed = [{"id": model, "object": "model", "created": 0} for model in self.family.models]
                 await self.send_json(exchange, 200, {"object": "list", "data": listed})
@@ -88,6 +92,14 @@ class EndpointService(ProviderService):
         fault = self.admit(path, body, question)
         await self.send(exchange, question, EndpointReply(self.family, request, question, fault), fault)
 
+    async def _respond(self, exchange: ServerExchange, path: str, body: Json) -> None:
+        question = endpoint_responses.accept(self.family, body)
+        if question.tokens > CONTEXT:
+            raise self.family.too_long.error()
+        fault = self.admit(path, body, question)
+        script = endpoint_responses.ResponsesScript(self.family, body, question)
+        await self.send(exchange, question, script, fault)
+
     def _framing(self) -> EventFraming:
         family = self.family
         return EventFraming(
@@ -101,6 +113,7 @@ class EndpointService(ProviderService):
         if unknown and family.unknown is not None:
             error = family.unknown.error(unknown[0])
             error.param = unknown[0] if error.param == "{value}" else error.param
+            error.value = body[unknown[0]]
             raise error
         known = {field: value for field, value in body.items() if field in family.known}
         request = parse(OpenAIChatCompletionRequest, known, _mistake)

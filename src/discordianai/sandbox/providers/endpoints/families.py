@@ -203,6 +203,7 @@ _AZURE = Family(
 
 _MISTRAL = Family(
     name="mistral",
+    responses=False,
     label="Mistral",
     models=("mistral-small-latest", "magistral-small-latest"),
     known=(FIELDS - {"stream_options", "user"}) | {"random_seed", "safe_prompt", "parallel_tool_calls"},
@@ -285,6 +286,7 @@ _DEEPSEEK = Family(
 
 _GEMINI = Family(
     name="gemini",
+    responses=False,
     label="Gemini",
     models=("gemini-3.8-flash", "gemma-3-27b-it"),
     base_path="/v1beta/openai",
@@ -315,6 +317,7 @@ _GEMINI = Family(
 
 _ANTHROPIC = Family(
     name="anthropic",
+    responses=False,
     label="Anthropic",
     models=("claude-haiku-5-5",),
     known=FIELDS | _NEWER_LIMIT,
@@ -328,6 +331,7 @@ _ANTHROPIC = Family(
 
 _TOGETHER = Family(
     name="together",
+    responses=False,
     label="Together",
     models=("Qwen/Qwen2.5-7B-Instruct-Turbo", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
     known=FIELDS | _NEWER_LIMIT | _EFFORT,

@@ -94,6 +94,8 @@ class Family:
     without_images: frozenset[str] = frozenset()
     any_model: bool = False
     """Whether the name of the model does not matter."""
+    responses: bool = True
+    """Whether it has the Responses interface, too."""
     form: Callable[[ApiError], object] = lambda error: openai_form(error)
     reasoning: str = ""
     """The key of the model's reasoning in a chunk; empty where it is silent."""
@@ -156,7 +158,7 @@ def mistral_form(error: ApiError) -> object:
     if error.status != 422:
         return flat_form(error)
     place = ["body", *(error.param or "").split(".")]
-    wrong = {"type": "extra_forbidden", "loc": place, "msg": error.message, "input": "low"}
+    wrong = {"type": "extra_forbidden", "loc": place, "msg": error.message, "input": error.value}
     told = {"object": "error", "message": {"detail": [wrong]}, "type": "invalid_request_error"}
     return {**told, "param": None, "code": None}
 
