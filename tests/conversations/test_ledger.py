@@ -24,7 +24,7 @@ from discordianai.conversations.ledger import (
 from discordianai.conversations.options import AccountingOptions, ModelOptions
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import StoreError
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Usage
 from tests.conversations.builders import DATABASE, SLOW
 from tests.doubles.store import MemoryStore
@@ -260,7 +260,7 @@ from discordianai.conversations.accounting import Limit
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.live import Live
+from discordianai.option import Live
 from tests.conversations.builders import SLOW
 from tests.conversations.test_ledger import A_CENT, ANN, ONE
 

@@ -24,13 +24,12 @@ from discordianai.conversations.options import AccountingOptions, ConversationOp
 from discordianai.conversations.prices import bundled
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.discord.commands import usage
-from discordianai.live import Live
-from discordianai.operations.instruments import spending_of
-from discordianai.operations.prometheus import make_registry
-from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
+from discordianai.operations.metrics import make_registry
+from discordianai.operations.snapshot import ProviderSnapshot, Snapshot, spending_of
+from discordianai.option import Live
 from discordianai.providers.chat import ChatDecoder
-from discordianai.providers.events import UsageReport
 from discordianai.providers.json_values import Json
+from discordianai.providers.port import UsageReport
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.records import Person, Usage
 from tests.conversations.builders import DATABASE, SLOW

@@ -10,7 +10,7 @@ import trio
 from discordianai.conversations.accounting import Accounts, Charge, Limit, Spent, day_of, dollars, month_of
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.store import StoreError
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Usage
 
 MOST_MODELS = 100

@@ -1,9 +1,8 @@
 """OpenAI's Responses interface: `POST /responses`."""
 
 from discordianai.providers.json_values import Json
-from discordianai.providers.options import ProviderOptions
+from discordianai.providers.options import ProviderOptions, dialect_of
 from discordianai.providers.responses_decoder import ResponsesDecoder
-from discordianai.providers.table import dialect_of
 from discordianai.records import ChatRequest, Dialect, Provider, Role, SearchMode, Tool, Turn
 
 LEAST_OUTPUT_TOKENS = 16

@@ -17,9 +17,8 @@ from structlog.testing import capture_logs
 from discordianai.conversations.accounting import Charge, Spent, day_of
 from discordianai.conversations.pending_questions import Posted
 from discordianai.conversations.sqlite import migration_log, migrations
-from discordianai.conversations.sqlite.inspection import inspect
 from discordianai.conversations.sqlite.migrations import STEPS, migrate
-from discordianai.conversations.sqlite.operator_access import operator_connection
+from discordianai.conversations.sqlite.operator_access import inspect, operator_connection
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.operations.systemd import Notifier
 from discordianai.records import Usage
