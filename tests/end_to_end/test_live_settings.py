@@ -208,7 +208,10 @@ def priced(**prices: float) -> Case:
         await bot.set({**limited, MODEL: {"input_price": 0.0, "output_price": 0.0}})
         await bot.is_answered()
         await bot.set({**limited, MODEL: {"input_price": 0.0, "output_price": 0.0, **prices}})
-        await bot.is_told("left of today's allowance, and this question may cost up to")
+        # The first answer may still be under way, and be charged by the new price.
+        await bot.is_told(
+            "left of today's allowance, and this question may cost up to|used up today's allowance"
+        )
 
     return case
 
