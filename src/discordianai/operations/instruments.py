@@ -65,5 +65,6 @@ class Instruments:
             pool=self.clients[name].statistics(),
             model_ends=self.models.notice(name).ends_at(),
             unlisted_models=self.models.notice(name).unlisted,
+            dialect=dispatcher.provider.dialect,
             spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
         )

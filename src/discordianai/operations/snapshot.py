@@ -71,6 +71,7 @@ class ProviderSnapshot:
         ),
     ] = field(default_factory=dict)
     unlisted_models: tuple[str, ...] = ()
+    dialect: str = ""
 
     @property
     def names(
