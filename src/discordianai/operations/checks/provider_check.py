@@ -11,7 +11,7 @@ import httpx
 import trio
 
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.operations.checks.answer_check import ask, judge_answer, judge_refusal
+from discordianai.operations.checks.answer_check import RefusalMemory, ask, judge_answer, judge_refusal
 from discordianai.operations.checks.bot_request import bot_request
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
 from discordianai.operations.checks.model_ends import alternatives, judge_ends
@@ -53,6 +53,7 @@ class ProviderCheck:
         self._means = means
         self._connected = False
         self._listed: Sequence[ListedModel] | None = None
+        self._refusals: RefusalMemory | None = None  # that of the client, where it has one
 
     async def connect(self, tell: Tell) -> None:
         """See `OnlineCheck.connect`."""
@@ -108,8 +109,16 @@ class ProviderCheck:
             tell(judge_refusal(subject, error, model))
         else:
             patience = max(table.first_token_timeout, table.read_timeout)
-            for finding in judge_answer(subject, provider, model, answered, witness.protocol, patience):
+            findings = judge_answer(
+                subject, provider, model, answered, witness.protocol, patience, self._left_out(model)
+            )
+            for finding in findings:
                 tell(finding)
+
+    def _left_out(self, model: str) -> tuple[str, ...]:
+        """What the client has left out of its requests for that model."""
+        fields = self._refusals.left_out(self.name) if self._refusals is not None else ()
+        return tuple(one.field for one in fields if one.model == model)
 
     async def _not_found(
         self,
