@@ -140,7 +140,7 @@ class ProviderCheck:
         if isinstance(error, EndpointNotFound):
             url = self._settings.provider(self.name).base_url
             return replace(
-                finding, found=f"{finding.found}: {url}", advice=f"{finding.advice}{_version(url)}"
+                finding, found=f"{finding.found}: {address(url)}", advice=f"{finding.advice}{_version(url)}"
             )
         return finding
 
