@@ -62,7 +62,7 @@ async def test_every_strategy_answers_every_question(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Through the bot's own chain and clients; each search is counted, and a decision is paid for."""
-    monkeypatch.setattr(routing, "SANDBOX", replace(routing.SANDBOX, first_token=0.0))
+    monkeypatch.setattr(routing, "SANDBOX", replace(routing.SANDBOX, first_token=0.0, between_tokens=0.0))
     report = harness.Report()
     await routing.report_strategies(report, ASKED)
     assert report.missed == []

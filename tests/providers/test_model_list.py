@@ -79,8 +79,8 @@ async def test_a_list_of_another_shape_has_nothing_in_it(authority: Authority, b
 
 
 async def test_a_long_list_is_cut(authority: Authority) -> None:
-    """Resellers list hundreds; what lists a hundred thousand is out of order."""
-    many = {"data": [{"id": f"m{number}"} for number in range(100_000)]}
+    """Resellers list hundreds; what lists ten thousand is out of order."""
+    many = {"data": [{"id": f"m{number}"} for number in range(10_000)]}
     assert len(await listed(authority, many)) == MOST_LISTED
 
 
@@ -90,7 +90,7 @@ async def test_a_long_list_is_cut(authority: Authority) -> None:
         (b"<html>", 200, MalformedAnswer),
         (b"[]", 200, MalformedAnswer),
         (b"[" * 100_000, 200, MalformedAnswer),
-        (b"x" * (MOST_OF_AN_ANSWER + 1), 200, MalformedAnswer),
+        pytest.param(b"x" * (MOST_OF_AN_ANSWER + 1), 200, MalformedAnswer, marks=pytest.mark.slow),
         (b"{}", 404, EndpointNotFound),
     ],
     ids=["markup", "an array", "nested", "too long", "nothing there"],
