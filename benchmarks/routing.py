@@ -50,6 +50,9 @@ from discordianai.transport import MultiplexedTransport
 from discordianai.transport.clients import build_client
 
 QUESTIONS = Path(__file__).with_name("routing_questions.jsonl")
+UNSEEN = Path(__file__).with_name("routing_questions_unseen.jsonl")
+"""Sixty more, written after the words of the rules, which the others have helped to choose."""
+
 AT_ONCE = 20
 
 PRICES = {"gpt-6-luna": (0.10, 0.50)}
@@ -106,9 +109,9 @@ def _cost(usage: Usage, price: tuple[float, float]) -> float:
     return (usage.input_tokens * asked + usage.output_tokens * answered) / 1e6
 
 
-def questions() -> Sequence[LabelledQuestion]:
+def questions(file: Path = QUESTIONS) -> Sequence[LabelledQuestion]:
     """All of them, by language."""
-    return [LabelledQuestion(**json.loads(line)) for line in QUESTIONS.read_text("utf-8").splitlines()]
+    return [LabelledQuestion(**json.loads(line)) for line in file.read_text("utf-8").splitlines()]
 
 
 def by_rules(question: LabelledQuestion) -> bool:
@@ -126,7 +129,13 @@ def report_rules(report: harness.Report, asked: Sequence[LabelledQuestion]) -> N
     right = sum(one.web == by_rules(one) for one in asked) / len(asked)
     found = sum(one.web and by_rules(one) for one in asked)
     wrong = sum(by_rules(one) and not one.web for one in asked)
-    report.row("all", found, len(asked) // 2 - wrong, f"{right:.1%}", required="> 50 %", measured=100 * right)
+    report.row("all", found, len(asked) // 2 - wrong, f"{right:.1%}")
+    unseen = questions(UNSEEN)
+    right = sum(one.web == by_rules(one) for one in unseen) / len(unseen)
+    found = sum(one.web and by_rules(one) for one in unseen)
+    spared = sum(not one.web and not by_rules(one) for one in unseen)
+    name = f"{len(unseen)} written later"
+    report.row(name, found, spared, f"{right:.1%}", required="> 50 %", measured=100 * right)
 
 
 class Strategy:

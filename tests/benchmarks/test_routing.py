@@ -29,6 +29,9 @@ def test_the_questions_are_balanced() -> None:
     assert len({one.text for one in asked}) == 200
     assert len({language for language, _ in counted}) == 10
     assert set(counted.values()) == {10}
+    later = routing.questions(routing.UNSEEN)
+    assert set(Counter((one.language, one.web) for one in later).values()) == {3}
+    assert not {one.text for one in later} & {one.text for one in asked}
 
 
 def test_without_a_key_the_evaluation_says_what_is_missing(
