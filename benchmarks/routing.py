@@ -28,17 +28,16 @@ from benchmarks import harness
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.answering.web_decisions import PROBABLE, WebDecisions
-from discordianai.dispatch import web_need
+from discordianai.dispatch import routing as web_need
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import DECISIONS, RULES, TOOL, RoutingOptions
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.client import make_provider
 from discordianai.providers.decisions import DecisionClient
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.events import TextDelta, UsageReport
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import ChatProvider
+from discordianai.providers.port import ChatProvider, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, Provider, Role, Route, ToolCall, Turn, Usage
 from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.providers import ServiceOptions, open_providers

@@ -19,7 +19,7 @@ from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import DECISIONS, RULES, TOOL, DispatchOptions, RoutingOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.decisions import WebDecision
 from discordianai.providers.errors import (
     BadRequest,
@@ -31,7 +31,7 @@ from discordianai.providers.errors import (
     ProviderError,
     ToolsRefused,
 )
-from discordianai.providers.events import End, TextDelta, UsageReport
+from discordianai.providers.port import End, TextDelta, UsageReport
 from discordianai.records import (
     ChatRequest,
     FinishReason,

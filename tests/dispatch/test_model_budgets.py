@@ -8,13 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from discordianai.dispatch.adaptive_limit import AdaptiveLimit
-from discordianai.dispatch.breaker import BreakerOptions
+from discordianai.dispatch.breaker import AdaptiveLimit, BreakerOptions
 from discordianai.dispatch.budget import PERIOD, Budget, BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.fair_queue import FairQueue
 from discordianai.dispatch.refusals import BeyondTheMinute, WaitTooLong
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider
 
@@ -107,7 +106,7 @@ async def test_who_leaves_before_it_is_sent_gives_back_what_the_model_has() -> N
     with queue.enqueue("ben", 10, of_model=of_model) as third:
         assert third.decided.is_set()
         third.sent = True
-    assert of_model.wait(10, trio.current_time()) > 0
+    assert of_model.delay(10, trio.current_time()) > 0
 
 
 async def test_a_models_budget_changes_while_questions_wait(autojump_clock: MockClock) -> None:

@@ -1,6 +1,6 @@
 """A reply that nobody sees."""
 
-from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.records import Citations
 
@@ -17,7 +17,7 @@ class FakeReply:
         self.statuses: list[str] = []
         self.queries: list[str] = []
         self.thoughts = 0
-        self.closing: Closing | None = None
+        self.closing: AnswerEnd | None = None
         self.finished = False
         self.turn: TurnId | None = None
         self.failure: ReplyFailed | None = None
@@ -52,7 +52,7 @@ class FakeReply:
         self._check()
         self.thoughts += 1
 
-    def close(self, closing: Closing) -> str:
+    def close(self, closing: AnswerEnd) -> str:
         """See `Reply.close`."""
         self.closing = closing
         return "\n\n".join(filter(None, (self.text, closing.note)))

@@ -12,7 +12,7 @@ class ReplyFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class AnswerEnd:
     """What comes below an answer. `note` is what the person has to know, `footer` who answered.
 
     An `unfinished` answer can be continued; one that was not `searched` for on the web can be.
@@ -42,7 +42,7 @@ class Reply(Protocol):
     def think(self) -> None:
         """Show after a while, if nothing else has come by then, that the model thinks, and since when."""
 
-    def close(self, closing: Closing) -> str:
+    def close(self, closing: AnswerEnd) -> str:
         """Add what comes below; all of the answer as `finish` will show it. Nothing is written after that."""
 
     async def finish(self, turn: TurnId | None = None) -> None:

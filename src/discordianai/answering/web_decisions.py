@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 import trio
 
-from discordianai.dispatch.retry import asked_pause
+from discordianai.dispatch.attempt import asked_pause
 from discordianai.providers.decisions import WebDecision
 from discordianai.providers.errors import EndpointNotFound, ProviderError
 from discordianai.records import ChatRequest, Provider

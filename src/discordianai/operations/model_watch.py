@@ -15,8 +15,7 @@ from discordianai.guard import Guard
 from discordianai.providers.agent import PRESETS
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.model_list import ENDS_SOON, ListedModel, list_models
-from discordianai.providers.options import ProviderOptions
-from discordianai.providers.table import DIALECTS_BY_HOST
+from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
 from discordianai.records import Provider
 
 FIRST_LOOK = (60.0, 300.0)

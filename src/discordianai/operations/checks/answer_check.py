@@ -22,8 +22,7 @@ from discordianai.providers.errors import (
     RateLimited,
     ToolsRefused,
 )
-from discordianai.providers.events import End, TextDelta
-from discordianai.providers.port import ChatProvider
+from discordianai.providers.port import ChatProvider, End, TextDelta
 from discordianai.records import ChatRequest, ToolCall, Turn
 from discordianai.settings.file import key_of
 

@@ -6,11 +6,11 @@ import zlib
 from dataclasses import replace
 
 from discordianai.answering.context import ContextRules, Identifiers, QuestionContext
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.store import ChannelSettings
 from discordianai.dispatch.routing import Choice, Inquiry, Router
 from discordianai.dispatch.token_estimator import TokenEstimator
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import ChatRequest, Person, Place, Provider, Question, ReplyAddress
 from discordianai.settings.tables import Settings
 

@@ -1,9 +1,13 @@
-"""A provider: its connection, and the first token of each model through the bot's own client and pool."""
+"""A provider: its connection, its models, and the first token of an answer through the bot's own client and
+pool.
+"""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -14,7 +18,6 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.operations.checks.answer_check import RefusalMemory, ask, judge_answer, judge_refusal
 from discordianai.operations.checks.bot_request import bot_request
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
-from discordianai.operations.checks.model_ends import alternatives, judge_ends
 from discordianai.operations.checks.online_check import (
     CheckContext,
     ResponseObserver,
@@ -25,14 +28,45 @@ from discordianai.operations.checks.reach import Connected, Unreachable, address
 from discordianai.providers.client import make_provider
 from discordianai.providers.errors import EndpointNotFound, ModelNotFound, ProviderError
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.model_list import ListedModel, list_models
-from discordianai.providers.options import ProviderOptions
+from discordianai.providers.model_list import ENDS_SOON, ListedModel, list_models
+from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
 from discordianai.providers.port import ChatProvider
-from discordianai.providers.table import DIALECTS_BY_HOST
 from discordianai.records import Dialect, Provider, Quota, RateLimits
 from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
 from discordianai.transport.proxy_rules import Proxies, Proxy
+
+MOST_NAMED = 5
+
+
+def judge_ends(
+    provider: str, in_use: Iterable[str], listed: Iterable[ListedModel], today: date | None = None
+) -> Iterator[Finding]:
+    """A finding for each model in use that has a `shutdown_date`; a problem if that is soon."""
+    today = today or datetime.now(UTC).date()
+    ends = {model.id: model.shutdown for model in listed if model.shutdown is not None}
+    for model in in_use:
+        if (day := ends.get(model)) is None:
+            continue
+        left = (day - today).days
+        when = f"in {left} days, on {day}" if left > 1 else "tomorrow" if left == 1 else f"on {day}"
+        verdict = problem if left < ENDS_SOON else warning
+        yield verdict(
+            f"{provider} model",
+            f"{model} is shut down {when}" if left > 0 else f"{model} was to be shut down on {day}",
+            f"choose another model in [providers.{provider}] before that",
+            model=model,
+            day=day.isoformat(),
+            days_left=left,
+        )
+
+
+def alternatives(model: str, listed: Collection[ListedModel]) -> str:
+    """Models that the provider lists, those with similar names first; empty where it lists none."""
+    names = [one.id for one in listed]
+    similar = get_close_matches(model, names, MOST_NAMED, 0.5)
+    return ", ".join(similar or names[:MOST_NAMED])
+
 
 MOST_MODELS = 10
 """Models of one provider that are asked: each costs a question."""
