@@ -49,6 +49,9 @@ from discordianai.transport import MultiplexedTransport
 from discordianai.transport.clients import build_client
 
 QUESTIONS = Path(__file__).with_name("routing_questions.jsonl")
+UNSEEN = Path(__file__).with_name("routing_questions_unseen.jsonl")
+"""Sixty more, written after the words of the rules, which the others have helped to choose."""
+
 AT_ONCE = 20
 
 PRICES = {"gpt-6-luna": (0.10, 0.50)}
@@ -95,20 +98,19 @@ class Result:
         """Of all requests to models, without those of the search."""
         return sum(usage.input_tokens + usage.output_tokens for _, usage in self.usages)
 
-    @property
-    def cost(self) -> float:
-        """Dollars."""
-        return sum(map(_cost, *zip(*self.usages, strict=True))) if self.usages else 0.0
+    def cost(self, prices: Mapping[str, tuple[float, float]]) -> float:
+        """In the currency of the prices; not a number where a model has none."""
+        return sum(_cost(usage, prices.get(model, (math.nan, math.nan))) for model, usage in self.usages)
 
 
-def _cost(model: str, usage: Usage) -> float:
-    asked, answered = PRICES.get(model, PRICES["gpt-6-luna"])
+def _cost(usage: Usage, price: tuple[float, float]) -> float:
+    asked, answered = price
     return (usage.input_tokens * asked + usage.output_tokens * answered) / 1e6
 
 
-def questions() -> Sequence[LabelledQuestion]:
+def questions(file: Path = QUESTIONS) -> Sequence[LabelledQuestion]:
     """All of them, by language."""
-    return [LabelledQuestion(**json.loads(line)) for line in QUESTIONS.read_text("utf-8").splitlines()]
+    return [LabelledQuestion(**json.loads(line)) for line in file.read_text("utf-8").splitlines()]
 
 
 def by_rules(question: LabelledQuestion) -> bool:
@@ -126,7 +128,13 @@ def report_rules(report: harness.Report, asked: Sequence[LabelledQuestion]) -> N
     right = sum(one.web == by_rules(one) for one in asked) / len(asked)
     found = sum(one.web and by_rules(one) for one in asked)
     wrong = sum(by_rules(one) and not one.web for one in asked)
-    report.row("all", found, len(asked) // 2 - wrong, f"{right:.1%}", required="> 50 %", measured=100 * right)
+    report.row("all", found, len(asked) // 2 - wrong, f"{right:.1%}")
+    unseen = questions(UNSEEN)
+    right = sum(one.web == by_rules(one) for one in unseen) / len(unseen)
+    found = sum(one.web and by_rules(one) for one in unseen)
+    spared = sum(not one.web and not by_rules(one) for one in unseen)
+    name = f"{len(unseen)} written later"
+    report.row(name, found, spared, f"{right:.1%}", required="> 50 %", measured=100 * right)
 
 
 class Strategy:
@@ -239,7 +247,7 @@ def _row(report: harness.Report, name: str, results: Sequence[Result], required:
     times = [result.seconds for result in results if not math.isnan(result.seconds)]
     searches = sum(result.searches for result in results)
     tokens = sum(result.tokens for result in results) / len(results)
-    cost = (sum(result.cost for result in results) + searches * SEARCH_COST) / len(results)
+    cost = (sum(result.cost(PRICES) for result in results) + searches * SEARCH_COST) / len(results)
     report.row(
         name,
         len(times),
@@ -301,7 +309,17 @@ async def report_live(
     )
     for way, ask in ways.items():
         results = await _of_all(asked, partial(_or_nothing, ask))
-        _live_row(report, way, list(zip(asked, results, strict=True)))
+        _live_row(report, way, list(zip(asked, results, strict=True)), {**PRICES, **_prices(settings)})
+
+
+def _prices(settings: Settings) -> Mapping[str, tuple[float, float]]:
+    """Those that the operator has set."""
+    priced = {model: options.price(None) for model, options in settings.models.items()}
+    return {
+        model: (float(price.input), float(price.output))
+        for model, price in priced.items()
+        if price is not None
+    }
 
 
 async def _or_nothing(
@@ -314,7 +332,12 @@ async def _or_nothing(
         return Result()
 
 
-def _live_row(report: harness.Report, way: str, results: Sequence[tuple[LabelledQuestion, Result]]) -> None:
+def _live_row(
+    report: harness.Report,
+    way: str,
+    results: Sequence[tuple[LabelledQuestion, Result]],
+    prices: Mapping[str, tuple[float, float]],
+) -> None:
     right = [question for question, result in results if result.web is question.web]
     times = [result.seconds for _, result in results if not math.isnan(result.seconds)]
     report.row(
@@ -325,7 +348,7 @@ def _live_row(report: harness.Report, way: str, results: Sequence[tuple[Labelled
         sum(result.web is None for _, result in results),
         f"{sum(result.tokens for _, result in results) / len(results):.0f}",
         f"{harness.percentile(times, 0.5):.2f} s" if times else "",
-        f"{1000 * sum(result.cost for _, result in results) / len(results):.2f}",
+        f"{1000 * sum(result.cost(prices) for _, result in results) / len(results):.2f}",
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -28,6 +29,9 @@ def test_the_questions_are_balanced() -> None:
     assert len({one.text for one in asked}) == 200
     assert len({language for language, _ in counted}) == 10
     assert set(counted.values()) == {10}
+    later = routing.questions(routing.UNSEEN)
+    assert set(Counter((one.language, one.web) for one in later).values()) == {3}
+    assert not {one.text for one in later} & {one.text for one in asked}
 
 
 def test_without_a_key_the_evaluation_says_what_is_missing(
@@ -55,6 +59,26 @@ async def test_the_accuracy_of_a_model_is_what_it_calls_for(
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     told = {row[0].removeprefix("| "): row[1:5] for row in rows}
     assert told["tool"] == told["decisions"] == ["75.0%", "1", "2", "0"]
+
+
+async def test_every_strategy_answers_every_question(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through the bot's own chain and clients; each search is counted, and a decision is paid for."""
+    monkeypatch.setattr(routing, "SANDBOX", replace(routing.SANDBOX, first_token=0.0, between_tokens=0.0))
+    report = harness.Report()
+    await routing.report_strategies(report, ASKED)
+    assert report.missed == []
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    searches = {row[0].removeprefix("| "): row[2] for row in rows[1:]}
+    assert searches == {
+        "---": "---",
+        "tool": "2",
+        "decisions": "2",
+        "rules": "1",
+        "openai": "0",
+        "perplexity": "4",
+    }
 
 
 def test_every_line_of_the_questions_is_one() -> None:

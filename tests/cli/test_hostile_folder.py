@@ -55,7 +55,6 @@ COMMANDS = {
     "conversations purge": Command(f"--all --yes --database FOLDER/{DATABASE}", OWN),
     "service install": Command("--user --settings FOLDER/../../settings.toml", (UNIT,)),
     "service uninstall": Command("--user", (UNIT,)),
-    "conversations who": Command(f"1 --database FOLDER/{DATABASE}", OWN),
     "settings": Command("--diff --settings FOLDER/../../settings.toml"),
     "init": Command("--offline --settings FOLDER/settings.toml", ("settings.toml",)),
     "migrate": Command("FOLDER/config.ini", ("config.ini",)),

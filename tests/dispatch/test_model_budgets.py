@@ -127,3 +127,12 @@ async def test_a_models_budget_changes_while_questions_wait(autojump_clock: Mock
         scene.live.reconfigure(replace(OPTIONS, models={}))
     await scene.ask(SMALL, "eve", seconds=20)
     assert trio.current_time() - began < 5
+
+
+async def test_a_model_is_charged_what_a_question_took(autojump_clock: MockClock) -> None:
+    """Not what was reserved for it, which is many times as much here."""
+    scene = Scene(replace(OPTIONS, models={SMALL: BudgetOptions(tokens_per_minute=1500)}))
+    began = trio.current_time()
+    for person in range(10):
+        await scene.ask(SMALL, f"person {person}")
+    assert trio.current_time() - began < 10

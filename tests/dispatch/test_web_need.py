@@ -23,6 +23,9 @@ STAYS = [
     "モナドとは何ですか",
     "translate 'I will see you then'",
     "write a haiku about autumn",
+    "¿qué hago de cena?",
+    "qué diferencia hay entre haber y a ver",
+    "how does network traffic find its way",
     "",
 ]
 GOES = [
@@ -44,6 +47,11 @@ GOES = [
     "今日のニュースは？",
     "北京今天天气怎么样",
     "오늘 날씨 어때",
+    "what are the opening hours of the museum",
+    "was kostet ein deutschlandticket",
+    "cuánto cuesta la switch 2",
+    "dolar kaç lira oldu",
+    "山手線遅れてる？",
 ]
 
 

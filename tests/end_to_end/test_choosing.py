@@ -28,6 +28,8 @@ async def test_where_the_model_calls_for_the_web_perplexity_answers_with_sources
     answer = await scene.ask("what happened today in Oslo", user=person(1))
     assert "The sandbox's Perplexity speaks" in answer.text
     assert "**Sources**" in answer.text
+    shown = [text for _, text in answer.messages[0].history]
+    assert any(text.startswith("-# Searching the web for `sandbox search: what happened") for text in shown)
     assert answer.text.endswith("-# Perplexity · fast · needs the web")
     asked = scene.sandbox.perplexity.requests[-1]["input"][-1]["content"]
     assert "what happened today in Oslo" in asked

@@ -35,6 +35,7 @@ WISHES = _phrases("""
     zoek op internet, zoek online
     найди в интернете, поищи в интернете, загугли
     wyszukaj w internecie, poszukaj w internecie
+    internetten bak, internette ara, internetten araştır, google'da ara
 """)
 """Phrases by which people ask for a search."""
 
@@ -55,10 +56,40 @@ TIMES = _phrases("""
 """)
 """Words about things that change."""
 
+MATTERS = _phrases("""
+    price of, prices, how much is a, how much are, how much does, in stock, going for, minimum wage
+    interest rate, who won, did they win, standings, match result, final score, release date, come out
+    comes out, coming out, out yet, trailer, patch notes, stable version, outage, servers down, down for
+    delayed, canceled, cancelled, opening hours, opening times, this weekend, next year, these days
+    on strike, box office, in theaters, in cinemas, prime minister
+    kostet, preis, preise, öffnungszeiten, geöffnet, streik, streiken, stau, gesperrt, störung, leitzins
+    zinsen, spielstand, erscheinungsdatum, neue staffel, inzwischen, mittlerweile, am wochenende
+    quel temps, hier soir, en ce moment, maintenant, cette semaine, prix, combien coûte, combien vaut
+    grève, horaires, date de sortie, dernière version, en panne, a gagné, premier ministre
+    finde, fin de semana, a cuánto está, cuánto cuesta, precio, precios, huelga, horario, se cayó
+    ya salió, tráiler, ahora mismo, última versión, quién ganó, fecha de estreno
+    cotação, vai chover, fora do ar, quando sai, greve, em cartaz, quanto custa, preço, preços, placar
+    quem ganhou, saiu o, hoje em dia, agora, fim de semana
+    prezzo, prezzi, quanto costa, sciopero, in questo momento, chi ha vinto, quando esce, ultima versione
+    hoeveel kost, prijs, prijzen, storing, staking, openingstijden, wie heeft gewonnen, wanneer komt
+    сколько стоит, цена, цены, почём, когда выйдет, дата выхода, последняя версия, кто выиграл, как сыграл
+    расписание, пробки, рейсы, новинки, нынче
+    po ile, ile kosztuje, ceny, awaria, awarię, kiedy wychodzi, premiera, kto wygrał, wynik meczu, teraz
+    najnowszy, najnowsza, najnowsze, utrudnienia, korki, strajk, godziny otwarcia, prognoza
+    bugün, yarın, dün, şu an, şu anda, bu hafta, bu ay, hava durumu, hava nasıl, haberler, son dakika
+    fiyatı, fiyatlar, kaç lira, dolar kaç, euro kaç, asgari ücret, çöktü, ne zaman çıkıyor
+    ne zaman çıkacak, vizyonda, maç sonucu, puan durumu, son sürüm, grev, çalışma saatleri
+""")
+"""Things that change: prices, results, releases, outages, timetables, offices."""
+
 UNSPACED = _phrases("""
     今日, 昨日, 明日, 今週, 最新, ニュース, 天気, 検索して, 調べて
     今天, 昨天, 明天, 本周, 新闻, 新聞, 天气, 天氣, 搜索一下, 查一下
     오늘, 어제, 내일, 이번 주, 최신, 뉴스, 날씨, 검색해
+    いくら, 値段, 価格, 為替, 落ちてる, 在庫, 発売日, いつ公開, 遅延, 遅れてる, 何時まで, 営業時間
+    総理大臣, 今の
+    价格, 多少钱, 汇率, 上映, 比分, 谁赢了, 宕机, 营业时间
+    환율, 가격, 시세, 얼마야, 터졌, 이겼, 출시일, 언제 나와, 지연, 최저시급, 영업시간, 지금, 요즘
 """)
 """The same in languages written without spaces."""
 
@@ -89,7 +120,8 @@ def judge(text: str) -> WebNeed:
     words = f" {' '.join(lowered.translate(_APART).split())} "
     if any(f" {wish} " in words for wish in WISHES):
         return WebNeed(web=True, why="you asked to search")
-    if any(f" {time} " in words for time in TIMES) or any(word in lowered for word in UNSPACED):
+    spaced = any(f" {phrase} " in words for phrase in (*TIMES, *MATTERS))
+    if spaced or any(word in lowered for word in UNSPACED):
         return WebNeed(web=True, why="about current events")
     return WebNeed(web=False, why="no search needed")
 

@@ -81,6 +81,7 @@ class ProviderSnapshot:
     ] = field(default_factory=dict)
     unlisted_models: tuple[str, ...] = ()
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dialect: str = ""
 
     @property
     def names(
@@ -281,6 +282,7 @@ class Instruments:
             model_ends=self.models.notice(name).ends_at(),
             unlisted_models=self.models.notice(name).unlisted,
             left_out=self._left_out(name),
+            dialect=dispatcher.provider.dialect,
             spent=_of_provider(name, self.ledger.charged),
         )
 

@@ -120,10 +120,6 @@ class ProviderClient:
                 fields=[field.value for field in asked.refused],
             )
 
-    def left_out(self, model: str) -> tuple[str, ...]:
-        """The fields that requests for that model are sent without, by the names that operators read."""
-        return tuple(field.value for field in sorted(self._refused.of(self._address, model)))
-
     def _negotiation(self, request: ChatRequest) -> Negotiation:
         """Begin with what the endpoint is known to take. Raises `ToolsRefused` if that has no tools."""
         optional = set(OptionalField)

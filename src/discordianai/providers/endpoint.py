@@ -66,15 +66,20 @@ class ProviderEndpoint:
             return await self.small(response)
 
     async def fetch(self, path: str) -> Json:
-        """The JSON object at `path`, which may be as long as an answer. Raises `ProviderError`."""
+        """The JSON object at `path`, which may be as long as an answer, within the time of one read.
+
+        Raises `ProviderError`.
+        """
         url = f"{self._options.base_url}{path}"
         try:
-            async with self._client.stream("GET", url, headers=self._headers()) as response:
-                if not response.is_success:
-                    raise failures.from_response(self._provider, response, await self.refusal(response))
-                return await self.json(response)
+            with trio.move_on_after(self._options.read_timeout):
+                async with self._client.stream("GET", url, headers=self._headers()) as response:
+                    if not response.is_success:
+                        raise failures.from_response(self._provider, response, await self.refusal(response))
+                    return await self.json(response)
         except httpx.HTTPError as error:
             raise failures.from_httpx(self._provider, error) from error
+        raise TimedOut(self._provider, "the answer was not complete in time")
 
     async def small(self, response: httpx.Response) -> Json:
         """A body such as an error's; empty where it is not a JSON object, too long, or not complete in time.

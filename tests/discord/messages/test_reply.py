@@ -214,6 +214,21 @@ async def test_an_answer_that_comes_soon_is_not_said_to_be_thought_about(
         assert [text for *_, text in messages.history] == ["Text."]
 
 
+async def test_the_first_words_wait_for_a_status_no_longer_than_they_must(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What follows keeps the pace."""
+    messages = FakeMessages()
+    async with open_reply(messages, question(), options()) as reply:
+        reply.search("tides")
+        await trio.sleep(0.1)
+        reply.write("First.")
+        await trio.sleep(0.5)
+        reply.write(" Second.")
+        await trio.sleep(10)
+    assert [time for time, *_ in messages.history] == [0, pytest.approx(0.3), pytest.approx(1.3)]
+
+
 async def test_a_status_is_shown_until_there_is_text(autojump_clock: trio.testing.MockClock) -> None:
     messages = FakeMessages()
     async with open_reply(messages, question(), options()) as reply:

@@ -73,6 +73,12 @@ def with_pool(
     return replace(snapshot, process=replace(snapshot.process, taken_at=STARTED + seconds))
 
 
+def with_perplexity(requests_limit: float, **changes: object) -> Snapshot:
+    """An agent in OpenAI's place."""
+    figures = with_dispatch(requests_limit=requests_limit, **changes).providers[OPENAI]
+    return with_provider(dispatch=figures.dispatch, label="Perplexity", dialect="agent")
+
+
 WAITS = latency({0.5: 900, 4.0: 100})
 CALM = latency({0.0005: 1000})
 FULL_AT_THE_BUDGET = {"last_chunk": latency({4.0: 1000}), "busiest": 45, "in_flight": 45}
@@ -106,6 +112,16 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         "wait for the budget of OpenAI",
         (SettingChange("rate_limits.openai.tokens_per_minute", "200000", "400000"),),
         with_dispatch(waited=latency({4.0: 19}), tokens_left=1_000),
+    ),
+    (
+        "questions wait for what a tier of Perplexity's allows",
+        with_perplexity(50, waited=WAITS, requests_left=1),
+        "A higher tier of the account with Perplexity would shorten the queue",
+        (
+            SettingChange("rate_limits.openai.requests_per_minute", "500", "150"),
+            SettingChange("rate_limits.openai.burst", "not set", "3"),
+        ),
+        with_perplexity(50, waited=CALM, requests_left=1),
     ),
     (
         "questions wait for a budget that the provider has told",
@@ -337,6 +353,21 @@ WELL_ENOUGH = {
 @pytest.mark.parametrize("snapshot", WELL_ENOUGH.values(), ids=WELL_ENOUGH)
 def test_a_bot_that_is_well_needs_no_change(snapshot: Snapshot) -> None:
     assert advise(snapshot) == ()
+
+
+@pytest.mark.parametrize(
+    ("limit", "changes"),
+    [
+        (50, {"dialect": "responses"}),
+        (2000, {"dialect": "agent"}),
+        (math.inf, {"dialect": "agent"}),
+    ],
+)
+def test_no_tier_is_named_where_none_helps(limit: float, changes: dict[str, str]) -> None:
+    """The table is Perplexity's; beyond its end there is nothing to buy."""
+    dispatch = replace(provider().dispatch, waited=WAITS, requests_limit=limit, requests_left=1)
+    told = advise(with_provider(dispatch=dispatch, **changes))
+    assert not any("tier" in finding.title for finding in told)
 
 
 def test_429s_speak_against_more_at_once() -> None:

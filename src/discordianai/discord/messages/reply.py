@@ -67,6 +67,9 @@ SILENCE = 5.0
 TELL_WITHIN = 20.0
 """Seconds to tell a person that an answer ends without its last words."""
 
+AFTER_STATUS = 0.3
+"""Seconds after a status until the text may take its place."""
+
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
 
@@ -379,8 +382,11 @@ class DiscordReply:
             return
         if self._too_long:
             return
-        if text := cut(str(self._tail))[0] or self._status:
-            await self._show(_Look(text, (self._stop,)), until_taken=False)
+        text = cut(str(self._tail))[0]
+        if shown := text or self._status:
+            await self._show(_Look(shown, (self._stop,)), until_taken=False)
+        if not text:  # only a status: the first words need not wait as long as further ones
+            self._next_edit = min(self._next_edit, trio.current_time() + AFTER_STATUS)
 
     async def _open_next(self, look: _Look) -> int:
         """The id of the message that goes on; it is stored before anything else is sent."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher_statistics import RequestOutcome
 from discordianai.operations.advice.recommendation import Recommendation, SettingChange, Use, percent, rounded
+from discordianai.operations.advice.tiers import tier
 from discordianai.operations.health import why_held
 from discordianai.operations.snapshot import ProviderSnapshot
 
@@ -262,6 +263,7 @@ PROVIDER_RULES: tuple[Rule, ...] = (
     rate_limited,
     pool_full,
     waiting,
+    tier,
     queue_full,
     timeouts,
     connections_lost,

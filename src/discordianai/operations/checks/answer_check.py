@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import trio
 
@@ -33,12 +33,23 @@ _PARAM = re.compile(r"param ([\w.\[\]-]+)", re.ASCII)
 TOOLS, PICTURES = "tools", "pictures"
 
 
-@runtime_checkable
-class LeavesOut(Protocol):
-    """A `ChatProvider` that remembers which fields its endpoint refuses, and leaves them out."""
+class LeftOutField(Protocol):
+    """A field that requests for one model are sent without, because its endpoint refuses it."""
 
-    def left_out(self, model: str) -> Sequence[str]:
-        """The fields that requests for that model are sent without."""
+    @property
+    def model(self) -> str:
+        """The model."""
+
+    @property
+    def field(self) -> str:
+        """Its name, for operators."""
+
+
+class RefusalMemory(Protocol):
+    """What a provider's client has learned of what its endpoint refuses."""
+
+    def left_out(self, provider: str) -> Sequence[LeftOutField]:
+        """All that is left out at the provider of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +109,19 @@ async def _first_token(provider: ChatProvider, request: ChatRequest) -> float:
 
 
 def judge_answer(
-    subject: str, provider: ChatProvider, model: str, answered: Answered, protocol: str, patience: float
+    subject: str,
+    provider: ChatProvider,
+    model: str,
+    answered: Answered,
+    protocol: str,
+    patience: float,
+    left_out: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """What an answer shows; `patience` is the seconds after which the bot gives up."""
+    """What an answer shows.
+
+    `patience` is the seconds after which the bot gives up; `left_out` are the fields that the client itself
+    has left out.
+    """
     name, label = provider.provider.name, provider.provider.label
     found = f"{model} answers after {answered.seconds:.1f} s, over {protocol}"
     seconds = round(answered.seconds, 3)
@@ -116,7 +137,7 @@ def judge_answer(
         )
     else:
         yield ok(subject, found, seconds=seconds, model=model, protocol=protocol)
-    if TOOLS in answered.refused:
+    if TOOLS in {*answered.refused, *left_out}:
         yield warning(
             f"{name} tools",
             f"{model} refuses function tools, so that it cannot hand a search to another provider",
@@ -131,8 +152,6 @@ def judge_answer(
             f"set images = false in [providers.{name}], or choose a model that takes them",
             model=model,
         )
-    known = provider.left_out(model) if isinstance(provider, LeavesOut) else ()
-    left_out = [field for field in known if TOOLS not in answered.refused or "tool" not in field]
     if left_out:
         yield warning(
             f"{name} fields",

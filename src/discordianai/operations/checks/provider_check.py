@@ -15,7 +15,7 @@ import httpx
 import trio
 
 from discordianai.dispatch.budget import BudgetOptions
-from discordianai.operations.checks.answer_check import ask, judge_answer, judge_refusal
+from discordianai.operations.checks.answer_check import RefusalMemory, ask, judge_answer, judge_refusal
 from discordianai.operations.checks.bot_request import bot_request
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
 from discordianai.operations.checks.online_check import (
@@ -31,6 +31,7 @@ from discordianai.providers.limits import rate_limits
 from discordianai.providers.model_list import ENDS_SOON, ListedModel, list_models
 from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
 from discordianai.providers.port import ChatProvider
+from discordianai.providers.refused_fields import RefusedFields
 from discordianai.records import Dialect, Provider, Quota, RateLimits
 from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
@@ -87,6 +88,7 @@ class ProviderCheck:
         self._means = means
         self._connected = False
         self._listed: Sequence[ListedModel] | None = None
+        self._refusals: RefusalMemory | None = None  # that of the client, once there is one
 
     async def connect(self, tell: Tell) -> None:
         """See `OnlineCheck.connect`."""
@@ -112,7 +114,8 @@ class ProviderCheck:
         witness = ResponseObserver(client.http)
         tell(_dialect(self.name, table))
         async with client.http:
-            provider = make_provider(client.http, self._settings.record(self.name), table)
+            self._refusals = refused = RefusedFields()
+            provider = make_provider(client.http, self._settings.record(self.name), table, refused)
             listing = partial(self._list, client.http, seconds)
             for number, model in enumerate(table.all_models[:MOST_MODELS]):
                 subject = f"{self.name} answer" if number == 0 else f"{self.name} answer ({model})"
@@ -142,8 +145,16 @@ class ProviderCheck:
             tell(judge_refusal(subject, error, model))
         else:
             patience = max(table.first_token_timeout, table.read_timeout)
-            for finding in judge_answer(subject, provider, model, answered, witness.protocol, patience):
+            findings = judge_answer(
+                subject, provider, model, answered, witness.protocol, patience, self._left_out(model)
+            )
+            for finding in findings:
                 tell(finding)
+
+    def _left_out(self, model: str) -> tuple[str, ...]:
+        """What the client has left out of its requests for that model."""
+        fields = self._refusals.left_out(self.name) if self._refusals is not None else ()
+        return tuple(one.field for one in fields if one.model == model)
 
     async def _not_found(
         self,
@@ -165,7 +176,7 @@ class ProviderCheck:
         if isinstance(error, EndpointNotFound):
             url = self._settings.provider(self.name).base_url
             return replace(
-                finding, found=f"{finding.found}: {url}", advice=f"{finding.advice}{_version(url)}"
+                finding, found=f"{finding.found}: {address(url)}", advice=f"{finding.advice}{_version(url)}"
             )
         return finding
 
