@@ -383,3 +383,23 @@ def test_a_folder_that_everybody_can_write_to_gets_no_secret(
     place.chmod(0o777)
     assert main(["init", "--offline"]) == 78
     assert "can be written to by everyone: choose another folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+async def test_bytes_that_are_no_text_are_asked_again(tmp_path: Path, authority: Authority) -> None:
+    """A terminal may have another encoding than what is pasted into it."""
+    async with operator(tmp_path, authority) as person:
+        token, openai, *_ = person.secrets
+        told = await person.types(
+            [
+                (NUMBER, HERE),
+                (PASTE, "\udcff\udcfe"),
+                (PASTE, token),
+                (PASTE, openai),
+                (PASTE, ""),
+                (ADDRESS, ""),
+            ],
+            *person.services,
+        )
+    assert told.status == 0, told.screen
+    assert "no text in the encoding of this terminal" in told.screen

@@ -308,7 +308,10 @@ class Setup:
     def _endpoint(self) -> None:
         options = self._options
         url: str = options.endpoint or ""
-        if not url and self._terminal.interactive and self._configuration.is_new:
+        if not url and not self._configuration.is_new:
+            self._say(f"\nAnother provider is a table [providers.NAME] of {self._folder.settings}:")
+            self._say("`discordianai settings` shows how it looks.")
+        elif not url and self._terminal.interactive:
             self._say("\nAnother provider: any OpenAI-compatible address, such as http://127.0.0.1:11434/v1")
             url = self._terminal.ask("Its address (Enter: none)")
         while url:
