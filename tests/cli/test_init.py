@@ -276,11 +276,16 @@ async def test_without_a_terminal_what_is_not_accepted_is_not_stored(
     async with operator(tmp_path, authority) as person:
         (wrong := person.home / "wrong").write_text("a-wrong-token")
         told = await person.runs("init", "--token-file", str(wrong), *person.services)
-    assert told.status == 78, told.screen
+        right = person.home / "right"
+        right.write_text(person.secrets[0])
+        nobody = ["--endpoint", "http://127.0.0.1:1/v1", "--endpoint-model", "m"]
+        silent = await person.runs("init", "--token-file", str(right), *nobody, *person.services)
+    assert (told.status, silent.status) == (78, 78), told.screen + silent.screen
+    assert "127.0.0.1:1: Connection refused" in silent.screen
     assert "Discord rejects the bot's token" in told.screen
     assert "Nothing was stored for it. Correct it, or store it untried with --offline." in told.screen
     assert "a-wrong-token" not in told.screen
-    assert list(person.folder.iterdir()) == []
+    assert [path.name for path in person.folder.iterdir()] == ["discord-token"]  # the second one's
 
 
 @pytest.mark.parametrize(
@@ -330,6 +335,18 @@ def test_without_a_terminal_what_is_missing_is_named_with_its_option(
     monkeypatch.delenv(variable)
     assert main(["init", "--offline"]) == 1
     assert sentence in capsys.readouterr().err
+
+
+def test_a_variable_that_would_win_over_the_stored_secret_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bot would run with another token than the one that was tried."""
+    (place / "token").write_text("another-token")
+    for _ in range(2):  # when it is stored, and when it is there
+        assert main(["init", "--offline", "--token-file", "token"]) == 0
+        told = capsys.readouterr().out
+        assert "which comes before it: unset DISCORD_TOKEN" in told
+        assert "unset OPENAI_API_KEY" not in told
 
 
 def test_a_file_that_is_there_is_never_changed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

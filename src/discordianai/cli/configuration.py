@@ -86,6 +86,10 @@ class Configuration:
         """Whether it is set."""
         return secret in self.origins
 
+    def is_value(self, secret: Secret, value: str) -> bool:
+        """Whether it is set to that."""
+        return _merged(self._secrets, _nested(secret, value)) == self._secrets
+
     def change(self, document: Document) -> None:
         """Set further keys of a file that is yet to be written."""
         merged = _merged(self._document, document)
