@@ -371,6 +371,28 @@ def test_settings_that_cannot_be_used_are_for_the_operator_to_correct(
     assert [path.name for path in place.iterdir()] == ["settings.toml"]
 
 
+def test_the_key_of_an_endpoint_whose_settings_were_not_written_yet_is_found_again(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the first run was stopped after it had stored the key."""
+    (place / "local-api-key").write_text("a-key\n")
+    (place / "local-api-key").chmod(0o600)
+    assert main(["init", "--offline", *["--endpoint", "http://127.0.0.1:1/v1", "--endpoint-model", "m"]]) == 0
+    assert (place / "local-api-key").read_text() == "a-key\n"
+    assert "[providers.local]" in (place / "settings.toml").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write in another's name")
+def test_what_root_writes_in_another_s_folder_is_that_one_s(place: Path) -> None:
+    """The bot that runs as the owner of the folder reads it."""
+    os.chown(place, 61234, 61234)
+    for folder in (place, *place.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    assert main(["init", "--offline"]) == 0
+    owners = {path.name: path.stat().st_uid for path in place.iterdir()}
+    assert owners == dict.fromkeys(("settings.toml", "discord-token", "openai-api-key"), 61234)
+
+
 def test_a_secret_file_that_is_no_file_is_not_replaced(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
