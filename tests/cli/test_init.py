@@ -377,7 +377,8 @@ def test_the_key_of_an_endpoint_whose_settings_were_not_written_yet_is_found_aga
     """Where the first run was stopped after it had stored the key."""
     (place / "local-api-key").write_text("a-key\n")
     (place / "local-api-key").chmod(0o600)
-    assert main(["init", "--offline", *["--endpoint", "http://127.0.0.1:1/v1", "--endpoint-model", "m"]]) == 0
+    endpoint = ["--endpoint", "http://127.0.0.1:1/v1", "--endpoint-model", "m"]
+    assert main(["init", "--offline", *endpoint, "--endpoint-key-file", "local-api-key"]) == 0
     assert (place / "local-api-key").read_text() == "a-key\n"
     assert "[providers.local]" in (place / "settings.toml").read_text()
 
