@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from discordianai.cli.main import main
-from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.files import DatabaseLock
 from discordianai.discord.messages.posting import ChannelMessages
 from discordianai.discord.messages.rest import CAUSES, DiscordApi
 from discordianai.operations.checks import clock

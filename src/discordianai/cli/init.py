@@ -27,7 +27,7 @@ from discordianai.cli.configuration import (
 from discordianai.cli.prompts import NoTerminal, Prompts
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.liveness import reached_at
-from discordianai.operations.units.escaping import UnitError
+from discordianai.operations.units.locations import UnitError
 from discordianai.settings.file import (
     DISCORD_TOKEN,
     LARGEST,
