@@ -89,6 +89,7 @@ class Operator:
             cwd=str(self.folder),
             env=dict(self._environment()),
             encoding="utf-8",
+            codec_errors="surrogateescape",
             timeout=LONGEST,
             dimensions=(50, 200),
         )

@@ -37,6 +37,10 @@ class Command:
 
 
 COMMANDS = {
+    "init": Command(
+        "--offline --settings FOLDER/settings.toml", ("settings.toml", "discord-token", "openai-api-key")
+    ),
+    "settings": Command("--diff --settings FOLDER/../../settings.toml"),
     "run": Command("--settings FOLDER/../../settings.toml", OWN),
     "check": Command("--settings FOLDER/../../settings.toml", OWN),
     "invite": Command("--settings FOLDER/../../settings.toml", status=1),
@@ -55,8 +59,6 @@ COMMANDS = {
     "conversations purge": Command(f"--all --yes --database FOLDER/{DATABASE}", OWN),
     "service install": Command("--user --settings FOLDER/../../settings.toml", (UNIT,)),
     "service uninstall": Command("--user", (UNIT,)),
-    "settings": Command("--diff --settings FOLDER/../../settings.toml"),
-    "init": Command("--offline --settings FOLDER/settings.toml", ("settings.toml",)),
     "migrate": Command("FOLDER/config.ini", ("config.ini",)),
 }
 
@@ -140,11 +142,14 @@ def test_no_name_leads_a_command_astray(name: str, template: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["run", "check", "invite", "conversations stats", "service install"])
+@pytest.mark.parametrize(
+    "name", ["run", "check", "invite", "conversations stats", "service install", "settings"]
+)
 def test_settings_are_a_regular_file_and_no_error_shows_what_is_in_another(
     name: str, template: Path, tmp_path: Path
 ) -> None:
-    arguments = "--user --settings" if name.startswith("service") else "--settings"
+    options = {"service install": "--user --settings", "settings": "--diff --settings"}
+    arguments = options.get(name, "--settings")
     (template / "settings.toml").touch()
     for run in tried(name, template, tmp_path, ("settings.toml",), f"{arguments} FOLDER/settings.toml"):
         about = f"{name}, {run.name} is a {run.kind}: {run.status} {run.output}"
@@ -155,7 +160,7 @@ def test_settings_are_a_regular_file_and_no_error_shows_what_is_in_another(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sandbox", "invite"])
+@pytest.mark.parametrize("name", ["sandbox", "invite", "settings"])
 def test_what_opens_nothing_there_leaves_it_alone(name: str, template: Path, tmp_path: Path) -> None:
     (run,) = tried(name, template, tmp_path, ())
     assert run.status == COMMANDS[name].status, run.output

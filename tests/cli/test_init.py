@@ -276,11 +276,16 @@ async def test_without_a_terminal_what_is_not_accepted_is_not_stored(
     async with operator(tmp_path, authority) as person:
         (wrong := person.home / "wrong").write_text("a-wrong-token")
         told = await person.runs("init", "--token-file", str(wrong), *person.services)
-    assert told.status == 78, told.screen
+        right = person.home / "right"
+        right.write_text(person.secrets[0])
+        nobody = ["--endpoint", "http://127.0.0.1:1/v1", "--endpoint-model", "m"]
+        silent = await person.runs("init", "--token-file", str(right), *nobody, *person.services)
+    assert (told.status, silent.status) == (78, 78), told.screen + silent.screen
+    assert "127.0.0.1:1: Connection refused" in silent.screen
     assert "Discord rejects the bot's token" in told.screen
     assert "Nothing was stored for it. Correct it, or store it untried with --offline." in told.screen
     assert "a-wrong-token" not in told.screen
-    assert list(person.folder.iterdir()) == []
+    assert [path.name for path in person.folder.iterdir()] == ["discord-token"]  # the second one's
 
 
 @pytest.mark.parametrize(
@@ -332,6 +337,18 @@ def test_without_a_terminal_what_is_missing_is_named_with_its_option(
     assert sentence in capsys.readouterr().err
 
 
+def test_a_variable_that_would_win_over_the_stored_secret_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bot would run with another token than the one that was tried."""
+    (place / "token").write_text("another-token")
+    for _ in range(2):  # when it is stored, and when it is there
+        assert main(["init", "--offline", "--token-file", "token"]) == 0
+        told = capsys.readouterr().out
+        assert "which comes before it: unset DISCORD_TOKEN" in told
+        assert "unset OPENAI_API_KEY" not in told
+
+
 def test_a_file_that_is_there_is_never_changed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What would belong into it is printed."""
     mine = "# mine\n[logging]\nlevel = 'DEBUG'\n"
@@ -352,6 +369,29 @@ def test_settings_that_cannot_be_used_are_for_the_operator_to_correct(
     assert main(["init", "--offline"]) == 78
     assert "logging.level: 'LOUD' cannot be used" in capsys.readouterr().err
     assert [path.name for path in place.iterdir()] == ["settings.toml"]
+
+
+def test_the_key_of_an_endpoint_whose_settings_were_not_written_yet_is_found_again(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the first run was stopped after it had stored the key."""
+    (place / "local-api-key").write_text("a-key\n")
+    (place / "local-api-key").chmod(0o600)
+    endpoint = ["--endpoint", "http://127.0.0.1:1/v1", "--endpoint-model", "m"]
+    assert main(["init", "--offline", *endpoint, "--endpoint-key-file", "local-api-key"]) == 0
+    assert (place / "local-api-key").read_text() == "a-key\n"
+    assert "[providers.local]" in (place / "settings.toml").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write in another's name")
+def test_what_root_writes_in_another_s_folder_is_that_one_s(place: Path) -> None:
+    """The bot that runs as the owner of the folder reads it."""
+    os.chown(place, 61234, 61234)
+    for folder in (place, *place.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    assert main(["init", "--offline"]) == 0
+    owners = {path.name: path.stat().st_uid for path in place.iterdir()}
+    assert owners == dict.fromkeys(("settings.toml", "discord-token", "openai-api-key"), 61234)
 
 
 def test_a_secret_file_that_is_no_file_is_not_replaced(
@@ -383,3 +423,23 @@ def test_a_folder_that_everybody_can_write_to_gets_no_secret(
     place.chmod(0o777)
     assert main(["init", "--offline"]) == 78
     assert "can be written to by everyone: choose another folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+async def test_bytes_that_are_no_text_are_asked_again(tmp_path: Path, authority: Authority) -> None:
+    """A terminal may have another encoding than what is pasted into it."""
+    async with operator(tmp_path, authority) as person:
+        token, openai, *_ = person.secrets
+        told = await person.types(
+            [
+                (NUMBER, HERE),
+                (PASTE, "\udcff\udcfe"),
+                (PASTE, token),
+                (PASTE, openai),
+                (PASTE, ""),
+                (ADDRESS, ""),
+            ],
+            *person.services,
+        )
+    assert told.status == 0, told.screen
+    assert "no text in the encoding of this terminal" in told.screen

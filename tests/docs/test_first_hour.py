@@ -94,7 +94,15 @@ def hears(capfd: pytest.CaptureFixture[str]) -> Hears:
 def test_no_settings(place: Path, hears: Hears) -> None:
     """Every command says how to get them."""
     (place / "settings.toml").unlink()
-    for command in ("check", "invite", "settings --diff", "backup x", "service install --user --dry-run"):
+    for command in (
+        "run",
+        "check",
+        "invite",
+        "settings --diff",
+        "backup x",
+        "conversations stats",
+        "service install --user",
+    ):
         assert main(command.split()) == 78
         hears("no settings")
 

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from discordianai import safe_files
 from discordianai.cli.partial_file import NotWritten, partial_file
 from discordianai.operations.units.locations import SYSTEM, BotService, places_of_user
+from discordianai.privileges import acting_as_owner
 from discordianai.settings import file as settings_file
 from discordianai.settings import toml_text
 from discordianai.settings.file import FILE_NAME, Document, Secret, SecretPlaces, SettingsError
@@ -69,13 +70,17 @@ class Configuration:
     def __init__(self, folder: ConfigurationFolder) -> None:
         self.folder = folder
         self.is_new = not folder.settings.exists()
-        self._document: Document = {} if self.is_new else settings_file.read_document(folder.settings)
-        self._secrets = copy.deepcopy(self._document)
-        problems, origins = settings_file.add_secrets(self._secrets, SecretPlaces({}, folder.settings.parent))
-        self.origins = dict(origins)
-        settings = settings_file.validate(self._secrets)
+        self._look({} if self.is_new else settings_file.read_document(folder.settings))
+
+    def _look(self, document: Document) -> None:
+        """Take these settings, with the secrets that are stored for them."""
+        with_secrets = copy.deepcopy(document)
+        places = SecretPlaces({}, self.folder.settings.parent)
+        problems, origins = settings_file.add_secrets(with_secrets, places)
+        settings = settings_file.validate(with_secrets)
         if problems := [*problems, *settings_file.of_another_kind(settings)]:
             raise SettingsError(*problems, "correct or remove what is named here, then run this again")
+        self._document, self._secrets, self.origins = document, with_secrets, origins
 
     @property
     def settings(self) -> Settings:
@@ -86,17 +91,19 @@ class Configuration:
         """Whether it is set."""
         return secret in self.origins
 
+    def is_value(self, secret: Secret, value: str) -> bool:
+        """Whether it is set to that."""
+        return _merged(self._secrets, _nested(secret, value)) == self._secrets
+
     def change(self, document: Document) -> None:
         """Set further keys of a file that is yet to be written."""
         merged = _merged(self._document, document)
-        with_secrets = _merged(self._secrets, document)
         if not self.is_new and merged != self._document:
             text = toml_text.render(toml_text.differing(settings_file.validate(document)))
             raise SettingsError(
                 f"{self.folder.settings} exists and is not changed; add this to it yourself:\n\n{text}"
             )
-        settings_file.validate(with_secrets)
-        self._document, self._secrets = merged, with_secrets
+        self._look(merged)
 
     def with_secret(self, secret: Secret, value: str) -> Settings:
         """The settings as they would be with this secret. Raises `SettingsError`."""
@@ -112,8 +119,7 @@ class Configuration:
         if os.path.lexists(file):
             raise NotWritten(f"{file} exists and cannot be used: remove it, then run this again")
         _write(file, f"{value}\n", 0o600, self.folder.manager)
-        self._secrets = _merged(self._secrets, _nested(secret, value))
-        self.origins[secret] = (settings_file.SecretSource.SECRET_FILE,)
+        self._look(self._document)
         return file
 
     def save_settings(self) -> None:
@@ -193,7 +199,7 @@ def _write(file: Path, text: str, mode: int, manager: Manager) -> None:
     folder_mode = 0o755 if manager is Manager.SYSTEM else 0o700
     try:
         file.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
-        with partial_file(file, overwrite=False) as partial:
+        with acting_as_owner(file), partial_file(file, overwrite=False) as partial:
             descriptor = safe_files.open_existing(partial, os.O_WRONLY, mine=True)
             with os.fdopen(descriptor, "w", encoding="utf-8") as content:
                 os.fchmod(descriptor, mode)

@@ -206,6 +206,7 @@ class Setup:
         self._say(f"\n{what}: set, in {file}")
         if not self._options.offline and not accepts(self._configuration.settings):
             self._say(f"To set another one, remove it from {file.parent} and run this again.")
+        self._warn_of_environment(secret)
 
     def _given(self, secret: Secret, file: Path | None) -> str:
         """What an option or the environment says; empty where neither does. Raises `SettingsError`."""
@@ -234,9 +235,16 @@ class Setup:
             decision = self._judged(secret, value, accepts, needed=needed)
             if decision == KEEP:
                 self._say(f"Stored in {self._configuration.save_secret(secret, value)}, for its owner alone.")
+                self._warn_of_environment(secret)
             if decision != AGAIN:
                 return
             value = ""
+
+    def _warn_of_environment(self, secret: Secret) -> None:
+        """A bot that is started from here would take the secret from there."""
+        value = os.environ.get(secret.variable, "").strip()
+        if self._folder.manager is Manager.NONE and value and not self._configuration.is_value(secret, value):
+            self._say(f"The environment has another one, which comes before it: unset {secret.variable}")
 
     def _typed(self, secret: Secret, option: str, *, needed: bool) -> str:
         if not self._terminal.interactive:
@@ -308,7 +316,10 @@ class Setup:
     def _endpoint(self) -> None:
         options = self._options
         url: str = options.endpoint or ""
-        if not url and self._terminal.interactive and self._configuration.is_new:
+        if not url and not self._configuration.is_new:
+            self._say(f"\nAnother provider is a table [providers.NAME] of {self._folder.settings}:")
+            self._say("`discordianai settings` shows how it looks.")
+        elif not url and self._terminal.interactive:
             self._say("\nAnother provider: any OpenAI-compatible address, such as http://127.0.0.1:11434/v1")
             url = self._terminal.ask("Its address (Enter: none)")
         while url:
@@ -337,8 +348,10 @@ class Setup:
         if given or self._terminal.interactive:
             self._say("Its key (Enter: it needs none)")
             self._take(secret, given, accepts, option="--endpoint-key-file", needed=False)
-        if not self._configuration.has(secret) and not self._options.offline:
-            accepts(self._configuration.settings)
+        if self._configuration.has(secret) or self._options.offline:
+            return
+        if not accepts(self._configuration.settings) and not self._terminal.interactive:
+            raise NotAccepted
 
     def _answer(self, question: str, default: str) -> str:
         return self._terminal.ask(question, default) if self._terminal.interactive else default

@@ -1,9 +1,10 @@
 """Questions to the person at the terminal. A secret that is typed is not shown."""
 
 import getpass
+import io
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class NoTerminal(Exception):
@@ -15,6 +16,8 @@ class Prompts:
 
     def __init__(self) -> None:
         self.interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a path may have what no encoding has
 
     def say(self, text: str = "") -> None:
         """Print a line."""
@@ -22,23 +25,28 @@ class Prompts:
 
     def ask(self, question: str, default: str = "") -> str:
         """A line of text; `default` where nothing was typed. Ctrl-D stops the program, as Ctrl-C does."""
-        try:
-            return input(f"{question}{f' [{default}]' if default else ''}: ").strip() or default
-        except (EOFError, KeyboardInterrupt):
-            self.say()
-            raise KeyboardInterrupt from None
+        shown = f"{question}{f' [{default}]' if default else ''}: "
+        return self._typed(lambda: input(shown)).strip() or default
 
     def ask_secret(self, question: str) -> str:
         """A line that is not shown; empty where nothing was typed. Raises `NoTerminal`."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", getpass.GetPassWarning)
-                return getpass.getpass(f"{question}: ").strip()
+                return self._typed(lambda: getpass.getpass(f"{question}: ")).strip()
         except getpass.GetPassWarning:
             raise NoTerminal("this terminal would show what is typed; use the options with -file") from None
-        except (EOFError, KeyboardInterrupt):
-            self.say()
-            raise KeyboardInterrupt from None
+
+    def _typed(self, read: Callable[[], str]) -> str:
+        while True:
+            try:
+                return read()
+            except (EOFError, KeyboardInterrupt):
+                self.say()
+                raise KeyboardInterrupt from None
+            except UnicodeDecodeError:
+                self.say()
+                self.say("That is no text in the encoding of this terminal. Type or paste it again.")
 
     def choose(self, question: str, choices: Sequence[str], default: int = 0) -> int:
         """The index of one of the choices."""
