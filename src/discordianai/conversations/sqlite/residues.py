@@ -23,6 +23,9 @@ from discordianai import safe_files
 STEP = 256
 """Pages read at once. Other threads run between two steps."""
 
+PART = 256
+"""Pages overwritten at once, while others wait. A file that has never been cleared may have many."""
+
 PENDING_BYTE = 1 << 30
 """SQLite never uses the page with this byte."""
 
@@ -63,6 +66,12 @@ def find(descriptor: int) -> set[int]:
                 found.add(first + index)
         time.sleep(0)
     return found
+
+
+def parts(pages: set[int]) -> list[set[int]]:
+    """As many of them as are overwritten at once; one at least."""
+    ordered = sorted(pages)
+    return [set(ordered[start : start + PART]) for start in range(0, len(ordered), PART)] or [set()]
 
 
 def changed(log: Path, descriptor: int) -> set[int]:
