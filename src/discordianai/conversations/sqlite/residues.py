@@ -135,7 +135,7 @@ def is_of_a_tree(descriptor: int, number: int, size: int) -> bool:
     header = os.pread(descriptor, _HEADER_BYTES, 0)
     if not any(header[52:56]):  # without `auto_vacuum` no other page begins with such a byte
         return True
-    mapped = size // 5
+    mapped = (size - header[20]) // 5  # some systems reserve bytes at the end of a page
     where = (number - 2) // (mapped + 1) * (mapped + 1) + 2
     where += where == PENDING_BYTE // size + 1
     if number <= where:
