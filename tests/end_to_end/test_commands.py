@@ -202,7 +202,9 @@ async def test_forget_deletes_everything_only_once_it_is_confirmed(scene: Scene)
     deleted = await pressed(scene, asked, "Delete everything", user)
     assert deleted == "Everything has been deleted: 4 messages."
     assert labels(asked) == []
-    assert "nothing stored about you" in (await told(scene, "export", user=user)).text
+    ((_, content),) = (await told(scene, "export", user=user)).messages[0].files.items()
+    kinds = {json.loads(line)["kind"] for line in content.splitlines()}
+    assert kinds == {"usage", "forgotten"}  # for today's limit, until midnight
     assert "You have asked" not in (await scene.ask("and now?", user=user)).text
     assert b"forget me" not in b"".join(
         file.read_bytes() for file in scene.sandbox.folder.glob("conversations.sqlite3*")

@@ -37,7 +37,7 @@ async def test_half_a_pair_in_anything_that_people_write_is_replaced_and_the_que
     file = {**upload(discord, "a.txt", b"spit"), "filename": f"a{HALF}.txt"}
     await scene.ask(f"why {HALF}?", user=someone, options={"file": file})
     asked = scene.sandbox.openai.requests[-1]["input"][-1]["content"]
-    assert asked.startswith("Ann\ufffd: why \ufffd?")
+    assert asked.startswith("“Ann\ufffd” wrote:\n| why \ufffd?")
     assert "a\ufffd.txt" in asked
     answered = scene.answered()
     say(discord, f"<@{BOT.id}> and {HALF}?", user=someone)

@@ -160,6 +160,22 @@ async def test_a_purge_without_a_bot_leaves_nothing_either(tmp_path: Path) -> No
     assert on_disk(tmp_path) == set()
 
 
+async def test_a_purge_of_a_backup_leaves_nothing_in_it(tmp_path: Path) -> None:
+    """It has no log, so that nothing but its own pages would keep anything."""
+    path, folder = tmp_path / DATABASE, tmp_path / "backups"
+    folder.mkdir()
+    copy = folder / "copy.sqlite3"
+    async with open_store(path, pace=SLOW) as store:
+        await live(store, SEED)
+        copy.touch(0o600)
+        await trio.to_thread.run_sync(backup.copy, path, copy, lambda *_: None)
+    assert SAID.encode() in on_disk(folder)
+    assert await trio.to_thread.run_sync(purged, copy)
+    assert on_disk(folder) == set()
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 async def test_a_backup_has_nothing_of_open_questions(tmp_path: Path) -> None:
     path, folder = tmp_path / DATABASE, tmp_path / "backups"
     folder.mkdir()

@@ -15,8 +15,12 @@ from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.events.file_rights import ATTACH_FILES, FileRights
+from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.interaction import ChannelRules
+from discordianai.discord.events.message_content import MessageContent
+from discordianai.discord.events.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import AskQuestion
 from discordianai.discord.interactions.posting_rights import (
     BYPASS_SLOWMODE,
@@ -33,14 +37,18 @@ from discordianai.discord.interactions.posting_rights import (
     USE_EXTERNAL_APPS,
     PostingRights,
 )
+from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.messages.reply import EditPace, ReplyOptions, open_reply
+from discordianai.discord.options import BotOptions
+from discordianai.option import Live
 from discordianai.records import Place, Question
 from discordianai.sandbox.discord import CHANNELS, Channel, Interaction, User, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID, GUILD_ID, ORDINARY, THREAD
 from discordianai.sandbox.discord.user_actions import submit, use_menu
 from tests.discord.builders import origin
 from tests.discord.builders import question as a_question
+from tests.discord.commands.builders import OFFER
 from tests.discord.interactions.test_handler import MANY, Scene
 from tests.doubles.messages import FakeMessages
 
@@ -278,6 +286,21 @@ def test_who_may_attach_files_is_found_for_a_message(
     rights = FileRights()
     rights.hear("GUILD_CREATE", GUILD)
     assert rights.may_attach(place, person_id, roles) == may
+
+
+def test_a_mention_gets_a_file_where_its_author_may_attach_one() -> None:
+    """In direct messages everybody may."""
+    known = GuildCache()
+    known.hear("GUILD_CREATE", GUILD)
+    router = InteractionRouter(Live(BotOptions()), OfferedCommands(COMMANDS, OFFER), known)
+    for place, may in ((Place(1, 5), True), (Place(2, 5), False), (Place(2), True)):
+        written = replace(origin(), place=place)
+        message = IncomingMessage(written, content=MessageContent("why?"), mentions_bot=True)
+        asked = router.route_message(message, BOT_ID)
+        assert isinstance(asked, AskQuestion)
+        limited = PostingRights().limited(asked)
+        assert isinstance(limited, AskQuestion)
+        assert (limited.draft.files, limited.draft.private) == (may, False)
 
 
 def test_rights_that_change_are_noticed() -> None:

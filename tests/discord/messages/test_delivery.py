@@ -199,3 +199,19 @@ async def test_where_a_thread_takes_nothing_any_more_it_is_said_above_it(scene: 
     (told,) = scene.discord.channel_messages
     assert told.channel_id == CHANNELS[0].id
     assert told.content == f"<@{question.person.id}> {REFUSED}"
+
+
+async def test_what_the_person_is_to_be_told_stands_below_the_answer(scene: Scene) -> None:
+    deliver, _ = scene.deliveries("because")
+    interaction, question = await scene.asked(note="You can't write here.")
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert interaction.text.startswith("because")
+    assert "-# You can't write here." in interaction.text
+
+
+async def test_for_who_may_not_attach_files_the_answer_comes_in_messages(scene: Scene) -> None:
+    deliver, _ = scene.deliveries(LONG)
+    interaction, question = await scene.asked(may_attach=False)
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert len(interaction.messages) > 2
+    assert not any(message.files for message in interaction.messages)

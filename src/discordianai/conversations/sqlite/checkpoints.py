@@ -29,9 +29,6 @@ from discordianai.conversations.sqlite.writer import Writer
 LONGEST_LOG = 4096
 """Pages of 4 KiB in the log, after which it is restarted."""
 
-PART = 256
-"""Pages that are overwritten while the writes wait once. A file that has never been cleared may have many."""
-
 PATIENCE = 1.0
 """Seconds until the next try, where a reader of an older state prevented that."""
 
@@ -72,10 +69,8 @@ class Checkpointer:
                 return True
             if not truncate:
                 return await self._pausing(connections, "RESTART")
-            found = sorted(await self._find_residues(connections()))
-            parts = [found[start : start + PART] for start in range(0, len(found), PART)] or [[]]
-            for part in parts:
-                if not await self._pausing(connections, "TRUNCATE", set(part)):
+            for part in residues.parts(await self._find_residues(connections())):
+                if not await self._pausing(connections, "TRUNCATE", part):
                     return False
             return True
 

@@ -77,22 +77,10 @@ class Purge:
 
     def empty_log(self, patience: float = LONGEST_EMPTYING) -> bool:
         """Whether nothing of what was removed is left in the files. While a bot runs, that is its work."""
+        if bot_is_running(self._database):
+            return False
         deadline = time.monotonic() + patience
-        while self._log.exists():
-            try:
-                lock = DatabaseLock(self._database)
-            except StoreError:
-                return False
-            try:
-                if self._checkpoint():
-                    residues.overwrite(self._descriptor, residues.find(self._descriptor))
-                    return True
-            finally:
-                lock.release()
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(RETRY)
-        return True
+        return all(self._clear(part, deadline) for part in residues.parts(residues.find(self._descriptor)))
 
     def bot_is_running(self) -> bool:
         """As of the last check."""
@@ -114,18 +102,51 @@ class Purge:
 
     def _keep_log_short(self) -> None:
         if self._log.exists() and self._log.stat().st_size > LONGEST_LOG:
-            self.empty_log(patience=0.0)
+            self._clear(set(), time.monotonic())
 
-    def _checkpoint(self) -> bool:
+    def _clear(self, pages: set[int], deadline: float) -> bool:
+        """Empty the log, and overwrite what is left in these pages, trying again until the deadline."""
+        if not self._log.exists() and self._overwrite_without_log(pages):
+            return True
+        while True:
+            try:
+                lock = DatabaseLock(self._database)
+            except StoreError:
+                return False
+            try:
+                if self._checkpoint(pages):
+                    return True
+            finally:
+                lock.release()
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(RETRY)
+
+    def _checkpoint(self, pages: set[int]) -> bool:
         """Move the log into the file and empty it. For why something is written first, see `checkpoints`."""
         self._wait_for_others(RETRY)
         try:
+            changed = residues.changed(self._log, self._descriptor)
             if not checkpoints.probe_unless_busy(self._connection):
                 return False
             (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                return False
         finally:
             self._wait_for_others(PATIENCE)
-        return not busy
+        residues.overwrite(self._descriptor, pages | changed)
+        return True
+
+    def _overwrite_without_log(self, pages: set[int]) -> bool:
+        """In a backup, which is one file, others write into that file; not while this transaction lasts.
+
+        False where it has a log all the same.
+        """
+        with transaction(self._connection):
+            (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()
+            if mode != "wal":
+                residues.overwrite(self._descriptor, pages)
+            return bool(mode != "wal")
 
     def _wait_for_others(self, seconds: float) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {1000 * seconds:.0f}").fetchall()

@@ -23,6 +23,9 @@ from discordianai import safe_files
 STEP = 256
 """Pages read at once. Other threads run between two steps."""
 
+PART = 256
+"""Pages overwritten at once, while others wait. A file that has never been cleared may have many."""
+
 PENDING_BYTE = 1 << 30
 """SQLite never uses the page with this byte."""
 
@@ -63,6 +66,12 @@ def find(descriptor: int) -> set[int]:
                 found.add(first + index)
         time.sleep(0)
     return found
+
+
+def parts(pages: set[int]) -> list[set[int]]:
+    """As many of them as are overwritten at once; one at least."""
+    ordered = sorted(pages)
+    return [set(ordered[start : start + PART]) for start in range(0, len(ordered), PART)] or [set()]
 
 
 def changed(log: Path, descriptor: int) -> set[int]:
@@ -126,7 +135,7 @@ def is_of_a_tree(descriptor: int, number: int, size: int) -> bool:
     header = os.pread(descriptor, _HEADER_BYTES, 0)
     if not any(header[52:56]):  # without `auto_vacuum` no other page begins with such a byte
         return True
-    mapped = size // 5
+    mapped = (size - header[20]) // 5  # some systems reserve bytes at the end of a page
     where = (number - 2) // (mapped + 1) * (mapped + 1) + 2
     where += where == PENDING_BYTE // size + 1
     if number <= where:
