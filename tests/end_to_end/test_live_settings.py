@@ -1,7 +1,7 @@
 """Each key that changes while the bot runs: changed on a running bot, by SIGHUP, and seen to act.
 
-One bot runs for all of them. Each case begins with the settings with which that was started, and has a person
-of its own.
+One bot runs for each half of them. Each case begins with the settings with which that was started, and has
+a person of its own.
 """
 
 import json
@@ -27,8 +27,6 @@ from discordianai.settings.keys import NAME, declared
 from discordianai.settings.tables import Settings
 from tests.end_to_end.conftest import UNLIMITED, Scene
 from tests.end_to_end.sharing import SharedScene, shared_scene
-
-pytestmark = pytest.mark.xdist_group("live settings")
 
 GENERAL, HELP, RANDOM = CHANNELS
 MODEL = 'models."gpt-6-luna"'
@@ -456,7 +454,14 @@ def test_every_live_key_has_its_case() -> None:
     assert live_keys() == CASES.keys()
 
 
-@pytest.mark.parametrize("key", CASES)
+IN_TWO_GROUPS = [
+    pytest.param(key, marks=pytest.mark.xdist_group(f"live settings {number % 2 + 1}"))
+    for number, key in enumerate(CASES)
+]
+"""The keys, every second one for another worker: one bot for all would take longer than any other group."""
+
+
+@pytest.mark.parametrize("key", IN_TWO_GROUPS)
 def test_a_live_key_acts_as_soon_as_it_is_changed(scene: SharedScene, key: str) -> None:
     """Without a restart, and for all who go by it."""
 

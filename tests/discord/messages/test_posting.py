@@ -44,7 +44,7 @@ class Scene:
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     options = DiscordOptions(webhook_requests=3, webhook_period=0.5)
-    async with open_local_discord(options) as discord, httpx.AsyncClient() as client:
+    async with open_local_discord(options) as discord, httpx.AsyncClient(timeout=60.0) as client:
         headers = {"Authorization": "Bot sandbox-token"}
         path = f"{discord.api_url}/applications/{BOT_ID}/commands"
         await client.put(path, json=[COMMAND], headers=headers)
@@ -218,3 +218,22 @@ async def test_waiting_for_a_connection_is_none_of_the_tries(
             with trio.fail_after(20):
                 await webhook.edit(None, {"content": "last"})
     assert interaction.text == "last"
+
+
+async def test_a_message_whose_response_was_lost_is_written_once(scene: Scene) -> None:
+    """It arrived, and the connection broke before Discord had answered: it is sent again."""
+    lost = 0
+
+    async def lose_the_first(response: httpx.Response) -> None:
+        nonlocal lost
+        if not lost and response.request.method == "POST":
+            lost += 1
+            raise httpx.ReadError("as when a connection breaks", request=response.request)
+
+    scene.client.event_hooks = {"response": [lose_the_first]}
+    api = DiscordApi(scene.client, scene.discord.api_url, "sandbox-token")
+    message_id = await ChannelMessages(api, CHANNELS[0].id).create({"content": "once"})
+    assert lost == 1
+    assert [message.id for message in scene.discord.channel_messages] == [message_id]
+    await ChannelMessages(api, CHANNELS[0].id).create({"content": "once"})
+    assert len(scene.discord.channel_messages) == 2

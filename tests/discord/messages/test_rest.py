@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.discord.messages.rest import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets
+from discordianai.discord.messages.rest import MOST_BUCKETS, OTHERS_WITHIN, Bucket, ChannelBuckets, Share
 
 OTHERS = range(1, 2 * MOST_BUCKETS)
 
@@ -65,7 +65,7 @@ async def test_one_who_is_written_much_leaves_places_for_others(
     sent: dict[str, float] = {}
 
     async def write(name: str, person_id: int) -> None:
-        async with bucket.turn(person_id):
+        async with bucket.turn(Share(person_id, 0)):
             sent[name] = trio.current_time() - began
             _told(bucket, 1, 5.0)
 
@@ -83,13 +83,26 @@ async def test_one_who_is_written_much_leaves_places_for_others(
 async def test_who_is_alone_in_a_channel_has_all_of_it(autojump_clock: trio.testing.MockClock) -> None:
     """Also a minute after somebody else."""
     bucket, began = ChannelBuckets().of(0), trio.current_time()
-    async with bucket.turn(2):
+    async with bucket.turn(Share(2, 0)):
         _told(bucket, 4, 5.0)
     await trio.sleep(OTHERS_WITHIN + 1)
     for _ in range(4):
-        async with bucket.turn(1):
+        async with bucket.turn(Share(1, 0)):
             _told(bucket, 1, 5.0)
     assert trio.current_time() - began == pytest.approx(OTHERS_WITHIN + 1)
+
+
+async def test_who_has_several_answers_at_once_leaves_places_though_nobody_else_is_there(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The next one may be the first of the others."""
+    bucket, began = ChannelBuckets().of(0), trio.current_time()
+    sent = []
+    for answer in (1, 1, 2, 3, 3):
+        async with bucket.turn(Share(1, answer)):
+            sent.append(trio.current_time() - began)
+            _told(bucket, 1, 5.0)
+    assert sent == pytest.approx([0, 0, 0, 5, 5])
 
 
 async def test_an_interactions_own_edits_need_not_leave_anything(
@@ -111,6 +124,6 @@ async def test_a_limit_that_leaves_nothing_for_others_holds_nobody_for_ever(
     bucket = ChannelBuckets().of(0)
     with trio.fail_after(20):
         for person_id in (1, 2, 1, 1, 2):
-            async with bucket.turn(person_id):
+            async with bucket.turn(Share(person_id, 0)):
                 bucket.learn(max(limit - 1, 0), limit, 1.0)
         await trio.sleep_until(bucket.spare_at)

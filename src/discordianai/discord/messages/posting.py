@@ -5,6 +5,7 @@ library is reconnecting or being restarted. That library also shares one rate-li
 interactions, which Discord does not: here each interaction waits for its own.
 """
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -18,6 +19,9 @@ from discordianai.discord.messages.port import (
 )
 from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of
 from discordianai.records import ReplyAddress
+
+NONCE_BYTES = 12
+"""In hexadecimal digits twice as many; Discord takes 25 characters."""
 
 PUBLIC_THREAD = 11
 """Discord's number for it."""
@@ -137,16 +141,19 @@ class ChannelMessages:
         if self._reply_to is not None:
             reference = {"message_id": self._reply_to, "fail_if_not_exists": False}
             try:
-                replying = {**body, "message_reference": reference}
-                return await self._endpoint.insist("POST", "/messages", replying, files)
+                return await self._post({**body, "message_reference": reference}, files)
             except MessageRefused:
                 self._reply_to = None
-        return await self._endpoint.insist("POST", "/messages", body, files)
+        return await self._post(body, files)
+
+    async def _post(self, body: Body, files: Sequence[File] = ()) -> Body:
+        """One whose response was lost is sent again, and by its nonce Discord does not make another of it."""
+        once = {**body, "nonce": secrets.token_hex(NONCE_BYTES), "enforce_nonce": True}
+        return await self._endpoint.insist("POST", "/messages", once, files)
 
     async def create(self, body: Body) -> int:
         """See `Messages.create`."""
-        message = await self._endpoint.insist("POST", "/messages", body)
-        return id_of(message)
+        return id_of(await self._post(body))
 
     async def delete(self, message_id: int) -> None:
         """See `Messages.delete`."""

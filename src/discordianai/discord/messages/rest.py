@@ -50,10 +50,19 @@ RESERVED = 1
 """Requests of a shared bucket's period that edits which may be left out don't take."""
 
 FOR_OTHERS = 2
-"""Requests of a shared bucket's period that one person's answers leave, where others are answered, too."""
+"""Requests of a shared bucket's period that one person leaves who has several answers there, or where others
+are answered, too."""
 
 OTHERS_WITHIN = 60.0
 """Seconds after which somebody counts no more as one of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Whose request it is, and of which of that person's answers."""
+
+    person_id: int
+    answer: int
 
 
 class Bucket:
@@ -64,7 +73,7 @@ class Bucket:
         self._shared = shared
         self._limit, self._period = 0, 0.0
         self._even_at = -math.inf  # when the next one is due that may be left out
-        self._recent: deque[tuple[float, int]] = deque(maxlen=100)  # when, and for whom
+        self._recent: deque[tuple[float, Share]] = deque(maxlen=100)  # when, and for whom
         self.free_at = -math.inf
         """When, on trio's clock, there is room again for what has to arrive."""
 
@@ -79,31 +88,33 @@ class Bucket:
         return max(self.free_at, self._even_at)
 
     @asynccontextmanager
-    async def turn(self, person_id: int | None = None) -> AsyncIterator[None]:
-        """Wait for room, and for this person's share of it; the block is the request.
+    async def turn(self, share: Share | None = None) -> AsyncIterator[None]:
+        """Wait for room, and for this share of it; the block is the request.
 
         It is given in the order in which it was asked for, but that nobody waits for somebody else's share.
         """
         while True:
-            await trio.sleep_until(self.share_at(person_id))
+            await trio.sleep_until(self.share_at(share))
             async with self._turn:
                 await trio.sleep_until(self.free_at)
-                if self.share_at(person_id) <= trio.current_time():
-                    if self._shared and person_id is not None:
-                        self._recent.append((trio.current_time(), person_id))
+                if self.share_at(share) <= trio.current_time():
+                    if self._shared and share is not None:
+                        self._recent.append((trio.current_time(), share))
                     yield
                     return
 
-    def share_at(self, person_id: int | None) -> float:
-        """When, on trio's clock, this person may be written to again, as far as the others allow."""
+    def share_at(self, share: Share | None) -> float:
+        """When, on trio's clock, there is room again in this share, as far as others and other answers go."""
         now = trio.current_time()
         while self._recent and self._recent[0][0] <= now - OTHERS_WITHIN:
             self._recent.popleft()
-        share = self._limit - FOR_OTHERS
-        own = [when for when, whose in self._recent if whose == person_id]
-        if share <= 0 or len(own) < share or len(own) == len(self._recent):
+        most = self._limit - FOR_OTHERS
+        if share is None or most <= 0:
             return -math.inf
-        return own[-share] + self._period
+        own = [(when, whose) for when, whose in self._recent if whose.person_id == share.person_id]
+        lately = [whose for when, whose in own if when > now - self._period]
+        alone = len(own) == len(self._recent) and set(lately) <= {share}
+        return -math.inf if alone or len(own) < most else own[-most][0] + self._period
 
     def close_for(self, seconds: float) -> None:
         """Discord has said that it takes nothing for so long."""
@@ -231,7 +242,7 @@ class Endpoint:
         self._headers = {"Authorization": f"Bot {api.token}"} if as_bot else {}
         self._log = structlog.get_logger("discordianai.discord.messages.rest").bind(**names)
         self._bucket = bucket
-        self._person_id = person_id
+        self._share = None if person_id is None else Share(person_id, id(self))
 
     @property
     def free_at(self) -> float:
@@ -241,7 +252,7 @@ class Endpoint:
     @property
     def spare_at(self) -> float:
         """When, on trio's clock, the bucket has room again for what may be left out."""
-        return max(self._bucket.spare_at, self._bucket.share_at(self._person_id))
+        return max(self._bucket.spare_at, self._bucket.share_at(self._share))
 
     async def insist(
         self, method: str, path: str, body: Body | None = None, files: Sequence[File] = ()
@@ -254,7 +265,7 @@ class Endpoint:
         attempt, end = 0, trio.current_time() + LONGEST_WAIT
         while True:
             try:
-                async with self._bucket.turn(self._person_id):
+                async with self._bucket.turn(self._share):
                     # Only now: what waits for its bucket is not sent in this second.
                     await self._limits.enter(call, end - trio.current_time())
                     return await self._send(call, method, path, body, files)
@@ -274,7 +285,7 @@ class Endpoint:
         if not self._bucket.is_spare or trio.current_time() < self.spare_at:
             raise MessagesBusy("its bucket is empty, or others are writing there", 0.0)
         call = self._call(method, path, body, ())
-        async with self._bucket.turn(self._person_id):
+        async with self._bucket.turn(self._share):
             await self._limits.enter(call)
             return await self._send(call, method, path, body, ())
 

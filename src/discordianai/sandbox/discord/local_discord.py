@@ -127,6 +127,8 @@ class LocalDiscord:
         """Content type and content of each uploaded file, by its path."""
         self.closed_channels: set[int] = set()
         """Where the bot may not write."""
+        self.by_nonce: dict[str, SandboxMessage] = {}
+        """Channel messages that were sent with `enforce_nonce`; the last thousand."""
         self.deleted_channels: set[int] = set()
         self.archived_threads: set[int] = set()
         """Whose messages cannot be edited, until somebody writes there or opens them again."""

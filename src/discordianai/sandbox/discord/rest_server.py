@@ -29,6 +29,9 @@ from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, Res
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
+NONCE_LIMIT, MOST_NONCES = 25, 1000
+"""Characters of a nonce, and how many are remembered."""
+
 EndpointResult = tuple[int, Any]
 """A status and a body."""
 Endpoint = Callable[["RestServer", Request], Awaitable[EndpointResult]]
@@ -224,8 +227,18 @@ class RestServer:
             raise RestError(403, 50007, "Cannot send messages to this user")
         discord.archived_threads.discard(channel.id)
         message = discord.message(channel.id)
-        message.update(*await self._message_body(request, message.channel_id))
-        self._discord.channel_messages.append(message)
+        body, files = await self._message_body(request, message.channel_id)
+        nonce = str(body.get("nonce", "")) if body.get("enforce_nonce") else ""
+        if len(nonce) > NONCE_LIMIT:
+            raise RestError(400, 50035, "Invalid Form Body")
+        if nonce in discord.by_nonce:  # it was sent before, and its response was lost
+            return 200, discord.by_nonce[nonce].json()
+        message.update(body, files)
+        discord.channel_messages.append(message)
+        if nonce:
+            discord.by_nonce[nonce] = message
+            while len(discord.by_nonce) > MOST_NONCES:
+                del discord.by_nonce[next(iter(discord.by_nonce))]
         return 200, message.json()
 
     def _own_message(self, request: Request) -> SandboxMessage:
