@@ -123,6 +123,12 @@ def test_the_picker_lists_commands_and_is_used_by_keyboard(page: Browser) -> Non
     line.send_keys(Keys.TAB)
     assert line.get_attribute("value") == "/search "
     line.clear()
+    line.send_keys("/ask why provider:")
+    page.wait_text("#picker", "provider:openai")
+    line.clear()
+    line.send_keys("/ask why model:g")
+    assert "model:gpt-" in page.wait_text("#picker", "model:g")
+    line.clear()
 
 
 def test_faults_and_what_they_do(page: Browser) -> None:

@@ -5,11 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import trio
+
 from discordianai.sandbox.command_line import ATTACHMENT, parse
 from discordianai.sandbox.discord import CHANNELS, Channel, Interaction, LocalDiscord, SandboxMessage, User
 from discordianai.sandbox.discord.api_objects import BOT, TEXT, Json, direct_messages, moderator
 from discordianai.sandbox.discord.message_parts import written
-from discordianai.sandbox.discord.user_actions import say, submit, upload, use_menu
+from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
+from discordianai.sandbox.discord.user_actions import say, submit, type_into, upload, use_menu
 
 COMMAND, COMPONENT, FORM = 2, 3, 5
 """Discord's types of interactions."""
@@ -217,6 +220,17 @@ class Chat:
         self._said.append(_Said(channel, entry, {**message, "id": str(number)}))
         del self._said[:-1000]
         self.discord.note_change()
+
+    async def suggestions(self, user: User, command: str, option: str, typed: str) -> list[str]:
+        """What the bot suggests for an option with autocompletion; nothing after three seconds."""
+        declared = self.discord.commands.get(command, {}).get("options", ())
+        if not any(each["name"] == option and each.get("autocomplete") for each in declared):
+            return []
+        interaction = type_into(self.discord, command, option, typed, user=user)
+        with trio.move_on_after(ACKNOWLEDGE_WITHIN):
+            while interaction.response_type is None:
+                await interaction.wait_changed()
+        return list(interaction.choices)
 
     def press(self, user: User, message_id: int, custom_id: str) -> Interaction:
         """Press a button. Raises `ValueError` where it is not there any more."""

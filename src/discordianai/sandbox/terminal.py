@@ -116,6 +116,16 @@ def _completions(line: str, chat: Chat) -> Iterator[str]:
     elif word.startswith("!"):
         names = tuple(f"{marker} " for marker in MARKERS)
     yield from (name for name in names if name.startswith(word))
+    yield from _suggestions(command.removeprefix("/"), word, chat)
+
+
+def _suggestions(command: str, word: str, chat: Chat) -> Iterator[str]:
+    """What the bot suggests for an option that is being typed; asked from readline's thread."""
+    option, colon, typed = word.partition(":")
+    if colon and command in chat.discord.commands:
+        user = chat.person(FIRST_PERSON)
+        found = trio.from_thread.run(chat.suggestions, user, command, option, typed)
+        yield from (f"{option}:{each} " for each in found)
 
 
 class Terminal:

@@ -152,6 +152,7 @@ MISTAKES: tuple[tuple[str, object], ...] = (
     ("send", {"line": "x", "channel": "²"}),
     ("send", {"line": "x", "file": {"name": "a", "base64": "?"}}),
     ("send", {"line": "x", "file": [1]}),
+    ("suggest", {"command": "ask"}),
     ("press", {"message": "5", "button": "x"}),
     ("menu", {"message": "5", "command": "ask"}),
     ("submit", {"form": "5", "text": "x"}),

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from discordianai.sandbox.bot_switch import BotSwitch
 from discordianai.sandbox.chat import Chat, LocalFile, local_file
 from discordianai.sandbox.discord import Channel, User
+from discordianai.sandbox.discord.api_objects import Json
 from discordianai.sandbox.faults import FaultPanel
 
 LONGEST_LINE = 4000
@@ -14,15 +15,16 @@ Body = Mapping[str, object]
 
 
 class Actions:
-    """Each method raises `ValueError` with a sentence for the person."""
+    """Each method raises `ValueError` with a sentence for the person; one returns what it found."""
 
     def __init__(self, chat: Chat, panel: FaultPanel, bot: BotSwitch) -> None:
         self._chat = chat
         self._panel = panel
         self._bot = bot
-        self.all: Mapping[str, Callable[[Body], Awaitable[None]]] = {
+        self.all: Mapping[str, Callable[[Body], Awaitable[Json | None]]] = {
             "join": self._join,
             "send": self._send,
+            "suggest": self._suggest,
             "press": self._press,
             "menu": self._menu,
             "submit": self._submit,
@@ -56,6 +58,11 @@ class Actions:
         if len(line) > LONGEST_LINE:
             raise ValueError(f"A line has at most {LONGEST_LINE} characters.")
         self._chat.send(line, user, channel, [_file(body["file"])] if body.get("file") else [])
+
+    async def _suggest(self, body: Body) -> Json:
+        user, typed = self.who(body), _text(body, "typed")[:LONGEST_LINE]
+        found = await self._chat.suggestions(user, _text(body, "command"), _text(body, "option"), typed)
+        return {"choices": found}
 
     async def _press(self, body: Body) -> None:
         user = self.who(body)

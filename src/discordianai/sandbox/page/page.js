@@ -7,10 +7,17 @@ const me = { person: "alice", channel: "", revision: "" };
 let state = null, asking = null, commands = [];
 const drawn = new Map();
 
+const post = (action, body) => fetch(action, {
+  method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...me, ...body }),
+});
+async function ask(action, body) {
+  const answer = await post(action, body);
+  if (!answer.ok) throw new Error(answer.statusText);
+  return answer.json();
+}
+/** Do it; what is wrong with it, if anything. */
 async function act(action, body) {
-  const answer = await fetch(action, {
-    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...me, ...body }),
-  });
+  const answer = await post(action, body);
   if (answer.ok) return "";
   try { return (await answer.json()).error; } catch { return "The sandbox did not take that."; }
 }
@@ -158,6 +165,7 @@ for (const [element, kind] of [[$("dismiss"), "click"], [$("form"), "cancel"]])
 // The composer and its command picker
 
 let picked = -1;
+const suggested = new Map();
 function suggestions() {
   const typed = $("line").value;
   const [command, ...rest] = typed.split(" ");
@@ -169,9 +177,20 @@ function suggestions() {
   const word = rest.at(-1), before = typed.slice(0, typed.length - word.length);
   if (!found) return [];
   return found.options.slice(1).filter((each) => !each.file && !typed.includes(` ${each.name}:`) || word.startsWith(`${each.name}:`))
-    .flatMap((each) => (each.choices.length ? each.choices : [""]).map((value) =>
+    .flatMap((each) => choicesOf(found, each, word).map((value) =>
       [`${before}${each.name}:${value}${value ? " " : ""}`, `${each.name}:${value}`, each.description]))
-    .filter(([, text]) => word && text.startsWith(word) && text !== word);
+    .filter(([, text]) => word && text.toLowerCase().startsWith(word.toLowerCase()) && text !== word);
+}
+/** An option's values: those that are declared, or what the bot suggests, once it has. */
+function choicesOf(command, option, word) {
+  if (!option.autocomplete || !word.startsWith(`${option.name}:`)) return option.choices.length ? option.choices : [""];
+  const typed = word.slice(option.name.length + 1), key = JSON.stringify([command.name, option.name, typed]);
+  if (!suggested.has(key)) {
+    suggested.set(key, []);
+    ask("suggest", { command: command.name, option: option.name, typed })
+      .then(({ choices }) => { suggested.set(key, choices); showPicker(); }, () => suggested.delete(key));
+  }
+  return suggested.get(key);
 }
 function showPicker() {
   const found = suggestions(), picker = $("picker");

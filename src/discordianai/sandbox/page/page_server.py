@@ -108,10 +108,10 @@ class _Page:
             body = json.loads(await request.body())
             if not isinstance(body, dict):
                 raise ValueError("Send a JSON object.")
-            await act(body)
+            found = await act(body)
         except (ValueError, RecursionError) as error:
             return _refused(error)
-        return _json({})
+        return _json(found or {})
 
 
 def _json(body: Json) -> Response:

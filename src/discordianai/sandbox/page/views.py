@@ -72,6 +72,7 @@ def _command(declared: Json) -> Json:
                 "description": option["description"],
                 "required": bool(option.get("required")),
                 "file": option["type"] == 11,
+                "autocomplete": bool(option.get("autocomplete")),
                 "choices": [str(choice["value"]) for choice in option.get("choices") or ()],
             }
             for option in declared.get("options", ())
