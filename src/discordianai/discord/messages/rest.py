@@ -20,7 +20,7 @@ import httpx
 import structlog
 import trio
 
-from discordianai.discord.interactions.payload import Malformed, snowflake
+from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.messages.application_limits import (
     LONGEST_WAIT,
     ApplicationHeld,
@@ -39,7 +39,7 @@ from discordianai.discord.messages.port import (
     MessagesExpired,
     ThreadArchived,
 )
-from discordianai.dispatch.sliding_window import RateWindow
+from discordianai.dispatch.budget import RateWindow
 
 MOST_BUCKETS = 1000
 """Of channels that are remembered though nobody writes there; those that have room go first."""
