@@ -32,7 +32,7 @@ from benchmarks.flooder import RATE, Flooder
 from benchmarks.harness import Report, command_line, parse
 from benchmarks.processes import open_files, processor_seconds, resident_mb
 from benchmarks.soak_discord_faults import HEARTBEAT_INTERVAL, LONGEST_SPELL, rotate
-from benchmarks.soak_faults import FaultLog, strike_all
+from benchmarks.soak_faults import FaultLog, note_other_gaps, strike_all
 from benchmarks.soak_mutations import Mutations
 from benchmarks.soak_people import ask_by_command, ask_by_mention
 from benchmarks.soak_verdicts import Asked, Verdicts
@@ -219,6 +219,7 @@ async def _under_load(
     async with trio.open_nursery() as background:
         background.start_soon(_watch, sandbox, bot, result, verdicts)
         background.start_soon(_reload, sandbox, bot, result)
+        background.start_soon(note_other_gaps, sandbox.discord, result.faults)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(strike_all, sandbox, result.faults, seconds, seed)
             nursery.start_soon(rotate, sandbox.discord, result.faults, seconds, seed)

@@ -26,6 +26,13 @@ alone would be met by nothing but the single requests that try whether it is wel
 AWAY = "no gateway"
 """What a `Gap` is called beside the faults of the rotation."""
 
+OTHER_GAP = "gateway lost by no fault of these"
+UNNOTICED = 6.0
+"""Seconds in which a connection is not yet taken for dead: two heartbeats."""
+
+FAULTS_NOTED_AFTER = 2.0
+"""Seconds after a reconnection until the fault that was the cause is in the log."""
+
 MakeFault = Callable[[random.Random], Fault]
 Strike = Callable[[random.Random], Awaitable[bool]]
 """Lets a fault happen; whether anything met it."""
@@ -111,6 +118,22 @@ async def _keep_striking(
             with trio.CancelScope(shield=True):  # an outage that was begun is ended
                 log.counts[name] += await strike(chance)
             await trio.sleep(chance.expovariate(1 / every))
+
+
+async def note_other_gaps(discord: LocalDiscord, log: FaultLog) -> None:
+    """Note when the bot has no gateway connection though no fault has ended it: a machine that is too busy to
+    answer heartbeats in time, for example."""
+    while True:
+        await discord.wait_connected()
+        while discord.is_connected:  # noqa: ASYNC110  # it is told only that a connection begins
+            await trio.sleep(0.1)
+        began, sessions = discord.now(), set(discord.sessions)
+        await discord.wait_connected()
+        ended, resumable = discord.now(), bool(sessions & discord.sessions.keys())
+        await trio.sleep(FAULTS_NOTED_AFTER)
+        if not any(gap.began <= ended and gap.ended >= began for gap in log.gaps):
+            log.counts[OTHER_GAP] += 1
+            log.gaps.append(Gap(began - UNNOTICED, ended, resumable))
 
 
 def _strikes(sandbox: Sandbox, log: FaultLog) -> dict[str, tuple[float, Strike]]:

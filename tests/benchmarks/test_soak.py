@@ -5,17 +5,20 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from benchmarks.answers import WHOLE
 from benchmarks.discord_streams import behind
 from benchmarks.harness import Report
 from benchmarks.soak import Result, early_and_late, show
 from benchmarks.soak_discord_faults import BANNED, CLOSED
-from benchmarks.soak_faults import FaultLog, Gap, Spell
+from benchmarks.soak_faults import OTHER_GAP, FaultLog, Gap, Spell, note_other_gaps
 from benchmarks.soak_mutations import KINDS, Mutations
 from benchmarks.soak_verdicts import ALTERED, NOT_WRITABLE, UNDELIVERED, Asked, Verdicts
 from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
+from discordianai.sandbox.discord.local_discord import SandboxSession
 from discordianai.sandbox.discord.user_actions import type_into
 from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers.scripted_answers import compose
@@ -127,6 +130,28 @@ def test_a_mention_that_came_while_the_gateway_was_away_is_heard_when_it_is_back
     log.gaps.append(Gap(90.0, 160.0, resumable=True))
     assert Verdicts(discord, log).heard_at(asked) == 560.0
     assert Verdicts(discord, FaultLog()).heard_at(asked) == 500.0
+
+
+async def test_a_gateway_that_is_lost_by_no_fault_is_noted(autojump_clock: MockClock) -> None:
+    """And one that a fault has ended is not noted twice."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    session = SandboxSession("a")
+    discord.sessions["a"] = session
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(note_other_gaps, discord, log)
+        for fault in (False, True):
+            began = discord.now()
+            discord.connected(session)
+            await trio.sleep(1)
+            discord.disconnected(session)
+            await trio.sleep(1)
+            discord.connected(session)
+            if fault:
+                log.gaps.append(Gap(began, discord.now(), resumable=True))
+            await trio.sleep(5)
+            assert log.counts[OTHER_GAP] == 1
+        nursery.cancel_scope.cancel()
+    assert [gap.resumable for gap in log.gaps] == [True, True]
 
 
 def test_a_missing_permission_explains_no_silence_that_lasts_long_before() -> None:

@@ -359,6 +359,11 @@ class LocalDiscord:
         for channel in CHANNELS:
             self.dispatch("CHANNEL_UPDATE", channel.json())
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a bot has identified or resumed, and its connection is open."""
+        return self._connected.is_set()
+
     async def wait_connected(self) -> None:
         """Wait until a bot has identified or resumed. The caller bounds the wait."""
         await self._connected.wait()
