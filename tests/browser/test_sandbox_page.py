@@ -39,7 +39,7 @@ def choose(page: Browser, selector: str, value: str) -> None:
 
 
 def test_an_answer_streams_and_stops(page: Browser) -> None:
-    """It grows while one looks, and Stop ends it; Continue goes on."""
+    """It grows while one looks, and Stop ends it; Continue goes on. The keyboard stays at the button."""
     send(page, "/ask !slow tell me a long story")
     first = page.wait_text(LAST, "alice used /ask", "Stop", "You")
     page.until(

@@ -83,13 +83,10 @@ function showMessages() {
   const seen = new Set();
   let before = null;
   for (const entry of state.entries) {
-    const key = JSON.stringify([entry, state.menu]);
-    let known = drawn.get(entry.id);
-    if (!known || known.key !== key) {
-      const made = { key, element: message(entry) };
-      if (known) known.element.replaceWith(made.element);
-      drawn.set(entry.id, known = made);
-    }
+    const known = drawn.get(entry.id) || { element: message(entry) };
+    const key = JSON.stringify(entry), row = JSON.stringify([entry.buttons, state.menu, entry.loading]);
+    if (known.key && (known.key !== key || known.row !== row)) redraw(known, message(entry), known.row === row);
+    drawn.set(entry.id, Object.assign(known, { key, row }));
     seen.add(entry.id);
     const place = before ? before.nextSibling : list.firstChild;
     if (place !== known.element) list.insertBefore(known.element, place);
@@ -97,6 +94,19 @@ function showMessages() {
   }
   for (const [id, { element }] of drawn) if (!seen.has(id)) { element.remove(); drawn.delete(id); }
   if (atEnd) log.scrollTop = log.scrollHeight;
+}
+/** Redraw a message that was edited. Its row of buttons stays if it is the same: somebody may be at one of them. */
+function redraw(known, fresh, sameRow) {
+  const before = known.element;
+  if (sameRow) {
+    while (before.childNodes.length > 1) before.firstChild.remove();
+    before.prepend(...[...fresh.childNodes].slice(0, -1));
+    return;
+  }
+  const focused = before.contains(document.activeElement);
+  before.replaceWith(fresh);
+  known.element = fresh;
+  if (focused) fresh.querySelector("button")?.focus();
 }
 function message(entry) {
   const item = make("li", "", entry.bot ? "bot" : "person");
