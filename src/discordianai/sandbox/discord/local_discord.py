@@ -483,11 +483,6 @@ class LocalDiscord:
             self._connected = trio.Event()
         self.note_change()
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether a bot is connected to the gateway."""
-        return bool(self._ends)
-
     def message(self, channel_id: int, flags: int = 0) -> SandboxMessage:
         """A new, empty message."""
         return SandboxMessage(self.ids.next(), channel_id, flags)
