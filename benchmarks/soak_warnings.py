@@ -65,7 +65,7 @@ EXPECTED = (
     Expected("the gateway is lost again and again", "the gateway's faults in rotation", during=(AWAY,)),
     Expected(r"Heartbeat has not been acknowledged for \S+ seconds, .*", "a frozen gateway", during=(AWAY,)),
     Expected("The heartbeater raised an exception!.*", "it wrote to a closed connection", during=(AWAY,)),
-    Expected("too much at once: a command is not run", "one person floods, and is told"),
+    Expected("too many commands: one was not run", "one person floods, and is told"),
     Expected("question's deadline passed while it waited", "too much at once; the person is told"),
     Expected("interaction not acknowledged", "a resume brought it too late", r".*, code 10062.*", (AWAY,)),
     Expected("interaction not acknowledged", "a banned address", "RestUnavailable", (BANNED,)),

@@ -125,7 +125,7 @@ async def test_a_server_that_is_no_bot_is_said_to_be_none(capsys: pytest.Capture
         nursery.start_soon(trio.serve_listeners, handle, listeners)
         assert await run("--url", f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}") == 1
         nursery.cancel_scope.cancel()
-    assert "no snapshot of a bot of this version (process: Field required)" in capsys.readouterr().err
+    assert "not a snapshot of this version of the bot (process: Field required)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"\xff\xfe", b"x" * 200])
@@ -135,7 +135,7 @@ def test_a_file_of_something_else_is_said_to_be_none(
     file = tmp_path / "kept"
     file.write_bytes(text)
     assert main(["advise", "--file", str(file)]) == 1
-    assert "no snapshot of a bot of this version" in capsys.readouterr().err
+    assert "not a snapshot of this version of the bot" in capsys.readouterr().err
     assert main(["advise", "--file", str(tmp_path / "nowhere")]) == 1
     assert "No such file" in capsys.readouterr().err
     assert main(["advise", "--file", str(tmp_path)]) == 1

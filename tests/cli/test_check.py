@@ -162,7 +162,7 @@ def test_a_wrong_timeout_is_refused_with_a_sentence(capsys: pytest.CaptureFixtur
     for wrong in ("0", "-1", "nan", "many", "1e9"):
         with pytest.raises(SystemExit):
             main(["check", "--timeout", wrong])
-        assert "is no number of seconds" in capsys.readouterr().err
+        assert "is not a number of seconds" in capsys.readouterr().err
 
 
 def test_on_a_terminal_it_is_a_table(place: Path) -> None:

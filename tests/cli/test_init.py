@@ -317,7 +317,10 @@ def test_without_a_terminal_a_mistake_is_a_sentence(
 @pytest.mark.parametrize(
     ("variable", "sentence"),
     [
-        ("DISCORD_TOKEN", "discord.token: nobody is there to ask; use --token-file, or DISCORD_TOKEN"),
+        (
+            "DISCORD_TOKEN",
+            "discord.token: there is no terminal to ask on; use --token-file, or DISCORD_TOKEN",
+        ),
         (
             "OPENAI_API_KEY",
             "no provider is set up: use --openai-key-file, --perplexity-key-file or",

@@ -170,4 +170,4 @@ def test_settings_in_the_open_home_are_refused_for_the_machine_s_service(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "settings.toml").touch(mode=0o644)
     assert main(["service", "install", "--settings", str(tmp_path / "settings.toml")]) == 1
-    assert "that one is a whole home" in capsys.readouterr().err
+    assert "this one is a home folder" in capsys.readouterr().err

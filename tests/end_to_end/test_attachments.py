@@ -124,7 +124,7 @@ async def test_again_says_that_a_picture_has_expired_and_a_follow_up_names_it(sc
     again = discord.press(answer.messages[-1], "Again", user)
     await again.wait_until(lambda i: "llama.png has expired on Discord. Please send it again." in i.text, 30)
     await scene.ask("and its colour?", user=user)
-    assert "not shown here any more: llama.png" in str(scene.sandbox.openai.requests[-1]["input"][-3])
+    assert "no longer shown here: llama.png" in str(scene.sandbox.openai.requests[-1]["input"][-3])
 
 
 @played

@@ -79,7 +79,7 @@ async def test_a_mention_in_a_closed_channel(scene: Scene) -> None:
             text = await told_directly(scene, user)
             assert text == f"About your question in <#{HERE.id}>: {REFUSED}"
             say(discord, f"{AT_BOT} and ice?", user=user, channel=HERE)
-            await until(lambda: "direct message left out" in scene.log())
+            await until(lambda: "direct message not sent" in scene.log())
         assert len(written_in(scene, direct_messages(user))) == 1
         assert "403, code 50001 (the bot cannot see the channel)" in scene.log()
 
@@ -121,7 +121,7 @@ async def test_a_member_who_has_left(scene: Scene) -> None:
             among(discord.unreachable_people, user.id, discord),
         ):
             say(discord, f"{AT_BOT} am I still here?", user=user, channel=HERE)
-            await until(lambda: "this person takes no direct messages from the bot" in scene.log())
+            await until(lambda: "this person does not accept direct messages from the bot" in scene.log())
             await until(lambda: "person could not be notified" in scene.log())
         assert not written_in(scene, direct_messages(user))
 

@@ -39,7 +39,7 @@ from discordianai.records import (
     WebSearch,
 )
 
-NOT_SHOWN = "[Files that were sent along, and are not shown here any more: {names}]"
+NOT_SHOWN = "[Files sent with this, no longer shown here: {names}]"
 
 
 def with_files(history: Sequence[Turn], provider: Provider, now: float) -> tuple[Turn, ...]:

@@ -26,8 +26,8 @@ class AdmissionDenied(Enum):
     """Why a question is not admitted."""
 
     STOPPING = "the bot is stopping"
-    FULL = "as many are open as may be"
-    PERSON_FULL = "this person has as many open as one may"
+    FULL = "too many questions are open"
+    PERSON_FULL = "this person has too many questions open"
 
 
 class OpenQuestions:

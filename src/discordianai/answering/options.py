@@ -21,4 +21,4 @@ class AssistantOptions:
         "You are a helpful assistant in a Discord server. Answer in the language of the question, "
         "briefly, in Discord's Markdown."
     )
-    show_usage: Annotated[bool, Key("whether tokens and cost stand below each answer", live=True)] = False
+    show_usage: Annotated[bool, Key("whether to show tokens and cost below each answer", live=True)] = False

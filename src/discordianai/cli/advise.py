@@ -29,16 +29,14 @@ def add_to(commands: "Commands") -> None:
     parser = commands.add_parser(
         "advise",
         help="suggest changes to settings.toml, based on the running bot's figures",
-        description="Looks at everything since the start of the bot, or at the next seconds.",
+        description="Looks at everything since the bot started, or at the next N seconds.",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--url", metavar="URL", default=HERE, help=f"address of the bot's pages (default: {HERE})"
     )
     source.add_argument("--file", type=Path, metavar="FILE", help="read a saved response of /api/snapshot")
-    parser.add_argument(
-        "--seconds", type=_seconds, metavar="N", help="look at the next N seconds, not back to the start"
-    )
+    parser.add_argument("--seconds", type=_seconds, metavar="N", help="look at the next N seconds instead")
     parser.set_defaults(command=_advise)
 
 
@@ -85,7 +83,7 @@ def _ask(url: str) -> "Snapshot":
     except httpx.HTTPStatusError as error:
         raise NoFigures(f"{address}: answered {error.response.status_code}; is that the bot?") from None
     except NotASnapshot as error:
-        raise NoFigures(f"{address}: no snapshot of a bot of this version ({error})") from None
+        raise NoFigures(f"{address}: not a snapshot of this version of the bot ({error})") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoFigures(
             f"{address}: no bot answers ({type(error).__name__}); is it running, "
@@ -114,6 +112,6 @@ def _read(path: Path) -> "Snapshot":
         raise NoFigures(f"{path}: {error.strerror}") from None
     except NotASnapshot as error:
         raise NoFigures(
-            f"{path}: no snapshot of a bot of this version ({error}); "
+            f"{path}: not a snapshot of this version of the bot ({error}); "
             f"this makes one: curl --output snapshot.json {HERE}/api/snapshot"
         ) from None

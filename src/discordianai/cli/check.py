@@ -57,7 +57,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= LONGEST_TIMEOUT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to {LONGEST_TIMEOUT:g}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds up to {LONGEST_TIMEOUT:g}")
     return seconds
 
 
@@ -76,7 +76,7 @@ def _check(options: argparse.Namespace) -> int:
             findings += database_check.look(path)
     if options.online:
         if looked.settings is None:
-            say("not checked: the settings are not usable")
+            say("not checked: the settings cannot be used")
         elif any(finding.fatal and finding.subject == environment.PROXIES for finding in findings):
             say("not checked: the environment's proxy settings cannot be used")
         else:

@@ -64,11 +64,14 @@ def add_to(commands: "Commands") -> None:
 
     who = actions.add_parser(
         "who",
-        help="whom a name in the log, or of `advise`, stands for",
+        help="find out whom a pseudonym in the log or in `advise` stands for",
         description="Looks among the ids in the database, in the settings, and those named here.",
     )
     who.add_argument(
-        "name", type=_name, metavar="NAME", help="as in the log (id-1a2b3c4d5e6f); or an id, to see its name"
+        "name",
+        type=_name,
+        metavar="NAME",
+        help="as in the log (id-1a2b3c4d5e6f); or an id, to see its pseudonym",
     )
     who.add_argument("ids", type=_id, nargs="*", metavar="ID", help="ids of people or servers to try")
     common.add_options(who)
@@ -101,7 +104,7 @@ def _days(text: str) -> float:
     except ValueError:
         days = -1.0
     if not 0 <= days < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
     return days
 
 
@@ -211,7 +214,7 @@ def _who(options: argparse.Namespace) -> int:
     with acting_as_owner(path), operator_connection(path) as connection:
         key, known = identifier_key(connection), set(known_ids(connection))
     if key is None:
-        common.say(f"the database {path} has no key for names yet: no bot has run with it since its upgrade")
+        common.say(f"the database {path} has no key for pseudonyms yet: no bot has used it since the upgrade")
         return 1
     pseudonyms = Pseudonyms(key)
     if isinstance(name, int):
@@ -220,7 +223,7 @@ def _who(options: argparse.Namespace) -> int:
     known |= {("id", number) for number in (*options.ids, *_ids_in_settings(options))}
     found = sorted((kind, number) for kind, number in known if pseudonyms.of(number) == name)
     if not found:
-        common.say(f"nobody in the database or the settings is {name}; name ids that it may be")
+        common.say(f"nobody in the database or the settings is {name}; add ids to try")
         return 1
     _write([f"{kind} {number}" for kind, number in found], sys.stdout.buffer)
     return 0

@@ -64,15 +64,15 @@ def add_to(commands: "Commands") -> None:
         "init",
         help="set the bot up by answering questions",
         description="Ask for the bot's token and the providers' keys, try each of them, and write"
-        " settings.toml and the secrets. Nothing is overwritten, so it can be run again. What an option or"
-        " the environment (DISCORD_TOKEN, OPENAI_API_KEY, ...) tells is not asked; without a terminal,"
-        " nothing is.",
+        " settings.toml and the secrets. Nothing is overwritten, so it can be run again. It does not ask for"
+        " what an option or the environment (DISCORD_TOKEN, OPENAI_API_KEY, ...) provides; without a"
+        " terminal it asks nothing.",
     )
     parser.add_argument(
         "--service",
         type=Manager,
         choices=list(Manager),
-        help="who starts the bot: nobody (you do), systemd for you, or systemd for the machine",
+        help="what starts the bot: you (none), systemd for you, or systemd for the machine",
     )
     parser.add_argument(
         "--settings", type=Path, metavar="PATH", help="instead of ./settings.toml, without a service"
@@ -86,7 +86,7 @@ def add_to(commands: "Commands") -> None:
         parser.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"a file with {words}")
     parser.add_argument("--endpoint", metavar="URL", help="base_url of another OpenAI-compatible provider")
     parser.add_argument("--endpoint-name", metavar="NAME", help="its name in the settings")
-    parser.add_argument("--endpoint-model", metavar="MODEL", help="the model that it is asked for")
+    parser.add_argument("--endpoint-model", metavar="MODEL", help="its model")
     parser.add_argument(
         "--set",
         action="append",
@@ -95,7 +95,9 @@ def add_to(commands: "Commands") -> None:
         help="another key of settings.toml, such as operations.port=8081; may be repeated",
     )
     parser.add_argument(
-        "--offline", action="store_true", help="try nothing: ask neither Discord nor providers"
+        "--offline",
+        action="store_true",
+        help="store everything untried: ask neither Discord nor the providers",
     )
     parser.set_defaults(command=_init)
 
@@ -160,7 +162,7 @@ class Setup:
         return folder
 
     def _ask_manager(self) -> Manager:
-        self._say("How is the bot to be started?")
+        self._say("How will the bot be started?")
         has_systemd = shutil.which("systemctl") is not None
         note = "" if has_systemd else "; there is no systemd here"
         here, of_user, of_system = (folder_of(manager).settings for manager in MANAGERS)
@@ -205,7 +207,7 @@ class Setup:
         file = self._folder.secret(secret) if origin is SecretSource.SECRET_FILE else self._folder.settings
         self._say(f"\n{what}: set, in {file}")
         if not self._options.offline and not accepts(self._configuration.settings):
-            self._say(f"To set another one, remove it from {file.parent} and run this again.")
+            self._say(f"To replace it, remove it from {file.parent} and run this again.")
         self._warn_of_environment(secret)
 
     def _given(self, secret: Secret, file: Path | None) -> str:
@@ -249,7 +251,9 @@ class Setup:
     def _typed(self, secret: Secret, option: str, *, needed: bool) -> str:
         if not self._terminal.interactive:
             if needed:
-                raise NoTerminal(f"{secret.path}: nobody is there to ask; use {option}, or {secret.variable}")
+                raise NoTerminal(
+                    f"{secret.path}: there is no terminal to ask on; use {option}, or {secret.variable}"
+                )
             return ""
         while True:
             value = self._terminal.ask_secret("Paste it here; it is not shown")
@@ -270,7 +274,7 @@ class Setup:
             return KEEP
         if not self._terminal.interactive:
             raise NotAccepted
-        choices = ["enter it again", "keep it all the same"] + ([] if needed else ["do without"])
+        choices = ["enter it again", "keep it anyway"] + ([] if needed else ["do without"])
         return self._terminal.choose("Number", choices)
 
     def _accepts_token(self, settings: Settings) -> bool:
@@ -395,7 +399,7 @@ class Setup:
 
     def _finish(self) -> None:
         operations = self._configuration.settings.operations
-        self._say("\nDone. To look at everything again: " + self._command("check --online"))
+        self._say("\nDone. To check everything again: " + self._command("check --online"))
         if operations.port:
             host = reached_at(operations.host)
             self._say(f"While the bot runs, http://{host}:{operations.port} shows its status.")

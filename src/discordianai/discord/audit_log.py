@@ -86,7 +86,11 @@ class AuditStatistics:
     ] = field(default_factory=dict)
     acts: Annotated[
         Mapping[PrivilegedAct, int],
-        Metric("discord_privileged_acts_total", "What moderators and admins did by their powers", ("act",)),
+        Metric(
+            "discord_privileged_acts_total",
+            "Actions for which somebody used moderator or admin permissions",
+            ("act",),
+        ),
     ] = field(default_factory=dict)
     always_refused: tuple[AlwaysRefused, ...] = ()
 

@@ -97,9 +97,7 @@ class DiscordStatistics:
     ] = field(default_factory=dict)
     refusals_unsaid: Annotated[
         int,
-        Metric(
-            "discord_refusals_unsaid_total", "Messages that are not answered, and whose people are not told"
-        ),
+        Metric("discord_refusals_unsaid_total", "Messages neither answered nor refused with a message"),
     ] = 0
     commands_dropped: Annotated[
         int,

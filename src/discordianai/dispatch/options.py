@@ -76,5 +76,5 @@ class RoutingOptions:
     strategy: Annotated[str, Key("tool, rules, decisions, or a provider's name")] = TOOL
     fallback: Annotated[
         tuple[str, ...] | None,
-        Key("providers in the order in which they are asked where one fails; unset: all, []: none"),
+        Key("providers to ask if one fails, in this order; unset: all, []: none"),
     ] = None

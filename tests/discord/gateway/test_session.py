@@ -167,7 +167,7 @@ def test_what_is_no_hello_ends_it_before_an_identify(first: object) -> None:
     """A heartbeat every 0 s would be a storm of its own."""
     server = Server(says(first))
     assert play(server) in {
-        "what the gateway said first could not be read",
+        "the gateway's first message could not be read",
         "the gateway did not answer in time",  # what is no JSON is passed over
     }
     assert server.opcodes == []

@@ -236,7 +236,13 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         (SettingChange("providers.openai.api_key", "the one that is set", "one that is valid"),),
         with_outcomes(answered=1),
     ),
-    ("the account is used up", with_outcomes(quota=1), "account with OpenAI has no credit left", (), well()),
+    (
+        "the account has no credit left",
+        with_outcomes(quota=1),
+        "account with OpenAI has no credit left",
+        (),
+        well(),
+    ),
     (
         "requests are refused as wrong",
         with_outcomes(answered=50, bad_request=10),

@@ -76,6 +76,6 @@ def test_nobody_and_no_port_are_problems(tmp_path: Path, capsys: pytest.CaptureF
     with answering(b"") as port:
         pass
     assert check(tmp_path, port) == 1
-    assert "see whether it runs" in capsys.readouterr().out
+    assert "check that it runs" in capsys.readouterr().out
     assert check(tmp_path, 0) == 1
     assert "set a port" in capsys.readouterr().out

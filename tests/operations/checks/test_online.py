@@ -110,7 +110,7 @@ async def test_a_rejected_token_is_told_once_and_no_start_would_help(stage: Stag
     ("fault", "verdict", "said", "advice"),
     [
         (Fault.wrong_key(), CheckStatus.PROBLEM, "the key is rejected", "replace the rejected key"),
-        (Fault.quota(), CheckStatus.PROBLEM, "the account is used up", "top it up at OpenAI"),
+        (Fault.quota(), CheckStatus.PROBLEM, "the account has no credit left", "top it up at OpenAI"),
         (Fault.rate_limited(), CheckStatus.WARNING, "at its limit right now", "[rate_limits.openai]"),
         (
             Fault(FaultKind.STATUS, status=503),
@@ -160,7 +160,7 @@ async def test_a_server_without_http2_is_told_with_the_reason(stage: Stage) -> N
         findings = await scene.ask()
     finding = about(findings, "openai connection")
     assert finding.verdict is CheckStatus.OK
-    assert finding.found.endswith("HTTP/1.1, as the server does not offer HTTP/2")
+    assert finding.found.endswith("HTTP/1.1, because the server does not offer HTTP/2")
     assert about(findings, "openai answer").figures["protocol"] == "HTTP/1.1"
 
 
@@ -246,7 +246,7 @@ async def test_the_dialect_and_the_headers_are_told(stage: Stage) -> None:
         }
         findings = await scene.ask(foreign)
     assert about(findings, "openai dialect").found == "responses, as set in [providers.openai]"
-    assert about(findings, "foreign dialect").found == "chat, as no other is known for the host 127.0.0.1"
+    assert about(findings, "foreign dialect").found == "chat, the default for the host 127.0.0.1"
     assert "x-ratelimit-limit-requests: 500" in about(findings, "openai headers").found
     assert about(findings, "foreign headers").found == "no rate limit in them: [rate_limits] alone counts"
 
@@ -277,9 +277,9 @@ async def test_pictures_that_are_refused_are_told(stage: Stage) -> None:
     async with stage() as scene:
         foreign = {**scene.sandbox.with_foreign["providers.foreign"], "images": True}
         findings = await scene.ask({"providers.foreign": foreign})
-    finding = about(findings, "foreign pictures")
+    finding = about(findings, "foreign images")
     assert finding.verdict is CheckStatus.PROBLEM
-    assert finding.found == "local-model refuses pictures: who sends one gets no answer from Foreign"
+    assert finding.found == "local-model refuses images: people who send one get no answer from Foreign"
     assert "images = false in [providers.foreign]" in finding.advice
     assert about(findings, "foreign answer").verdict is CheckStatus.OK
 

@@ -36,7 +36,7 @@ def text(payload: Payload, key: str, default: str | None = None) -> str:
     if value is None and default is not None:
         return default
     if not isinstance(value, str):
-        raise Malformed(f"{key} is no text")
+        raise Malformed(f"{key} is not text")
     return well_formed(value)
 
 
@@ -54,14 +54,14 @@ def number(payload: Payload, key: str, default: int | None = None) -> int:
         return value
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    raise Malformed(f"{key} is no number")
+    raise Malformed(f"{key} is not a number")
 
 
 def snowflake(payload: Payload, key: str) -> int:
     """An id."""
     found = optional_snowflake(payload, key)
     if found is None:
-        raise Malformed(f"{key} is no id")
+        raise Malformed(f"{key} is not an id")
     return found
 
 
@@ -71,7 +71,7 @@ def optional_snowflake(payload: Payload, key: str) -> int | None:
         return None
     found = number(payload, key)
     if not 0 < found <= LARGEST_ID:
-        raise Malformed(f"{key} is no id")
+        raise Malformed(f"{key} is not an id")
     return found
 
 
@@ -86,7 +86,7 @@ def record(payload: Payload, key: str, *, optional: bool = False) -> Payload:
     if value is None and optional:
         return {}
     if not isinstance(value, Mapping):
-        raise Malformed(f"{key} is no object")
+        raise Malformed(f"{key} is not an object")
     return value
 
 
@@ -94,7 +94,7 @@ def records(payload: Payload, key: str) -> Iterator[Payload]:
     """The objects of a list; none where there is no list, or null."""
     for value in _list(payload, key):
         if not isinstance(value, Mapping):
-            raise Malformed(f"{key} has something else than objects")
+            raise Malformed(f"{key} contains something other than objects")
         yield value
 
 
@@ -111,7 +111,7 @@ def value(payload: Payload, key: str) -> Value:
         return well_formed(found)
     if isinstance(found, bool | int | float):
         return found
-    raise Malformed(f"{key} is no value of an option")
+    raise Malformed(f"{key} is not a valid option value")
 
 
 def _list(payload: Payload, key: str) -> list[Any]:
@@ -119,5 +119,5 @@ def _list(payload: Payload, key: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list | tuple):
-        raise Malformed(f"{key} is no list")
+        raise Malformed(f"{key} is not a list")
     return list(value)

@@ -61,8 +61,8 @@ UNLISTED_FOR = 3600.0
 REFUSALS = {
     4004: WRONG_TOKEN,
     4010: "Discord does not know the shard that the bot asks for: update the bot",
-    4011: "Discord wants several shards for a bot in so many servers, and this bot has one: leave some",
-    4012: "Discord no longer has the gateway's version that the bot speaks: update the bot",
+    4011: "the bot is in too many servers for the one shard that it has: remove it from some",
+    4012: "Discord no longer supports the gateway version that the bot uses: update the bot",
     4013: "Discord does not know the intents that the bot asks for: update the bot",
     4014: f"Discord refused the bot's intents: {GRANT_IT}",
 }

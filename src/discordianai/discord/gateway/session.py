@@ -272,6 +272,6 @@ def _reason(error: Exception) -> str:
         case OSError() | aiohttp.ClientError():
             return f"the gateway cannot be reached: {type(error).__name__}"
         case RuntimeError():
-            return "the connection was closed before Discord said hello"
+            return "the connection was closed before HELLO"
         case _:
-            return "what the gateway said first could not be read"
+            return "the gateway's first message could not be read"

@@ -189,7 +189,7 @@ class IdentifyPacer:
 async def ask_discord(api: DiscordApi) -> StartLimit:
     """What `GET /gateway/bot` says. Raises `ListenerRefused` or `GatewayUnavailable`."""
     if wait := api.limits.held_for:
-        raise GatewayUnavailable("Discord takes no requests from this bot for now", wait)
+        raise GatewayUnavailable("Discord accepts no requests from this bot for now", wait)
     try:
         headers = {"Authorization": f"Bot {api.token}"}
         request = api.client.build_request("GET", f"{api.url}/gateway/bot", headers=headers)

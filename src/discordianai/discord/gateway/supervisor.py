@@ -32,7 +32,7 @@ from discordianai.option import Live
 if TYPE_CHECKING:
     from discordianai.discord.gateway.listener import Listener
 
-USED_UP = f"the day's identifies are used up, but for the last {RESERVE}, which are kept"
+USED_UP = f"the day's identifies are used up, except for a reserve of {RESERVE}"
 
 
 class GatewaySupervisor:

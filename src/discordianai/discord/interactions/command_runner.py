@@ -67,12 +67,12 @@ class CommandRunner:
 
     def note_dropped(self, dropped: RunCommand) -> None:
         """Count a command that was acknowledged and is not run."""
-        self._log.warning("too much at once: a command is not run", command=dropped.name)
+        self._log.warning("too many commands: one was not run", command=dropped.name)
         self._figures.command_dropped()
 
     def leave_untold(self, dropped: RunCommand) -> None:
         """Not even this can be told any more."""
-        self._log.warning("nobody is told that a command is not run", command=dropped.name)
+        self._log.warning("person not told that a command was not run", command=dropped.name)
 
     async def apologise(self, dropped: RunCommand) -> None:
         """Tell somebody that their command is not run."""

@@ -29,7 +29,7 @@ NOT_ALLOWED = "Only you can see this answer, because you can't write in this cha
 LOCKED = "Only you can see this answer, because this thread is locked."
 SLOW_MODE = "Only you can see this answer, because this channel has slow mode on and you asked a moment ago."
 NO_THREAD = "You can't open threads here, so I'm answering in the channel."
-NOT_FURTHER = "I can't go on here: you can't write in this channel right now."
+NOT_FURTHER = "I can't continue here: you can't write in this channel right now."
 
 
 class PostingRights:

@@ -94,14 +94,14 @@ class RoundRobinQueue(Generic[Work]):
     async def _do(self, person_id: int, work: Work) -> None:
         kind = type(work).__name__
         try:
-            with Guard(self._log, "a bug stopped something", kind=kind):
+            with Guard(self._log, "bug in queued work", kind=kind):
                 with trio.move_on_after(self._bounds.seconds) as scope:
                     await self._run(work)
                 if scope.cancelled_caught:
-                    self._log.warning("it took too long and was ended", kind=kind)
+                    self._log.warning("took too long and was cancelled", kind=kind)
         finally:
             self._running[person_id] -= 1
             if not self._running[person_id]:
                 del self._running[person_id]
-        with Guard(self._log, "a bug kept the next from its turn"):
+        with Guard(self._log, "bug while starting the next piece of work"):
             self._start_next()

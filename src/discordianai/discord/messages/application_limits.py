@@ -95,9 +95,7 @@ class ApplicationStatistics:
     ] = 0
     holds: Annotated[
         int,
-        Metric(
-            "discord_holds_total", "Times that all message traffic was held back by a limit", notable=True
-        ),
+        Metric("discord_holds_total", "Times that a limit paused all message traffic", notable=True),
     ] = 0
     refused_from_memory: Annotated[
         int,

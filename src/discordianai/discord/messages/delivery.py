@@ -245,7 +245,7 @@ class DiscordDelivery:
             channel = ChannelMessages(self._api, parent_id, person_id=person_id)
             await channel.create({"content": f"<@{person_id}> {words}", "allowed_mentions": them})
         except MessageError as error:
-            self._log.info("channel above the thread takes nothing", reason=str(error))
+            self._log.info("thread's parent channel refuses messages", reason=str(error))
             return False
         return True
 

@@ -18,7 +18,7 @@ async def say(api: DiscordApi, person_id: int, words: str) -> bool:
     """Write `words`; whether Discord took them. It does not where the person takes none, or has left."""
     log = structlog.get_logger("discordianai.discord.messages.direct_message")
     if not api.direct_messages.take(person_id, trio.current_time()):
-        log.info("direct message left out", reason="this person, or too many people, had one just now")
+        log.info("direct message not sent", reason="this person, or too many people, had one just now")
         return False
     opening = Endpoint(api, "/users/@me", Bucket(), as_bot=True)
     with trio.move_on_after(WITHIN):

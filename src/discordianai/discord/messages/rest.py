@@ -174,7 +174,7 @@ CAUSES = {
     INVALID_WEBHOOK_TOKEN: "the interaction is over",
     40005: "the file is too large",
     50001: "the bot cannot see the channel: allow its role View Channel there",
-    50007: "this person takes no direct messages from the bot",
+    50007: "this person does not accept direct messages from the bot",
     50013: "the bot lacks a permission there: open the link of `discordianai invite` again",
     50035: "Discord calls the message malformed",
     THREAD_ARCHIVED: "the thread is archived",

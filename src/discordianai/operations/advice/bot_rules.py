@@ -49,7 +49,7 @@ def acknowledgements(period: Period) -> Iterator[Recommendation]:
     if failed >= FEW and failed > 0.01 * taken.count:
         yield Recommendation(
             "Discord rejects some acknowledgements",
-            f"{failed:.0f} of {failed + taken.count:.0f} were not taken; one in a hundred took "
+            f"{failed:.0f} of {failed + taken.count:.0f} were not accepted; one in a hundred took "
             f"{taken.p99:.2f} s or longer, of the 3 s that Discord waits.",
             "Those people see that the application did not respond. If acknowledging takes long, the machine "
             "or its network is too slow; if not, another copy of the bot may use the same token.",
@@ -165,8 +165,8 @@ def refusals(period: Period) -> Iterator[Recommendation]:
 
 WHY_REFUSED: Mapping[RefusalCause, str] = {
     RefusalCause.ACCESS: "the lists of [discord]",
-    RefusalCause.PERMISSION: "a permission that is missing",
-    RefusalCause.BUTTON: "a button that is another person's",
+    RefusalCause.PERMISSION: "a missing permission",
+    RefusalCause.BUTTON: "another person's button",
     RefusalCause.LIMIT: "the limits of [rate_limits]",
 }
 

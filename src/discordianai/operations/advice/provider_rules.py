@@ -144,8 +144,8 @@ def waiting(use: Use) -> Iterator[Recommendation]:
         else f"Questions wait for the budget of {use.label}",
         f"One in a hundred waited {waited.p99:.1f} s or longer; {percent(left, limit)} of {limit:.0f} {key} "
         "are left now.",
-        "Who has asked within a minute keeps a pace by it. There were no 429s: if the account allows more, "
-        "let it be known."
+        "People who asked within the last minute are slowed down to match it. There were no 429s: if the"
+        " account allows more, raise the limit."
         if changes
         else "The provider itself allows no more; ask it for a higher limit.",
         changes,

@@ -147,8 +147,8 @@ def judge_answer(
         )
     if PICTURES in answered.refused:
         yield problem(
-            f"{name} pictures",
-            f"{model} refuses pictures: who sends one gets no answer from {label}",
+            f"{name} images",
+            f"{model} refuses images: people who send one get no answer from {label}",
             f"set images = false in [providers.{name}], or choose a model that takes them",
             model=model,
         )
@@ -156,7 +156,7 @@ def judge_answer(
         yield warning(
             f"{name} fields",
             f"{model} is asked without {', '.join(left_out)}: the endpoint refuses that",
-            "nothing has to be done: the bot asks without, and tries again every 24 hours",
+            "nothing: the bot leaves it out, and tries again every 24 hours",
             model=model,
             fields=", ".join(left_out),
         )
@@ -168,7 +168,7 @@ def judge_refusal(subject: str, error: ProviderError, model: str) -> Finding:
     table, detail = f"[providers.{name}]", f"({error.detail})"
     match error:
         case QuotaExhausted():
-            return problem(subject, f"the account is used up {detail}", f"top it up at {label}")
+            return problem(subject, f"the account has no credit left {detail}", f"top it up at {label}")
         case PermissionDenied():
             advice = f"give the key and its project access to {model}, or set another model in {table}"
             return problem(subject, f"the key is not permitted to do this {detail}", advice)

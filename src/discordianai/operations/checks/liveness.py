@@ -23,7 +23,7 @@ def reached_at(host: str) -> str:
 def ask(options: OperationsOptions) -> Finding:
     """What the bot says of its health."""
     if not options.port:
-        return problem(SUBJECT, "operations.port is 0, so that it cannot be asked", "set a port")
+        return problem(SUBJECT, "operations.port is 0, so it cannot be asked", "set a port")
     host = reached_at(options.host)
     try:
         health = _get(host, options.port)
@@ -31,7 +31,7 @@ def ask(options: OperationsOptions) -> Finding:
         return problem(
             SUBJECT,
             f"nothing that could be the bot answers on {host}, port {options.port}",
-            "see whether it runs, and with these settings",
+            "check that it runs, and with these settings",
         )
     return _judge(health)
 
@@ -54,5 +54,5 @@ def _judge(health: Mapping[str, Any]) -> Finding:
     if not health["live"]:
         return problem(SUBJECT, f"it is stuck: {reasons}", "restart it", live=False, ready=False)
     if not health.get("ready"):
-        return warning(SUBJECT, f"it is alive, and not ready: {reasons}", "wait", live=True, ready=False)
+        return warning(SUBJECT, f"it is alive but not ready: {reasons}", "wait", live=True, ready=False)
     return ok(SUBJECT, "it is alive and ready", live=True, ready=True)

@@ -206,7 +206,7 @@ def _dialect(name: str, table: ProviderOptions) -> Finding:
     elif host in DIALECTS_BY_HOST:
         why = f"by the host {host}"
     else:
-        why = f"as no other is known for the host {host}"
+        why = f"the default for the host {host}"
     return ok(f"{name} dialect", f"{table.spoken.value}, {why}", dialect=table.spoken.value)
 
 
@@ -229,11 +229,11 @@ def _limit_headers(name: str, witness: ResponseObserver) -> Finding:
 def _connection(name: str, url: str, proxy: Proxy | None, reached: Connected, *, http2: bool) -> Finding:
     """Which protocol it will be, and why."""
     if url.startswith("http://"):
-        protocol = "HTTP/1.1, as the address begins with http://"
+        protocol = "HTTP/1.1, because the address begins with http://"
     elif not http2:
-        protocol = "HTTP/1.1, as the package h2 is not installed"
+        protocol = "HTTP/1.1, because the package h2 is not installed"
     elif reached.protocol != "h2":
-        protocol = "HTTP/1.1, as the server does not offer HTTP/2"
+        protocol = "HTTP/1.1, because the server does not offer HTTP/2"
     else:
         protocol = "HTTP/2"
     where = address(url) if proxy is None else f"{address(url)}, through the proxy {proxy},"

@@ -60,8 +60,8 @@ def obstacles(bot: BotService, installation: Installation, found: Found) -> Iter
     folder = found.settings_file.parent
     if folder in {Path("/"), Path("/root"), Path("/home"), Path.home()} or folder.parent == Path("/home"):
         yield (
-            f"{found.settings_file}: the service is shown the folder of its settings, and that one is a whole"
-            f" home: move the file, to {bot.folder} for example"
+            f"{found.settings_file}: the service can see the folder of its settings, and this one is a home"
+            f" folder: move the file, for example to {bot.folder}"
         )
     entries = (*installation.folders, folder, found.settings_file.resolve().parent)
     for file in (installation.python, installation.package, found.settings_file):

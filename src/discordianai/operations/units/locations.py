@@ -23,7 +23,7 @@ def quoted(path: Path | str) -> str:
 def program(path: Path | str) -> str:
     """The first word of a command line, after which no $ is replaced; it may not have three characters."""
     if any(character in "\"'\\" for character in str(path)):
-        raise UnitError(f"systemd starts no program whose path has a quote or a backslash in it: {path}")
+        raise UnitError(f"systemd cannot start a program whose path contains a quote or a backslash: {path}")
     return quoted(f":{path}")
 
 
@@ -31,14 +31,14 @@ def bare(path: Path | str) -> str:
     """The rest of a line, where quotes and backslashes mean themselves: the file of a `LoadCredential=`."""
     text = _percent(path)
     if text != text.strip() or text.endswith("\\"):
-        raise UnitError(f"{text!r} begins or ends as no path in a unit can: rename it")
+        raise UnitError(f"{text!r} begins or ends in a way that a unit does not allow: rename it")
     return text
 
 
 def _percent(path: Path | str) -> str:
     text = str(path)
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise UnitError(f"{text!r} has a control character or is no UTF-8: rename it")
+        raise UnitError(f"{text!r} has a control character or is not UTF-8: rename it")
     return text.replace("%", "%%")
 
 
