@@ -80,6 +80,7 @@ def test_a_private_answer_is_marked_and_seen_by_one(page: Browser) -> None:
 def test_a_form_opens_from_a_message_s_menu(page: Browser) -> None:
     """It is a dialog that is sent or cancelled, by keyboard too."""
     send(page, "/ask something to ask about")
+    page.wait_text("#messages", "something to ask about")
     page.wait_text(LAST, "Again")
     page.find(f"{LAST} summary").click()
     page.press("Ask about this", LAST)
@@ -189,8 +190,9 @@ def test_a_narrow_window_is_no_wider_than_itself(page: Browser) -> None:
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (npm ci --prefix tests/browser)")
 def test_nobody_is_kept_out(page: Browser) -> None:
     """axe-core finds no serious barrier: in the page, in a form, with the picker and every fault open."""
-    send(page, "/search what happened today")
-    page.wait_text(LAST, "Sources")
+    send(page, "/search who is kept out")
+    page.wait_text("#messages", "who is kept out")
+    page.wait_text(LAST, "Sources", "Again")
     page.driver.execute_script(
         "document.querySelectorAll('#faults details').forEach((each) => { each.open = true })"
     )
