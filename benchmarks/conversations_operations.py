@@ -17,7 +17,7 @@ from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
+from discordianai.conversations.pending_questions import FinishedAnswer, QuestionAndAnswer
 from discordianai.conversations.sqlite import questions_table, turns_table, usage_table
 from discordianai.conversations.sqlite.connections import connect, transaction
 from discordianai.conversations.sqlite.migrations import migrate
@@ -112,7 +112,7 @@ def operations(
     }
 
 
-async def _append(store: SqliteStore, said: AnsweredTurn) -> None:
+async def _append(store: SqliteStore, said: QuestionAndAnswer) -> None:
     await store.append(said.key, said.turns, guild_id=said.guild_id)
 
 
@@ -120,9 +120,9 @@ def _key(number: int) -> ConversationKey:
     return key(1 + number % PEOPLE)
 
 
-def _said(number: int, exchanges: int = 1) -> AnsweredTurn:
+def _said(number: int, exchanges: int = 1) -> QuestionAndAnswer:
     turns = [turn for more in range(exchanges) for turn in exchange(number + more, time.time())]
-    return AnsweredTurn(_key(number), tuple(turns), _key(number).person_id, 1 + number % 50)
+    return QuestionAndAnswer(_key(number), tuple(turns), _key(number).person_id, 1 + number % 50)
 
 
 def _question(number: int) -> Question:

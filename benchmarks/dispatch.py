@@ -20,12 +20,11 @@ import trio
 import trio.testing
 
 from benchmarks.harness import Report, alternate, command_line, parse, percentile
-from discordianai.dispatch.budget import BudgetOptions
+from discordianai.dispatch.budget import BudgetOptions, RateWindow
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
-from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
-from discordianai.dispatch.sliding_window import RateWindow
-from discordianai.live import Live
+from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
+from discordianai.option import Live
 from discordianai.providers.errors import ProviderError
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.metered_provider import MeteredProvider

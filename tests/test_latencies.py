@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.latencies import BOUNDS, Latencies, Latency
+from discordianai.metric import BOUNDS, Latencies, Latency
 
 seconds = st.lists(st.floats(0, 1000), max_size=60)
 

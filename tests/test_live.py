@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from discordianai.live import Live
+from discordianai.option import Live
 
 
 @dataclass(frozen=True)

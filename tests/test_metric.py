@@ -7,8 +7,7 @@ from typing import Annotated
 
 import pytest
 
-from discordianai.latencies import Latency
-from discordianai.metric import By, Metric, Row, Series, series_of
+from discordianai.metric import By, Latency, Metric, Row, Series, series_of
 
 
 class Reason(StrEnum):

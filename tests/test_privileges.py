@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.conversations.sqlite.connections import open_connections
-from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.files import DatabaseLock
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner

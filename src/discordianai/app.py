@@ -20,18 +20,17 @@ from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.answering.service import AnswerService
 from discordianai.bot import Bot
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
-from discordianai.conversations.guild_retention import GuildRetention
+from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import Deliveries
@@ -39,17 +38,16 @@ from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.routing import Router
 from discordianai.dispatch.token_estimator import TokenEstimator
-from discordianai.live import Live
 from discordianai.operations import logs
+from discordianai.operations.health import status_line
 from discordianai.operations.http_server import serving
-from discordianai.operations.instruments import Instruments
 from discordianai.operations.loop_lag import watched_loop
-from discordianai.operations.probes import probes
-from discordianai.operations.status_line import status_line
+from discordianai.operations.snapshot import Instruments
 from discordianai.operations.status_message import describe
 from discordianai.operations.systemd import Notifier
 from discordianai.operations.usage_log import report_usage
-from discordianai.operations.watchdog import MORE_TIME, attended
+from discordianai.operations.watchdog import MORE_TIME, attended, probes
+from discordianai.option import Live
 from discordianai.providers.client import make_provider
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup

@@ -8,16 +8,15 @@ import trio
 
 from discordianai.answering.journal import Journal
 from discordianai.answering.question_tasks import QuestionTasks
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
-from discordianai.conversations.guild_retention import GuildRetention
+from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
 from discordianai.conversations.pending_questions import PendingQuestion
 from discordianai.conversations.store import ConversationStore
-from discordianai.discord.commands.runner import CommandRunner
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.backend import TrioBackend
+from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
 from discordianai.operations.systemd import Notifier
+from discordianai.option import Live
 
 
 class Bot:

@@ -1,4 +1,4 @@
-"""How a key of settings.toml is declared: on the field of the option dataclass whose package acts on it.
+"""How a key of settings.toml is declared, and who is told when it changes while the bot runs.
 
     @dataclass(frozen=True, slots=True)
     class DispatchOptions:
@@ -13,8 +13,10 @@ The types of values that several packages use, with their checks, are here, too.
 """
 
 import math
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
@@ -73,3 +75,46 @@ Credential = Annotated[SecretStr, AfterValidator(_plain)]
 
 Tokens = Annotated[int, Ge(1_000), Le(10_000_000)]
 Money = Annotated[float, Ge(0), Lt(math.inf)]
+
+
+T = TypeVar("T")
+Part = TypeVar("Part")
+
+
+class Live(Generic[T]):
+    """Holds the current options in `now`. Whoever holds a `Live` cannot miss a change.
+
+    The options are frozen and replaced by one assignment, so any thread may read `now`. Read it each time it
+    is needed; take several options that belong together from one `now`.
+    """
+
+    def __init__(self, now: T) -> None:
+        self._now = now
+        self._followers: list[Callable[[T], object]] = []
+
+    @property
+    def now(self) -> T:
+        """The current options."""
+        return self._now
+
+    def reconfigure(self, options: T) -> None:
+        """Replace the options, and notify the followers in the order in which they registered."""
+        if options == self._now:
+            return
+        self._now = options
+        with ExitStack() as told:  # all are, whatever one of them raises
+            for follower in reversed(self._followers):
+                told.callback(follower, options)
+
+    def part(self, select: Callable[[T], Part]) -> "Live[Part]":
+        """What `select` makes of the options, of these and of all that come later."""
+        part = Live(select(self._now))
+        self._followers.append(lambda options: part.reconfigure(select(options)))
+        return part
+
+    def follow(self, reconfigure: Callable[[T], object]) -> None:
+        """Call this with the options whenever they have changed: for what was made by them, as a pool is.
+
+        It is called where `reconfigure` is: on the trio thread. It returns at once, and raises nothing.
+        """
+        self._followers.append(reconfigure)

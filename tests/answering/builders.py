@@ -7,15 +7,15 @@ from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.provider_chain import ProviderChain
 from discordianai.answering.service import AnswerService
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import TOOL, DispatchOptions, RoutingOptions, UserRateOptions
 from discordianai.dispatch.routing import Router
 from discordianai.dispatch.token_estimator import TokenEstimator
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import (
     Person,
     Place,

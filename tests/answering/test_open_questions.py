@@ -15,7 +15,7 @@ from discordianai.answering.open_questions import (
     QuestionStatistics,
 )
 from discordianai.dispatch.options import UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 
 
 def open_questions(capacity: int = 10, each: int = 10) -> OpenQuestions:

@@ -13,10 +13,10 @@ from discordianai.answering.provider_chain import ChainRequest, ProviderChain
 from discordianai.dispatch.breaker import BreakerOptions, BreakerReason, BreakerState
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions, QueuePosition
 from discordianai.dispatch.routing import Inquiry, Router
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.client import make_provider
-from discordianai.providers.events import TextDelta
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import TextDelta
 from discordianai.records import ChatRequest, Provider, Role, Route, Turn, Usage
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, ServiceOptions, open_providers

@@ -12,7 +12,7 @@ from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import RULES, TOOL, DispatchOptions, RoutingOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import (
     BadRequest,
     ConnectionLost,
@@ -22,7 +22,7 @@ from discordianai.providers.errors import (
     ProviderError,
     ToolsRefused,
 )
-from discordianai.providers.events import End, TextDelta, UsageReport
+from discordianai.providers.port import End, TextDelta, UsageReport
 from discordianai.records import (
     ChatRequest,
     FinishReason,

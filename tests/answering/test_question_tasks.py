@@ -16,7 +16,7 @@ from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
 from discordianai.conversations.pending_questions import Posted
 from discordianai.dispatch.options import UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Question
 from tests.answering.builders import BEN
 from tests.answering.builders import Scene as Answering

@@ -2,7 +2,7 @@
 
 import pytest
 
-from discordianai.answering.quoted_answer import quotes_last_turn
+from discordianai.answering.context import quotes_last_turn
 from discordianai.records import Quotation, Role, Turn
 
 ANSWER = "Llamas **spit** when cross [1]. " * 30 + "\n\nSee https://example.com/a for more; they also hum."

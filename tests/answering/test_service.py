@@ -18,21 +18,19 @@ from discordianai.answering.answer import (
     STOPPED,
     TOO_LATE,
 )
-from discordianai.answering.context import ContextRules
-from discordianai.answering.earlier_files import NOT_SHOWN
+from discordianai.answering.context import NOT_SHOWN, ContextRules
 from discordianai.answering.options import AssistantOptions
-from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST
 from discordianai.conversations.accounting import Limit
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.options import AccountingOptions, ConversationOptions, ModelOptions
 from discordianai.conversations.pending_questions import PendingQuestion, TurnId
 from discordianai.conversations.speakers import marked
-from discordianai.conversations.store import StoreError
+from discordianai.conversations.store import ChannelSettings, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
-from discordianai.providers.events import End, Event, SourceList, TextDelta
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import End, Event, SourceList, TextDelta
 from discordianai.records import (
     Attachment,
     ChatRequest,
@@ -107,7 +105,7 @@ async def test_a_bug_in_the_last_words_does_not_keep_the_bot_from_stopping() -> 
     """Cancelled, a question says goodbye; where that fails, it is cancelled all the same."""
 
     class Broken(FakeReply):
-        def close(self, closing: Closing) -> str:
+        def close(self, closing: AnswerEnd) -> str:
             raise ZeroDivisionError
 
     scene = Scene([1000.0, "never"])
@@ -144,7 +142,7 @@ async def test_without_a_store_the_answer_still_comes() -> None:
     scene.store.failure = StoreError("the disk is full")
     reply = await scene.ask()
     assert reply.text == "text"
-    assert reply.closing == Closing(footer="OpenAI · fake · the only one")
+    assert reply.closing == AnswerEnd(footer="OpenAI · fake · the only one")
     assert reply.turn is None
 
 

@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 
 from discordianai.cli.main import main
 from discordianai.operations.http_server import serving_on
-from discordianai.operations.prometheus import make_registry
+from discordianai.operations.metrics import make_registry
 from discordianai.operations.snapshot import Snapshot, to_json
 from tests.operations.builders import provider, well
 

@@ -10,7 +10,7 @@ import pytest
 from discordianai.cli.main import main
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.records import Role, Turn
 from tests.conversations.builders import ANN, DATABASE, NOW, SLOW, bytes_on_disk

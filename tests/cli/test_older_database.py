@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.cli.main import main
-from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.files import DatabaseLock
 from discordianai.conversations.sqlite.migrations import STEPS
 from tests.conversations.builders import DATABASE, older_database
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer
+from discordianai.conversations.pending_questions import FinishedAnswer, QuestionAndAnswer
 from discordianai.conversations.sqlite import turns_table, usage_table
 from discordianai.conversations.sqlite.connections import connect
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
@@ -47,7 +47,7 @@ def question(
 
 def answer(number: int, key: ConversationKey = ANN) -> FinishedAnswer:
     """An answer to remember, without a charge."""
-    return FinishedAnswer(f"answer {number}", AnsweredTurn(key, exchange(number), key.person_id, 7))
+    return FinishedAnswer(f"answer {number}", QuestionAndAnswer(key, exchange(number), key.person_id, 7))
 
 
 def bytes_on_disk(folder: Path) -> bytes:

@@ -3,10 +3,9 @@
 import trio
 import trio.testing
 
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
-from discordianai.conversations.guild_retention import GuildRetention
+from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
 from discordianai.conversations.options import ConversationOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from tests.doubles.store import MemoryStore
 
 

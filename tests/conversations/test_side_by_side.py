@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Posted
+from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import Store
@@ -69,8 +69,8 @@ def turns(number: int, at: float) -> tuple[Turn, ...]:
 
 def exchange(
     key: ConversationKey, person_id: int, guild_id: int | None, number: int, at: float
-) -> AnsweredTurn:
-    return AnsweredTurn(key, turns(number, at), person_id, guild_id)
+) -> QuestionAndAnswer:
+    return QuestionAndAnswer(key, turns(number, at), person_id, guild_id)
 
 
 people, guilds, keys = st.sampled_from(PEOPLE), st.sampled_from(GUILDS), st.sampled_from(KEYS)
@@ -131,7 +131,7 @@ async def pass_time(store: Store, clock: Clock, days: float) -> None:
     """The file's store forgets in rounds, and after them is as one that forgets at once."""
     if isinstance(store, SqliteStore):
         clock.now += days * DAY
-        await store.maintenance.retention()
+        await store.maintenance.remove_expired()
 
 
 OPERATIONS = st.one_of(

@@ -9,19 +9,18 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     NOTHING_POSTED,
-    AnsweredTurn,
     FinishedAnswer,
     Posted,
-    Said,
+    QuestionAndAnswer,
+    StoredQuestion,
     TurnId,
 )
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.conversations.store import Store
+from discordianai.conversations.store import ChannelSettings, Store
 from discordianai.records import Attachment, FileKind, Quotation, Role, Turn
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
 from tests.doubles.store import MemoryStore
@@ -300,7 +299,7 @@ async def test_many_at_once_keep_their_own_order(store: Store) -> None:
 
 
 async def test_an_exchange_without_anything_to_remember_changes_nothing(store: Store) -> None:
-    await store.answered(1, FinishedAnswer("a note", AnsweredTurn(ANN, (), 10)))
+    await store.answered(1, FinishedAnswer("a note", QuestionAndAnswer(ANN, (), 10)))
     assert await store.recent(ANN, 50) == ()
 
 
@@ -312,8 +311,8 @@ async def test_a_persons_turn_can_be_looked_up_until_it_is_forgotten(store: Stor
     second = await store.answered(2, answer(2, private))
     assert first is not None
     assert second is not None
-    assert await store.said(first) == Said("question 1", 10, 7, ANN)
-    assert await store.said(second) == Said("question 2", 10, 7, private)
+    assert await store.said(first) == StoredQuestion("question 1", 10, 7, ANN)
+    assert await store.said(second) == StoredQuestion("question 2", 10, 7, private)
     assert await store.said(TurnId(first.number, first.second + 1)) is None  # another turn of that number
     await store.reset(ANN)
     assert await store.said(first) is None
@@ -326,11 +325,11 @@ async def test_the_files_of_a_turn_are_kept_with_it_and_go_with_it(store: Store)
     asked, told = exchange(1)
     turns = (replace(asked, attachments=(file,)), told)
     await store.accept(question(1))
-    turn = await store.answered(1, FinishedAnswer("", AnsweredTurn(ANN, turns, 10, 7)))
+    turn = await store.answered(1, FinishedAnswer("", QuestionAndAnswer(ANN, turns, 10, 7)))
     assert turn is not None
     for _ in range(2):  # read from the store, then from what it has in memory
         assert await store.recent(ANN, 50) == turns
-    assert await store.said(turn) == Said("question 1", 10, 7, ANN, (file,))
+    assert await store.said(turn) == StoredQuestion("question 1", 10, 7, ANN, (file,))
     await store.forget(10)
     assert await store.recent(ANN, 50) == ()
     assert await store.said(turn) is None

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from discordianai.discord.interactions.interaction import (
+from discordianai.discord.events.interaction import (
+    UNKNOWN,
     CommandInteraction,
     ComponentInteraction,
     EventOrigin,
+    Lineage,
 )
-from discordianai.discord.interactions.lineage import UNKNOWN, Lineage
 from discordianai.records import Attachment, Person, Place, Question, ReplyAddress
 
 ANN = Person(id=10, name="Ann")

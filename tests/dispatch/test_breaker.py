@@ -12,19 +12,19 @@ def test_it_opens_at_the_rate_and_lets_one_probe_through_after_each_interval() -
     breaker = Breaker(BreakerOptions(window=30, minimum=4, rate=0.5, interval=10))
     for failed in (True, False, True):
         breaker.leave(0.0, failed=failed, probe=breaker.enter(0.0))
-    assert breaker.wait(0.0) == 0
+    assert breaker.delay(0.0) == 0
     breaker.leave(0.0, failed=True, probe=breaker.enter(0.0))
-    assert breaker.wait(1.0) == 9.0
-    assert breaker.wait(10.0) == 0.0
+    assert breaker.delay(1.0) == 9.0
+    assert breaker.delay(10.0) == 0.0
     probe = breaker.enter(10.0)
-    assert breaker.wait(10.0) > 0  # one at a time
-    assert breaker.wait(50.0) > 0
+    assert breaker.delay(10.0) > 0  # one at a time
+    assert breaker.delay(50.0) > 0
     breaker.leave(51.0, failed=True, probe=probe)
-    assert breaker.wait(52.0) == 9.0
-    assert breaker.wait(61.0) == 0.0
+    assert breaker.delay(52.0) == 9.0
+    assert breaker.delay(61.0) == 0.0
     breaker.leave(62.0, failed=None, probe=breaker.enter(61.0))
-    assert breaker.wait(62.0) == 9.0
-    assert breaker.wait(71.0) == 0.0
+    assert breaker.delay(62.0) == 9.0
+    assert breaker.delay(71.0) == 0.0
     breaker.leave(73.0, failed=False, probe=breaker.enter(71.0))
     assert breaker.state is BreakerState.CLOSED
 
@@ -40,8 +40,8 @@ def test_old_failures_do_not_open_it() -> None:
 def probes(breaker: Breaker, until: float, refusal: LastingRefusal | None) -> list[float]:
     """When it probes, all probes being refused so."""
     times, now = list[float](), 0.0
-    while (now := now + breaker.wait(now)) < until:
-        assert breaker.wait(now) == 0
+    while (now := now + breaker.delay(now)) < until:
+        assert breaker.delay(now) == 0
         breaker.leave(now, failed=True, probe=breaker.enter(now), refusal=refusal)
         times.append(now)
     return times
@@ -74,10 +74,10 @@ def test_the_first_words_of_a_probe_close_it_where_all_were_refused() -> None:
     """Nobody waits for the end of a long answer to learn that the provider answers."""
     breaker = Breaker(BreakerOptions())
     breaker.leave(0.0, failed=False, probe=False, refusal=LastingRefusal(BreakerReason.QUOTA))
-    assert breaker.wait(15.0) == 0
+    assert breaker.delay(15.0) == 0
     probe = breaker.enter(15.0)
     breaker.first_words()
-    assert breaker.wait(16.0) == 0
+    assert breaker.delay(16.0) == 0
     breaker.leave(20.0, failed=True, probe=probe)
     assert breaker.state is BreakerState.CLOSED
 
@@ -89,7 +89,7 @@ def test_an_answer_that_crosses_the_refusal_shortens_nothing() -> None:
     breaker.leave(0.1, failed=False, probe=False, refusal=LastingRefusal(BreakerReason.RATE_LIMITED, 121))
     breaker.leave(0.2, failed=False, probe=False)
     assert breaker.pause_left(1.0) == 3599
-    assert breaker.wait(1.0) == pytest.approx(119.1)
+    assert breaker.delay(1.0) == pytest.approx(119.1)
 
 
 refusals = st.builds(
@@ -113,15 +113,15 @@ def test_there_is_one_probe_in_an_interval_and_one_comes_in_time(
     breaker = Breaker(options)
     breaker.leave(now, failed=False, probe=breaker.enter(now), refusal=first)
     for failed, refusal, seconds in script:
-        wait = breaker.wait(now)
+        wait = breaker.delay(now)
         assert wait <= options.longest_interval + 1e-6
-        assert breaker.wait(now + wait / 2) > 0 or not wait
+        assert breaker.delay(now + wait / 2) > 0 or not wait
         now += wait + 1e-6
-        assert breaker.wait(now) == 0
+        assert breaker.delay(now) == 0
         probe = breaker.enter(now)
         assert probe
-        assert breaker.wait(now) >= 1 - 1e-6
-        assert breaker.wait(now + seconds) > 0
+        assert breaker.delay(now) >= 1 - 1e-6
+        assert breaker.delay(now + seconds) > 0
         now += seconds
         breaker.leave(now, failed=failed, probe=probe, refusal=refusal)
         assert breaker.state is not BreakerState.CLOSED

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.adaptive_limit import COOLDOWN, AdaptiveLimit
-from discordianai.dispatch.budget import Budget, BudgetOptions
-from discordianai.dispatch.retry import RetryBudget
-from discordianai.dispatch.sliding_window import SlidingWindow
+from discordianai.dispatch.attempt import RetryBudget
+from discordianai.dispatch.breaker import LOWER_COOLDOWN, AdaptiveLimit
+from discordianai.dispatch.budget import Budget, BudgetOptions, SlidingWindow
 from discordianai.records import Quota, RateLimits
 
 
@@ -21,13 +20,13 @@ def test_no_stretch_of_a_period_exceeds_the_limit_and_no_wait_is_longer_than_nee
     window, now, admitted = SlidingWindow(100.0, 60.0), 0.0, list[tuple[float, float]]()
     for pause, amount in asked:
         now += pause
-        wait = window.wait(amount, now)
+        wait = window.delay(amount, now)
         if wait > 0:
             # A moment earlier it would not have fitted.
             early = now + wait - 1e-3
             assert sum(a for at, a in admitted if at > early - 60) + amount > 100.0
         now += wait
-        assert window.wait(amount, now) <= 1e-6
+        assert window.delay(amount, now) <= 1e-6
         window.reserve(amount, now)
         admitted.append((now, amount))
         assert sum(a for at, a in admitted if at > now - 60 + 1e-6) <= 100.0 + 1e-6
@@ -35,17 +34,17 @@ def test_no_stretch_of_a_period_exceeds_the_limit_and_no_wait_is_longer_than_nee
 
 def test_what_is_larger_than_the_limit_passes_when_it_is_alone() -> None:
     window = SlidingWindow(10.0, 60.0)
-    assert window.wait(50.0, 0.0) == 0.0
+    assert window.delay(50.0, 0.0) == 0.0
     window.reserve(50.0, 0.0)
-    assert window.wait(1.0, 0.0) == 60.0
+    assert window.delay(1.0, 0.0) == 60.0
 
 
 def test_a_settled_request_gives_back_what_it_did_not_take() -> None:
     budget = Budget(BudgetOptions(tokens_per_minute=1000))
     reservation = budget.reserve(700, 0.0)
-    assert budget.wait(400, 1.0) > 0
+    assert budget.delay(400, 1.0) > 0
     budget.settle(reservation, 400, 0.5)
-    assert budget.wait(400, 1.0) == 0.0
+    assert budget.delay(400, 1.0) == 0.0
 
 
 def test_a_request_that_was_not_sent_costs_nothing() -> None:
@@ -58,16 +57,16 @@ def test_retry_after_holds_everybody() -> None:
     budget = Budget(BudgetOptions())
     budget.pause(7.0, 10.0)
     budget.pause(2.0, 10.0)
-    assert budget.wait(1, 11.0) == 6.0
+    assert budget.delay(1, 11.0) == 6.0
 
 
 def test_what_the_provider_says_counts_more_than_the_settings_up_and_down() -> None:
     budget = Budget(BudgetOptions(requests_per_minute=10, tokens_per_minute=1000))
     budget.believe(RateLimits(Quota(2, 1, 30.0), Quota(5000, 4000, 1.0)), 0.0)
     assert budget.left(0.0) == (1, 4000)
-    assert budget.wait(1, 0.0) == 0.0
+    assert budget.delay(1, 0.0) == 0.0
     budget.believe(RateLimits(requests=Quota(2, 0, 30.0)), 0.0)
-    assert budget.wait(1, 0.0) == pytest.approx(30.0)
+    assert budget.delay(1, 0.0) == pytest.approx(30.0)
 
 
 def test_what_somebody_else_used_with_the_same_key_is_not_there_any_more() -> None:
@@ -87,11 +86,11 @@ def test_those_served_lately_keep_a_pace_and_leave_the_last_of_the_budget_to_oth
         assert budget.wait_evenly(1, now) == 0.0
         budget.reserve(1, now)
     assert 0.6 < budget.wait_evenly(1, now) < 0.8
-    assert budget.wait(1, now) == 0.0
+    assert budget.delay(1, now) == 0.0
     for _ in range(88):
         budget.reserve(1, now)
     assert budget.wait_evenly(1, 30.0) > 30.0
-    assert budget.wait(1, 30.0) == 0.0
+    assert budget.delay(1, 30.0) == 0.0
 
 
 def test_after_a_burst_those_served_lately_spread_what_is_left_until_the_burst_is_a_minute_old() -> None:
@@ -105,18 +104,18 @@ def test_after_a_burst_those_served_lately_spread_what_is_left_until_the_burst_i
             budget.reserve(1, now)
             sent += 1
     assert sent == pytest.approx(20, abs=1)
-    assert budget.wait(1, 59.0) == 0.0
+    assert budget.delay(1, 59.0) == 0.0
 
 
 def test_a_burst_is_capped_where_a_provider_counts_in_shorter_periods() -> None:
     budget = Budget(BudgetOptions(requests_per_minute=60, burst=6))
     for _ in range(6):
-        assert budget.wait(1, 0.0) == 0.0
+        assert budget.delay(1, 0.0) == 0.0
         budget.reserve(1, 0.0)
-    assert budget.wait(1, 0.0) == pytest.approx(6.02)
+    assert budget.delay(1, 0.0) == pytest.approx(6.02)
     # The provider allows ten times as many: so the same burst is over ten times as soon.
     budget.believe(RateLimits(requests=Quota(600, 594, 1.0)), 0.0)
-    assert budget.wait(1, 0.0) == pytest.approx(0.602)
+    assert budget.delay(1, 0.0) == pytest.approx(0.602)
 
 
 def test_429s_halve_the_limit_once_for_each_cooldown_and_successes_raise_it_by_one() -> None:
@@ -125,7 +124,7 @@ def test_429s_halve_the_limit_once_for_each_cooldown_and_successes_raise_it_by_o
         limit.rate_limited(now)
     assert limit.current == 20
     for number in range(20):
-        limit.rate_limited(COOLDOWN * (number + 1))
+        limit.rate_limited(LOWER_COOLDOWN * (number + 1))
     assert limit.current == 1
     values = []
     for _ in range(2000):
@@ -138,7 +137,7 @@ def test_429s_halve_the_limit_once_for_each_cooldown_and_successes_raise_it_by_o
 def test_single_failures_are_accidents_and_three_in_a_cooldown_are_not() -> None:
     limit = AdaptiveLimit(40)
     for number in range(20):
-        limit.failed(number * COOLDOWN)
+        limit.failed(number * LOWER_COOLDOWN)
     assert limit.current == 40
     for _ in range(3):
         limit.failed(200.0)
@@ -173,12 +172,12 @@ def test_a_limit_of_each_second_is_kept_and_its_minute_too() -> None:
     """Perplexity tells its limit for a second: it counts more than the burst of the settings, up and down."""
     budget, now = Budget(BudgetOptions(requests_per_minute=50, burst=1)), 1000.0
     budget.reserve(10, now)
-    assert budget.wait(10, now) == pytest.approx(1.2, abs=0.01)
+    assert budget.delay(10, now) == pytest.approx(1.2, abs=0.01)
     budget.believe(RateLimits(requests_per_second=Quota(8, 7, 1.0)), now)
     for _ in range(7):
-        assert budget.wait(10, now) == 0.0
+        assert budget.delay(10, now) == 0.0
         budget.reserve(10, now)
-    assert budget.wait(10, now) == pytest.approx(1.2, abs=0.01)
+    assert budget.delay(10, now) == pytest.approx(1.2, abs=0.01)
     assert budget.limits[0] == 50
 
 
@@ -186,4 +185,4 @@ def test_what_others_used_of_a_second_is_waited_for() -> None:
     """Nothing is left, and it was not this bot that used it: the next second begins soon."""
     budget, now = Budget(BudgetOptions(requests_per_minute=50, burst=1)), 1000.0
     budget.believe(RateLimits(requests_per_second=Quota(3, 0, 0.4)), now)
-    assert 0 < budget.wait(10, now) <= 0.5
+    assert 0 < budget.delay(10, now) <= 0.5

@@ -16,7 +16,7 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions, QueuePosition
 from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import BeyondTheMinute, BreakerOpen, DeadlinePassed, QueueFull
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -25,7 +25,7 @@ from discordianai.providers.errors import (
     ProviderError,
     RateLimited,
 )
-from discordianai.providers.events import Event, TextDelta
+from discordianai.providers.port import Event, TextDelta
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider, Step
 from tests.examples import examples

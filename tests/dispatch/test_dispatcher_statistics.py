@@ -13,7 +13,7 @@ from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.dispatcher_statistics import MINUTES, MOST_MODELS, OTHER_MODELS, RequestOutcome
 from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import QueueFull
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -24,7 +24,7 @@ from discordianai.providers.errors import (
     TimedOut,
     ToolsRefused,
 )
-from discordianai.providers.events import Event
+from discordianai.providers.port import Event
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider, Step
 from tests.known_providers import OPENAI

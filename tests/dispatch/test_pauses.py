@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from discordianai.dispatch.attempt import RetryOptions
 from discordianai.dispatch.breaker import BreakerOptions, BreakerReason, BreakerState
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions, QueuePosition
 from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import BreakerOpen, DeadlinePassed, WaitTooLong
-from discordianai.dispatch.retry import RetryOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -28,7 +28,7 @@ from discordianai.providers.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from discordianai.providers.events import Event
+from discordianai.providers.port import Event
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider
 from tests.known_providers import OPENAI

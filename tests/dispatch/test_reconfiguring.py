@@ -6,11 +6,10 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from discordianai.dispatch.budget import BudgetOptions
+from discordianai.dispatch.budget import BudgetOptions, RateWindow
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
-from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter
-from discordianai.dispatch.sliding_window import RateWindow
-from discordianai.live import Live
+from discordianai.dispatch.fair_queue import KeyedFifoLimiter
+from discordianai.option import Live
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.provider import FakeProvider, Step
 

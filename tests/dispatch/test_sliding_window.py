@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.sliding_window import MOST_KEYS, RateWindow
+from discordianai.dispatch.budget import MOST_KEYS, RateWindow
 
 
 @given(
@@ -50,5 +50,5 @@ def test_however_many_people_ask_in_one_period_memory_is_bounded() -> None:
     for person in range(MOST_KEYS + 10):
         window.take(person, 0.0)
     assert len(window) == MOST_KEYS
-    assert window.wait(9, 1.0) == 0.0
-    assert window.wait(10, 1.0) == 59.0
+    assert window.delay(9, 1.0) == 0.0
+    assert window.delay(10, 1.0) == 59.0

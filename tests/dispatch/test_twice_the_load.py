@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.options import DispatchOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import ProviderError
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.metered_provider import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider

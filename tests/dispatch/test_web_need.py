@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.web_need import is_follow_up, judge
+from discordianai.dispatch.routing import is_follow_up, judge
 from discordianai.records import Role, Turn
 
 STAYS = [

@@ -11,7 +11,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
-from discordianai.operations.prometheus import SnapshotCollector
+from discordianai.operations.metrics import SnapshotCollector
 from tests.docs.pages import ROOT, module
 from tests.operations.builders import well
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from discordianai.answering.journal import JournalResult
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.records import Question
 
@@ -24,7 +24,7 @@ class FakeBackend:
         self.running: set[int] = set()
         self.cancels = self.recalls = 0
         self.guilds: list[tuple[frozenset[int], bool]] = []
-        self.said: Said | LookupError | None = None
+        self.said: StoredQuestion | LookupError | None = None
         self.journal_result = JournalResult.STORED
         self.journal_waits: Callable[[], Awaitable[object]] = _at_once
 
@@ -52,7 +52,7 @@ class FakeBackend:
         self.cancels += 1
         return interaction_id in self.running
 
-    async def recall(self, turn: TurnId) -> Said | None:
+    async def recall(self, turn: TurnId) -> StoredQuestion | None:
         """See `Backend.recall`."""
         self.recalls += 1
         if isinstance(self.said, LookupError):

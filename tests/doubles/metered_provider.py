@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from discordianai.providers.errors import Overloaded, RateLimited
-from discordianai.providers.events import End, Event, TextDelta, UsageReport
-from discordianai.providers.table import provider
+from discordianai.providers.options import provider
+from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, FinishReason, Usage
 
 LATENCY = 0.05

@@ -6,8 +6,8 @@ from contextlib import aclosing, asynccontextmanager
 import trio
 
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.events import End, Event, TextDelta, UsageReport
-from discordianai.providers.table import provider
+from discordianai.providers.options import provider
+from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, FinishReason, Provider, Usage
 
 Step = str | float | Event | ProviderError

@@ -1,6 +1,6 @@
 """A reply that nobody sees."""
 
-from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.records import Citations
 
@@ -15,7 +15,7 @@ class FakeReply:
         self.text = ""
         self.citations: Citations = ()
         self.statuses: list[str] = []
-        self.closing: Closing | None = None
+        self.closing: AnswerEnd | None = None
         self.finished = False
         self.turn: TurnId | None = None
         self.failure: ReplyFailed | None = None
@@ -40,7 +40,7 @@ class FakeReply:
         self._check()
         self.statuses.append(status)
 
-    def close(self, closing: Closing) -> str:
+    def close(self, closing: AnswerEnd) -> str:
         """See `Reply.close`."""
         self.closing = closing
         return "\n\n".join(filter(None, (self.text, closing.note)))

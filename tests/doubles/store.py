@@ -11,21 +11,20 @@ import trio
 
 from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
-    AnsweredTurn,
     FinishedAnswer,
     PendingQuestion,
     Posted,
-    Said,
+    QuestionAndAnswer,
+    StoredQuestion,
     TurnId,
 )
 from discordianai.conversations.sqlite.export import newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY
 from discordianai.conversations.sqlite.questions_table import REPLAYS_END
-from discordianai.conversations.store import Health, Removal, StoreError
+from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError
 from discordianai.records import Question, Role, Turn
 
 
@@ -37,8 +36,8 @@ class MemoryStore:
     ) -> None:
         self._options = options or ConversationOptions()
         self._clock = clock
-        self._exchanges: defaultdict[ConversationKey, list[tuple[AnsweredTurn, Turn]]] = defaultdict(list)
-        self._named: list[tuple[AnsweredTurn, Turn]] = []
+        self._exchanges: dict[ConversationKey, list[tuple[QuestionAndAnswer, Turn]]] = defaultdict(list)
+        self._named: list[tuple[QuestionAndAnswer, Turn]] = []
         self._open: dict[int, PendingQuestion] = {}
         self._done: dict[int, float] = {}  # nothing but the id is left, and when that was
         self._forgotten: set[int] = set()
@@ -81,10 +80,10 @@ class MemoryStore:
         """See `ConversationStore.append`."""
         await self._enter()
         self._append(
-            AnsweredTurn(key, tuple(turns), key.person_id if person_id is None else person_id, guild_id)
+            QuestionAndAnswer(key, tuple(turns), key.person_id if person_id is None else person_id, guild_id)
         )
 
-    def _append(self, exchange: AnsweredTurn) -> TurnId | None:
+    def _append(self, exchange: QuestionAndAnswer) -> TurnId | None:
         turns = self._exchanges[exchange.key]
         added = [(exchange, turn) for turn in exchange.turns]
         turns.extend(added)
@@ -94,14 +93,15 @@ class MemoryStore:
         self._named.append(added[max(len(added) - len(turns), 0)])
         return TurnId(len(self._named), int(self._named[-1][1].at))
 
-    async def said(self, turn: TurnId) -> Said | None:
+    async def said(self, turn: TurnId) -> StoredQuestion | None:
         """See `ConversationStore.said`."""
         await self._enter()
         exchange, said = self._named[turn.number - 1]
         there = any(entry[1] is said for entry in self._exchanges.get(exchange.key, ()))
         if not there or said.role is not Role.USER or int(said.at) != turn.second:
             return None
-        return Said(said.text, exchange.person_id, exchange.guild_id, exchange.key, said.attachments)
+        whose = exchange.person_id, exchange.guild_id, exchange.key
+        return StoredQuestion(said.text, *whose, said.attachments)
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
         """See `ConversationStore.export`."""
@@ -156,7 +156,7 @@ class MemoryStore:
         self._open.pop(interaction_id, None)
         self._done.setdefault(interaction_id, self._clock())
 
-    def _remove(self, which: Callable[[AnsweredTurn, Turn], bool]) -> int:
+    def _remove(self, which: Callable[[QuestionAndAnswer, Turn], bool]) -> int:
         before = sum(map(len, self._exchanges.values()))
         for key, turns in list(self._exchanges.items()):
             self._exchanges[key] = [(exchange, turn) for exchange, turn in turns if not which(exchange, turn)]

@@ -9,7 +9,7 @@ from discordianai.conversations.store import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowledged
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
-from discordianai.latencies import BOUNDS, Latency, from_buckets
+from discordianai.metric import BOUNDS, Latency, from_buckets
 from discordianai.operations.snapshot import ProcessStatistics, ProviderSnapshot, Snapshot
 from discordianai.settings.keys import numbers
 from discordianai.settings.tables import Settings

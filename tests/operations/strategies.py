@@ -9,7 +9,7 @@ from discordianai.conversations.accounting import Spent
 from discordianai.conversations.store import Health
 from discordianai.discord.discord_statistics import Unacknowledged
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
-from discordianai.latencies import BOUNDS, from_buckets
+from discordianai.metric import BOUNDS, from_buckets
 from discordianai.operations.snapshot import Snapshot
 from discordianai.transport.pool_events import Statistics
 from tests.operations.builders import provider, well

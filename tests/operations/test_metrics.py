@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from discordianai.discord.discord_statistics import Unacknowledged
-from discordianai.latencies import Latency
+from discordianai.metric import Latency
 from discordianai.operations.metrics import declared, notable, read
 from discordianai.operations.snapshot import Snapshot
 from tests.operations.builders import provider, well

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from discordianai.conversations.store import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.operations.probes import probes
 from discordianai.operations.snapshot import Snapshot
-from discordianai.operations.watchdog import unanswered
+from discordianai.operations.watchdog import probes, unanswered
 from tests.operations.builders import well
 
 

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from discordianai.conversations.accounting import NANO
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.dispatcher_statistics import RequestOutcome
-from discordianai.latencies import BOUNDS, Latency
-from discordianai.operations.prometheus import make_registry
+from discordianai.metric import BOUNDS, Latency
+from discordianai.operations.metrics import make_registry
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 from discordianai.transport.pool_events import Statistics
 from tests.examples import examples

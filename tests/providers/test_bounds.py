@@ -17,12 +17,10 @@ from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
 from discordianai.providers.answer_parts import MOST_SOURCES, MOST_TEXT
 from discordianai.providers.client import make_provider
-from discordianai.providers.endpoint import MOST_OF_AN_ERROR
-from discordianai.providers.event_stream import MOST_OF_AN_EVENT
-from discordianai.providers.events import End, Event, SourceList, TextDelta
+from discordianai.providers.endpoint import MOST_OF_AN_ERROR, MOST_OF_AN_EVENT
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import ChatProvider
-from discordianai.providers.table import provider as record
+from discordianai.providers.options import provider as record
+from discordianai.providers.port import ChatProvider, End, Event, SourceList, TextDelta
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import PeerGone, ServerExchange, open_server

@@ -10,7 +10,7 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.client import make_provider
 from discordianai.providers.options import ProviderOptions
 from discordianai.records import ChatRequest, Role, Turn

@@ -13,9 +13,16 @@ from pydantic import SecretStr
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
 from discordianai.providers.client import make_provider
-from discordianai.providers.events import End, Event, LimitsReport, SourceList, TextDelta, UsageReport
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import ChatProvider
+from discordianai.providers.port import (
+    ChatProvider,
+    End,
+    Event,
+    LimitsReport,
+    SourceList,
+    TextDelta,
+    UsageReport,
+)
 from discordianai.records import (
     ChatRequest,
     Citation,

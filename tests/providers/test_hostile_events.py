@@ -13,10 +13,9 @@ from discordianai.providers import failures
 from discordianai.providers.answer_parts import MOST_TEXT, MOST_TOKENS
 from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.events import Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import LONGEST_WAIT, rate_limits
-from discordianai.providers.port import Decoder
+from discordianai.providers.port import Decoder, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.records import Citation, RateLimits, Usage
 from tests.examples import examples
@@ -208,7 +207,7 @@ def test_errors_and_headers(status: int, body: bytes, told: dict[str, str]) -> N
     assert wait is None or 0 <= wait <= LONGEST_WAIT
     budget = Budget(BudgetOptions(500, 200_000, 1))
     budget.believe(rate_limits(headers) or RateLimits(), 100.0)
-    assert 0 <= budget.wait(10, 100.0) < 120
+    assert 0 <= budget.delay(10, 100.0) < 120
 
 
 @pytest.mark.parametrize(

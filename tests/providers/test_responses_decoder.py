@@ -8,8 +8,8 @@ from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
 from discordianai.providers.answer_parts import MOST_TEXT
 from discordianai.providers.chat import ChatDecoder
-from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json
+from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses_decoder import ResponsesDecoder
 from discordianai.records import Citation, Citations, FinishReason, ToolCall, Usage
 from tests.known_providers import FOREIGN, OPENAI

@@ -12,17 +12,16 @@ import pytest
 import trio
 
 from discordianai.conversations.accounting import Charge, day_of
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
-from discordianai.conversations.pending_questions import AnsweredTurn, FinishedAnswer, Posted
+from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
 from discordianai.conversations.sqlite import backup, residues
-from discordianai.conversations.sqlite.backlog import Write
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.store import Removal
+from discordianai.conversations.sqlite.writer import Write
+from discordianai.conversations.store import ChannelSettings, Removal
 from discordianai.records import Attachment, Person, Place, Quotation, ReplyAddress, Role, Turn, Usage
 from discordianai.records import Question as AskedQuestion
 from tests.conversations.builders import DATABASE, QUICK, SLOW
@@ -120,7 +119,7 @@ async def test_nothing_is_left_when_it_is_said(tmp_path: Path, act: Act, seed: i
         assert (await act(store, path)).erased
         assert on_disk(tmp_path) == set()
         await store.note_posted(1, Posted(), f"{SO_FAR} and still more")
-        exchange = AnsweredTurn(KEY, (Turn(Role.USER, SAID), Turn(Role.ASSISTANT, TOLD)), ANN, GUILD)
+        exchange = QuestionAndAnswer(KEY, (Turn(Role.USER, SAID), Turn(Role.ASSISTANT, TOLD)), ANN, GUILD)
         await store.answered(1, FinishedAnswer(FINISHED, exchange))
         await store.finish(1)
         assert on_disk(tmp_path) == set()
@@ -255,7 +254,7 @@ async def test_what_an_answer_cost_after_its_person_was_forgotten_becomes_nobody
         assert [line.day for line in await store.spending(today, person_id=ANN)] == [today]
         assert (await store.spent(tomorrow)).answers == 1
         now += 86_400
-        await store.maintenance.retention()
+        await store.maintenance.remove_expired()
         assert await store.spending(today, person_id=ANN) == ()
         assert (await store.spent(today)).answers == 1
 

@@ -10,16 +10,17 @@ import trio
 from interactions.api.http.route import Route
 
 from discordianai.answering.open_questions import OpenQuestions
-from discordianai.answering.reply import Closing
+from discordianai.answering.reply import AnswerEnd
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.sqlite.store import open_store
+from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import ChannelRules
+from discordianai.discord.events.message_content import MessageContent
+from discordianai.discord.events.message_event import IncomingMessage
 from discordianai.discord.gateway.file_rights import ATTACH_FILES, FileRights
-from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions.interaction import ChannelRules
-from discordianai.discord.interactions.message_content import MessageContent
-from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import AskQuestion
 from discordianai.discord.interactions.posting_rights import (
     BYPASS_SLOWMODE,
@@ -36,12 +37,11 @@ from discordianai.discord.interactions.posting_rights import (
     USE_EXTERNAL_APPS,
     PostingRights,
 )
-from discordianai.discord.interactions.question_draft import QuestionDraft
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.messages.reply import EditPace, ReplyOptions, open_reply
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Place, Question
 from discordianai.sandbox.discord import CHANNELS, Channel, Interaction, User, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID, GUILD_ID, ORDINARY, THREAD
@@ -100,7 +100,9 @@ async def by_menu_and_form(scene: Scene, user: User, channel: Channel) -> Intera
 
 async def by_button(scene: Scene, user: User, channel: Channel) -> Interaction:
     """*Again*, under a public answer of better days."""
-    scene.backend.said = Said("why?", user.id, channel.guild_id, ConversationKey(channel.id, user.id))
+    scene.backend.said = StoredQuestion(
+        "why?", user.id, channel.guild_id, ConversationKey(channel.id, user.id)
+    )
     message = {"id": "77", "channel_id": str(channel.id), "flags": 0}
     custom_id = about_turn(Action.AGAIN, user.id, TurnId(3, 7)).custom_id
     data = {"custom_id": custom_id, "component_type": 2}
@@ -223,7 +225,7 @@ async def test_an_answer_is_a_file_only_for_those_who_may_attach_one() -> None:
         options = ReplyOptions(EditPace(0.01), max_messages=2, may_attach=may_attach)
         async with open_reply(messages, a_question(), options) as reply:
             reply.write("Some words, one after the other.\n\n" * 400)
-            reply.close(Closing())
+            reply.close(AnswerEnd())
             await reply.finish()
         attached = [file for files in messages.files.values() for file in files]
         assert bool(attached) == may_attach

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from discordianai.conversations.accounting import Charge, day_of
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted
 from discordianai.conversations.sqlite.connections import connect
 from discordianai.conversations.sqlite.migrations import APPLICATION_ID, STEPS
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
+from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands import export
 from discordianai.records import Attachment, FileKind, Quotation, Role, Turn, Usage
 from tests.conversations.builders import DATABASE, SLOW, question

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands import model, persona
 from discordianai.discord.commands.command import HandledCommand, Invocation
 from discordianai.discord.commands.shared import NOT_IN_GROUPS

@@ -12,8 +12,8 @@ import trio
 import trio.testing
 from structlog.testing import capture_logs
 
-from discordianai.live import Live
 from discordianai.operations.systemd import Notifier
+from discordianai.option import Live
 from discordianai.settings import file as settings_file
 from discordianai.settings.keys import flat, nested
 from discordianai.settings.reloading import Reloading, reloading_on_sighup

@@ -10,14 +10,13 @@ import trio
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import (
-    connect_backoff,
     connection,
+    dialing,
     exchange,
     http2_protocol,
     multiplexer,
     origin_pool,
     pool,
-    replays,
     request_queue,
 )
 from tests.transport.builders import http2, scene
@@ -36,9 +35,9 @@ BOOKKEEPING: list[tuple[type, str]] = [
     (request_queue.RequestQueue, "push"),
     (request_queue.RequestQueue, "pop"),
     (request_queue.RequestQueue, "set_connecting"),
-    (connect_backoff.ConnectBackoff, "allowed"),
-    (connect_backoff.ConnectBackoff, "succeeded"),
-    (replays.ReplayBudget, "allow"),
+    (dialing.ConnectBackoff, "allowed"),
+    (dialing.ConnectBackoff, "succeeded"),
+    (request_queue.ReplayBudget, "allow"),
     (pool.ConnectionPool, "may_connect"),
     (pool.ConnectionPool, "connect"),
     (pool.ConnectionPool, "connection_idle"),

@@ -13,7 +13,7 @@ from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
 from discordianai.transport import ConnectionClosed
 from discordianai.transport.floods import MAX_ALLOWANCE, FloodGuard
-from discordianai.transport.protocol_errors import Http2ConnectionError
+from discordianai.transport.frames import Http2ConnectionError
 from discordianai.transport.send_queue import MAX_UNSENT_REPLIES
 from tests.transport.builders import http2, patient, scene
 from tests.transport.test_multiplexer import answering, asked, raw

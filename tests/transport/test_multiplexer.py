@@ -18,12 +18,11 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from discordianai.transport.deadlines import DeadlineWatcher
-from discordianai.transport.exchange import Exchange, Timeouts
+from discordianai.transport.exchange import DeadlineWatcher, Exchange, Timeouts
+from discordianai.transport.frames import Http2ConnectionError
 from discordianai.transport.http2_protocol import Http2Protocol
 from discordianai.transport.multiplexer import STREAM_WINDOW
 from discordianai.transport.pool_events import Origin
-from discordianai.transport.protocol_errors import Http2ConnectionError
 from discordianai.transport.uploads import BufferedBody
 from tests.transport.wire import NEIGHBOUR, OPEN_ID, Wire, last_data
 

@@ -8,7 +8,8 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
-from discordianai.transport import ConnectionClosed, replays
+from discordianai.transport import ConnectionClosed
+from discordianai.transport.request_queue import MAX_REPLAYS, REPLAY_BUDGET
 from tests.transport.builders import http2, patient, scene
 
 
@@ -54,7 +55,7 @@ async def test_a_request_that_is_refused_for_good_is_an_error_after_a_few_tries(
         with pytest.raises(httpx.RemoteProtocolError, match="refused the stream; it was tried 5 times"):
             await s.get()
         assert time.perf_counter() - began > 0.3
-        assert sum(connection.streams_opened for connection in s.server.history) == 1 + replays.MAX_REPLAYS
+        assert sum(connection.streams_opened for connection in s.server.history) == 1 + MAX_REPLAYS
 
 
 async def test_requests_that_are_refused_for_good_share_one_budget(authority: Authority) -> None:
@@ -72,7 +73,7 @@ async def test_requests_that_are_refused_for_good_share_one_budget(authority: Au
                 nursery.start_soon(ask)
         assert len(failures) == 50
         sent = sum(connection.streams_opened for connection in s.server.history)
-        assert sent <= 50 + 50 + replays.BUDGET
+        assert sent <= 50 + 50 + REPLAY_BUDGET
         # The budget is earned back by answers.
         s.server.options = ServerOptions()
         for connection in list(s.server.connections):

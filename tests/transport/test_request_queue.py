@@ -6,9 +6,8 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
-from discordianai.transport.deadlines import DeadlineWatcher
+from discordianai.transport.exchange import DeadlineWatcher, Phase, Timeouts
 from discordianai.transport.exchange import Exchange as Request
-from discordianai.transport.exchange import Phase, Timeouts
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.request_queue import RequestQueue
 from discordianai.transport.uploads import BufferedBody

@@ -3,8 +3,7 @@
 import pytest
 from hyperframe.frame import Frame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
 
-from discordianai.transport.deadlines import DeadlineWatcher
-from discordianai.transport.exchange import Exchange, Timeouts
+from discordianai.transport.exchange import DeadlineWatcher, Exchange, Timeouts
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.uploads import BufferedBody
 from tests.transport.wire import Wire

@@ -8,8 +8,7 @@ from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, 
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.transport import ConnectionClosed
-from discordianai.transport.deadlines import DeadlineWatcher
-from discordianai.transport.exchange import Exchange, RawHeaders, Timeouts
+from discordianai.transport.exchange import DeadlineWatcher, Exchange, RawHeaders, Timeouts
 from discordianai.transport.fields import request_headers
 from discordianai.transport.multiplexer import LAST_STREAM_ID
 from discordianai.transport.pool_events import Origin

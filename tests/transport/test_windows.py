@@ -6,8 +6,8 @@ import pytest
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange
-from discordianai.transport.protocol_errors import Http2ConnectionError
-from discordianai.transport.windows import ReceiveWindow
+from discordianai.transport.frames import Http2ConnectionError
+from discordianai.transport.stream import ReceiveWindow
 from tests.transport.backends import on_both
 from tests.transport.builders import scene
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import hpack
 from hyperframe.frame import DataFrame, Frame, HeadersFrame, RstStreamFrame, SettingsFrame
 
-from discordianai.transport.deadlines import DeadlineWatcher
-from discordianai.transport.exchange import Exchange, Timeouts
+from discordianai.transport.exchange import DeadlineWatcher, Exchange, Timeouts
 from discordianai.transport.http2_protocol import Http2Protocol
 from discordianai.transport.multiplexer import Multiplexer
 from discordianai.transport.pool_events import Origin

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from discordianai.answering.provider_chain import AnswerEvent
-from discordianai.answering.reply import Closing
+from discordianai.answering.reply import AnswerEnd
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.providers.errors import ProviderError
-from discordianai.providers.events import End, LimitsReport, SourceList, TextDelta, UsageReport
+from discordianai.providers.port import End, LimitsReport, SourceList, TextDelta, UsageReport
 from discordianai.records import FinishReason, Question, Route, ToolCall, Usage, WebSearch
 
 COMING_BACK = "I'm restarting. The answer will come when I'm back."
@@ -81,30 +81,30 @@ class AnswerSoFar:
             self.spent.append(ProviderUsage(self.route))
         return self.spent[-1]
 
-    def ended(self, question: Question) -> Closing:
+    def ended(self, question: Question) -> AnswerEnd:
         """What stands below an answer that is complete."""
         if self.finish_reason is FinishReason.FILTERED and self.route is not None:
             return self._closing(numbered(FILTERED.format(label=self.route.provider.label), question))
         if not self.says_something:
             nothing = NO_ROOM if self.finish_reason is FinishReason.LENGTH else EMPTY_ANSWER
-            return Closing(note=numbered(nothing, question))
+            return AnswerEnd(note=numbered(nothing, question))
         if self.finish_reason is FinishReason.LENGTH:
             return self._closing(CUT_SHORT, unfinished=True)
         if self.finish_reason is FinishReason.OTHER:
             return self._closing(BROKEN_OFF, unfinished=True)
         return self._closing("")
 
-    def cancelled(self) -> Closing:
+    def cancelled(self) -> AnswerEnd:
         """What stands below an answer that somebody cancelled."""
         return self._closing(STOPPED, unfinished=True)
 
-    def failed(self, question: Question, error: ProviderError) -> Closing:
+    def failed(self, question: Question, error: ProviderError) -> AnswerEnd:
         """What stands below an answer that a provider did not give, or broke off."""
         if not self.says_something:
-            return Closing(note=numbered(error.for_person, question))
+            return AnswerEnd(note=numbered(error.for_person, question))
         return self._closing(numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)
 
-    def _closing(self, note: str, *, unfinished: bool = False) -> Closing:
+    def _closing(self, note: str, *, unfinished: bool = False) -> AnswerEnd:
         """Where nothing was said, nobody has answered."""
         said = self.says_something
         footer = _footer(self.route) if said and self.route else ""
@@ -112,7 +112,7 @@ class AnswerSoFar:
             note = " ".join(filter(None, (self.route.note, note)))
         always = self.route is not None and self.route.provider.web_search is WebSearch.ALWAYS
         searched = always or self.has_sources
-        return Closing(note, footer, unfinished and said, searched)
+        return AnswerEnd(note, footer, unfinished and said, searched)
 
 
 def numbered(sentence: str, question: Question) -> str:

@@ -2,38 +2,106 @@
 
 import hashlib
 import hmac
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from types import MappingProxyType
 
-from discordianai.answering.earlier_files import naming_files, with_files
 from discordianai.answering.options import AssistantOptions
-from discordianai.answering.quoted_answer import quotes_last_turn
 from discordianai.conversations import speakers
-from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
+from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions, ModelOptions
-from discordianai.conversations.pending_questions import AnsweredTurn
-from discordianai.conversations.store import ConversationStore
+from discordianai.conversations.pending_questions import QuestionAndAnswer
+from discordianai.conversations.store import ChannelSettings, ConversationStore
 from discordianai.conversations.window import fitting
 from discordianai.dispatch.refusals import TooLong
 from discordianai.dispatch.token_estimator import TokenEstimator, of_attached
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.options import ProviderOptions
 from discordianai.records import (
     ChatRequest,
     FileKind,
+    FileLink,
     Person,
     Place,
     Provider,
     Question,
+    Quotation,
     Role,
     Route,
     Turn,
     Usage,
 )
+
+NOT_SHOWN = "[Files that were sent along, and are not shown here any more: {names}]"
+
+
+def with_files(history: Sequence[Turn], provider: Provider, now: float) -> tuple[Turn, ...]:
+    """The turns with the files of the newest one that had any, as far as the provider takes them.
+
+    What has expired at Discord, or is not shown any more, is named, so that the model can say so.
+    """
+    turns = list(history)
+    newest = True
+    for place in reversed(range(len(turns))):
+        if not turns[place].attachments:
+            continue
+        turns[place] = _with_own_files(turns[place], provider, now) if newest else naming_files(turns[place])
+        newest = False
+    return tuple(turns)
+
+
+def _with_own_files(turn: Turn, provider: Provider, now: float) -> Turn:
+    good = [file for file in turn.attachments if not file.expired(now)]
+    images = [file for file in good if file.kind is FileKind.IMAGE and provider.images]
+    files = [file for file in good if file.kind is FileKind.DOCUMENT and provider.files]
+    shown = replace(
+        turn,
+        images=tuple(file.url for file in images),
+        files=tuple(FileLink(file.name, file.url, file.size) for file in files),
+        attachments=tuple(file for file in turn.attachments if file not in (*images, *files)),
+    )
+    return naming_files(shown)
+
+
+def naming_files(turn: Turn) -> Turn:
+    """The turn with its files named alone. Of a text, an excerpt is there, which says that it is one."""
+    names = [_on_one_line(file.name) for file in turn.attachments if file.kind is not FileKind.TEXT]
+    text = f"{turn.text}\n\n{NOT_SHOWN.format(names=', '.join(names))}" if names else turn.text
+    return replace(turn, text=text, attachments=())
+
+
+def _on_one_line(name: str) -> str:
+    """Nothing in it ends the line, or the brackets: it is behind no speaker's mark."""
+    return " ".join("".join(c if c.isprintable() and c not in "[]" else " " for c in name).split())
+
+
+COMPARED = 300
+"""Letters by which an answer is known again."""
+
+SURE = 40
+"""Letters in a row that no other answer has by chance; a shorter message has to be the whole answer."""
+
+_LINK = re.compile(r"\]\([^)\s]*\)|<?https?://\S+")
+
+
+def quotes_last_turn(quotation: Quotation, history: Sequence[Turn]) -> bool:
+    """Whether it is the bot's last answer, or one message of it, which the model is shown anyway.
+
+    The message differs from what was remembered: it has small print, and links for the numbers of sources.
+    """
+    if not quotation.own or not history or history[-1].role is not Role.ASSISTANT:
+        return False
+    lines = (line for line in quotation.own.splitlines() if not line.startswith("-# "))
+    shown, last = _letters("\n".join(lines))[:COMPARED], _letters(history[-1].text)
+    return shown in last if len(shown) >= SURE else shown in {"", last}
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, _LINK.sub("", text)))
+
 
 ANSWER_PART = 0.25
 """The part of a model's context that is kept for the answer where no length is set."""
@@ -171,13 +239,13 @@ class QuestionContext:
         asked = self.estimator.estimate(model, self.request(route.provider, model).texts)
         return Usage(asked, self.estimator.estimate(model, [answer]) if answer else 0)
 
-    def exchange(self, answer: str) -> AnsweredTurn:
+    def exchange(self, answer: str) -> QuestionAndAnswer:
         """The question and its answer as they are remembered."""
         now = time.time()
         said = self.key.spoken(self.question.person, self.kept)
         asked = Turn(Role.USER, said, now, attachments=self.question.readable_again)
         turns = (asked, Turn(Role.ASSISTANT, answer, now))
-        return AnsweredTurn(self.key, turns, self.question.person.id, self.question.place.guild_id)
+        return QuestionAndAnswer(self.key, turns, self.question.person.id, self.question.place.guild_id)
 
 
 class ContextBuilder:

@@ -12,8 +12,8 @@ from typing import Annotated
 import trio
 
 from discordianai.dispatch.options import UserRateOptions
-from discordianai.live import Live
 from discordianai.metric import Metric
+from discordianai.option import Live
 
 CROWD = 25
 """Questions that wait to be acknowledged at once. Discord takes 0.1 s for all of them: it is a burst."""

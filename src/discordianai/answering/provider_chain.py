@@ -12,7 +12,7 @@ import trio
 from discordianai.dispatch.dispatcher import Dispatcher, QueuePosition
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
 from discordianai.providers.errors import BadRequest, ProviderError, ToolsRefused
-from discordianai.providers.events import End, Event, TextDelta, UsageReport
+from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
 
 HELD_BACK = 60

@@ -12,7 +12,7 @@ class ReplyFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class AnswerEnd:
     """What comes below an answer. `note` is what the person has to know, `footer` who answered.
 
     An `unfinished` answer can be continued; one that was not `searched` for on the web can be.
@@ -36,7 +36,7 @@ class Reply(Protocol):
     def say(self, status: str) -> None:
         """Show `status` until there is text; never waits. Raises `ReplyFailed`, as `write` does."""
 
-    def close(self, closing: Closing) -> str:
+    def close(self, closing: AnswerEnd) -> str:
         """Add what comes below; all of the answer as `finish` will show it. Nothing is written after that."""
 
     async def finish(self, turn: TurnId | None = None) -> None:

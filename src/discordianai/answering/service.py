@@ -11,20 +11,20 @@ from structlog.typing import FilteringBoundLogger
 from discordianai.answering.answer import COMING_BACK, RESTARTING, TOO_LATE, AnswerSoFar, numbered
 from discordianai.answering.context import ContextBuilder, QuestionContext
 from discordianai.answering.provider_chain import ChainRequest, ProviderChain
-from discordianai.answering.reply import Closing, Reply, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
 from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
-from discordianai.dispatch.keyed_fifo_limiter import KeyedFifoLimiter, Ticket
+from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.options import DispatchOptions, UserRateOptions
 from discordianai.dispatch.refusals import AllowanceSpent
 from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import BadRequest, ProviderError
-from discordianai.providers.events import SourceList, TextDelta
+from discordianai.providers.port import SourceList, TextDelta
 from discordianai.records import FileKind, Provider, Question, Route, Usage
 
 LAST_WORDS_TIMEOUT = 3.0
@@ -119,7 +119,7 @@ class AnswerService:
                 context, closing = await self._stream(question, ticket, reply, answer, reserved)
             except _NotInTime:
                 log.warning("question's deadline passed while it waited", error=question.number)
-                context, closing = None, Closing(note=numbered(TOO_LATE, question))
+                context, closing = None, AnswerEnd(note=numbered(TOO_LATE, question))
             closing = replace(closing, note=" ".join(filter(None, (closing.note, note))))
             if not answer.says_something:
                 reply.cite(())
@@ -136,7 +136,7 @@ class AnswerService:
         reply: Reply,
         answer: AnswerSoFar,
         reserved: AsyncExitStack,
-    ) -> tuple[QuestionContext | None, Closing]:
+    ) -> tuple[QuestionContext | None, AnswerEnd]:
         """Ask and show; the context, if it came to that, and what is to stand below. Raises `_NotInTime`."""
         context: QuestionContext | None = None
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
@@ -284,7 +284,7 @@ async def _admitted(place: Ticket, until: float) -> bool:
 async def _say_goodbye(reply: Reply, note: str, log: FilteringBoundLogger) -> None:
     with Guard(log, "bug in the closing message"):
         try:
-            reply.close(Closing(note=note))
+            reply.close(AnswerEnd(note=note))
             await reply.finish()
         except ReplyFailed as error:
             log.warning("closing message could not be sent", reason=str(error))

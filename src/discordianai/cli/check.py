@@ -103,6 +103,6 @@ def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
         shown = {"status": exit_status(findings), "findings": [asdict(finding) for finding in findings]}
         sys.stdout.write(json.dumps(shown, indent=2) + "\n")
         return
-    from discordianai.operations.checks import report
+    from discordianai.operations.checks.findings import show
 
-    report.show(findings, sys.stdout)
+    show(findings, sys.stdout)

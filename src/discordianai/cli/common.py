@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
-from discordianai.conversations.sqlite.files import open_to_others
-from discordianai.conversations.sqlite.lock import bot_is_running
+from discordianai.conversations.sqlite.files import bot_is_running, open_to_others
 from discordianai.safe_files import located
 from discordianai.settings import file as settings_file
 

@@ -17,10 +17,9 @@ from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent
 from discordianai.conversations.sqlite.export import exported
-from discordianai.conversations.sqlite.inspection import Inspection, inspect
-from discordianai.conversations.sqlite.lock import bot_is_running
-from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.files import bot_is_running
+from discordianai.conversations.sqlite.operator_access import Inspection, inspect, operator_connection
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.operations.progress import progress
 from discordianai.privileges import acting_as_owner
 

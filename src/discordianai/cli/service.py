@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from discordianai.operations.checks.readiness import Found, doubts, look, obstacles
-from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, unit_files
 from discordianai.operations.units.installation import find_installation
-from discordianai.operations.units.locations import SYSTEM, BotService, places_of_user
+from discordianai.operations.units.locations import SYSTEM, BotService, UnitError, places_of_user
 from discordianai.operations.units.writing import remove, write
 
 if TYPE_CHECKING:

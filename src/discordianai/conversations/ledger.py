@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from discordianai.conversations.accounting import Accounts, Charge, Limit, Spent, day_of
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.store import StoreError
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Usage
 
 

@@ -23,7 +23,7 @@ from discordianai.records import Attachment, Question, Turn
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredTurn:
+class QuestionAndAnswer:
     """A question and its answer as they will be stored: what `person_id` said in `guild_id`."""
 
     key: ConversationKey
@@ -41,7 +41,7 @@ class TurnId:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StoredQuestion:
     """What a person said, in which conversation, with the files of which `text` has not all."""
 
     text: str = field(repr=False)
@@ -59,7 +59,7 @@ class FinishedAnswer:
     """
 
     text: str = field(default="", repr=False)
-    exchange: AnsweredTurn | None = None
+    exchange: QuestionAndAnswer | None = None
     charges: tuple[Charge, ...] = ()
 
 

@@ -1,16 +1,59 @@
 """The port of the conversation store: what it stores and guarantees, how it fails, and its figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from discordianai.conversations.accounting import Accounts
-from discordianai.conversations.channel_settings import GuildRepository
 from discordianai.conversations.conversation_key import ConversationKey, Scope
-from discordianai.conversations.pending_questions import PendingQuestions, Said, TurnId
-from discordianai.latencies import Latency
-from discordianai.metric import Metric
+from discordianai.conversations.pending_questions import PendingQuestions, StoredQuestion, TurnId
+from discordianai.metric import Latency, Metric
 from discordianai.records import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """Instructions and model of one channel; empty where the bot's own are to be used."""
+
+    persona: str = field(default="", repr=False)
+    model: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.persona or self.model)
+
+
+class GuildRepository(Protocol):
+    """Every call raises `StoreError`."""
+
+    async def channels(self) -> Mapping[int, ChannelSettings]:
+        """The settings by channel, of those channels that have any."""
+
+    async def set_channel(
+        self, channel_id: int, guild_id: int | None, person_id: int, settings: ChannelSettings
+    ) -> None:
+        """Store the settings of a channel; empty ones are removed.
+
+        A server's belong to the server. Those of a direct message are the person's, and forgotten with them.
+        """
+
+    async def changed_elsewhere(self) -> None:
+        """Wait until an operator removes something, or puts another database there. For one task."""
+
+    async def joined(self, guild_id: int) -> None:
+        """The bot is in this server."""
+
+    async def left(self, guild_id: int) -> None:
+        """The bot has left this server now."""
+
+    async def present(self) -> frozenset[int]:
+        """The servers that the bot is in, as far as Discord has said."""
+
+    async def left_before(self, at: float) -> tuple[int, ...]:
+        """The servers that it left before that time, in seconds since the epoch.
+
+        `ConversationStore.drop_guild` takes them out of this list.
+        """
+
 
 __all__ = [
     "ConversationKey",
@@ -119,7 +162,7 @@ class ConversationStore(Protocol):
         `person_id` is whose words these are and answer to, by default the key's; `guild_id` is where.
         """
 
-    async def said(self, turn: TurnId) -> Said | None:
+    async def said(self, turn: TurnId) -> StoredQuestion | None:
         """What a person said in that turn; None where it is forgotten."""
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:

@@ -11,8 +11,7 @@ from typing import Annotated, TypeVar
 import structlog
 
 from discordianai.guard import Guard
-from discordianai.latencies import Latencies, Latency
-from discordianai.metric import Metric
+from discordianai.metric import Latencies, Latency, Metric
 
 BEAT = 0.25
 """Seconds between two looks at how late the listener's loop is, and at the gateway."""
@@ -121,7 +120,7 @@ class DiscordCounter:
         self._lag = Latencies(KEPT_BEATS)
         self._due: float | None = None
 
-    def identify(self, left: int | None) -> None:
+    def note_identify(self, left: int | None) -> None:
         """An IDENTIFY is about to be sent; so many are left then."""
         with self._lock:
             tries = self._counted.identify_tries + 1
@@ -132,7 +131,7 @@ class DiscordCounter:
         with self._lock:
             self._counted = replace(self._counted, resume_tries=self._counted.resume_tries + 1)
 
-    def wait(self, trouble: str, seconds: float) -> None:
+    def note_wait(self, trouble: str, seconds: float) -> None:
         """There is no gateway for this reason, and the next try comes in so many seconds."""
         with self._lock:
             self._counted = replace(self._counted, trouble=trouble, next_try=time.time() + seconds)

@@ -1,8 +1,61 @@
-"""A circuit breaker: a provider that cannot answer is left alone, but for one probe at each interval."""
+"""Protects a provider that fails or slows down: fewer requests at once, or none but a probe."""
 
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+
+LOWER_AFTER_FAILURES = 3
+"""So many failures within `LOWER_COOLDOWN` are no accident."""
+
+LOWER_COOLDOWN = 5.0
+"""Seconds in which the limit is halved once at most: requests that were sent together fail together."""
+
+
+class AdaptiveLimit:
+    """`current` is between 1 and `most`. The clock is the caller's, in seconds."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._successes = 0
+        self._failures: deque[float] = deque(maxlen=LOWER_AFTER_FAILURES)
+        self._halved_at = float("-inf")
+        self._was_limited = False
+        self.current = most
+
+    def reconfigure(self, most: int) -> None:
+        """Allow so many at most: all of them, where all that were allowed before could be used."""
+        self.current = most if self.current == self._most else min(self.current, most)
+        self._most = most
+
+    def rate_limited(self, now: float) -> None:
+        """The provider said that it gets too many: climb back slowly."""
+        self._was_limited = True
+        self._halve(now)
+
+    def failed(self, now: float) -> None:
+        """A request failed as with an overloaded provider; a single one may be an accident."""
+        self._failures.append(now)
+        if len(self._failures) == LOWER_AFTER_FAILURES and self._failures[0] > now - LOWER_COOLDOWN:
+            self._halve(now)
+
+    def succeeded(self) -> None:
+        """An answer was complete: allow one more; after a 429, one for as many successes as are allowed."""
+        self._successes += 1
+        if self._successes >= self.current or not self._was_limited:
+            self._successes = 0
+            self.current = min(self.current + 1, self._most)
+            self._was_limited = self._was_limited and self.current < self._most
+
+    def recovered(self) -> None:
+        """The provider had an outage, and it is over: the failures said nothing about its capacity."""
+        if not self._was_limited:
+            self.current = max(self.current, self._most // 2)
+
+    def _halve(self, now: float) -> None:
+        if now - self._halved_at >= LOWER_COOLDOWN:
+            self._halved_at = now
+            self.current = max(self.current // 2, 1)
+            self._successes = 0
 
 
 class BreakerState(StrEnum):
@@ -78,7 +131,7 @@ class Breaker:
         """Whether it is not closed because the provider refused all requests, rather than failed."""
         return self.reason not in {None, BreakerReason.FAILURES}
 
-    def wait(self, now: float) -> float:
+    def delay(self, now: float) -> float:
         """Seconds until the next probe; 0 lets a request through, as the probe if it is half open."""
         if self.state is BreakerState.CLOSED:
             return 0.0

@@ -18,10 +18,15 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.dispatch import retry
-from discordianai.dispatch.adaptive_limit import AdaptiveLimit
-from discordianai.dispatch.attempt import Attempt
-from discordianai.dispatch.breaker import Breaker, BreakerOptions, BreakerReason, BreakerState, LastingRefusal
+from discordianai.dispatch.attempt import Attempt, RetryBudget, RetryOptions, asked_pause, backoff
+from discordianai.dispatch.breaker import (
+    AdaptiveLimit,
+    Breaker,
+    BreakerOptions,
+    BreakerReason,
+    BreakerState,
+    LastingRefusal,
+)
 from discordianai.dispatch.budget import PERIOD, Budget, BudgetOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchCounter, DispatchStatistics
 from discordianai.dispatch.fair_queue import FairQueue, FairQueueEntry, FairQueueFull
@@ -33,9 +38,8 @@ from discordianai.dispatch.refusals import (
     QueueFull,
     WaitTooLong,
 )
-from discordianai.dispatch.retry import RetryBudget, RetryOptions
 from discordianai.dispatch.token_estimator import RequestEstimator, TokenEstimator
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -45,8 +49,7 @@ from discordianai.providers.errors import (
     RateLimited,
     TimedOut,
 )
-from discordianai.providers.events import Event
-from discordianai.providers.port import ChatProvider
+from discordianai.providers.port import ChatProvider, Event
 from discordianai.records import ChatRequest, Provider, Usage
 
 UNHEALTHY = (Overloaded, ConnectionLost, TimedOut)
@@ -298,10 +301,10 @@ class Dispatcher:
         """Seconds; None where there is to be no other try."""
         now = trio.current_time()
         most = self._options.dispatch.max_attempts
-        if not error.safe_to_retry or number >= most or self._breaker.wait(now):
+        if not error.safe_to_retry or number >= most or self._breaker.delay(now):
             return None
-        pause = retry.backoff(self._options.retry, number, error, self._chance)
-        if now + max(pause, retry.asked_pause(error) or 0.0) >= deadline or not self._retries.take():
+        pause = backoff(self._options.retry, number, error, self._chance)
+        if now + max(pause, asked_pause(error) or 0.0) >= deadline or not self._retries.take():
             return None
         self._counter.retries += 1
         return pause
@@ -327,13 +330,13 @@ class Dispatcher:
         return WaitTooLong(self.provider, f"{wait:.1f} s to wait, and {left:.1f} s left", wait)
 
     def _check_breaker(self) -> None:
-        if self._breaker.wait(trio.current_time()):
+        if self._breaker.delay(trio.current_time()):
             raise self._breaker_open()
 
     def _breaker_open(self, _entry: FairQueueEntry | None = None) -> BreakerOpen:
         self._counter.breaker_open += 1
         reason = self._breaker.reason or BreakerReason.FAILURES
-        seconds = self._breaker.wait(trio.current_time())
+        seconds = self._breaker.delay(trio.current_time())
         return BreakerOpen(self.provider, f"the circuit breaker is open: {reason}", seconds, reason)
 
     @contextmanager
@@ -360,7 +363,7 @@ class Dispatcher:
 
     def _learn(self, error: ProviderError, *, probe: bool) -> LastingRefusal | None:
         """What a refusal asks of all requests: a short pause, or to be returned, that the breaker opens."""
-        now, pause = trio.current_time(), retry.asked_pause(error)
+        now, pause = trio.current_time(), asked_pause(error)
         if isinstance(error, RateLimited):
             self._counter.rate_limited += 1
             self._limit.rate_limited(now)

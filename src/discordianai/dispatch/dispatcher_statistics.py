@@ -9,8 +9,7 @@ from typing import Annotated
 
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.refusals import DeadlinePassed
-from discordianai.latencies import Latencies, Latency
-from discordianai.metric import By, Metric
+from discordianai.metric import By, Latencies, Latency, Metric
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,

@@ -1,4 +1,8 @@
-"""Which provider a question goes to, and why. Providers differ by what they can do, never by name."""
+"""Which provider a question goes to, and why. Providers differ by what they can do, never by name.
+
+They are used where no model can decide. The words are of a dozen languages. Only whole words match, so that
+"whether" is not "weather"; in Chinese, Japanese and Korean, written without spaces, any part of the text.
+"""
 
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Sequence
@@ -6,10 +10,96 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from discordianai.dispatch import web_need
 from discordianai.dispatch.options import TOOL, RoutingOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Provider, SearchMode, Tool, Turn, WebSearch
+
+
+def _phrases(lines: str) -> tuple[str, ...]:
+    return tuple(phrase.strip() for phrase in lines.replace("\n", ",").split(",") if phrase.strip())
+
+
+LINKS = ("http://", "https://", "www.")
+
+WISHES = _phrases("""
+    search the web, search the internet, search the net, search online, search for news, look it up
+    look up online, look online, find online, browse the web, do a web search, check online, check the web
+    google it, google this, google that, google for
+    suche im internet, such im internet, suche im netz, such im netz, google mal, recherchiere
+    cherche sur internet, cherche sur le web, recherche sur internet, cherche en ligne
+    busca en internet, busca en la web, busca en google, búscalo en internet
+    pesquise na internet, procure na internet, pesquisa na internet, busque na internet
+    cerca su internet, cerca sul web, cerca online
+    zoek op internet, zoek online
+    найди в интернете, поищи в интернете, загугли
+    wyszukaj w internecie, poszukaj w internecie
+""")
+"""Phrases by which people ask for a search."""
+
+TIMES = _phrases("""
+    today, tonight, yesterday, tomorrow, currently, right now, at the moment, this week, this month
+    this year, this morning, last night, last week, next week, latest, newest, recent, recently, breaking
+    news, headlines, weather, forecast, stock price, share price, exchange rate, live score, current price
+    current version, current events
+    heute, gestern, derzeit, diese woche, aktuell, aktuelle, aktuellen, aktueller, neueste, neuesten
+    nachrichten, wetter, wechselkurs
+    aujourd'hui, demain, actuellement, météo, actualités, dernières nouvelles
+    hoy, ayer, mañana, actualmente, noticias, últimas, esta semana
+    hoje, ontem, amanhã, atualmente, notícias, previsão do tempo
+    oggi, ieri, domani, attualmente, notizie, meteo, questa settimana
+    vandaag, gisteren, nieuws, weerbericht, deze week
+    сегодня, вчера, завтра, сейчас, новости, погода, курс доллара
+    dzisiaj, dziś, wczoraj, jutro, aktualnie, wiadomości, pogoda
+""")
+"""Words about things that change."""
+
+UNSPACED = _phrases("""
+    今日, 昨日, 明日, 今週, 最新, ニュース, 天気, 検索して, 調べて
+    今天, 昨天, 明天, 本周, 新闻, 新聞, 天气, 天氣, 搜索一下, 查一下
+    오늘, 어제, 내일, 이번 주, 최신, 뉴스, 날씨, 검색해
+""")
+"""The same in languages written without spaces."""
+
+OPENINGS = _phrases("""
+    and, but, so, also, why, then, more, what about, how about, what else, ok
+    und, aber, warum, et, mais, pourquoi, y, pero, por qué, e, mas, ma, perché, а, и, но, почему
+""")
+POINTING = frozenset(_phrases("it, its, that, this, they, them, those, these, he, she, his, her"))
+LONGEST_FOLLOW_UP = 12
+"""Words; longer questions usually name their subject."""
+
+_APART = str.maketrans(dict.fromkeys('.,;:!?()[]{}<>"“”„«»*_~`|/\\—–-…¿¡。、，？！；：', " "))
+
+
+@dataclass(frozen=True, slots=True)
+class WebNeed:
+    """Whether the web is needed, and why in about three words."""
+
+    web: bool
+    why: str
+
+
+def judge(text: str) -> WebNeed:
+    """Judge a question by its text."""
+    lowered = text.lower()
+    if any(link in lowered for link in LINKS):
+        return WebNeed(web=True, why="contains a link")
+    words = f" {' '.join(lowered.translate(_APART).split())} "
+    if any(f" {wish} " in words for wish in WISHES):
+        return WebNeed(web=True, why="you asked to search")
+    if any(f" {time} " in words for time in TIMES) or any(word in lowered for word in UNSPACED):
+        return WebNeed(web=True, why="about current events")
+    return WebNeed(web=False, why="no search needed")
+
+
+def is_follow_up(text: str, history: tuple[Turn, ...]) -> bool:
+    """Whether the question follows up on the last answer, rather than beginning something new."""
+    words = text.lower().translate(_APART).split()
+    if not history or len(words) > LONGEST_FOLLOW_UP:
+        return False
+    opening = f"{' '.join(words[:3])} "
+    return any(opening.startswith(f"{start} ") for start in OPENINGS) or not POINTING.isdisjoint(words)
+
 
 WEB_SEARCH = Tool(
     name="web_search",
@@ -86,9 +176,9 @@ class Router:
         return self._by_rules(inquiry, answerer, searcher)
 
     def _by_rules(self, inquiry: Inquiry, answerer: Provider, searcher: Provider) -> Choice:
-        verdict = web_need.judge(inquiry.text)
+        verdict = judge(inquiry.text)
         last = self._named(self._last.get(inquiry.conversation))
-        if not verdict.web and last is not None and web_need.is_follow_up(inquiry.text, inquiry.history):
+        if not verdict.web and last is not None and is_follow_up(inquiry.text, inquiry.history):
             return Choice(last, "same as before")
         if verdict.web:
             return Choice(searcher, verdict.why, search=SearchMode.REQUIRED)

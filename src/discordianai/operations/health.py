@@ -1,4 +1,4 @@
-"""Liveness and readiness of the bot: a function of one snapshot."""
+"""Liveness and readiness of the bot: a function of one snapshot, also as the line for `systemctl status`."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -136,3 +136,14 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
         yield f"{health.kept} changes wait in memory for the database"
     if health.lost:
         yield f"{health.lost} changes did not fit in memory and were lost"
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """The current figures, problems first."""
+    verdict = judge(snapshot)
+    parts = ["ready" if verdict.ready else f"not ready: {'; '.join(verdict.reasons)}", *verdict.remarks]
+    parts.append(f"{snapshot.questions.open} questions open, {snapshot.questions.answered} answered")
+    for provider in snapshot.providers.values():
+        dispatch = provider.dispatch
+        parts.append(f"{provider.label} {dispatch.in_flight} in flight, {dispatch.waiting} waiting")
+    return " · ".join(parts)

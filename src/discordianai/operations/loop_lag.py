@@ -7,7 +7,7 @@ import structlog
 import trio
 
 from discordianai.guard import Guard
-from discordianai.latencies import Latencies
+from discordianai.metric import Latencies
 
 BEAT = 0.25
 """Seconds between two readings."""

@@ -1,13 +1,23 @@
-"""Every metric of the bot, as declared in the records (see `discordianai.metric`), with its values."""
+"""Every metric of the bot, as declared in the records (see `discordianai.metric`), with its values; for
+Prometheus, too.
+"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
 from pydantic import ConfigDict, TypeAdapter
 
-from discordianai.latencies import Latency
-from discordianai.metric import Kind, Row, Series, Unit, series_of
+from discordianai.metric import BOUNDS, Kind, Latency, Row, Series, Unit, series_of
 from discordianai.operations.health import HealthVerdict, judge
 from discordianai.operations.snapshot import Snapshot
 
@@ -77,3 +87,46 @@ def to_json(snapshot: Snapshot) -> bytes:
 @cache
 def _adapter() -> TypeAdapter[list[_Told]]:
     return TypeAdapter(list[_Told], config=ConfigDict(ser_json_inf_nan="strings"))
+
+
+_BUCKETS = (*(str(bound) for bound in BOUNDS), "+Inf")
+
+
+class SnapshotCollector(Collector):
+    """Takes a snapshot for each scrape; shows nothing while there is none."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot | None]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector`."""
+        snapshot = self._snapshot()
+        if snapshot is not None:
+            for series, rows in read(snapshot):
+                yield _family(series, rows)
+
+
+def make_registry(snapshot: Callable[[], Snapshot | None]) -> CollectorRegistry:
+    """What `/metrics` shows: the bot, its process, its Python."""
+    registry = CollectorRegistry()
+    registry.register(SnapshotCollector(snapshot))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+def _family(series: Series, rows: Iterable[Row]) -> Metric:
+    name, text, labels = PREFIX + series.metric.name, series.metric.help, series.labels
+    if series.kind == "histogram":
+        histogram = HistogramMetricFamily(name, text, labels=labels)
+        for values, latency in rows:
+            if isinstance(latency, Latency):
+                buckets = list(zip(_BUCKETS, accumulate(latency.counts), strict=True))
+                histogram.add_metric(values, buckets, latency.seconds)
+        return histogram
+    kind = CounterMetricFamily if series.kind == "counter" else GaugeMetricFamily
+    family = kind(name, text, labels=labels)
+    for values, figure in rows:
+        if not isinstance(figure, Latency):
+            family.add_metric(values, figure)
+    return family

@@ -5,7 +5,11 @@ people said, and no secret; a page of another site can neither read it (no CORS)
 come by a name that it has pointed at this machine (the Host header is checked).
 """
 
+import base64
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
 
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
@@ -18,9 +22,32 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from discordianai.operations import metrics
 from discordianai.operations.health import STARTING, HealthVerdict, judge
-from discordianai.operations.prometheus import make_registry
+from discordianai.operations.metrics import make_registry
 from discordianai.operations.snapshot import Snapshot, to_json
-from discordianai.operations.status_page import read_page
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`policy` are the directives of a Content-Security-Policy that allow what is in the text."""
+
+    text: str
+    policy: str
+
+
+def read_page() -> Page:
+    """Put the three files together."""
+    folder = files("discordianai.operations") / "status"
+    html, style, script = (
+        (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
+    )
+    text = html.replace("/*STYLE*/", style).replace("/*SCRIPT*/", script)
+    return Page(text, f"style-src '{_hash(style)}'; script-src '{_hash(script)}'")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
 
 NOTHING_MORE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

@@ -13,14 +13,19 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from discordianai.answering.open_questions import QuestionStatistics
+from discordianai.answering.open_questions import OpenQuestions, QuestionCounter, QuestionStatistics
 from discordianai.conversations.accounting import Spent
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.sqlite.store import SqliteStore
 from discordianai.conversations.store import Health, StoreStatistics
-from discordianai.discord.discord_statistics import DiscordStatistics
-from discordianai.discord.messages.application_limits import ApplicationStatistics
+from discordianai.discord.discord_statistics import DiscordCounter, DiscordStatistics
+from discordianai.discord.messages.application_limits import ApplicationLimits, ApplicationStatistics
+from discordianai.dispatch.dispatcher import Dispatcher
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
-from discordianai.latencies import Latency
-from discordianai.metric import By, Metric
+from discordianai.metric import By, Latencies, Latency, Metric
+from discordianai.option import Live
+from discordianai.steady_clock import SteadyClock
+from discordianai.transport.clients import PooledClient
 from discordianai.transport.pool_events import Statistics
 
 
@@ -179,3 +184,51 @@ def _resident_bytes() -> int:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
+
+
+@dataclass(slots=True)
+class Instruments:
+    """Put together by `app`. `settings` has the numbers of settings.toml, `lag` is of trio's loop."""
+
+    settings: Live[Mapping[str, float]]
+    clients: Mapping[str, PooledClient]
+    discord: PooledClient
+    dispatchers: Mapping[str, Dispatcher]
+    store: SqliteStore
+    ledger: Ledger
+    figures: DiscordCounter
+    limits: ApplicationLimits
+    open_questions: OpenQuestions
+    counts: QuestionCounter
+    lag: Latencies
+    clock: SteadyClock = field(default_factory=SteadyClock)
+    started_at: float = field(default_factory=time.time)
+
+    def read(self) -> Snapshot:
+        """Take a snapshot. Takes about a millisecond and never waits; call it in the trio thread."""
+        return Snapshot(
+            process=process_figures(
+                self.started_at,
+                self.lag.now(),
+                stopping=self.open_questions.closed,
+                clock_jump=self.clock.jump,
+            ),
+            providers={name: self._provider(name) for name in self.dispatchers},
+            discord=self.figures.now(),
+            application=self.limits.statistics(),
+            discord_pool=self.discord.statistics(),
+            health=self.store.health,
+            store=self.store.figures,
+            questions=self.counts.now(self.open_questions.open),
+            settings=self.settings.now,
+        )
+
+    def _provider(self, name: str) -> ProviderSnapshot:
+        dispatcher = self.dispatchers[name]
+        return ProviderSnapshot(
+            label=dispatcher.provider.label,
+            model=dispatcher.model,
+            dispatch=dispatcher.statistics(),
+            pool=self.clients[name].statistics(),
+            spent={model: spent for (whose, model), spent in self.ledger.charged.items() if whose == name},
+        )

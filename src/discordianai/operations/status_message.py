@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from discordianai.latencies import Latency
+from discordianai.metric import Latency
 from discordianai.operations.advice import advise, as_markdown
 from discordianai.operations.health import judge, why_held
 from discordianai.operations.metrics import notable

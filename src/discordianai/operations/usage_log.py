@@ -9,7 +9,7 @@ import trio
 
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.guard import Guard
-from discordianai.latencies import Latency
+from discordianai.metric import Latency
 from discordianai.operations.snapshot import Snapshot
 from discordianai.transport.pool_events import Statistics
 

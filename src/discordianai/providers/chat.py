@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
 from discordianai.providers.errors import MalformedAnswer
-from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
 from discordianai.providers.options import ProviderOptions
+from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses import parameters
 from discordianai.records import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 

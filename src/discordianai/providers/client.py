@@ -10,13 +10,11 @@ import trio
 from discordianai.providers import failures
 from discordianai.providers.agent import AgentCodec
 from discordianai.providers.chat import ChatCodec
-from discordianai.providers.endpoint import ProviderEndpoint
+from discordianai.providers.endpoint import ProviderEndpoint, event_data
 from discordianai.providers.errors import ConnectionLost, ProviderError
-from discordianai.providers.event_stream import event_data
-from discordianai.providers.events import End, Event, LimitsReport, TextDelta
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import ChatProvider, Codec, Decoder
+from discordianai.providers.port import ChatProvider, Codec, Decoder, End, Event, LimitsReport, TextDelta
 from discordianai.providers.responses import ResponsesCodec
 from discordianai.records import ChatRequest, Dialect, Provider
 

@@ -1,12 +1,51 @@
-"""What a provider is to the rest of the bot, and what a dialect is to a provider."""
+"""What a provider is to the rest of the bot: the events of an answer, and what a dialect is to a provider."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
-from discordianai.providers.events import Event
 from discordianai.providers.json_values import Json
-from discordianai.records import ChatRequest, Provider
+from discordianai.records import ChatRequest, Citations, FinishReason, Provider, RateLimits, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceList:
+    """All sources known so far; replaces the list before."""
+
+    citations: Citations
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsReport:
+    """The provider's rate limits, from its headers; comes first."""
+
+    limits: RateLimits
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """The tokens that the provider counted; once, near the end."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The answer is over; the last event, and exactly one."""
+
+    reason: FinishReason
+
+
+Event = TextDelta | SourceList | ToolCall | LimitsReport | UsageReport | End
+"""A `ToolCall` is complete."""
 
 
 class ChatProvider(Protocol):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls, usage
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
-from discordianai.providers.events import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
+from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.records import FinishReason, Provider, Tool, Usage
 
 MOST_PARTS = 1000

@@ -12,8 +12,8 @@ import trio
 from pydantic import ValidationError
 
 from discordianai.guard import Guard
-from discordianai.live import Live
 from discordianai.operations.systemd import Notifier
+from discordianai.option import Live
 from discordianai.settings.complaints import complaints
 from discordianai.settings.file import SettingsError
 from discordianai.settings.keys import KeyPath, find, flat, nested

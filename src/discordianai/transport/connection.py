@@ -13,6 +13,7 @@ from h2.errors import ErrorCodes
 
 from discordianai.transport.dialing import Dial
 from discordianai.transport.exchange import Exchange
+from discordianai.transport.frames import Http2ConnectionError
 from discordianai.transport.http2_protocol import Http2Protocol
 from discordianai.transport.pool_events import (
     ConnectionClosed,
@@ -23,7 +24,6 @@ from discordianai.transport.pool_events import (
     PoolEvent,
     PoolOptions,
 )
-from discordianai.transport.protocol_errors import Http2ConnectionError
 
 READ_SIZE = 65_536
 FRAMES_PER_TURN = 100
@@ -95,7 +95,7 @@ class Connection:
         self.state = ConnectionState.OPENING
         self.idle_since = 0.0
         self.attempt = 0
-        """See `connect_backoff.ConnectBackoff`."""
+        """See `dialing.ConnectBackoff`."""
         self.needs_backoff = False
         """Whether it has failed, so that the next one should not be opened at once."""
         self._dial = dial

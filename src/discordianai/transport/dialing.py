@@ -1,19 +1,164 @@
-"""Opens TCP and TLS connections, and negotiates their protocol (ALPN)."""
+"""Opens connections: TCP, TLS and their protocol (ALPN), tunnels through a proxy, and how soon after a
+failure.
 
+It failed if it was refused, could not resolve its host, was closed or sent GOAWAY at once, allowed no streams
+or broke the protocol. Until a connection has brought a response, attempts are made one at a time, with
+exponential backoff and jitter.
+"""
+
+import math
+import os
+import random
+import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Protocol
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
+from discordianai.transport.exchange import DeadlineWatcher
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.proxy_rules import Proxies, Proxy
 from discordianai.transport.tracing import ConnectTraces
-from discordianai.transport.tunnel import open_tunnel, unreachable
+
+INITIAL_CONNECT_DELAY = 0.1
+MAX_CONNECT_DELAY = 3.0
+"""Seconds; less than the pool timeout, so that every waiting request sees at least one attempt."""
+
+MAX_CONNECT_EXPONENT = 10
+
+
+class ConnectBackoff:
+    """`due` is called when an attempt that had to wait may be made."""
+
+    def __init__(self, deadlines: DeadlineWatcher, due: Callable[[], None]) -> None:
+        self.deadline = math.inf
+        self.attempt = 0
+        """The number of the current attempt; connections that are opened together share it."""
+        self._deadlines = deadlines
+        self._due = due
+        self._failures = 0
+        self._not_before = 0.0
+
+    def allowed(self, connecting: int) -> bool:
+        """Whether a connection may be opened while `connecting` are; if not, `due` is called later."""
+        if not self._failures:
+            return True
+        if connecting:
+            return False  # their outcome decides
+        if anyio.current_time() >= self._not_before:
+            return True
+        self.deadline = self._not_before
+        self._deadlines.watched.add(self)
+        self._deadlines.reschedule(self.deadline)
+        return False
+
+    def failed(self, attempt: int) -> None:
+        """A connection of that attempt has failed."""
+        if attempt < self.attempt:
+            return  # others of the same attempt were counted
+        self.attempt += 1
+        delay = min(INITIAL_CONNECT_DELAY * 2**self._failures, MAX_CONNECT_DELAY)
+        self._failures = min(self._failures + 1, MAX_CONNECT_EXPONENT)
+        # Jitter keeps many clients of one server from coming back at once; no secret depends on it.
+        self._not_before = anyio.current_time() + delay * random.uniform(0.5, 1)  # noqa: S311  # see above
+
+    def succeeded(self) -> None:
+        """A response has come."""
+        self._failures = 0
+
+    def close(self) -> None:
+        """No more attempts."""
+        self.deadline = math.inf
+        self._deadlines.watched.discard(self)
+
+    def deadline_passed(self) -> None:
+        """See `deadlines.HasDeadline`."""
+        self.close()
+        self._due()
+
+
+MAX_HEAD = 16_384
+"""Bytes of the proxy's response, at most."""
+
+INFORMATIONAL = (b"HTTP/1.1 1", b"HTTP/1.0 1")
+"""The beginning of an interim response, which another one follows (RFC 9110, 15.2)."""
+
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r\n")
+
+
+class ProxyFailed(OSError):
+    """The proxy opens no tunnel. The message gives the reason, and no secret."""
+
+
+async def open_tunnel(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
+    """Have the proxy at `stream` connect to `host`; `stream` then leads there. Raises `ProxyFailed`."""
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {target} HTTP/1.1".encode("ascii"), b"Host: " + target.encode("ascii")]
+    if proxy.authorization is not None:
+        lines.append(b"Proxy-Authorization: " + proxy.authorization)
+    try:
+        await stream.send(b"\r\n".join([*lines, b"", b""]))
+        head, rest = await _answer(stream, proxy, b"")
+        while head.startswith(INFORMATIONAL):
+            head, rest = await _answer(stream, proxy, rest)
+    except (anyio.BrokenResourceError, anyio.EndOfStream, OSError) as error:
+        if isinstance(error, ProxyFailed):
+            raise
+        why = f"the proxy {proxy} closes the connection instead of an answer to CONNECT"
+        raise ProxyFailed(why) from None
+    status = _STATUS.match(head)
+    if status is None:
+        raise ProxyFailed(f"the proxy {proxy} does not speak HTTP/1.1")
+    if not status[1].startswith(b"2"):
+        raise ProxyFailed(f"the proxy {proxy} answers CONNECT with {_phrase(int(status[1]))}")
+    if rest:  # a TLS server never sends first
+        raise ProxyFailed(f"the proxy {proxy} sends more than an answer to CONNECT")
+
+
+async def _answer(stream: ByteStream, proxy: Proxy, data: bytes) -> tuple[bytes, bytes]:
+    """Status line and headers of a response that begins with `data`, and the rest."""
+    while b"\r\n\r\n" not in data:
+        if len(data) > MAX_HEAD:
+            raise ProxyFailed(f"the proxy {proxy} answers CONNECT without an end")
+        data += await stream.receive()
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return head + end, rest
+
+
+def _phrase(status: int) -> str:
+    """A status with its standard phrase: the proxy's own may be anything."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def unreachable(proxy: Proxy, error: Exception) -> ProxyFailed:
+    """Why the proxy itself cannot be reached."""
+    leaf: BaseException = error
+    while leaf.__cause__ is not None and not isinstance(leaf, ssl.SSLError):
+        leaf = leaf.__cause__
+        if isinstance(leaf, BaseExceptionGroup):  # anyio has tried every address of a name
+            leaf = leaf.exceptions[0]
+    match leaf:
+        case socket.gaierror() | UnicodeError():
+            why = "its name is not known"
+        case ssl.SSLCertVerificationError():
+            why = f"its certificate is not trusted: {leaf.verify_message}"
+        case ssl.SSLError():
+            why = f"it does not agree on TLS: {leaf.reason or 'no reason given'}"
+        case OSError() if leaf.errno:
+            why = os.strerror(leaf.errno)
+        case _:
+            why = "it closes the connection at once"
+    return ProxyFailed(f"the proxy {proxy} cannot be reached: {why}")
+
 
 PROTOCOLS = ("h2", "http/1.1")
 """Offered in the TLS handshake, the preferred one first."""

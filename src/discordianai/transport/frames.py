@@ -1,4 +1,4 @@
-"""HTTP/2 frames (RFC 9113, 4 and 6): parsing and serializing them.
+"""HTTP/2 frames and errors (RFC 9113, 4 to 6): parsing and serializing them.
 
 The state machine of `h2` is not used. h2 4.4.1 ends the connection for an error of one stream, refuses frames
 that RFC 9113 (5.1, 6.8) wants ignored or allowed, tracks the windows a second time, and takes 13 us for a
@@ -12,7 +12,22 @@ from typing import NamedTuple
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
-from discordianai.transport.protocol_errors import Http2ConnectionError
+
+class Http2StreamError(Exception):
+    """One stream is reset with `code`; the others go on."""
+
+    def __init__(self, code: ErrorCodes, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Http2ConnectionError(Exception):
+    """The connection cannot be used any more: it is closed by a GOAWAY with `code`."""
+
+    def __init__(self, code: ErrorCodes, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 5, 6, 7, 8, 9

@@ -10,9 +10,8 @@ import httpx
 
 from discordianai.transport.background import current_loop, require_loop
 from discordianai.transport.connection import Connection
-from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.dialing import Dial
-from discordianai.transport.exchange import Exchange, Timeouts
+from discordianai.transport.exchange import DeadlineWatcher, Exchange, Timeouts
 from discordianai.transport.fields import request_headers
 from discordianai.transport.pool import ConnectionPool
 from discordianai.transport.pool_events import EventListener, Origin, PoolOptions

@@ -10,13 +10,11 @@ import httpx
 from h2.errors import ErrorCodes
 
 from discordianai.transport import frames
-from discordianai.transport.compression import FieldBlockCodec
-from discordianai.transport.floods import COSTLY, FloodGuard
-from discordianai.transport.frames import Frame, FrameReader
+from discordianai.transport.fields import FieldBlockCodec
+from discordianai.transport.floods import COSTLY, FloodGuard, ResetStreams
+from discordianai.transport.frames import Frame, FrameReader, Http2ConnectionError, Http2StreamError
 from discordianai.transport.multiplexer import STREAM_WINDOW, ConnectionEvents, Multiplexer
 from discordianai.transport.peer_settings import PeerSettings, connection_preface
-from discordianai.transport.protocol_errors import Http2ConnectionError, Http2StreamError
-from discordianai.transport.reset_streams import ResetStreams
 from discordianai.transport.send_queue import SendQueue
 
 _KEEPALIVE = bytes(8)

@@ -12,17 +12,19 @@ import httpx
 from h2.errors import ErrorCodes
 
 from discordianai.transport import frames
-from discordianai.transport.compression import FieldBlock, FieldBlockCodec, HeaderList
 from discordianai.transport.exchange import Exchange, Phase
-from discordianai.transport.fields import parse_response, parse_trailers
-from discordianai.transport.floods import FloodGuard
-from discordianai.transport.frames import Frame
+from discordianai.transport.fields import (
+    FieldBlock,
+    FieldBlockCodec,
+    HeaderList,
+    parse_response,
+    parse_trailers,
+)
+from discordianai.transport.floods import FloodGuard, ResetStreams
+from discordianai.transport.frames import Frame, Http2ConnectionError, Http2StreamError
 from discordianai.transport.peer_settings import PeerSettings
-from discordianai.transport.protocol_errors import Http2ConnectionError, Http2StreamError
-from discordianai.transport.reset_streams import ResetStreams
 from discordianai.transport.send_queue import SendQueue
-from discordianai.transport.stream import Stream
-from discordianai.transport.windows import ReceiveWindow, SendWindow
+from discordianai.transport.stream import ReceiveWindow, SendWindow, Stream
 
 STREAM_WINDOW = 262_144
 """Bytes of a response that may be buffered unread, for each stream: 2.6 MB/s at a round trip of 100 ms."""

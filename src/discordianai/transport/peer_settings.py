@@ -4,9 +4,9 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 
 from discordianai.transport import frames
-from discordianai.transport.compression import MAX_HEADER_LIST
-from discordianai.transport.protocol_errors import Http2ConnectionError
-from discordianai.transport.windows import DEFAULT_WINDOW, MAX_WINDOW
+from discordianai.transport.fields import MAX_HEADER_LIST
+from discordianai.transport.frames import Http2ConnectionError
+from discordianai.transport.stream import DEFAULT_WINDOW, MAX_WINDOW
 
 UNLIMITED = 2**32
 MAX_FRAME_SIZE = 2**24 - 1

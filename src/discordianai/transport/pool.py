@@ -5,9 +5,8 @@ from collections.abc import Callable
 import httpx
 
 from discordianai.transport.connection import Connection, ConnectionState
-from discordianai.transport.deadlines import DeadlineWatcher
 from discordianai.transport.dialing import Dial
-from discordianai.transport.exchange import Exchange
+from discordianai.transport.exchange import DeadlineWatcher, Exchange
 from discordianai.transport.origin_pool import OriginPool
 from discordianai.transport.pool_events import (
     ConnectionClosed,

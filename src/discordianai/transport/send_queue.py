@@ -6,10 +6,9 @@ from h2.errors import ErrorCodes
 
 from discordianai.transport import frames
 from discordianai.transport.exchange import Phase
+from discordianai.transport.frames import Http2ConnectionError
 from discordianai.transport.peer_settings import PeerSettings
-from discordianai.transport.protocol_errors import Http2ConnectionError
-from discordianai.transport.stream import Stream
-from discordianai.transport.windows import DEFAULT_WINDOW, SendWindow
+from discordianai.transport.stream import DEFAULT_WINDOW, SendWindow, Stream
 
 MAX_UNSENT_REPLIES = 16_384
 """Bytes of control frames that may wait while the server does not read."""

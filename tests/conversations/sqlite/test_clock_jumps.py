@@ -10,7 +10,7 @@ from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import open_store
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Usage
 from discordianai.steady_clock import SteadyClock
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange, question
@@ -39,7 +39,7 @@ async def test_turns_are_remembered_and_replays_refused_as_before(tmp_path: Path
         await store.accept(question(1))
         await store.finish(1)
         system.now += 3 * jump
-        await store.maintenance.retention()
+        await store.maintenance.remove_expired()
         assert await store.recent(ANN, 50) == exchange(1, MIDNIGHT)
         assert not await store.accept(question(1))
 

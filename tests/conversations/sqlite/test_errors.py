@@ -16,7 +16,7 @@ import trio
 from structlog.testing import capture_logs
 
 from discordianai.conversations.sqlite import backup
-from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import KeptInMemory, StoreError
 from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, exchange, question

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import trio
 
-from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite import backup, residues, writer
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
+from discordianai.conversations.store import ChannelSettings
 from discordianai.records import Place
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, answer, exchange, question
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
-from discordianai.conversations.pending_questions import AnsweredTurn
+from discordianai.conversations.pending_questions import QuestionAndAnswer
 from discordianai.conversations.sqlite import questions_table, removal, turns_table
 from discordianai.conversations.sqlite.connections import open_connections, transaction
-from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.files import DatabaseLock, lock_path
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.system_clock import ClockReading
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 
@@ -35,7 +35,7 @@ def fill(connection: sqlite3.Connection) -> None:
         for channel_id in range(1, CHANNELS + 1):
             key = ConversationKey(channel_id, EVERYBODY)
             for person_id in range(1, PEOPLE + 1):
-                said = AnsweredTurn(key, exchange(person_id), person_id, 7 + channel_id % 2)
+                said = QuestionAndAnswer(key, exchange(person_id), person_id, 7 + channel_id % 2)
                 turns_table.append(connection, said, MAX_TURNS)
 
 
@@ -127,7 +127,7 @@ def test_a_conversation_that_got_the_number_of_a_removed_one_is_left_alone(
 ) -> None:
     """As when the bot begins another while a purge of channel 1 goes on."""
     key = ConversationKey(2, 10)
-    turns_table.append(connection, AnsweredTurn(key, exchange(1), 10, 7), MAX_TURNS)
+    turns_table.append(connection, QuestionAndAnswer(key, exchange(1), 10, 7), MAX_TURNS)
     conversations = deque(Selection(channel_id=2).conversations(connection))
     assert turns_table.remove_of_channel(connection, 1, conversations).turns == 0
     assert not conversations

@@ -12,10 +12,10 @@ from discordianai.conversations.sqlite import residues
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreStatistics
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Usage
 from tests.conversations.builders import ANN, BOB, DATABASE, NOW, QUICK, SLOW, exchange
 from tests.doubles.store import MemoryStore

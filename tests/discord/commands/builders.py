@@ -6,8 +6,8 @@ from pathlib import Path
 
 from discordianai.answering.context import ContextBuilder, ContextRules
 from discordianai.conversations.accounting import Limit
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey, Scope
+from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
@@ -15,7 +15,7 @@ from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.services import BotServices
 from discordianai.dispatch.token_estimator import TokenEstimator
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Person, Provider, Role, Turn
 from tests.discord.builders import ANN, origin
 from tests.known_providers import OPENAI, PERPLEXITY

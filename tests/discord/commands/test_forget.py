@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands import forget
 from tests.discord.builders import ANN, origin
 from tests.discord.commands.builders import HERE, invocation, open_services, pressed, turns

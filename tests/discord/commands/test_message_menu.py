@@ -6,8 +6,8 @@ import pytest
 
 from discordianai.discord.commands.command import MessageCommand
 from discordianai.discord.commands.message_menu import ASK_ABOUT, COMMANDS, LANGUAGES
-from discordianai.discord.interactions.interaction import MessageCommandInteraction
-from discordianai.discord.interactions.message_content import MessageContent
+from discordianai.discord.events.interaction import MessageCommandInteraction
+from discordianai.discord.events.message_content import MessageContent
 from discordianai.records import Attachment
 from tests.discord.builders import origin
 

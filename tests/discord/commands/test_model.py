@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands import model, shared
 from tests.discord.builders import origin
 from tests.discord.commands.builders import invocation, open_services

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands import persona, shared
-from discordianai.discord.interactions.interaction import MANAGE_CHANNELS
+from discordianai.discord.events.interaction import MANAGE_CHANNELS
 from tests.discord.builders import origin
 from tests.discord.commands.builders import invocation, open_services
 

@@ -7,9 +7,9 @@ import pytest
 from interactions import Client
 from interactions.api.http.route import Route
 
+from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.gateway.bridge import run_asyncio
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions

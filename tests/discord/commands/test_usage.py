@@ -6,7 +6,7 @@ from pathlib import Path
 
 from discordianai.conversations.accounting import NANO, Limit, Spent, SpentOn
 from discordianai.discord.commands import usage
-from discordianai.live import Live
+from discordianai.option import Live
 from tests.discord.commands.builders import invocation, open_services
 
 TODAY = datetime.now(UTC).date()

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from discordianai.discord.gateway.backoff import HEALTHY_AFTER, Backoff
+from discordianai.discord.gateway.session_limit import HEALTHY_AFTER, Backoff
 
 
 class Clock:
@@ -30,8 +30,8 @@ def backoff(clock: Clock) -> Backoff:
 
 def fail(backoff: Backoff, clock: Clock) -> float:
     """One try that fails at once; when it began."""
-    clock.now += backoff.wait()
-    assert backoff.wait() == 0
+    clock.now += backoff.delay()
+    assert backoff.delay() == 0
     backoff.begin()
     backoff.lose()
     return clock.now
@@ -39,7 +39,7 @@ def fail(backoff: Backoff, clock: Clock) -> float:
 
 def test_the_first_try_begins_at_once(backoff: Backoff) -> None:
     """Nothing has failed yet."""
-    assert (backoff.wait(), backoff.failures) == (0.0, 0)
+    assert (backoff.delay(), backoff.failures) == (0.0, 0)
 
 
 def test_the_gaps_double_up_to_the_longest_and_no_two_are_alike(backoff: Backoff, clock: Clock) -> None:
@@ -62,18 +62,18 @@ def test_what_lasted_makes_the_next_failure_the_first(backoff: Backoff, clock: C
     """A session of two minutes is healthy; its loss does not continue an earlier failure."""
     for _ in range(5):
         fail(backoff, clock)
-    clock.now += backoff.wait()
+    clock.now += backoff.delay()
     backoff.begin()
     backoff.establish()
     clock.now += HEALTHY_AFTER
     backoff.lose()
-    assert (backoff.wait(), backoff.failures) == (0.0, 0)
+    assert (backoff.delay(), backoff.failures) == (0.0, 0)
 
 
 def test_what_did_not_last_has_failed(backoff: Backoff, clock: Clock) -> None:
     """A session that is closed right after READY each time is begun at growing intervals."""
     for failures in range(1, 8):
-        clock.now += backoff.wait()
+        clock.now += backoff.delay()
         backoff.begin()
         backoff.establish()
         clock.now += HEALTHY_AFTER - 1
@@ -84,17 +84,17 @@ def test_what_did_not_last_has_failed(backoff: Backoff, clock: Clock) -> None:
 def test_a_try_keeps_its_distance_even_after_a_success(backoff: Backoff, clock: Clock) -> None:
     """Also where the one before is not known to have failed."""
     backoff.begin()
-    assert backoff.wait() == 5.0
+    assert backoff.delay() == 5.0
     clock.now += 2
-    assert backoff.wait() == 3.0
+    assert backoff.delay() == 3.0
 
 
 def test_a_pause_that_is_asked_for_comes_on_top(backoff: Backoff, clock: Clock) -> None:
     """Both count: the distance between tries, and what Discord wants after it has said no."""
     backoff.begin()
     backoff.lose(3.0)
-    assert 8.0 <= backoff.wait() <= 9.25
+    assert 8.0 <= backoff.delay() <= 9.25
     backoff.hold(100.0)
-    assert backoff.wait() == 100.0
+    assert backoff.delay() == 100.0
     backoff.hold(1.0)  # a shorter one takes nothing back
-    assert backoff.wait() == 100.0
+    assert backoff.delay() == 100.0

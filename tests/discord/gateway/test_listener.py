@@ -25,7 +25,7 @@ from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.api_objects import BOT_ID, GUILD
 from discordianai.sandbox.discord.user_actions import MESSAGE_CONTENT, remove_bot, say, type_into

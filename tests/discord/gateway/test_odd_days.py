@@ -21,9 +21,9 @@ from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
 from discordianai.operations.health import HealthVerdict, judge
 from discordianai.operations.snapshot import ProcessStatistics, Snapshot
+from discordianai.option import Live
 from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import CHANNELS, GUILD_ID, SUPPORT
 from tests.discord.commands.builders import OFFER
@@ -49,9 +49,9 @@ class RecordingCounter(DiscordCounter):
         super().__init__()
         self.reasons: list[str] = []
 
-    def wait(self, trouble: str, seconds: float) -> None:
+    def note_wait(self, trouble: str, seconds: float) -> None:
         self.reasons.append(trouble)
-        super().wait(trouble, seconds)
+        super().note_wait(trouble, seconds)
 
 
 @dataclass

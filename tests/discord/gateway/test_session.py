@@ -21,7 +21,7 @@ from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway import http_client, session
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.gateway.session import GatewaySession
-from discordianai.discord.gateway.session_limit import SessionEnded, SessionStarts
+from discordianai.discord.gateway.session_limit import IdentifyPacer, SessionEnded
 from discordianai.discord.messages.application_limits import ApplicationLimits
 
 pytestmark = pytest.mark.filterwarnings(
@@ -91,7 +91,7 @@ async def a_session(server: Server, url: str = "", route_base: str = "") -> Asyn
     client.http = ListenerHTTPClient(ApplicationLimits())
     await client.http.login("token")
     session = GatewaySession(client, Intents.GUILDS, 0)
-    session.starts, session.figures = SessionStarts(), DiscordCounter()
+    session.starts, session.figures = IdentifyPacer(), DiscordCounter()
     session.gateway_url = url or f"ws://{server.url}/gateway"
     client._connection_state = session
     try:

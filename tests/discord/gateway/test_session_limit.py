@@ -8,9 +8,9 @@ import pytest
 
 from discordianai.discord.gateway.session_limit import (
     GatewayUnavailable,
+    IdentifyPacer,
     ListenerRefused,
     SessionEnded,
-    SessionStarts,
     StartLimit,
     ask_discord,
 )
@@ -33,17 +33,17 @@ async def asked(status: int, body: bytes, headers: dict[str, str] | None = None)
 @pytest.mark.parametrize(("remaining", "wait"), [(1000, 0.0), (51, 0.0), (50, 7.0), (0, 7.0)])
 def test_the_last_fifty_identifies_are_left_alone(remaining: int, wait: float) -> None:
     """With 50 left, one more would use one of the 50."""
-    assert SessionStarts().allow(StartLimit(remaining, 7.0)) == wait
+    assert IdentifyPacer().allow(StartLimit(remaining, 7.0)) == wait
 
 
 def test_each_try_counts_also_where_discord_says_the_same_again() -> None:
     """An answer that is old does not give back what has been used, until the limit is reset."""
     now = 0.0
-    starts = SessionStarts(clock=lambda: now)
+    starts = IdentifyPacer(clock=lambda: now)
     for left in range(52, 50, -1):
         assert starts.allow(StartLimit(52, 100.0)) == 0.0
         assert starts.left == left
-        starts.identify()
+        starts.note_identify()
     assert starts.allow(StartLimit(52, 100.0)) == 100.0
     now = 101.0
     assert starts.allow(StartLimit(1000, 100.0)) == 0.0
@@ -52,7 +52,7 @@ def test_each_try_counts_also_where_discord_says_the_same_again() -> None:
 
 def test_a_limit_that_resets_at_once_is_asked_for_again_only_after_a_while() -> None:
     """Else the question would be a storm."""
-    assert SessionStarts().allow(StartLimit(3, 0.0)) >= 5.0
+    assert IdentifyPacer().allow(StartLimit(3, 0.0)) >= 5.0
 
 
 async def test_a_good_answer_is_read() -> None:
@@ -109,10 +109,10 @@ async def test_a_retry_after_is_kept_within_a_day(header: str, seconds: float) -
     """Discord may ask for hours; after a day it is asked again, whatever it said. Never sooner than told."""
     with pytest.raises(GatewayUnavailable, match="429") as refused:
         await asked(429, b"<html>1015</html>", {"Retry-After": header})
-    starts = SessionStarts(clock=lambda: 0.0)
+    starts = IdentifyPacer(clock=lambda: 0.0)
     starts.backoff.begin()
     starts.lose(refused.value)
-    assert starts.backoff.wait() == pytest.approx(max(seconds, 5.6), abs=0.7)
+    assert starts.backoff.delay() == pytest.approx(max(seconds, 5.6), abs=0.7)
 
 
 async def test_a_wrong_token_is_for_the_operator() -> None:
@@ -125,9 +125,9 @@ def test_after_op_9_one_to_five_seconds_are_added() -> None:
     """And not always the same."""
     waits = set()
     for _ in range(50):
-        starts = SessionStarts(clock=lambda: 0.0)
-        starts.identify()
+        starts = IdentifyPacer(clock=lambda: 0.0)
+        starts.note_identify()
         starts.lose(SessionEnded("invalid", invalid=True))
-        waits.add(starts.backoff.wait())
+        waits.add(starts.backoff.delay())
     assert all(6.0 <= wait <= 11.25 for wait in waits)
     assert len(waits) > 40

@@ -12,9 +12,9 @@ from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway import supervisor
 from discordianai.discord.gateway.session_limit import (
     GatewayUnavailable,
+    IdentifyPacer,
     ListenerRefused,
     SessionEnded,
-    SessionStarts,
     StartLimit,
 )
 from discordianai.discord.gateway.supervisor import keep_listening
@@ -41,13 +41,13 @@ class Failing:
 
     def __init__(self, error: Exception | None = None, healthy: float = 0.0) -> None:
         self.identifies: list[float] = []
-        self.starts = SessionStarts(clock=trio.current_time)
+        self.starts = IdentifyPacer(clock=trio.current_time)
         self.figures = DiscordCounter()
         self._error = error
         self._healthy = healthy
 
     async def __call__(self) -> None:
-        self.starts.identify()
+        self.starts.note_identify()
         self.identifies.append(trio.current_time())
         self.starts.backoff.establish()
         await trio.sleep(self._healthy)

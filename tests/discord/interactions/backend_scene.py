@@ -11,14 +11,14 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
-from discordianai.conversations.pending_questions import Said, TurnId
-from discordianai.discord.commands.runner import CommandRunner
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.commands.services import Services
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.backend import TrioBackend
+from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.dispatch.options import UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Question
 from tests.answering.builders import Scene as Answering
 from tests.doubles.delivery import FakePlace
@@ -35,7 +35,7 @@ class Store(MemoryStore):
         await self._be_ill()
         return await super().accept(question)
 
-    async def said(self, turn: TurnId) -> Said | None:
+    async def said(self, turn: TurnId) -> StoredQuestion | None:
         await self._be_ill()
         return await super().said(turn)
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from discordianai.discord.events.interaction import ADMINISTRATOR, MANAGE_MESSAGES, EventOrigin, Lineage
 from discordianai.discord.interactions import access
 from discordianai.discord.interactions.access import Location, location, press_refusal, refusal
-from discordianai.discord.interactions.interaction import ADMINISTRATOR, MANAGE_MESSAGES, EventOrigin
-from discordianai.discord.interactions.lineage import Lineage
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 from discordianai.records import Person

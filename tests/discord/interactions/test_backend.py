@@ -11,9 +11,9 @@ import trio.testing
 from discordianai.answering.journal import JournalResult
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.conversations.store import StoreError
+from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.bridge import run_asyncio
 from discordianai.discord.interactions import backend as backends
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand

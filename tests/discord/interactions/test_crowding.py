@@ -16,16 +16,16 @@ import pytest
 import trio
 from interactions.api.http.route import Route
 
+from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.export import NOTHING
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.commands.runner import TOO_MUCH
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.bridge import run_asyncio
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.interactions import backend as backends
 from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.command_runner import TOO_MUCH
 from discordianai.discord.interactions.handler import InteractionHandler
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
@@ -33,7 +33,7 @@ from discordianai.discord.messages.posting import ChannelMessages
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.sandbox.discord import CHANNELS, Interaction, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID
 from tests.discord.commands.builders import OFFER, open_services

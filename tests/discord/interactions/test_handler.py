@@ -19,11 +19,11 @@ from interactions.api.http.route import Route
 from discordianai.answering.journal import JournalResult
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
+from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
-from discordianai.discord.gateway.bridge import run_asyncio
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
 from discordianai.discord.interactions import handler as handling
 from discordianai.discord.interactions.activity_limits import COMMANDS as MOST_COMMANDS
@@ -36,7 +36,7 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.sandbox.discord import CHANNELS, Interaction, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID
 from tests.discord.commands.builders import OFFER
@@ -319,7 +319,7 @@ async def test_again_asks_what_the_store_knows_and_says_where_it_does_not_tell(s
     place = CHANNELS[0]
     first, second = scene.press(again), scene.press(again)
     key = ConversationKey(place.id, person().id)
-    scene.backend.said = Said("what was it?", person().id, place.guild_id, key)
+    scene.backend.said = StoredQuestion("what was it?", person().id, place.guild_id, key)
     await scene.take(first)
     assert [question.text for question in scene.backend.handed_over] == ["what was it?"]
     scene.backend.said = LookupError("too slow")

@@ -9,7 +9,7 @@ import trio
 
 from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.speakers import marked
 from discordianai.discord.commands import forget, history
 from discordianai.discord.commands.command import (
@@ -21,8 +21,21 @@ from discordianai.discord.commands.command import (
     QuestionCommand,
 )
 from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import (
+    AutocompleteInteraction,
+    ComponentInteraction,
+    EventOrigin,
+    Interaction,
+    Lineage,
+    MessageCommandInteraction,
+    ModalInteraction,
+    parse,
+)
+from discordianai.discord.events.message_content import MessageContent
+from discordianai.discord.events.message_event import IncomingMessage
 from discordianai.discord.interactions import admission
 from discordianai.discord.interactions import router as routing
 from discordianai.discord.interactions.access import (
@@ -33,18 +46,6 @@ from discordianai.discord.interactions.access import (
     WRONG_PLACE,
 )
 from discordianai.discord.interactions.admission import Admission
-from discordianai.discord.interactions.interaction import (
-    AutocompleteInteraction,
-    ComponentInteraction,
-    EventOrigin,
-    Interaction,
-    MessageCommandInteraction,
-    ModalInteraction,
-    parse,
-)
-from discordianai.discord.interactions.lineage import Lineage
-from discordianai.discord.interactions.message_content import MessageContent
-from discordianai.discord.interactions.message_event import IncomingMessage
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -55,12 +56,11 @@ from discordianai.discord.interactions.outcomes import (
     RunCommand,
     SuggestChoices,
 )
-from discordianai.discord.interactions.question_draft import QuestionDraft
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.buttons import Action, Button, about_turn
 from discordianai.discord.options import BotOptions
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Attachment, Person, Question, WebSearch
 from tests.discord.builders import ANN, command, origin, press
 from tests.discord.commands.builders import OFFER
@@ -93,7 +93,7 @@ class Way:
         outcome = self._router.route_message(said, bot_id)
         return outcome and self._admitted(said.origin, outcome)
 
-    def regenerate(self, wanted: Regenerate, said: Said | None) -> Question | InteractionOutcome:
+    def regenerate(self, wanted: Regenerate, said: StoredQuestion | None) -> Question | InteractionOutcome:
         return self._admitted(wanted.press.origin, self._router.regenerate(wanted, said))
 
     def _admitted(self, where: EventOrigin, outcome: InteractionOutcome) -> Question | InteractionOutcome:
@@ -372,7 +372,7 @@ async def test_a_command_of_an_older_version_is_refused_in_words() -> None:
 TURN = TurnId(4_294_967_296, 1_700_000_000)
 AGAIN = about_turn(Action.AGAIN, ANN.id, TURN).custom_id
 SEARCH = about_turn(Action.SEARCH, ANN.id, TURN).custom_id
-SAID = Said("why?", ANN.id, 5, ConversationKey(1, ANN.id))
+SAID = StoredQuestion("why?", ANN.id, 5, ConversationKey(1, ANN.id))
 
 
 async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
@@ -400,7 +400,7 @@ async def test_asking_again_first_wants_to_know_what_was_asked() -> None:
         replace(SAID, key=ConversationKey(1, ANN.id, private=True)),
     ],
 )
-async def test_what_is_forgotten_or_was_said_elsewhere_is_not_asked_again(said: Said | None) -> None:
+async def test_what_is_forgotten_or_said_elsewhere_is_not_asked_again(said: StoredQuestion | None) -> None:
     router, open_questions = await make_router()
     wanted = router.route(press(AGAIN))
     assert isinstance(wanted, Regenerate)

@@ -11,7 +11,7 @@ import trio
 from discordianai.answering.context import ContextRules
 from discordianai.discord.messages.attachments import AttachmentReader, Limits, Unreadable
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.providers.options import OpenAIOptions, PerplexityOptions
 from discordianai.records import Attachment, FileKind, FileLink, Question, Quotation
 from tests.discord.builders import question

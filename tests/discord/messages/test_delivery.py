@@ -14,7 +14,7 @@ from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Del
 from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Question
 from discordianai.sandbox.discord import (
     CHANNELS,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.posting import ChannelMessages
 from discordianai.discord.messages.reply import (
@@ -53,7 +53,7 @@ class Scene:
         for start in range(0, len(text), size):
             reply.write(text[start : start + size])
             await trio.sleep(0.06 if pieces > 1 else 0)
-        reply.close(Closing(footer="Model"))
+        reply.close(AnswerEnd(footer="Model"))
         if fails:
             with pytest.raises(ReplyFailed):
                 await reply.finish()

@@ -11,7 +11,7 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.messages.port import Body, MessagesBusy, MessagesClosed, MessagesExpired
 from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, EditPace, ReplyOptions, open_reply
@@ -28,8 +28,8 @@ def options(**more: Any) -> ReplyOptions:
     return replace(ReplyOptions(EditPace(1.0), max_messages=50), **more)
 
 
-async def end(reply: DiscordReply, closing: Closing | None = None) -> None:
-    reply.close(closing or Closing())
+async def end(reply: DiscordReply, closing: AnswerEnd | None = None) -> None:
+    reply.close(closing or AnswerEnd())
     await reply.finish()
 
 
@@ -70,7 +70,7 @@ async def test_the_last_look_stays_however_long_discord_takes_for_it(
         await trio.sleep(0.1)
         reply.write(" and last")
         messages.failures.append(MessagesBusy("Discord holds all of the application's requests", 3.0))
-        await end(reply, Closing("a note"))
+        await end(reply, AnswerEnd("a note"))
         await trio.sleep(5)
     assert messages.contents[None] == "first and last\n\n-# a note"
     assert messages.bodies[-1]["components"] == []
@@ -87,7 +87,7 @@ async def test_a_long_answer_goes_on_in_further_messages_and_full_ones_do_not_ch
             reply.write(word + " ")
             await trio.sleep(0.01)
         reply.cite((Citation("https://a.example", "A"),))
-        await end(reply, Closing("a note"))
+        await end(reply, AnswerEnd("a note"))
     shown = " ".join(messages.contents.values())
     assert shown.split()[: len(words)] == words
     assert shown.endswith("**Sources**\n[1] [A](<https://a.example>) · a.example\n\n-# a note")
@@ -111,7 +111,7 @@ async def test_a_link_that_lies_is_shown_with_its_host_in_whichever_message_it_s
         for start in range(0, len(text), 7):
             reply.write(text[start : start + 7])
             await trio.sleep(0.02)
-        remembered = reply.close(Closing())
+        remembered = reply.close(AnswerEnd())
         await reply.finish()
     marked = "[https://bank.example (evil.example)](<https://evil.example>)"
     shown = list(messages.contents.values())
@@ -153,7 +153,7 @@ async def test_when_the_place_takes_no_more_the_end_says_so(autojump_clock: trio
     messages.failures = [MessagesClosed("15 minutes")]
     async with open_reply(messages, question(), options()) as reply:
         with pytest.raises(ReplyFailed, match="15 minutes"):
-            await end(reply, Closing(note="too late"))
+            await end(reply, AnswerEnd(note="too late"))
 
 
 async def test_who_deletes_the_message_stops_the_answer(autojump_clock: trio.testing.MockClock) -> None:
@@ -205,7 +205,7 @@ async def test_what_is_unfinished_can_be_gone_on_with(autojump_clock: trio.testi
     messages = FakeMessages()
     async with open_reply(messages, question(), options()) as reply:
         reply.write("half an")
-        await end(reply, Closing(note="It breaks off.", footer="OpenAI", unfinished=True))
+        await end(reply, AnswerEnd(note="It breaks off.", footer="OpenAI", unfinished=True))
     assert messages.contents == {None: "half an\n\n-# It breaks off.\n-# OpenAI"}
     assert labels(messages.bodies[-1]) == ["Continue"]
 
@@ -320,7 +320,7 @@ def test_what_is_stored_is_what_will_be_shown() -> None:
     reply = DiscordReply(FakeMessages(), question(), options())
     reply.cite((Citation("https://a.example", "A"),))
     reply.write("an answer [1]\n")
-    text = reply.close(Closing("a note", "a footer"))
+    text = reply.close(AnswerEnd("a note", "a footer"))
     assert text == (
         "an answer [[1]](<https://a.example>)"
         "\n\n**Sources**\n[1] [A](<https://a.example>) · a.example\n\n-# a note\n-# a footer"
@@ -337,7 +337,7 @@ async def test_an_answer_loses_nothing_at_whatever_moment_it_ends(
     async with open_reply(messages, question(), options()) as reply:
         reply.write(f"{before}word{' word' * 449}{after}")
         await trio.sleep(moment)  # the first message is full, and the next one is being opened
-        stored = reply.close(Closing("a note"))
+        stored = reply.close(AnswerEnd("a note"))
         await reply.finish()
     assert len(messages.contents) == 2
     assert " ".join(messages.contents.values()).split() == stored.split()
@@ -401,7 +401,7 @@ async def test_an_answer_of_more_messages_than_may_be_comes_as_a_file(
             reply.write(f"word{number} ")
             await trio.sleep(0.01)
         shown = list(messages.contents.values())
-        await end(reply, Closing(footer="OpenAI"))
+        await end(reply, AnswerEnd(footer="OpenAI"))
     assert len(shown) == 3
     assert list(messages.contents) == [None]  # the further ones are removed
     content = messages.contents[None]
@@ -455,11 +455,11 @@ async def test_an_answer_that_is_remembered_can_be_asked_again_and_searched(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     for closing, turn, can_search, expected in (
-        (Closing(), TurnId(7, 8), True, ["Again", "Search the web"]),
-        (Closing(searched=True), TurnId(7, 8), True, ["Again"]),
-        (Closing(), TurnId(7, 8), False, ["Again"]),
-        (Closing(unfinished=True), TurnId(7, 8), True, ["Continue", "Again", "Search the web"]),
-        (Closing(), None, True, []),
+        (AnswerEnd(), TurnId(7, 8), True, ["Again", "Search the web"]),
+        (AnswerEnd(searched=True), TurnId(7, 8), True, ["Again"]),
+        (AnswerEnd(), TurnId(7, 8), False, ["Again"]),
+        (AnswerEnd(unfinished=True), TurnId(7, 8), True, ["Continue", "Again", "Search the web"]),
+        (AnswerEnd(), None, True, []),
     ):
         messages = FakeMessages()
         async with open_reply(messages, question(), options(can_search=can_search)) as reply:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from discordianai.discord.rendering.breaks import Stretch, best_end
-from discordianai.discord.rendering.characters import Clusters
+from discordianai.discord.rendering.characters import Clusters, Stretch, best_end
 
 
 def end(text: str, room: int, *, start: int = 0, whole: str = "", is_code: bool = False) -> str | None:

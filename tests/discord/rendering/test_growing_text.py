@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.discord.rendering.growing_text import GrowingText
+from discordianai.discord.rendering.splitting import GrowingText
 
 
 @given(first=st.text(), pieces=st.lists(st.text() | st.none()))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from discordianai.conversations.sqlite.lock import DatabaseLock
+from discordianai.conversations.sqlite.files import DatabaseLock
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.operations.checks import database_check
 from discordianai.operations.checks.findings import CheckStatus, Finding

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.operations.units.escaping import UnitError, bare, program, quoted
+from discordianai.operations.units.locations import UnitError, bare, program, quoted
 from tests.operations.units.builders import analyze, read, words
 
 ALPHABET = [*"ab %%\"'\\$:;#@!-~,={}[]()*?&|<>`^", "é", "日", "%i", "$HOME", "\\x20", "  "]

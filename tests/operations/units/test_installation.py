@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 import discordianai
-from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, unit_files
 from discordianai.operations.units.installation import closed_to_others, find_installation, outermost
-from discordianai.operations.units.locations import BotService
+from discordianai.operations.units.locations import BotService, UnitError
 from tests.operations.units.builders import places, put, read, run_enclosed
 
 SOURCE = Path(discordianai.__file__).parent.parent

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import Needs, UnitFile, unit_files
-from discordianai.operations.units.locations import BotService
+from discordianai.operations.units.locations import BotService, UnitError
 from discordianai.operations.units.writing import remove, write
 from tests.operations.units.builders import INSTALLATION, places
 

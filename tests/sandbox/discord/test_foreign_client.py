@@ -15,7 +15,7 @@ from discord.http import Route
 import discord
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
-from discordianai.discord.gateway.bridge import run_asyncio
+from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import (
     CHANNELS,
     DiscordOptions,

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.discord.gateway.bridge import run_asyncio
+from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultAction, FaultMoment
 

@@ -102,12 +102,12 @@ def test_a_sliding_window_frees_its_places_one_by_one() -> None:
     budget.admit(1)
     time.sleep(0.1)
     budget.admit(1)
-    wait = budget.wait((rate,), None, 1)
+    wait = budget.delay((rate,), None, 1)
     assert 0 < wait <= 0.1
     time.sleep(wait + 0.001)
-    assert budget.wait((rate,), None, 1) == 0
+    assert budget.delay((rate,), None, 1) == 0
     budget.admit(1)
-    assert budget.wait((rate,), None, 1) > 0
+    assert budget.delay((rate,), None, 1) > 0
 
 
 def test_durations_are_written_as_openai_writes_them() -> None:

@@ -22,8 +22,7 @@ from pathlib import Path
 from discordianai import safe_files
 from discordianai.conversations.sqlite import errors, questions_table, residues
 from discordianai.conversations.sqlite.connections import flush
-from discordianai.conversations.sqlite.files import files
-from discordianai.conversations.sqlite.lock import bot_is_running
+from discordianai.conversations.sqlite.files import bot_is_running, files
 from discordianai.conversations.sqlite.operator_access import Report, operator_connection
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.store import ChannelSettings
 from discordianai.surrogates import well_formed
 
 

@@ -4,8 +4,8 @@ While the file cannot be written (a full or read-only disk, another program's lo
 damaged page), `health` says so, writes wait in a bounded backlog, and `recover` is called until it succeeds.
 A damaged file is set aside, and a new one created.
 
-A caller waits `slow_disk.SLOW` seconds for a write at most. One that takes longer counts as kept in memory
-until its commit comes back.
+A caller waits `writer.SLOW_AFTER` seconds for a write at most. One that takes longer counts as kept in
+memory until its commit comes back.
 """
 
 import math
@@ -21,18 +21,24 @@ import trio
 
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.sqlite import bookkeeping_table, errors, files, repair
-from discordianai.conversations.sqlite.backlog import Backlog, Write
 from discordianai.conversations.sqlite.checkpoints import Checkpointer
 from discordianai.conversations.sqlite.connections import Connections
 from discordianai.conversations.sqlite.errors import ErrorKind
-from discordianai.conversations.sqlite.lock import DatabaseLock, lock_path
+from discordianai.conversations.sqlite.files import DatabaseLock, lock_path
 from discordianai.conversations.sqlite.migration_log import logged_migration
 from discordianai.conversations.sqlite.readers import Readers
-from discordianai.conversations.sqlite.slow_disk import SLOW, SlowDisk
-from discordianai.conversations.sqlite.writer import QueuedWrite, WriteOutcome, Writer
+from discordianai.conversations.sqlite.writer import (
+    SLOW_AFTER,
+    Backlog,
+    QueuedWrite,
+    SlowDisk,
+    Write,
+    WriteOutcome,
+    Writer,
+)
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.guard import Guard
-from discordianai.latencies import Latencies, Latency
+from discordianai.metric import Latencies, Latency
 from discordianai.safe_files import UnsafeFile, located
 
 LOCK_PATIENCE = 0.5
@@ -165,7 +171,7 @@ class Database:
             done.set()
 
         try:
-            with trio.move_on_after(SLOW if write.wait else math.inf):
+            with trio.move_on_after(SLOW_AFTER if write.wait else math.inf):
                 await self._writer.queue.send(QueuedWrite(write.statements, settle))
                 queued = True
                 await done.wait()
@@ -218,7 +224,7 @@ class Database:
 
     def _keep_late(self, write: Write, *, queued: bool) -> StoreError:
         """The write has not come back: it is with the writer, or did not even get into its queue."""
-        self._slow.note(SLOW)
+        self._slow.note(SLOW_AFTER)
         if not queued:
             self._no_longer_storing(write)  # the backlog has it
             self._mark_unwritable(f"the database {self._path} cannot be used: its disk is too slow")

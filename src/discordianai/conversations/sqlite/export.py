@@ -13,7 +13,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 
 from discordianai.conversations.sqlite.operator_access import Report
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.turns_table import range_of
 from discordianai.records import Attachment
 

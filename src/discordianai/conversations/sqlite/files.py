@@ -1,10 +1,22 @@
-"""The files of a database: which there are, and whether they are safe to use."""
+"""The files of a database: which there are, whether they are safe to use, and the lock that gives them to
+one bot.
 
+The lock is taken with flock(2) on a file beside the database, never on the database itself: SQLite's own
+locks are POSIX record locks, which a process loses when it closes any descriptor of the file, and which flock
+may or may not meet, depending on the system. The file stays when the bot ends, since removing it would let
+two bots hold "the" lock on two different files. So its presence also shows that a database was here.
+"""
+
+import errno
+import fcntl
 import os
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from discordianai import safe_files
+from discordianai.conversations.store import StoreError
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite adds to the file's name; all of them hold what people said."""
@@ -58,3 +70,86 @@ def is_foreign(path: Path) -> bool:
     with os.fdopen(descriptor, "rb") as file:
         head = file.read(len(_MAGIC))
     return bool(head) and head != _MAGIC
+
+
+def lock_path(database: Path) -> Path:
+    """The file that is locked."""
+    return database.with_name(database.name + LOCK)
+
+
+class DatabaseLock:
+    """Held from construction to `release`.
+
+    Raises `OSError`, `UnsafeFile` among them, and `StoreError` where another process holds it for longer than
+    `patience` seconds.
+    """
+
+    def __init__(self, database: Path, patience: float = 0.0) -> None:
+        self._descriptor = _open(database)
+        try:
+            _lock(self._descriptor, patience)
+            with suppress(OSError):  # the number is only for messages, and the disk may be full
+                os.truncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise StoreError(
+                f"the database {database} is in use by another bot (process {holder or 'unknown'});"
+                " give each its own file: `database` in [conversations]"
+            ) from None
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def release(self) -> None:
+        """Release it for the next bot."""
+        os.close(self._descriptor)
+
+
+def _open(database: Path) -> int:
+    path = lock_path(database)
+    try:
+        descriptor, is_new = safe_files.open_or_create(path)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return safe_files.open_existing(path)
+    if is_new:
+        with suppress(OSError):
+            # A bot that root runs must not leave a file that its own user cannot open; SQLite does the same.
+            owner = database.lstat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+def _lock(descriptor: int, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def bot_is_running(database: Path) -> bool:
+    """Whether a bot has the database open. Raises `StoreError` where the lock file is unsafe."""
+    try:
+        descriptor = safe_files.open_existing(lock_path(database))
+    except safe_files.UnsafeFile as error:
+        raise StoreError(str(error)) from None
+    except OSError:
+        return False
+    try:
+        # Shared, so that two of the operator's commands do not mistake each other for a bot.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

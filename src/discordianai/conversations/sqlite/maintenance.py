@@ -19,8 +19,8 @@ from discordianai.conversations.sqlite import (
     turns_table,
     usage_table,
 )
-from discordianai.conversations.sqlite.backlog import Write
 from discordianai.conversations.sqlite.database import Database
+from discordianai.conversations.sqlite.writer import Write
 from discordianai.conversations.store import StoreError
 from discordianai.guard import Guard
 
@@ -90,7 +90,7 @@ class Maintenance:
         await _repeat(shorten, 0.0)
 
     async def _keep_retention(self) -> None:
-        await _repeat(self.retention, self._pace.retention)
+        await _repeat(self.remove_expired, self._pace.retention)
 
     async def _tick(self) -> None:
         self._replaced |= await self._database.check_file()
@@ -131,7 +131,7 @@ class Maintenance:
             self._empty_log = True
         self._purges = purges
 
-    async def retention(self) -> None:
+    async def remove_expired(self) -> None:
         """Remove what is too old, and return free pages, until nothing is left to do."""
         try:
             removed = 0

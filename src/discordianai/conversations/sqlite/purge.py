@@ -12,10 +12,9 @@ from pathlib import Path
 
 from discordianai.conversations.sqlite import bookkeeping_table, checkpoints, removal, residues
 from discordianai.conversations.sqlite.connections import transaction
-from discordianai.conversations.sqlite.lock import DatabaseLock, bot_is_running
+from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.sqlite.operator_access import PATIENCE, Report
-from discordianai.conversations.sqlite.removal import Step
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection, Step
 from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.store import StoreError
 

@@ -13,15 +13,14 @@ import trio
 from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.cache import Cache
-from discordianai.conversations.channel_settings import ChannelSettings
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
-    AnsweredTurn,
     FinishedAnswer,
     PendingQuestion,
     Posted,
-    Said,
+    QuestionAndAnswer,
+    StoredQuestion,
     TurnId,
 )
 from discordianai.conversations.sqlite import (
@@ -32,15 +31,13 @@ from discordianai.conversations.sqlite import (
     turns_table,
     usage_table,
 )
-from discordianai.conversations.sqlite.backlog import Write
 from discordianai.conversations.sqlite.database import Database, open_database
 from discordianai.conversations.sqlite.export import exported, newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
-from discordianai.conversations.sqlite.removal import Step
-from discordianai.conversations.sqlite.selection import Selection
+from discordianai.conversations.sqlite.removal import Selection, Step
 from discordianai.conversations.sqlite.turns_table import Removed
-from discordianai.conversations.sqlite.writer import Statements
-from discordianai.conversations.store import Health, Removal, StoreError, StoreStatistics
+from discordianai.conversations.sqlite.writer import Statements, Write
+from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
 from discordianai.records import Question, Turn
 from discordianai.system_clock import ClockReading
 
@@ -136,13 +133,13 @@ class SqliteStore:
     ) -> None:
         """See `ConversationStore.append`."""
         whose = key.person_id if person_id is None else person_id
-        exchange = AnsweredTurn(key, tuple(turns), whose, guild_id)
+        exchange = QuestionAndAnswer(key, tuple(turns), whose, guild_id)
         max_turns = self._options.max_turns
         await self._database.write(
             self._adding(exchange, lambda c: turns_table.append(c, exchange, max_turns))
         )
 
-    def _adding(self, exchange: AnsweredTurn, statements: Statements) -> Write:
+    def _adding(self, exchange: QuestionAndAnswer, statements: Statements) -> Write:
         """A write that adds an exchange, also to the cache.
 
         `statements` return None where they added nothing, because the interaction had been answered before.
@@ -155,7 +152,7 @@ class SqliteStore:
 
         return Write(statements, on_commit, partial(self._cache.failed, key), key=key, packed=packed)
 
-    async def said(self, turn: TurnId) -> Said | None:
+    async def said(self, turn: TurnId) -> StoredQuestion | None:
         """See `ConversationStore.said`."""
         return await self._database.read(lambda c: turns_table.said(c, turn))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from discordianai.conversations import attachment_json, packing
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.pending_questions import AnsweredTurn, Said, TurnId
+from discordianai.conversations.pending_questions import QuestionAndAnswer, StoredQuestion, TurnId
 from discordianai.records import Role, Turn
 from discordianai.surrogates import well_formed
 
@@ -56,7 +56,7 @@ def read(connection: sqlite3.Connection, key: ConversationKey, limit: int) -> by
         raise CorruptTurns from None  # the chained text would quote it
 
 
-def append(connection: sqlite3.Connection, exchange: AnsweredTurn, max_turns: int) -> TurnId | None:
+def append(connection: sqlite3.Connection, exchange: QuestionAndAnswer, max_turns: int) -> TurnId | None:
     """Add the turns, and remove those beyond the limit; returns what identifies the first one added."""
     if not (turns := exchange.turns[-max_turns:] if max_turns else ()):
         return None
@@ -94,7 +94,7 @@ def append(connection: sqlite3.Connection, exchange: AnsweredTurn, max_turns: in
     return TurnId(start, int(turns[0].at))
 
 
-def said(connection: sqlite3.Connection, turn: TurnId) -> Said | None:
+def said(connection: sqlite3.Connection, turn: TurnId) -> StoredQuestion | None:
     """What a person said in that turn; None where it is not there any more."""
     row = connection.execute(
         "SELECT text, turns.person_id, guild_id, conversations.person_id, channel_id, private, attachments"
@@ -107,7 +107,7 @@ def said(connection: sqlite3.Connection, turn: TurnId) -> Said | None:
     text, person_id, guild_id, whose, channel_id, private, files = row
     key = ConversationKey(channel_id, whose, bool(private))
     try:
-        return Said(text, person_id, guild_id or None, key, attachment_json.load(files))
+        return StoredQuestion(text, person_id, guild_id or None, key, attachment_json.load(files))
     except (ValueError, TypeError):
         raise CorruptTurns from None
 

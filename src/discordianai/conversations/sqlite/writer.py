@@ -1,4 +1,5 @@
-"""Group commit: all writes that wait at a moment go into one transaction, and share one fsync.
+"""Group commit: the writes that wait share one transaction and one fsync. Also: a slow disk, and writes
+that it does not take now.
 
 While a transaction is being committed, further writes gather; they are the next one. So a write waits for two
 fsyncs at most, and a thousand writes a second need no more fsyncs than the disk can do.
@@ -9,18 +10,59 @@ other with it.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 import trio
+from structlog.typing import FilteringBoundLogger
 
+from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.sqlite.connections import transaction
 from discordianai.conversations.sqlite.errors import ErrorKind, code, kind_of
 from discordianai.guard import Guard
-from discordianai.latencies import Latencies
+from discordianai.metric import Latencies
+
+SLOW_AFTER = 2.0
+"""Seconds from a write's call to its commit. A disk takes milliseconds, a busy one tens of them."""
+
+SLOW_OVER_AFTER = 30.0
+"""Seconds without a slow write after which the disk counts as well again, so that the log is not filled by a
+disk that is slow now and then."""
+
+
+class SlowDisk:
+    """On the trio thread."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._last_slow: float | None = None
+        self._longest = 0.0
+
+    def __bool__(self) -> bool:
+        """Whether writes are slow at present."""
+        return self._last_slow is not None
+
+    def note(self, seconds: float) -> None:
+        """A write took so long, or has waited so long already."""
+        if seconds < SLOW_AFTER:
+            return
+        if self._last_slow is None:
+            self._log.warning(
+                "the disk is slow: answers are shown before they are stored", seconds=round(seconds, 1)
+            )
+        self._last_slow = trio.current_time()
+        self._longest = max(self._longest, seconds)
+
+    def check(self) -> None:
+        """To be called now and then: ends what has been over for a while."""
+        if self._last_slow is not None and trio.current_time() - self._last_slow >= SLOW_OVER_AFTER:
+            self._log.info("the disk is no longer slow", longest_seconds=round(self._longest, 1))
+            self._last_slow, self._longest = None, 0.0
+
 
 MAX_QUEUED = 1024
 """Writes in the queue; a further one waits until there is space."""
@@ -173,3 +215,68 @@ def _commit_each(connection: sqlite3.Connection, group: Sequence[Statements]) ->
 def _next_may_succeed(error: Exception) -> bool:
     """False where each further write would wait for the same lock in vain, for example."""
     return kind_of(error) is ErrorKind.STATEMENT or code(error) == sqlite3.SQLITE_FULL
+
+
+MAX_BYTES = 8 * 2**20
+"""About 5000 exchanges. Beyond it the oldest writes are dropped."""
+
+OVERHEAD = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """One transaction's statements, and what follows.
+
+    `on_commit` is called with their result once it is on disk, `on_failure` when it never will be. A write
+    that may not `wait` for a database that cannot be written fails at once. `packed` are the turns that it
+    adds to the conversation `key`; `question` is the interaction whose question it stores; `size` is about
+    how many bytes it keeps in memory beside `packed`.
+    """
+
+    statements: Statements
+    on_commit: Callable[[Any], None] = lambda _: None
+    on_failure: Callable[[], None] = lambda: None
+    wait: bool = True
+    key: ConversationKey | None = None
+    packed: bytes = b""
+    question: int | None = None
+    size: int = 0
+
+
+class Backlog:
+    """In order, oldest first, within a bound in bytes."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._writes: deque[Write] = deque()
+        self._size = 0
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._writes)
+
+    def __iter__(self) -> Iterator[Write]:
+        return iter(self._writes)
+
+    def add(self, write: Write) -> None:
+        """Keep a write; the oldest ones are dropped where it does not fit."""
+        self._writes.append(write)
+        self._size += _size(write)
+        while self._size > self._max_bytes:
+            self.remove_first().on_failure()
+            self.lost += 1
+
+    @property
+    def first(self) -> Write:
+        """The oldest write."""
+        return self._writes[0]
+
+    def remove_first(self) -> Write:
+        """Take the oldest write out."""
+        write = self._writes.popleft()
+        self._size -= _size(write)
+        return write
+
+
+def _size(write: Write) -> int:
+    return OVERHEAD + len(write.packed) + write.size

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from discordianai.discord.commands.command import QuestionCommand
 from discordianai.discord.commands.declaration import MOST_CHOICES, Choice, Offer, Option, OptionKind
+from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.discord.commands.shared import PRIVATE, model_option
-from discordianai.discord.interactions.interaction import CommandInteraction
-from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.discord.events.interaction import CommandInteraction
 
 AUTO = "auto"
 """The choice of no provider, which leaves it to the bot."""

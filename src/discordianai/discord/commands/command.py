@@ -11,14 +11,14 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from discordianai.discord.commands.declaration import CommandKind, Declaration
+from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.services import Services
-from discordianai.discord.interactions.interaction import (
+from discordianai.discord.events.interaction import (
     CommandInteraction,
     EventOrigin,
     MessageCommandInteraction,
 )
-from discordianai.discord.interactions.payload import Value
-from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.events.payload import Value
 from discordianai.discord.messages.buttons import Button
 from discordianai.discord.messages.port import File
 

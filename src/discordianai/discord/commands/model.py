@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.services import Channels

@@ -2,9 +2,9 @@
 
 from discordianai.discord.commands.command import QuestionCommand
 from discordianai.discord.commands.declaration import Option
+from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
 from discordianai.discord.commands.shared import PRIVATE
-from discordianai.discord.interactions.interaction import CommandInteraction
-from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.discord.events.interaction import CommandInteraction
 
 
 def _draft(interaction: CommandInteraction) -> QuestionDraft:

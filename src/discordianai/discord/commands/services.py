@@ -5,13 +5,12 @@ from typing import Protocol
 
 from discordianai.answering.context import ContextBuilder
 from discordianai.conversations.accounting import Limit, SpentOn
-from discordianai.conversations.channel_settings import ChannelSettings
-from discordianai.conversations.channel_settings_cache import ChannelSettingsCache
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.store import Removal, Store
+from discordianai.conversations.store import ChannelSettings, Removal, Store
 from discordianai.discord.commands.declaration import Declaration, Offer
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Person, Place, Turn
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from discordianai.conversations.channel_settings import ChannelSettings
+from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.commands.declaration import Offer, Option, OptionKind
 from discordianai.discord.commands.services import Channels
+from discordianai.discord.events.interaction import MANAGE_CHANNELS
 from discordianai.discord.interactions.access import Location, location
-from discordianai.discord.interactions.interaction import MANAGE_CHANNELS
 
 NOTHING_HERE = "I don't remember anything from this conversation."
 NOT_YET_ERASED = (

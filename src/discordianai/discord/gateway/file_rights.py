@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from discordianai.discord.interactions.payload import (
+from discordianai.discord.events.payload import (
     Malformed,
     Payload,
     number,

@@ -20,20 +20,20 @@ from interactions.models.internal.listener import Listener as EventListener
 from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.payload import snowflake
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import (
     WRONG_TOKEN,
     GatewayUnavailable,
+    IdentifyPacer,
     ListenerRefused,
-    SessionStarts,
 )
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, InteractionHandler
-from discordianai.discord.interactions.payload import snowflake
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
@@ -77,7 +77,7 @@ class Listener:
         guild_cache: GuildCache,
         backend: Backend,
         figures: DiscordCounter,
-        starts: SessionStarts,
+        starts: IdentifyPacer,
         limits: ApplicationLimits,
     ) -> None:
         self._options = options
@@ -148,7 +148,7 @@ class Listener:
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
 
-    def _make_session(self, starts: SessionStarts) -> GatewaySession:
+    def _make_session(self, starts: IdentifyPacer) -> GatewaySession:
         session = GatewaySession(self._client, _intents(self._options), 0)
         session.starts, session.figures = starts, self._figures
         self._client._connection_state = session

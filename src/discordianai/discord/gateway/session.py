@@ -20,9 +20,13 @@ from interactions.client.const import MISSING
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.backoff import Backoff
-from discordianai.discord.gateway.session_limit import INVALID_SESSION_PAUSE, SessionEnded, SessionStarts
-from discordianai.discord.interactions.payload import Malformed, record, snowflake
+from discordianai.discord.events.payload import Malformed, record, snowflake
+from discordianai.discord.gateway.session_limit import (
+    INVALID_SESSION_PAUSE,
+    Backoff,
+    IdentifyPacer,
+    SessionEnded,
+)
 
 HELLO_TIMEOUT = 20.0
 """Seconds from the open WebSocket to HELLO."""
@@ -178,8 +182,8 @@ class GatewaySocket(GatewayClient):
             self._unanswered += 1
             self._resumes.lose(self._pause)
             self._pause = 0.0
-            pause = self._resumes.wait()
-            self._figures.wait(reason, pause)
+            pause = self._resumes.delay()
+            self._figures.note_wait(reason, pause)
             if self._resumes.failures == LOSSES_TOLD:
                 self._log.warning(
                     "the gateway is lost again and again", reason=reason, seconds=round(pause, 1)
@@ -195,9 +199,9 @@ class GatewaySocket(GatewayClient):
                 return
 
     async def _identify(self) -> None:
-        self._starts.identify()
+        self._starts.note_identify()
         self._resumes.begin()
-        self._figures.identify(self._starts.left)
+        self._figures.note_identify(self._starts.left)
         await super()._identify()
         self._expect("IDENTIFY")
 
@@ -227,7 +231,7 @@ class GatewaySocket(GatewayClient):
 class GatewaySession(ConnectionState):
     """The library's connection to the gateway, for one session."""
 
-    starts: SessionStarts
+    starts: IdentifyPacer
     figures: DiscordCounter
 
     async def _ws_connect(self) -> None:

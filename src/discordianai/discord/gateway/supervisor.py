@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
+from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway.bridge import run_asyncio
-from discordianai.discord.gateway.guild_cache import GuildCache
+from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.gateway.session_limit import (
     RESERVE,
     GatewayUnavailable,
+    IdentifyPacer,
     ListenerRefused,
     SessionEnded,
-    SessionStarts,
     StartLimit,
     ask_discord,
 )
@@ -27,7 +27,7 @@ from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 
 if TYPE_CHECKING:
     from discordianai.discord.gateway.listener import Listener
@@ -56,7 +56,7 @@ class GatewaySupervisor:
 
     async def run(self, backend: Backend) -> None:
         """Pass what people ask for to `backend`, until cancelled. Raises `ListenerRefused`."""
-        starts = SessionStarts()
+        starts = IdentifyPacer()
 
         async def listen() -> None:
             # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
@@ -100,7 +100,7 @@ class _FailureReport:
     logged: set[str] = field(default_factory=set)
 
     def add(self, reason: str, seconds: float) -> None:
-        self.figures.wait(reason, seconds)
+        self.figures.note_wait(reason, seconds)
         seconds = round(seconds, 1)
         if reason in self.logged:
             self.log.debug("trying again", reason=reason, seconds=seconds)
@@ -114,19 +114,19 @@ class _FailureReport:
 async def keep_listening(
     listen: Callable[[], Awaitable[None]],
     ask: Callable[[], Awaitable[StartLimit]],
-    starts: SessionStarts,
+    starts: IdentifyPacer,
     figures: DiscordCounter,
 ) -> None:
     """Run `listen`, each time for one session, again and again, as fast as Discord allows.
 
     Ends only by `ListenerRefused` or cancellation.
 
-    `listen` is asyncio code, which calls `starts.identify` before each IDENTIFY, and
+    `listen` is asyncio code, which calls `starts.note_identify` before each IDENTIFY, and
     `starts.backoff.establish` after READY. `ask` runs on trio, and may raise `GatewayUnavailable`.
     """
     report = _FailureReport(figures, structlog.get_logger("discordianai.discord"))
     while True:
-        await trio.sleep(starts.backoff.wait())
+        await trio.sleep(starts.backoff.delay())
         starts.backoff.begin()
         try:
             if wait := starts.allow(await ask()):
@@ -142,7 +142,7 @@ async def keep_listening(
         starts.lose(failure)
         if not starts.backoff.failures:
             report.logged.clear()
-        report.add(_why(failure, report.log), starts.backoff.wait())
+        report.add(_why(failure, report.log), starts.backoff.delay())
 
 
 def _why(failure: Exception, log: structlog.stdlib.BoundLogger) -> str:

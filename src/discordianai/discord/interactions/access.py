@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from discordianai.discord.interactions.interaction import MANAGE_MESSAGES, EventOrigin
-from discordianai.discord.interactions.lineage import Lineage
+from discordianai.discord.events.interaction import MANAGE_MESSAGES, EventOrigin, Lineage
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 

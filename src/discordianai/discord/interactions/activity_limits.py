@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
-from discordianai.discord.interactions.interaction import EventOrigin
+from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
+from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.refusals import in_seconds
-from discordianai.dispatch.sliding_window import RateWindow
 
 COMMANDS, COMMANDS_IN = 20, 60.0
 """Handled commands, and buttons under their replies, in so many seconds. Some search the store."""
@@ -63,7 +63,7 @@ class ActivityLimits:
     def count_refusal(self, person_id: int, channel_id: int) -> bool:
         """Count a refusal that everybody in a channel would see; whether it is to be said."""
         now = self._clock()
-        if self._refusals.wait(person_id, now) or self._channel_refusals.take(channel_id, now):
+        if self._refusals.delay(person_id, now) or self._channel_refusals.take(channel_id, now):
             return False
         self._refusals.take(person_id, now)
         return True

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 
 from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
 from discordianai.discord.commands.declaration import Offer
+from discordianai.discord.commands.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.activity_limits import ActivityLimits
-from discordianai.discord.interactions.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.posting_rights import PostingRights
-from discordianai.discord.interactions.question_draft import LONGEST_PROMPT, QuestionDraft
+from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.dispatch.refusals import in_seconds
-from discordianai.dispatch.sliding_window import RateWindow
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Person, Question, ReplyAddress
 
 EMPTY = "Your question is empty."
@@ -111,9 +111,9 @@ class Admission:
     def _too_many(self, origin: EventOrigin) -> str | None:
         """Both windows are asked before either counts, so that a refused question costs nothing."""
         now, guild_id = self._clock(), origin.place.guild_id
-        if wait := self._person_window.wait(origin.person.id, now):
+        if wait := self._person_window.delay(origin.person.id, now):
             return f"That's a lot of questions. Please wait {in_seconds(wait)}."
-        if guild_id is not None and (wait := self._server_window.wait(guild_id, now)):
+        if guild_id is not None and (wait := self._server_window.delay(guild_id, now)):
             return f"This server is asking a lot of questions. Please wait {in_seconds(wait)}."
         return None
 

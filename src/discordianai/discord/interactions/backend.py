@@ -10,10 +10,10 @@ import trio
 
 from discordianai.answering.journal import Journal, JournalResult
 from discordianai.answering.question_tasks import QuestionTasks
-from discordianai.conversations.pending_questions import Said, TurnId
+from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.store import ConversationStore, StoreError
-from discordianai.discord.commands.runner import CommandRunner
-from discordianai.discord.gateway.bridge import Stopping, TrioCaller
+from discordianai.discord.bridge import Stopping, TrioCaller
+from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.discord.interactions.round_robin_queue import QueueBounds, RoundRobinQueue
 from discordianai.discord.messages.delivery import VALID_FOR
@@ -55,7 +55,7 @@ class Backend(Protocol):
     async def cancel(self, interaction_id: int) -> bool:
         """Cancel the answer to an interaction; False where there is none that had not ended."""
 
-    async def recall(self, turn: TurnId) -> Said | None:
+    async def recall(self, turn: TurnId) -> StoredQuestion | None:
         """What was said in that turn. Raises `LookupError` where that cannot be told in time."""
 
     def run(self, command: RunCommand) -> None:
@@ -129,7 +129,7 @@ class TrioBackend:
         except (TimeoutError, Stopping):
             return True
 
-    async def recall(self, turn: TurnId) -> Said | None:
+    async def recall(self, turn: TurnId) -> StoredQuestion | None:
         """See `Backend.recall`."""
         try:
             async with asyncio.timeout(JOURNAL_WITHIN):

@@ -17,11 +17,12 @@ from structlog.contextvars import bind_contextvars
 
 from discordianai.answering.journal import JournalResult
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
-from discordianai.discord.interactions import interaction, message_event
+from discordianai.discord.events import interaction, message_event
+from discordianai.discord.events.interaction import AutocompleteInteraction, EventOrigin, Interaction
+from discordianai.discord.events.message_content import EPHEMERAL
+from discordianai.discord.events.payload import Malformed
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
-from discordianai.discord.interactions.interaction import AutocompleteInteraction, EventOrigin, Interaction
-from discordianai.discord.interactions.message_content import EPHEMERAL
 from discordianai.discord.interactions.outcomes import (
     FAILED,
     AskQuestion,
@@ -34,7 +35,6 @@ from discordianai.discord.interactions.outcomes import (
     RunCommand,
     SuggestChoices,
 )
-from discordianai.discord.interactions.payload import Malformed
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.guard import Guard
 

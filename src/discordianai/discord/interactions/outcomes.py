@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.commands.command import Handler, Invocation, Modal
-from discordianai.discord.interactions.interaction import ComponentInteraction, EventOrigin
-from discordianai.discord.interactions.question_draft import QuestionDraft
+from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.events.interaction import ComponentInteraction, EventOrigin
 from discordianai.records import ReplyAddress
 
 FAILED = "Something went wrong inside the bot. Please try again."

@@ -13,9 +13,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
-from discordianai.discord.interactions.interaction import EventOrigin
+from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.outcomes import AskQuestion, Refuse
-from discordianai.discord.interactions.question_draft import QuestionDraft
 
 SEND_MESSAGES, ATTACH_FILES = 1 << 11, 1 << 15
 MANAGE_THREADS, CREATE_PUBLIC_THREADS, SEND_MESSAGES_IN_THREADS = 1 << 34, 1 << 35, 1 << 38

@@ -4,9 +4,12 @@ Whether there is room for a question is for the admission. Nothing here waits: D
 acknowledgement within three seconds.
 """
 
+import secrets
+from collections import OrderedDict
 from dataclasses import replace
+from typing import Generic, TypeVar
 
-from discordianai.conversations.pending_questions import Said
+from discordianai.conversations.pending_questions import StoredQuestion
 from discordianai.discord.commands.command import (
     Command,
     HandledCommand,
@@ -15,11 +18,11 @@ from discordianai.discord.commands.command import (
     ModalCommand,
     QuestionCommand,
 )
+from discordianai.discord.commands.question_draft import QuestionDraft
+from discordianai.discord.commands.quotation import of_message
 from discordianai.discord.commands.registry import OfferedCommands
-from discordianai.discord.gateway.guild_cache import GuildCache
-from discordianai.discord.interactions import access
-from discordianai.discord.interactions.admission import address_of
-from discordianai.discord.interactions.interaction import (
+from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.events.interaction import (
     AutocompleteInteraction,
     CommandInteraction,
     ComponentInteraction,
@@ -28,8 +31,9 @@ from discordianai.discord.interactions.interaction import (
     MessageCommandInteraction,
     ModalInteraction,
 )
-from discordianai.discord.interactions.message_event import IncomingMessage
-from discordianai.discord.interactions.open_forms import OpenForms
+from discordianai.discord.events.message_event import IncomingMessage
+from discordianai.discord.interactions import access
+from discordianai.discord.interactions.admission import address_of
 from discordianai.discord.interactions.outcomes import (
     AskQuestion,
     CancelAnswer,
@@ -40,12 +44,54 @@ from discordianai.discord.interactions.outcomes import (
     RunCommand,
     SuggestChoices,
 )
-from discordianai.discord.interactions.question_draft import QuestionDraft
-from discordianai.discord.interactions.quotation import of_message
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
+
+MOST_FORMS_EACH = 5
+"""Discord shows one at a time, and does not tell of those that are closed."""
+
+MOST_FORMS = 1000
+
+About = TypeVar("About")
+
+
+class OpenForms(Generic[About]):
+    """A form makes room for a newer one of the same person first, then for one of whoever has fewer."""
+
+    def __init__(self) -> None:
+        self._forms: dict[int, OrderedDict[str, About]] = {}
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return sum(map(len, self._forms.values()))
+
+    def open(self, person_id: int, about: About) -> str:
+        """Keep what a form is about; returns the custom id that Discord sends back with it."""
+        custom_id = f"about:{secrets.token_urlsafe(12)}"
+        own = self._forms.setdefault(person_id, OrderedDict())
+        own[custom_id] = about
+        if len(own) > MOST_FORMS_EACH:
+            own.popitem(last=False)
+        elif len(self) > MOST_FORMS:
+            self._close_oldest_of(max(self._forms, key=lambda key: len(self._forms[key])))
+        return custom_id
+
+    def take(self, person_id: int, custom_id: str) -> About | None:
+        """What that form of this person is about, once; None where it is not open."""
+        own = self._forms.get(person_id, OrderedDict())
+        about = own.pop(custom_id, None)
+        if not own:
+            self._forms.pop(person_id, None)
+        return about
+
+    def _close_oldest_of(self, person_id: int) -> None:
+        own = self._forms[person_id]
+        own.popitem(last=False)
+        if not own:
+            del self._forms[person_id]
+
 
 GO_ON = "Continue where you stopped."
 UNKNOWN = "I no longer have this command. Please try again in a few minutes."
@@ -205,7 +251,7 @@ class InteractionRouter:
             return CancelAnswer(interaction_id) if interaction_id else Refuse(OLD_BUTTON)
         return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private, continues=True))
 
-    def regenerate(self, wanted: Regenerate, said: Said | None) -> AskQuestion | Refuse:
+    def regenerate(self, wanted: Regenerate, said: StoredQuestion | None) -> AskQuestion | Refuse:
         """What becomes of a `Regenerate`, with what the store knows of its turn."""
         person, place = wanted.press.origin.person, wanted.press.origin.place
         # What was said elsewhere, or in private, is not repeated here, whatever a custom id says.

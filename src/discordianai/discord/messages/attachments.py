@@ -15,11 +15,11 @@ from charset_normalizer import from_bytes
 
 from discordianai import addresses
 from discordianai.answering.context import ContextRules
+from discordianai.discord.events.cdn import is_on_cdn
 from discordianai.discord.messages import file_kinds
-from discordianai.discord.messages.cdn import is_on_cdn
 from discordianai.discord.messages.file_kinds import HEAD
 from discordianai.discord.options import BotOptions
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Attachment, FileKind, FileLink, Question
 from discordianai.surrogates import well_formed
 

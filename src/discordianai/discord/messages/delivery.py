@@ -13,10 +13,10 @@ import structlog
 import trio
 
 from discordianai.answering.journal import Journal
-from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import Posted
-from discordianai.discord.interactions.message_content import EPHEMERAL
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
 from discordianai.discord.messages.port import MessageError, Messages
@@ -31,7 +31,7 @@ from discordianai.discord.messages.reply import (
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
-from discordianai.live import Live
+from discordianai.option import Live
 from discordianai.records import Question
 
 TYPING_EVERY = 8.0
@@ -191,7 +191,7 @@ class DiscordDelivery:
         await self._shared.answer_service.answer(question, ticket, reply, note)
 
     async def _refuse(self, reply: DiscordReply, reason: str) -> None:
-        reply.close(Closing(note=reason))
+        reply.close(AnswerEnd(note=reason))
         try:
             await reply.finish()
         except ReplyFailed as error:
@@ -202,7 +202,7 @@ class DiscordDelivery:
     async def _show_whole(self, text: str, where: _Destination) -> None:
         async with open_reply(where.messages, self._question, self._reply_options(where)) as reply:
             reply.write(text)
-            reply.close(Closing())
+            reply.close(AnswerEnd())
             try:
                 await reply.finish()
             except ReplyFailed as error:

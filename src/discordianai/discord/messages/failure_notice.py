@@ -7,7 +7,7 @@ import httpx
 import structlog
 import trio
 
-from discordianai.discord.interactions.message_content import EPHEMERAL
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import Body, MessagesBusy
 from discordianai.discord.messages.rest import DiscordApi, json_of

@@ -22,9 +22,9 @@ import structlog
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from discordianai.answering.reply import Closing, ReplyFailed
+from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.interactions.message_content import EPHEMERAL
+from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.messages.fallbacks import FallbackMessages
@@ -39,10 +39,9 @@ from discordianai.discord.messages.port import (
     MessagesExpired,
 )
 from discordianai.discord.rendering.characters import units
-from discordianai.discord.rendering.growing_text import GrowingText
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
-from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, closed, cut, settled
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, GrowingText, closed, cut, settled
 from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.surrogates import well_formed
@@ -158,7 +157,7 @@ class DiscordReply:
         self._links = MaskedLinks()
         self._citations: Citations = ()
         self._written = GrowingText()
-        self._closing = Closing()
+        self._closing = AnswerEnd()
         self._small_print = ""
         self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = GrowingText()  # what follows the messages that are full
@@ -209,7 +208,7 @@ class DiscordReply:
         self._status = f"-# {status}"
         self._news.set()
 
-    def close(self, closing: Closing) -> str:
+    def close(self, closing: AnswerEnd) -> str:
         """See `Reply.close`."""
         self._add(self._links.feed(self._references.end()) + self._links.end())
         self._closing = closing

@@ -17,7 +17,7 @@ import httpx
 import structlog
 import trio
 
-from discordianai.discord.interactions.payload import Malformed, snowflake
+from discordianai.discord.events.payload import Malformed, snowflake
 from discordianai.discord.messages.application_limits import (
     LONGEST_WAIT,
     ApplicationHeld,

@@ -1,4 +1,4 @@
-"""Splits an answer into messages that Discord accepts. Pure functions.
+"""Cuts a text into messages, whole or as it grows.
 
 Nothing is lost or reordered: the joined parts are the text, apart from white space at the cuts and the lines
 added where a code block continues. No part leaves a code block open.
@@ -13,10 +13,11 @@ answer can be cut while it is being written: `settled` tells when a cut is final
 
 from dataclasses import dataclass
 
-from discordianai.discord.rendering.breaks import Stretch, best_end
 from discordianai.discord.rendering.characters import (
     VISIBLE,
     Clusters,
+    Stretch,
+    best_end,
     end_of_space,
     first_visible,
     fitting,
@@ -34,6 +35,26 @@ from discordianai.discord.rendering.markdown import (
     may_open,
     whole_spans,
 )
+
+
+class GrowingText:
+    """Appending costs as much as the piece, not as much as the text so far; reading joins the pieces once."""
+
+    def __init__(self, text: str = "") -> None:
+        self._pieces = [text]
+
+    def append(self, piece: str) -> None:
+        """Add `piece` at the end."""
+        self._pieces.append(piece)
+
+    def __bool__(self) -> bool:
+        return any(self._pieces)
+
+    def __str__(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
+
 
 __all__ = ["MESSAGE_LIMIT", "closed", "cut", "settled", "split", "units"]
 

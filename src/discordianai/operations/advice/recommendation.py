@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from discordianai.dispatch.dispatcher_statistics import RequestOutcome
-from discordianai.latencies import Latency
+from discordianai.metric import Latency
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 
 

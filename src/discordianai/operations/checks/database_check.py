@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from discordianai.conversations.sqlite import files
-from discordianai.conversations.sqlite.lock import bot_is_running, lock_path
+from discordianai.conversations.sqlite.files import bot_is_running, lock_path
 from discordianai.conversations.sqlite.operator_access import UnreadableDatabase, schema_of
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import Finding, ok, problem, warning

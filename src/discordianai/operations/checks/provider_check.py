@@ -1,13 +1,17 @@
-"""A provider: its connection, and the first token of an answer through the bot's own client and pool."""
+"""A provider: its connection, its models, and the first token of an answer through the bot's own client and
+pool.
+"""
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+import httpx
 import trio
 
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.operations.checks.findings import Figure, Finding, ok, problem, warning
-from discordianai.operations.checks.model_ends import tell_of_ends
 from discordianai.operations.checks.online_check import (
     CheckContext,
     ResponseObserver,
@@ -28,14 +32,31 @@ from discordianai.providers.errors import (
     QuotaExhausted,
     RateLimited,
 )
-from discordianai.providers.events import End, TextDelta
+from discordianai.providers.json_values import text
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.port import ChatProvider
+from discordianai.providers.port import ChatProvider, End, TextDelta
 from discordianai.records import ChatRequest, Dialect, Provider, Quota, RateLimits, Role, Turn
 from discordianai.settings.file import key_of
 from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client
 from discordianai.transport.proxy_rules import Proxies, Proxy
+
+SECONDS = 5.0
+"""For all of them: informational: its absence is no problem."""
+
+
+async def tell_of_ends(name: str, endpoint: ProviderEndpoint, models: Iterable[str], tell: Tell) -> None:
+    """A warning for each model of the provider `name` that has a `shutdown_date`, as OpenAI lists it."""
+    with trio.move_on_after(SECONDS):
+        for model in models:
+            try:
+                day = text(await endpoint.get(f"/models/{quote(model, safe='')}"), "shutdown_date")
+            except (httpx.HTTPError, ProviderError):
+                return
+            if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
+                advice = f"choose another model in [providers.{name}]"
+                tell(warning(f"{name} model", f"{model} is shut down on {day}", advice, model=model, day=day))
+
 
 QUESTION = "Say: ok"
 

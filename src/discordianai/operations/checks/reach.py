@@ -17,10 +17,9 @@ from anyio.streams.tls import TLSAttribute
 
 from discordianai.operations.checks.environment import without_password
 from discordianai.transport.clients import CONNECT_TIMEOUT
-from discordianai.transport.dialing import TlsDial
+from discordianai.transport.dialing import ProxyFailed, TlsDial
 from discordianai.transport.pool_events import Origin
 from discordianai.transport.proxy_rules import Proxies
-from discordianai.transport.tunnel import ProxyFailed
 
 PORTS = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.installation import Installation, closed_to_others
-from discordianai.operations.units.locations import BotService
+from discordianai.operations.units.locations import BotService, UnitError
 from discordianai.settings import file as settings_file
 from discordianai.settings.file import SettingsError, secrets_of
 from discordianai.settings.tables import Settings

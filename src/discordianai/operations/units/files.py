@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from discordianai.operations.units.escaping import bare, program, quoted
 from discordianai.operations.units.installation import FLAGS, Installation, outermost
-from discordianai.operations.units.locations import BotService, UnitLocations
+from discordianai.operations.units.locations import BotService, UnitLocations, bare, program, quoted
 
 MARK = "# Written by `discordianai service install"
 """How a file of ours begins: another one is never overwritten or removed."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from discordianai.operations.units.escaping import UnitError
+from discordianai.operations.units.locations import UnitError
 
 FLAGS = "-sP"
 """Import nothing from a user's site-packages, nor from the working directory."""

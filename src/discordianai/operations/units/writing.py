@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.operations.units.escaping import UnitError
 from discordianai.operations.units.files import MARK, SHARED_UNIT, UnitFile
-from discordianai.operations.units.locations import BotService
+from discordianai.operations.units.locations import BotService, UnitError
 
 
 def write(files: Iterable[UnitFile]) -> dict[Path, bool]:

@@ -178,7 +178,7 @@ class ProviderService(ABC):
         )
         if fault and fault.kind in (FaultKind.STATUS, FaultKind.QUOTA):
             raise self.fault_error(fault)
-        if wait := self.budget.wait(self.rates, self.tokens_per_minute, question.tokens):
+        if wait := self.budget.delay(self.rates, self.tokens_per_minute, question.tokens):
             self.rate_limited += 1
             raise self.rate_limit_error(wait)
         self.budget.admit(question.tokens)

@@ -29,7 +29,7 @@ class RequestBudget:
     clock_ahead: float = 0.0
     _admitted: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def wait(self, rates: tuple[Rate, ...], tokens_per_minute: int | None, tokens: int) -> float:
+    def delay(self, rates: tuple[Rate, ...], tokens_per_minute: int | None, tokens: int) -> float:
         """Seconds until a request of so many tokens is within every limit; 0 if it is now."""
         now = time.monotonic()
         horizon = max([MINUTE, *(rate.seconds for rate in rates)])

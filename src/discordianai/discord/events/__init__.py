@@ -1,0 +1,1 @@
+"""What Discord sends: interactions, messages and servers, parsed into records of known shapes."""

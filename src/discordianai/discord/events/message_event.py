@@ -1,0 +1,82 @@
+"""Reads a MESSAGE_CREATE. Pure parsing, no I/O."""
+
+import re
+from dataclasses import dataclass, field, replace
+
+from discordianai.discord.events.interaction import EventOrigin, person_of, place_of
+from discordianai.discord.events.message_content import NOTHING, MessageContent, content_of
+from discordianai.discord.events.payload import (
+    Malformed,
+    Payload,
+    number,
+    record,
+    records,
+    snowflake,
+    snowflakes,
+)
+
+ORDINARY, REPLY = 0, 19
+"""Discord's numbers for what people write; all others are told by Discord itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A message that was written. The text of `content` is without the mention of the bot.
+
+    `replied_to` is the message that it replies to, None where it replies to none. With `reply_missing` it
+    does, and Discord does not show that message: it was deleted, or was not sent along.
+    """
+
+    origin: EventOrigin
+    content: MessageContent = field(default=NOTHING, repr=False)
+    mentions_bot: bool = False
+    mentioned_role_ids: frozenset[int] = frozenset()
+    replied_to: MessageContent | None = field(default=None, repr=False)
+    reply_missing: bool = False
+    author_is_bot: bool = False
+
+    def replies_to(self, user_id: int) -> bool:
+        """Whether it replies to something that this user wrote."""
+        return self.replied_to is not None and self.replied_to.author_id == user_id
+
+    def without_mentions(self, role_ids: frozenset[int]) -> str:
+        """Its text without the mentions of these roles."""
+        text = self.content.text
+        for role_id in role_ids:
+            text = text.replace(f"<@&{role_id}>", "")
+        return text.strip()
+
+
+def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
+    """Read a MESSAGE_CREATE; None when it is not what somebody has written. Raises `Malformed`."""
+    if number(payload, "type") not in {ORDINARY, REPLY}:
+        return None
+    author, member = record(payload, "author"), record(payload, "member", optional=True)
+    origin = EventOrigin(
+        interaction_id=snowflake(payload, "id"),
+        application_id=bot_id,
+        token="",  # a message has none
+        person=person_of(author),
+        place=place_of(payload, {}),
+        role_ids=snowflakes(member, "roles"),
+    )
+    if author.get("bot") or "webhook_id" in payload:
+        return IncomingMessage(origin, author_is_bot=True)  # nobody answers it, and it may have a lot in it
+    content, replied_to = content_of(payload), _replied_to(payload)
+    return IncomingMessage(
+        origin,
+        content=replace(content, text=re.sub(rf"<@!?{bot_id}>", "", content.text).strip()),
+        mentions_bot=any(snowflake(user, "id") == bot_id for user in records(payload, "mentions")),
+        mentioned_role_ids=snowflakes(payload, "mention_roles"),
+        replied_to=replied_to,
+        reply_missing=number(payload, "type") == REPLY and replied_to is None,
+    )
+
+
+def _replied_to(payload: Payload) -> MessageContent | None:
+    """None also where it cannot be read: the reply is a question all the same."""
+    try:
+        message = record(payload, "referenced_message", optional=True)
+        return content_of(message) if message else None
+    except Malformed:
+        return None

@@ -1,0 +1,105 @@
+"""Runs the handlers of commands. The reply comes for the person's eyes only."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+import trio
+
+from discordianai.conversations.store import StoreError
+from discordianai.discord.commands.command import CommandReply
+from discordianai.discord.commands.services import Services
+from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.events.message_content import EPHEMERAL
+from discordianai.discord.interactions.outcomes import FAILED, RefuseMessage, RunCommand
+from discordianai.discord.messages import buttons, failure_notice
+from discordianai.discord.messages.fallbacks import FallbackMessages
+from discordianai.discord.messages.port import Body, MessageError, MessageRefused
+from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
+from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.rendering.splitting import cut
+from discordianai.guard import Guard
+
+NO_FILE = "Discord didn't accept the file here. Try again in a direct message to me."
+STORE_ILL = "My memory isn't working right now, so I couldn't do that. Please try again in a few minutes."
+TOO_MUCH = "I have too much to do right now, so I didn't do that. Please try again in a minute."
+
+REFUSE_WITHIN = 5.0
+"""Seconds; after that, the reason why a message is not answered comes too late to be useful."""
+
+
+class CommandRunner:
+    """Whatever happens, the person is told; nothing leaves but cancellation."""
+
+    def __init__(self, services: Services, discord: DiscordApi, figures: DiscordCounter) -> None:
+        self._services = services
+        self._discord = discord
+        self._figures = figures
+        self._log = structlog.get_logger("discordianai.discord.commands")
+
+    async def run(self, wanted: RunCommand) -> None:
+        """Run it, and show the reply in the message of that interaction."""
+        guard = Guard(self._log, "bug in a command", command=wanted.name)
+        with guard:
+            await self._run(wanted)
+        if guard.failed:
+            with guard:
+                await failure_notice.say(self._discord, wanted.address, FAILED)
+
+    async def refuse(self, refused: RefuseMessage) -> None:
+        """Reply to a message with the reason why it is not answered, if Discord takes that soon."""
+        origin = refused.origin
+        channel = ChannelMessages(self._discord, origin.place.channel_id, reply_to=origin.interaction_id)
+        with trio.move_on_after(REFUSE_WITHIN), suppress(MessageError):
+            await trio.sleep_until(channel.free_at)  # the channel's bucket is for answers first
+            await channel.edit(None, {"content": refused.reason, "allowed_mentions": {"parse": []}})
+            return
+        self.leave_unsaid(refused)
+
+    def leave_unsaid(self, _: RefuseMessage) -> None:
+        """Count a refusal that is not said."""
+        self._figures.refusal_unsaid()
+
+    def note_dropped(self, dropped: RunCommand) -> None:
+        """Count a command that was acknowledged and is not run."""
+        self._log.warning("too much at once: a command is not run", command=dropped.name)
+        self._figures.command_dropped()
+
+    def leave_untold(self, dropped: RunCommand) -> None:
+        """Not even this can be told any more."""
+        self._log.warning("nobody is told that a command is not run", command=dropped.name)
+
+    async def apologise(self, dropped: RunCommand) -> None:
+        """Tell somebody that their command is not run."""
+        say = failure_notice.follow_up if dropped.in_place else failure_notice.say
+        if not await say(self._discord, dropped.address, TOO_MUCH):
+            self.leave_untold(dropped)
+
+    async def _run(self, wanted: RunCommand) -> None:
+        log = self._log.bind(command=wanted.name)
+        try:
+            reply = await wanted.handler(wanted.invocation, self._services)
+        except StoreError as error:
+            log.warning("command failed", reason=str(error))
+            reply = CommandReply(STORE_ILL)
+        messages = FallbackMessages(InteractionWebhook(self._discord, wanted.address))
+        try:
+            if reply.file is not None:
+                try:
+                    await messages.edit(None, _body(reply), (reply.file,))
+                    return
+                except MessageRefused as error:
+                    log.warning("reply's file rejected", reason=str(error))
+                    reply = replace(reply, text=f"{reply.text}\n\n{NO_FILE}")
+            await messages.edit(None, _body(reply))
+        except MessageError as error:
+            log.warning("command reply rejected", reason=str(error))
+
+
+def _body(reply: CommandReply) -> Body:
+    return {
+        "content": cut(reply.text)[0],
+        "components": buttons.row(reply.buttons),
+        "allowed_mentions": {"parse": []},
+        "flags": EPHEMERAL,
+    }
