@@ -163,11 +163,11 @@ class InteractionHandler:
         if isinstance(question, Refuse):
             await self._refuse_question(asked, question)
             return
-        self._audit.admitted(asked.origin.person, asked.origin.place)
-        self._admission.rights.note(asked.origin, asked.draft)
         handed_over = forget = False
         try:
             bind_contextvars(question=question.number)  # each event has a task of its own
+            self._audit.admitted(asked.origin.person, asked.origin.place)
+            self._admission.rights.note(asked.origin, asked.draft)
             self._backend.enqueue(question)  # before anything is waited for: the next one may overtake this
             result = await self._backend.journal(question)
             if result is JournalResult.REPLAYED:
