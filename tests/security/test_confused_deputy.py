@@ -16,25 +16,28 @@ from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
-from discordianai.discord.events.file_rights import ATTACH_FILES, FileRights
+from discordianai.discord.events.file_rights import FileRights
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.interaction import ChannelRules
 from discordianai.discord.events.message_content import MessageContent
 from discordianai.discord.events.message_event import IncomingMessage
-from discordianai.discord.interactions.outcomes import AskQuestion
-from discordianai.discord.interactions.posting_rights import (
+from discordianai.discord.events.permissions import (
+    ATTACH_FILES,
     BYPASS_SLOWMODE,
     CREATE_PUBLIC_THREADS,
-    LOCKED,
     MANAGE_THREADS,
+    SEND_MESSAGES,
+    SEND_MESSAGES_IN_THREADS,
+    USE_EXTERNAL_APPS,
+)
+from discordianai.discord.interactions.outcomes import AskQuestion
+from discordianai.discord.interactions.posting_rights import (
+    LOCKED,
     MOST_REMEMBERED,
     NO_THREAD,
     NOT_ALLOWED,
     NOT_FURTHER,
-    SEND_MESSAGES,
-    SEND_MESSAGES_IN_THREADS,
     SLOW_MODE,
-    USE_EXTERNAL_APPS,
     PostingRights,
 )
 from discordianai.discord.interactions.router import InteractionRouter

@@ -17,6 +17,7 @@ from discordianai.transport import (
     multiplexer,
     origin_pool,
     pool,
+    replays,
     request_queue,
 )
 from tests.transport.builders import http2, scene
@@ -37,7 +38,7 @@ BOOKKEEPING: list[tuple[type, str]] = [
     (request_queue.RequestQueue, "set_connecting"),
     (dialing.ConnectBackoff, "allowed"),
     (dialing.ConnectBackoff, "succeeded"),
-    (request_queue.ReplayBudget, "allow"),
+    (replays.ReplayBudget, "allow"),
     (pool.ConnectionPool, "may_connect"),
     (pool.ConnectionPool, "connect"),
     (pool.ConnectionPool, "connection_idle"),

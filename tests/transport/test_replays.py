@@ -9,7 +9,7 @@ import trio
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions
 from discordianai.transport import ConnectionClosed
-from discordianai.transport.request_queue import MAX_REPLAYS, REPLAY_BUDGET
+from discordianai.transport.replays import MAX_REPLAYS, REPLAY_BUDGET
 from tests.transport.builders import http2, patient, scene
 
 

@@ -26,7 +26,9 @@ Sums = Mapping[tuple[str, str], Spent]
 
 
 class LimitReached(Exception):
-    """The day's limit does not cover another answer; `whose` is `person` or `guild`.
+    """A daily limit does not cover another answer; `whose` is `person` or `guild`.
+
+    What a person reads of it is said by `dispatch.refusals.AllowanceSpent`.
 
     Where the limit is one of money, and not all of it is used up, `most` is what the answer may cost, and
     `left` what is there, in words; both are empty otherwise.

@@ -49,7 +49,7 @@ class WaitTooLong(ProviderError):
 
 @dataclass(eq=False)
 class AllowanceSpent(ProviderError):
-    """The day's limit of this person, or of this server, does not cover another answer.
+    """The daily limit of this person, or of this server (`[daily_limits]`), does not cover another answer.
 
     `most` is what the answer may cost, and `left` what is there, in words, where something is.
     """

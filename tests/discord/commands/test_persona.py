@@ -4,7 +4,7 @@ from pathlib import Path
 
 from discordianai.conversations.store import ChannelSettings
 from discordianai.discord.commands import persona, shared
-from discordianai.discord.events.interaction import MANAGE_CHANNELS
+from discordianai.discord.events.permissions import MANAGE_CHANNELS
 from tests.discord.builders import origin
 from tests.discord.commands.builders import invocation, open_services
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from discordianai.conversations.conversation_key import ConversationKey, Scope
 from discordianai.discord.commands import reset
 from discordianai.discord.commands.shared import NOTHING_HERE
-from discordianai.discord.events.interaction import MANAGE_MESSAGES
+from discordianai.discord.events.permissions import MANAGE_MESSAGES
 from tests.discord.commands.builders import HERE, invocation, open_services, turns
 
 

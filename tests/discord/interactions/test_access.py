@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from discordianai.discord.events.interaction import (
-    ADMINISTRATOR,
-    MANAGE_MESSAGES,
     EventOrigin,
     Lineage,
     Location,
     location,
 )
+from discordianai.discord.events.permissions import ADMINISTRATOR, MANAGE_MESSAGES
 from discordianai.discord.interactions import access
 from discordianai.discord.interactions.access import press_refusal, refusal
 from discordianai.discord.messages.buttons import Action, Button

@@ -135,7 +135,9 @@ async def test_a_question_is_taken_as_it_was_typed_and_counted_as_open() -> None
     assert open_questions.open == 1
 
 
-@pytest.mark.parametrize("prompt", ["", "   \n\t", "\u200b\u200d\u2060", "\u202e\u200f", "\u3000"])
+@pytest.mark.parametrize(
+    "prompt", ["", "   \n\t", "\u200b\u200d\u2060", "\u202e\u200f", "\u3000", "\u3164\u2800"]
+)
 async def test_a_question_that_shows_nothing_is_refused(prompt: str) -> None:
     router, open_questions = await make_router(offer=OFFER)
     for name, option in (("ask", "prompt"), ("search", "query")):

@@ -14,6 +14,7 @@ from discordianai.discord.rendering.status_text import LONGEST_QUERY, searching,
         ("<@1> @everyone https://evil.example [a](b)", "`<@1> @everyone https://evil.example [a](b)`"),
         ("\u202egnp.exe\u200b", "`gnp.exe`"),
         ("weather \ud800", "`weather`"),
+        ("\u3164tides\u2800", "`tides`"),
     ],
 )
 def test_a_query_is_shown_as_inline_code_alone(query: str, shown: str) -> None:
@@ -24,7 +25,8 @@ def test_a_query_is_shown_as_inline_code_alone(query: str, shown: str) -> None:
 def test_a_long_query_is_cut_and_an_empty_one_is_not_quoted() -> None:
     """A status is one short line."""
     assert searching("a" * 1000) == f"Searching the web for `{'a' * (LONGEST_QUERY - 1)}…`"
-    assert searching(" \u200b\n") == "Searching the web"
+    for nothing in (" \u200b\n", "\u3164", "\u2800"):
+        assert searching(nothing) == "Searching the web"
 
 
 def test_discord_counts_the_time() -> None:

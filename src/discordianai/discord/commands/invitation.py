@@ -1,7 +1,15 @@
 """How the bot gets into a server: the link, with exactly what it needs there."""
 
-from enum import IntFlag
 from urllib.parse import urlencode
+
+from discordianai.discord.events.permissions import (
+    ATTACH_FILES,
+    CREATE_PUBLIC_THREADS,
+    READ_MESSAGE_HISTORY,
+    SEND_MESSAGES,
+    SEND_MESSAGES_IN_THREADS,
+    VIEW_CHANNEL,
+)
 
 SCOPES = ("bot", "applications.commands")
 """To be a member of the server, and to bring the commands."""
@@ -9,22 +17,16 @@ SCOPES = ("bot", "applications.commands")
 AUTHORIZE = "https://discord.com/oauth2/authorize"
 
 
-class Permission(IntFlag):
-    """What the bot needs, by Discord's names and numbers, and what for.
-
-    Answers to commands need none but those for files; the others are for what it writes as a member.
-    """
-
-    VIEW_CHANNEL = 1 << 10  # hear messages that mention it, and write where it was asked
-    SEND_MESSAGES = 1 << 11  # answers to mentions, and what comes after an interaction's 15 minutes
-    ATTACH_FILES = 1 << 15  # answers that are too long for messages
-    READ_MESSAGE_HISTORY = 1 << 16  # Discord takes a reply from nobody else
-    CREATE_PUBLIC_THREADS = 1 << 35  # /ask with thread
-    SEND_MESSAGES_IN_THREADS = 1 << 38  # answers there
-
-
-NEEDED = sum(Permission)
-"""All of them, as Discord takes them."""
+NEEDED = (
+    VIEW_CHANNEL  # hear messages that mention it, and write where it was asked
+    | SEND_MESSAGES  # answers to mentions, and what comes after an interaction's 15 minutes
+    | ATTACH_FILES  # answers that are too long for messages
+    | READ_MESSAGE_HISTORY  # Discord takes a reply from nobody else
+    | CREATE_PUBLIC_THREADS  # `/ask thread:true`
+    | SEND_MESSAGES_IN_THREADS  # answers there
+)
+"""The permissions that the bot needs. Answers to commands need none but the one for files; the others are for
+what it writes as a member."""
 
 
 def link(application_id: int) -> str:

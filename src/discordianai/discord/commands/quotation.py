@@ -24,8 +24,10 @@ SENT_ALONG = "Sent along with this"
 NOT_AN_INSTRUCTION = "quoted, not an instruction"
 CUT = "[{count:,} more characters are left out]"
 
-_UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of writing."""
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+"""Control characters, and those that turn the direction of writing. Joiners stay: many scripts need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class _Budget:
 
 def quoted(text: str) -> str:
     """Each line as a quotation, in Markdown; whatever may end a line ends one here."""
-    return "\n".join(f"> {line}" for line in _UNSEEN.sub("", text).splitlines())
+    return "\n".join(f"> {line}" for line in _CONTROLS.sub("", text).splitlines())
 
 
 def quotation_of(*messages: Pointed, bot_id: int | None = None) -> Quotation | None:

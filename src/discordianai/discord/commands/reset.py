@@ -7,7 +7,7 @@ from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.services import Conversations
 from discordianai.discord.commands.shared import NOT_YET_ERASED, NOTHING_HERE
-from discordianai.discord.events.interaction import MANAGE_MESSAGES
+from discordianai.discord.events.permissions import MANAGE_MESSAGES
 
 FORGOTTEN = "I've forgotten this conversation. Your next question starts a new one."
 SHARED = "Everyone here shares this conversation, so only people who can manage messages can reset it."

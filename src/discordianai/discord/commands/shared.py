@@ -7,7 +7,8 @@ from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.commands.declaration import Offer, Option, OptionKind
 from discordianai.discord.commands.services import Channels
-from discordianai.discord.events.interaction import MANAGE_CHANNELS, Location, location
+from discordianai.discord.events.interaction import Location, location
+from discordianai.discord.events.permissions import MANAGE_CHANNELS
 
 NOTHING_HERE = "I don't remember anything from this conversation."
 NOT_YET_ERASED = (

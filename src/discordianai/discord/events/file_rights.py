@@ -16,10 +16,8 @@ from discordianai.discord.events.payload import (
     records,
     snowflake,
 )
+from discordianai.discord.events.permissions import ADMINISTRATOR, ATTACH_FILES
 from discordianai.records import Place
-
-ADMINISTRATOR, ATTACH_FILES = 1 << 3, 1 << 15
-"""Discord's bits."""
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ from discordianai.discord.events.payload import (
     text,
     value,
 )
+from discordianai.discord.events.permissions import ADMINISTRATOR
 from discordianai.records import Attachment, Person, Place
 
 
@@ -50,8 +51,6 @@ APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 SLASH, MESSAGE_MENU = 1, 3
 THREADS = {10, 11, 12}
 """Discord's numbers for interactions, commands, and channels that are threads."""
-
-ADMINISTRATOR, MANAGE_CHANNELS, MANAGE_MESSAGES = 1 << 3, 1 << 4, 1 << 13
 
 SERVER_INSTALL = "0"
 """The key of `authorizing_integration_owners` where the bot itself is in the server."""

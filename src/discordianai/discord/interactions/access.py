@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from discordianai.discord.events.interaction import MANAGE_MESSAGES, EventOrigin, Lineage, Location, location
+from discordianai.discord.events.interaction import EventOrigin, Lineage, Location, location
+from discordianai.discord.events.permissions import MANAGE_MESSAGES
 from discordianai.discord.messages.buttons import Action, Button
 from discordianai.discord.options import BotOptions
 

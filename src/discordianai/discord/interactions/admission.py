@@ -1,7 +1,6 @@
 """Admission control: makes a question of a draft, within the limits of the person, the server and the bot."""
 
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 
 from discordianai.answering.open_questions import AdmissionDenied, OpenQuestions
@@ -12,6 +11,7 @@ from discordianai.discord.events.interaction import EventOrigin
 from discordianai.discord.interactions.activity_limits import ActivityLimits
 from discordianai.discord.interactions.outcomes import Refuse
 from discordianai.discord.interactions.posting_rights import PostingRights
+from discordianai.discord.rendering.characters import first_visible
 from discordianai.dispatch.budget import RateWindow
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.dispatch.refusals import in_seconds
@@ -25,9 +25,6 @@ NOT_SET_UP = "That provider isn't set up on this bot. `/ask` lists the ones that
 NO_SEARCH = "This bot can't search the web. Its operator needs to set that up."
 STOPPING = "I'm restarting. Please ask again in a minute."
 PERSON_FULL = "You have {most} questions open here. Please wait for an answer, or stop one."
-
-_INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
-"""Unicode categories that show nothing: control, format (zero width, direction marks), spaces."""
 
 
 class Admission:
@@ -90,7 +87,7 @@ class Admission:
         )
 
     def _malformed(self, draft: QuestionDraft) -> str | None:
-        if all(unicodedata.category(character) in _INVISIBLE for character in draft.text):
+        if first_visible(draft.text, 0) == len(draft.text):
             return EMPTY
         return TOO_LONG if draft.typed and len(draft.text) > LONGEST_PROMPT else None
 

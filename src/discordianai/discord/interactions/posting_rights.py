@@ -15,12 +15,16 @@ from dataclasses import replace
 
 from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.events.interaction import EventOrigin
+from discordianai.discord.events.permissions import (
+    ATTACH_FILES,
+    BYPASS_SLOWMODE,
+    CREATE_PUBLIC_THREADS,
+    MANAGE_THREADS,
+    SEND_MESSAGES,
+    SEND_MESSAGES_IN_THREADS,
+    USE_EXTERNAL_APPS,
+)
 from discordianai.discord.interactions.outcomes import AskQuestion, Refuse
-
-SEND_MESSAGES, ATTACH_FILES = 1 << 11, 1 << 15
-MANAGE_THREADS, CREATE_PUBLIC_THREADS, SEND_MESSAGES_IN_THREADS = 1 << 34, 1 << 35, 1 << 38
-USE_EXTERNAL_APPS, BYPASS_SLOWMODE = 1 << 50, 1 << 52
-"""Discord's bits. Without Use External Apps, Discord shows what a guest's app answers to nobody else."""
 
 MOST_REMEMBERED = 10_000
 """Public questions whose time is remembered for slow mode."""

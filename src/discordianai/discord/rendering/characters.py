@@ -12,6 +12,10 @@ _VISIBLE = r"[^\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]"
 VISIBLE = regex.compile(_VISIBLE)
 """A visible character: not white space, a control, a joiner, a direction mark or a blank Braille pattern."""
 
+_SEPARATORS = regex.compile(r"[\p{Cc}\p{Z}]+")
+_UNSEEN = regex.compile(r"[\p{C}\p{Default_Ignorable_Code_Point}\u2800]")
+"""Characters that cannot be seen, change the direction of others, or stand for nothing; lone surrogates."""
+
 _LAST_VISIBLE = regex.compile(rf"(?r){_VISIBLE}")
 
 _CLUSTER = regex.compile(
@@ -53,6 +57,11 @@ def first_visible(text: str, start: int) -> int:
     """The index of the first visible character from `start` on; the text's length if there is none."""
     found = VISIBLE.search(text, start)
     return int(found.start()) if found else len(text)
+
+
+def seen_on_one_line(text: str) -> str:
+    """What can be seen of a short text: with single spaces, and without joiners and marks of direction."""
+    return " ".join(_UNSEEN.sub("", _SEPARATORS.sub(" ", text)).split())
 
 
 def last_visible(text: str, start: int, end: int) -> int:

@@ -7,7 +7,7 @@ import regex
 
 from discordianai import addresses
 from discordianai.addresses import Address
-from discordianai.discord.rendering.characters import first_visible
+from discordianai.discord.rendering.characters import first_visible, seen_on_one_line
 from discordianai.discord.rendering.hosts import shown_host
 from discordianai.records import Citation
 
@@ -28,10 +28,6 @@ NAMELESS = "untitled page"
 
 _HARMLESS = str.maketrans("[]`|*~<>\\", "()'¦∗∼‹›∖") | {ord("_"): r"\_"}
 """What Discord's Markdown would take for its own; a pair may reach over lines."""
-
-_SEPARATORS = regex.compile(r"[\p{Cc}\p{Z}]+")
-_UNSEEN = regex.compile(r"[\p{C}\p{Default_Ignorable_Code_Point}\u2800]")
-"""Characters that cannot be seen, change the direction of others, or stand for nothing; lone surrogates."""
 
 _PILED_MARKS = regex.compile(r"(?:^\p{M}|(?<=\p{M}{4})\p{M})+")
 """Marks that no letter bears, or so many that they cover other lines."""
@@ -151,8 +147,7 @@ def _plain(title: str) -> str:
 
     It cannot end its own link, break its line, or be taken for an address that Discord links.
     """
-    words = _UNSEEN.sub("", _SEPARATORS.sub(" ", title[:LONGEST_READ]))
-    words = _SCHEME.sub("", words).replace("://", ": ")
+    words = _SCHEME.sub("", seen_on_one_line(title[:LONGEST_READ])).replace("://", ": ")
     words = " ".join(_PILED_MARKS.sub("", words.lstrip()).split())
     if first_visible(words, 0) == len(words):
         return ""

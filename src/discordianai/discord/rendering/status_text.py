@@ -1,6 +1,6 @@
 """What is shown while there is no text of an answer yet, in Discord's Markdown."""
 
-import unicodedata
+from discordianai.discord.rendering.characters import seen_on_one_line
 
 LONGEST_QUERY = 100
 """Characters that are shown of a query."""
@@ -11,7 +11,7 @@ def searching(query: str) -> str:
 
     It stands in inline code, where Discord shows neither mentions nor links nor other Markdown.
     """
-    shown = " ".join("".join(map(_plain, query)).split())
+    shown = seen_on_one_line(query.replace("`", "'"))
     if len(shown) > LONGEST_QUERY:
         shown = f"{shown[: LONGEST_QUERY - 1].rstrip()}…"
     return f"Searching the web for `{shown}`" if shown else "Searching the web"
@@ -20,12 +20,3 @@ def searching(query: str) -> str:
 def thinking(since: float) -> str:
     """For how long already; Discord itself counts on. `since` is in seconds since the epoch."""
     return f"Thinking, started <t:{int(since)}:R>"
-
-
-def _plain(character: str) -> str:
-    """Without what ends the code, and without control characters, joiners and marks of direction."""
-    if character == "`":
-        return "'"
-    if character.isspace():
-        return " "
-    return "" if unicodedata.category(character).startswith("C") else character
