@@ -299,9 +299,17 @@ class Setup:
             self._say(f"Asking {settings.record(name).label} ...")
             findings = try_provider(settings, name)
             self._tell(findings)
-            return not failed(findings)
+            return not failed(self._adapted(name, findings))
 
         return accepts
+
+    def _adapted(self, name: str, findings: list[Finding]) -> list[Finding]:
+        """Those that concern the key. New settings are adapted to a model that takes no images."""
+        refused = [finding for finding in findings if finding.subject == f"{name} images"]
+        if refused and self._configuration.is_new:
+            self._configuration.change({"providers": {name: {"images": False}}})
+            self._say("    images = false is set.")
+        return [finding for finding in findings if finding not in refused]
 
     def _quiet(self, settings: Settings) -> None:
         from discordianai.operations import logs

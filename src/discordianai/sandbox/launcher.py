@@ -95,6 +95,7 @@ class Sandbox:
             f"[{table}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
             for table, keys in tables.items()
         ]
+        self.settings.touch(mode=0o600)  # as an operator keeps a file with secrets
         self.settings.write_text("\n\n".join(lines) + "\n")
 
 
