@@ -155,7 +155,7 @@ class Limit:
         float | None,
         Gt(0),
         Lt(math.inf),
-        Key("US dollars: what a question may cost at most has to fit", live=True),
+        Key("US dollars: the most that a question may cost must fit", live=True),
     ] = None
 
     def __bool__(self) -> bool:

@@ -81,7 +81,7 @@ class ModelOptions:
     cached_price: Annotated[
         Money | None,
         Key(
-            "price of a million input tokens from the provider's cache; unset: as known, or input_price",
+            "price of a million input tokens from the provider's cache; unset: input_price if set, else as known",
             live=True,
         ),
     ] = None
@@ -94,7 +94,7 @@ class ModelOptions:
         int | None,
         Ge(1),
         Le(1_000_000),
-        Key("of this model, in any 60 seconds; those of its provider hold besides", live=True),
+        Key("of this model, in any 60 seconds; its provider's limit applies, too", live=True),
     ] = None
     tokens_per_minute: Annotated[
         int | None,
