@@ -30,10 +30,10 @@ LONGEST_LOG = 4096
 """Pages of 4 KiB in the log, after which it is restarted."""
 
 PART = 256
-"""Pages that are overwritten while the writes wait once. A file that has never been cleared may have many."""
+"""Pages that are overwritten during one pause of the writes. A file that was never cleared may have many."""
 
 PATIENCE = 1.0
-"""Seconds until the next try, where a reader of an older state prevented that."""
+"""Seconds until the next attempt, if a reader of an older state prevented it."""
 
 
 class Checkpointer:
@@ -51,7 +51,7 @@ class Checkpointer:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """No checkpoint runs while the block does."""
+        """A block during which no checkpoint runs."""
         async with self._turn:
             yield
 
@@ -92,7 +92,7 @@ class Checkpointer:
         return done
 
     async def _find_residues(self, connections: Connections | None) -> set[int]:
-        """While this has its turn, nothing but the log changes."""
+        """While this runs, only the log changes."""
         if connections is None:
             return set()
         find = partial(residues.find, connections.descriptor)
