@@ -1,4 +1,4 @@
-"""The bot's servers and channels in memory: their settings, and what is deleted after it has left a server."""
+"""The bot's servers and channels in memory: their settings, and what is deleted after it left one."""
 
 import time
 from contextlib import suppress

@@ -106,7 +106,7 @@ class PendingQuestions(Protocol):
         """
 
     async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
-        """Replace what is stored of the answer's messages; `text` is the part of the answer that they show."""
+        """Replace what is stored of the answer's messages, which show `text` so far."""
 
     async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """Store the exchange and its cost in one transaction, once for an interaction.
@@ -115,7 +115,7 @@ class PendingQuestions(Protocol):
         """
 
     async def finish(self, interaction_id: int) -> None:
-        """Everything is shown: erase the text and the token. The id is kept for two hours, against replays."""
+        """All is shown: erase the text and the token. The id is kept for two hours, against replays."""
 
     async def count_start(self, interaction_id: int) -> bool:
         """Count that this process starts it, too; `accept` counted the first one.

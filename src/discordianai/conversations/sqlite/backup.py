@@ -31,8 +31,7 @@ STEP = 256
 """Pages of 4 KiB between two reports."""
 
 FLUSH = 4
-"""Steps after which the copy is flushed to the disk: flushing all of it at once would delay the bot's writes.
-"""
+"""Steps between two flushes of the copy: flushing all at once would delay the bot's writes."""
 
 REST = 0.01
 """Seconds between two steps beside a running bot: half a gigabyte takes ten seconds."""

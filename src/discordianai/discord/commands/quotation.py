@@ -30,7 +30,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200
 
 @dataclass(frozen=True, slots=True)
 class Pointed:
-    """A message that a question points at. `relation` says how, in the model's words and without a name."""
+    """A message that a question refers to. `relation` says how, for the model and without a name."""
 
     content: MessageContent
     relation: str
