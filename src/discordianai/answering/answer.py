@@ -1,4 +1,4 @@
-"""What has arrived of an answer so far, and what stands below it in the end."""
+"""What has arrived of an answer so far, and what is shown below it at the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -84,14 +84,14 @@ class AnswerSoFar:
                 assert_never(event)
 
     def _heard(self) -> ProviderUsage:
-        """The present provider has sent something."""
+        """The current provider has sent something."""
         assert self.route is not None  # noqa: S101  # for mypy: every provider is announced by its route
         if not self.spent or self.spent[-1].route is not self.route:
             self.spent.append(ProviderUsage(self.route))
         return self.spent[-1]
 
     def ended(self, question: Question) -> AnswerEnd:
-        """What stands below an answer that is complete."""
+        """What is shown below a complete answer."""
         if self.finish_reason is FinishReason.FILTERED and self.route is not None:
             return self._closing(numbered(FILTERED.format(label=self.route.provider.label), question))
         if not self.says_something:
@@ -104,17 +104,17 @@ class AnswerSoFar:
         return self._closing("")
 
     def cancelled(self) -> AnswerEnd:
-        """What stands below an answer that somebody cancelled."""
+        """What is shown below an answer that somebody stopped."""
         return self._closing(STOPPED, unfinished=True)
 
     def failed(self, question: Question, error: ProviderError) -> AnswerEnd:
-        """What stands below an answer that a provider did not give, or broke off."""
+        """What is shown below an answer that a provider refused or broke off."""
         if not self.says_something:
             return AnswerEnd(note=numbered(error.for_person, question))
         return self._closing(numbered(f"{BROKEN_OFF} {error.what_happened}", question), unfinished=True)
 
     def _closing(self, note: str, *, unfinished: bool = False) -> AnswerEnd:
-        """Where nothing was said, nobody has answered."""
+        """An answer without text names no provider."""
         said = self.says_something
         footer = _footer(self.route) if said and self.route else ""
         if said and self.route:  # who answered without what, or instead of whom, is true of a part as well
@@ -125,7 +125,7 @@ class AnswerSoFar:
 
 
 def numbered(sentence: str, question: Question) -> str:
-    """The number lets the operator find the log lines of what this person met."""
+    """The number lets the operator find this question's lines in the log."""
     return f"{sentence} (error {question.number})"
 
 

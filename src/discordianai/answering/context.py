@@ -43,9 +43,9 @@ NOT_SHOWN = "[Files sent with this, no longer shown here: {names}]"
 
 
 def with_files(history: Sequence[Turn], provider: Provider, now: float) -> tuple[Turn, ...]:
-    """The turns with the files of the newest one that had any, as far as the provider takes them.
+    """The turns, with the files of the newest turn that had any, if the provider accepts them.
 
-    What has expired at Discord, or is not shown any more, is named, so that the model can say so.
+    Files that have expired at Discord, or are no longer shown, are named, so that the model can say so.
     """
     turns = list(history)
     newest = True
@@ -71,22 +71,22 @@ def _with_own_files(turn: Turn, provider: Provider, now: float) -> Turn:
 
 
 def naming_files(turn: Turn) -> Turn:
-    """The turn with its files named alone. Of a text, an excerpt is there, which says that it is one."""
+    """The turn with only the names of its files. Of a text file there is a marked excerpt."""
     names = [_on_one_line(file.name) for file in turn.attachments if file.kind is not FileKind.TEXT]
     text = f"{turn.text}\n\n{NOT_SHOWN.format(names=', '.join(names))}" if names else turn.text
     return replace(turn, text=text, attachments=())
 
 
 def _on_one_line(name: str) -> str:
-    """Nothing in it ends the line, or the brackets: it is behind no speaker's mark."""
+    """No name can end the line or the brackets, because no speaker's mark precedes it."""
     return " ".join("".join(c if c.isprintable() and c not in "[]" else " " for c in name).split())
 
 
 COMPARED = 300
-"""Letters by which an answer is known again."""
+"""Letters by which an answer is recognised."""
 
 SURE = 40
-"""Letters in a row that no other answer has by chance; a shorter message has to be the whole answer."""
+"""So many equal letters in a row are no coincidence; a shorter message must be the whole answer."""
 
 _LINK = re.compile(r"\]\([^)\s]*\)|<?https?://\S+")
 
@@ -108,18 +108,18 @@ def _letters(text: str) -> str:
 
 
 ANSWER_PART = 0.25
-"""The part of a model's context that is kept for the answer where no length is set."""
+"""The part of a model's context that is reserved for the answer if no length is set."""
 
 MARGIN = 1.3
-"""The most tokens of a question over the estimated ones."""
+"""The most tokens of a question, as a multiple of the estimate."""
 
 SEARCH_TOKENS = 4000
-"""The most that one search adds to the input. Perplexity's were seen to add 2700."""
+"""The most tokens that one search adds to the input. Perplexity's added 2700 when measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContextRules:
-    """What a model is shown goes by these; `providers` has those that can be asked, by name.
+    """Decides what a model is shown; `providers` are those that can be asked, by name.
 
     `listed` has the models that some of them offer besides those of their options; it may change.
     """
@@ -136,7 +136,7 @@ class ContextRules:
         return Scope(self.conversations.scope)
 
     def provider_of(self, model: str) -> str | None:
-        """The name of the first one that offers that model; those whose options name it count first."""
+        """The name of the first provider that offers that model; those whose options name it come first."""
         named = (name for name, options in self.providers.items() if model in options.all_models)
         listed = (name for name, models in self.listed.items() if model in models)
         return next(chain(named, listed), None)
@@ -157,7 +157,7 @@ class ContextRules:
         return context - self.answer_tokens(model)
 
     def answer_tokens(self, model: str) -> int:
-        """How many tokens are kept for an answer of this model: its limit, where one is set."""
+        """How many tokens are reserved for an answer of this model: its limit, if one is set."""
         return self._answer_limit(model) or int(self.context_tokens(model) * ANSWER_PART)
 
     def _answer_limit(self, model: str) -> int | None:
@@ -184,12 +184,12 @@ class QuestionContext:
 
     @property
     def wanted_model(self) -> str:
-        """The one that the person, or else the channel, has asked for; empty where the bot is to choose."""
+        """The one that the person, or else the channel, has chosen; empty if the bot chooses."""
         return self.question.model or self.channel.model
 
     @property
     def asked(self) -> str:
-        """The person's words, what they point at, and their files."""
+        """The person's words, the messages that they refer to, and their files."""
         question = self.question
         quotation = question.quotation.text if question.quotation else ""
         return "\n\n".join(filter(None, (question.text, quotation, question.file_text)))
@@ -210,7 +210,7 @@ class QuestionContext:
         )
 
     def without_earlier_files(self) -> "QuestionContext":
-        """The same with the files of what was asked before named alone."""
+        """The same, with only the names of the files of earlier questions."""
         return replace(self, history=tuple(map(naming_files, self.history)))
 
     def request(self, provider: Provider, usual_model: str) -> ChatRequest:
@@ -242,7 +242,7 @@ class QuestionContext:
         )
 
     def fitting_request(self, provider: Provider, usual_model: str) -> ChatRequest:
-        """The same. Raises `TooLong` where the question alone, with its files, does not fit.
+        """The same. Raises `TooLong` if the question alone, with its files, does not fit.
 
         What the estimator has learned is left out: a provider that counts what it finds on the web as input
         makes each text seem long.
@@ -258,7 +258,7 @@ class QuestionContext:
         return request
 
     def usage(self, route: Route, answer: str) -> Usage:
-        """An estimate of what the request took, where the provider does not say."""
+        """An estimate of the request's usage, for providers that do not report it."""
         model = route.model
         asked = self.estimator.estimate(model, self.request(route.provider, model).texts)
         return Usage(asked, self.estimator.estimate(model, [answer]) if answer else 0)
@@ -266,7 +266,7 @@ class QuestionContext:
     def most(self, provider: Provider, request: ChatRequest, expected: Usage) -> Usage:
         """The most that a request may take, for the limits in money; `expected` is an estimate.
 
-        With searches there are as many as there can be, and what each of them finds is input, too.
+        It includes as many searches as there can be, and what each of them finds as input.
         """
         searching = provider.web_search is WebSearch.ALWAYS or request.search is not SearchMode.OFF
         searches = MOST_SEARCHES if searching else 0
@@ -337,7 +337,7 @@ def _marked(turn: Turn) -> Turn:
 
 
 class Identifiers:
-    """Names people and conversations for providers, who need to tell them apart, not to know who they are.
+    """Identifiers of people and conversations for providers, which must tell them apart but not know them.
 
     A plain hash of a Discord id could be found again by trying all ids; only `key` leads back from these.
     """

@@ -1,4 +1,4 @@
-"""The port through which an answer reaches its person. What it needs of the place is its own affair."""
+"""The port through which an answer reaches its person, wherever the question was asked."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -21,10 +21,10 @@ class Delivery(Protocol):
         """
 
     async def is_open(self) -> bool:
-        """Whether the place where the question was asked takes an answer still; True where nobody knows."""
+        """Whether an answer can still be written where the question was asked; True if that is unknown."""
 
     async def show(self, text: str) -> None:
-        """Show an answer that is whole, where the question was asked."""
+        """Show a complete answer where the question was asked."""
 
     async def say_late(self, words: str, text: str = "") -> bool:
         """Write to the person in the channel: `words`, then an answer that is whole, if there is one.
@@ -33,11 +33,11 @@ class Delivery(Protocol):
         """
 
     async def follow_up(self, words: str) -> bool:
-        """Add `words` to an answer, for the person alone; whether that can be done, and was."""
+        """Add `words` to an answer, for the person alone; return whether that was possible."""
 
     async def apologise(self, words: str) -> None:
-        """End the answer with `words`, by means of their own; do nothing where it has ended already."""
+        """End the answer with `words`, by separate requests; do nothing if it has already ended."""
 
 
 Deliver = Callable[[Question, Posted], Delivery]
-"""Makes the delivery of a question, of whose answer that much has been posted."""
+"""Makes the delivery of a question, part of whose answer may already be posted."""

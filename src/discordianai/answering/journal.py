@@ -18,7 +18,7 @@ TAKE_BACK_WITHIN = 2.0
 
 
 class JournalResult(Enum):
-    """Whether a question outlives the process that has accepted it."""
+    """Whether a question survives the process that accepted it."""
 
     STORED = "stored"
     NOT_STORED = "the store did not take it in time"
@@ -50,17 +50,17 @@ class Journal:
         return JournalResult.NOT_STORED
 
     async def note_posted(self, question: Question, posted: Posted, text: str) -> None:
-        """Keep what has been posted of its answer, so that a later process edits that."""
+        """Store what has been posted of its answer, so that a later process can edit it."""
         async with self._logged(question, "posted messages not stored"):
             await self._store.note_posted(question.address.interaction_id, posted, text)
 
     async def finish(self, question: Question) -> None:
-        """Erase a question: it is answered, or will never be. Otherwise the next process takes it up."""
+        """Erase a question: it is answered, or never will be. Otherwise the next process resumes it."""
         async with self._logged(question, "end of a question not stored"):
             await self._store.finish(question.address.interaction_id)
 
     async def unfinished(self) -> tuple[PendingQuestion, ...]:
-        """What former processes have left, oldest first."""
+        """The questions that earlier processes left, oldest first."""
         try:
             return await self._store.unfinished()
         except StoreError as error:
@@ -68,7 +68,7 @@ class Journal:
             return ()
 
     async def count_start(self, question: Question) -> bool:
-        """This process begins to work on it, too; whether that is stored, and the question still open."""
+        """Note that this process starts it; return whether that is stored and the question is still open."""
         try:
             return await self._store.count_start(question.address.interaction_id)
         except StoreError as error:
@@ -76,7 +76,7 @@ class Journal:
             return False
 
     async def take_back_start(self, question: Question) -> None:
-        """The bot is stopping, which is no crash that this question has to answer for."""
+        """Note that the bot is stopping, so that this does not count as a crash caused by the question."""
         with (
             trio.move_on_after(TAKE_BACK_WITHIN, shield=True),
             Guard(self._log, "bug while taking back a start", question=question.number),

@@ -1,4 +1,4 @@
-"""How many questions are open, and what became of the others.
+"""How many questions are open, and how the others ended.
 
 Counted on both threads: the listener's admits a question, trio's finishes it.
 """
@@ -16,10 +16,10 @@ from discordianai.metric import Metric
 from discordianai.option import Live
 
 CROWD = 25
-"""Questions that wait to be acknowledged at once. Discord takes 0.1 s for all of them: it is a burst."""
+"""More questions than this waiting to be acknowledged are a burst. Discord takes 0.1 s for all of them."""
 
 GIVE_WAY = 2.0
-"""Seconds that answers let a crowd be acknowledged first. Discord forgets who was not after three."""
+"""Seconds that answers wait for a burst to be acknowledged. Discord drops a command after three."""
 
 
 class AdmissionDenied(Enum):
@@ -74,20 +74,20 @@ class OpenQuestions:
             return None
 
     def settle(self) -> None:
-        """One that was admitted is acknowledged, or will never be; call on the trio thread."""
+        """An admitted question is acknowledged, or never will be; call on the trio thread."""
         with self._lock:
             self._unacknowledged -= 1
         if self._unacknowledged <= CROWD:
             self._calm.set()
 
     def take_back(self, person_id: int) -> None:
-        """One that was just admitted comes to nothing; from any thread."""
+        """A question that was just admitted is abandoned; call from any thread."""
         with self._lock:
             self._unacknowledged -= 1
         self.release(person_id)
 
     async def give_way(self) -> None:
-        """Wait while a crowd is about to be acknowledged: an answer would take the time that this needs.
+        """Wait while a burst is about to be acknowledged: answers would take the time that this needs.
 
         Without, of 500 commands in one moment up to 289 are too late for Discord on a busy machine.
         """
@@ -98,7 +98,7 @@ class OpenQuestions:
                 await self._calm.wait()
 
     def readmit(self, person_id: int) -> None:
-        """Open one that a former process had admitted: it counts, and is not refused."""
+        """Open a question that an earlier process admitted: it is counted, but never refused."""
         with self._lock:
             self._open[person_id] += 1
             self._total += 1
@@ -129,7 +129,7 @@ class OpenQuestions:
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatistics:
-    """One moment of it: `open` ones are being answered or waiting, the others are totals since the start."""
+    """A snapshot: `open` questions are being answered or waiting, the others are totals since the start."""
 
     open: Annotated[int, Metric("questions_open", "Questions accepted and not yet finished")] = 0
     answered: Annotated[int, Metric("questions_answered_total", "Questions finished")] = 0
@@ -167,5 +167,5 @@ class QuestionCounter:
             self._counted = replace(self._counted, replayed=self._counted.replayed + 1)
 
     def now(self, open_: int) -> QuestionStatistics:
-        """This moment, in which so many are open."""
+        """A snapshot, with so many questions open."""
         return replace(self._counted, open=open_)

@@ -1,4 +1,4 @@
-"""What the operator can set of how the bot answers."""
+"""The settings of how the bot answers."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,5 +1,5 @@
-"""Asks the providers one question: the chosen one first, one that searches where the model calls for the web,
-and another one where one fails before it has said anything.
+"""Asks providers one question: the chosen one, one that searches if the model calls for the web, and another
+one if one fails before any text.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -18,20 +18,21 @@ from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
 
 HELD_BACK = 60
-"""Characters of an answer that wait until it is clear that no call of a tool follows. Models that call one do
-so at once, or after a short sentence. At thirty tokens a second this takes half a second."""
+"""Characters of an answer that are delayed until it is clear that no tool call follows. Models that call one
+do so at once, or after a short sentence. At thirty tokens a second this takes half a second.
+"""
 
 PARAGRAPH = "\n\n"
 
 DECIDES = "to decide who answers"
-"""The route of a request that decides: it has a usage, and no text."""
+"""The route of a request that only decides: it has a usage, but no text."""
 
 USAGE_WITHIN = 1.0
-"""Seconds that a call of the tool waits for what it has taken, which comes at the end of its stream."""
+"""Seconds to wait, after a tool call, for its usage, which comes at the end of the stream."""
 _WITHOUT_REASON = (BadRequest, ToolsRefused)
 
 AnswerEvent = Event | QueuePosition | Route
-"""What is heard of an answer. A `Route` says who answers from here on."""
+"""The events of an answer. A `Route` says who answers from there on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,9 @@ class ProviderChain:
         *,
         shown: bool,
     ) -> tuple[Choice, str]:
-        """Who is asked after `choice` has failed, and what the person has to know.
+        """Who is asked after `choice` has failed, and what to tell the person.
 
-        Raises the error that tells most where nobody is left.
+        Raises the most informative error if nobody is left.
         """
         log = self._log.bind(question=asked.number)
         if isinstance(error, ToolsRefused) and (choice.tools or choice.search is SearchMode.OFFERED):
@@ -193,14 +194,14 @@ async def _usage_behind(call: AsyncIterator[Event | QueuePosition]) -> UsageRepo
 
 
 def _most_telling(errors: Sequence[ProviderError]) -> ProviderError:
-    """The last of them, or an earlier one that says why the question was refused, where the last does not."""
+    """The last error, or an earlier one that says why the question was refused if the last does not."""
     *earlier, last = errors
     reasons = [one for one in earlier if isinstance(one, BadRequest) and type(one) not in _WITHOUT_REASON]
     return reasons[-1] if reasons and type(last) in _WITHOUT_REASON else last
 
 
 def _left_out(provider: Provider, inquiry: Inquiry) -> str:
-    """What the provider cannot take, in words for the person."""
+    """What the provider cannot accept, in words for the person."""
     kinds = {
         "images": inquiry.images and not provider.images,
         "files": inquiry.files and not provider.files,
@@ -210,7 +211,7 @@ def _left_out(provider: Provider, inquiry: Inquiry) -> str:
 
 
 def _with_query(turns: tuple[Turn, ...], query: str) -> tuple[Turn, ...]:
-    """The same turns, the last with what the model wants to be searched for."""
+    """The same turns, with the model's query added to the last one."""
     question = turns[-1]
     if not query.strip():
         return turns

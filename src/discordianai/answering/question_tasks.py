@@ -1,4 +1,4 @@
-"""The task of one question: what begins it, and what is given back when it ends, however it ends."""
+"""The task of a question: what starts it, and what is released when it ends, however it ends."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -70,14 +70,14 @@ class QuestionTasks:
         return self._answer_service.cancel(interaction_id)
 
     async def recover(self, left: Sequence[PendingQuestion], numbers: Iterator[int]) -> None:
-        """Take up what former processes have left; `numbers` count the questions of this one."""
+        """Resume what earlier processes left; `numbers` count the questions of this one."""
         with Guard(self._log, "bug in recovery"):
             await self._recovery.take_up(
                 left, numbers, self._answer_again, lambda: self._open_questions.closed
             )
 
     async def drain(self, seconds: float) -> None:
-        """Admit nothing more, and wait so long for what is in flight. The caller cancels what is left."""
+        """Admit nothing more, and wait up to so long for what is in flight. The caller cancels the rest."""
         self._open_questions.close()
         self._log.info("stopping", answers_in_flight=self._open_questions.open, seconds=seconds)
         with trio.move_on_after(seconds):

@@ -1,4 +1,4 @@
-"""Takes up the questions that a former process accepted and did not finish.
+"""Resumes the questions that an earlier process accepted and did not finish.
 
 While the place of a question is open, it is answered there. After that the answer, or a word that there is
 none, goes to the channel; and where the bot cannot write there, or only the person was to see it, that word
@@ -21,10 +21,10 @@ from discordianai.guard import Guard
 from discordianai.records import Question
 
 AT_ONCE = 10
-"""Questions of a former process that are worked on at a time, beside the new ones."""
+"""Questions of an earlier process that are answered at a time, beside new ones."""
 
 MOST_STARTS = 2
-"""Processes that may begin to answer a question: what ends two of them ends a third."""
+"""Processes that may start a question: one that has ended two would end a third."""
 
 LATEST = 7 * 86_400.0
 """Seconds after which nobody waits for an answer any more."""
@@ -38,11 +38,11 @@ STOPPED_TWICE = (
 LATE = "I was restarted while answering you. Here is the answer:"
 
 AnswerAgain = Callable[[Question, Posted], Awaitable[None]]
-"""Asks the providers, and edits what has been posted already."""
+"""Asks the providers, and edits what has already been posted."""
 
 
 class Recovery:
-    """The policy: who is answered again, who reads what was stored, and who is still owed a word."""
+    """The policy: which questions are asked again, who gets a stored answer, who is still to be told."""
 
     def __init__(self, journal: Journal, deliver: Deliver) -> None:
         self._journal = journal
@@ -100,7 +100,7 @@ class Recovery:
             await answer_again(question, entry.posted)
 
     async def _give_up(self, entry: PendingQuestion, delivery: Delivery) -> None:
-        """It has ended two processes, or was there: say so, and do nothing else with it."""
+        """The question was open when two processes ended: tell the person, and do nothing else with it."""
         question = entry.question
         self._log.error("question given up after stopping the bot twice", error=question.number)
         if not await delivery.is_open():
@@ -110,7 +110,7 @@ class Recovery:
         await self._journal.finish(question)
 
     async def _say_late(self, entry: PendingQuestion, delivery: Delivery) -> None:
-        """Its place takes nothing more: say it in the channel, or owe it."""
+        """Nothing can be written in its place any more: tell the person in the channel, or later."""
         words, text = (LATE, entry.text) if entry.complete else (MISSED, "")
         if await delivery.say_late(words, text):
             await self._journal.finish(entry.question)
@@ -121,7 +121,7 @@ class Recovery:
         self._owed.setdefault(entry.question.person.id, []).append(entry)
 
     async def tell_late(self, person_id: int, delivery: Delivery) -> None:
-        """Tell a person who is here now what they are owed, below the answer of that delivery."""
+        """Tell a person what they could not be told earlier, below the answer of that delivery."""
         owed = self._owed.pop(person_id, [])
         while owed:
             if not await delivery.follow_up(MISSED_EARLIER.format(ago=_ago(_age(owed[0])))):
@@ -136,7 +136,7 @@ def _age(entry: PendingQuestion) -> float:
 
 
 def _ago(seconds: float) -> str:
-    """As one would say it: in whole minutes, hours or days."""
+    """In whole minutes, hours or days."""
     for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         count = int(seconds // length)
         if count:

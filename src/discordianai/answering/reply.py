@@ -13,7 +13,7 @@ class ReplyFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AnswerEnd:
-    """What comes below an answer. `note` is what the person has to know, `footer` who answered.
+    """What is shown below an answer. `note` is for the person, `footer` says who answered.
 
     An `unfinished` answer can be continued; one that was not `searched` for on the web can be.
     """
@@ -25,10 +25,10 @@ class AnswerEnd:
 
 
 class Reply(Protocol):
-    """Where an answer is written. The person sees each step as soon as the place allows."""
+    """Where an answer is written. The person sees each step as soon as Discord allows."""
 
     def write(self, text: str) -> None:
-        """Add `text` to what is shown; never waits. Raises `ReplyFailed` where nobody can see it any more."""
+        """Add `text` to what is shown; never waits. Raises `ReplyFailed` if nobody can see it any more."""
 
     def cite(self, citations: Citations) -> None:
         """These are the sources of what is written from now on, and of all of it in the end."""
@@ -40,10 +40,12 @@ class Reply(Protocol):
         """Show, until there is text, that the web is searched; a model wrote `query`. As `say`."""
 
     def think(self) -> None:
-        """Show after a while, if nothing else has come by then, that the model thinks, and since when."""
+        """Show that the model is thinking, and since when, unless something else comes soon."""
 
     def close(self, closing: AnswerEnd) -> str:
-        """Add what comes below; all of the answer as `finish` will show it. Nothing is written after that."""
+        """Add what is shown below; return the whole answer as `finish` will show it. Nothing is written
+        after.
+        """
 
     async def finish(self, turn: TurnId | None = None) -> None:
         """Show all of it; return once it is shown. Raises `ReplyFailed` where the place took no more.

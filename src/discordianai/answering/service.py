@@ -38,7 +38,7 @@ LAST_WORDS_TIMEOUT = 3.0
 """Seconds that an answer which is being cancelled may take to tell the person so."""
 
 PATIENCE = 2.0
-"""Seconds that a question waits for its turn without a word."""
+"""Seconds that a question waits for its turn before the person is told."""
 
 EARLIER_FIRST = "Waiting for earlier questions."
 
@@ -171,7 +171,7 @@ class AnswerService:
 
     @contextmanager
     def _cancellable(self, question: Question) -> Iterator[trio.CancelScope]:
-        """What runs inside ends when the answer is cancelled."""
+        """Cancels what runs inside when the answer is cancelled."""
         interaction_id = question.address.interaction_id
         with trio.CancelScope() as scope:
             self._running[interaction_id] = scope
@@ -188,7 +188,7 @@ class AnswerService:
         answer: AnswerSoFar,
         reserved: AsyncExitStack,
     ) -> None:
-        """Without them where the question is refused: a file can be gone from Discord before it expires."""
+        """Try again without files if the question is refused: a file can vanish before it expires."""
         try:
             await self._ask(context, deadline, reply, answer, reserved)
         except BadRequest:
@@ -242,7 +242,7 @@ class AnswerService:
         finished: FinishedAnswer,
         log: FilteringBoundLogger,
     ) -> TurnId | None:
-        """A part that was shown is kept too: the next question may be about it."""
+        """Text that was shown is stored even if it is incomplete: the next question may be about it."""
         exchange = context.exchange(answer.text) if context and answer.says_something else None
         try:
             interaction_id = question.address.interaction_id
@@ -255,7 +255,7 @@ class AnswerService:
             return None
 
     def _charges(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
-        """What each provider that was asked charges, by its own count or else by ours."""
+        """What each provider that was asked charges, by its own count or else by an estimate."""
         person_id, guild_id = context.question.person.id, context.question.place.guild_id
         charges = []
         for spending in answer.spent:
@@ -266,7 +266,7 @@ class AnswerService:
         return tuple(charges)
 
     async def _done(self, question: Question, log: FilteringBoundLogger) -> None:
-        """All is shown, or never will be: no later process takes it up."""
+        """Everything is shown, or never will be: no later process resumes it."""
         try:
             await self._pending.finish(question.address.interaction_id)
         except StoreError as error:
@@ -274,7 +274,7 @@ class AnswerService:
 
 
 class _NotInTime(Exception):
-    """The question's time was over before its turn came."""
+    """The question's deadline passed before its turn came."""
 
 
 async def _wait_for_turn(ticket: QuestionTicket, reply: Reply) -> None:

@@ -1,6 +1,6 @@
-"""Has a model decide whether a question needs the live web, within bounds: no question waits long for that.
+"""Asks a model whether a question needs the live web, for a limited time.
 
-Where there is no decision in time, the rules decide.
+If there is no decision in time, the rules decide.
 """
 
 from typing import Protocol
@@ -17,7 +17,7 @@ TIMEOUT = 2.0
 """Seconds for a decision: it is one short answer, and the person sees nothing meanwhile."""
 
 MOST_AT_ONCE = 8
-"""Decisions that are waited for; they share the provider's pool with the answers."""
+"""Decisions in flight at most; they share the provider's pool with the answers."""
 
 PAUSE = 30.0
 """Seconds without decisions after one that failed, unless the provider asks for more."""
@@ -26,7 +26,7 @@ PROBABLE = 0.5
 
 
 class Decides(Protocol):
-    """Somebody who decides."""
+    """A provider that decides."""
 
     provider: Provider
     model: str
@@ -36,7 +36,7 @@ class Decides(Protocol):
 
 
 class WebDecisions:
-    """Asks `decides` for as long as that works."""
+    """Asks `decides` as long as it works."""
 
     def __init__(self, decides: Decides) -> None:
         self.provider, self.model = decides.provider, decides.model
@@ -46,7 +46,7 @@ class WebDecisions:
         self._log = structlog.get_logger("discordianai.answering").bind(provider=self.provider.name)
 
     async def on(self, request: ChatRequest, deadline: float) -> WebDecision | None:
-        """The decision; None where there is none in time, or none is to be asked for."""
+        """The decision; None if there is none in time, or it is not asked for."""
         now = trio.current_time()
         if now < self._paused_until:
             return None

@@ -28,8 +28,8 @@ MICRO_IN_MILLI = 1000
 class Price:
     """Dollars for a million tokens of a model, and for a thousand of its web searches.
 
-    Where caching has no price of its own, cached input costs what all input does. `above` has the prices of
-    longer requests: for all tokens of a request that has more input tokens than the number, the longest last.
+    Without a price for caching, cached input costs what all input does. `above` has the prices of longer
+    requests: for all tokens of a request that has more input tokens than the number, the longest last.
     """
 
     input: Decimal
@@ -40,7 +40,7 @@ class Price:
     above: tuple[tuple[int, "Price"], ...] = ()
 
     def of(self, usage: Usage) -> int:
-        """What `usage` costs by this price, in nano-dollars; what the provider says of it is left aside."""
+        """What `usage` costs by this price, in nano-dollars, regardless of the provider's own figure."""
         rates = self
         for tokens, longer in self.above:
             rates = longer if usage.input_tokens > tokens else rates
@@ -69,7 +69,7 @@ def dollars(nano: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one answer used. `provider` is the name of who gave it.
+    """What one answer used. `provider` is the name of the provider that gave it.
 
     `cost` is in nano-dollars, None where nobody knows the model's price.
     """
@@ -85,7 +85,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A sum: `cost` in nano-dollars; of `unpriced` answers only the tokens are in it."""
+    """A sum: `cost` in nano-dollars; `unpriced` answers contribute only their tokens."""
 
     answers: Annotated[int, Metric("charged_answers_total", "Answers charged")] = 0
     input_tokens: int = 0
@@ -101,7 +101,7 @@ class Spent:
 
     @property
     def money(self) -> Annotated[float, Metric("cost_total", "Cost of the answers, in US dollars")]:
-        """The cost in dollars; a float, to be shown and not to be added up."""
+        """The cost in dollars: a float for display, not for sums."""
         return self.cost / NANO
 
     @property
@@ -155,7 +155,7 @@ class Limit:
         float | None,
         Gt(0),
         Lt(math.inf),
-        Key("US dollars: what a question may cost at most has to fit", live=True),
+        Key("US dollars: the most that a question may cost must fit", live=True),
     ] = None
 
     def __bool__(self) -> bool:
@@ -168,7 +168,7 @@ class Limit:
 
     @property
     def nano(self) -> int | None:
-        """`money` in nano-dollars, as it is written in the settings."""
+        """`money` of the settings in nano-dollars."""
         return None if self.money is None else int(exact(self.money) * NANO)
 
 
@@ -176,7 +176,7 @@ class Accounts(Protocol):
     """The repository of charges. Every call raises `StoreError`."""
 
     async def charge(self, charge: Charge) -> None:
-        """Store a charge that belongs to no question; one that does comes with `answered`."""
+        """Store a charge that belongs to no question; those of questions are stored by `answered`."""
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """A day's sum of a person, of a server, of a person in a server, or of all."""
@@ -188,7 +188,7 @@ class Accounts(Protocol):
 
 
 def exact(written: float) -> Decimal:
-    """The decimal number as it stands in the settings, whose numbers are read as floats."""
+    """The exact decimal that the settings contain, although their numbers are read as floats."""
     return Decimal(repr(written))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from discordianai.records import Attachment, FileKind
 
 BEFORE, ADDED = 4, (False, 0.0, "")
-"""How many values older versions wrote, and what the others are then."""
+"""How many values older versions wrote, and the defaults for the others."""
 
 
 def rows(attachments: Iterable[Attachment]) -> list[tuple[object, ...]]:
@@ -17,7 +17,7 @@ def rows(attachments: Iterable[Attachment]) -> list[tuple[object, ...]]:
 
 
 def from_rows(stored: Iterable[Sequence[Any]]) -> tuple[Attachment, ...]:
-    """The reverse. Raises `TypeError` or `ValueError` where nobody wrote that."""
+    """The reverse. Raises `TypeError` or `ValueError` for anything else."""
     return tuple(
         Attachment(name, url, size, content_type, quoted, expires_at, FileKind(kind))
         for name, url, size, content_type, quoted, expires_at, kind in map(_complete, stored)

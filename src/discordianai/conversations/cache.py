@@ -1,7 +1,7 @@
-"""A cache of recently used conversations, packed, within a bound in bytes.
+"""A cache of recently used conversations, packed, limited in bytes.
 
 A conversation that was read from the database may have changed by the time the read comes back. So a read
-takes a permit, and a write to the conversation voids it: a stale read goes to its caller, and is not cached.
+takes a permit, which a write to the conversation voids: the caller gets a stale read, but it is not cached.
 """
 
 from collections import OrderedDict
@@ -10,8 +10,9 @@ from discordianai.conversations import packing
 from discordianai.conversations.conversation_key import ConversationKey
 
 OVERHEAD = 400
-"""Bytes that an entry takes beside its turns: the key with its numbers, the `bytes` object, the slot in the
-table. Measured with `tracemalloc` over 100,000 entries: 391."""
+"""Bytes that an entry takes besides its turns: the key with its numbers, the `bytes` object, the slot in the
+table. Measured with `tracemalloc` over 100,000 entries: 391.
+"""
 
 
 class FillPermit:

@@ -1,4 +1,4 @@
-"""Which conversation a question belongs to, and so what an answer can know.
+"""Which conversation a question belongs to, and so what an answer can contain.
 
 What was said in one conversation is never shown in another, so that privacy follows from the key alone:
 
@@ -65,9 +65,9 @@ class ConversationKey:
         return self.person_id == EVERYBODY
 
     def spoken(self, person: Person, text: str) -> str:
-        """What `person` said, marked off where several people speak: for model and store."""
+        """What `person` said, with a heading if several people speak, for the model and the store."""
         return speakers.marked(person.name, text) if self.shared else text
 
     def read(self, told: str) -> Spoken:
-        """The reverse: who said what; without a name where one person speaks."""
+        """The reverse: who said what; without a name if only one person speaks."""
         return speakers.read(told) if self.shared else Spoken("", told)

@@ -1,6 +1,4 @@
-"""The servers and channels of the bot, in memory: their settings, and what is dropped after it has left a
-server.
-"""
+"""The bot's servers and channels in memory: their settings, and what is deleted after it left one."""
 
 import time
 from contextlib import suppress
@@ -26,7 +24,7 @@ class ChannelSettingsCache:
         self._settings: dict[int, ChannelSettings] = {}
 
     async def open(self) -> None:
-        """Read the settings, or read them again; they stay as they are where the store cannot be read."""
+        """Read the settings, or read them again; they stay as they are if the store cannot be read."""
         with suppress(StoreError):  # logged, and in the store's health
             self._settings = dict(await self._places.channels())
 
@@ -41,7 +39,7 @@ class ChannelSettingsCache:
                 await trio.sleep(AFTER_A_BUG)
 
     def of(self, place: Place) -> ChannelSettings:
-        """The settings of a place. A thread without any has those of its channel."""
+        """The settings of a channel. A thread without any has those of its channel."""
         own = self._settings.get(place.channel_id)
         if own is None and place.parent_id is not None:
             own = self._settings.get(place.parent_id)
@@ -75,7 +73,7 @@ class GuildRetention:
         self._news, self._heard = trio.open_memory_channel[tuple[frozenset[int], bool]](100)
 
     def note(self, guild_ids: frozenset[int], *, complete: bool) -> None:
-        """The bot is in these servers now. Only where the list is `complete` were the others left."""
+        """The bot is in these servers now. It has left the others only if the list is `complete`."""
         try:
             self._news.send_nowait((guild_ids, complete))
         except trio.WouldBlock:

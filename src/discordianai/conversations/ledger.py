@@ -14,7 +14,7 @@ from discordianai.option import Live
 from discordianai.records import Usage
 
 MOST_MODELS = 100
-"""Models whose sums are kept apart, of all providers together: a figure has the model as its label."""
+"""Models with separate sums, of all providers together: a metric has the model as its label."""
 
 OTHER_MODELS = "other"
 
@@ -30,8 +30,8 @@ class LimitReached(Exception):
 
     What a person reads of it is said by `dispatch.refusals.AllowanceSpent`.
 
-    Where the limit is one of money, and not all of it is used up, `most` is what the answer may cost, and
-    `left` what is there, in words; both are empty otherwise.
+    If a limit in money is not yet used up, `most` is what the answer may cost, and `left` what remains, in
+    words; otherwise both are empty.
     """
 
     def __init__(self, whose: str, most: str = "", left: str = "") -> None:
@@ -44,9 +44,9 @@ class LimitReached(Exception):
 class Ledger:
     """Enforces the daily limits: reserve before a call, charge after it.
 
-    The day's sums are in `accounts`; what is reserved and not yet charged is counted here, so that questions
-    that come at the same moment cannot share one remainder. A reservation counts until it is left, which is
-    after its charge: for a moment an answer may count twice, never not at all. It is in memory only: a
+    The day's sums are in `accounts`; what is reserved and not yet charged is counted here, so that
+    simultaneous questions cannot spend the same remainder twice. A reservation counts until it is left, which
+    is after its charge: for a moment an answer may count twice, never not at all. It is in memory only: a
     process that is killed leaves nothing reserved.
     """
 
@@ -65,7 +65,7 @@ class Ledger:
         self._unpriced: set[tuple[str, str]] = set()
 
     async def open(self) -> None:
-        """Read what this month's answers have cost so far: nothing, where that cannot be read."""
+        """Read what this month's answers have cost so far; nothing if that cannot be read."""
         try:
             lines = await self._accounts.spending(f"{month_of(self.today)}-01")
         except StoreError:
@@ -85,7 +85,7 @@ class Ledger:
 
     @property
     def spent_today(self) -> Sums:
-        """What is charged to today, by this process and by those before it."""
+        """What is charged to today, by this process and earlier ones."""
         return dict(self._periods.get(self.today, {}))
 
     @property
@@ -94,7 +94,7 @@ class Ledger:
         return dict(self._periods.get(month_of(self.today), {}))
 
     def charge(self, person_id: int, guild_id: int | None, provider: str, model: str, usage: Usage) -> Charge:
-        """The charge for what a provider reported: by its own account of the cost, or else by the prices."""
+        """The charge for what a provider reported: by its own figure of the cost, or else by the prices."""
         key = (provider, model)
         cost = usage.cost
         if cost is not None:
@@ -110,7 +110,7 @@ class Ledger:
         return charge
 
     async def settle(self, charges: Iterable[Charge]) -> None:
-        """Store charges that no finished answer comes with, even while the caller is being cancelled."""
+        """Store charges without a finished answer, even while the caller is being cancelled."""
         with trio.move_on_after(LONGEST_SETTLING, shield=True), suppress(StoreError):  # in the store's health
             for charge in charges:
                 await self._accounts.charge(charge)
@@ -125,7 +125,7 @@ class Ledger:
         expected: Usage,
         most: Usage | None = None,
     ) -> AsyncIterator[None]:
-        """Set aside what an answer may need; raises `LimitReached`.
+        """Reserve what an answer may need; raises `LimitReached`.
 
         Limits in tokens reserve the tokens that are `expected`, limits in money the cost of the `most` that
         there can be, by default the same. A model without a price counts in tokens only. Where the day's sums
@@ -147,7 +147,7 @@ class Ledger:
             yield
 
     def _most_cost(self, options: AccountingOptions, provider: str, model: str, most: Usage) -> int:
-        """By its price; of what a provider does by itself, the dearest so far counts."""
+        """By its price; for what a provider does by itself, the most expensive so far counts."""
         price = options.price(provider, model)
         by_price = 0 if price is None else price.of(most)
         return max(by_price, self._dearest.get((provider, model), 0))
@@ -202,5 +202,5 @@ def _add(sums: dict[tuple[str, str], Spent], key: tuple[str, str], spent: Spent)
 
 
 def _bounded(key: tuple[str, str], known: Mapping[tuple[str, str], object]) -> tuple[str, str]:
-    """The key, or that of all others where there are many already."""
+    """The key, or that of all others if there are many already."""
     return key if key in known or len(known) < MOST_MODELS else (key[0], OTHER_MODELS)

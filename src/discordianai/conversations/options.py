@@ -1,4 +1,4 @@
-"""What the operator can set of what is remembered."""
+"""The settings of what is remembered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -81,7 +81,8 @@ class ModelOptions:
     cached_price: Annotated[
         Money | None,
         Key(
-            "price of a million input tokens from the provider's cache; unset: as known, or input_price",
+            "price of a million input tokens from the provider's cache; unset: input_price if set, else as"
+            " known",
             live=True,
         ),
     ] = None
@@ -94,7 +95,7 @@ class ModelOptions:
         int | None,
         Ge(1),
         Le(1_000_000),
-        Key("of this model, in any 60 seconds; those of its provider hold besides", live=True),
+        Key("of this model, in any 60 seconds; its provider's limit applies, too", live=True),
     ] = None
     tokens_per_minute: Annotated[
         int | None,
@@ -104,7 +105,7 @@ class ModelOptions:
     ] = None
 
     def price(self, known: Price | None) -> Price | None:
-        """What is set here, and for the rest what is `known`; None where the model counts in tokens only."""
+        """What is set here, and otherwise what is `known`; None if the model counts in tokens only."""
         if self.input_price is not None and self.output_price is not None:
             searches = known.searches if known else Decimal(0)
             known = Price(exact(self.input_price), exact(self.output_price), searches=searches)
@@ -139,6 +140,6 @@ class AccountingOptions:
     table: PriceTable | None = None
 
     def price(self, provider: str, model: str) -> Price | None:
-        """None where the model counts in tokens only."""
+        """None if the model counts in tokens only."""
         known = self.table.price(self.hosts.get(provider, ""), model) if self.table else None
         return self.models.get(model, NO_OPTIONS).price(known)

@@ -1,6 +1,6 @@
 """A conversation as one `bytes` object.
 
-Fifty turns of 400 characters take 43 KB as records and 21 KB packed; what counts more, they are one object
+Fifty turns of 400 characters take 43 KB as records and 21 KB packed; more importantly, they are one object
 instead of two hundred. A turn is its role, its time and two lengths, then its text and its attachments in
 UTF-8.
 """

@@ -1,4 +1,4 @@
-"""Questions that were accepted and are not answered yet. They survive a crash.
+"""Questions that were accepted and are not yet answered. They survive a crash.
 
 A question passes three commits: `accept` before it is acknowledged to Discord; `answered`, together with its
 turns and its cost, before the last edit; `finish` after it. A crash leaves it in `unfinished`, which says how
@@ -42,7 +42,7 @@ class TurnId:
 
 @dataclass(frozen=True, slots=True)
 class StoredQuestion:
-    """What a person said, in which conversation, with the files of which `text` has not all."""
+    """What a person said, in which conversation, with the files that `text` does not contain whole."""
 
     text: str = field(repr=False)
     person_id: int
@@ -53,9 +53,9 @@ class StoredQuestion:
 
 @dataclass(frozen=True, slots=True)
 class FinishedAnswer:
-    """How a question ended. `text` is all that will be shown, notes and sources included.
+    """How a question ended. `text` is everything that will be shown, including notes and sources.
 
-    `exchange` is None where no turns are to be stored; there is a charge for each provider that was asked.
+    `exchange` is None if no turns are to be stored; there is a charge for each provider that was asked.
     """
 
     text: str = field(default="", repr=False)
@@ -65,7 +65,7 @@ class FinishedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What Discord has of an answer already, by its ids.
+    """The ids of what Discord already has of an answer.
 
     `thread_id` is the thread that was opened for it. `original_id` is its first message, where the bot has
     written that itself: the first message of an interaction has no id here. `further_ids` are the messages
@@ -82,7 +82,7 @@ NOTHING_POSTED = Posted()
 
 @dataclass(frozen=True, slots=True)
 class PendingQuestion:
-    """A question that a former process left unfinished.
+    """A question that an earlier process left unfinished.
 
     Its `question.number` is 0: the new process numbers it. `text` is the answer so far, or all of it where
     it is `complete`. `starts` counts the processes that began to work on it and did not shut down cleanly.
@@ -96,7 +96,7 @@ class PendingQuestion:
 
 
 class PendingQuestions(Protocol):
-    """Every call raises `StoreError`. Calls about one question come one after the other."""
+    """Every call may raise `StoreError`. Calls about one question are made one after the other."""
 
     async def accept(self, question: Question) -> bool:
         """Store a question until it is finished; False where this interaction was stored before.
@@ -106,25 +106,25 @@ class PendingQuestions(Protocol):
         """
 
     async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
-        """Replace what was noted of the answer's messages; `text` is the answer as far as they show it."""
+        """Replace what is stored of the answer's messages, which show `text` so far."""
 
     async def answered(self, interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
         """Store the exchange and its cost in one transaction, once for an interaction.
 
-        Returns what identifies the person's turn; None where nothing was added.
+        Returns what identifies the person's turn; None if nothing was added.
         """
 
     async def finish(self, interaction_id: int) -> None:
-        """All is shown: erase the words and the token. The id is kept for two hours, against replays."""
+        """All is shown: erase the text and the token. The id is kept for two hours, against replays."""
 
     async def count_start(self, interaction_id: int) -> bool:
-        """This process begins to work on it, too; the first one was counted by `accept`.
+        """Count that this process starts it, too; `accept` counted the first one.
 
         On disk when this returns. False where the question is not open any more.
         """
 
     async def take_back_start(self, interaction_id: int) -> None:
-        """This process shuts down cleanly and leaves the question to the next one."""
+        """Note that this process shuts down cleanly and leaves the question to the next one."""
 
     async def unfinished(self) -> tuple[PendingQuestion, ...]:
-        """What a former process accepted and did not finish, oldest first."""
+        """What an earlier process accepted and did not finish, oldest first."""

@@ -18,10 +18,10 @@ from discordianai.conversations.accounting import Price
 from discordianai.providers.json_values import Json, parse, table, text
 
 _DATED = re.compile(r"(-20\d\d-?\d\d-?\d\d|-latest)$")
-"""Ends the name of a version of a model, which costs what the model does."""
+"""The end of the name of a model's version, which costs what the model does."""
 
 _MAKERS = {"xai": "x-ai"}
-"""Makers as providers that pass their models on name them, by their names in the table."""
+"""Model makers as resellers name them, by their names in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class PriceTable:
     _by_host: Mapping[str, str] = field(repr=False)
 
     def price(self, host: str, model: str) -> Price | None:
-        """What a model costs at the provider with that host; None where the table does not have it."""
+        """What a model costs at the provider with that host; None if it is not in the table."""
         name = self._named(host.lower())
         return None if name is None else self._at(self._by_name[name], model)
 
@@ -61,7 +61,7 @@ class PriceTable:
 
 
 def host_of(base_url: str) -> str:
-    """The host of a provider's address; empty where there is none."""
+    """The host of a provider's address; empty if there is none."""
     return urlsplit(base_url).hostname or ""
 
 

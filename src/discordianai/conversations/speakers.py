@@ -1,4 +1,4 @@
-"""Marks off who said what, where several people share a conversation.
+"""Marks who said what, when several people share a conversation.
 
     “Ann” wrote:
     | What is a monad?
@@ -13,10 +13,10 @@ import re
 from dataclasses import dataclass, field
 
 LONGEST_NAME = 32
-"""Characters; Discord allows no longer display names, webhooks do."""
+"""Characters. Display names are at most so long at Discord; webhooks may have longer ones."""
 
 SOMEBODY = "somebody"
-"""Who has a name that shows nothing."""
+"""The name of somebody whose own name shows nothing."""
 
 MARK = "| "
 

@@ -1,7 +1,7 @@
-"""Accounts for refusals, and for what moderators and admins do by their powers: counts and logs, no content.
+"""Counts and logs refusals, and what moderators and admins do with their permissions, without content.
 
-A person fills at most one line of the log in a minute, and all together sixty: the rest is counted, and named
-in the next line of that person. Memory is bounded. Called on any thread.
+At most one line a minute is logged for each person, and sixty in all: the rest is counted in the next line of
+that person. Memory is bounded. Called on any thread.
 """
 
 import threading
@@ -21,10 +21,10 @@ from discordianai.records import Person, Place
 
 MINUTE = 60.0
 LINES = 60
-"""In the log, in a minute, of all people."""
+"""Lines in the log for all people, in a minute."""
 
 MOST_TALLIES = 1000
-"""People and servers that are remembered; whoever was refused longest ago goes first."""
+"""People and servers that are remembered; whoever was refused longest ago is dropped first."""
 
 FORGOTTEN_AFTER = 86_400.0
 """Seconds without a refusal."""
@@ -33,7 +33,7 @@ OFTEN, OFTEN_MINUTES = 20, 10
 """Refusals, and different minutes with one: a burst is not "all the time"."""
 
 ADMITTED_SHARE = 0.05
-"""Of what is refused all the time, what is admitted is at most so much."""
+"""The largest share of admitted attempts for somebody who is always refused."""
 
 MOST_NAMED = 3
 """Of each kind, by `always_refused`."""
@@ -45,7 +45,7 @@ class RefusalCause(StrEnum):
     ACCESS = "access"
     """The lists of `[discord]`, or where it is."""
     PERMISSION = "permission"
-    """It is for admins, or for who may manage the channel or its messages."""
+    """It is for admins, or for people who can manage the channel or its messages."""
     BUTTON = "button"
     """It is another person's."""
     LIMIT = "limit"
@@ -53,7 +53,7 @@ class RefusalCause(StrEnum):
 
 
 class PrivilegedAct(StrEnum):
-    """What only who may manage messages or channels, or an admin, does."""
+    """What only people who can manage messages or channels, or admins, can do."""
 
     STOP = "stop"
     """Of somebody else's answer."""
@@ -66,8 +66,9 @@ class PrivilegedAct(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlwaysRefused:
-    """A person or a server that gets nothing but refusals; `name` is a pseudonym, `since` seconds since the
-    epoch, `cause` that of the last one."""
+    """A person or a server that is always refused. `name` is a pseudonym, `since` is in seconds since the
+    epoch, `cause` is that of the last refusal.
+    """
 
     kind: str
     name: str
@@ -78,7 +79,7 @@ class AlwaysRefused:
 
 @dataclass(frozen=True, slots=True)
 class AuditStatistics:
-    """One moment of it."""
+    """A snapshot of it."""
 
     refusals: Annotated[
         Mapping[RefusalCause, int],
@@ -136,7 +137,7 @@ class AuditLog:
             self._write("refused", person, place, cause=cause)
 
     def acted(self, person: Person, place: Place, act: PrivilegedAct) -> None:
-        """Somebody has done what only few may."""
+        """Somebody has used moderator or admin permissions."""
         with self._lock:
             self._acts[act] += 1
             self._write("privileged act", person, place, act=act)

@@ -22,7 +22,7 @@ import trio
 from discordianai.guard import Guard
 
 STOP_TIMEOUT = 10.0
-"""Seconds that cancelled asyncio code may take to close; after that its thread is left behind."""
+"""Seconds that cancelled asyncio code may take to close; after that its thread is abandoned."""
 
 Result = TypeVar("Result")
 
@@ -107,7 +107,7 @@ class EntryQueue:
         self._guard = Guard(structlog.get_logger("discordianai.discord.bridge"), "a bug between two threads")
 
     def post(self, function: Callable[[], object]) -> None:
-        """Have it called after all that were posted before. Errors are logged. Raises what `wake` raises."""
+        """Post a call, to be made after all earlier ones. Errors are logged. Raises what `wake` raises."""
         self._waiting.append(function)
         # No lock: whoever finds this set has appended before `_run_all` runs, which first unsets it.
         if not self._woken:
@@ -137,7 +137,7 @@ class TrioCaller:
         self._asyncio: tuple[asyncio.AbstractEventLoop, EntryQueue] | None = None
 
     def post(self, function: Callable[..., object], *arguments: object) -> None:
-        """Have a function called on trio, in the order of the calls; from any thread. Errors are logged."""
+        """Post a call of a function on trio, in order; from any thread. Errors are logged."""
         self._trio.post(partial(function, *arguments))
 
     async def call(self, function: Callable[..., Awaitable[Result]], *arguments: object) -> Result:

@@ -1,4 +1,4 @@
-"""What the connection to Discord tells about itself. Counted and read on any thread."""
+"""The statistics of the connection to Discord. Counted and read on any thread."""
 
 import asyncio
 import threading
@@ -113,7 +113,7 @@ class DiscordStatistics:
 
 
 class DiscordCounter:
-    """Outlives the listeners, which come and go, and so does its `audit`."""
+    """Outlives the listeners, and so does its `audit`."""
 
     def __init__(self, pseudonyms: Pseudonyms | None = None) -> None:
         self.audit = AuditLog(pseudonyms)
@@ -160,7 +160,7 @@ class DiscordCounter:
             )
 
     def decided(self, kind: str) -> None:
-        """This became of an interaction."""
+        """An interaction was handled in this way."""
         with self._lock:
             interactions = _one_more(self._counted.interactions, kind)
             self._counted = replace(self._counted, interactions=interactions)
@@ -207,7 +207,7 @@ class DiscordCounter:
                 self._lose()
 
     def now(self) -> DiscordStatistics:
-        """This moment."""
+        """A snapshot."""
         with self._lock:
             due = self._due
             return replace(

@@ -31,14 +31,14 @@ STEP = 256
 """Pages of 4 KiB between two reports."""
 
 FLUSH = 4
-"""Steps after which what was copied is sent to the disk: all at once would hold up the bot's writes."""
+"""Steps between two flushes of the copy: flushing all at once would delay the bot's writes."""
 
 REST = 0.01
 """Seconds between two steps beside a running bot: half a gigabyte takes ten seconds."""
 
 
 def refuse_target(database: Path, target: Path) -> None:
-    """Raise `StoreError` where a copy at `target` would harm a database, or be harmed."""
+    """Raise `StoreError` if a copy at `target` would harm a database, or be harmed."""
     target = safe_files.located(target)
     if target in files(safe_files.located(database)):
         raise StoreError(f"{target} belongs to the database itself; name another file")
@@ -119,7 +119,7 @@ def _copy(
 
 
 def check(copied: Path, report: Report) -> None:
-    """Raise `StoreError` where the copy is not sound, and so what it was copied from."""
+    """Raise `StoreError` if the copy is damaged, and so is the original."""
     connection = sqlite3.connect(
         f"{copied.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
     )
@@ -134,7 +134,7 @@ def check(copied: Path, report: Report) -> None:
 
 
 def _complaint(connection: sqlite3.Connection, report: Report) -> str:
-    """Checks in a thread: it is one long call, which would keep Ctrl-C waiting."""
+    """Check in a thread: it is one long call, during which Ctrl-C would have to wait."""
     with ThreadPoolExecutor(1) as thread:
         result = thread.submit(lambda: str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0]))
         try:

@@ -4,7 +4,7 @@ import sqlite3
 
 
 def probe(connection: sqlite3.Connection) -> None:
-    """Change something that means nothing, to see whether the file takes writes."""
+    """Change an unused value, to see whether the file accepts writes."""
     connection.execute("UPDATE bookkeeping SET probes = probes + 1")
 
 
@@ -20,7 +20,7 @@ def purges(connection: sqlite3.Connection) -> int:
 
 
 def identifier_key(connection: sqlite3.Connection) -> bytes | None:
-    """The key of the identifiers that providers get; None where there is none yet.
+    """The key of the identifiers that providers receive; None if there is none yet.
 
     Discord's ids are few enough to try them all: a provider could undo a hash without a key.
     """

@@ -30,7 +30,7 @@ LONGEST_LOG = 4096
 """Pages of 4 KiB in the log, after which it is restarted."""
 
 PATIENCE = 1.0
-"""Seconds until the next try, where a reader of an older state prevented that."""
+"""Seconds until the next attempt, if a reader of an older state prevented it."""
 
 
 class Checkpointer:
@@ -48,7 +48,7 @@ class Checkpointer:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """No checkpoint runs while the block does."""
+        """A block during which no checkpoint runs."""
         async with self._turn:
             yield
 
@@ -87,7 +87,7 @@ class Checkpointer:
         return done
 
     async def _find_residues(self, connections: Connections | None) -> set[int]:
-        """While this has its turn, nothing but the log changes."""
+        """While this runs, only the log changes."""
         if connections is None:
             return set()
         find = partial(residues.find, connections.descriptor)

@@ -24,7 +24,7 @@ CHECKPOINT_TIMEOUT = 0.02
 less, and a backup takes longer than anybody would wait."""
 
 SQLITE = sqlite3.sqlite_version_info
-"""The version of the library that Python brings."""
+"""The version of SQLite that Python includes."""
 
 LEAST_SQLITE = (3, 37)
 """STRICT tables."""

@@ -77,7 +77,7 @@ class Database:
 
     @property
     def health(self) -> Health:
-        """Whether the file takes writes, and what waits."""
+        """Whether the file accepts writes, and what waits."""
         kept = len(self._backlog) + len(self._late)
         return replace(self._health, slow=bool(self._slow), kept=kept, lost=self._backlog.lost)
 
@@ -98,7 +98,7 @@ class Database:
 
     @property
     def committing(self) -> float:
-        """Seconds for which the present transaction has been written."""
+        """Seconds since the current transaction began to be written."""
         return self._writer.committing
 
     @property
@@ -118,7 +118,7 @@ class Database:
 
     @property
     def longest_pause(self) -> float:
-        """Seconds for which a checkpoint held up the writes at most."""
+        """The longest time in seconds for which a checkpoint delayed the writes."""
         return self._checkpointer.longest_pause
 
     async def run(self) -> None:
@@ -130,7 +130,7 @@ class Database:
         await self._writer.checkpoint_due()
 
     async def finish_writing(self) -> None:
-        """Take no more writes; try once more to write what is kept in memory."""
+        """Accept no more writes; try once more to write what is kept in memory."""
         with trio.move_on_after(LAST_TRY, shield=True):
             if len(self._backlog):
                 await self.recover()
@@ -193,7 +193,7 @@ class Database:
             self._storing.discard(write.question)
 
     def _settle(self, write: Write, outcome: WriteOutcome, seconds: float) -> WriteOutcome:
-        """Call what follows a write; the outcome for its caller."""
+        """Call what follows a write; return the outcome for its caller."""
         self._slow.note(seconds)
         self._no_longer_storing(write)
         if write in self._late:
@@ -223,7 +223,7 @@ class Database:
         return KeptInMemory(self._health.reason)
 
     def _keep_late(self, write: Write, *, queued: bool) -> StoreError:
-        """The write has not come back: it is with the writer, or did not even get into its queue."""
+        """The write has not returned: the writer has it, or it did not even get into its queue."""
         self._slow.note(SLOW_AFTER)
         if not queued:
             self._no_longer_storing(write)  # the backlog has it
@@ -233,7 +233,7 @@ class Database:
         return KeptInMemory(f"the disk of the database {self._path} is slow")
 
     def _note_error(self, error: Exception) -> None:
-        """Learn about the database from an error, whichever call met it."""
+        """Learn about the database from an error, whichever call raised it."""
         kind = errors.kind_of(error)
         if kind is ErrorKind.STATEMENT and self._connections is not None:
             return
@@ -315,7 +315,7 @@ class Database:
         self._damaged = False
 
     async def _write_backlog(self) -> bool:
-        """Write what waits, oldest first, and from then on directly."""
+        """Write what waits, oldest first; after that, writes are direct."""
         while len(self._backlog):
             write = self._backlog.first
             done = trio.Event()
@@ -352,11 +352,11 @@ class Database:
             return False
 
     def release(self) -> None:
-        """Let the next bot have the database."""
+        """Release the database for the next bot."""
         self._lock.release()
 
     async def close(self) -> None:
-        """Close the file and let the next bot have it. Nothing may be running any more."""
+        """Close the file and release it for the next bot. Nothing may be running any more."""
 
         def close() -> None:
             try:

@@ -38,7 +38,7 @@ _BESIDE = {
 """What is stored of a person beside turns, by the kind of the line."""
 
 _NOT_EXPORTED = {"token"}
-"""It lets its holder write as the bot, and says nothing about the person."""
+"""It allows its holder to write as the bot, and says nothing about the person."""
 
 _JSON = {"attachments", "more"}
 _TRUTHS = {"private", "shared"}
@@ -92,7 +92,7 @@ def _lines(
 
 
 def _value(column: str, value: object) -> object:
-    """As people and programs read it. What is garbled, by a disk fault, is told as it stands there."""
+    """As people and programs read it. Data garbled by a disk fault is exported as it is."""
     if column.endswith("_id"):
         return str(value) if value else None
     if column in _TRUTHS:

@@ -29,7 +29,7 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 LOCK = ".lock"
 
 DAMAGED = ".damaged-"
-"""Stands in the names of databases that were set aside, before the time."""
+"""The part before the time in the names of databases that were set aside."""
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -55,7 +55,7 @@ def refuse_unsafe(database: Path) -> None:
 
 
 def open_to_others(database: Path) -> dict[Path, int]:
-    """Which of them others than their owner may read or write, with their modes."""
+    """Those that others than their owner may read or write, with their modes."""
     found = {}
     for file in [*files(database), *database.parent.glob(f"{glob.escape(database.name)}{DAMAGED}*")]:
         try:
@@ -68,7 +68,7 @@ def open_to_others(database: Path) -> dict[Path, int]:
 
 
 def tighten(database: Path, log: "FilteringBoundLogger") -> None:
-    """Take others' access to these files away, as a restored copy may give it, and log each.
+    """Remove others' access to these files, which a restored copy may have, and log each.
 
     Call while this process has none of them open: SQLite's locks would be lost. What cannot be changed is
     logged, and stays.

@@ -69,11 +69,11 @@ class Maintenance:
         self._empty_log = True  # a former process may have died after it removed something
 
     def empty_log(self) -> None:
-        """Have the log emptied soon, because something was removed."""
+        """Request that the log is emptied soon, because something was removed."""
         self._empty_log = True
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_retention)
             nursery.start_soon(self._keep_log_short)
@@ -158,7 +158,7 @@ class Maintenance:
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], pause: float) -> None:
-    """Until cancelled. A round that meets a bug is followed by the next one, after a second at least."""
+    """Run until cancelled. After a round with a bug the next one follows, after at least a second."""
     guard = Guard(structlog.get_logger("discordianai.conversations"), "bug in the store's maintenance")
     while True:
         with guard:

@@ -36,13 +36,13 @@ _BLANK = {
     "more": "'{}'",
     "starts": "1",
 }
-"""The columns that are erased, and with what: all but the id, the state and the time of that."""
+"""The columns that are erased, and with what: all except the id, the state and its time."""
 
 _ERASED = ", ".join(f"{column} = {blank}" for column, blank in _BLANK.items())
 
 
 def insert(connection: sqlite3.Connection, question: Question, clock: ClockReading) -> bool:
-    """Store a question, acknowledged by a clock that stood like this; False where it was there already."""
+    """Store a question, with the clock's time of its acknowledgement; False if it was already there."""
     address = question.address
     row = (
         address.interaction_id,
@@ -85,7 +85,7 @@ def _more(question: Question, clock: ClockReading) -> str:
 
 
 def note_posted(connection: sqlite3.Connection, interaction_id: int, posted: Posted, text: str) -> None:
-    """Keep which messages the answer has."""
+    """Store which messages the answer has."""
     connection.execute(
         "UPDATE questions SET message_ids = ?, text = ? WHERE interaction_id = ? AND state = ?",
         (_ids_of(posted), well_formed(text), interaction_id, ACCEPTED),
@@ -93,7 +93,7 @@ def note_posted(connection: sqlite3.Connection, interaction_id: int, posted: Pos
 
 
 def _ids_of(posted: Posted) -> str:
-    """Thread, original and further messages; 0 stands for a thread or an original that there is not."""
+    """Thread, original and further messages; 0 stands for a missing thread or original."""
     ids = [posted.thread_id or 0, posted.original_id or 0, *posted.further_ids]
     while ids and not ids[-1]:
         ids.pop()

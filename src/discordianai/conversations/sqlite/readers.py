@@ -32,7 +32,7 @@ class Readers:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """No reads run while the block does."""
+        """A block during which no reads run."""
         borrowers = [object() for _ in range(self._count)]
         taken = []
         try:

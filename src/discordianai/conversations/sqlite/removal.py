@@ -33,8 +33,8 @@ _OF_GUILD = """
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a person said and was told, or what was said in a server, in a channel, or before a time in
-    seconds since the epoch; else everything.
+    """What a person said and was answered, or what was said in a server, in a channel, or before a time in
+    seconds since the epoch; otherwise everything.
 
     Under the scope `user` a conversation spans all channels, and belongs to none.
     """

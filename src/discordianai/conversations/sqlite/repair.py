@@ -47,7 +47,7 @@ def set_aside(path: Path) -> None:
 
 
 def check_writable(path: Path, connections: Connections) -> bool:
-    """Whether the open connections can go on being used: the file is at its path, and takes writes.
+    """Whether the open connections can still be used: the file is at its path, and accepts writes.
 
     False where the file has to be opened anew. Raises `sqlite3.Error` where it refuses writes.
     """

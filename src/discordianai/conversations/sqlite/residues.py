@@ -90,7 +90,7 @@ def changed(log: Path, descriptor: int) -> set[int]:
 
 
 def overwrite(descriptor: int, pages: Iterable[int]) -> None:
-    """Overwrite those of these pages, and send them to the disk."""
+    """Overwrite the residues of these pages, and flush them to the disk."""
     size, count = _layout(descriptor)
     written = False
     for number in pages:
@@ -114,7 +114,7 @@ def _layout(descriptor: int) -> tuple[int, int]:
 
 
 def _unused(pages: bytes, start: int, size: int, number: int) -> tuple[int, int]:
-    """Where the unused part of the page at `start` begins and ends; nowhere where it is of no tree."""
+    """Where the unused part of the page at `start` begins and ends; empty if the page belongs to no tree."""
     if len(pages) < start + size:  # cut off: the file has been shortened
         return start, start
     head = start + (_HEADER_BYTES if number == 1 else 0)

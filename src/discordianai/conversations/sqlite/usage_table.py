@@ -87,7 +87,7 @@ def forget_person(
 
 
 def anonymise_forgotten(connection: sqlite3.Connection, today: str) -> int:
-    """Make anonymous what was kept for the limit of a day that is over; of how many people."""
+    """Make the sums of days that are over anonymous, which their limits needed; return of how many people."""
     people = connection.execute(
         "SELECT person_id FROM forgotten WHERE day < ? LIMIT ?", (today, STEP)
     ).fetchall()
@@ -98,7 +98,7 @@ def anonymise_forgotten(connection: sqlite3.Connection, today: str) -> int:
 
 
 def people(connection: sqlite3.Connection) -> list[int]:
-    """Everybody whose sums are there under their own id."""
+    """The ids of all people whose sums are stored under their own id."""
     return [row[0] for row in connection.execute("SELECT DISTINCT person_id FROM usage WHERE person_id <> 0")]
 
 

@@ -26,7 +26,7 @@ from discordianai.discord.messages.port import File
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One use of a handled command, or of a `button` under its reply. An `admin` is named by the operator."""
+    """One use of a handled command, or of a `button` under its reply. The operator names an `admin`."""
 
     origin: EventOrigin
     options: Mapping[str, Value] = field(default_factory=dict, repr=False)
@@ -36,7 +36,9 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """What the person reads, alone. `act` is what they did by a power, `refused` why they may not."""
+    """What only the person reads. `act` is what they did with special permissions, `refused` why they may
+    not.
+    """
 
     text: str = field(repr=False)
     buttons: tuple[Button, ...] = ()
@@ -46,7 +48,7 @@ class CommandReply:
 
 
 Handler = Callable[[Invocation, Services], Awaitable[CommandReply]]
-"""It raises `StoreError` at most."""
+"""May raise only `StoreError`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What people see of a command, in Discord's words: its name, its description, its options."""
+"""What people see of a command, in Discord's terms: its name, its description, its options."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -30,15 +30,15 @@ class Offer:
 
     @property
     def all_models(self) -> tuple[str, ...]:
-        """Of all providers."""
+        """The models of all providers."""
         return tuple(model for provider in self.models for model in self.models_of(provider))
 
     def models_of(self, provider: Provider) -> tuple[str, ...]:
-        """Of one of them, what the settings name first."""
+        """The models of one provider, those in the settings first."""
         return tuple(dict.fromkeys((*self.models[provider], *self.listed.get(provider.name, ()))))
 
     def provider_of(self, model: str) -> str | None:
-        """The name of who offers that model; the settings count first."""
+        """The name of the provider that offers that model; those in the settings come first."""
         named = (provider.name for provider, models in self.models.items() if model in models)
         listed = (name for name, models in self.listed.items() if model in models)
         return next(chain(named, listed), None)
@@ -50,7 +50,7 @@ class Offer:
 
     @property
     def several_models(self) -> bool:
-        """Whether there is more than one: nobody is offered a choice of one."""
+        """Whether there is more than one model: a choice of one is not offered."""
         return len(self.all_models) > 1 or bool(self.listed)
 
 
@@ -64,7 +64,7 @@ class CommandKind(IntEnum):
 
 
 class OptionKind(StrEnum):
-    """What an option takes, in Discord's words."""
+    """What an option accepts, in Discord's terms."""
 
     STRING = "string"
     BOOLEAN = "boolean"
@@ -72,7 +72,7 @@ class OptionKind(StrEnum):
 
 
 Choice = tuple[str, str]
-"""What people read, and what Discord sends then."""
+"""What people read, and what Discord then sends."""
 
 
 def always(_offer: Offer) -> bool:
@@ -103,7 +103,7 @@ class Declaration:
     """A command as Discord lists it. It is not registered where it is not `available`.
 
     `admins_only` commands are refused to everybody whom the operator has not named as an admin. `own_data`
-    commands are how people get at what is stored about them: nobody is refused them anywhere.
+    commands give people access to what is stored about them: nobody is refused them anywhere.
     """
 
     kind: ClassVar[CommandKind] = CommandKind.CHAT_INPUT

@@ -17,7 +17,7 @@ KEPT = "Nothing was deleted."
 
 
 async def handle(invocation: Invocation, _services: object) -> CommandReply:
-    """Ask whether that is really meant."""
+    """Ask for confirmation."""
     person_id = invocation.origin.person.id
     return CommandReply(
         ARE_YOU_SURE,
@@ -29,7 +29,7 @@ async def handle(invocation: Invocation, _services: object) -> CommandReply:
 
 
 async def _delete(invocation: Invocation, conversations: Conversations) -> CommandReply:
-    """Delete all of it before this is said; where something is left in a file, say so."""
+    """Delete everything, and then say so; if a file still contains something, say that, too."""
     removed = await conversations.forget(invocation.origin.person.id)
     done = f"Everything has been deleted: {messages(removed.turns)}."
     return CommandReply(done if removed.erased else f"{done} {NOT_YET_ERASED}")

@@ -21,7 +21,7 @@ EXCERPT = 280
 
 
 async def handle(invocation: Invocation, conversations: Conversations) -> CommandReply:
-    """A page of it, the newest first to be seen. Only the person reads it: private turns are in it, too."""
+    """A page of it, the newest first. Only the person reads it: it includes private turns."""
     person, place = invocation.origin.person, invocation.origin.place
     keys = conversations.keys_at(person, place)
     both = [[_named(turn, key) for turn in await conversations.recent(key)] for key in keys]
@@ -51,7 +51,7 @@ class _Named:
 
 
 def _named(turn: Turn, key: ConversationKey) -> _Named:
-    """In a shared conversation, people are told by the names that they had."""
+    """In a shared conversation, people appear under the names that they had."""
     if turn.role is not Role.USER:
         return _Named("I", turn.text, turn.at)
     said = key.read(turn.text)
@@ -59,7 +59,7 @@ def _named(turn: Turn, key: ConversationKey) -> _Named:
 
 
 def _excerpt(turn: _Named) -> str:
-    """Quoted, on one line, and without anything that would run over into the next."""
+    """Quoted on one line, without anything that would affect the next one."""
     words = " ".join(turn.text.replace("`", "'").split())
     shown = words if len(words) <= EXCERPT else words[: EXCERPT - 1] + "…"
     return f"> **{turn.who}**, <t:{int(turn.at)}:R>: {shown}"

@@ -1,4 +1,4 @@
-"""How the bot gets into a server: the link, with exactly what it needs there."""
+"""The link that adds the bot to a server, with exactly the permissions it needs there."""
 
 from urllib.parse import urlencode
 
@@ -12,7 +12,7 @@ from discordianai.discord.events.permissions import (
 )
 
 SCOPES = ("bot", "applications.commands")
-"""To be a member of the server, and to bring the commands."""
+"""To be a member of the server, and to register the commands."""
 
 AUTHORIZE = "https://discord.com/oauth2/authorize"
 
@@ -30,6 +30,6 @@ what it writes as a member."""
 
 
 def link(application_id: int) -> str:
-    """Where somebody who manages a server lets the bot in."""
+    """The page on which somebody who manages a server adds the bot."""
     wanted = {"client_id": application_id, "scope": " ".join(SCOPES), "permissions": NEEDED}
     return f"{AUTHORIZE}?{urlencode(wanted)}"

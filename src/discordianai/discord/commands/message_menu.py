@@ -43,7 +43,7 @@ LANGUAGES = {
 
 
 def _task(name: str, instruction: str) -> MessageCommand:
-    """A command that has something done with the message, in the person's language."""
+    """A command that asks for something to be done with the message, in the person's language."""
 
     def draft(interaction: MessageCommandInteraction) -> QuestionDraft:
         language = LANGUAGES.get(interaction.origin.locale, "the language of this message")

@@ -1,4 +1,4 @@
-"""A question as somebody wants it, before it is known whether it can be taken."""
+"""A question as somebody asked it, before it is admitted or refused."""
 
 from dataclasses import dataclass
 

@@ -32,7 +32,7 @@ _CONTROLS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Pointed:
-    """A message that a question points at. `relation` says how, in the model's words and without a name."""
+    """A message that a question refers to. `relation` says how, for the model and without a name."""
 
     content: MessageContent
     relation: str

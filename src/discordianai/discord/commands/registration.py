@@ -26,7 +26,7 @@ from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.options import BotOptions
 
 MOST_GUILDS = 100
-"""Servers that are searched for lists of earlier starts; Discord names up to 200 at once."""
+"""Servers that are searched for commands of earlier starts; Discord lists up to 200 at once."""
 
 Declaration = dict[str, Any]
 """A command as Discord's API writes it."""
@@ -45,7 +45,7 @@ BOTH_INSTALLS: list[IntegrationType | int] = [
     IntegrationType.GUILD_INSTALL,
     IntegrationType.USER_INSTALL,
 ]
-"""In servers, direct messages, and wherever people take the bot along as an app of their own."""
+"""In servers, in direct messages, and wherever people use the bot as an app of their own."""
 
 
 def declaration(command: Command, offer: Offer, scope: int = GLOBAL_SCOPE) -> Declaration:
@@ -88,7 +88,7 @@ def _option(option: Option, offer: Offer) -> SlashCommandOption:
 async def synchronise(client: Client, options: BotOptions, offered: OfferedCommands) -> None:
     """Make Discord's lists of our commands what they should be: an unchanged start writes nothing.
 
-    One list that fails does not keep the others. Raises what the library does where none can be looked at.
+    If one list fails, the others are still updated. Raises what the library does if none can be read.
     """
     await _Registration(client, options, offered).synchronise()
 
@@ -125,7 +125,7 @@ class _Registration:
                 self._log.log(level, "commands could not be registered", scope=int(scope), reason=reason)
 
     async def _other_guild_ids(self) -> tuple[int, ...]:
-        """The first servers of the bot that have no list by the settings."""
+        """The first servers of the bot that should have no list according to the settings."""
         guilds = (await self._http.get_user_guilds())[:MOST_GUILDS]
         return tuple(guild_id for guild in guilds if (guild_id := int(guild["id"])) not in self._guild_ids)
 

@@ -59,7 +59,7 @@ class OfferedCommands:
         return self._by_name.get(name)
 
     def component(self, action: str) -> tuple[HandledCommand, Handler] | None:
-        """Whose button that is, and what it does."""
+        """The command that the button belongs to, and what it does."""
         return self._components.get(action)
 
     def complete(self, command: str, option: str, typed: str) -> tuple[str, ...]:

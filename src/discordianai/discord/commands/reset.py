@@ -28,7 +28,7 @@ async def handle(invocation: Invocation, conversations: Conversations) -> Comman
 
 
 def _told(removed: Sequence[Removal], done: str) -> str:
-    """`done`, and whether something is left in a file; empty where there was nothing to remove."""
+    """`done`, and whether a file still contains something; empty if there was nothing to remove."""
     if not any(each.turns for each in removed):
         return ""
     return done if all(each.erased for each in removed) else f"{done} {NOT_YET_ERASED}"

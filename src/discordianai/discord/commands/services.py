@@ -28,21 +28,21 @@ class Conversations(Protocol):
         """Forget one conversation."""
 
     async def forget(self, person_id: int) -> Removal:
-        """Forget all that this person said, was told, and set in direct messages."""
+        """Forget everything that this person said, was answered, and set in direct messages."""
 
     async def export(self, person_id: int, most_bytes: int) -> tuple[bytes, bool]:
         """All that is stored of this person, as JSON Lines, and whether it is all."""
 
 
 class Channels(Protocol):
-    """How the bot is to answer in a channel, and the models that can be set there."""
+    """How the bot answers in a channel, and the models that can be set there."""
 
     @property
     def offer(self) -> Offer:
         """The providers and their models."""
 
     def channel(self, place: Place) -> ChannelSettings:
-        """What holds there."""
+        """The settings of that channel."""
 
     async def set_channel(self, place: Place, person_id: int, settings: ChannelSettings) -> None:
         """Set it for that channel alone. Raises `StoreError`."""
@@ -63,11 +63,11 @@ class PersonalUsage(Protocol):
         """What this person has used since that day (ISO 8601, UTC). Raises `StoreError`."""
 
     def label(self, provider: str) -> str:
-        """What people read of the provider with that name."""
+        """The label of the provider with that name."""
 
 
 class Status(Protocol):
-    """How the bot is."""
+    """The state of the bot."""
 
     def status(self) -> str:
         """In Markdown, at most one message."""

@@ -1,4 +1,4 @@
-"""What several commands share: options, words, and how what is set for a channel changes."""
+"""What several commands share: options, texts, and how a channel's settings change."""
 
 from collections.abc import Sequence
 
@@ -55,7 +55,7 @@ def clear_option(what: str) -> Option:
 async def set_channel(
     invocation: Invocation, channels: Channels, settings: ChannelSettings, act: PrivilegedAct
 ) -> CommandReply:
-    """Set it, where the person may, and tell what holds now. In a server that is an `act` of power."""
+    """Set it if the person may, and say what applies now. In a server that is a privileged `act`."""
     if _among_others(invocation):
         return CommandReply(NOT_IN_GROUPS, refused=RefusalCause.PERMISSION)
     if not _may_change(invocation):
@@ -73,16 +73,16 @@ async def set_channel(
 
 
 def settings_here(invocation: Invocation, channels: Channels) -> ChannelSettings:
-    """What holds there: nothing in direct messages with others."""
+    """The settings of that place: none in direct messages with others."""
     return ChannelSettings() if _among_others(invocation) else channels.channel(invocation.origin.place)
 
 
 def _among_others(invocation: Invocation) -> bool:
-    """In direct messages with others nobody has a right that the rest do not have."""
+    """In direct messages with others, nobody may change settings for the rest."""
     return location(invocation.origin) is Location.GROUP_DM
 
 
 def _may_change(invocation: Invocation) -> bool:
-    """In direct messages with the bot there is nobody else to ask."""
+    """In direct messages with the bot, the person decides alone."""
     alone = invocation.origin.place.guild_id is None
     return alone or invocation.admin or invocation.origin.may(MANAGE_CHANNELS)

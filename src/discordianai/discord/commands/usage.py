@@ -9,7 +9,7 @@ from discordianai.discord.commands.services import PersonalUsage
 NOTHING = "You haven't used anything this month."
 
 MOST_MODELS = 10
-"""Models that are listed, the dearest first: all of it has to fit into one message."""
+"""Models that are listed, the most expensive first: everything must fit into one message."""
 
 LONGEST_NAME = 40
 """Characters of a model's name."""
@@ -45,7 +45,7 @@ def _words(spent: Spent) -> str:
 
 
 def _by_model(lines: Sequence[SpentOn], today: str, usage: PersonalUsage) -> list[str]:
-    """A line for each model where there are several, the dearest of the month first."""
+    """A line for each model if there are several, the most expensive of the month first."""
     month: dict[tuple[str, str], list[SpentOn]] = {}
     for line in lines:
         month.setdefault((line.provider, line.model), []).append(line)

@@ -7,7 +7,7 @@ from discordianai import addresses
 from discordianai.addresses import Address
 
 CDN_HOSTS = {"cdn.discordapp.com", "media.discordapp.net"}
-"""Where Discord keeps files; no other host is asked, whatever an attachment says."""
+"""The hosts on which Discord keeps files; no other host is asked, whatever an attachment says."""
 
 DISCORD = "discord.com"
 """The host of the real API, which keeps no files."""

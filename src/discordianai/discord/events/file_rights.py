@@ -1,4 +1,4 @@
-"""Who may attach files where, as roles and channels tell: the event of a message does not say it.
+"""Who may attach files where, according to roles and channels: a message's event does not say it.
 
 Of each server its owner, of each role and channel two of Discord's permissions are kept.
 """

@@ -58,7 +58,7 @@ class GuildCache:
         return len(self._missing)
 
     def lineage(self, channel_id: int, told: Lineage = UNKNOWN) -> Lineage:
-        """A channel and what is above it; `told` is what an event itself says of that.
+        """A channel and what is above it; `told` is what the event itself says about that.
 
         That outranks what is cached: it is newer, and comes for servers that Discord has not sent, too.
         """
@@ -116,7 +116,7 @@ class GuildCache:
             self._add(channel, guild_id)
 
     def _add(self, channel: Payload, guild_id: int) -> None:
-        """A malformed one is skipped: the others of its server are known all the same."""
+        """A malformed one is skipped: the others of its server are still read."""
         with suppress(Malformed):
             parent, owner = (optional_snowflake(channel, key) for key in ("parent_id", "owner_id"))
             self._channels[snowflake(channel, "id")] = ChannelInfo(guild_id, parent, owner)
@@ -149,7 +149,7 @@ class GuildCache:
 
 
 def _ids_of(data: Payload, key: str) -> Iterator[int]:
-    """The ids of the objects in a list; what is none is skipped."""
+    """The ids of the objects in a list; anything else is skipped."""
     found = data.get(key)
     for entry in found if isinstance(found, list | tuple) else ():
         with suppress(Malformed):

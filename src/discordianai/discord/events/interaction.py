@@ -44,7 +44,7 @@ class Lineage:
 
 
 UNKNOWN = Lineage()
-"""Nothing is known."""
+"""Nothing is known about it."""
 
 
 APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
@@ -61,7 +61,7 @@ WITH_THE_BOT, WITH_OTHERS = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
-    """What a channel asks of those who write in it; `slow_mode` is in seconds, 0 for none."""
+    """What a channel requires of people who write in it; `slow_mode` is in seconds, 0 for none."""
 
     in_thread: bool = False
     locked: bool = False
@@ -97,7 +97,7 @@ class EventOrigin:
 
 
 class Location(Enum):
-    """The places that the lists tell apart."""
+    """The kinds of places that the access lists distinguish."""
 
     SERVER = auto()
     """A channel or thread of a server that the bot is a member of."""
@@ -173,7 +173,7 @@ Interaction = (
 
 
 def parse(payload: Payload) -> Interaction | None:
-    """Read an INTERACTION_CREATE; None when it is nothing that this bot knows. Raises `Malformed`."""
+    """Read an INTERACTION_CREATE; None if it is of a kind that this bot does not know. Raises `Malformed`."""
     match number(payload, "type"):
         case 2 if number(data := record(payload, "data"), "type", SLASH) == MESSAGE_MENU:
             return _message_command(payload, data)

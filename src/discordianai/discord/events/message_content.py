@@ -1,7 +1,7 @@
 """Reads what a message holds: text, files, embeds, a poll, components, stickers, forwarded messages.
 
-The text and the files must be as Discord documents them. Of the rest, what is malformed is passed over: a
-question is not lost because of a broken embed in the message that it replies to.
+The text and the files must be as Discord documents them. Other malformed parts are ignored: a question is not
+lost because of a broken embed in the message that it replies to.
 """
 
 from collections.abc import Callable, Iterator
@@ -166,7 +166,7 @@ def _field(field: Payload) -> str:
 
 
 def _embed_images(embed: Payload) -> tuple[Attachment, ...]:
-    """Its picture, where that is Discord's own; of a link to a picture, that is its thumbnail."""
+    """Its image, if it is Discord's own; for a link to an image, that is its thumbnail."""
     keys = ("image", "thumbnail") if embed.get("type") == "image" else ("image",)
     return tuple(_media(shown) for key in keys if (shown := record(embed, key, optional=True)))
 
@@ -210,7 +210,7 @@ def _components(message: Payload) -> Iterator[Payload]:
 
 
 def _component(component: Payload) -> str:
-    """What stands in it, or is said of the pictures in it. Buttons and menus say nothing of their own."""
+    """Its text, or the descriptions of its images. Buttons and menus have no text of their own."""
     match number(component, "type"):
         case ComponentType.TEXT_DISPLAY:
             return text(component, "content", "")
@@ -244,5 +244,5 @@ def _media(media: Payload) -> Attachment:
 
 
 def _without_doubles(files: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
-    """A component shows what is attached, too."""
+    """A component may show attached files, too."""
     return tuple({file.url.partition("?")[0]: file for file in reversed(files)}.values())[::-1]

@@ -16,7 +16,7 @@ from discordianai.discord.events.payload import (
 )
 
 ORDINARY, REPLY = 0, 19
-"""Discord's numbers for what people write; all others are told by Discord itself."""
+"""Discord's numbers for messages that people write; all others are Discord's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class IncomingMessage:
 
 
 def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
-    """Read a MESSAGE_CREATE; None when it is not what somebody has written. Raises `Malformed`."""
+    """Read a MESSAGE_CREATE; None if nobody has written it. Raises `Malformed`."""
     if number(payload, "type") not in {ORDINARY, REPLY}:
         return None
     author, member = record(payload, "author"), record(payload, "member", optional=True)
@@ -74,7 +74,7 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
 
 
 def _replied_to(payload: Payload) -> MessageContent | None:
-    """None also where it cannot be read: the reply is a question all the same."""
+    """None also if it cannot be read: the reply is still a question."""
     try:
         message = record(payload, "referenced_message", optional=True)
         return content_of(message) if message else None

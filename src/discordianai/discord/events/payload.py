@@ -1,7 +1,7 @@
 """Reads what Discord sends: each value is of a known shape afterwards, or `Malformed` is raised.
 
 JSON carries more than Discord's documentation says: half a surrogate pair, NaN, numbers of any length, and
-any value in any place. What has passed here needs no second look.
+any value in any place. Values that passed here need no further checks.
 """
 
 import re
@@ -14,10 +14,10 @@ Payload = Mapping[str, Any]
 """A JSON object from Discord: its shape is Discord's, and is read by these functions only."""
 
 Value = str | int | float | bool
-"""What an option of a command may be."""
+"""The type of an option of a command."""
 
 LARGEST_ID = 2**63 - 1
-"""What the database takes; Discord's own are below 2^63 until the year 2084."""
+"""The ids that fit into the database; Discord's are below 2^63 until the year 2084."""
 
 LONGEST_NAME = 300
 """Characters of a name: of a person, a file, a type."""
@@ -27,11 +27,11 @@ _MISSING = object()
 
 
 class Malformed(Exception):
-    """It is not what Discord documents. The text names the place, not what stood there."""
+    """It is not what Discord documents. The text names the key, not its value."""
 
 
 def text(payload: Payload, key: str, default: str | None = None) -> str:
-    """The string under that key; `default` where there is none, or null. Halves of pairs are replaced."""
+    """The string under that key; `default` if it is missing or null. Half surrogate pairs are replaced."""
     value = payload.get(key)
     if value is None and default is not None:
         return default

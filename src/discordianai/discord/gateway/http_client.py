@@ -54,7 +54,7 @@ class ExemptingLock(GlobalLock):
 
 
 class RefusalsAtDebug(logging.LoggerAdapter[logging.Logger]):
-    """The library logs each refused request as an error and raises it, too: whoever asked says what it means.
+    """The library logs each refused request as an error and raises it, too: the caller says what it means.
 
     After a resumed gateway these would be hundreds, of interactions that are older than three seconds.
     """

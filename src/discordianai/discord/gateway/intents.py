@@ -1,4 +1,4 @@
-"""Which privileged intent the bot asks for, and what to do where Discord does not grant it.
+"""Which privileged intent the bot asks for, and what to do if Discord does not grant it.
 
 Does not import the Discord library: `check` uses it, too, to look beforehand whether the intent is granted.
 """

@@ -241,7 +241,7 @@ class Listener:
 
 
 def _intents(options: BotOptions) -> Intents:
-    """The intents that the bot needs, and no others."""
+    """Exactly the intents that the bot needs."""
     if MESSAGE_CONTENT not in privileged(options):
         return Intents.GUILDS
     return Intents.GUILDS | Intents.GUILD_MESSAGES | Intents.DIRECT_MESSAGES | Intents.MESSAGE_CONTENT
@@ -256,7 +256,7 @@ def _activity(options: BotOptions) -> Activity | None:
 
 
 def _refusal(error: BaseException | None) -> str | None:
-    """What the operator must change, if that is why Discord refused; the library hides it in the context."""
+    """What the operator must change, if that is why Discord refused; the library has it in the context."""
     if isinstance(error, LoginError):
         return REFUSALS[4004]
     if isinstance(error, WebSocketClosed):

@@ -45,7 +45,7 @@ RESUMES_UNANSWERED = 6
 """In a row, which takes a minute with the gaps. Then the session is given up."""
 
 LOSSES_TOLD = 3
-"""So many losses in quick succession are logged, once."""
+"""After so many losses in quick succession, a line is logged, once."""
 
 LONGEST_HEARTBEAT = 600.0
 """Seconds; Discord asks for 41."""
@@ -263,7 +263,7 @@ def _ready(data: Any) -> Message:
 
 
 def _reason(error: Exception) -> str:
-    """What happened, in words without an address."""
+    """A description of the error, without an address."""
     match error:
         case aiohttp.WSServerHandshakeError():
             return f"the gateway's address answered {error.status}"

@@ -164,7 +164,7 @@ class IdentifyPacer:
     def allow(self, limit: StartLimit) -> float:
         """Seconds until the next session may begin, as far as the day's limit goes.
 
-        Discord's word counts, but within one period never more than was left before.
+        Discord's figure counts, but within one period never more than was left before.
         """
         now = self._clock()
         known = self._left if self._left is not None and now < self._resets_at else limit.remaining

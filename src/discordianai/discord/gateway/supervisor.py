@@ -55,7 +55,7 @@ class GatewaySupervisor:
         self._router = InteractionRouter(options, commands, self._guild_cache)
 
     async def run(self, backend: Backend) -> None:
-        """Pass what people ask for to `backend`, until cancelled. Raises `ListenerRefused`."""
+        """Pass what people do to `backend`, until cancelled. Raises `ListenerRefused`."""
         starts = IdentifyPacer()
 
         async def listen() -> None:
@@ -146,7 +146,7 @@ async def keep_listening(
 
 
 def _why(failure: Exception, log: structlog.stdlib.BoundLogger) -> str:
-    """What happened, in words that contain nothing received from outside."""
+    """A description of the error that contains nothing received from outside."""
     if isinstance(failure, SessionEnded | GatewayUnavailable):
         return str(failure)
     log.debug("the listener failed", exc_info=failure)

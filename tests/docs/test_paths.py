@@ -1,0 +1,71 @@
+"""The files and folders that the pages name are there."""
+
+import re
+from functools import cache
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, Shown, spans
+
+NAMED = re.compile(r"(?:[\w.-]+/)*[\w-]+\.(?:py|json)|(?:[a-z_]\w*/)+(?=$)")
+"""A module, perhaps with its folders, or a folder. Both may begin anywhere in the tree."""
+
+WRITTEN = {"snapshot.json", "site/"}
+"""What the commands on the pages write, so that it is in no checkout."""
+
+
+def paths_named(piece: Shown) -> list[str]:
+    text = piece.text.partition("::")[0]
+    return [text] if NAMED.fullmatch(text) and text not in WRITTEN else []
+
+
+@cache
+def there() -> frozenset[str]:
+    """The end of each path in the tree, of any length: `c.py`, `b/c.py` and `a/b/c.py`."""
+    tops = ("src", "tests", "docs", "benchmarks", ".ci")
+    found = [path for top in tops for path in (ROOT / top).rglob("*") if "__pycache__" not in path.parts]
+    ends: set[str] = {"dist/", *(f"{top}/" for top in tops)}
+    for path in found:
+        parts = path.relative_to(ROOT).parts
+        folder = "/" if path.is_dir() else ""
+        ends.update("/".join(parts[start:]) + folder for start in range(len(parts)))
+    return frozenset(ends)
+
+
+NAMES = [
+    (piece, name)
+    for page in (*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md")
+    for piece in spans(page)
+    for name in paths_named(piece)
+]
+
+
+@pytest.mark.parametrize(("piece", "name"), NAMES, ids=str)
+def test_a_path_that_is_named_is_there(piece: Shown, name: str) -> None:
+    """A module that moved is named by its new path on every page."""
+    assert name in there()
+
+
+def test_paths_are_found_where_they_are_named() -> None:
+    """The rule sees modules, folders and tests on the pages."""
+    names = {name for _, name in NAMES}
+    assert {"discord/bridge.py", "transport/", "router.py", "tests/security/test_bytes_gone.py"} <= names
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("discord/gateway/listener.py", True),
+        ("gateway/listener.py", True),
+        ("tests/end_to_end/test_access.py::test_a", True),
+        ("discord/rendering/", True),
+        ("discord/listener.py", False),
+        ("stener.py", False),
+        ("discord/no_folder/", False),
+    ],
+)
+def test_a_wrong_path_would_be_noticed(text: str, right: bool) -> None:
+    """A path that is not the end of one in the tree is a wrong one."""
+    names = paths_named(Shown("page.md", 1, text))
+    assert names
+    assert all(name in there() for name in names) is right
