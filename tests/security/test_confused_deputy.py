@@ -37,7 +37,8 @@ from discordianai.discord.interactions.posting_rights import (
     PostingRights,
 )
 from discordianai.discord.messages.buttons import Action, Button, about_turn
-from discordianai.discord.messages.reply import EditPace, ReplyOptions, open_reply
+from discordianai.discord.messages.edit_pace import EditPace
+from discordianai.discord.messages.reply import ReplyOptions, open_reply
 from discordianai.records import Place, Question
 from discordianai.sandbox.discord import CHANNELS, Channel, Interaction, User, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import BOT_ID, GUILD_ID, ORDINARY, THREAD
