@@ -9,13 +9,13 @@ import pytest
 import trio
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
+from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.posting import ChannelMessages
 from discordianai.discord.messages.reply import (
     NO_FILE,
     REFUSED,
     DiscordReply,
-    EditPace,
     ReplyOptions,
     open_reply,
 )

@@ -21,7 +21,7 @@ from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledg
 from discordianai.discord.events import interaction, message_event
 from discordianai.discord.events.interaction import AutocompleteInteraction, EventOrigin, Interaction
 from discordianai.discord.events.message_content import EPHEMERAL
-from discordianai.discord.events.payload import Malformed
+from discordianai.discord.events.payload import Malformed, Payload
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.outcomes import (
@@ -57,9 +57,6 @@ RETRY_PAUSE = 0.4
 ALREADY_ENDED = "That answer has already finished."
 TRY_AGAIN = "I couldn't look that up just now. Please try again."
 
-Data = Mapping[str, Any]
-"""Something as Discord's API writes it."""
-
 
 class InteractionHandler:
     """Answers each interaction once, within Discord's three seconds."""
@@ -81,7 +78,7 @@ class InteractionHandler:
         self._audit = figures.audit
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
 
-    async def interaction(self, payload: Data) -> None:
+    async def interaction(self, payload: Payload) -> None:
         """Take an INTERACTION_CREATE; nothing is raised but cancellation, and the person is told of a bug."""
         guard = Guard(self._log, "bug in an interaction")
         with guard:
@@ -97,7 +94,7 @@ class InteractionHandler:
             with guard:
                 await self._tell_of_bug(payload)
 
-    async def message(self, payload: Data, bot_id: int) -> None:
+    async def message(self, payload: Payload, bot_id: int) -> None:
         """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""
         guard = Guard(self._log, "bug in a message")
         outcome: AskQuestion | Refuse | None = None
@@ -254,7 +251,7 @@ class InteractionHandler:
         """What is malformed is no bug of ours: a line without a traceback."""
         self._log.warning("malformed gateway event ignored", reason=str(error))
 
-    async def _tell_of_bug(self, payload: Data) -> None:
+    async def _tell_of_bug(self, payload: Payload) -> None:
         """By requests of their own, since all that acknowledges may be what failed."""
         about, token = str(payload["id"]), str(payload["token"])
         kind = CHANNEL_MESSAGE
@@ -273,7 +270,7 @@ class InteractionHandler:
                 else:
                     await self._http.edit_interaction_message(data, application, token)
 
-    async def _tell_of_bug_in_channel(self, payload: Data) -> None:
+    async def _tell_of_bug_in_channel(self, payload: Payload) -> None:
         if not self._activity.count_refusal(int(payload["author"]["id"]), int(payload["channel_id"])):
             self._figures.refusal_unsaid()
             return
@@ -325,13 +322,13 @@ class InteractionHandler:
             await asyncio.sleep(RETRY_PAUSE)
 
 
-def _speaks_to(payload: Data, bot_id: int) -> bool:
+def _speaks_to(payload: Payload, bot_id: int) -> bool:
     """Whether a message that could not be read is for the bot all the same."""
     mentions = [user["id"] for user in payload.get("mentions", ())]
     return not payload["author"].get("bot") and ("guild_id" not in payload or str(bot_id) in mentions)
 
 
-def _modal(wanted: OpenModal) -> Data:
+def _modal(wanted: OpenModal) -> Mapping[str, Any]:
     field = {"type": TEXT_INPUT, "style": PARAGRAPH, "custom_id": "text", "label": wanted.modal.label}
     return {
         "custom_id": wanted.custom_id,

@@ -19,12 +19,12 @@ from discordianai.conversations.pending_questions import Posted
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import direct_message, failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
+from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.port import MessageError, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
     MOST_WITHOUT_FILE,
     DiscordReply,
-    EditPace,
     ReplyOptions,
     open_reply,
 )

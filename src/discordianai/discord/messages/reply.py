@@ -15,8 +15,8 @@ buttons. Where it takes none, the person is told in one sentence, wherever that 
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -28,6 +28,7 @@ from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
+from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.port import (
     Body,
@@ -72,42 +73,6 @@ AFTER_STATUS = 0.3
 
 MOST_WITHOUT_FILE = 20
 """Messages of an answer that was to come as a file, where Discord takes none."""
-
-EDITS_PER_SECOND = 50.0
-"""Of all messages that stream. Discord exempts interactions from the bot's limit of 50 requests a second, but
-not the machine from the work: a hundred answers are edited every two seconds."""
-
-
-class EditPace:
-    """How often messages are edited, all of them together; shared by all replies."""
-
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        self._streaming = 0
-        self._held_until = 0.0
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two edits of a message, at this moment."""
-        return max(self._interval, self._streaming / EDITS_PER_SECOND)
-
-    @property
-    def free_at(self) -> float:
-        """When, on trio's clock, an edit that may be left out should come at the earliest."""
-        return self._held_until
-
-    @contextmanager
-    def streaming(self) -> Iterator[None]:
-        """One more answer streams while the block runs."""
-        self._streaming += 1
-        try:
-            yield
-        finally:
-            self._streaming -= 1
-
-    def hold(self, seconds: float) -> None:
-        """Discord has refused an edit: all of them wait for so long."""
-        self._held_until = max(self._held_until, trio.current_time() + seconds)
 
 
 async def _nowhere(message_id: int, text: str) -> None:

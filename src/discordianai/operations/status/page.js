@@ -251,7 +251,7 @@ function showConnections(now) {
     for (const [origin, protocol] of Object.entries(pool.protocols))
       if (protocol === "HTTP/1.1") row(rows, [name, origin, protocol, `${pool.http1_requests} requests`, "", ""]);
   }
-  if (!rows.childElementCount) row(rows, ["none yet"]).firstChild.colSpan = 6;
+  if (!rows.childElementCount) row(rows, ["none yet"]).firstChild.colSpan = $("connections").closest("table").tHead.rows[0].cells.length;
   $("connections").replaceChildren(rows);
 }
 function row(parent, cells) {
