@@ -12,6 +12,7 @@ import pytest
 
 from discordianai.cli.main import main
 from discordianai.sandbox.live_region import LiveRegion, printable, wrapped
+from discordianai.sandbox.terminal import WELCOME, fault_list
 
 COLUMNS, ROWS = 80, 24
 
@@ -111,6 +112,11 @@ class Person:
         self.child.logfile_read = self._raw
         self.child.expect("> ")
 
+    @property
+    def written(self) -> str:
+        """All that came so far."""
+        return self._raw.getvalue()
+
     def types(self, text: str, then: str) -> None:
         """Types, and waits until that is seen."""
         self.child.send(text)
@@ -122,7 +128,7 @@ class Person:
         self.child.expect(pexpect.EOF)
         self.child.close()
         assert self.child.exitstatus == 0
-        return seen(self._raw.getvalue().replace("\r\n", "\n"))
+        return seen(self.written.replace("\r\n", "\n"))
 
 
 @pytest.mark.slow
@@ -159,6 +165,48 @@ def test_what_a_person_does_at_the_terminal() -> None:
     person.types("/start\n", "messages > ")
     person.types("/ask private:true after the restart\n", r"1: Again[^\r]*\r\n\r\nbob direct messages > ")
     assert "(only you see this)" in person.leaves()
+
+
+@pytest.mark.slow
+def test_enter_after_a_key_does_not_end_the_showing() -> None:
+    """Keys mean the buttons of the answer that streams, and none of an earlier one."""
+    person = Person()
+    person.types("/ask why\n", r"1: Again[^\r]*\r\n\r\n> ")
+    person.types("/ask !slow a long story\n", "thinking")
+    person.types("\n", "1: Stop")
+    person.types("1\n", r"1: Continue[^\r]*\r\n\r\n> ")
+    rows = person.leaves()
+    assert sum(row.startswith(("Stopped.", "-# Stopped.")) for row in rows) == 1
+    assert sum("You asked: “why”" in row for row in rows) == 1
+    assert not any(row == ">" for row in rows[:-3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["", "/ask !slow a long story\n"])
+def test_ctrl_c_ends_it_without_a_traceback(line: str) -> None:
+    """At the prompt, and while an answer streams."""
+    person = Person()
+    if line:
+        person.types(line, "1: Stop")
+    person.child.sendintr()
+    person.child.expect(pexpect.EOF)
+    person.child.close()
+    assert person.child.exitstatus == 1
+    assert "Traceback" not in person.written
+    assert person.written.endswith("stopped\r\n")
+
+
+@pytest.mark.slow
+def test_a_file_that_is_not_there_is_named() -> None:
+    """As the other errors are: what, and why."""
+    person = Person()
+    person.types("/ask what is this file:nowhere.md\n", r"\r\nnowhere\.md: No such file or directory\r\n")
+    person.leaves()
+
+
+def test_what_the_sandbox_itself_says_fits_a_small_terminal() -> None:
+    """A terminal breaks a longer line in the middle of a word."""
+    assert all(len(line) < COLUMNS for line in (WELCOME + fault_list()).splitlines())
 
 
 def test_an_endpoint_that_there_is_none_of_is_told_with_those_that_there_are(

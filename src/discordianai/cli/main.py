@@ -41,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(f"{error.filename or 'stdout'}: {error.strerror}", status=1)
     except KeyboardInterrupt:
         return _tell("stopped", status=1)
+    except BaseExceptionGroup as errors:  # from a nursery
+        if errors.split(KeyboardInterrupt)[1] is not None:
+            raise
+        return _tell("stopped", status=1)
     return status
 
 

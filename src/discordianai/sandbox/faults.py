@@ -55,11 +55,11 @@ _REST: Mapping[str, tuple[str, Action]] = {
 
 _CONNECTION: Mapping[str, tuple[str, Action]] = {
     "drop-gateway": (
-        "the connection is closed; the session can be resumed",
+        "closed; the session can be resumed",
         lambda sandbox: sandbox.discord.drop_gateway(resumable=True),
     ),
     "end-session": (
-        "the connection is closed, and the session is forgotten",
+        "closed; the session is forgotten",
         lambda sandbox: sandbox.discord.drop_gateway(resumable=False),
     ),
     "freeze-gateway": ("nothing more is sent or read", lambda sandbox: sandbox.discord.freeze_gateway()),

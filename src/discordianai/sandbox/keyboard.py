@@ -64,7 +64,10 @@ class Keyboard:
             self._typed = ""
 
     async def watch(self, key: Callable[[str], bool]) -> None:
-        """Return once a line was typed; `line` gives it. `key` takes single keys, and says which it uses."""
+        """Return once a line was typed; `line` gives it. `key` takes single keys, and says which it uses.
+
+        Enter alone is no line: it follows a key out of habit.
+        """
         with _unbuffered():
             while "\n" not in self._typed and not self._ended:
                 await trio.lowlevel.wait_readable(sys.stdin.fileno())
@@ -78,7 +81,7 @@ class Keyboard:
             self._typed = self._typed[:-1]
         elif each == CTRL_D:
             self._ended |= not self._typed
-        elif each.isprintable() or each == "\n":
+        elif each.isprintable() or (each == "\n" and self._typed):
             self._typed = (self._typed + each)[:MOST_TYPED]
 
 

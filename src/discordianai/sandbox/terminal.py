@@ -36,14 +36,15 @@ FRAME = 0.1
 """Seconds between two drawings."""
 
 WELCOME = """\
-This is the sandbox: a Discord, an OpenAI and a Perplexity on this machine. The bot is real, the answers are
-the sandbox's own.
+This is the sandbox: a Discord, an OpenAI and a Perplexity on this machine.
+The bot is real, the answers are the sandbox's own.
 In a browser: {page}
 Try: /ask why is the sky blue
      /search what happened today
      /ask what is in this file:README.md
      /ask private:true tell nobody
-1, 2, ... press a button. Ctrl-D ends it. /? lists what else there is, Tab completes.
+1, 2, ... press a button. /? lists what else there is. Tab completes.
+Ctrl-D ends it.
 """
 
 LOCAL: dict[str, str] = {
@@ -171,7 +172,9 @@ class Terminal:
                     self._chat.dismiss(self._user, form.id)
                 elif line.strip():
                     await self._do(line.strip())
-            except (ValueError, OSError, BotEnded) as error:
+            except OSError as error:
+                say(f"{error.filename}: {error.strerror}\n\n")
+            except (ValueError, BotEnded) as error:
                 say(f"{error}\n\n")
 
     def _prompt(self) -> str:
@@ -222,7 +225,7 @@ class Terminal:
                 switch = self._panel.switch(name)
                 say(f"{switch.name}: {switch.help}{'; /heal ends it' if switch.off else ''}\n\n")
             case "/fault":
-                say(_fault_list())
+                say(fault_list())
             case "/heal":
                 self._panel.heal()
             case "/kill":
@@ -257,7 +260,7 @@ class Terminal:
             new = []  # what is not complete yet is shown by the next watch
         text = "".join(f"{self._text(where, entry)}\n\n" for where, entry in new)
         self._printed |= {entry.id: entry.text for _, entry in new}
-        self._number_buttons(since)
+        self._number_buttons(self._shown(since))
         text += self._hints(since) if new else ""
         if region is not None:
             region.finish(printable(text))
@@ -282,8 +285,9 @@ class Terminal:
         for frame in range(int(ANSWER_TIMEOUT / FRAME)):
             if frame % int(1 / FRAME) == 0:
                 self._bar = await self._figures.line()
-            self._number_buttons(since)
-            parts = [self._text(where, entry) for where, entry in self._new(since)]
+            new = self._new(since)
+            self._number_buttons(new)  # those of an earlier answer would be pressed for its own
+            parts = [self._text(where, entry) for where, entry in new]
             region.show(
                 printable("\n\n".join([*parts, *filter(None, [self._hints(since).rstrip()])])), self._bar
             )
@@ -291,7 +295,7 @@ class Terminal:
 
     async def _take_keys(self, watch: trio.CancelScope, since: int) -> None:
         def press(key: str) -> bool:
-            self._number_buttons(since)
+            self._number_buttons(self._new(since))
             if not key.isdecimal() or not 0 < int(key) <= len(self._buttons):
                 return False
             self._pressed(int(key))
@@ -302,12 +306,19 @@ class Terminal:
 
     def _new(self, since: int) -> list[tuple[Channel, Entry]]:
         """What was not printed yet, here and in threads opened since there were so many."""
+        return [
+            (place, entry)
+            for place, entry in self._shown(since)
+            if entry.is_bot and self._printed.get(entry.id) != entry.text
+        ]
+
+    def _shown(self, since: int) -> list[tuple[Channel, Entry]]:
+        """All that the person sees, here and in those threads."""
         places = [self._channel, *self._chat.discord.threads[since:]]
         return [
             (place, entry)
             for place in dict.fromkeys(places)
             for entry in self._chat.entries(self._user, place)
-            if entry.is_bot and self._printed.get(entry.id) != entry.text
         ]
 
     def _text(self, place: Channel, entry: Entry) -> str:
@@ -316,11 +327,9 @@ class Terminal:
         files = "".join(f"\n[file: {name}, {size:,} bytes]" for name, size in entry.files)
         return f"{where}{text}{files}{chr(10) + '(only you see this)' if entry.private else ''}"
 
-    def _number_buttons(self, since: int) -> None:
-        """Number the buttons of the newest message that has any."""
-        places = [self._channel, *self._chat.discord.threads[since:]]
-        entries = [entry for place in places for entry in self._chat.entries(self._user, place)]
-        having = [entry for entry in entries if entry.buttons]
+    def _number_buttons(self, among: list[tuple[Channel, Entry]]) -> None:
+        """Number the buttons of the newest of these messages that has any."""
+        having = [entry for _, entry in among if entry.buttons]
         newest = max(having, key=lambda entry: entry.id, default=None)
         self._buttons = [(newest.id, button) for button in newest.buttons] if newest else []
 
@@ -337,7 +346,7 @@ def _name(channel: Channel) -> str:
     return "direct messages" if channel.guild_id is None else f"#{channel.name}"
 
 
-def _fault_list() -> str:
+def fault_list() -> str:
     """Every fault by its group, with what it does."""
     lines: list[str] = []
     group = ""
