@@ -1,6 +1,8 @@
 """`make wheel` notices a wheel that is not what stands in src/."""
 
 import importlib.util
+import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -58,3 +60,11 @@ def test_a_module_that_is_gone_from_the_source_is_named(differences: Compare, tm
     """An older build's folder may still have it."""
     pack(wheel := tmp_path / "made.whl", beyond="discordianai/old.py")
     assert differences(wheel, ROOT / "src") == ["the wheel has discordianai/old.py, which src/ has not"]
+
+
+def test_what_builds_the_wheel_is_of_one_version() -> None:
+    """It is code that runs here, and no constraints hold for it."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    assert build["requires"]
+    for requirement in build["requires"]:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", requirement), requirement

@@ -267,6 +267,12 @@ async def test_what_is_cut_says_so_and_can_be_gone_on_with() -> None:
     assert reply.closing.footer == "OpenAI · fake · the only one"
 
 
+def stopped(scene: Scene, question: Question) -> bool:
+    """Whether there was something to stop."""
+    address, person, place = question.address, question.person, question.place
+    return scene.answer_service.cancel(address.interaction_id, person.id, place.guild_id)
+
+
 async def test_a_stopped_question_keeps_its_part_and_the_provider_stops_at_once(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -275,13 +281,13 @@ async def test_a_stopped_question_keeps_its_part_and_the_provider_stops_at_once(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question, reply)
         await trio.sleep(1)
-        assert scene.answer_service.cancel(question.address.interaction_id)
+        assert stopped(scene, question)
     assert trio.current_time() == pytest.approx(1.0)
     assert (reply.text, reply.note) == ("beginning", STOPPED)
     assert (scene.provider.in_flight, scene.provider.left_early) == (0, 1)
     assert scene.dispatchers["openai"].statistics().in_flight == 0
     assert await scene.remembered(question) == ["why?", "beginning"]
-    assert not scene.answer_service.cancel(question.address.interaction_id)
+    assert not stopped(scene, question)
 
 
 async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
@@ -296,7 +302,7 @@ async def test_a_question_stopped_in_its_line_never_reaches_the_provider(
         nursery.start_soon(scene.answer_service.answer, second, tickets[1], reply)
         await trio.sleep(3)
         assert reply.statuses == [EARLIER_FIRST]
-        assert scene.answer_service.cancel(second.address.interaction_id)
+        assert stopped(scene, second)
     assert reply.note == STOPPED
     assert len(scene.provider.requests) == 1
 
@@ -641,7 +647,7 @@ async def asked_and_stopped(scene: Scene) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(scene.ask, question)
         await trio.sleep(1)
-        scene.answer_service.cancel(question.address.interaction_id)
+        stopped(scene, question)
 
 
 async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:

@@ -47,7 +47,7 @@ class FakeBackend:
         """See `Backend.give_up`."""
         self.calls.append("give up, forget" if forget else "give up")
 
-    async def cancel(self, interaction_id: int) -> bool:
+    async def cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
         """See `Backend.cancel`."""
         self.cancels += 1
         return interaction_id in self.running

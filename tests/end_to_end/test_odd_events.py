@@ -58,7 +58,7 @@ async def test_malformed_events_are_passed_over_and_the_next_question_is_answere
     """Each is a line in the log without a traceback; who did it is told where that is known."""
     discord, channel = scene.sandbox.discord, CHANNELS[1]
     for odd in ODD:
-        for key in ("type", "id", "channel_id", "author", "content", "attachments", "mentions"):
+        for key in ("type", "id", "channel_id", "author", "member", "content", "attachments", "mentions"):
             discord.dispatch("MESSAGE_CREATE", {**MESSAGE, key: odd})
         for name in ("GUILD_CREATE", "CHANNEL_UPDATE", "THREAD_LIST_SYNC", "THREAD_DELETE"):
             discord.dispatch(
@@ -78,6 +78,7 @@ MESSAGE = {
     "channel_id": str(CHANNELS[0].id),
     "guild_id": str(CHANNELS[0].guild_id),
     "author": person(9).json(),
+    "member": {"roles": []},
     "content": f"<@{BOT.id}> hello",
     "attachments": [],
     "mentions": [],

@@ -52,11 +52,16 @@ async def test_only_what_can_be_a_model_is_taken(authority: Authority) -> None:
     """Its name goes into a choice of Discord's, and its day into a warning."""
     entries: list[object] = [
         {"id": "good", "shutdown_date": "2026-12-11"},
+        {"id": "@cf/m_x-1:free (Q4)"},
         {"id": "no-day", "shutdown_date": "2026-02-31"},
         {"id": "odd-day", "shutdown_date": ["2026-12-11"]},
         {"id": "words", "shutdown_date": "2026-12-11T00:00:00Z"},
         {"id": "x" * 101},
         {"id": "two\nlines"},
+        {"id": "[https://bank.example](https://evil.example)"},
+        {"id": "<@201>"},
+        {"id": "`code"},
+        {"id": "\u202emoor"},
         {"id": ""},
         {"id": 7},
         {"name": "nameless"},
@@ -66,6 +71,7 @@ async def test_only_what_can_be_a_model_is_taken(authority: Authority) -> None:
     found = await listed(authority, {"object": "list", "data": entries})
     assert found == (
         ListedModel("good", date(2026, 12, 11)),
+        ListedModel("@cf/m_x-1:free (Q4)"),
         ListedModel("no-day"),
         ListedModel("odd-day"),
         ListedModel("words"),

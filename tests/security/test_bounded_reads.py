@@ -18,6 +18,7 @@ from discordianai.providers.model_list import list_models
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.options import provider as record
 from discordianai.records import Dialect
+from discordianai.sandbox.figures import BotFigures
 from discordianai.settings.tables import Settings
 
 SLACK = 4 * 2**20
@@ -79,3 +80,12 @@ async def test_discord_is_asked_within_bounds(piece: bytes, pause: float) -> Non
         assert service.sent < len(told) * (4 * 2**20 + SLACK)
     assert len(told) >= 3
     assert {finding.verdict for finding in told} == {CheckStatus.PROBLEM}
+
+
+@EACH
+async def test_the_figures_of_the_sandboxs_bot_are_read_within_bounds(piece: bytes, pause: float) -> None:
+    """Another program may listen where its bot should."""
+    async with serving(piece, pause) as service, httpx.AsyncClient(trust_env=False) as client:
+        with trio.fail_after(10):
+            assert await BotFigures(client, service.url).text() == "null"
+        assert service.sent < 4 * 2**20 + SLACK

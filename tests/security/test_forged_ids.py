@@ -1,5 +1,7 @@
 """Ids that somebody makes up: in a button, and of what was said."""
 
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,8 +21,10 @@ from discordianai.discord.interactions.router import TOO_OLD, InteractionRouter
 from discordianai.discord.messages.buttons import Action
 from discordianai.discord.options import BotOptions
 from discordianai.option import Live
+from tests.answering import builders as answering
 from tests.discord.builders import ANN, origin
 from tests.discord.commands.builders import OFFER
+from tests.doubles.reply import FakeReply
 
 ROUTER = InteractionRouter(Live(BotOptions()), OfferedCommands(COMMANDS, OFFER), GuildCache())
 ODD = (
@@ -72,3 +76,25 @@ def test_a_guessed_turn_gives_only_what_its_asker_said_in_that_place(
         assert isinstance(outcome, AskQuestion)
     else:
         assert outcome == Refuse(TOO_OLD)
+
+
+async def test_a_guessed_interaction_stops_nobody_elses_answer(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Not under one's own name, nor as a moderator of another server, nor from direct messages."""
+    scene = answering.Scene(["beginning", 10.0, "end"])
+    question, reply = scene.question(), FakeReply()
+    asked, asker, guild = question.address.interaction_id, question.person.id, question.place.guild_id
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, question, reply)
+        await trio.sleep(1)
+        for person_id, guild_id in ((answering.BEN.id, guild), (asker, 6), (asker, None)):
+            assert not scene.answer_service.cancel(asked, person_id, guild_id)
+        assert not scene.answer_service.cancel(asked + 1, asker, guild)
+    assert reply.text == "beginningend"
+
+
+def test_what_is_stopped_is_of_whom_the_button_names_where_it_was_pressed() -> None:
+    """So that its custom id can name nothing else."""
+    press = ComponentInteraction(origin(), f"{Action.STOP}:{ANN.id}:5", private=False)
+    assert ROUTER.route(press) == CancelAnswer(5, ANN.id)

@@ -65,9 +65,9 @@ class QuestionTasks:
             with guard:
                 nursery.start_soon(self._tell_of_bug, question, None)
 
-    def cancel(self, interaction_id: int) -> bool:
-        """Cancel the answer to that interaction; whether there was one that had not ended."""
-        return self._answer_service.cancel(interaction_id)
+    def cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
+        """See `AnswerService.cancel`."""
+        return self._answer_service.cancel(interaction_id, person_id, guild_id)
 
     async def recover(self, left: Sequence[PendingQuestion], numbers: Iterator[int]) -> None:
         """Resume what earlier processes left; `numbers` count the questions of this one."""

@@ -83,7 +83,7 @@ class AnswerService:
         self._people = KeyedFifoLimiter(user.now.in_flight)
         user.follow(lambda options: self._people.reconfigure(options.in_flight))
         self._conversations = KeyedFifoLimiter()
-        self._running: dict[int, trio.CancelScope] = {}
+        self._running: dict[int, tuple[Question, trio.CancelScope]] = {}
 
     def enqueue(self, question: Question) -> QuestionTicket:
         """Take this question's places in its queues, in the order of the calls; for `answer`."""
@@ -93,12 +93,18 @@ class AnswerService:
             deadline=trio.current_time() + self._dispatch.now.deadline_seconds,
         )
 
-    def cancel(self, interaction_id: int) -> bool:
-        """Cancel the answer to that interaction; whether there was one that had not ended."""
-        scope = self._running.get(interaction_id)
-        if scope is not None:
-            scope.cancel()
-        return scope is not None
+    def cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
+        """Cancel the answer to that interaction; whether there was one that had not ended.
+
+        It is one that this person asked for in that server: who may stop answers there may not elsewhere.
+        """
+        question, scope = self._running.get(interaction_id, (None, None))
+        if question is None or scope is None:
+            return False
+        if (question.person.id, question.place.guild_id) != (person_id, guild_id):
+            return False
+        scope.cancel()
+        return True
 
     async def answer(self, question: Question, ticket: QuestionTicket, reply: Reply, note: str = "") -> None:
         """Answer `question` into `reply` when its turn has come; `note` is to be said below.
@@ -174,7 +180,7 @@ class AnswerService:
         """Cancels what runs inside when the answer is cancelled."""
         interaction_id = question.address.interaction_id
         with trio.CancelScope() as scope:
-            self._running[interaction_id] = scope
+            self._running[interaction_id] = question, scope
             try:
                 yield scope
             finally:

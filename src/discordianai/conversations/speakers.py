@@ -38,9 +38,15 @@ class Spoken:
     text: str = field(repr=False)
 
 
+_MARKS = frozenset(
+    ":：꞉∶︰﹕ː˸։፡܃܄׃⁝⁞﹔"  # colons, and what looks like them
+    '“”"＂„‟«»‹›❝❞❠〝〞〟⹂🙶🙷🙸ʺ˝ˮ״″‶`>＞|｜¦︱'  # quotation marks, and the marks of lines
+)
+
+
 def safe_name(name: str) -> str:
-    """On one line, and without what ends the quotation marks around it or a speaker's name."""
-    shown = "".join(c if c.isprintable() and c not in ':：“”"`>' else " " for c in name)
+    """On one line, and without what ends the quotation marks around it or a speaker's name, or looks so."""
+    shown = "".join(c if c.isprintable() and c not in _MARKS else " " for c in name)
     return " ".join(shown.split())[:LONGEST_NAME].rstrip()
 
 

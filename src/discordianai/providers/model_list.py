@@ -22,6 +22,9 @@ LONGEST_ID = 100
 ENDS_SOON = 30
 """Days before its end from which a model is warned of: choosing and trying another one takes a while."""
 
+_LINKS = frozenset("[]<>`")
+"""What Discord makes links and mentions of, and code: people see these ids below answers. None has these."""
+
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -70,7 +73,7 @@ async def list_models(
 def _models(body: Json) -> Iterator[ListedModel]:
     for entry in tables(body, "data"):
         name = text(entry, "id")
-        if 0 < len(name) <= LONGEST_ID and name.isprintable():
+        if 0 < len(name) <= LONGEST_ID and name.isprintable() and _LINKS.isdisjoint(name):
             yield ListedModel(name, _day(text(entry, "shutdown_date")))
 
 

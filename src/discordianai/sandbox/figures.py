@@ -5,6 +5,11 @@ from typing import Any
 
 import httpx
 
+from discordianai import bounded_http
+
+TIMEOUT = 2.0
+"""Seconds for the body of an answer."""
+
 
 class BotFigures:
     """Reads them from `status_url`."""
@@ -16,7 +21,8 @@ class BotFigures:
     async def text(self) -> str:
         """The snapshot as JSON; `null` while the bot does not serve one."""
         try:
-            answer = await self._client.get(self._url)
+            request = self._client.build_request("GET", self._url)
+            answer = await bounded_http.send(self._client, request, seconds=TIMEOUT)
         except httpx.HTTPError:
             return "null"
         return answer.text if answer.status_code == 200 else "null"

@@ -277,6 +277,20 @@ def test_what_is_above_a_channel_is_read_from_its_event(channel: dict[str, Any],
     assert event.origin.above == above
 
 
+@pytest.mark.parametrize("name", ["command", "message"])
+def test_who_does_something_in_a_server_without_being_a_member_of_it_is_nobody(name: str) -> None:
+    """Without it the person would have no role, and no blocked one."""
+    event = EVENTS[name]
+    for member in ({}, {"member": None}):
+        with pytest.raises(Malformed):
+            parsed(name, {key: event[key] for key in event if key != "member"} | member)
+    direct = {key: event[key] for key in event if key not in {"member", "guild_id"}}
+    assert parsed(name, {"user": USER, **direct}) is not None
+    if name == "message":
+        webhook = {key: event[key] for key in event if key != "member"} | {"webhook_id": "5"}
+        assert parsed(name, webhook).author_is_bot
+
+
 @pytest.mark.parametrize(
     ("owners", "context", "as_member"),
     [

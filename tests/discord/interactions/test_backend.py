@@ -134,7 +134,7 @@ async def test_a_stop_whose_answer_is_not_told_in_time_counts_as_one_that_did_so
     async def use(backend: Backend) -> None:
         if answers:
             backend.note_guilds(frozenset(), complete=True)
-        answers.append(await backend.cancel(5))
+        answers.append(await backend.cancel(5, 10, None))
 
     async with opened(lambda *_: time.sleep(0.5)) as scene:  # trio is busy
         await on_the_listeners_loop(use, scene.backend)

@@ -1,5 +1,6 @@
 """What the person sees of a handler's end, whatever it is: against the local Discord."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from discordianai.conversations.sqlite.store import SqliteStore
 from discordianai.conversations.store import StoreError
+from discordianai.discord.commands import history
 from discordianai.discord.commands.command import CommandReply, Handler, Invocation
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions.command_runner import NO_FILE, STORE_ILL, TOO_MUCH, CommandRunner
@@ -18,7 +21,7 @@ from discordianai.discord.messages.rest import DiscordApi
 from discordianai.records import ReplyAddress
 from discordianai.sandbox.discord import Interaction, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.api_objects import BOT_ID
-from tests.discord.commands.builders import invocation, open_services
+from tests.discord.commands.builders import HERE, invocation, open_services, turns
 
 COMMAND = {"name": "history", "description": "What I remember"}
 
@@ -28,6 +31,7 @@ class Scene:
     discord: LocalDiscord
     client: httpx.AsyncClient
     runner: CommandRunner
+    store: SqliteStore
 
     async def run(self, handler: Handler) -> Interaction:
         """Use a command that is handled so."""
@@ -44,13 +48,13 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
         open_local_discord() as discord,
         httpx.AsyncClient() as client,
-        open_services(tmp_path) as (services, _),
+        open_services(tmp_path) as (services, store),
     ):
         headers = {"Authorization": "Bot sandbox-token"}
         path = f"{discord.api_url}/applications/{BOT_ID}/commands"
         await client.put(path, json=[COMMAND], headers=headers)
         api = DiscordApi(client, discord.api_url)
-        yield Scene(discord, client, CommandRunner(services, api, DiscordCounter()))
+        yield Scene(discord, client, CommandRunner(services, api, DiscordCounter()), store)
 
 
 async def test_the_reply_comes_with_its_buttons_and_its_file(scene: Scene) -> None:
@@ -64,6 +68,16 @@ async def test_the_reply_comes_with_its_buttons_and_its_file(scene: Scene) -> No
     assert message.files == {"all.jsonl": b"{}"}
     ((button,),) = (row["components"] for row in message.components)
     assert (button["label"], button["custom_id"]) == ("Older", "page:10:1")
+
+
+async def test_words_that_a_reply_repeats_hide_no_link_and_unfold_none(scene: Scene) -> None:
+    """`/history` shows what a model wrote, as it was stored."""
+    await scene.store.append(
+        HERE, turns("q", "[https://bank.example](https://evil.example) \u202ex", at=time.time())
+    )
+    (message,) = (await scene.run(history.COMMAND.handle)).messages
+    assert "[https://bank.example (evil.example)](https://evil.example) x" in message.content
+    assert message.flags & 4
 
 
 async def test_a_reply_that_is_too_long_is_cut(scene: Scene) -> None:

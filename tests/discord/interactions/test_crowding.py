@@ -74,6 +74,7 @@ class Scene:
             "channel_id": str(HERE.id),
             "guild_id": str(HERE.guild_id),
             "author": FLOODER.json(),
+            "member": {"roles": []},
             "content": f"<@{BOT_ID}> why?",
             "mentions": [{"id": str(BOT_ID)}],
         }

@@ -162,6 +162,7 @@ async def test_refusals_and_acts_of_power_are_accounted_for(scene: Scene) -> Non
     )
     mention = {"id": "78", "channel_id": str(CHANNELS[0].id), "guild_id": "900", "content": "why?", "type": 0}
     mention |= {"author": {"id": str(blocked.id), "username": "x"}, "mentions": [{"id": str(BOT_ID)}]}
+    mention |= {"member": {"roles": []}}
     await scene.take_messages(mention)
     counted = scene.figures.now().audit
     assert counted.refusals == {
@@ -370,6 +371,7 @@ MESSAGE = {
     "channel_id": str(CHANNELS[0].id),
     "guild_id": str(CHANNELS[0].guild_id),
     "author": person().json(),
+    "member": {"roles": []},
     "content": f"<@{BOT_ID}> why?",
     "mentions": [{"id": str(BOT_ID)}],
 }

@@ -131,6 +131,7 @@ def test_an_address_that_cannot_be_read_is_named_and_not_linked(url: str) -> Non
         (Citation("https://a.example/x", "\u0301Z" + "\u0301" * 50 + "a"), "[Z\u0301\u0301\u0301\u0301a]("),
         (Citation("https://a.example/x_(y)", "A"), "(<https://a.example/x_(y)>)"),
         (Citation("https://a.example/x)y", "A"), "(<https://a.example/x%29y>)"),
+        (Citation("https://a.example/||x`", "A"), "(<https://a.example/%7C%7Cx%60>)"),
         (Citation("https://evil.example\\@bank.example/", "Bank"), "[1] Bank"),
         (Citation("https://a.example/" + "x" * 1500, "Long"), "[1] Long · a.example"),
     ],

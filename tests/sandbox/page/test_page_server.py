@@ -103,6 +103,22 @@ async def test_another_page_can_do_nothing(tmp_path: Path, authority: Authority)
         assert len(scene.sandbox.discord.interactions) == 1
 
 
+async def test_a_body_has_a_length_that_holds(tmp_path: Path, authority: Authority) -> None:
+    """A body in chunks has no end that could be known, whatever its head says."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    async with open_scene(tmp_path, authority) as scene:
+        sent = {"origin": scene.origin, "content-type": "application/json"}
+        for length in ({}, {"content-length": "2", "transfer-encoding": "chunked"}):
+            answer = await scene.client.post(
+                f"{scene.address}heal", content=chunks(), headers={**sent, **length}
+            )
+            assert answer.status_code == 403, length
+        assert (await scene.post("heal", {})).status_code == 200
+
+
 async def test_reading_does_nothing(tmp_path: Path, authority: Authority) -> None:
     """Each action is a POST; a GET of its path is none, whatever comes with it."""
     async with open_scene(tmp_path, authority) as scene:

@@ -226,7 +226,7 @@ def _modal(payload: Payload, data: Payload) -> ModalInteraction:
 
 
 def _origin(payload: Payload) -> EventOrigin:
-    member = record(payload, "member", optional=True)
+    member = member_of(payload)
     channel = record(payload, "channel", optional=True)
     return EventOrigin(
         interaction_id=snowflake(payload, "id"),
@@ -275,6 +275,14 @@ def place_of(event: Payload, channel: Payload) -> Place:
     in_thread = number(channel, "type", 0) in THREADS
     parent_id = optional_snowflake(channel, "parent_id") if in_thread else None
     return Place(snowflake(event, "channel_id"), optional_snowflake(event, "guild_id"), parent_id)
+
+
+def member_of(event: Payload) -> Payload:
+    """Who did something as a member of a server; empty in direct messages.
+
+    Raises `Malformed` where a server's event has none: nobody could tell whether a role of theirs is blocked.
+    """
+    return record(event, "member", optional=event.get("guild_id") is None)
 
 
 def person_of(user: Payload) -> Person:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from discordianai.discord.events.interaction import EventOrigin, person_of, place_of
+from discordianai.discord.events.interaction import EventOrigin, member_of, person_of, place_of
 from discordianai.discord.events.message_content import NOTHING, MessageContent, content_of
 from discordianai.discord.events.payload import (
     Malformed,
@@ -51,16 +51,17 @@ def parse(payload: Payload, bot_id: int) -> IncomingMessage | None:
     """Read a MESSAGE_CREATE; None if nobody has written it. Raises `Malformed`."""
     if number(payload, "type") not in {ORDINARY, REPLY}:
         return None
-    author, member = record(payload, "author"), record(payload, "member", optional=True)
+    author = record(payload, "author")
+    from_bot = bool(author.get("bot") or "webhook_id" in payload)  # a webhook is no member
     origin = EventOrigin(
         interaction_id=snowflake(payload, "id"),
         application_id=bot_id,
         token="",  # a message has none
         person=person_of(author),
         place=place_of(payload, {}),
-        role_ids=snowflakes(member, "roles"),
+        role_ids=frozenset() if from_bot else snowflakes(member_of(payload), "roles"),
     )
-    if author.get("bot") or "webhook_id" in payload:
+    if from_bot:
         return IncomingMessage(origin, author_is_bot=True)  # nobody answers it, and it may have a lot in it
     content, replied_to = content_of(payload), _replied_to(payload)
     return IncomingMessage(

@@ -52,8 +52,9 @@ class Backend(Protocol):
     def give_up(self, question: Question, *, forget: bool) -> None:
         """It will not be answered. With `forget` no later process answers it, either."""
 
-    async def cancel(self, interaction_id: int) -> bool:
-        """Cancel the answer to an interaction; False where there is none that had not ended."""
+    async def cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
+        """Cancel the answer to that person's interaction in that server; False where there is none that had
+        not ended."""
 
     async def recall(self, turn: TurnId) -> StoredQuestion | None:
         """What was said in that turn. Raises `LookupError` where that cannot be told in time."""
@@ -121,11 +122,11 @@ class TrioBackend:
         if forget:
             self._trio.post(self._start, self._forget, question)
 
-    async def cancel(self, interaction_id: int) -> bool:
+    async def cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
         """See `Backend.cancel`. Also True where that is not told in time: it will be cancelled then."""
         try:
             async with asyncio.timeout(CANCEL_WITHIN):
-                return await self._trio.call(self._cancel, interaction_id)
+                return await self._trio.call(self._cancel, interaction_id, person_id, guild_id)
         except (TimeoutError, Stopping):
             return True
 
@@ -149,8 +150,8 @@ class TrioBackend:
         """See `Backend.note_guilds`."""
         self._trio.post(self._on_guilds, guild_ids, complete)
 
-    async def _cancel(self, interaction_id: int) -> bool:
-        return self._tasks.cancel(interaction_id)
+    async def _cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
+        return self._tasks.cancel(interaction_id, person_id, guild_id)
 
     async def _forget(self, question: Question) -> None:
         with Guard(self._log, "bug while discarding a question", question=question.number):

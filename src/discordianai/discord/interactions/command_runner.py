@@ -16,7 +16,9 @@ from discordianai.discord.messages import buttons, failure_notice
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.port import Body, MessageError, MessageRefused
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
+from discordianai.discord.messages.reply import SUPPRESS_EMBEDS
 from discordianai.discord.messages.rest import DiscordApi
+from discordianai.discord.rendering.masked_links import telling_hosts
 from discordianai.discord.rendering.splitting import cut
 from discordianai.guard import Guard
 
@@ -110,9 +112,10 @@ class CommandRunner:
 
 
 def _body(reply: CommandReply) -> Body:
+    """Words that a reply repeats, as `/history` does, are shown as safely as an answer."""
     return {
-        "content": cut(reply.text)[0],
+        "content": cut(telling_hosts(reply.text))[0],
         "components": buttons.row(reply.buttons),
         "allowed_mentions": {"parse": []},
-        "flags": EPHEMERAL,
+        "flags": EPHEMERAL | SUPPRESS_EMBEDS,
     }

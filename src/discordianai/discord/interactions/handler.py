@@ -223,8 +223,9 @@ class InteractionHandler:
     async def _cancel(self, origin: EventOrigin, cancel: CancelAnswer) -> None:
         """First cancel, then acknowledge: what goes on costs money. Presses without end are one."""
         passed_on = self._activity.count_stop(origin, cancel.interaction_id)
-        if not passed_on or await self._backend.cancel(cancel.interaction_id):
-            if passed_on and cancel.of_another:
+        asked = cancel.interaction_id, cancel.person_id, origin.place.guild_id
+        if not passed_on or await self._backend.cancel(*asked):
+            if passed_on and cancel.person_id != origin.person.id:
                 self._audit.acted(origin.person, origin.place, PrivilegedAct.STOP)
             await self._respond(origin, DEFERRED_UPDATE)
         else:

@@ -43,15 +43,12 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
-    """Somebody pressed Stop: the answer to that interaction is to be cancelled.
-
-    With `of_another` it is not the answer of who pressed.
-    """
+    """Somebody pressed Stop: the answer to that interaction of that person is to be cancelled."""
 
     kind: ClassVar[str] = "cancel"
 
     interaction_id: int
-    of_another: bool = field(default=False, compare=False)  # for the account alone
+    person_id: int
 
 
 @dataclass(frozen=True, slots=True)

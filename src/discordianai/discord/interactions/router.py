@@ -250,8 +250,7 @@ class InteractionRouter:
             return Regenerate(press, turn, search=button.action == Action.SEARCH)
         if button.action == Action.STOP:
             interaction_id = buttons.number(button)
-            of_another = button.person_id != press.origin.person.id
-            return CancelAnswer(interaction_id, of_another) if interaction_id else Refuse(OLD_BUTTON)
+            return CancelAnswer(interaction_id, button.person_id) if interaction_id else Refuse(OLD_BUTTON)
         return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private, continues=True))
 
     def regenerate(self, wanted: Regenerate, said: StoredQuestion | None) -> AskQuestion | Refuse:

@@ -70,6 +70,12 @@ _FILE_ENDINGS = re.compile(
 """Names with such an ending are files: no top-level domain is called so."""
 
 
+def telling_hosts(text: str) -> str:
+    """A whole text, as it is to be shown."""
+    links = MaskedLinks()
+    return links.feed(text) + links.end()
+
+
 class MaskedLinks:
     """The text comes in pieces; what has been given out never changes.
 

@@ -137,8 +137,11 @@ def _listed(citation: Citation) -> str:
 
 
 def _target(address: Address) -> str:
-    """The address as a link leads to it: without user-info, and with brackets that do not end the link."""
-    url = address.without_user_info
+    """The address as a link leads to it: without user-info, and with brackets that do not end the link.
+
+    Nor does it end code or a spoiler that was opened before it, and would hide the list.
+    """
+    url = address.without_user_info.replace("`", "%60").replace("|", "%7C")
     return url if _WHOLE_IN_A_LINK.fullmatch(url) else url.replace("(", "%28").replace(")", "%29")
 
 

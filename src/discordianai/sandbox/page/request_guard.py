@@ -76,6 +76,7 @@ class Guarded:
         if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return "Send JSON."
         length = headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
+        chunked = "transfer-encoding" in headers  # outranks the length, and may have no end
+        if chunked or not length.isdecimal() or int(length) > LARGEST_BODY:
             return f"Send at most {LARGEST_BODY} bytes, with their length."
         return ""
