@@ -13,6 +13,7 @@ from discordianai.providers import failures
 from discordianai.providers.agent import AgentCodec
 from discordianai.providers.chat import ChatCodec
 from discordianai.providers.endpoint import AnswerBody, ProviderEndpoint
+from discordianai.providers.error_body import unquoted
 from discordianai.providers.errors import ConnectionLost, ProviderError, ToolsRefused
 from discordianai.providers.json_values import Json
 from discordianai.providers.limits import rate_limits
@@ -164,7 +165,8 @@ class ProviderClient:
         try:
             async with self._endpoint.post(self._codec.path, body) as response:
                 if not response.is_success:
-                    error = await self._endpoint.refusal(response)
+                    sent = (request.instructions, *(turn.text for turn in request.turns))
+                    error = unquoted(await self._endpoint.refusal(response), sent)
                     raise failures.from_response(self.provider, response, error)
                 async with self._answer(request, response) as events:
                     async for event in events:
