@@ -12,6 +12,7 @@ from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.port import (
     End,
+    FurtherRequest,
     LimitsReport,
     SearchQuery,
     SourceList,
@@ -65,7 +66,7 @@ class AnswerSoFar:
         match event:
             case Route():
                 self.route, self.has_sources = event, False
-            case QueuePosition() | LimitsReport():
+            case QueuePosition() | LimitsReport() | FurtherRequest():
                 pass
             case TextDelta(text):
                 self._heard()
