@@ -15,7 +15,7 @@ from discordianai.providers import errors
 from discordianai.providers.client import make_provider
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.options import provider as record
-from discordianai.providers.port import ChatProvider, End, Event, TextDelta, UsageReport
+from discordianai.providers.port import ChatProvider, End, Event, OutputBegan, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn, Usage
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, open_server
@@ -346,6 +346,25 @@ async def test_an_address_that_lm_studio_does_not_have_is_told_as_one(authority:
     async with served(authority, told, label="application/json") as asked:
         with pytest.raises(errors.EndpointNotFound):
             await ask(asked)
+
+
+@pytest.mark.parametrize(
+    ("said_first", "paid"), [(said(None, reasoning="hm"), True), (said("", role="assistant"), False)]
+)
+async def test_reasoning_that_no_text_follows_is_told(
+    authority: Authority, said_first: Json, paid: bool
+) -> None:
+    """It is paid for, also where the answer breaks off."""
+    heard: list[Event] = []
+
+    async def listen(events: AsyncIterator[Event]) -> None:
+        async for event in events:
+            heard.append(event)  # noqa: PERF401  # what came before the error is looked at
+
+    async with served(authority, sse(said_first)) as asked, asked.stream(QUESTION) as events:
+        with pytest.raises(errors.ConnectionLost):
+            await listen(events)
+    assert (OutputBegan() in heard) == paid
 
 
 @pytest.mark.parametrize("sign", [b": keep-alive\n\n", sse(said(None, reasoning_content="hm")), b"data:\n\n"])

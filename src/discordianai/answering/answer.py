@@ -14,6 +14,7 @@ from discordianai.providers.port import (
     End,
     FurtherRequest,
     LimitsReport,
+    OutputBegan,
     SearchQuery,
     SourceList,
     TextDelta,
@@ -79,7 +80,7 @@ class AnswerSoFar:
             case SourceList():
                 self._heard()
                 self.has_sources = True
-            case ToolCall() | SearchQuery():
+            case ToolCall() | SearchQuery() | OutputBegan():
                 self._heard()
             case _:
                 assert_never(event)

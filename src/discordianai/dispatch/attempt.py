@@ -11,7 +11,14 @@ from discordianai.dispatch.dispatcher_statistics import DispatchCounter, Request
 from discordianai.dispatch.fair_queue import FairQueueEntry
 from discordianai.dispatch.token_estimator import RequestEstimator
 from discordianai.providers.errors import Overloaded, ProviderError, RateLimited
-from discordianai.providers.port import Event, FurtherRequest, LimitsReport, TextDelta, UsageReport
+from discordianai.providers.port import (
+    Event,
+    FurtherRequest,
+    LimitsReport,
+    OutputBegan,
+    TextDelta,
+    UsageReport,
+)
 from discordianai.records import ChatRequest, ToolCall
 
 
@@ -94,6 +101,8 @@ class Attempt:
         match event:
             case LimitsReport(limits):
                 self._budget.believe(limits, trio.current_time())
+                return
+            case OutputBegan():
                 return
             case FurtherRequest():
                 self._count_request(trio.current_time())

@@ -29,6 +29,7 @@ from discordianai.providers.port import (
     Event,
     FurtherRequest,
     LimitsReport,
+    OutputBegan,
     TextDelta,
 )
 from discordianai.providers.refused_fields import RefusedFields
@@ -118,6 +119,8 @@ class ProviderClient:
                                 begun = True
                                 self._learn(request, asked)
                                 search.end()
+                                if event is None:
+                                    yield OutputBegan()
                             if event is not None:
                                 yield event
                     return
