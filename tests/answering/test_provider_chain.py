@@ -286,6 +286,20 @@ async def test_a_models_decision_tells_who_answers_and_is_paid_for() -> None:
     assert scene.openai.requests[0].tools == ()
 
 
+async def test_a_decision_whose_usage_is_not_told_is_charged_as_expected() -> None:
+    """It is not free for that."""
+
+    class Silent(FakeDecider):
+        async def decide(self, request: ChatRequest) -> WebDecision:
+            return replace(await super().decide(request), usage=None)
+
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=Silent(0.04))
+    events = [event async for event in scene.events("why?")]
+    assert events[0] == Route(OPENAI, "o", DECIDES)
+    assert isinstance(events[1], UsageReport)
+    assert events[1].usage.input_tokens > 0
+
+
 async def test_without_a_decision_in_time_the_rules_decide_and_nobody_asks_again_soon(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -362,13 +376,30 @@ def test_the_providers_are_asked_in_the_order_of_the_settings() -> None:
         names: list[str] = []
         while choice is not None:
             names.append(choice.provider.name)
-            choice = router.instead(choice, names)
+            choice = router.instead(choice, names, question)
         return names
 
     assert asked(None) == ["openai", "perplexity", "foreign", "third"]
     assert asked(("third", "openai")) == ["third", "openai"]
     assert asked(("perplexity", "foreign")) == ["foreign", "perplexity"]
     assert asked(()) == ["openai"]
+
+
+def test_who_stands_in_takes_what_is_attached() -> None:
+    """Where one of them does; the others are asked after it."""
+    blind = replace(PERPLEXITY, images=False)
+    router = Router(
+        (OPENAI, blind, FOREIGN), Live(RoutingOptions(RULES, ("openai", "perplexity", "foreign")))
+    )
+    plain = Inquiry("why?", (), "a conversation")
+    pictured = replace(plain, images=True)
+    for inquiry, order in ((plain, ["perplexity", "foreign"]), (pictured, ["foreign", "perplexity"])):
+        choice, failed, names = router.choose(inquiry), ["openai"], []
+        assert choice.provider == OPENAI
+        while (next_one := router.instead(choice, failed, inquiry)) is not None:
+            names.append(next_one.provider.name)
+            failed.append(next_one.provider.name)
+        assert names == order
 
 
 @pytest.mark.parametrize(("fixed", "other"), [(OPENAI, PERPLEXITY), (PERPLEXITY, OPENAI)])
@@ -462,4 +493,4 @@ async def test_where_the_search_fails_the_other_one_searches() -> None:
     assert scene.openai.requests[0].search is SearchMode.REQUIRED
     router = Router([FOREIGN, PERPLEXITY])
     choice = router.choose(Inquiry("llamas", HISTORY, "a conversation", search=True))
-    assert router.instead(choice, {"perplexity"}) is None
+    assert router.instead(choice, {"perplexity"}, Inquiry("llamas", HISTORY, "a conversation")) is None

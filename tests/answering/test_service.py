@@ -28,9 +28,9 @@ from discordianai.conversations.pending_questions import PendingQuestion, TurnId
 from discordianai.conversations.speakers import marked
 from discordianai.conversations.store import ChannelSettings, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
-from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted
+from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted, TimedOut
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta
+from discordianai.providers.port import End, Event, OutputBegan, SearchQuery, SourceList, TextDelta
 from discordianai.records import (
     Attachment,
     ChatRequest,
@@ -640,6 +640,16 @@ async def test_a_stopped_answer_costs_what_came_of_it_and_a_failed_try_nothing(
     scene = Scene([Overloaded(OPENAI, "503")])
     await scene.ask()
     assert await scene.store.spending("2000-01-01") == ()
+
+
+async def test_a_question_that_is_only_thought_about_is_charged(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Reasoning is billed, although nothing of it was shown when the answer failed."""
+    scene = Scene([OutputBegan(), TimedOut(OPENAI, "no text in time")])
+    await scene.ask()
+    (line,) = await scene.store.spending("2000-01-01")
+    assert line.spent.input_tokens > 0
 
 
 async def asked_and_stopped(scene: Scene) -> None:

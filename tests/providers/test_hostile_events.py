@@ -214,7 +214,6 @@ def test_errors_and_headers(status: int, body: bytes, told: dict[str, str]) -> N
         pytest.param("[" * 100_000, id="deep array"),
         pytest.param('{"a":' * 100_000, id="deep object"),
         pytest.param("NaN", id="NaN"),
-        pytest.param('{"a": Infinity}', id="infinity"),
         pytest.param("", id="nothing"),
         pytest.param("7", id="a number"),
         pytest.param("9" * 5000, id="a huge number"),

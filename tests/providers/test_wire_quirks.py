@@ -15,7 +15,7 @@ from discordianai.providers import errors
 from discordianai.providers.client import make_provider
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.options import provider as record
-from discordianai.providers.port import ChatProvider, End, Event, TextDelta, UsageReport
+from discordianai.providers.port import ChatProvider, End, Event, OutputBegan, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn, Usage
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, open_server
@@ -119,6 +119,93 @@ async def test_the_text_is_the_text(authority: Authority, name: str) -> None:
     assert events[-1] == End(FinishReason.STOP)
     if name == "usage on every chunk":
         assert [event for event in events if isinstance(event, UsageReport)] == [UsageReport(Usage(3, 2))]
+
+
+def line(*events: Json) -> bytes:
+    return b"data: " + b"".join(json.dumps(event).encode() for event in events) + b"\n"
+
+
+FRAMES: dict[str, bytes] = {
+    "no empty line between events": line(said("ye")) + line(said("s")) + b"\n" + line(STOP) + b"\n",
+    "two events on one line": line(said("ye"), said("s")) + b"\n" + line(STOP) + b"\n",
+    "the end in the last event": line(said("yes")) + b"\n" + line(STOP) + b"data: [DONE]\n\n",
+    "no empty line at the end": line(said("yes")) + b"\n" + line(STOP)[:-1],
+    "no line end behind [DONE]": line(said("yes")) + b"\n" + line(STOP) + b"\ndata: [DONE]",
+    "numbers that are none": line(said("yes")).replace(b"}]}", b'}], "a": [NaN, -Infinity]}')
+    + b"\n"
+    + sse(STOP),
+    "carriage returns": sse(said("yes"), STOP).replace(b"\n", b"\r"),
+    "both": sse(said("yes"), STOP).replace(b"\n", b"\r\n"),
+    "no space": sse(said("yes"), STOP).replace(b"data: ", b"data:"),
+    "a byte order mark": b"\xef\xbb\xbf" + sse(said("yes"), STOP),
+    "null for a delta": sse({"choices": [{"delta": None}]}, said("yes"), STOP),
+    "null for choices": sse({"choices": None}, said("yes"), STOP),
+    "spaces in tags": sse(said("< THINK >hm</Think >\nyes"), STOP),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+@pytest.mark.parametrize("each", [1, 1000], ids=["byte by byte", "at once"])
+async def test_events_are_told_apart_in_any_frame(authority: Authority, name: str, each: int) -> None:
+    frames = FRAMES[name]
+    pieces = [frames[at : at + each] for at in range(0, len(frames), each)]
+    async with served(authority, *pieces) as asked:
+        events = await ask(asked)
+    assert text_of(events) == "yes"
+    assert events[-1] == End(FinishReason.STOP)
+
+
+async def test_an_event_that_is_cut_is_a_lost_connection(authority: Authority) -> None:
+    """Nobody knows what it would have said; what came before it is kept."""
+    async with served(authority, sse(said("yes")), line(STOP)[:-9]) as asked:
+        with pytest.raises(errors.ConnectionLost):
+            await ask(asked)
+
+
+async def test_events_of_a_responses_endpoint_are_told_apart(authority: Authority) -> None:
+    pieces: list[Json] = [
+        {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "yes"},
+        {"type": "response.completed", "response": {"status": "completed"}},
+    ]
+    body = b"".join(map(line, pieces))
+    async with served(authority, body, dialect=Dialect.RESPONSES) as asked:
+        events = await ask(asked)
+    assert text_of(events) == "yes"
+    assert events[-1] == End(FinishReason.STOP)
+
+
+@pytest.mark.parametrize(
+    ("told", "counted"),
+    [
+        ({"prompt_tokens": 3.0, "completion_tokens": 2.0}, Usage(3, 2)),
+        ({"prompt_tokens": "3", "completion_tokens": "2"}, Usage(3, 2)),
+        ({"input_tokens": 3, "output_tokens": 2}, Usage(3, 2)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "cost": float("nan")}, Usage(3, 2)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "cost": -1}, Usage(3, 2)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "cost": "free"}, Usage(3, 2)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "cost": 0}, Usage(3, 2, cost=0)),
+        (
+            {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 99}},
+            Usage(3, 2, cached_tokens=3),
+        ),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, None),
+        ({"prompt_tokens": -3, "completion_tokens": 2}, None),
+        ({"prompt_tokens": 10**30, "completion_tokens": 2}, None),
+        ({"prompt_tokens": 3.5, "completion_tokens": "two"}, None),
+        (None, None),
+    ],
+)
+async def test_a_count_in_any_spelling_is_read_or_left_to_our_own(
+    authority: Authority, told: object, counted: Usage | None
+) -> None:
+    """Who counts nothing tells zeros; an answer is not free for that."""
+    last: Json = {"choices": [], "usage": told}
+    async with served(authority, sse(said("yes"), STOP, last), DONE) as asked:
+        events = await ask(asked)
+    assert text_of(events) == "yes"
+    assert [event.usage for event in events if isinstance(event, UsageReport)] == (
+        [counted] if counted else []
+    )
 
 
 @pytest.mark.parametrize("label", ["text/event-stream", "text/plain", "application/json", "", None])
@@ -259,6 +346,25 @@ async def test_an_address_that_lm_studio_does_not_have_is_told_as_one(authority:
     async with served(authority, told, label="application/json") as asked:
         with pytest.raises(errors.EndpointNotFound):
             await ask(asked)
+
+
+@pytest.mark.parametrize(
+    ("said_first", "paid"), [(said(None, reasoning="hm"), True), (said("", role="assistant"), False)]
+)
+async def test_reasoning_that_no_text_follows_is_told(
+    authority: Authority, said_first: Json, paid: bool
+) -> None:
+    """It is paid for, also where the answer breaks off."""
+    heard: list[Event] = []
+
+    async def listen(events: AsyncIterator[Event]) -> None:
+        async for event in events:
+            heard.append(event)  # noqa: PERF401  # what came before the error is looked at
+
+    async with served(authority, sse(said_first)) as asked, asked.stream(QUESTION) as events:
+        with pytest.raises(errors.ConnectionLost):
+            await listen(events)
+    assert (OutputBegan() in heard) == paid
 
 
 @pytest.mark.parametrize("sign", [b": keep-alive\n\n", sse(said(None, reasoning_content="hm")), b"data:\n\n"])

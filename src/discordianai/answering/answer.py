@@ -12,7 +12,9 @@ from discordianai.dispatch.refusals import DeadlinePassed
 from discordianai.providers.errors import ProviderError
 from discordianai.providers.port import (
     End,
+    FurtherRequest,
     LimitsReport,
+    OutputBegan,
     SearchQuery,
     SourceList,
     TextDelta,
@@ -65,7 +67,7 @@ class AnswerSoFar:
         match event:
             case Route():
                 self.route, self.has_sources = event, False
-            case QueuePosition() | LimitsReport():
+            case QueuePosition() | LimitsReport() | FurtherRequest():
                 pass
             case TextDelta(text):
                 self._heard()
@@ -78,7 +80,7 @@ class AnswerSoFar:
             case SourceList():
                 self._heard()
                 self.has_sources = True
-            case ToolCall() | SearchQuery():
+            case ToolCall() | SearchQuery() | OutputBegan():
                 self._heard()
             case _:
                 assert_never(event)

@@ -72,7 +72,7 @@ class ProviderChain:
             decision = await self._decide(self._decisions, asked)
             if decision is not None:
                 yield Route(self._decisions.provider, self._decisions.model, DECIDES)
-                if decision.usage is not None:
+                if decision.usage is not None:  # its own count, or what was expected
                     yield UsageReport(decision.usage)
                 web = decision.probability >= PROBABLE
                 asked = replace(asked, inquiry=replace(asked.inquiry, web=web))
@@ -101,8 +101,10 @@ class ProviderChain:
     async def _decide(self, decisions: WebDecisions, asked: ChainRequest) -> WebDecision | None:
         request = replace(asked.request(decisions.provider, decisions.model), model=decisions.model)
         expected = self._dispatchers[decisions.provider.name].expected(request)
-        await asked.reserve(decisions.provider, request, replace(expected, output_tokens=1))
-        return await decisions.on(request, asked.deadline)
+        expected = replace(expected, output_tokens=1)
+        await asked.reserve(decisions.provider, request, expected)
+        decision = await decisions.on(request, asked.deadline)
+        return decision and replace(decision, usage=decision.usage or expected)
 
     def _after(
         self,
@@ -122,7 +124,7 @@ class ProviderChain:
             del failed[choice.provider.name]
             self._router.give_up_tools(choice.provider, error.until)
             return self._router.choose(asked.inquiry), ""
-        instead = self._router.instead(choice, failed)
+        instead = self._router.instead(choice, failed, asked.inquiry)
         if shown or not error.helped_by_others:
             raise error
         if instead is None:

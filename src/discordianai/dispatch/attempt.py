@@ -11,7 +11,14 @@ from discordianai.dispatch.dispatcher_statistics import DispatchCounter, Request
 from discordianai.dispatch.fair_queue import FairQueueEntry
 from discordianai.dispatch.token_estimator import RequestEstimator
 from discordianai.providers.errors import Overloaded, ProviderError, RateLimited
-from discordianai.providers.port import Event, LimitsReport, TextDelta, UsageReport
+from discordianai.providers.port import (
+    Event,
+    FurtherRequest,
+    LimitsReport,
+    OutputBegan,
+    TextDelta,
+    UsageReport,
+)
 from discordianai.records import ChatRequest, ToolCall
 
 
@@ -95,6 +102,11 @@ class Attempt:
             case LimitsReport(limits):
                 self._budget.believe(limits, trio.current_time())
                 return
+            case OutputBegan():
+                return
+            case FurtherRequest():
+                self._count_request(trio.current_time())
+                return
             case TextDelta(text):
                 self._texts.append(text)
             case ToolCall():
@@ -108,6 +120,12 @@ class Attempt:
             seconds = trio.current_time() - self._began
             self._counter.first_chunk.note(seconds)
             self._log.debug("first words", seconds=round(seconds, 3))
+
+    def _count_request(self, now: float) -> None:
+        """One more, of no tokens: it is sent in any case, and others wait for it."""
+        self._budget.reserve(0, now)
+        if self._entry.of_model is not None:
+            self._entry.of_model.reserve(0, now)
 
     def succeed(self) -> None:
         """The answer is complete."""

@@ -268,10 +268,12 @@ class Router:
         searcher = self._searcher()
         return None if searcher is None else Choice(searcher, "needs the web", search=SearchMode.REQUIRED)
 
-    def instead(self, choice: Choice, failed: Collection[str]) -> Choice | None:
-        """The next provider after `choice` has failed, if there is one."""
+    def instead(self, choice: Choice, failed: Collection[str], inquiry: Inquiry) -> Choice | None:
+        """The next provider after `choice` has failed, if there is one: preferably one that takes what is
+        attached."""
         named = self._options.now.fallback
         left = [one for one in self._in_order if one.name not in failed]
+        left.sort(key=lambda one: not _takes(one, inquiry))
         if named is not None:
             left = [one for one in left if one.name in named]
         others = [] if choice.strict else left

@@ -12,7 +12,7 @@ from discordianai.providers.json_values import (
     NotJson,
     count,
     parse,
-    parse_whole,
+    parse_all,
     piece,
     table,
     tables,
@@ -107,18 +107,20 @@ class ChatDecoder:
 
     def decode(self, data: str) -> Iterator[Event]:
         """See `Decoder.decode`."""
-        if data.strip() == DONE:
-            yield from self._end()
-            return
+        data = data.strip()
+        done = data.endswith(DONE)
         try:
-            chunk = parse_whole(data)
+            chunks = parse_all(data.removesuffix(DONE))  # some forget the empty line between events
         except NotJson:
-            if data.lstrip()[:1] not in {"{", "["}:
+            if data[:1] not in {"{", "["}:
                 return  # a keep-alive: some come as data
             raise MalformedAnswer(self._provider, "an event is not JSON") from None
-        yield from self._read(chunk)
+        for chunk in chunks:
+            yield from self._read(chunk)
         if self._text.full:
             yield End(FinishReason.LENGTH)
+        elif done:
+            yield from self._end()
 
     def decode_whole(self, body: Json) -> Iterator[Event]:
         """See `Decoder.decode_whole`."""
@@ -154,7 +156,9 @@ class ChatDecoder:
             self._reason = _REASONS.get(reason, FinishReason.OTHER)
             if call := self._calls.whole():
                 yield call
-        counted = usage(table(chunk, "usage"), "prompt_tokens", "completion_tokens")
+        told = table(chunk, "usage")
+        counted = usage(told, "prompt_tokens", "completion_tokens")
+        counted = counted or usage(told, "input_tokens", "output_tokens")
         self._usage = counted or self._usage  # some tell with every chunk
 
     def _call(self, said: Json) -> None:

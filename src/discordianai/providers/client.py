@@ -13,13 +13,25 @@ from discordianai.providers import failures
 from discordianai.providers.agent import AgentCodec
 from discordianai.providers.chat import ChatCodec
 from discordianai.providers.endpoint import AnswerBody, ProviderEndpoint
+from discordianai.providers.error_body import unquoted
 from discordianai.providers.errors import ConnectionLost, ProviderError, ToolsRefused
+from discordianai.providers.form_searches import FormSearches, kind_of
 from discordianai.providers.json_values import Json
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.negotiation import Negotiation
-from discordianai.providers.optional_fields import OptionalField
+from discordianai.providers.optional_fields import OptionalField, fields_of, without
 from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
-from discordianai.providers.port import ChatProvider, Codec, Decoder, End, Event, LimitsReport, TextDelta
+from discordianai.providers.port import (
+    ChatProvider,
+    Codec,
+    Decoder,
+    End,
+    Event,
+    FurtherRequest,
+    LimitsReport,
+    OutputBegan,
+    TextDelta,
+)
 from discordianai.providers.refused_fields import RefusedFields
 from discordianai.providers.responses import ResponsesCodec
 from discordianai.records import ChatRequest, Dialect, Provider, SearchMode
@@ -70,6 +82,7 @@ class ProviderClient:
         self._provider = provider
         self._codec = codec
         self._refused = refused
+        self._searches = FormSearches()
         self._kept: dict[Hashable, Negotiation] = {}
         self._address = f"{self._options.base_url}{codec.path}"
         official = urlsplit(self._options.base_url).hostname in DIALECTS_BY_HOST
@@ -95,30 +108,44 @@ class ProviderClient:
 
     async def _events(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Ask until the endpoint takes the question, without what it refuses."""
-        asked = self._negotiation(request)
         begun = False
-        while True:
-            try:
-                async with aclosing(self._ask(request, asked.body)) as events:
-                    async for event in events:
-                        if not begun and not isinstance(event, LimitsReport):
-                            begun = True
-                            self._learn(request, asked)
-                        if event is not None:
-                            yield event
-                return
-            except ProviderError as error:
-                if begun:
-                    raise
-                if not asked.goes_on(error):
-                    if error.safe_to_retry:
-                        self._keep(request, asked)
-                    raise asked.verdict(error) from error.__cause__
+        with self._searches.of(request.model) as search:
+            asked = self._negotiation(request)
+            while True:
+                try:
+                    async with aclosing(self._ask(request, asked.body)) as events:
+                        async for event in events:
+                            if not begun and not isinstance(event, LimitsReport):
+                                begun = True
+                                self._learn(request, asked)
+                                search.end()
+                                if event is None:
+                                    yield OutputBegan()
+                            if event is not None:
+                                yield event
+                    return
+                except ProviderError as error:
+                    if begun:
+                        raise
+                    self._go_on(request, asked, error)
+                if asked.guesses and not await search.begin():
+                    asked = self._negotiation(request)
+                yield FurtherRequest()
+
+    def _go_on(self, request: ChatRequest, asked: Negotiation, error: ProviderError) -> None:
+        """Raises what is to be told where the question cannot be asked in another form."""
+        if asked.goes_on(error):
             self._log.info(
                 "question refused: asking without",
                 question=request.number,
                 fields=[field.value for field in asked.refused],
             )
+            return
+        if error.safe_to_retry:
+            self._keep(request, asked)
+        elif asked.in_vain(error):
+            self._searches.settle(kind_of(request, asked.first_form))
+        raise asked.verdict(error) from error.__cause__
 
     def _negotiation(self, request: ChatRequest) -> Negotiation:
         """Begin with what the endpoint is known to take. Raises `ToolsRefused` if that has no tools."""
@@ -135,7 +162,8 @@ class ProviderClient:
         if (kept := self._kept.pop(_identity(request), None)) is not None:
             kept.resume(body)
             return kept
-        return Negotiation(body, known, optional, named_only=self._strict)
+        settled = self._searches.is_settled(kind_of(request, fields_of(without(body, known))))
+        return Negotiation(body, known, optional, named_only=self._strict or settled)
 
     def _keep(self, request: ChatRequest, asked: Negotiation) -> None:
         """A question that is asked again after a pause goes on with what was found out about it before."""
@@ -152,6 +180,7 @@ class ProviderClient:
         """
         address, model = self._address, request.model
         self._refused.learn(self.provider.name, address, model, asked.refused, asked.reason)
+        self._searches.settle(kind_of(request, fields_of(asked.body)))
         if OptionalField.TOOLS in asked.refused:
             until = self._refused.of(address, model)[OptionalField.TOOLS].until
             raise ToolsRefused(self.provider, asked.reason, until=until)
@@ -164,7 +193,8 @@ class ProviderClient:
         try:
             async with self._endpoint.post(self._codec.path, body) as response:
                 if not response.is_success:
-                    error = await self._endpoint.refusal(response)
+                    sent = (request.instructions, *(turn.text for turn in request.turns))
+                    error = unquoted(await self._endpoint.refusal(response), sent)
                     raise failures.from_response(self.provider, response, error)
                 async with self._answer(request, response) as events:
                     async for event in events:

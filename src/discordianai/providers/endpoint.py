@@ -12,7 +12,7 @@ from httpx_sse import EventSource
 from discordianai.providers import failures
 from discordianai.providers.error_body import refusal
 from discordianai.providers.errors import MalformedAnswer, TimedOut
-from discordianai.providers.json_values import Json, NotJson, parse, parse_whole
+from discordianai.providers.json_values import Json, NotJson, parse, parse_all, parse_whole
 from discordianai.providers.options import ProviderOptions
 from discordianai.records import Provider
 
@@ -151,6 +151,15 @@ _LONGEST_END = 4
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def _is_cut(data: str) -> bool:
+    """Whether the last event is only a part of one."""
+    try:
+        parse_all(data.rstrip().removesuffix("[DONE]"))
+    except NotJson:
+        return data.lstrip()[:1] in {"{", "["}
+    return False
+
+
 class Deadlines(Protocol):
     """How long to wait for an answer."""
 
@@ -206,15 +215,16 @@ class AnswerBody:
     async def events(self) -> AsyncGenerator[str, None]:
         """The data of each event that has any. Raises `MalformedAnswer`, `TimedOut` and `httpx.HTTPError`."""
         # A response of our own around the same bytes: the library reads responses, and sets no bound to them.
+        body = _Bounded(self._provider, self._begin, self._chunks)
         bounded = httpx.Response(
             200,
             headers={"content-type": "text/event-stream"},
-            stream=_Bounded(self._provider, self._begin, self._chunks),
+            stream=body,
             default_encoding="utf-8",
         )
         async with aclosing(EventSource(bounded).aiter_sse()) as events:
             async for event in events:
-                if event.data.strip():
+                if event.data.strip() and not (body.over and _is_cut(event.data)):
                     yield event.data
 
 
@@ -241,19 +251,23 @@ class _Timed:
 
 
 class _Bounded(httpx.AsyncByteStream):
-    """`begin`, then `chunks`. Raises `MalformedAnswer` if one event has too many bytes."""
+    """`begin`, then `chunks`; `over` once they end. Raises `MalformedAnswer` for too long an event."""
 
     def __init__(self, provider: Provider, begin: bytes, chunks: AsyncIterator[bytes]) -> None:
         self._provider = provider
         self._begin = begin
         self._chunks = chunks
         self._size, self._tail = 0, b""
+        self.over = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        chunk, self._begin = self._begin or await anext(self._chunks), b""
+        chunk: bytes | None
+        chunk, self._begin = self._begin, b""
+        if not chunk and (chunk := await anext(self._chunks, None)) is None:
+            return self._end()
         seen = self._tail + chunk
         end = max(seen.rfind(end) for end in _ENDS)
         self._size = self._size + len(chunk) if end < 0 else len(seen) - end
@@ -261,3 +275,10 @@ class _Bounded(httpx.AsyncByteStream):
             raise MalformedAnswer(self._provider, f"an event of over {MOST_OF_AN_EVENT} bytes")
         self._tail = seen[-_LONGEST_END + 1 :]
         return chunk
+
+    def _end(self) -> bytes:
+        """The empty line behind the last event, which some forget."""
+        if self.over:
+            raise StopAsyncIteration
+        self.over = True
+        return b"\n\n"

@@ -20,14 +20,35 @@ from discordianai.providers.optional_fields import OptionalField, named_first, n
 _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
     (
         AuthenticationFailed,
-        (r"api.?key (is )?(not valid|invalid|expired|incorrect)", r"(invalid|incorrect) api.?key"),
+        (
+            r"api.?key (is )?(not valid|invalid|expired|incorrect)",
+            r"(invalid|incorrect|missing|no) api.?key",
+            r"(missing|invalid) (the )?authori[sz]ation",
+            r"authentication (fail|credential)",
+            r"invalid (authentication|access|bearer)\b",
+        ),
     ),
     (EndpointNotFound, (r"unexpected endpoint", r"(unknown|no such) (endpoint|route|url)")),
-    (QuotaExhausted, (r"credit balance", r"insufficient (balance|credit|funds)", r"(more|out of) credits")),
+    (
+        QuotaExhausted,
+        (
+            r"credit balance",
+            r"insufficient (balance|credit|funds)",
+            r"account balance",
+            r"(more|out of) credits",
+        ),
+    ),
     (
         ContextTooLong,
         (
-            r"context.?(length|window|size|overflow)",
+            r"context.?(length|window|size|overflow|limit)",
+            r"too many (input |prompt )?tokens|token limit|sequence length",
+            r"(maximum|max|range of) input length|input length and",
+            r"\d tokens\b.{0,40}\b(more|longer|larger|greater|above|exceed)",
+            r"上下文(长度|窗口)|コンテキスト(長|ウィンドウ)|컨텍스트 길이|过长|過長|长度.{0,8}(超|限)|長すぎ",
+            r"kontext(fenster|l[äa]nge)|zu lang\b|trop long|demasiado larg|muy larg|слишком длин",
+            r"(longitud|ventana|l[íi]mite).{0,20}contexto|(longueur|fen[êe]tre|limite).{0,20}contexte",
+            r"(длин|окн).{0,20}контекст",
             r"prompt length",
             r"reduce the length of",
             r"tokens to keep",
@@ -48,7 +69,8 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
             r"flagged",
             r"content exists risk",
             r"safety (system|polic|filter|setting)",
-            r"prohibited.?content",
+            r"prohibited.?content|inappropriate content|sensitive content",
+            r"blocked (by|due to|because)|guardrail|敏感|不適切|违规",
             r"violat.{0,40}(polic|guideline)",
         ),
     ),
@@ -62,11 +84,19 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
             r"^model: |unable to access model",
             r"deployment.{0,60}does not exist",
             r"no models? (is |are )?loaded",
+            r"no endpoints found for|model( ['\"`]?[\w./:-]+['\"`]?)? is not supported\.?$",
+            r"mod[eè]le.{0,80}(n'existe pas|introuvable)|modelo.{0,80}no existe|modell.{0,80}nicht gefunden",
+            r"模型.{0,40}不存在|モデル.{0,40}(存在しません|見つかりません)",
         ),
     ),
     (
         ImageRefused,
-        (r"\bimages?\b", r"image_?url", r"\bvision\b", r"multi-?modal", r"input_file", r"file_(data|url)"),
+        (
+            r"\bimages?\b|\bpictures?\b|图片|图像|画像|\bbild(er)?\b|imagen",
+            r"image_?url|base64|content from the provided url",
+            r"\bvision\b|multi-?modal|input_file|file_(data|url)",
+            r"content\b.{0,40}\ba (valid )?string|a valid string\b.{0,80}\bcontent\b",  # parts are for files
+        ),
     ),
 )
 

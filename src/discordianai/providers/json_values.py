@@ -5,8 +5,8 @@ of its value, nor that a number is small or a text well formed.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import NoReturn
 
 from discordianai.surrogates import well_formed
 
@@ -15,6 +15,9 @@ Json = dict[str, object]
 
 MOST = 10**12
 """More than any real count of tokens, requests or seconds; SQLite and floats hold sums of it exactly."""
+
+
+_DIGITS = re.compile(r"[0-9]{1,13}")
 
 
 class NotJson(Exception):
@@ -32,9 +35,23 @@ def parse_whole(text: str | bytes) -> Json:
     return _object(value[0] if isinstance(value, list) and len(value) == 1 else value)
 
 
+def parse_all(text: str) -> list[Json]:
+    """The objects in a text that has several, each perhaps in an array of one. Raises `NotJson`."""
+    decoder, values, at = json.JSONDecoder(parse_constant=_absent), [], 0
+    rest = text.strip()
+    while at < len(rest):
+        try:
+            value, at = decoder.raw_decode(rest, at)
+        except (ValueError, RecursionError) as error:
+            raise NotJson(type(error).__name__) from None
+        values.append(_object(value[0] if isinstance(value, list) and len(value) == 1 else value))
+        at += len(rest[at:]) - len(rest[at:].lstrip())
+    return values
+
+
 def _loaded(text: str | bytes) -> object:
     try:
-        value: object = json.loads(text, parse_constant=_refused)
+        value: object = json.loads(text, parse_constant=_absent)
     except (ValueError, RecursionError) as error:
         raise NotJson(type(error).__name__) from None
     return value
@@ -46,9 +63,8 @@ def _object(value: object) -> Json:
     return value
 
 
-def _refused(constant: str) -> NoReturn:
-    """NaN and Infinity, which are not JSON, but which Python accepts."""
-    raise ValueError(constant)
+def _absent(_constant: str) -> None:
+    """NaN and Infinity, which are not JSON: such a number is as good as none, and the rest counts."""
 
 
 def text(table: Mapping[str, object], key: str) -> str:
@@ -63,8 +79,12 @@ def piece(table: Mapping[str, object], key: str) -> str:
 
 
 def count(table: Mapping[str, object], key: str) -> int | None:
-    """The integer at `key`, from 0 to `MOST`, or None."""
+    """The integer at `key`, from 0 to `MOST`, or None. Some write it as 3.0, or as "3"."""
     value = table.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= MOST else None

@@ -32,9 +32,11 @@ class Negotiation:
     ) -> None:
         self._body = body
         self._present = fields_of(body) & frozenset(optional)
+        self._first_form = fields_of(without(body, known))
         self._known = self._present & frozenset(known)
         self._settled = self._known
         self._trial: frozenset[OptionalField] = frozenset()
+        self._searches = not named_only
         self._groups = [] if named_only else [*IN_ORDER, frozenset(self._present)]
         self._first: ProviderError | None = None
         self._last = 0
@@ -44,6 +46,11 @@ class Negotiation:
     def body(self) -> Json:
         """The request to send now."""
         return without(self._body, self._settled | self._trial)
+
+    @property
+    def first_form(self) -> frozenset[OptionalField]:
+        """The optional fields of the first request."""
+        return self._first_form
 
     def pause(self) -> None:
         """Keep what was found out, and nothing of what the person wrote."""
@@ -57,6 +64,15 @@ class Negotiation:
     def refused(self) -> frozenset[OptionalField]:
         """What is left out now, and was not known to be refused before."""
         return (self._settled | self._trial) - self._known
+
+    @property
+    def guesses(self) -> bool:
+        """Whether no error has named what is left out now."""
+        return bool(self._trial)
+
+    def in_vain(self, error: ProviderError) -> bool:
+        """Whether this is what came of a search through all forms."""
+        return self._searches and _is_open(error) and self._tries > 1
 
     @property
     def reason(self) -> str:

@@ -55,7 +55,8 @@ _WORDS: Mapping[OptionalField, re.Pattern[str]] = {
     field: re.compile(words, re.IGNORECASE)
     for field, words in {
         OptionalField.PARALLEL_TOOL_CALLS: r"parallel_?tool_?calls",
-        OptionalField.TOOLS: r"\btool(s|_choice|_calls|\b)|\bfunction.?call|\bfunctions\b",
+        OptionalField.TOOLS: r"\btool(s|_choice|_calls|\b)|\bfunction.?call|\bfunctions\b"
+        r"|herramienta|werkzeug|\boutils?\b|ferramenta|strumenti|инструмент|ツール|工具|도구",
         OptionalField.IDENTIFIERS: r"safety_?identifier|prompt_?cache_?key",
         OptionalField.PHASE: r"\bphase\b",
         OptionalField.EFFORT: r"reasoning_?\.?effort|\b(reasoning|thinking)\b",

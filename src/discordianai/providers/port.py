@@ -38,6 +38,16 @@ class LimitsReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FurtherRequest:
+    """The question was refused in one form, and is sent again in another: one more request."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputBegan:
+    """The model's output has begun with what is not shown, such as reasoning: it is paid for."""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReport:
     """The tokens that the provider counted; once, near the end."""
 
@@ -51,7 +61,17 @@ class End:
     reason: FinishReason
 
 
-Event = TextDelta | SourceList | SearchQuery | ToolCall | LimitsReport | UsageReport | End
+Event = (
+    TextDelta
+    | SourceList
+    | SearchQuery
+    | ToolCall
+    | LimitsReport
+    | FurtherRequest
+    | OutputBegan
+    | UsageReport
+    | End
+)
 """A `ToolCall` is complete."""
 
 

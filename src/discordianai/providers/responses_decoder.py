@@ -12,7 +12,7 @@ from discordianai.providers import failures
 from discordianai.providers.answer_parts import BoundedText, Sources, ToolCalls
 from discordianai.providers.error_body import told_error
 from discordianai.providers.errors import ConnectionLost, MalformedAnswer
-from discordianai.providers.json_values import Json, NotJson, count, parse, piece, table, tables, text
+from discordianai.providers.json_values import Json, NotJson, count, parse_all, piece, table, tables, text
 from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
 from discordianai.providers.thoughts import ThoughtFilter
 from discordianai.providers.usage_report import is_search, usage, with_searches
@@ -70,9 +70,14 @@ class ResponsesDecoder:
     def decode(self, data: str) -> Iterator[Event]:
         """See `Decoder.decode`."""
         try:
-            event = parse(data)
+            events = parse_all(data)  # some forget the empty line between events
         except NotJson:
             return  # a keep-alive: some come as data
+        for event in events:
+            if not self.ended:
+                yield from self._decode(event)
+
+    def _decode(self, event: Json) -> Iterator[Event]:
         kind = text(event, "type")
         self.begun = self.begun or kind.endswith((".delta", ".done", ".added"))
         if status := _STATUS_OF_EVENT.get(kind):

@@ -2,11 +2,13 @@
 
 import re
 
-_OPENING = re.compile(r"<(think|thinking|thought)>", re.IGNORECASE)
-_CLOSING = re.compile(r"</(think|thinking|thought)>", re.IGNORECASE)
-_UNOPENED = re.compile(r"^\s*</(think|thinking|thought)>", re.IGNORECASE | re.MULTILINE)
-_TAGS = tuple(f"<{slash}{name}>" for slash in ("", "/") for name in ("think", "thinking", "thought"))
-_LONGEST = max(map(len, _TAGS))
+_NAMES = ("think", "thinking", "thought")
+_NAME = rf"\s{{0,4}}({'|'.join(_NAMES)})\s{{0,4}}>"
+_OPENING = re.compile(f"<{_NAME}", re.IGNORECASE)
+_CLOSING = re.compile(rf"<\s{{0,4}}/{_NAME}", re.IGNORECASE)
+_UNOPENED = re.compile(rf"^\s*<\s{{0,4}}/{_NAME}", re.IGNORECASE | re.MULTILINE)
+_CUT = re.compile(r"<\s{0,4}/?\s{0,4}([a-z]*)(\s{0,4})", re.IGNORECASE)
+_LONGEST = len("</thinking>") + 12
 _FENCES = ("```", "~~~")
 _LONGEST_START = 16
 
@@ -74,7 +76,7 @@ class ThoughtFilter:
         if closing := _CLOSING.match(rest):
             self._after_block = True
             return text, rest[closing.end() :]
-        if len(rest) < _LONGEST and any(tag.startswith(rest.lower()) for tag in _TAGS):
+        if _may_be_cut(rest):
             self._held = rest
             return text, ""
         return text + self._text("<"), rest[1:]
@@ -90,3 +92,12 @@ class ThoughtFilter:
             self._fenced ^= sum(line.lstrip().startswith(_FENCES) for line in lines) % 2 == 1
             self._line = last[:_LONGEST_START]
         return text
+
+
+def _may_be_cut(rest: str) -> bool:
+    """Whether it may be the beginning of a tag."""
+    cut = _CUT.fullmatch(rest)
+    if cut is None:
+        return False
+    name, behind = cut[1].lower(), cut[2]
+    return name in _NAMES or (not behind and any(each.startswith(name) for each in _NAMES))

@@ -31,9 +31,14 @@ _SEARCHES = ("search_web", "web_search")
 
 
 def usage(counted: Json, asked: str, answered: str) -> Usage | None:
-    """The counts under these two keys, or None unless both make sense: one alone would be taken for all."""
+    """The counts under these two keys, or None unless both make sense: one alone would be taken for all.
+
+    Two zeros make none: they come from those who do not count.
+    """
     input_tokens, output_tokens = count(counted, asked), count(counted, answered)
     if input_tokens is None or output_tokens is None or max(input_tokens, output_tokens) > MOST_TOKENS:
+        return None
+    if not input_tokens + output_tokens:
         return None
     cached = min(_cached(counted), input_tokens)
     return Usage(

@@ -1,0 +1,126 @@
+"""Errors in forms of their own, over real sockets: what they name is found; what they quote says nothing."""
+
+from typing import Any
+
+import pytest
+
+from discordianai.providers import errors
+from discordianai.providers.port import TextDelta
+from discordianai.providers.refused_fields import RefusedFields
+from discordianai.records import ChatRequest, Dialect, Role, Turn
+from discordianai.sandbox.certificates import Authority
+from tests.providers.refusing_server import Json, ask, question, refusing
+
+EXTRA = "Unrecognized key"
+NAMES_STREAM_OPTIONS: dict[str, object] = {
+    "zod": {
+        "success": False,
+        "error": {"name": "ZodError", "issues": [{"keys": ["stream_options"], "path": [], "message": EXTRA}]},
+    },
+    "a path as a list": {"error": {"errors": [{"path": ["stream_options"], "message": EXTRA}]}},
+    "a list in a list": {"detail": [[{"loc": ["body", "stream_options"], "msg": "extra"}]]},
+    "by field": {"errors": {"stream_options": ["Unknown field."]}},
+    "by field, in detail": {"detail": {"stream_options": ["Unknown field."]}},
+    "texts": {"errors": ["unknown field stream_options"]},
+    "a list as the message": {"message": ["property stream_options should not exist"]},
+    "a fault": {"fault": {"faultstring": "stream_options not allowed"}},
+    "a path of JSON": {"title": "Validation errors", "errors": {"$.stream_options": ["not converted"]}},
+    "msg": {"msg": "stream_options unknown"},
+    "error_msg": {"error_msg": "stream_options unknown", "error_code": 336},
+    "capitals": {"Error": {"Message": "stream_options unknown"}},
+    "an error in an error": {"error": {"error": {"message": "stream_options unknown"}}},
+    "beside the input": {
+        "detail": {"input": {"tools": "t"}, "why": "stream_options unknown", "value": "tools"}
+    },
+    "HTML": "<!doctype html><head><title>tools</title><script>tools()</script></head>"
+    "<h1 class=tools>Bad</h1><p>stream_options unknown</p>",
+}
+
+
+@pytest.mark.parametrize("form", NAMES_STREAM_OPTIONS)
+async def test_what_is_named_in_any_form_is_left_out_first(authority: Authority, form: str) -> None:
+    """One further request, and only what was named is remembered."""
+
+    def refuses(body: Json) -> tuple[int, object] | None:
+        return (400, NAMES_STREAM_OPTIONS[form]) if "stream_options" in body else None
+
+    memory = RefusedFields()
+    async with refusing(authority, refuses, memory=memory, reasoning_effort="low") as (asked, bodies):
+        assert TextDelta("yes") in await ask(asked)
+        assert len(bodies) == 2
+        assert [str(each.field) for each in memory.left_out("here")] == ["stream_options"]
+
+
+QUESTIONS = (
+    "How do I set tools and max_tokens in a content filter?",
+    "Is 'model' \"not found\"?\nAnd what is an image,\tor temperature?",
+    "画像とツールとは何ですか？ max_tokens も教えて",
+)
+
+
+@pytest.mark.parametrize("text", QUESTIONS)
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "cut"])
+@pytest.mark.parametrize("dialect", [Dialect.CHAT, Dialect.RESPONSES])
+async def test_the_words_of_a_question_say_nothing_about_its_refusal(
+    authority: Authority, text: str, whole: bool, dialect: Dialect
+) -> None:
+    """An error that repeats the question names a field, not what the question is about."""
+    quoted = text if whole else text[:24]
+
+    def refuses(body: Json) -> tuple[int, object] | None:
+        told = f"Error while parsing '{quoted}': unknown verbosity"
+        return (400, {"error": {"message": told}}) if "verbosity" in body or "text" in body else None
+
+    request = ChatRequest("a-model", (Turn(Role.USER, text),), "Be brief: no tools.", number=1)
+    memory = RefusedFields()
+    async with refusing(authority, refuses, dialect, memory=memory, verbosity="low") as (asked, bodies):
+        await ask(asked, request)
+        assert len(bodies) == 2
+        assert [str(each.field) for each in memory.left_out("here")] == ["verbosity"]
+
+
+FINAL: list[tuple[int, Any, type[errors.ProviderError]]] = [
+    (400, {"error": "Token limit exceeded"}, errors.ContextTooLong),
+    (422, {"detail": "Too many tokens: 9000 (maximum 8192)"}, errors.ContextTooLong),
+    (400, {"message": "Range of input length should be [1, 30720]"}, errors.ContextTooLong),
+    (
+        400,
+        {"error": {"message": "input length and `max_tokens` exceed context limit: 199999 + 8192 > 200000"}},
+        errors.ContextTooLong,
+    ),
+    (400, {"error": {"message": "输入过长，超出模型最大长度"}}, errors.ContextTooLong),
+    (400, {"error": {"message": "Die Eingabe ist zu lang"}}, errors.ContextTooLong),
+    (400, {"error": {"message": "The prompt was blocked due to SAFETY"}}, errors.ContentFiltered),
+    (400, {"error": {"message": "Input data may contain inappropriate content."}}, errors.ContentFiltered),
+    (400, {"error": {"message": "messages[1].content must be a string"}}, errors.ImageRefused),
+    (
+        422,
+        {"detail": [{"loc": ["body", "messages", 1, "content"], "msg": "Input should be a valid string"}]},
+        errors.ImageRefused,
+    ),
+    (400, {"error": {"message": "Unable to process input picture"}}, errors.ImageRefused),
+    (404, {"error": {"message": "No endpoints found for a/model."}}, errors.ModelNotFound),
+    (400, {"error": {"message": "Le modèle demandé n'existe pas"}}, errors.ModelNotFound),
+    (400, {"error": {"message": "Your account balance is too low"}}, errors.QuotaExhausted),
+    (400, {"error": {"message": "Authentication Fails"}}, errors.AuthenticationFailed),
+    (400, {"message": "Missing Authorization header"}, errors.AuthenticationFailed),
+    (
+        404,
+        "<html><head><script>function f(){}</script></head><img src=i.png>not supported</html>",
+        errors.EndpointNotFound,
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "told", "kind"), FINAL)
+async def test_a_final_error_in_other_words_costs_one_request(
+    authority: Authority, status: int, told: object, kind: type[errors.ProviderError]
+) -> None:
+    """It is told as what it is, and teaches nothing."""
+    memory = RefusedFields()
+    async with refusing(authority, lambda _: (status, told), memory=memory) as (asked, bodies):
+        with pytest.raises(errors.ProviderError) as caught:
+            await ask(asked, question())
+        assert type(caught.value) is kind
+        assert len(bodies) == 1
+        assert memory.left_out("here") == ()
