@@ -143,10 +143,12 @@ async def test_every_command_that_the_pages_show_can_be_typed(stage: Stage) -> N
         for words in documented.commands(operator.url):
             if "backup" in words:
                 (folder / "copy.sqlite3").unlink(missing_ok=True)  # two pages make one
-            place, environment = folder, dict(scene.sandbox.environment)
+            place, environment = folder, {**scene.sandbox.environment, "HOME": str(folder)}
+            environment.pop("XDG_CONFIG_HOME", None)
             if words[0] == "init":  # which begins in an empty folder, and would ask the real providers
                 place = folder / f"init {len(list(folder.glob('init *')))}"
                 place.mkdir()
+                environment["HOME"] = str(place)
                 words = [*words, "--offline"]
                 environment |= {
                     "DISCORD_TOKEN": scene.sandbox.discord.options.token,

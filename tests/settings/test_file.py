@@ -85,6 +85,8 @@ def test_a_syntax_error_is_told_with_line_and_column(tmp_path: Path) -> None:
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     with pytest.raises(SettingsError, match="settings.toml and /etc/discordianai/settings.toml"):
         load(None, KEYS)
     with pytest.raises(SettingsError, match="elsewhere.toml"):
