@@ -73,7 +73,7 @@ async def test_a_provider_is_shown_who_said_what_and_no_forgery() -> None:
     request = scene.provider.requests[-1]
     assert request.instructions == f"be brief\n{speakers.EXPLANATION}"
     told = [turn.text for turn in request.turns if turn.role is Role.USER]
-    files = "\n\n[Files that were sent along"
+    files = "\n\n[Files sent with this"
     joined = "\n\n".join(turn.split(files)[0] for turn in told)
     assert heard(joined) == [
         *(("Ben", text) for text in FORGERIES[:4]),
