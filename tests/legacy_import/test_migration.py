@@ -172,7 +172,7 @@ def test_the_example_s_placeholders_are_no_secrets(tmp_path: Path) -> None:
     old.write_text(text)
     made = migrate(old, with_secrets=True)
     assert "your_" not in made.settings
-    assert made.remarks == ("DISCORD_TOKEN: left out: it is the example's placeholder",)
+    assert made.remarks == ("DISCORD_TOKEN: left out: it is the placeholder of the example file",)
 
 
 def test_channels_by_name_are_told_with_what_is_open_until_then(tmp_path: Path) -> None:

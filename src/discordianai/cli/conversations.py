@@ -65,7 +65,7 @@ def add_to(commands: "Commands") -> None:
     who = actions.add_parser(
         "who",
         help="find out whom a pseudonym in the log or in `advise` stands for",
-        description="Looks among the ids in the database, in the settings, and those named here.",
+        description="Searches the ids in the database and in the settings, and those given here.",
     )
     who.add_argument(
         "name",

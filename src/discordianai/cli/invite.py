@@ -25,9 +25,9 @@ def add_to(commands: "Commands") -> None:
     parser = commands.add_parser(
         "invite",
         help="print the link that adds the bot to a server",
-        description="Ask Discord which application the token belongs to, and print the link that lets the bot"
-        " into a server, with the permissions that it needs and no others. Ends with 1 where Discord cannot"
-        " be asked, and with 78 where the settings or the token cannot be used.",
+        description="Ask Discord which application the token belongs to, and print the link that adds the bot"
+        " to a server, with exactly the permissions that it needs. The exit status is 1 if Discord cannot be"
+        " asked, and 78 if the settings or the token cannot be used.",
     )
     parser.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
     parser.set_defaults(command=_invite)

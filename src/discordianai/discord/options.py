@@ -1,4 +1,4 @@
-"""What the operator can set of the bot on Discord."""
+"""The settings of the bot on Discord."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

@@ -64,7 +64,7 @@ def _secrets(found: Mapping[str, str], sheet: NewSettings | None) -> Iterator[st
         if name is None:
             continue
         if PLACEHOLDER.fullmatch(word(found[name])):
-            yield f"{name}: left out: it is the example's placeholder"
+            yield f"{name}: left out: it is the placeholder of the example file"
         elif sheet is not None:
             sheet.take(name, Rule((f"{secret.table}.{secret.key}",), word), found[name])
         else:

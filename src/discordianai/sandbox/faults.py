@@ -37,7 +37,7 @@ _MARKED: Mapping[str, str] = {
     "!searches": "the model searches twice",
     "!clash": "two searches with clashing numbers",
     "!uncited": "a search whose sources are not cited",
-    "!nosources": "no search, although it is demanded",
+    "!nosources": "no search, although one is required",
     "!notools": "tools are refused",
     "!noimages": "images are refused",
     "!nofiles": "files are refused",

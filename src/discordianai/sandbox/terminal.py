@@ -52,7 +52,7 @@ LOCAL: dict[str, str] = {
     "/in CHANNEL": "go to general, help, random, or a thread",
     "/dm": "write to the bot in direct messages; /in general goes back",
     "/menu COMMAND": "use a command of the last message's menu",
-    "/fault NAME": "switch a fault on; alone, it lists them",
+    "/fault NAME": "switch a fault on; without a name, list them",
     "/heal": "switch all faults off",
     "/kill": "kill the bot; /start starts it again",
     "/start": "start the bot",
@@ -230,7 +230,7 @@ class Terminal:
                 self._panel.heal()
             case "/kill":
                 await self._bot.kill()
-                say("The bot was killed. /start starts it again, and it takes up what it had left open.\n\n")
+                say("The bot was killed. /start starts it again, and it resumes what it left open.\n\n")
             case "/start":
                 await self._bot.start()
                 await self._bot.ready()

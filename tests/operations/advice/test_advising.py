@@ -271,7 +271,7 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         (),
         well(),
     ),
-    ("a person is refused all the time", with_refusals("person"), "A person is refused all the", (), well()),
+    ("a person is refused all the time", with_refusals("person"), "A person is always refused", (), well()),
     ("a server is refused all the time", with_refusals("server"), "id-0123456789ab", (), well()),
     ("changes were lost", well(health=Health(lost=7)), "Changes to the database were lost", (), well()),
     (
@@ -503,7 +503,7 @@ def test_for_the_terminal_it_tells_figures_change_and_reason() -> None:
     assert "20 of 1002 requests got a 429" in text
     assert "rate_limits.openai.requests_per_minute: 500 -> 400" in text
     assert "\n  Acknowledgements that Discord did not accept (late): 1\n" in text
-    assert text.endswith("The keys are in settings.toml, which is read at startup.\n")
+    assert text.endswith("The keys are in settings.toml. A reload applies some of them, a restart all.\n")
     assert "Nothing needs to change." in as_text((), period(well()))
 
 

@@ -1,4 +1,4 @@
-"""Who may do what where: pure functions that read like the tables in docs/security.md."""
+"""Who may do what where: pure functions that follow the tables in docs/security.md."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ NOT_YOURS = "Only the person who asked can use this button. Please ask me yourse
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One use of the bot, which the checks look at one after the other."""
+    """One use of the bot, which the checks examine one after the other."""
 
     origin: EventOrigin
     rules: BotOptions
@@ -61,7 +61,7 @@ def _blocked_channel(access: Access) -> str | None:
 
 
 def _unknown_channel(access: Access) -> str | None:
-    """What is above it may be blocked."""
+    """Something unknown above the channel may be blocked."""
     return UNKNOWN_PLACE if access.rules.blocked_channel_ids and not access.lineage.complete else None
 
 
@@ -78,7 +78,7 @@ def _direct_messages_off(access: Access) -> str | None:
 
 
 def _guests_off(access: Access) -> str | None:
-    """Who may not write to the bot directly would do the same in a server of their own."""
+    """Without this, people who may not write to the bot directly would do so from a server of their own."""
     return None if access.rules.guests and access.rules.direct_messages else NO_GUESTS
 
 
@@ -88,7 +88,7 @@ def _not_verifiable(access: Access) -> str | None:
 
 
 Check = Callable[[Access], str | None]
-"""Why something is refused, in words for the person; None where this is no reason."""
+"""Why something is refused, in words for the person; None if this check has no objection."""
 
 ANYWHERE: tuple[Check, ...] = (_blocked_person, _unlisted_person, _blocked_server, _blocked_channel)
 CHECKS: Mapping[Location, tuple[Check, ...]] = {
@@ -97,14 +97,14 @@ CHECKS: Mapping[Location, tuple[Check, ...]] = {
     Location.GROUP_DM: (*ANYWHERE, _guests_off, _not_verifiable),
     Location.OTHER_SERVER: (*ANYWHERE, _guests_off, _not_verifiable),
 }
-"""What is looked at, in this order; the first reason is told."""
+"""The checks, in this order; the person is told the first reason."""
 
 
 def refusal(origin: EventOrigin, rules: BotOptions, lineage: Lineage) -> str | None:
     """Why this person may not use the bot here, in words for them; None when they may. Admins always may.
 
-    It is the same for commands, menus, buttons, forms, suggestions and mentions. What a person does with
-    their own data is not subject to it: see `Declaration.own_data`.
+    It applies to commands, menus, buttons, forms, suggestions and mentions, but not to what a person does
+    with their own data: see `Declaration.own_data`.
     """
     if is_admin(origin, rules):
         return None
@@ -133,8 +133,8 @@ def is_admin(origin: EventOrigin, rules: BotOptions) -> bool:
 def press_refusal(origin: EventOrigin, button: Button, rules: BotOptions) -> str | None:
     """Why this person may not press a button, in words for them; None when they may.
 
-    Others may stop an answer. They may not ask on: that would show them what the asker said elsewhere, at
-    the asker's cost.
+    Others may stop an answer. They may not continue it: that would show them what the asker said elsewhere,
+    at the asker's cost.
     """
     if origin.person.id == button.person_id:
         return None

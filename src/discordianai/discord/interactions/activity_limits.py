@@ -1,4 +1,4 @@
-"""How often one person may do what is no question: each time takes a request to Discord, or more."""
+"""Limits for what one person does other than asking: each time takes at least one request to Discord."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ STOPS, STOPS_IN = 3, 10.0
 """Presses of one Stop button that are passed on. Stopping an answer twice does nothing, and costs little."""
 
 SUGGESTIONS, SUGGESTIONS_IN = 30, 10.0
-"""Who types fast is asked for two or three a second."""
+"""For somebody who types fast, Discord asks two or three times a second."""
 
 REFUSALS, REFUSALS_IN = 1, 60.0
 CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN = 1, 5.0
@@ -42,27 +42,27 @@ class ActivityLimits:
         self._channel_refusals = RateWindow(CHANNEL_REFUSALS, CHANNEL_REFUSALS_IN)
 
     def count_command(self, origin: EventOrigin) -> Refuse | None:
-        """Count a handled command, or a button under its reply; or say why it is one too many."""
+        """Count a handled command, or a button under its reply; return why it is refused, if it is."""
         return self._count(self._commands, origin)
 
     def count_form(self, origin: EventOrigin) -> Refuse | None:
-        """Count a form that is to be opened; or say why it is one too many."""
+        """Count a form that is to be opened; return why it is refused, if it is."""
         return self._count(self._forms, origin)
 
     def count_press(self, origin: EventOrigin) -> Refuse | None:
-        """Count a button that is to ask a question again; or say why it is one too many."""
+        """Count a button that asks a question again; return why it is refused, if it is."""
         return self._count(self._presses, origin)
 
     def count_stop(self, origin: EventOrigin, interaction_id: int) -> bool:
-        """Count a Stop of the answer to that interaction; whether it is to be passed on."""
+        """Count a Stop of the answer to that interaction; return whether to pass it on."""
         return not self._stops.take((origin.person.id, interaction_id), self._clock())
 
     def count_suggestion(self, origin: EventOrigin) -> bool:
-        """Count an option that is being typed; whether there are to be suggestions."""
+        """Count an option that is being typed; return whether to make suggestions."""
         return not self._suggestions.take(origin.person.id, self._clock())
 
     def count_refusal(self, person_id: int, channel_id: int) -> bool:
-        """Count a refusal that everybody in a channel would see; whether it is to be said."""
+        """Count a refusal that everybody in a channel would see; return whether to post it."""
         now = self._clock()
         if self._refusals.delay(person_id, now) or self._channel_refusals.take(channel_id, now):
             return False

@@ -53,7 +53,7 @@ class Admission:
         self.rights = PostingRights(clock)
 
     def admit(self, origin: EventOrigin, draft: QuestionDraft) -> Question | Refuse:
-        """The question, which is open from now on and must be given back; or why there is none."""
+        """The question, which is open from now on and must be released; or why there is none."""
         person = origin.person
         if reason := self._malformed(draft) or self._unavailable(draft):
             return Refuse(reason)
@@ -92,7 +92,7 @@ class Admission:
         return TOO_LONG if draft.typed and len(draft.text) > LONGEST_PROMPT else None
 
     def _unavailable(self, draft: QuestionDraft) -> str | None:
-        """Why what was asked for cannot be had on this bot."""
+        """Why this bot cannot do what was asked for."""
         provider = next((known for known in self._offer.providers if known.name == draft.provider), None)
         if draft.provider is not None and provider is None:
             return NOT_SET_UP
@@ -110,7 +110,7 @@ class Admission:
         return None
 
     def _too_many(self, origin: EventOrigin) -> str | None:
-        """Both windows are asked before either counts, so that a refused question costs nothing."""
+        """Both windows are checked before either counts, so that a refused question uses neither."""
         now, guild_id = self._clock(), origin.place.guild_id
         if wait := self._person_window.delay(origin.person.id, now):
             return f"That's a lot of questions. Please wait {in_seconds(wait)}."

@@ -29,22 +29,23 @@ CANCEL_WITHIN = 1.0
 COMMANDS = QueueBounds(running=40, running_each=2, waiting=200, waiting_each=20, seconds=VALID_FOR)
 APOLOGIES = QueueBounds(running=10, running_each=2, waiting=1000, waiting_each=40, seconds=60.0)
 REFUSALS = QueueBounds(running=5, running_each=1, waiting=50, waiting_each=1, seconds=60.0)
-"""Classes of work, each with bounds of its own, so that none takes the place of another: commands, words for
-those whose command is not run, and refusals in channels. A file that is exported may have 8 MB."""
+"""Classes of work, each with separate limits, so that none takes the place of another: commands, messages to
+people whose command is not run, and refusals in channels. An exported file may have 8 MB.
+"""
 
 
 class Backend(Protocol):
     """Used on the listener's thread; what is awaited, on its asyncio loop.
 
-    A question that was admitted comes to `enqueue`, then to `journal`, and in the end either to `hand_over`
-    or to `give_up`.
+    An admitted question goes to `enqueue`, then to `journal`, and in the end either to `hand_over` or to
+    `give_up`.
     """
 
     def enqueue(self, question: Question) -> None:
         """Take the question's place: the order of these calls is the order of the answers."""
 
     async def journal(self, question: Question) -> JournalResult:
-        """Have the question stored, if that is soon done. Raises nothing."""
+        """Store the question, if that does not take long. Raises nothing."""
 
     def hand_over(self, question: Question) -> None:
         """It is acknowledged: answer it."""
@@ -57,7 +58,7 @@ class Backend(Protocol):
         not ended."""
 
     async def recall(self, turn: TurnId) -> StoredQuestion | None:
-        """What was said in that turn. Raises `LookupError` where that cannot be told in time."""
+        """What was said in that turn. Raises `LookupError` if that is not known in time."""
 
     def run(self, command: RunCommand) -> None:
         """Run a command that is acknowledged."""
@@ -162,6 +163,6 @@ class TrioBackend:
             self._nursery.start_soon(function, *arguments)
 
     def _drop_command(self, command: RunCommand) -> None:
-        """It was acknowledged: the person sees the bot think, and is told."""
+        """The question was acknowledged, so the person sees the bot think and must be told."""
         self._runner.note_dropped(command)
         self._apologies.put(command.invocation.origin.person.id, command)

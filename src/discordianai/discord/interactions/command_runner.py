@@ -1,4 +1,4 @@
-"""Runs the handlers of commands. The reply comes for the person's eyes only."""
+"""Runs the handlers of commands. Only the person sees the reply."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -31,7 +31,7 @@ REFUSE_WITHIN = 5.0
 
 
 class CommandRunner:
-    """Whatever happens, the person is told; nothing leaves but cancellation."""
+    """Whatever happens, the person is told; nothing is raised but cancellation."""
 
     def __init__(self, services: Services, discord: DiscordApi, figures: DiscordCounter) -> None:
         self._services = services
@@ -73,7 +73,7 @@ class CommandRunner:
         self._figures.command_dropped()
 
     def leave_untold(self, dropped: RunCommand) -> None:
-        """Not even this can be told any more."""
+        """Even this message cannot be sent any more."""
         self._log.warning("person not told that a command was not run", command=dropped.name)
 
     async def apologise(self, dropped: RunCommand) -> None:

@@ -1,6 +1,6 @@
-"""Takes each event of the gateway its straight way: parse, route, admit, journal, acknowledge, hand over.
+"""Handles each event of the gateway in steps: parse, route, admit, journal, acknowledge, hand over.
 
-On the listener's loop. Each step is another module's, and is left once.
+Runs on the listener's loop. Each step is in another module, and is done once.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class InteractionHandler:
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
 
     async def interaction(self, payload: Payload) -> None:
-        """Take an INTERACTION_CREATE; nothing is raised but cancellation, and the person is told of a bug."""
+        """Handle an INTERACTION_CREATE; nothing is raised but cancellation. After a bug the person is told."""
         guard = Guard(self._log, "bug in an interaction")
         with guard:
             try:
@@ -95,7 +95,7 @@ class InteractionHandler:
                 await self._tell_of_bug(payload)
 
     async def message(self, payload: Payload, bot_id: int) -> None:
-        """Take a MESSAGE_CREATE; nothing is raised but cancellation, and who asked is told of a bug."""
+        """Handle a MESSAGE_CREATE; nothing is raised but cancellation. After a bug the person is told."""
         guard = Guard(self._log, "bug in a message")
         outcome: AskQuestion | Refuse | None = None
         with guard:
@@ -115,7 +115,7 @@ class InteractionHandler:
                     await self._tell_of_bug_in_channel(payload)
 
     def _route(self, event: Interaction) -> InteractionOutcome:
-        """What is to be done about it, unless even that is done too often."""
+        """What is to be done about it, or a refusal if that is done too often."""
         if isinstance(event, AutocompleteInteraction) and not self._activity.count_suggestion(event.origin):
             return SuggestChoices(())
         outcome = self._router.route(event)
@@ -148,8 +148,8 @@ class InteractionHandler:
     async def _ask(self, asked: AskQuestion) -> None:
         """The whole way of a question: admit, enqueue, journal, acknowledge, hand over.
 
-        One that was admitted and does not get to the end is given up, whatever stopped it. It stays stored
-        only where that was a cancellation: the acknowledgement may have arrived, and the next process looks.
+        An admitted question that does not get to the end is given up, whatever stopped it. It stays stored
+        only after a cancellation: the acknowledgement may have arrived, and the next process finds out.
         """
         limited = self._admission.rights.limited(asked)
         if isinstance(limited, Refuse):
@@ -221,7 +221,9 @@ class InteractionHandler:
             self._backend.run(command)
 
     async def _cancel(self, origin: EventOrigin, cancel: CancelAnswer) -> None:
-        """First cancel, then acknowledge: what goes on costs money. Presses without end are one."""
+        """Cancel first, then acknowledge: an answer that continues costs money. Repeated presses count as
+        one.
+        """
         passed_on = self._activity.count_stop(origin, cancel.interaction_id)
         asked = cancel.interaction_id, cancel.person_id, origin.place.guild_id
         if not passed_on or await self._backend.cancel(*asked):
@@ -237,7 +239,7 @@ class InteractionHandler:
         await self._respond(origin, CHANNEL_MESSAGE, EPHEMERAL, content=refuse.reason)
 
     def _refuse_message(self, origin: EventOrigin, refuse: Refuse) -> None:
-        """Tell somebody in the channel why their message is not answered, unless they were told just now."""
+        """Tell somebody in the channel why their message is not answered, unless they were just told."""
         self._account(origin, refuse)
         if not refuse.silent and self._activity.count_refusal(origin.person.id, origin.place.channel_id):
             self._backend.refuse(RefuseMessage(origin, refuse.reason))
@@ -249,11 +251,11 @@ class InteractionHandler:
             self._audit.refused(origin.person, origin.place, refuse.cause)
 
     def _pass_over(self, error: Malformed) -> None:
-        """What is malformed is no bug of ours: a line without a traceback."""
+        """Malformed data is not a bug of the bot: log a line without a traceback."""
         self._log.warning("malformed gateway event ignored", reason=str(error))
 
     async def _tell_of_bug(self, payload: Payload) -> None:
-        """By requests of their own, since all that acknowledges may be what failed."""
+        """Tell the person by separate requests, since what acknowledges may be what failed."""
         about, token = str(payload["id"]), str(payload["token"])
         kind = CHANNEL_MESSAGE
         data: dict[str, Any] = {"content": FAILED, "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
@@ -282,8 +284,8 @@ class InteractionHandler:
     async def _respond(self, origin: EventOrigin, kind: int, flags: int = 0, **data: object) -> bool:
         """Answer the interaction itself; False where Discord has refused that for good.
 
-        Where it is not known whether the answer arrived, it may have: the person sees the bot think then, and
-        must not wait for ever. What is written to an interaction that is none goes to the channel.
+        If it is unknown whether the acknowledgement arrived, it may have: then the person sees the bot think,
+        and must not wait for ever. What is written to an invalid interaction goes to the channel.
         """
         body = {"flags": flags, "allowed_mentions": {"parse": []}} if kind < AUTOCOMPLETE else {}
         refused = False
@@ -308,7 +310,7 @@ class InteractionHandler:
         return not refused
 
     async def _post_response(self, origin: EventOrigin, response: dict[str, Any]) -> None:
-        """Send it until Discord takes or refuses it; the caller bounds the time.
+        """Send it until Discord accepts or refuses it; the caller limits the time.
 
         The library tries again after 500, 502 and 504 alone.
         """
@@ -324,7 +326,7 @@ class InteractionHandler:
 
 
 def _speaks_to(payload: Payload, bot_id: int) -> bool:
-    """Whether a message that could not be read is for the bot all the same."""
+    """Whether a message that could not be read is addressed to the bot."""
     mentions = [user["id"] for user in payload.get("mentions", ())]
     return not payload["author"].get("bot") and ("guild_id" not in payload or str(bot_id) in mentions)
 

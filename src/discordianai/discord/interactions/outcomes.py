@@ -14,12 +14,12 @@ from discordianai.discord.events.interaction import ComponentInteraction, EventO
 from discordianai.records import ReplyAddress
 
 FAILED = "Something went wrong inside the bot. Please try again."
-"""Where a bug has stopped what somebody wanted."""
+"""For when a bug has stopped what somebody wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskQuestion:
-    """A question is asked, and taken if the limits allow it."""
+    """A question is asked, and admitted if the limits allow it."""
 
     kind: ClassVar[str] = "question"
 
@@ -29,9 +29,9 @@ class AskQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Not taken; `reason` is told to the person alone, or, where it is `silent`, to nobody.
+    """Refused; only the person is told the `reason`, or nobody if it is `silent`.
 
-    `cause` is None where nobody's rights or limits are the reason.
+    `cause` is None if the reason is neither rights nor limits.
     """
 
     kind: ClassVar[str] = "refusal"
@@ -53,7 +53,8 @@ class CancelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Regenerate:
-    """The person who presses asks their question once more: that of `turn`, which the store looks up first.
+    """The person who presses asks their question again: that of `turn`, which is first looked up in the
+    store.
 
     With `search`, on the web.
     """

@@ -4,8 +4,8 @@ Discord checks none of it where an app answers an interaction. It lets people wh
 use menus and buttons there, and slow mode does not hold for apps. Where a person may not post, the answer is
 for that person alone.
 
-Of a message, Discord has checked all but whether the person may attach a file, as the answer would; the
-router looks that up. Links need no right here: none of the bot's messages unfolds previews.
+For a message, Discord has checked everything except whether the person may attach a file, as the answer may;
+the router looks that up. Links need no permission: the bot's messages never show previews.
 """
 
 import time
@@ -44,7 +44,7 @@ class PostingRights:
         self._asked_at: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     def limited(self, asked: AskQuestion) -> AskQuestion | Refuse:
-        """The same question, answered as far as this person may have it answered there."""
+        """The same question, limited to what this person may post there."""
         origin, draft = asked.origin, asked.draft
         if origin.place.guild_id is None:  # nobody is barred from anything there
             return asked
@@ -70,7 +70,7 @@ class PostingRights:
             self._asked_at.popitem(last=False)
 
     def _why_not_public(self, origin: EventOrigin) -> str | None:
-        """In words for the person, empty where Discord says it; None where the answer may be public."""
+        """A note for the person, empty if Discord says it; None if the answer may be public."""
         rules = origin.channel
         if not origin.as_member and not origin.may(USE_EXTERNAL_APPS):
             return ""

@@ -1,4 +1,4 @@
-"""Runs work of one class for many people: within bounds, and in turn between them.
+"""Runs work of one class for many people: within limits, and in turn.
 
 Fair queueing (RFC 970): each person has a queue, and the queues are served round robin. So whoever brings a
 hundred pieces of work waits for those, and everybody else for at most one of each other person.
@@ -29,10 +29,10 @@ class QueueBounds:
 
 
 class RoundRobinQueue(Generic[Work]):
-    """On the trio thread; what runs, runs in `nursery`.
+    """Used on the trio thread; the work runs in `nursery`.
 
-    Where too much waits, the newest piece of whoever has most waiting is given to `drop`, which returns at
-    once. An error of `run` ends that piece of work alone.
+    If too much waits, the newest piece of whoever has most waiting is passed to `drop`, which returns at
+    once. An error of `run` ends only that piece of work.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RoundRobinQueue(Generic[Work]):
         self._log = structlog.get_logger("discordianai.discord.interactions.round_robin_queue")
 
     def put(self, person_id: int, work: Work) -> None:
-        """Have it run as soon as it is its turn, or dropped. Raises what `drop` raises."""
+        """Run it when its turn comes, or drop it. Raises what `drop` raises."""
         own = self._waiting.setdefault(person_id, deque())
         own.append(work)
         self._start_next()
@@ -70,7 +70,7 @@ class RoundRobinQueue(Generic[Work]):
         self._drop(work)
 
     def _start_next(self) -> None:
-        """Start what there is room for."""
+        """Start as much as the limits allow."""
         while self._running.total() < self._bounds.running:
             person_id = self._whose_turn()
             if person_id is None:
@@ -87,7 +87,7 @@ class RoundRobinQueue(Generic[Work]):
             self._running[person_id] += 1
 
     def _whose_turn(self) -> int | None:
-        """The first who has something waiting, and room for it."""
+        """The first person who has work waiting and may run more."""
         room = self._bounds.running_each
         return next((key for key in self._waiting if self._running[key] < room), None)
 

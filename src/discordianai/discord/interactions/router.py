@@ -1,6 +1,6 @@
 """Routes interactions and messages: who may do this here, and what is wanted.
 
-Whether there is room for a question is for the admission. Nothing here waits: Discord wants the
+The admission decides whether a question fits the limits. Nothing here waits: Discord wants the
 acknowledgement within three seconds.
 """
 
@@ -51,7 +51,7 @@ from discordianai.discord.options import BotOptions
 from discordianai.option import Live
 
 MOST_FORMS_EACH = 5
-"""Discord shows one at a time, and does not tell of those that are closed."""
+"""Discord shows one at a time, and does not say when one is closed."""
 
 MOST_FORMS = 1000
 
@@ -59,7 +59,7 @@ About = TypeVar("About")
 
 
 class OpenForms(Generic[About]):
-    """A form makes room for a newer one of the same person first, then for one of whoever has fewer."""
+    """A new form replaces the oldest of the same person first, then one of whoever has most."""
 
     def __init__(self) -> None:
         self._forms: dict[int, OrderedDict[str, About]] = {}
@@ -136,10 +136,10 @@ class InteractionRouter:
                 return self._modal(interaction)
 
     def route_message(self, message: IncomingMessage, bot_id: int) -> AskQuestion | Refuse | None:
-        """What is to be done about a message; None where it is not for the bot, or not from people.
+        """What is to be done about a message; None if it is not for the bot, or not from a person.
 
-        Who may not ask here is told so in direct messages only: nothing in a channel is for one person alone,
-        so that the refusal is silent there.
+        People who may not ask are told so only in direct messages: in a channel, everybody would see the
+        refusal, so it is silent there.
         """
         place = message.origin.place
         own_roles = self._guild_cache.own_among(message.mentioned_role_ids, bot_id)
@@ -254,7 +254,7 @@ class InteractionRouter:
         return AskQuestion(press.origin, QuestionDraft(GO_ON, private=press.private, continues=True))
 
     def regenerate(self, wanted: Regenerate, said: StoredQuestion | None) -> AskQuestion | Refuse:
-        """What becomes of a `Regenerate`, with what the store knows of its turn."""
+        """The outcome of a `Regenerate`, given what the store has of its turn."""
         person, place = wanted.press.origin.person, wanted.press.origin.place
         # What was said elsewhere, or in private, is not repeated here, whatever a custom id says.
         if (

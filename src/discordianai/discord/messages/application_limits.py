@@ -1,7 +1,7 @@
 """What Discord allows the application as a whole: one gate for every request that writes messages.
 
-A rate-limit bucket belongs to a channel or an interaction (`bucket.py`). Three limits belong to nobody in
-particular, and are kept here once, so that no request has to meet them again:
+A rate-limit bucket belongs to a channel or an interaction (`bucket.py`). Three limits apply to all requests
+together, and are tracked here, so that no request runs into them twice:
 
 - 50 requests a second with the bot's token. Interaction webhooks don't count.
 - a global 429, and Cloudflare's ban of this address (a 429 with a page instead of JSON): nothing is sent
@@ -9,8 +9,8 @@ particular, and are kept here once, so that no request has to meet them again:
 - 10,000 answers of 401, 403 and 429 in ten minutes, for which Discord bans the address. 429s of a resource
   that others share don't count. Long before, message traffic slows down, then stops.
 
-Acknowledgements don't wait here: they have three seconds, and a limit of their own. What they are answered is
-counted all the same, on the listener's thread.
+Acknowledgements don't wait here: they have three seconds, and a limit of their own. Their responses are still
+counted, on the listener's thread.
 """
 
 import math
@@ -34,16 +34,16 @@ REQUESTS_PER_SECOND, AT_ONCE = 40, 5
 they arrive, which the network may bunch."""
 
 LONGEST_HOLD = 86_400.0
-"""Seconds; a longer hold is not believed, and is tried again after so long."""
+"""Seconds; a longer pause is cut to this."""
 
 UNNAMED_HOLD = 60.0
-"""Seconds, where a ban does not say how long it lasts."""
+"""Seconds, if a ban does not say how long it lasts."""
 
 PROBE_EVERY = 60.0
 """Seconds between two requests that try whether a ban is over."""
 
 PROBE_WITHIN = 30.0
-"""Seconds after which a probe of which nothing was heard counts as lost, and another one is sent."""
+"""Seconds after which a probe without a response counts as lost, and another one is sent."""
 
 COUNTED_FOR = 600.0
 SLOW_ABOVE, STOP_ABOVE = 1_000, 5_000
@@ -58,7 +58,7 @@ REFUSED_FOR = 300.0
 MOST_REFUSALS = 1_000
 
 LONGEST_WAIT = 3_600.0
-"""Seconds that a message waits here: an hour after, nobody expects an answer any more."""
+"""Seconds that a message waits here: after an hour, nobody expects an answer any more."""
 
 SHORTEST_WAIT = 0.001
 """Seconds; less may not move the clock on at all."""
@@ -75,7 +75,7 @@ class HoldReason(StrEnum):
 
 
 class ApplicationHeld(MessagesBusy):
-    """Nothing may be sent for `wait` seconds, whoever asks."""
+    """Nothing may be sent for `wait` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class ApplicationLimits:
             return 0.0
 
     def _hold(self, now: float) -> float:
-        """Seconds for which nothing may be sent; 0 lets a request pass, as a probe where there is a hold."""
+        """Seconds for which nothing may be sent; 0 lets a request pass, as a probe during a pause."""
         if len(self._invalid) > STOP_ABOVE:
             self._begin_hold(HoldReason.INVALID, self._invalid[-STOP_ABOVE] + COUNTED_FOR, now)
         if self._reason is None:
@@ -247,7 +247,7 @@ class ApplicationLimits:
             raise MessageRefused(f"{reason}, a short while ago")
 
     def forget_refusals(self, channel_id: int | None = None) -> None:
-        """What may be done in this channel has changed, or in any where none is named."""
+        """Permissions have changed in this channel, or anywhere if none is named."""
         with self._lock:
             kept = {} if channel_id is None else self._refusals
             self._refusals = {key: refusal for key, refusal in kept.items() if key[1] != channel_id}
@@ -278,7 +278,7 @@ class ApplicationLimits:
 
 
 def seconds(text: object, default: float) -> float:
-    """A wait that Discord named; `default` where it is none, at most `LONGEST_HOLD`."""
+    """A wait that Discord named, at most `LONGEST_HOLD`; `default` if it is invalid."""
     try:
         named = float(str(text))
     except ValueError:

@@ -1,6 +1,6 @@
 """Reads the files of a question: images and documents for models that take them, text and code for all.
 
-What a file is, its content says: names, content types and sizes are what its sender says.
+The content determines the type of a file: names, content types and sizes are the sender's claims.
 """
 
 import math
@@ -30,7 +30,7 @@ PLAIN = {"Accept-Encoding": "identity"}
 """What is compressed can be any size."""
 
 MOST_CONTROLS = 0.01
-"""The part of a text that may be control characters: what has more is something else."""
+"""The share of control characters that a text may contain; with more it is not text."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
@@ -38,7 +38,7 @@ MAX_FILES = 10
 """Discord's own limit for a message."""
 
 BYTES_PER_TOKEN = 8
-"""At most, of a text in any script and charset: what is larger cannot fit, and need not be read to know."""
+"""The largest text file, in any script and charset: a larger one cannot fit, so it is not read."""
 
 READ_WITHIN = 60.0
 """Seconds for all files of a question."""
@@ -61,14 +61,14 @@ NO_DOCUMENTS = "{name} is a document, and none of my models can read those. I ac
 
 
 class Unreadable(Exception):
-    """A file cannot be taken; the text says why, for the person."""
+    """A file cannot be accepted; the text says why, for the person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one file, in bytes; `texts` is of all that go along as text together.
+    """Limits of one file, in bytes; `texts` is the limit of all text files together.
 
-    `document` is None where no provider takes any.
+    `document` is None if no provider accepts any.
     """
 
     text: int
@@ -110,7 +110,7 @@ class AttachmentReader:
     async def read(self, question: Question, deadline: float = math.inf) -> Question:
         """The question with its files in it, by `deadline` on trio's clock. Raises `Unreadable`.
 
-        A file of a quoted message that cannot be read is named instead, where more of that message can be.
+        A file of a quoted message that cannot be read is only named, if the rest of that message can be read.
         """
         files = self._those_at_discord(question.attachments)
         if len(files) > MAX_FILES:
@@ -133,7 +133,7 @@ class AttachmentReader:
                 raise Unreadable(each.problem)
 
     def _those_at_discord(self, files: Sequence[Attachment]) -> list[Attachment]:
-        """All but what a quoted message shows from elsewhere: neither the bot nor a provider goes there.
+        """All files except those that a quoted message shows from other hosts: these are never fetched.
 
         Raises `Unreadable` where one that was sent along is elsewhere.
         """
@@ -162,7 +162,7 @@ class AttachmentReader:
         return [read[number] for number in range(len(files))]
 
     async def _read(self, file: Attachment) -> _ReadFile:
-        """The kind first, and only what is text to its end. Raises `Unreadable`."""
+        """Determine the type first, and read only text files to the end. Raises `Unreadable`."""
         if file.expired(time.time()):
             raise Unreadable(EXPIRED.format(name=_named(file)))
         try:
@@ -197,7 +197,7 @@ class AttachmentReader:
         return _ReadFile(file, text, len(content))
 
     def _checked(self, file: Attachment, head: bytes) -> FileKind:
-        """The kind of a file that can be taken. Raises `Unreadable`."""
+        """The type of an acceptable file. Raises `Unreadable`."""
         found = file_kinds.of_content(head)
         if found.refusal:
             raise Unreadable(found.refusal.format(name=_named(file)))
@@ -208,7 +208,7 @@ class AttachmentReader:
         return found.kind
 
     def _limit(self, kind: FileKind) -> int | None:
-        """Bytes that a file of that kind may have; None where nobody takes any."""
+        """Bytes that a file of that type may have; None if no provider accepts it."""
         if kind is FileKind.IMAGE:
             return self._limits.now.image
         return self._limits.now.document if kind is FileKind.DOCUMENT else self._limits.now.text
@@ -261,12 +261,12 @@ def _kilobytes(size: int) -> str:
 
 
 def _named(file: Attachment) -> str:
-    """A name that cannot do anything in a message."""
+    """A name that has no effect in a message."""
     return "".join(c if c.isalnum() or c in "._- " else "_" for c in file.name)[:60] or "The file"
 
 
 def _decoded(content: bytes) -> str | None:
-    """The text, in whatever charset; None where it is none. Some milliseconds for a large file."""
+    """The text, in whatever charset; None if it is not text. Takes some milliseconds for a large file."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

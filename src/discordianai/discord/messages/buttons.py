@@ -1,4 +1,4 @@
-"""The buttons under a message. All that one means is in its custom id: it works after a restart, too."""
+"""The buttons under a message. Everything is in the custom id, so a button also works after a restart."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +35,9 @@ STYLES: Mapping[str, int] = {Action.GO_ON: PRIMARY}
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`person_id` is who asked what it stands under. `action` is one of `Action`, or a command's own, which
-    has a `label` and a `style` then."""
+    """`person_id` is the person who asked what the button is under. `action` is one of `Action`, or a
+    command's own, which has a `label` and a `style` then.
+    """
 
     action: str
     person_id: int
@@ -51,7 +52,7 @@ class Button:
 
 
 def read(custom_id: str) -> Button | None:
-    """The button of that id; None where it is none of ours. Its action may be of another version."""
+    """The button with that id; None if it is not one of the bot's. Its action may be of another version."""
     action, _, rest = custom_id.partition(":")
     person_id, colon, subject = rest.partition(":")
     if not action or not colon or not _is_number(person_id):
@@ -80,7 +81,7 @@ def _is_number(text: str) -> bool:
 
 
 def row(buttons: Sequence[Button]) -> list[dict[str, Any]]:
-    """The components of a message, as Discord's API writes them; none takes those away that were there."""
+    """The components of a message, in the format of Discord's API; none removes those that were there."""
     if not buttons:
         return []
     return [{"type": ACTION_ROW, "components": [_component(button) for button in buttons]}]

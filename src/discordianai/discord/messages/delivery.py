@@ -1,7 +1,7 @@
 """Brings an answer to where it was asked: reads the question's files, opens its thread, writes the messages.
 
 That is the question's interaction, its channel, or a thread of its own. What has been posted there is in the
-journal, so that a later process goes on with it. A live answer, one that is asked for again and one that was
+journal, so that a later process can continue it. A live answer, one that is asked for again and one that was
 stored all take the same way, within the same limits.
 """
 
@@ -41,7 +41,7 @@ LONGEST_NAME = 80
 """Characters of a thread's name; Discord takes a hundred."""
 
 MOST_AS_GUEST = 5
-"""Messages where the bot is no member: Discord takes five follow-ups of an app of somebody's own."""
+"""Messages of an own app where the bot is not a member: Discord accepts five follow-ups."""
 
 VALID_FOR = 15 * 60.0
 """Seconds that Discord honours an interaction's token."""
@@ -59,7 +59,7 @@ GUEST_NO_THREAD = (
 class _Destination:
     """Where an answer is written. `left` are the further messages that are there already.
 
-    `channel` shows that the bot is writing; `rest` takes what `messages` takes no more.
+    `channel` shows that the bot is writing; `rest` takes over when `messages` accepts no more.
     """
 
     messages: Messages
@@ -224,7 +224,9 @@ class DiscordDelivery:
         )
 
     async def _tell_elsewhere(self, words: str) -> None:
-        """Where the answer's own place takes nothing else: by plain requests, above a thread, or directly."""
+        """For when the answer's own place accepts nothing: plain requests, the parent channel, a direct
+        message.
+        """
         address, place = self._question.address, self._question.place
         shown = self._reply is not None and self._reply.shows_text
         newest = self._reply.newest if self._reply is not None else None
@@ -267,7 +269,7 @@ class DiscordDelivery:
         return _Destination(InteractionWebhook(self._api, address), posted.further_ids, rest=rest)
 
     async def _open_thread(self) -> str:
-        """Answer in the question's own thread from now on; a note for the person where there is none."""
+        """Answer in the question's own thread from now on; return a note for the person if there is none."""
         question, thread_id = self._question, self._posted.thread_id
         if thread_id is None:
             self._question = replace(question, in_thread=False)
@@ -309,7 +311,7 @@ def _in_thread(question: Question, thread_id: int) -> Question:
 
 
 async def _show_typing(channel: ChannelMessages, reply: DiscordReply) -> None:
-    """Until there is something to be seen."""
+    """Show the typing indicator until there is something to see."""
     log = structlog.get_logger("discordianai.discord.messages.delivery")
     with Guard(log, "bug in the typing indicator"):
         while not reply.visible:

@@ -1,6 +1,6 @@
-"""Tells a person in a direct message what can be said in no channel, once a minute at most.
+"""Tells a person in a direct message what cannot be posted in the channel, at most once a minute.
 
-Discord takes it for spam where a bot opens many direct messages, so that few are sent to all people together.
+Discord treats bots that open many direct messages as spam, so only a few are sent in all.
 """
 
 import structlog
@@ -15,7 +15,9 @@ WITHIN = 15.0
 
 
 async def say(api: DiscordApi, person_id: int, words: str) -> bool:
-    """Write `words`; whether Discord took them. It does not where the person takes none, or has left."""
+    """Write `words`; return whether Discord accepted them. It does not if the person accepts none, or has
+    left.
+    """
     log = structlog.get_logger("discordianai.discord.messages.direct_message")
     if not api.direct_messages.take(person_id, trio.current_time()):
         log.info("direct message not sent", reason="this person, or too many people, had one just now")

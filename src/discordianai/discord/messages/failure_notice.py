@@ -1,6 +1,6 @@
-"""Tells a person that a bug has ended what they asked for, where all that shows answers may be what failed.
+"""Tells a person that a bug has ended what they asked for, independently of what usually shows answers.
 
-Plain requests with constant words: no rate-limit bucket, no splitting, nothing of the answer.
+Plain requests with a constant text: no rate-limit bucket, no splitting, nothing of the answer.
 """
 
 import httpx
@@ -26,8 +26,8 @@ async def say(
 ) -> bool:
     """Write `words`; whether Discord took them.
 
-    Where a part of an answer is `shown`, it stays, and they come as a further message; the `newest` message
-    of that answer, the original one by default, loses its buttons.
+    If a part of an answer is `shown`, it stays, and they are posted as a further message; the `newest`
+    message of that answer, the original one by default, loses its buttons.
     """
     token, channel = f"/webhooks/{address.application_id}/{address.token}", f"/channels/{address.channel_id}"
     body = {"content": f"-# {words}", "components": [], "allowed_mentions": {"parse": []}}
@@ -47,7 +47,7 @@ async def say(
 
 
 async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
-    """Write `words` for this person alone, below what stands there; whether Discord took them."""
+    """Write `words` for this person alone, below what is there; return whether Discord accepted them."""
     path = f"/webhooks/{address.application_id}/{address.token}?wait=true"
     body = {"content": f"-# {words}", "flags": EPHEMERAL, "allowed_mentions": {"parse": []}}
     with trio.move_on_after(WITHIN):
@@ -56,7 +56,7 @@ async def follow_up(api: DiscordApi, address: ReplyAddress, words: str) -> bool:
 
 
 async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
-    """Whether it was taken; what Discord refuses is not tried again."""
+    """Whether it was accepted; what Discord refuses is not retried."""
     log = structlog.get_logger("discordianai.discord.messages.failure_notice")
     as_bot = {"Authorization": f"Bot {api.token}"} if path.startswith("/channels/") else {}
     for attempt in range(1, ATTEMPTS + 1):

@@ -1,7 +1,7 @@
-"""What is shown where Discord refuses a message for good: poorer forms of it, each tried once.
+"""What is shown if Discord permanently refuses a message: simpler forms of it, each tried once.
 
-AutoMod, links that Discord calls harmful, and missing permissions refuse a message however often it is
-tried. A poorer answer is better than none, and a sentence better than silence.
+AutoMod, links that Discord calls harmful, and missing permissions refuse a message however often it is tried.
+A simpler answer is better than none, and a sentence better than silence.
 """
 
 import re
@@ -38,14 +38,14 @@ def plain_words(body: Body) -> Body:
 
 
 FORMS: Sequence[Callable[[Body], Body]] = (as_it_is, without_links, without_components, plain_words)
-"""From what was meant to the poorest."""
+"""From the original to the simplest."""
 
 
 class FallbackMessages:
-    """`Messages` over others, which tries the poorer forms of what those refuse.
+    """Wraps `Messages`, and tries simpler forms of what they refuse.
 
     Files are not left out here: whoever sends one has another way to show the text that is in it. Raises
-    `MessageRefused` where no form was taken.
+    `MessageRefused` if no form was accepted.
     """
 
     def __init__(self, messages: Messages) -> None:

@@ -1,4 +1,4 @@
-"""Tells by its first bytes what a file is. Names and content types are what somebody says of it."""
+"""Recognises a file by its first bytes. Names and content types are only claims."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from discordianai.records import FileKind
 
 HEAD = 512
-"""Bytes that are looked at."""
+"""Bytes that are examined."""
 
 PICTURE = "{name} is a {format} image, which I can't read. I accept PNG, JPEG, WebP and GIF."
 SOUND = "{name} is an audio file, which I can't listen to. Please write what it says."
@@ -62,5 +62,5 @@ _BEGINNINGS = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in 
 
 
 def of_content(head: bytes) -> FileType:
-    """What a file is whose first `HEAD` bytes these are. What is nothing else may be text."""
+    """The kind of a file with these first `HEAD` bytes. Anything unknown may be text."""
     return next((kind for beginning, kind in _BEGINNINGS if beginning.match(head[:HEAD])), TEXT)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Body = Mapping[str, Any]
-"""A message as Discord's API writes it."""
+"""A message in the format of Discord's API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +17,15 @@ class File:
 
 
 class MessageError(Exception):
-    """Discord did not take a message. The text has status and code, never content or token."""
+    """Discord did not accept a message. The text has status and code, never content or token."""
 
 
 class MessageRefused(MessageError):
-    """Discord does not take this message there, however often it is tried; another one it may."""
+    """Discord permanently refuses this message there; it may accept another one."""
 
 
 class ThreadArchived(MessageRefused):
-    """The thread has been archived: it takes edits again once it is not."""
+    """The thread has been archived: it accepts edits again once it is reopened."""
 
 
 class MessagesClosed(MessageError):
@@ -41,7 +41,7 @@ class MessagesExpired(MessagesClosed):
 
 
 class MessagesBusy(MessageError):
-    """Discord asks to wait `wait` seconds, or is not reachable; a later try may succeed."""
+    """Discord asks to wait `wait` seconds, or is not reachable; a later attempt may succeed."""
 
     def __init__(self, reason: str, wait: float) -> None:
         super().__init__(reason)

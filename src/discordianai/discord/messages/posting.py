@@ -1,8 +1,8 @@
 """The two ways of `Messages`: through the webhook of an interaction, and in a channel as the bot itself.
 
-The webhook needs nothing but the stored ids of the interaction, so that an answer goes on while the gateway's
-library is reconnecting or being restarted. That library also shares one rate-limit bucket among all
-interactions, which Discord does not: here each interaction waits for its own.
+The webhook needs only the stored ids of the interaction, so an answer continues while the gateway's library
+is reconnecting or restarting. That library also shares one rate-limit bucket among all interactions, which
+Discord does not: here each interaction waits for its own.
 """
 
 import secrets
@@ -67,14 +67,14 @@ class InteractionWebhook:
 
 
 async def _nobody(message_id: int) -> None:
-    """Needs not be told."""
+    """Does nothing."""
 
 
 class ChannelMessages:
     """`Messages` in a channel. The original one is written with the first edit, as a reply to `reply_to`.
 
-    `person_id` is whom the messages are for: nobody gets all that Discord takes in a channel. `original` is
-    the id of the first one where it is there already; `noted` is told the id when it is not.
+    `person_id` is whom the messages are for: nobody may use up all that Discord accepts in a channel.
+    `original` is the id of the first one where it is there already; `noted` is told the id when it is not.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class ChannelMessages:
 
     @property
     def spare_at(self) -> float:
-        """When, on trio's clock, there is room for what answers can do without."""
+        """When, on trio's clock, an edit that may be skipped can be sent."""
         return self._endpoint.spare_at
 
     async def try_edit(self, message_id: int | None, body: Body) -> None:
@@ -121,7 +121,7 @@ class ChannelMessages:
             await self._edit(f"/messages/{known}", body, files)
 
     async def _edit(self, path: str, body: Body, files: Sequence[File]) -> None:
-        """A thread that was archived meanwhile is opened again, which everybody may who may write there."""
+        """Reopen a thread that was archived meanwhile, which everybody may who may write there."""
         try:
             await self._endpoint.insist("PATCH", path, body, files)
         except ThreadArchived as archived:
@@ -137,7 +137,7 @@ class ChannelMessages:
         await self._noted(self._original)
 
     async def _reply(self, body: Body, files: Sequence[File]) -> Body:
-        """As a reply, or else as a plain message: the bot may not be allowed to see what it replies to."""
+        """As a reply, or else as a plain message: the bot may not be allowed to see the original."""
         if self._reply_to is not None:
             reference = {"message_id": self._reply_to, "fail_if_not_exists": False}
             try:
@@ -161,7 +161,7 @@ class ChannelMessages:
             await self._endpoint.insist("DELETE", f"/messages/{message_id}")
 
     async def show_typing(self) -> None:
-        """Let people see that the bot is writing, for about ten seconds, where that can be done."""
+        """Show that the bot is writing, for about ten seconds, if that is possible."""
         with suppress(MessageError):
             await self._typing.request("POST", "/typing")
 

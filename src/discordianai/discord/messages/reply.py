@@ -1,15 +1,15 @@
 """Shows an answer in Discord as it is written.
 
-One task does all the writing: it edits the newest message at a bounded pace, always with the newest text, and
-opens a further message when one is full. What an earlier message shows never moves again. The buttons stand
+One task does all the writing: it edits the newest message at a limited rate, always with the newest text, and
+opens a further message when one is full. The text of an earlier message never moves again. The buttons are
 under the newest message.
 
-An answer that a former process had begun is shown in the messages that it left: they are edited in order, and
-those that are too many are removed. An answer that is too long for messages comes as a file. Where the place
-can take nothing more, because the interaction's time is over, the rest goes to the channel.
+An answer that an earlier process had begun is shown in the messages that it left: they are edited in order,
+and surplus ones are removed. An answer that is too long for messages comes as a file. If nothing more can be
+written there, because the interaction has expired, the rest goes to the channel.
 
-What Discord refuses for good is shown in a poorer form (`fallbacks.py`): without its file, its links, its
-buttons. Where it takes none, the person is told in one sentence, wherever that can be said.
+What Discord permanently refuses is shown in a simpler form (`fallbacks.py`): without its file, its links, its
+buttons. If it accepts none, the person is told in one sentence, wherever that is possible.
 """
 
 import math
@@ -63,7 +63,7 @@ NOT_SHOWN = "I couldn't show you my answer. Please ask again."
 REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
 
 SILENCE = 5.0
-"""Seconds without text after which a status tells since when the model thinks. Most answers begin before."""
+"""Seconds without text after which a status shows since when the model thinks. Most answers start before."""
 
 TELL_WITHIN = 20.0
 """Seconds to tell a person that an answer ends without its last words."""
@@ -76,11 +76,11 @@ MOST_WITHOUT_FILE = 20
 
 
 async def _nowhere(message_id: int, text: str) -> None:
-    """For replies that nobody takes up."""
+    """For replies that no later process continues."""
 
 
 async def _nobody(words: str) -> None:
-    """For replies of which nobody has to be told."""
+    """For replies about which nobody must be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class DiscordReply:
 
     @property
     def newest(self) -> int | None:
-        """The message that goes on; None for the original one."""
+        """The message that continues; None for the original one."""
         return self._further[-1] if self._further else None
 
     def _add(self, text: str) -> None:
@@ -259,7 +259,7 @@ class DiscordReply:
             await self._end(last)
 
     async def run(self) -> None:
-        """Show what is written, until cancelled. A failed edit is made good by the next one.
+        """Show what is written, until cancelled. The next edit makes up for a failed one.
 
         After a bug nothing more is shown; whoever writes learns of it.
         """
@@ -300,7 +300,7 @@ class DiscordReply:
                 self._news.set()
 
     async def _give_up(self, error: MessagesClosed) -> None:
-        """Whoever writes learns of it first, so that no more is asked for."""
+        """Tell the writer first, so that no more is requested."""
         self._gone = error
         with trio.move_on_after(TELL_WITHIN, shield=True):
             await self._tell_of(error)
@@ -354,7 +354,7 @@ class DiscordReply:
             self._next_edit = min(self._next_edit, trio.current_time() + AFTER_STATUS)
 
     async def _open_next(self, look: _Look) -> int:
-        """The id of the message that goes on; it is stored before anything else is sent."""
+        """The id of the message that continues; it is stored before anything else is sent."""
         while self._left:
             try:
                 await self._messages.edit(self._left[0], self._body(look))
@@ -370,7 +370,7 @@ class DiscordReply:
         return message_id
 
     async def _show(self, look: _Look, *, until_taken: bool) -> None:
-        """Make the newest message look so, at the pace that people can read and Discord allows."""
+        """Show this in the newest message, at the pace that people can read and Discord allows."""
         if look == self._shown:
             return
         await trio.sleep_until(self._next_edit)
@@ -380,7 +380,7 @@ class DiscordReply:
         self._shown, self.visible = look, True
 
     async def _end_with_a_file(self, last: tuple[Button, ...]) -> None:
-        """The first message keeps the beginning, and gets all of it as a file; the others go."""
+        """The first message keeps the beginning, and gets everything as a file; the others are removed."""
         small = "\n".join((f"-# {IN_THE_FILE}", self._small_print)).strip()
         room = MESSAGE_LIMIT - units(small) - 2
         beginning = cut(str(self._written).strip("\n"), room)[0]
@@ -393,12 +393,12 @@ class DiscordReply:
             self._further.pop()
 
     def _go_on_without_file(self) -> None:
-        """What was to be in the file comes in messages, as far as there may be so many."""
+        """Show what was to be in the file in messages, up to their limit."""
         self._file_refused, self._too_long = True, False
         self._most = max(self._most, self._options.most_without_file)
 
     async def _end_incomplete(self, last: tuple[Button, ...]) -> None:
-        """The last message there may be says that more was written."""
+        """The last message allowed says that there is more text."""
         small = "\n".join(filter(None, (f"-# {NO_FILE}", self._small_print)))
         part = cut(str(self._tail), MESSAGE_LIMIT - units(small) - 2)[0]
         await self._show(_Look(f"{part}\n\n{small}", last), until_taken=True)
@@ -413,7 +413,7 @@ class DiscordReply:
         return tuple(last)
 
     def _body(self, look: _Look) -> Body:
-        """Nothing that a model writes may ping anybody."""
+        """No text of a model may ping anybody."""
         return {
             "content": well_formed(look.text),
             "components": buttons.row(look.buttons),

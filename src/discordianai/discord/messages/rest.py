@@ -1,9 +1,9 @@
-"""Discord's REST interface, by httpx on the trio thread: addresses, each with its rate-limit bucket.
+"""Discord's REST API, with httpx on the trio thread: routes, each with its rate-limit bucket.
 
-Requests to a bucket go one at a time: so it is always known what is left, and none is refused. Interactions
-have a bucket each; all that the bot writes in a channel shares one, however many answers that are. There,
-edits that may be left out are spread over the bucket's period, and what one person is written leaves places
-for the others: so whoever asks next reads the first words at once.
+Requests to a bucket are sent one at a time: so it is always known what is left, and none is refused.
+Interactions have a bucket each; all that the bot writes in a channel shares one, however many answers that
+are. There, edits that may be left out are spread over the bucket's period, and what one person is written
+leaves places for the others: so whoever asks next reads the first words at once.
 """
 
 import json
@@ -43,18 +43,18 @@ from discordianai.discord.messages.port import (
 from discordianai.dispatch.budget import RateWindow
 
 MOST_BUCKETS = 1000
-"""Of channels that are remembered though nobody writes there; those that have room go first."""
+"""Channels that are remembered although nothing is written there; those with room are dropped first."""
 
 
 RESERVED = 1
-"""Requests of a shared bucket's period that edits which may be left out don't take."""
+"""Requests of a shared bucket's period that are reserved from edits that may be skipped."""
 
 FOR_OTHERS = 2
 """Requests of a shared bucket's period that one person leaves who has several answers there, or where others
 are answered, too."""
 
 OTHERS_WITHIN = 60.0
-"""Seconds after which somebody counts no more as one of the others."""
+"""Seconds after which somebody no longer counts as one of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Share:
 
 
 class Bucket:
-    """What Discord allows at one address, as it tells with each answer. Several answers have one `shared`."""
+    """What Discord allows on one route, as each response says. Several answers have one `shared`."""
 
     def __init__(self, *, shared: bool = False) -> None:
         self._turn = trio.Lock()
@@ -79,19 +79,19 @@ class Bucket:
 
     @property
     def is_spare(self) -> bool:
-        """Whether a request that may be left out can be sent at this moment."""
+        """Whether a request that may be skipped can be sent now."""
         return not self._turn.locked() and trio.current_time() >= self.spare_at
 
     @property
     def spare_at(self) -> float:
-        """When, on trio's clock, there is room again for what may be left out."""
+        """When, on trio's clock, there is room again for what may be skipped."""
         return max(self.free_at, self._even_at)
 
     @asynccontextmanager
     async def turn(self, share: Share | None = None) -> AsyncIterator[None]:
         """Wait for room, and for this share of it; the block is the request.
 
-        It is given in the order in which it was asked for, but that nobody waits for somebody else's share.
+        Room is given in the order of the requests, except that nobody waits for somebody else's share.
         """
         while True:
             await trio.sleep_until(self.share_at(share))
@@ -117,7 +117,7 @@ class Bucket:
         return -math.inf if alone or len(own) < most else own[-most][0] + self._period
 
     def close_for(self, seconds: float) -> None:
-        """Discord has said that it takes nothing for so long."""
+        """Discord has said that it accepts nothing for so long."""
         self.free_at = max(self.free_at, trio.current_time() + seconds)
 
     def learn(self, left: int, limit: int, reset_after: float) -> None:
@@ -144,7 +144,7 @@ class ChannelBuckets:
         return len(self._in_use)
 
     def of(self, channel_id: int) -> Bucket:
-        """All who write there get the same."""
+        """All writers of a channel get the same one."""
         bucket = self._in_use.setdefault(channel_id, Bucket(shared=True))
         if channel_id not in self._kept and len(self._kept) >= MOST_BUCKETS:
             self._kept = {key: kept for key, kept in self._kept.items() if not kept.is_spare}
@@ -153,13 +153,13 @@ class ChannelBuckets:
 
 
 ATTEMPTS = 6
-"""Tries of a request that has to arrive: with their pauses, about half a minute of trouble at Discord."""
+"""Attempts of a request that must arrive: with their pauses, about half a minute of trouble at Discord."""
 
 LONGEST_PAUSE = 15.0
 """Seconds; Discord's buckets refill within five."""
 
 LONGEST_COUNT = 9
-"""Digits of a number of requests that is believed."""
+"""Digits that a believable number of requests may have."""
 
 UNKNOWN_CHANNEL = 10003
 THREAD_ARCHIVED = 50083
@@ -219,7 +219,7 @@ class DiscordApi:
 
 
 class Endpoint:
-    """What lies under one address, and shares `bucket`, of which a person has a share.
+    """The routes below one address, which share `bucket`, of which a person has a share.
 
     `as_bot` sends the bot's token along.
     """
@@ -259,7 +259,7 @@ class Endpoint:
     ) -> Body:
         """Send a request, again and again while that may help. Raises `MessageError`.
 
-        What holds back the whole application is waited for, and is none of the tries.
+        Waiting for a limit of the whole application does not count as an attempt.
         """
         call = self._call(method, path, body, files)
         attempt, end = 0, trio.current_time() + LONGEST_WAIT
@@ -290,7 +290,7 @@ class Endpoint:
             return await self._send(call, method, path, body, ())
 
     def _call(self, method: str, path: str, body: Body | None, files: Sequence[File]) -> Call:
-        """What this request needs permissions for: not for its words, nor for the one message of many."""
+        """The kind of call whose permissions this request needs, regardless of its text and message."""
         needs = [method, _ID.sub("ID", path)]
         if files:
             needs.append("files")
@@ -345,7 +345,7 @@ def _code(body: Body) -> int:
 
 
 def reason_of(response: httpx.Response, body: Body) -> str:
-    """Why Discord took nothing, for the log: status, code, and the cause in words where it is known."""
+    """Why Discord accepted nothing, for the log: status, code, and the cause if it is known."""
     code = _code(body)
     cause = f" ({CAUSES[code]})" if code in CAUSES else ""
     return f"Discord answered {response.status_code}, code {code}{cause}"
@@ -386,7 +386,7 @@ def id_of(message: Body) -> int:
 
 
 def _count(text: str | None) -> int | None:
-    """A number of requests that Discord named; None where it is none."""
+    """A number of requests that Discord named; None if it is invalid."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < LONGEST_COUNT else None
 
 

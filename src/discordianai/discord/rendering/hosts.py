@@ -1,4 +1,4 @@
-"""How a host is named to a reader: in its own script where it can be taken for no other, else in Punycode."""
+"""How a host is shown: in its own script if it cannot be mistaken for another, else in Punycode."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ import idna
 import regex
 
 LONGEST_SHOWN = 60
-"""Characters. Of a longer name the end is shown, which tells whose it is."""
+"""Characters. Of a longer name the end is shown, which says whose it is."""
 
 LONGEST_NAME, LONGEST_LABEL = 253, 63
 """Characters that the DNS has room for."""
@@ -98,5 +98,5 @@ def _is_distinct(label: str) -> bool:
 
 
 def _has_one_direction(labels: list[str]) -> bool:
-    """Labels of both directions are displayed in an order that tells nobody where the name ends."""
+    """Labels of both directions are displayed in an order that hides where the name ends."""
     return len({_FROM_RIGHT_TO_LEFT.search(label) is not None for label in labels}) == 1

@@ -23,7 +23,7 @@ import regex
 from discordianai.discord.rendering.hosts import comparable_host, shown_host
 
 UNCLEAR = "unclear address"
-"""Stands for a host that programs would not read alike."""
+"""Replaces a host that programs would read differently."""
 
 LONGEST_LINK = 2000
 """Characters; a message holds no longer one."""
@@ -59,7 +59,7 @@ _NAME = regex.compile(
     rf"(?<!{_LABEL})(?:(?P<addressed>(?<=//){_LABEL}++(?:{_DOT}{_LABEL}++)*+)|(?P<bare>{_LABEL}++(?:{_DOT}{_LABEL}++)++))"
     r"(?::\d++)?+(?:[/?#]\S*+)?+"
 )
-"""What looks like a host, with what follows it in an address."""
+"""Something that looks like a host, with the rest of its address."""
 
 _TOP_LEVEL = regex.compile(r"[\p{L}\p{M}]{2,}|xn--.+")
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
@@ -67,7 +67,7 @@ _FILE_ENDINGS = re.compile(
     r"bat|bin|cfg|conf|cpp|css|csv|docx?|env|exe|gif|go|gz|hpp|html|ini|ipynb|jar|java|jpe?g|jsx?|json|kt|lock"
     r"|log|lua|pdf|php|png|pptx?|rb|rst|scss|sql|svg|tar|toml|tsx?|txt|vue|xlsx?|xml|ya?ml"
 )
-"""Names with such an ending are files: no top-level domain is called so."""
+"""Names with such an ending are files: no top-level domain has it."""
 
 
 def telling_hosts(text: str) -> str:
@@ -77,9 +77,9 @@ def telling_hosts(text: str) -> str:
 
 
 class MaskedLinks:
-    """The text comes in pieces; what has been given out never changes.
+    """The text comes in pieces; what was returned never changes.
 
-    Held back are only a `]`, and the beginning of an address where the link's text names a host.
+    Only a `]`, and the beginning of an address if the link's text names a host, are delayed.
     """
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class MaskedLinks:
         return self._shown(self._held + text.translate(_OVERRIDES), ended=False)
 
     def end(self) -> str:
-        """What was held back."""
+        """What was delayed."""
         return self._shown(self._held, ended=True)
 
     def _shown(self, text: str, *, ended: bool) -> str:

@@ -13,7 +13,7 @@ from discordianai.records import Citation
 
 LONGEST_TITLE = 80
 MOST_UNUSED = 10
-"""Sources that are listed where the text refers to none."""
+"""Sources that are listed if the text refers to none."""
 
 LONGEST_LINK = 300
 """Characters of an address that is worth its place in the text; a longer one is in the list only."""
@@ -43,7 +43,7 @@ LONGEST_MARK = len("[123]")
 class References:
     """Makes links of the references in a text that comes in pieces: `[1]`, but not in code.
 
-    What has been given out never changes: a reference whose source is not known yet stays as it is.
+    What was returned never changes: a reference whose source is not known yet stays as it is.
     """
 
     def __init__(self) -> None:

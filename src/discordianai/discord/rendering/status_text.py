@@ -1,4 +1,4 @@
-"""What is shown while there is no text of an answer yet, in Discord's Markdown."""
+"""What is shown until an answer has text, in Discord's Markdown."""
 
 from discordianai.discord.rendering.characters import seen_on_one_line
 
@@ -7,7 +7,7 @@ LONGEST_QUERY = 100
 
 
 def searching(query: str) -> str:
-    """That the web is searched; a model wrote `query`.
+    """Says that the web is searched; a model wrote `query`.
 
     It stands in inline code, where Discord shows neither mentions nor links nor other Markdown.
     """

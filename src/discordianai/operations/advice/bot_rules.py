@@ -86,7 +86,7 @@ def store(period: Period) -> Iterator[Recommendation]:
         yield Recommendation(
             "The database is slow",
             f"One write in a hundred took {writes.p99:.2f} s or longer, of {writes.count}.",
-            "Every question and every answer waits for it.",
+            "Questions wait for it for up to half a second, answers for up to two seconds.",
             (FASTER_DISK,),
         )
 
@@ -152,13 +152,13 @@ def refusals(period: Period) -> Iterator[Recommendation]:
     for one in period.now.discord.audit.always_refused:
         hours = max((period.now.process.taken_at - one.since) / 3600, 0.0)
         yield Recommendation(
-            f"A {one.kind} is refused all the time: {one.name}",
+            f"A {one.kind} is always refused: {one.name}",
             f"{one.refused:,} times in {hours:.1f} h, the last time for {WHY_REFUSED[one.cause]}.",
-            f"`discordianai conversations who {one.name}` tells who that is. "
+            f"`discordianai conversations who {one.name}` shows who that is. "
             + (
-                "Let the person in, tell them why not, or block them in Discord."
+                "Allow the person, tell them why not, or block them in Discord."
                 if one.kind == "person"
-                else "Let the server in, or have the bot leave it, so that nobody there is offered it."
+                else "Allow the server, or remove the bot from it, so that nobody there is offered it."
             ),
         )
 

@@ -25,7 +25,7 @@ def as_text(findings: Sequence[Recommendation], period: Period) -> str:
             f"\n     {change.key}: {change.now} -> {change.to}" for change in finding.changes
         )
     if any(finding.changes for finding in findings):
-        parts.append("The keys are in settings.toml, which is read at startup.")
+        parts.append("The keys are in settings.toml. A reload applies some of them, a restart all.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -95,7 +95,7 @@ class Actions:
 def _text(body: Body, key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str):
-        raise ValueError(f"{key} should be a text.")
+        raise ValueError(f"{key} should be text.")
     return value
 
 
