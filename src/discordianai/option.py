@@ -13,6 +13,7 @@ The types of values that several packages use, with their checks, are here, too.
 """
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -66,11 +67,17 @@ def _is_http_url(url: str) -> bool:
 Url = Annotated[str, AfterValidator(_http_url)]
 
 
+_ASSIGNED = re.compile(r"(export\s+)?\w*(TOKEN|KEY)\s*=\s*[^\s=]", re.IGNORECASE | re.ASCII)
+"""A line of a shell or of a file with variables, such as DISCORD_TOKEN=..., in place of its value."""
+
+
 def _plain(secret: SecretStr) -> SecretStr:
     """A header cannot carry anything else, and no service gives out a key with a space in it."""
     value = secret.get_secret_value()
     if value.partition(" ")[0] in {"Bot", "Bearer"}:
         raise PydanticCustomError("secret", "should be the secret alone: remove the word before it")
+    if _ASSIGNED.match(value):
+        raise PydanticCustomError("secret", "should be the secret alone: remove the name and the = before it")
     if not (value.isascii() and value.isprintable()) or " " in value or value[:1] in {"'", '"'}:
         raise PydanticCustomError(
             "secret",

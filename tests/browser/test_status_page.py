@@ -40,10 +40,14 @@ def test_the_status_page_fits_and_tells(browser: Browser, width: int) -> None:
         browser.wait_text("#advice", "Nothing needs to change.")
         browser.wait_text("#latencies", "OpenAI: whole answer", "1,000: half under")
         assert browser.overflow() <= 0
+        for cell in browser.all("#connections td"):
+            assert cell.size["height"] < 40  # pixels: no name or figure is broken into two lines
         figures = browser.text("#sections")
         perplexity = figures[figures.index("Perplexity") : figures.index("The bot")]
         assert "none yet" in perplexity
         assert "0.0 ms" not in perplexity
+        assert "no limit requests" not in figures
+        assert "no limit tokens" not in figures
         assert "none yet" in browser.text("#latencies")
         for scheme in ("dark", "light") if AXE.exists() else ():
             browser.prefer(scheme)

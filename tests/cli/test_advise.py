@@ -140,3 +140,19 @@ def test_a_file_of_something_else_is_said_to_be_none(
     assert "No such file" in capsys.readouterr().err
     assert main(["advise", "--file", str(tmp_path)]) == 1
     assert "a folder, not a regular file" in capsys.readouterr().err
+
+
+async def test_the_bot_is_where_its_settings_say(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`init` gives a second bot another port; the first one's figures would be about the wrong bot."""
+    monkeypatch.chdir(tmp_path)
+    async with served(lambda: limited(20)) as url:
+        (tmp_path / "settings.toml").write_text(
+            f"[operations]\nhost = '0.0.0.0'\nport = {url.split(':')[-1]}\n"
+        )
+        assert await run() == 0
+    assert "rate_limits.openai.requests_per_minute: 500 -> 400" in capsys.readouterr().out
+    (tmp_path / "settings.toml").write_text("[operations]\nport = 0\n")
+    assert await run() == 1
+    assert "operations.port is 0" in capsys.readouterr().err

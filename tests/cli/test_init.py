@@ -79,6 +79,7 @@ async def test_from_nothing_to_a_bot_that_answers_and_again(tmp_path: Path, auth
     assert files["discord-token"][1] == f"{token}\n"
     settings = files["settings.toml"][1]
     assert 'model = "local-model"  # the model that answers' in settings
+    assert "images = false" in settings  # which that model refuses, and `check` would have to tell
     assert "keepalive" not in settings  # which has its default
     assert person.files() == files
     assert second.screen.count("set, in ") == 3
@@ -122,8 +123,9 @@ async def test_what_is_wrong_is_asked_again_kept_or_left_out(tmp_path: Path, aut
                 (PASTE, "another-wrong-key"),
                 (NUMBER, WITHOUT),
                 (ADDRESS, "no address"),
-                (r"Its name \[local\]: ", ""),
-                (MODEL, "m"),
+                (ADDRESS, "http://127.0.0.1:1/v1"),
+                (NAME, ""),
+                (MODEL, ""),
                 (ADDRESS, ""),
             ],
             *person.services,
@@ -140,6 +142,7 @@ async def test_what_is_wrong_is_asked_again_kept_or_left_out(tmp_path: Path, aut
         "Discord rejects the bot's token",
         "the key is rejected",
         "should be an address",
+        "the model is missing: type the name",
     ):
         assert sentence in told.screen
     assert "wrong-key" not in told.screen
@@ -297,7 +300,11 @@ async def test_without_a_terminal_what_is_not_accepted_is_not_stored(
         (["--set", "nonsense"], 78, "should be KEY=VALUE"),
         (["--set", "operations.prt=1"], 78, "did you mean port?"),
         (["--service", "user", "--settings", "x.toml"], 78, "a service has its settings in its own folder"),
-        (["--endpoint", "http://127.0.0.1:1/v1"], 78, "the model is missing: --endpoint-model names it"),
+        (
+            ["--endpoint", "http://127.0.0.1:1/v1"],
+            78,
+            "is missing: --endpoint-model tells the name",
+        ),
         (["--openai-key-file", "pplx"], 78, "this is a Perplexity key, which api.openai.com does not accept"),
     ],
 )
@@ -446,3 +453,17 @@ async def test_bytes_that_are_no_text_are_asked_again(tmp_path: Path, authority:
         )
     assert told.status == 0, told.screen
     assert "no text in the encoding of this terminal" in told.screen
+
+
+def test_a_discord_that_is_not_reached_is_told_with_the_reason_and_what_helps(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the token was stored before; which file to remove is named."""
+    (place / "discord-token").write_text("a-token")
+    (place / "discord-token").chmod(0o600)
+    main(["init", "--set", "discord.api_url=http://127.0.0.1:1", "--openai-key-file", "empty"])
+    told = capsys.readouterr().out
+    assert "127.0.0.1:1: Connection refused" in told
+    assert "-> check" in told
+    assert "other findings" not in told
+    assert "To set another one, remove the file discord-token, and run this again." in told

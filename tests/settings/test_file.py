@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from discordianai.settings.file import SecretSource, SettingsError, examine, key_of, load
 from tests.known_providers import OPENAI
@@ -86,7 +87,7 @@ def test_a_syntax_error_is_told_with_line_and_column(tmp_path: Path) -> None:
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     with pytest.raises(SettingsError, match="settings.toml and /etc/discordianai/settings.toml"):
         load(None, KEYS)
     with pytest.raises(SettingsError, match="elsewhere.toml"):
@@ -358,6 +359,12 @@ def test_what_editors_do_to_a_file_is_no_mistake(tmp_path: Path, content: bytes)
             "discordianai migrate config.ini",
         ),
         ("DISCORD_TOKEN: abc\n", "discordianai migrate config.ini"),
+        ("[logging]\n\u00a0level = 'INFO'\n", "type the line anew"),
+        ("[logging]\nlevel =\u200b 'INFO'\n", "type the line anew"),
+        ('[conversations]\ndatabase = "C:\\users\\bot.db"\n', "a backslash is written twice"),
+        ("{'logging': {}}\n", "`discordianai settings` shows how"),
+        ("[operations]\nport =\n", "`discordianai settings` shows how"),
+        ("[operations]\n[operations]\n", "`discordianai settings` shows how"),
     ],
 )
 def test_a_usual_mistake_in_the_syntax_is_told_with_its_remedy(
@@ -377,3 +384,16 @@ def test_without_a_file_the_way_to_one_is_told(tmp_path: Path) -> None:
 def test_a_secret_with_the_word_of_its_header_before_it_is_refused(tmp_path: Path, secret: str) -> None:
     told = problems(tmp_path, "", {**KEYS, "DISCORD_TOKEN": secret})
     assert told == ("discord.token: should be the secret alone: remove the word before it",)
+
+
+@pytest.mark.parametrize("before", ["DISCORD_TOKEN=", "export DISCORD_TOKEN=", "token = ", 'TOKEN="'])
+def test_a_line_of_a_file_with_variables_is_no_secret(tmp_path: Path, before: str) -> None:
+    told = problems(tmp_path, "", {**KEYS, "DISCORD_TOKEN": f"{before}abc.def.ghi"})
+    assert told == ("discord.token: should be the secret alone: remove the name and the = before it",)
+
+
+@pytest.mark.parametrize("key", ["sk-monkey==", "KEY==", "a-key"])
+def test_a_key_may_end_with_padding(tmp_path: Path, key: str) -> None:
+    (tmp_path / "settings.toml").write_text("")
+    loaded = load(tmp_path / "settings.toml", {**KEYS, "OPENAI_API_KEY": key})
+    assert loaded.provider("openai").api_key == SecretStr(key)

@@ -33,7 +33,7 @@ def add_to(commands: "Commands") -> None:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--url", metavar="URL", default=HERE, help=f"address of the bot's pages (default: {HERE})"
+        "--url", metavar="URL", help="address of the bot's pages (default: host and port of its settings)"
     )
     source.add_argument("--file", type=Path, metavar="FILE", help="read a saved response of /api/snapshot")
     parser.add_argument("--seconds", type=_seconds, metavar="N", help="look at the next N seconds instead")
@@ -55,16 +55,29 @@ def _advise(options: argparse.Namespace) -> int:
         if options.file is not None:
             now = _read(options.file)
         else:
-            now = _ask(options.url)
+            url = _address() if options.url is None else options.url
+            now = _ask(url)
             if options.seconds is not None:
                 time.sleep(options.seconds)
-                before, now = now, _ask(options.url)
+                before, now = now, _ask(url)
     except NoFigures as error:
         sys.stderr.write(f"{error}\n")
         return 1
     looked_at = period(now, before)
     sys.stdout.write(as_text(advise(now, before), looked_at))
     return 0
+
+
+def _address() -> str:
+    """Where the bot of the settings has its pages. Raises `SettingsError`, `NoFigures`."""
+    from discordianai.operations.checks.liveness import reached_at
+    from discordianai.settings import file as settings_file
+
+    operations = settings_file.load_without_secrets().operations
+    if not operations.port:
+        raise NoFigures("operations.port is 0, so that the bot serves no figures: set a port, and restart it")
+    host = reached_at(operations.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{operations.port}"
 
 
 def _ask(url: str) -> "Snapshot":

@@ -36,6 +36,7 @@ from discordianai.settings.file import (
     SettingsError,
     key_of,
     searched,
+    validate,
 )
 from discordianai.settings.tables import Settings
 
@@ -203,11 +204,12 @@ class Setup:
 
     def _look_again(self, what: str, secret: Secret, accepts: Try) -> None:
         """Try a secret that is stored already."""
-        origin = self._configuration.origins[secret][0]
-        file = self._folder.secret(secret) if origin is SecretSource.SECRET_FILE else self._folder.settings
+        in_a_file = self._configuration.origins[secret][0] is SecretSource.SECRET_FILE
+        file = self._folder.secret(secret) if in_a_file else self._folder.settings
         self._say(f"\n{what}: set, in {file}")
         if not self._options.offline and not accepts(self._configuration.settings):
-            self._say(f"To replace it, remove it from {file.parent} and run this again.")
+            removed = f"the file {file}" if in_a_file else f"{secret.path} from {file}"
+            self._say(f"To replace it, remove {removed}, and run this again.")
         self._warn_of_environment(secret)
 
     def _given(self, secret: Secret, file: Path | None) -> str:
@@ -293,23 +295,18 @@ class Setup:
 
     def _accepts_key(self, name: str) -> Try:
         def accepts(settings: Settings) -> bool:
-            from discordianai.operations.checks.trial import failed, try_provider
+            from discordianai.operations.checks.trial import failed, refuses_pictures, try_provider
 
             self._quiet(settings)
             self._say(f"Asking {settings.record(name).label} ...")
             findings = try_provider(settings, name)
             self._tell(findings)
-            return not failed(self._adapted(name, findings))
+            if refuses_pictures(findings) and self._configuration.is_new:
+                self._configuration.change({"providers": {name: {"images": False}}})
+                self._say(f"  images = false will be in [providers.{name}].")
+            return not failed(findings)
 
         return accepts
-
-    def _adapted(self, name: str, findings: list[Finding]) -> list[Finding]:
-        """Those that concern the key. New settings are adapted to a model that takes no images."""
-        refused = [finding for finding in findings if finding.subject == f"{name} images"]
-        if refused and self._configuration.is_new:
-            self._configuration.change({"providers": {name: {"images": False}}})
-            self._say("    images = false is set.")
-        return [finding for finding in findings if finding not in refused]
 
     def _quiet(self, settings: Settings) -> None:
         from discordianai.operations import logs
@@ -347,10 +344,12 @@ class Setup:
                 return
 
     def _add_endpoint(self, url: str) -> None:
+        validate(endpoint("local", url, "any"))  # before more is asked about it
         name = self._options.endpoint_name or self._answer("Its name", _name_of(url))
         model = self._options.endpoint_model or self._answer("Its model", "")
         if not model:
-            raise SettingsError("the model is missing: --endpoint-model names it")
+            by = "type" if self._terminal.interactive else "--endpoint-model tells"
+            raise SettingsError(f"the model is missing: {by} the name that the provider knows it by")
         self._configuration.change(endpoint(name, url, model))
         secret = key_of(name)
         if self._configuration.has(secret):

@@ -95,7 +95,7 @@ def _why(host: str, port: int, error: OSError) -> str:
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         return f"operations.port: {port} may not be used by this user; set one above 1023"
-    return f"operations.host: {host} is not an address of this machine ({error.strerror or 'unknown name'})"
+    return f"operations.host: {host} is not an address of this machine; set one that is, such as 127.0.0.1"
 
 
 def _trusted_hosts(host: str, addresses: Sequence[str]) -> list[str] | None:

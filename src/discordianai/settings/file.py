@@ -221,8 +221,7 @@ def _parse(path: Path, text: str) -> Document:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         why = f"line {error.lineno}, column {error.colno}: {error.msg[:LONGEST_MESSAGE]}"
-        if remedy := _remedy(text, error.lineno):
-            why = f"{why}: {remedy}"
+        why = f"{why}: {_remedy(text, error.lineno)}"
     except RecursionError as error:
         why = f"line {_line_of(error, text)}: nested too deeply"
     except ValueError as error:  # Python's limit on the digits that it converts
@@ -231,7 +230,7 @@ def _parse(path: Path, text: str) -> Document:
 
 
 def _remedy(text: str, number: int) -> str:
-    """What to do about a mistake in that line, where it can be told from the text."""
+    """What to do about a mistake in that line, as far as it can be told from the text."""
     if _INI_LINE.search(text):
         return (
             "this looks like the config.ini of johndotpub/DiscordianAI: keep it under that name, and run"
@@ -241,9 +240,13 @@ def _remedy(text: str, number: int) -> str:
     line = lines[number - 1] if number <= len(lines) else ""
     if any(quote in line for quote in "“”„‟‘’‚«»"):
         return 'it has typographic quotes: type " instead'
+    if any(not sign.isprintable() or (sign.isspace() and sign != " ") for sign in line.strip("\r\t")):
+        return "it has a sign that cannot be seen, such as a no-break space: type the line anew"
+    if "\\" in line:
+        return r"in double quotes a backslash is written twice, as in C:\\bot; in single quotes, once"
     if _BARE_TEXT.fullmatch(line):
         return 'put the text in quotes, as in key = "text"'
-    return ""
+    return "`discordianai settings` shows how each key is written"
 
 
 def _line_of(error: Exception, text: str) -> int:

@@ -31,6 +31,15 @@ def test_the_age_of_the_table_is_told(days: int, verdict: CheckStatus) -> None:
     assert bool(age.advice) == (verdict is CheckStatus.WARNING)
 
 
+def test_a_day_is_no_days() -> None:
+    """It is among the first lines that an operator reads of `check`."""
+    assert [found({}, days)[0].found.rpartition(", ")[2] for days in (0, 1, 2)] == [
+        "0 days old",
+        "1 day old",
+        "2 days old",
+    ]
+
+
 def test_a_clock_before_the_table_was_made_is_no_matter() -> None:
     """A machine whose clock is not set yet."""
     settings = Settings.model_validate({"providers": {"openai": KEY}})

@@ -20,8 +20,9 @@ MOST_NAMED = 5
 def look(settings: Settings, today: date) -> Iterator[Finding]:
     """The table's age; models without a price; limits in money that are not firm."""
     table = bundled()
-    days = (today - table.as_of).days
-    found = f"the table in this version is of {table.as_of}, {max(days, 0)} days old"
+    days = max((today - table.as_of).days, 0)
+    age = "1 day" if days == 1 else f"{days} days"
+    found = f"the table in this version is of {table.as_of}, {age} old"
     figures: dict[str, Figure] = {"as_of": table.as_of.isoformat(), "days": days}
     if days > OLD:
         advice = "update DiscordianAI, or set the prices of your models in [models]"

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import trio
 
+from discordianai.operations.checks.answer_check import PICTURES
 from discordianai.operations.checks.discord_check import DiscordCheck, DiscordCheckFailed
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online_check import CheckContext, bounded
@@ -26,8 +27,17 @@ def try_provider(settings: Settings, name: str) -> list[Finding]:
 
 
 def failed(findings: list[Finding]) -> bool:
-    """Whether a problem is among them; with a warning it works."""
-    return any(finding.verdict is CheckStatus.PROBLEM for finding in findings)
+    """Whether a problem is among them; with a warning it works, and without pictures."""
+    return any(finding.verdict is CheckStatus.PROBLEM and not _of_pictures(finding) for finding in findings)
+
+
+def refuses_pictures(findings: list[Finding]) -> bool:
+    """Whether the model does, so that its table needs `images = false`."""
+    return any(finding.verdict is CheckStatus.PROBLEM and _of_pictures(finding) for finding in findings)
+
+
+def _of_pictures(finding: Finding) -> bool:
+    return finding.subject.endswith(f" {PICTURES}")
 
 
 def _context() -> CheckContext:
@@ -42,7 +52,8 @@ async def _try_token(settings: Settings) -> tuple[list[Finding], int | None]:
         with trio.fail_after(SECONDS):
             application = await check.application_id()
     except DiscordCheckFailed as error:
-        return [error.finding], None
+        await bounded("discord connection", SECONDS, check.connect, told.append)
+        return (told if failed(told) else [error.finding]), None  # why it is not reached, and what helps
     except trio.TooSlowError:
         await bounded("discord connection", SECONDS, check.connect, told.append)
         return told, None

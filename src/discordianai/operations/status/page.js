@@ -22,6 +22,7 @@ function count(value) {
   const digits = Math.abs(value) < 10 && value % 1 ? 1 : 0;
   return value.toLocaleString("en", { maximumFractionDigits: digits });
 }
+const budget = (left, what) => Number.isFinite(left) ? `${count(left)} ${what}` : `any number of ${what}`;
 const dollars = (value) => `$${value.toLocaleString("en",
   { minimumFractionDigits: 2, maximumFractionDigits: value >= 1 ? 2 : 4 })}`;
 const total_cost = (models) => sum(Object.fromEntries(
@@ -74,7 +75,7 @@ function providerTiles(now, name) {
       perMinute(now, failed) ? "warn" : ""],
     ["Budget left", Number.isFinite(limit) && limit > 0 ? left / limit : 1,
       Number.isFinite(limit) ? percent(limit > 0 ? left / limit : 0) : "no limit",
-      `${count(left)} requests, ${count(number(dispatch.tokens_left))} tokens`],
+      `${budget(left, "requests")}, ${budget(number(dispatch.tokens_left), "tokens")}`],
     ["Circuit breaker", dispatch.breaker === "closed" ? 0 : 1, dispatch.breaker,
       number(dispatch.pause) > 0 ? `paused for ${seconds(number(dispatch.pause))}` : `up to ${dispatch.limit} in flight now`,
       dispatch.breaker === "closed" ? "" : "bad"],
