@@ -36,7 +36,10 @@ class GatewayServerConnection:
 
     async def serve(self) -> None:
         """Serve until either side closes."""
-        if (fault := self._discord.fault_at(FaultMoment.OPEN)) and fault.action is FaultAction.REFUSE:
+        # Only browsers name an origin: any page may open a WebSocket to this machine, and the token is no secret.
+        from_a_page = "origin" in self._socket.headers
+        fault = self._discord.fault_at(FaultMoment.OPEN)
+        if from_a_page or (fault and fault.action is FaultAction.REFUSE):
             await self._socket.close()  # before it is accepted, this is an HTTP 403
             return
         await self._socket.accept()
