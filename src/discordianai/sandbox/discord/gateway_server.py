@@ -36,7 +36,7 @@ class GatewayServerConnection:
 
     async def serve(self) -> None:
         """Serve until either side closes."""
-        # Only browsers name an origin: any page may open a WebSocket to this machine, and the token is no secret.
+        # Only browsers name an origin: any page can open a WebSocket here, and knows the sandbox's token.
         from_a_page = "origin" in self._socket.headers
         fault = self._discord.fault_at(FaultMoment.OPEN)
         if from_a_page or (fault and fault.action is FaultAction.REFUSE):
