@@ -222,3 +222,27 @@ def test_errors_and_headers(status: int, body: bytes, told: dict[str, str]) -> N
 def test_what_is_no_json_object_has_a_name(text: str) -> None:
     with pytest.raises(NotJson):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("told", "logged"),
+    [
+        ("sk-proj-AbC123dEf456gHi", False),
+        ("pplx-9f8e7d6c5b4a3f2e", False),
+        ("AIzaSyD-9tSrke72PouQMnMX", False),
+        ("my diagnosis", False),
+        ("x" * 65, False),
+        ("", False),
+        ("invalid_api_key", True),
+        ("messages[0].content[1].image_url", True),
+        ("InvalidParameter.DataInspection", True),
+        ("1210", True),
+    ],
+)
+def test_a_code_is_logged_and_neither_a_key_nor_a_sentence_in_its_place(told: str, logged: bool) -> None:
+    """Some endpoints repeat what they were sent wherever there is room."""
+    response = httpx.Response(400, headers={"x-request-id": "req_0a1B2c"})
+    for key in ("type", "code", "param"):
+        detail = failures.from_response(OPENAI, response, {key: told}).detail
+        assert (f"{key} " in detail) == logged
+        assert detail.endswith("request req_0a1B2c")

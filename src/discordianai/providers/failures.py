@@ -98,8 +98,11 @@ _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _ID = re.compile(r"[0-9a-f-]{8,}", re.IGNORECASE)
 """What is likely an id: each refusal has another one."""
 
-_NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
-"""What codes, parameters and ids look like; a sentence, which may repeat the question, does not match."""
+_NAME = re.compile(r"(?=.)(?!.{65})(?:\d{0,6}[A-Za-z]*\d{0,4}(?:[_.\[\]-]|\Z))+", re.ASCII)
+"""What codes and parameters look like. A sentence, which may repeat the question, does not match, nor does
+what is as mixed as a key is."""
+
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 def from_response(provider: Provider, response: httpx.Response, error: Json) -> ProviderError:
@@ -180,5 +183,8 @@ def _by_status(status: int) -> type[ProviderError]:
 
 
 def _detail(status: int, error: Json, request_id: str | None) -> str:
-    named = {key: text(error, key) for key in ("type", "code", "param")} | {"request": request_id or ""}
-    return ", ".join((f"status {status}", *(f"{k} {v}" for k, v in named.items() if _NAME.fullmatch(v))))
+    named = [
+        f"{key} {name}" for key in ("type", "code", "param") if _NAME.fullmatch(name := text(error, key))
+    ]
+    request = [f"request {request_id}"] if _REQUEST_ID.fullmatch(request_id or "") else []
+    return ", ".join((f"status {status}", *named, *request))

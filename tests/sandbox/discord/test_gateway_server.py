@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiohttp
 import anyio
@@ -51,6 +52,19 @@ async def answer_to(
             return "silence", None, None
 
     return await run_asyncio(ask)  # type: ignore[return-value]  # None only where it is cancelled
+
+
+async def test_a_page_in_a_browser_hears_nothing() -> None:
+    """Browsers let every page open a WebSocket to this machine, and say whose it is."""
+
+    async def ask(url: str) -> None:
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await session.ws_connect(url, origin="https://evil.example")
+
+    async with open_local_discord() as discord:
+        await run_asyncio(partial(ask, discord.gateway_url))
+        assert (await answer_to(discord, IDENTIFY))[0] == "READY"
 
 
 async def lost(discord: LocalDiscord) -> None:

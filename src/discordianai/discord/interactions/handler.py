@@ -79,7 +79,7 @@ class InteractionHandler:
         self._log = structlog.get_logger("discordianai.discord.interactions.handler")
 
     async def interaction(self, payload: Payload) -> None:
-        """Handle an INTERACTION_CREATE; nothing is raised but cancellation. After a bug the person is told."""
+        """Handle an INTERACTION_CREATE; only cancellation is raised. After a bug the person is told."""
         guard = Guard(self._log, "bug in an interaction")
         with guard:
             try:
@@ -95,7 +95,7 @@ class InteractionHandler:
                 await self._tell_of_bug(payload)
 
     async def message(self, payload: Payload, bot_id: int) -> None:
-        """Handle a MESSAGE_CREATE; nothing is raised but cancellation. After a bug the person is told."""
+        """Handle a MESSAGE_CREATE; only cancellation is raised. After a bug the person is told."""
         guard = Guard(self._log, "bug in a message")
         outcome: AskQuestion | Refuse | None = None
         with guard:

@@ -36,7 +36,10 @@ class GatewayServerConnection:
 
     async def serve(self) -> None:
         """Serve until either side closes."""
-        if (fault := self._discord.fault_at(FaultMoment.OPEN)) and fault.action is FaultAction.REFUSE:
+        # Only browsers name an origin: any page can open a WebSocket here, and knows the sandbox's token.
+        from_a_page = "origin" in self._socket.headers
+        fault = self._discord.fault_at(FaultMoment.OPEN)
+        if from_a_page or (fault and fault.action is FaultAction.REFUSE):
             await self._socket.close()  # before it is accepted, this is an HTTP 403
             return
         await self._socket.accept()
