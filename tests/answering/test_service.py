@@ -49,7 +49,7 @@ from discordianai.records import (
 from tests.answering.builders import ANN, BEN, Scene
 from tests.doubles.provider import FakeProvider, Step
 from tests.doubles.reply import FakeReply
-from tests.known_providers import OPENAI, PERPLEXITY
+from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 
 BRIEF = ContextRules(AssistantOptions("be brief"), ConversationOptions(max_turns=10))
 SILENT = AssistantOptions("")
@@ -578,6 +578,18 @@ async def test_who_may_not_spend_so_much_reads_what_is_left_and_what_it_may_cost
         " It resets at midnight UTC. (error 1)"
     )
     assert scene.provider.requests == []
+
+
+async def test_a_provider_that_fails_takes_no_room_from_the_one_that_stands_in() -> None:
+    """It costs nothing: what is left has to do for one answer, not for two."""
+    models = dict.fromkeys(("fake", "another"), ModelOptions(input_price=0.0, output_price=1000.0))
+    other = FakeProvider(["text"], provider=FOREIGN, model="another")
+    limited = AccountingOptions(models, person=Limit(money=5.0))
+    scene = Scene([Overloaded(OPENAI, "503")], accounting=limited, others=(other,))
+    await scene.ask()
+    assert len(other.requests) == 1
+    (line,) = await scene.store.spending("2000-01-01")
+    assert line.model == "another"
 
 
 async def test_an_answers_own_limit_is_the_most_that_it_may_cost() -> None:

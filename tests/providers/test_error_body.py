@@ -104,6 +104,8 @@ FINAL: list[tuple[int, Any, type[errors.ProviderError]]] = [
     (400, {"error": {"message": "Your account balance is too low"}}, errors.QuotaExhausted),
     (400, {"error": {"message": "Authentication Fails"}}, errors.AuthenticationFailed),
     (400, {"message": "Missing Authorization header"}, errors.AuthenticationFailed),
+    (403, {"message": "Your address was blocked by the firewall"}, errors.PermissionDenied),
+    (400, {"error": {"message": "max_tokens exceeds the output token limit"}}, errors.BadRequest),
     (
         404,
         "<html><head><script>function f(){}</script></head><img src=i.png>not supported</html>",

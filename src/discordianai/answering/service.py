@@ -1,7 +1,7 @@
 """Answers one question: waits for its turn, reads the conversation, asks, streams, stores, shows the end."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, closing, contextmanager
+from contextlib import ExitStack, aclosing, closing, contextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -19,6 +19,7 @@ from discordianai.answering.answer import (
 from discordianai.answering.context import ContextBuilder, QuestionContext
 from discordianai.answering.provider_chain import AnswerEvent, ChainRequest, ProviderChain
 from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
+from discordianai.answering.reservations import Reservations
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import Ledger, LimitReached
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
@@ -132,7 +133,7 @@ class AnswerService:
     ) -> None:
         answer = AnswerSoFar()
         # What is reserved is held until it is charged, so that no other answer is counted on it meanwhile.
-        async with AsyncExitStack() as reserved:
+        async with Reservations(answer) as reserved:
             try:
                 context, closing = await self._stream(question, ticket, reply, answer, reserved)
             except _NotInTime:
@@ -156,7 +157,7 @@ class AnswerService:
         ticket: QuestionTicket,
         reply: Reply,
         answer: AnswerSoFar,
-        reserved: AsyncExitStack,
+        reserved: Reservations,
     ) -> tuple[QuestionContext | None, AnswerEnd]:
         """Ask and show; the context, if it came to that, and what is to stand below. Raises `_NotInTime`."""
         context: QuestionContext | None = None
@@ -192,7 +193,7 @@ class AnswerService:
         deadline: float,
         reply: Reply,
         answer: AnswerSoFar,
-        reserved: AsyncExitStack,
+        reserved: Reservations,
     ) -> None:
         """Try again without files if the question is refused: a file can vanish before it expires."""
         try:
@@ -209,7 +210,7 @@ class AnswerService:
         deadline: float,
         reply: Reply,
         answer: AnswerSoFar,
-        reserved: AsyncExitStack,
+        reserved: Reservations,
     ) -> None:
         question = context.question
 
@@ -218,7 +219,7 @@ class AnswerService:
             most = context.most(provider, request, expected)
             held = self._ledger.reserve(who, where, provider.name, request.model, expected, most)
             try:
-                await reserved.enter_async_context(held)
+                await reserved.hold(held)
             except LimitReached as error:
                 if self._note_limit is not None:
                     self._note_limit(question)

@@ -42,7 +42,7 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
         ContextTooLong,
         (
             r"context.?(length|window|size|overflow|limit)",
-            r"too many (input |prompt )?tokens|token limit|sequence length",
+            r"too many (input |prompt )?tokens|(?<!output )(?<!completion )token limit|sequence length",
             r"(maximum|max|range of) input length|input length and",
             r"\d tokens\b.{0,40}\b(more|longer|larger|greater|above|exceed)",
             r"上下文(长度|窗口)|コンテキスト(長|ウィンドウ)|컨텍스트 길이|过长|過長|长度.{0,8}(超|限)|長すぎ",
@@ -70,7 +70,8 @@ _WORDS: tuple[tuple[type[ProviderError], tuple[str, ...]], ...] = (
             r"content exists risk",
             r"safety (system|polic|filter|setting)",
             r"prohibited.?content|inappropriate content|sensitive content",
-            r"blocked (by|due to|because)|guardrail|敏感|不適切|违规",
+            r"\b(prompt|input|content|message|question|request)\b.{0,40}\bblocked (due to|because)",
+            r"guardrail|敏感|不適切|违规",
             r"violat.{0,40}(polic|guideline)",
         ),
     ),
