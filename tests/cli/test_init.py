@@ -466,4 +466,4 @@ def test_a_discord_that_is_not_reached_is_told_with_the_reason_and_what_helps(
     assert "127.0.0.1:1: Connection refused" in told
     assert "-> check" in told
     assert "other findings" not in told
-    assert "To set another one, remove the file discord-token, and run this again." in told
+    assert "To replace it, remove the file discord-token, and run this again." in told

@@ -1,7 +1,8 @@
-"""The files and folders that the pages name are there."""
+"""The files, folders and sections that the pages name are there."""
 
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,36 @@ def test_a_wrong_path_would_be_noticed(text: str, right: bool) -> None:
     names = paths_named(Shown("page.md", 1, text))
     assert names
     assert all(name in there() for name in names) is right
+
+
+# Sections
+
+GENERATED = {"settings.md"}
+"""Pages whose headings are made when the site is built."""
+
+
+@cache
+def sections(page: Path) -> frozenset[str]:
+    """The anchors of a page, as GitHub and the site make them of its headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return frozenset(re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings)
+
+
+def links_to_sections(page: Path) -> list[tuple[Path, str]]:
+    """The page and the anchor of each link to a section of a page that is here."""
+    found = re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    return [((page.parent / target).resolve() if target else page, anchor) for target, anchor in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_section_leads_to_one(page: Path) -> None:
+    """A heading that is reworded takes the links to it along."""
+    links = [link for link in links_to_sections(page) if link[0].name not in GENERATED]
+    assert [anchor for target, anchor in links if anchor not in sections(target)] == []
+
+
+def test_links_to_sections_are_found() -> None:
+    """The rule sees links within a page and to another one."""
+    found = [link for page in PAGES for link in links_to_sections(page)]
+    assert (ROOT / "docs" / "security.md", "cost") in found
+    assert (ROOT / "docs" / "security.md", "mention-abuse") in found
