@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 
 import pexpect
 import pyte
@@ -194,6 +196,23 @@ def test_ctrl_c_ends_it_without_a_traceback(line: str) -> None:
     assert person.child.exitstatus == 1
     assert "Traceback" not in person.written
     assert person.written.endswith("stopped\r\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_no_bot_is_left_when_the_terminal_closes(number: signal.Signals) -> None:
+    """It takes SIGHUP as a wish to reload, and would run on for ever."""
+    person = Person()
+    threads = Path(f"/proc/{person.child.pid}/task").glob("*/children")
+    (bot,) = [pid for children in threads for pid in children.read_text().split()]
+    person.child.kill(number)
+    person.child.expect(pexpect.EOF)
+    person.child.wait()
+    left = Path(f"/proc/{bot}").exists()
+    if left:
+        os.kill(int(bot), signal.SIGKILL)
+    assert not left
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
 """Discord at the terminal: type `/ask why is the sky blue` and see the answer as it streams."""
 
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -91,11 +92,22 @@ async def run(endpoint: str | None = None) -> int:
                 except BotEnded as error:
                     say(f"{error}\n")
                     return 1
-                await Terminal(sandbox, chat, panel, bot, keyboard, BotFigures(client, status_url)).converse()
-                status = await bot.stop()
+                terminal = Terminal(sandbox, chat, panel, bot, keyboard, BotFigures(client, status_url))
+                # The bot would go on by itself when the terminal is closed.
+                with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(_end_on, signals, nursery.cancel_scope)
+                        await terminal.converse()
+                        nursery.cancel_scope.cancel()
+                    status = await bot.stop()
         if status:
             say(sandbox.log.read_text())
     return status
+
+
+async def _end_on(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
 
 
 def _completions(line: str, chat: Chat) -> Iterator[str]:

@@ -115,6 +115,13 @@ async def test_a_retry_after_is_kept_within_a_day(header: str, seconds: float) -
     assert starts.backoff.delay() == pytest.approx(max(seconds, 5.6), abs=0.7)
 
 
+async def test_no_network_is_told_with_the_command_that_finds_out_why() -> None:
+    """The name of httpx's error alone says nothing to an operator."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with pytest.raises(GatewayUnavailable, match=r"ConnectError; `discordianai check --online` says why"):
+            await ask_discord(DiscordApi(client, "http://127.0.0.1:1", "token"))
+
+
 async def test_a_wrong_token_is_for_the_operator() -> None:
     """No later try helps."""
     with pytest.raises(ListenerRefused, match="DISCORD_TOKEN"):

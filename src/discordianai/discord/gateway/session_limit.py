@@ -203,7 +203,8 @@ async def ask_discord(api: DiscordApi) -> StartLimit:
         return StartLimit.parse(response.json())
     except (httpx.HTTPError, ValueError, RecursionError) as error:
         # Without the error's text, which may carry an address.
-        raise GatewayUnavailable(f"GET /gateway/bot failed: {type(error).__name__}") from error
+        why = "; `discordianai check --online` says why" if isinstance(error, httpx.TransportError) else ""
+        raise GatewayUnavailable(f"GET /gateway/bot failed: {type(error).__name__}{why}") from error
 
 
 def bounded_seconds(value: object, unit: float = 1.0) -> float:
