@@ -281,7 +281,12 @@ def test_what_is_above_a_channel_is_read_from_its_event(channel: dict[str, Any],
 def test_who_does_something_in_a_server_without_being_a_member_of_it_is_nobody(name: str) -> None:
     """Without it the person would have no role, and no blocked one."""
     event = EVENTS[name]
-    for member in ({}, {"member": None}):
+    for member in (
+        {},
+        {"member": None},
+        {"member": {"user": USER}},
+        {"member": {"user": USER, "roles": None}},
+    ):
         with pytest.raises(Malformed):
             parsed(name, {key: event[key] for key in event if key != "member"} | member)
     direct = {key: event[key] for key in event if key not in {"member", "guild_id"}}

@@ -16,6 +16,7 @@ from discordianai.discord.events.message_content import (
     display_name,
 )
 from discordianai.discord.events.payload import (
+    Malformed,
     Payload,
     Value,
     name,
@@ -280,9 +281,14 @@ def place_of(event: Payload, channel: Payload) -> Place:
 def member_of(event: Payload) -> Payload:
     """Who did something as a member of a server; empty in direct messages.
 
-    Raises `Malformed` where a server's event has none: nobody could tell whether a role of theirs is blocked.
+    Raises `Malformed` where a server's event has none, or not their roles: nobody could tell whether one of
+    these is blocked.
     """
-    return record(event, "member", optional=event.get("guild_id") is None)
+    in_server = event.get("guild_id") is not None
+    member = record(event, "member", optional=not in_server)
+    if in_server and member.get("roles") is None:
+        raise Malformed("roles is no list")
+    return member
 
 
 def person_of(user: Payload) -> Person:
