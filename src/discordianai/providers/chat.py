@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from discordianai.providers import failures
 from discordianai.providers.answer_parts import MOST_OF_ARGUMENTS, BoundedText, Sources, ToolCalls
-from discordianai.providers.error_body import told_error
+from discordianai.providers.error_body import bare_error, told_error
 from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.json_values import (
     Json,
@@ -116,6 +116,8 @@ class ChatDecoder:
                 return  # a keep-alive: some come as data
             raise MalformedAnswer(self._provider, "an event is not JSON") from None
         for chunk in chunks:
+            if problem := bare_error(chunk):
+                raise failures.from_event(self._provider, problem)
             yield from self._read(chunk)
         if self._text.full:
             yield End(FinishReason.LENGTH)

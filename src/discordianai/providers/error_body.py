@@ -25,6 +25,8 @@ _QUOTED = frozenset({"input", "value", "received", "ctx", "url", "request", "bod
 """Keys under which validators repeat what was sent, which may name anything."""
 
 _NOT_SHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
+_OF_ANSWERS = frozenset({"choices", "output", "usage", "type", "id", "delta"})
+
 _ONE_WORD = re.compile(r"[\w.\[\]-]*", re.ASCII)
 _RECOGNIZED = 16
 """Characters at the beginning of a text by which it is recognized where it is quoted in part."""
@@ -49,6 +51,13 @@ def told_error(body: Json) -> Json:
     if isinstance(value, dict):
         return value
     return body if body.get("object") == "error" else {}
+
+
+def bare_error(chunk: Json) -> Json:
+    """The error in a stream that has only what it says, as FastAPI's; empty where it may be an answer."""
+    numbered = any(key in chunk for key in ("code", "status", "status_code"))
+    told = bool(chunk.get("detail")) or (numbered and bool(piece(chunk, "message")))
+    return chunk if told and _OF_ANSWERS.isdisjoint(chunk) else {}
 
 
 def refusal(content: str) -> Json:
