@@ -295,13 +295,13 @@ class Setup:
 
     def _accepts_key(self, name: str) -> Try:
         def accepts(settings: Settings) -> bool:
-            from discordianai.operations.checks.trial import failed, refuses_pictures, try_provider
+            from discordianai.operations.checks.trial import failed, refuses_images, try_provider
 
             self._quiet(settings)
             self._say(f"Asking {settings.record(name).label} ...")
             findings = try_provider(settings, name)
             self._tell(findings)
-            if refuses_pictures(findings) and self._configuration.is_new:
+            if refuses_images(findings) and self._configuration.is_new:
                 self._configuration.change({"providers": {name: {"images": False}}})
                 self._say(f"  images = false will be in [providers.{name}].")
             return not failed(findings)

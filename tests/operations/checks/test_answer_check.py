@@ -2,7 +2,7 @@
 
 import pytest
 
-from discordianai.operations.checks.answer_check import PICTURES, Answered, ask, judge_answer
+from discordianai.operations.checks.answer_check import IMAGES, Answered, ask, judge_answer
 from discordianai.operations.checks.findings import CheckStatus
 from discordianai.providers.errors import BadRequest
 from discordianai.records import ChatRequest, Role, Turn
@@ -29,7 +29,7 @@ async def test_only_what_helps_to_leave_out_counts_as_refused() -> None:
     """The same question has to be answered without it."""
     refused = BadRequest(OPENAI, "status 400")
     answered = await ask(FakeProvider([refused], ["ok"]), QUESTION)
-    assert answered.refused == (PICTURES,)
+    assert answered.refused == (IMAGES,)
     provider = FakeProvider([BadRequest(OPENAI, "status 400, param verbosity")], ["ok"])
     with pytest.raises(BadRequest):
         await ask(provider, QUESTION)

@@ -30,7 +30,7 @@ SLOW = 10.0
 """Seconds until the first token that people take for a bot that hangs."""
 
 _PARAM = re.compile(r"param ([\w.\[\]-]+)", re.ASCII)
-TOOLS, PICTURES = "tools", "pictures"
+TOOLS, IMAGES = "tools", "images"
 
 
 class LeftOutField(Protocol):
@@ -81,16 +81,16 @@ def _suspects(request: ChatRequest, error: BadRequest) -> Iterator[tuple[str, ..
     if named and not told and not any(part in named[1] for part in ("tool", "image", "content")):
         return
     tools = [TOOLS] if request.tools else []
-    pictures = [PICTURES] if request.turns[-1].images else []
+    pictures = [IMAGES] if request.turns[-1].images else []
     single = [*pictures, *tools] if isinstance(error, ImageRefused) else [*tools, *pictures]
     yield from ((suspect,) for suspect in single)
     if len(single) > 1:
-        yield (TOOLS, PICTURES)
+        yield (TOOLS, IMAGES)
 
 
 def _without(request: ChatRequest, refused: Sequence[str]) -> ChatRequest:
     turns: tuple[Turn, ...] = request.turns
-    if PICTURES in refused:
+    if IMAGES in refused:
         turns = (*turns[:-1], replace(turns[-1], images=()))
     return replace(request, turns=turns, tools=() if TOOLS in refused else request.tools)
 
@@ -145,7 +145,7 @@ def judge_answer(
             " the bot then decides by rules who answers",
             model=model,
         )
-    if PICTURES in answered.refused:
+    if IMAGES in answered.refused:
         yield problem(
             f"{name} images",
             f"{model} refuses images: people who send one get no answer from {label}",

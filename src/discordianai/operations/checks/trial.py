@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import trio
 
-from discordianai.operations.checks.answer_check import PICTURES
+from discordianai.operations.checks.answer_check import IMAGES
 from discordianai.operations.checks.discord_check import DiscordCheck, DiscordCheckFailed
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online_check import CheckContext, bounded
@@ -28,16 +28,16 @@ def try_provider(settings: Settings, name: str) -> list[Finding]:
 
 def failed(findings: list[Finding]) -> bool:
     """Whether a problem is among them; with a warning it works, and without pictures."""
-    return any(finding.verdict is CheckStatus.PROBLEM and not _of_pictures(finding) for finding in findings)
+    return any(finding.verdict is CheckStatus.PROBLEM and not _of_images(finding) for finding in findings)
 
 
-def refuses_pictures(findings: list[Finding]) -> bool:
+def refuses_images(findings: list[Finding]) -> bool:
     """Whether the model does, so that its table needs `images = false`."""
-    return any(finding.verdict is CheckStatus.PROBLEM and _of_pictures(finding) for finding in findings)
+    return any(finding.verdict is CheckStatus.PROBLEM and _of_images(finding) for finding in findings)
 
 
-def _of_pictures(finding: Finding) -> bool:
-    return finding.subject.endswith(f" {PICTURES}")
+def _of_images(finding: Finding) -> bool:
+    return finding.subject.endswith(f" {IMAGES}")
 
 
 def _context() -> CheckContext:
