@@ -10,13 +10,13 @@ import pytest
 import trio
 
 from discordianai.operations.snapshot import Snapshot, from_json
+from discordianai.sandbox.asgi_server import free_port
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.discord.user_actions import upload
 from discordianai.sandbox.launcher import ENDPOINTS, open_bot, open_sandbox
 from discordianai.sandbox.providers import FAMILIES, EndpointService, ProviderService
 from tests.end_to_end.conftest import FAST, UNLIMITED, Scene
-from tests.end_to_end.test_live_settings import free_port
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 WISHES = {"reasoning_effort": "low", "verbosity": "low", "max_answer_tokens": 5000, "images": True}

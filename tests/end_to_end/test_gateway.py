@@ -84,7 +84,7 @@ def has_answered(prompt: str, interaction: Interaction) -> bool:
 async def answered_once(scene: Scene, asked: Mapping[str, Interaction]) -> None:
     """Each is answered in words of its own; nobody acknowledged, or asked the provider, twice for one."""
     for prompt, interaction in asked.items():
-        await interaction.wait_until(partial(has_answered, prompt), timeout=60)
+        await interaction.wait_until(partial(has_answered, prompt), timeout=120)
     assert [interaction.refused_acknowledgements for interaction in asked.values()] == [0] * len(asked)
     requests = [str(request["input"][-1]["content"]) for request in scene.sandbox.openai.requests]
     assert {prompt: sum(prompt in text for text in requests) for prompt in asked} == dict.fromkeys(asked, 1)

@@ -3,7 +3,6 @@
 `pytest -m slow` shows for each fault what comes in half a minute, and how long the bot then takes to be back.
 """
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -13,6 +12,7 @@ import httpx
 import pytest
 import trio
 
+from discordianai.sandbox.asgi_server import free_port
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, person
 from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultMoment
@@ -34,13 +34,6 @@ REFUSED = ("identify-invalid", "identify-4000", "identify-4008", "identify-4009"
 OTHERS = ("open-refused", "session-1000", "session-reconnect", "session-frozen")
 RESUMES = ("resume-invalid", "resume-4000", "resume-frozen")
 ENDING = (4004, 4010, 4011, 4012, 4013, 4014)
-
-
-def free_port() -> int:
-    """One that nobody uses at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 async def fetched(page: httpx.AsyncClient, path: str) -> str:

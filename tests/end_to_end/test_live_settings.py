@@ -7,7 +7,6 @@ a person of its own.
 import json
 import re
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ import pytest
 import trio
 
 from discordianai.operations.snapshot import from_json
+from discordianai.sandbox.asgi_server import free_port
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Channel, Interaction, User, direct_messages, person
 from discordianai.sandbox.discord.api_objects import GUILD_ID
@@ -34,13 +34,6 @@ SPENT = "You have used up today's allowance."
 LONG_WAIT = r"Please wait (?:[6-9]\d{3}) seconds"
 AT_ONCE = ServiceOptions(first_token=0.0, between_tokens=0.0, perplexity_rates=())
 TAKEN_OVER = "settings reloaded"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 PORT = free_port()

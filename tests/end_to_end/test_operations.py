@@ -1,6 +1,5 @@
 """The operator looks at the running bot: its health, its metrics, its page, and what advise makes of it."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import trio
 from prometheus_client.parser import text_string_to_metric_families
 
 from discordianai.operations.snapshot import from_json
+from discordianai.sandbox.asgi_server import free_port
 from discordianai.sandbox.discord import person
 from discordianai.sandbox.discord.gateway_server import GatewayServerConnection
 from discordianai.sandbox.providers import Fault
@@ -26,9 +26,7 @@ class Operator:
     """Somebody on the bot's machine."""
 
     def __init__(self) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = int(listener.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     async def get(self, path: str) -> httpx.Response:

@@ -1,9 +1,10 @@
 """Serves an ASGI application with Hypercorn on a free port of 127.0.0.1, under trio."""
 
 import logging
+import random
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import trio
@@ -12,6 +13,8 @@ from hypercorn.typing import Framework
 from starlette.types import ASGIApp
 
 from discordianai.asgi_server import serve
+
+FREE_PORTS = range(20_000, 32_000)
 
 CLOSE_TIMEOUT = 0.5
 """Seconds that requests may still take at the end."""
@@ -22,6 +25,19 @@ def listen() -> tuple[socket.socket, int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     return listener, int(listener.getsockname()[1])
+
+
+def free_port() -> int:
+    """A port that is free now, for a process that will listen there itself.
+
+    It is below those that Linux gives to connections and to others that ask for any port, so that nobody gets
+    it meanwhile. Raises `OSError` if there is none.
+    """
+    for port in random.sample(FREE_PORTS, 100):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port")
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import trio
 
-from discordianai.sandbox.asgi_server import listen
+from discordianai.sandbox.asgi_server import free_port
 from discordianai.sandbox.bot_switch import BotEnded, BotSwitch, open_bot_switch
 from discordianai.sandbox.chat import FIRST_PERSON, Chat, Entry, ShownButton
 from discordianai.sandbox.command_line import completions
@@ -68,8 +68,7 @@ async def run(endpoint: str | None = None) -> int:
     `endpoint` is one of `ENDPOINTS`, which takes OpenAI's place.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    listener, port = listen()
-    listener.close()  # the bot listens there itself
+    port = free_port()  # the bot listens there itself
     with tempfile.TemporaryDirectory(prefix="discordianai-sandbox-") as folder:
         # The bot reads messages that mention it: its owner has switched that intent on.
         discord, doubles = DiscordOptions(allowed_intents=-1), [name for name in FAMILIES if name == endpoint]
