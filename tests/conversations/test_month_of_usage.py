@@ -297,7 +297,7 @@ async def charge_all(store: SqliteStore, ledger: Ledger, clock: Clock, some: Ite
     for each in some:
         clock.now = each.at.timestamp()
         waiting.append(ledger.charge(each.person, each.guild, each.provider, each.model, read(each)))
-    for start in range(0, len(waiting), AT_ONCE):  # on a busy machine no write may count as one of a slow disk
+    for start in range(0, len(waiting), AT_ONCE):  # so that none takes as long as on a slow disk
         async with trio.open_nursery() as nursery:
             for charge in waiting[start : start + AT_ONCE]:
                 nursery.start_soon(store.charge, charge)

@@ -219,7 +219,9 @@ def test_no_bot_is_left_when_the_terminal_closes(number: signal.Signals) -> None
 def test_a_file_that_is_not_there_is_named() -> None:
     """As the other errors are: what, and why."""
     person = Person()
-    person.types("/ask what is this file:nowhere.md\n", r"\r\nnowhere\.md: No such file or directory\r\n\r\n> ")
+    person.types(
+        "/ask what is this file:nowhere.md\n", r"\r\nnowhere\.md: No such file or directory\r\n\r\n> "
+    )
     person.leaves()
 
 
