@@ -144,7 +144,7 @@ async def test_each_connection_is_told_with_its_load_its_age_and_its_last_ping(a
         ]
         assert idle[0].last_ping is None
         nursery.start_soon(s.client.get, s.url("/silent"))
-        await s.until(lambda: s.connection().pings_received > 0)
+        await s.until(lambda: s.transport.statistics().connections[0].last_ping is not None)
         (busy,) = s.transport.statistics().connections
         assert busy.streams == 1
         assert busy.last_ping is not None

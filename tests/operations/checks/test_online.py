@@ -354,9 +354,9 @@ async def test_one_that_hangs_is_told_in_time_and_hides_no_other(stage: Stage) -
         scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=60))
         scene.sandbox.openai.options = ServiceOptions(first_token=60)
         began = trio.current_time()
-        findings = await scene.ask(seconds=1.0)
-        assert trio.current_time() - began < 6
-    assert about(findings, "openai answer").found == "no answer within 1 s"
+        findings = await scene.ask(seconds=5.0)
+        assert trio.current_time() - began < 20
+    assert about(findings, "openai answer").found == "no answer within 5 s"
     assert subjects(findings, *BAD) == {"openai answer"}
 
 
