@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 from selenium.webdriver.common.keys import Keys
 
-from discordianai.sandbox.asgi_server import listen
+from discordianai.sandbox.asgi_server import free_port
 from discordianai.sandbox.launcher import open_bot, open_sandbox
 from tests.browser.chromium import Browser, missing, open_browser, open_sandbox_page
 
@@ -44,8 +44,7 @@ def picker(browser: Browser) -> None:
 
 async def status_page(browser: Browser, folder: Path) -> None:
     """Of a bot that has answered a few questions."""
-    listener, port = listen()
-    listener.close()
+    port = free_port()
     async with open_sandbox(folder) as sandbox:
         sandbox.write_settings({"operations": {"port": port}})
         async with open_bot(sandbox) as bot:
