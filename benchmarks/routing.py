@@ -140,10 +140,11 @@ def report_rules(report: harness.Report, asked: Sequence[LabelledQuestion]) -> N
 class Strategy:
     """One of them, over the sandbox's providers."""
 
-    def __init__(self, providers: Sequence[ChatProvider], name: str, decisions: WebDecisions | None) -> None:
+    def __init__(self, providers: Sequence[ChatProvider], name: str, deciding: DecisionClient | None) -> None:
         options = Live(DispatcherOptions(slots=100))
         dispatchers = {each.provider.name: Dispatcher(each, options) for each in providers}
         router = Router([each.provider for each in providers], Live(RoutingOptions(name)))
+        decisions = WebDecisions(deciding, dispatchers[deciding.provider.name]) if deciding else None
         self._chain = ProviderChain(dispatchers, router, decisions)
 
     async def ask(self, question: LabelledQuestion, text: str) -> Result:
@@ -205,7 +206,7 @@ async def _sandbox() -> AsyncIterator[Callable[[str], Strategy]]:
 
         def strategy(name: str) -> Strategy:
             deciding = DecisionClient(client, records[0], openai)
-            return Strategy(providers, name, WebDecisions(deciding) if name == DECISIONS else None)
+            return Strategy(providers, name, deciding if name == DECISIONS else None)
 
         yield strategy
 
@@ -283,7 +284,7 @@ async def by_decision(deciding: DecisionClient, question: LabelledQuestion) -> R
     began = trio.current_time()
     decision = await deciding.decide(_request(deciding.model, question.text))
     usages = [(deciding.model, decision.usage)] if decision.usage else []
-    return Result(decision.probability >= PROBABLE, trio.current_time() - began, usages)
+    return Result((decision.probability or 0.0) >= PROBABLE, trio.current_time() - began, usages)
 
 
 async def report_live(

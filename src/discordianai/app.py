@@ -181,7 +181,8 @@ def _make_bot(
         discord.http, settings.discord.api_url, settings.discord.token_text, limits=instruments.limits
     )
     router = Router(settings.configured, live.part(lambda new: new.routing))
-    provider_chain = ProviderChain(instruments.dispatchers, router, _decisions(settings, instruments.clients))
+    decisions = _decisions(settings, instruments.clients, instruments.dispatchers)
+    provider_chain = ProviderChain(instruments.dispatchers, router, decisions)
     dispatch = live.part(lambda new: new.dispatch)
     audit = instruments.figures.audit
     answer_service = AnswerService(
@@ -221,14 +222,16 @@ def _make_bot(
     return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)
 
 
-def _decisions(settings: Settings, clients: Mapping[str, PooledClient]) -> WebDecisions | None:
+def _decisions(
+    settings: Settings, clients: Mapping[str, PooledClient], dispatchers: Mapping[str, Dispatcher]
+) -> WebDecisions | None:
     """Who decides about the web, where that is the strategy: the first that speaks like OpenAI."""
     deciding = [one for one in settings.configured if one.dialect is Dialect.RESPONSES]
     if settings.routing.strategy != DECISIONS or not deciding:
         return None
     provider = deciding[0]
     client = DecisionClient(clients[provider.name].http, provider, settings.provider(provider.name))
-    return WebDecisions(client)
+    return WebDecisions(client, dispatchers[provider.name])
 
 
 # What follows from several tables is put together here. Each part is given whole tables: a key that is added

@@ -1,7 +1,9 @@
 """Who is asked, when the web is searched, and who answers where one fails."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import trio
@@ -15,13 +17,17 @@ from discordianai.answering.provider_chain import (
     ProviderChain,
 )
 from discordianai.answering.web_decisions import Decides, WebDecisions
+from discordianai.dispatch.breaker import BreakerState
+from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
+from discordianai.dispatch.dispatcher_statistics import ModelStatistics, RequestOutcome
 from discordianai.dispatch.options import DECISIONS, RULES, TOOL, DispatchOptions, RoutingOptions
 from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
 from discordianai.option import Live
 from discordianai.providers.decisions import WebDecision
 from discordianai.providers.errors import (
+    AuthenticationFailed,
     BadRequest,
     ConnectionLost,
     ContextTooLong,
@@ -29,6 +35,8 @@ from discordianai.providers.errors import (
     ImageRefused,
     Overloaded,
     ProviderError,
+    QuotaExhausted,
+    RateLimited,
     ToolsRefused,
 )
 from discordianai.providers.port import End, TextDelta, UsageReport
@@ -60,17 +68,19 @@ class Scene:
         strategy: str = TOOL,
         attempts: int = 1,
         decisions: Decides | None = None,
+        slots: int = 10,
+        budget: BudgetOptions | None = None,
     ) -> None:
         self.openai = FakeProvider(*openai, provider=OPENAI, model="o")
         self.perplexity = FakeProvider(*(perplexity or [["found"]]), provider=PERPLEXITY, model="p")
-        options = DispatcherOptions(slots=10, dispatch=DispatchOptions(max_attempts=attempts))
+        options = DispatcherOptions(slots, DispatchOptions(max_attempts=attempts), budget or BudgetOptions())
         both = (self.openai, self.perplexity)
         dispatchers = {each.provider.name: Dispatcher(each, Live(options)) for each in both}
         routing = Live(RoutingOptions(strategy))
         router = Router([each.provider for each in both], routing)
-        self.provider_chain = ProviderChain(
-            dispatchers, router, WebDecisions(decisions) if decisions else None
-        )
+        deciding = WebDecisions(decisions, dispatchers[OPENAI.name]) if decisions else None
+        self.dispatcher = dispatchers[OPENAI.name]
+        self.provider_chain = ProviderChain(dispatchers, router, deciding)
         self.texts: list[str] = []
         self.routes: list[Route] = []
         self.reserved: list[tuple[Provider, str]] = []
@@ -261,13 +271,13 @@ class FakeDecider:
 
     def __init__(self, *decided: float | ProviderError, delay: float = 0.0) -> None:
         self._decided = list(decided)
-        self._delay = delay
+        self.delay = delay
         self.requests: list[ChatRequest] = []
 
     async def decide(self, request: ChatRequest) -> WebDecision:
         self.requests.append(request)
         decided = self._decided.pop(0)
-        await trio.sleep(self._delay)
+        await trio.sleep(self.delay)
         if isinstance(decided, ProviderError):
             raise decided
         return WebDecision(decided, Usage(50, 1))
@@ -309,11 +319,122 @@ async def test_without_a_decision_in_time_the_rules_decide_and_nobody_asks_again
     for text in ("news from Rome", "write a haiku"):
         await scene.ask(text)
     assert trio.current_time() <= 2.1
-    assert [route.provider for route in scene.routes] == [PERPLEXITY, OPENAI]
+    assert [route.provider for route in scene.routes if route.why != DECIDES] == [PERPLEXITY, OPENAI]
     assert len(decider.requests) == 1
     await trio.sleep(31)
     await scene.ask("write a haiku")
     assert len(decider.requests) == 2
+
+
+async def test_a_decision_that_comes_too_late_is_charged_as_expected(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The provider charges for what it was asked, whether anybody waits for it or not."""
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=FakeDecider(0.9, delay=60.0))
+    events = [event async for event in scene.events("write a haiku")]
+    assert events[0] == Route(OPENAI, "o", DECIDES)
+    assert isinstance(events[1], UsageReport)
+    assert events[1].usage.input_tokens > 0
+    requests = [event.why for event in events if isinstance(event, Route)]
+    assert requests == [DECIDES, "no search needed"]
+
+
+async def test_a_decision_is_a_request_of_its_provider(autojump_clock: trio.testing.MockClock) -> None:
+    """It is counted with its outcome and its tokens, and takes a slot and a part of the minute's budget."""
+    decider = FakeDecider(0.9, Overloaded(OPENAI, "503"), 0.9, delay=1.0)
+    budget = BudgetOptions(requests_per_minute=100, tokens_per_minute=10_000)
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=decider, budget=budget)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scene.ask, "who won the cup?")
+        await trio.sleep(0.5)
+        assert scene.dispatcher.statistics().in_flight == 1
+    now = scene.dispatcher.statistics()
+    assert (now.requests, now.requests_left, now.tokens_left) == (1, 99, 10_000 - 51)
+    assert now.models["o"] == ModelStatistics({RequestOutcome.ANSWERED: 1}, 50, 1)
+    await scene.ask("write a haiku")
+    now = scene.dispatcher.statistics()
+    assert now.models["o"].outcomes == {RequestOutcome.ANSWERED: 2, RequestOutcome.OVERLOADED: 1}
+    await trio.sleep(31)
+    decider.delay = 60.0
+    await scene.ask("write a haiku")
+    now = scene.dispatcher.statistics()
+    assert now.models["o"].outcomes[RequestOutcome.TIMED_OUT] == 1
+    assert now.in_flight == 0
+
+
+@pytest.mark.parametrize("full", ["slots", "requests", "tokens", "burst"])
+async def test_where_a_decision_would_have_to_wait_the_rules_decide_at_once(
+    autojump_clock: trio.testing.MockClock, full: str
+) -> None:
+    """It takes neither a slot nor budget that a question needs."""
+    budget = BudgetOptions(
+        10, tokens_per_minute=100 if full == "tokens" else None, burst=1 if full == "burst" else None
+    )
+    decider = FakeDecider(0.9, 0.9)
+    scene = Scene(
+        [[30.0, "an answer"]],
+        [[30.0, "found"]],
+        strategy=DECISIONS,
+        decisions=decider,
+        slots=1 if full == "slots" else 10,
+        budget=budget,
+    )
+    asked = {"slots": 1, "requests": 9}.get(full, 0)
+    async with trio.open_nursery() as nursery:
+        for _ in range(asked):
+            nursery.start_soon(partial(scene.ask, "why?", wanted=OPENAI))
+        await trio.sleep(1)
+        began = trio.current_time()
+        async with aclosing(scene.events("news from Rome")) as events:
+            assert await anext(events) == Route(PERPLEXITY, "p", "about current events")
+        assert trio.current_time() == began
+    assert decider.requests == []
+
+
+async def test_nobody_is_passed_over_for_a_decision(autojump_clock: trio.testing.MockClock) -> None:
+    """While a question waits for budget, no decision takes what there is of it."""
+    decider = FakeDecider(0.9)
+    budget = BudgetOptions(requests_per_minute=1000)
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=decider, budget=budget)
+    scene.dispatcher._budget.pause(10.0, trio.current_time())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(scene.ask, "why?", wanted=OPENAI))
+        await trio.sleep(1)
+        async with aclosing(scene.events("news from Rome")) as events:
+            assert await anext(events) == Route(PERPLEXITY, "p", "about current events")
+    assert decider.requests == []
+
+
+async def test_a_decision_refused_for_the_rate_holds_the_answers_too(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The provider's limits are for all its requests; any other refusal is of this interface alone."""
+    refused = FakeDecider(RateLimited(OPENAI, "429", 20.0))
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=refused)
+    await scene.ask("write a haiku")
+    assert trio.current_time() == pytest.approx(20, abs=0.1)
+    assert scene.dispatcher.statistics().rate_limited == 1
+    long = FakeDecider(RateLimited(OPENAI, "429", 600.0))
+    scene = Scene([["an answer"]], strategy=DECISIONS, decisions=long)
+    await scene.ask("write a haiku")
+    assert scene.dispatcher.statistics().breaker is BreakerState.OPEN
+    for error in (AuthenticationFailed(OPENAI, "401"), QuotaExhausted(OPENAI, "402")):
+        scene = Scene([["an answer"]], strategy=DECISIONS, decisions=FakeDecider(error))
+        assert await scene.ask("write a haiku") == "an answer"
+        assert scene.dispatcher.statistics().breaker is BreakerState.CLOSED
+
+
+async def test_no_decision_probes_an_open_breaker(autojump_clock: trio.testing.MockClock) -> None:
+    """A probe is a question: its failure says more."""
+    decider = FakeDecider(0.9, 0.9)
+    unauthorised: list[Step] = [AuthenticationFailed(OPENAI, "401")]
+    scene = Scene([unauthorised, ["an answer"]], strategy=DECISIONS, decisions=decider)
+    with pytest.raises(AuthenticationFailed):
+        await scene.ask("why?", wanted=OPENAI)
+    assert await scene.ask("write a haiku") == "found"  # instead
+    await trio.sleep(200)  # the next one is a probe
+    assert await scene.ask("write a haiku") == "foundan answer"
+    assert decider.requests == []
 
 
 @pytest.mark.parametrize(

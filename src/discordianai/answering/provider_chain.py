@@ -12,7 +12,6 @@ import trio
 from discordianai.answering.web_decisions import PROBABLE, WebDecisions
 from discordianai.dispatch.dispatcher import Dispatcher, QueuePosition
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
-from discordianai.providers.decisions import WebDecision
 from discordianai.providers.errors import BadRequest, ProviderError, ToolsRefused
 from discordianai.providers.port import End, Event, TextDelta, UsageReport
 from discordianai.records import ChatRequest, Provider, Route, SearchMode, ToolCall, Turn, Usage
@@ -68,14 +67,9 @@ class ProviderChain:
         What is found on the web is a paragraph of its own behind what the model said before it called for it.
         Raises the errors of `Dispatcher.stream` when no other provider can help.
         """
-        if self._decisions is not None and self._router.undecided(asked.inquiry):
-            decision = await self._decide(self._decisions, asked)
-            if decision is not None:
-                yield Route(self._decisions.provider, self._decisions.model, DECIDES)
-                if decision.usage is not None:  # its own count, or what was expected
-                    yield UsageReport(decision.usage)
-                web = decision.probability >= PROBABLE
-                asked = replace(asked, inquiry=replace(asked.inquiry, web=web))
+        asked, decided = await self._decide(asked)
+        for event in decided:
+            yield event
         choice, call, note = self._router.choose(asked.inquiry), None, ""
         failed: dict[str, ProviderError] = {}
         preamble = ""
@@ -98,13 +92,23 @@ class ProviderChain:
                 failed[choice.provider.name] = error
                 choice, note = self._after(error, choice, failed, asked, shown=shown)
 
-    async def _decide(self, decisions: WebDecisions, asked: ChainRequest) -> WebDecision | None:
+    async def _decide(self, asked: ChainRequest) -> tuple[ChainRequest, Sequence[AnswerEvent]]:
+        """The question with what a model decides about it, where it is to, and the events of that."""
+        decisions = self._decisions
+        if decisions is None or not self._router.undecided(asked.inquiry):
+            return asked, ()
         request = replace(asked.request(decisions.provider, decisions.model), model=decisions.model)
-        expected = self._dispatchers[decisions.provider.name].expected(request)
-        expected = replace(expected, output_tokens=1)
+        expected = decisions.expected(request)
         await asked.reserve(decisions.provider, request, expected)
         decision = await decisions.on(request, asked.deadline)
-        return decision and replace(decision, usage=decision.usage or expected)
+        if decision is None:
+            return asked, ()
+        if decision.probability is not None:
+            web = decision.probability >= PROBABLE
+            asked = replace(asked, inquiry=replace(asked.inquiry, web=web))
+        route = Route(decisions.provider, decisions.model, DECIDES)
+        # Its own count, or what was expected: also of one that came too late, which is charged for, too.
+        return asked, (route, UsageReport(decision.usage or expected))
 
     def _after(
         self,

@@ -19,7 +19,7 @@ from discordianai.providers.port import (
     TextDelta,
     UsageReport,
 )
-from discordianai.records import ChatRequest, ToolCall
+from discordianai.records import ChatRequest, ToolCall, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,16 @@ class Attempt:
                 self._called = True
             case UsageReport(usage):
                 self._estimator.learn(self._request, usage)
-                self._counter.used(self._request.model, usage)
-                self._settle(usage.input_tokens + usage.output_tokens)
+                self._count(usage)
         if not self._any_event:
             self._any_event = True
             seconds = trio.current_time() - self._began
             self._counter.first_chunk.note(seconds)
             self._log.debug("first words", seconds=round(seconds, 3))
+
+    def _count(self, usage: Usage) -> None:
+        self._counter.used(self._request.model, usage)
+        self._settle(usage.input_tokens + usage.output_tokens)
 
     def _count_request(self, now: float) -> None:
         """One more, of no tokens: it is sent in any case, and others wait for it."""
@@ -134,6 +137,12 @@ class Attempt:
         self._counter.last_chunk.note(seconds)
         self._log.debug("complete", seconds=round(seconds, 3))
 
+    def succeed_without_stream(self, usage: Usage | None) -> None:
+        """A request that is not a question is answered, and says nothing of how long answers are and take."""
+        self._outcome = RequestOutcome.ANSWERED
+        if usage is not None:
+            self._count(usage)
+
     def fail(self, error: Exception) -> None:
         """There is no answer, or only a part of one."""
         if not isinstance(error, ProviderError):
@@ -141,6 +150,7 @@ class Attempt:
             return
         self._outcome = RequestOutcome.CUT if self._texts else outcome_of(error)
         if isinstance(error, RateLimited):
+            self._counter.rate_limited += 1
             self._settle(0)
         self._log.debug("failed", reason=error.for_log)
 

@@ -254,6 +254,14 @@ class Budget:
         pace = max(self._requests.pace(1, now, LEFT), self._tokens.pace(tokens, now, LEFT))
         return max(wait, self._last + pace - now)
 
+    def spares(self, tokens: float, now: float) -> bool:
+        """Whether a request can be sent now, and `FREE` is left then, or as much again if that is more."""
+        needed = ((self._requests, 1.0), (self._burst, 1.0), (self._tokens, MARGIN * tokens))
+        return not self.pause_left(now) and all(
+            window.used(now) + amount + max(amount, FREE * window.limit) <= window.limit
+            for window, amount in needed
+        )
+
     def reserve(self, tokens: float, now: float) -> BudgetReservation:
         """Count a request that is sent now."""
         self._last = now

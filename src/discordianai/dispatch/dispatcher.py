@@ -20,21 +20,14 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from discordianai.dispatch.attempt import Attempt, RetryBudget, RetryOptions, asked_pause, backoff
-from discordianai.dispatch.breaker import (
-    AdaptiveLimit,
-    Breaker,
-    BreakerOptions,
-    BreakerReason,
-    BreakerState,
-    LastingRefusal,
-)
+from discordianai.dispatch.breaker import AdaptiveLimit, BreakerOptions
 from discordianai.dispatch.budget import PERIOD, Budget, BudgetOptions
 from discordianai.dispatch.dispatcher_statistics import DispatchCounter, DispatchStatistics
 from discordianai.dispatch.fair_queue import FairQueue, FairQueueEntry, FairQueueFull
+from discordianai.dispatch.health import ProviderHealth
 from discordianai.dispatch.options import DispatchOptions
 from discordianai.dispatch.refusals import (
     BeyondTheMinute,
-    BreakerOpen,
     DeadlinePassed,
     QueueFull,
     WaitTooLong,
@@ -42,29 +35,9 @@ from discordianai.dispatch.refusals import (
 )
 from discordianai.dispatch.token_estimator import RequestEstimator, TokenEstimator
 from discordianai.option import Live
-from discordianai.providers.errors import (
-    AskedToWait,
-    AuthenticationFailed,
-    ConnectionLost,
-    Overloaded,
-    ProviderError,
-    QuotaExhausted,
-    RateLimited,
-    TimedOut,
-)
+from discordianai.providers.errors import AskedToWait, ProviderError
 from discordianai.providers.port import ChatProvider, Event
 from discordianai.records import ChatRequest, Provider, Usage
-
-UNHEALTHY = (Overloaded, ConnectionLost, TimedOut)
-"""Failures that count against a provider's health; a refused question does not."""
-
-REFUSALS = {
-    AuthenticationFailed: BreakerReason.AUTHENTICATION,
-    QuotaExhausted: BreakerReason.QUOTA,
-    RateLimited: BreakerReason.RATE_LIMITED,
-    Overloaded: BreakerReason.OVERLOADED,
-}
-"""Answers that can hold for every request; the last two where they ask for a pause."""
 
 FIRST_POSITION, NEXT_POSITION = 2.0, 5.0
 """Seconds in the queue until the person is told the position, and from then on."""
@@ -108,12 +81,18 @@ class Dispatcher:
         self._budget = Budget(options.budget)
         self._model_budgets = {model: Budget(own) for model, own in options.models.items()}
         self._queue = FairQueue(self._limiter, self._limit, self._budget, options.dispatch.queue_size)
-        self._breaker = Breaker(options.breaker)
-        self._breaker_opened = trio.Event()
         self._retries = RetryBudget(options.retry.extra_load)
         self._estimator = RequestEstimator(estimator or TokenEstimator())
         self._counter = DispatchCounter()
         self._log = structlog.get_logger("discordianai.dispatch").bind(provider=self.name)
+        self._health = ProviderHealth(
+            self.provider,
+            self._limit,
+            options.breaker,
+            self._log,
+            pause=self._hold,
+            refuse_waiting=self._refuse_waiting,
+        )
         live.follow(self._reconfigure)
 
     @property
@@ -140,6 +119,7 @@ class Dispatcher:
         now, in_flight = trio.current_time(), self._limiter.borrowed_tokens
         requests_left, tokens_left = self._budget.left(now)
         requests_limit, tokens_limit = self._budget.limits
+        state, next_probe, pause = self._health.state_at(now)
         counted = self._counter.statistics(now)
         return replace(
             counted,
@@ -148,10 +128,11 @@ class Dispatcher:
             limit=self._limit.current,
             requests_left=requests_left,
             tokens_left=tokens_left,
-            breaker=self._breaker.state_at(now),
-            breaker_reason=self._breaker.reason,
-            next_probe=self._breaker.next_probe(now),
-            pause=max(self._budget.pause_left(now), self._breaker.pause_left(now)),
+            refused=counted.refused + self._health.refusals,
+            breaker=state,
+            breaker_reason=self._health.reason,
+            next_probe=next_probe,
+            pause=max(self._budget.pause_left(now), pause),
             busiest=max(counted.busiest, in_flight),
             requests_limit=requests_limit,
             tokens_limit=tokens_limit,
@@ -189,6 +170,24 @@ class Dispatcher:
         async with aclosing(self._events(request, deadline)) as events:
             yield events
 
+    @contextmanager
+    def at_once(self, request: ChatRequest, expected: Usage) -> Iterator[Attempt | None]:
+        """A small request that the bot can do without: None where it would wait, or nothing is to be sent.
+
+        It takes a slot and budget as a question does, if questions have enough left. The caller sends it
+        within the block, and bounds its time.
+        """
+        tokens = expected.input_tokens + expected.output_tokens
+        with self._queue.at_once(tokens, self._model_budgets.get(request.model)) as entry:
+            if entry is None or not self._health.closed:
+                yield None
+                return
+            with (
+                self._health.side_request(),
+                self._attempt(entry, request, self._log.bind(question=request.number)) as attempt,
+            ):
+                yield attempt
+
     async def _events(
         self, request: ChatRequest, deadline: float
     ) -> AsyncGenerator[Event | QueuePosition, None]:
@@ -201,13 +200,13 @@ class Dispatcher:
         self._retries.earn()
         for number in itertools.count(1):
             async with self._try(number, deadline, log) as this:
-                self._check_breaker()
+                self._health.check()
                 entry = this.enter_context(self._enqueue(request, deadline))
                 told_after = FIRST_POSITION
                 while not await self._granted(entry, told_after):
                     yield QueuePosition(self._queue.position(entry))
                     told_after = NEXT_POSITION
-                this.attempt = this.enter_context(self._watched(entry, request, log))
+                this.attempt = this.enter_context(self._sent(entry, request, log))
                 next_event = self._opening(request, this)
                 while event := await self._before(deadline, next_event):
                     self._see(this.attempt, event)
@@ -229,8 +228,7 @@ class Dispatcher:
                 self._name_next_try(error)
                 raise
             log.debug("trying again", reason=error.for_log, attempt=number, pause=round(pause, 2))
-        with trio.move_on_after(pause):
-            await self._breaker_opened.wait()
+        await self._health.opened_within(pause)
 
     def _enqueue(self, request: ChatRequest, deadline: float) -> AbstractContextManager[FairQueueEntry]:
         of_model = self._model_budgets.get(request.model)
@@ -266,49 +264,35 @@ class Dispatcher:
         return False
 
     @contextmanager
-    def _watched(
+    def _sent(
         self, entry: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger
     ) -> Iterator[Attempt]:
-        """One request, from whose end the breaker, the limit and the budget learn."""
-        self._check_breaker()  # it may have opened while the question waited
-        probe = self._breaker.enter(trio.current_time())
-        failed, refusal = None, None
-        try:
-            with closing(self._begin(entry, request, log, probe=probe)) as attempt:
-                try:
-                    yield attempt
-                    failed = False
-                    self._limit.succeeded()
-                except ProviderError as error:
-                    # Of a question whose deadline has passed, the provider may have had only a moment.
-                    failed = None if isinstance(error, DeadlinePassed) else isinstance(error, UNHEALTHY)
-                    refusal = self._learn(error, probe=probe)
-                    attempt.fail(error)
-                    raise
-                except Exception as bug:
-                    attempt.fail(bug)
-                    raise
-        finally:
-            with self._breaker_watched():
-                self._breaker.leave(trio.current_time(), failed=failed, probe=probe, refusal=refusal)
+        """One request for a question, from whose end health and budget learn."""
+        with self._health.question() as probe:
+            self._counter.waited.note(trio.current_time() - entry.since)
+            with self._attempt(entry, request, log, probe=probe) as attempt:
+                yield attempt
 
-    def _begin(
-        self, entry: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger, *, probe: bool
-    ) -> Attempt:
+    @contextmanager
+    def _attempt(
+        self, entry: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger, *, probe: bool = False
+    ) -> Iterator[Attempt]:
         now, in_flight = trio.current_time(), self._limiter.borrowed_tokens
-        if probe:
-            self._queue.refuse(self._breaker_open)
-        self._counter.waited.note(now - entry.since)
         log.debug("slot taken", in_flight=in_flight, waiting=len(self._queue))
         self._counter.sent(in_flight, now)
         entry.sent = True
-        return Attempt(self._budget, self._estimator, self._counter, entry, request, log, probe=probe)
+        attempt = Attempt(self._budget, self._estimator, self._counter, entry, request, log, probe=probe)
+        with closing(attempt):
+            try:
+                yield attempt
+            except Exception as error:
+                attempt.fail(error)
+                raise
 
     def _see(self, attempt: Attempt, event: Event) -> None:
         attempt.see(event)
-        if attempt.probe and attempt.shown and self._breaker.refused:
-            with self._breaker_watched():
-                self._breaker.first_words()
+        if attempt.probe and attempt.shown:
+            self._health.first_words()
 
     async def _before(self, deadline: float, call: Callable[[], Awaitable[Event | None]]) -> Event | None:
         with trio.CancelScope(deadline=deadline):
@@ -319,7 +303,7 @@ class Dispatcher:
         """Seconds; None where there is to be no other try."""
         now = trio.current_time()
         most = self._options.dispatch.max_attempts
-        if not error.safe_to_retry or number >= most or self._breaker.delay(now):
+        if not error.safe_to_retry or number >= most or self._health.delay():
             return None
         pause = backoff(self._options.retry, number, error, self._chance)
         if now + max(pause, asked_pause(error) or 0.0) >= deadline or not self._retries.take():
@@ -330,7 +314,7 @@ class Dispatcher:
     def _name_next_try(self, error: ProviderError) -> None:
         """Whoever meets a pause is told how long it is, as those are who come later."""
         if isinstance(error, AskedToWait) and error.retry_after is not None:
-            error.next_try = duration(self._breaker.delay(trio.current_time()) or error.retry_after)
+            error.next_try = duration(self._health.delay() or error.retry_after)
 
     def _check_size(self, request: ChatRequest) -> None:
         """A request of more tokens than a minute has would wait for an empty minute, and take all of it."""
@@ -356,59 +340,13 @@ class Dispatcher:
         self._counter.wait_too_long += 1
         return WaitTooLong(self.provider, f"{wait:.1f} s to wait, and {left:.1f} s left", wait)
 
-    def _check_breaker(self) -> None:
-        if self._breaker.delay(trio.current_time()):
-            raise self._breaker_open()
+    def _hold(self, seconds: float) -> None:
+        """The provider asks all requests to wait."""
+        self._budget.pause(seconds, trio.current_time())
+        self._queue.refuse(self._too_late)
 
-    def _breaker_open(self, _entry: FairQueueEntry | None = None) -> BreakerOpen:
-        self._counter.breaker_open += 1
-        reason = self._breaker.reason or BreakerReason.FAILURES
-        seconds = self._breaker.delay(trio.current_time())
-        return BreakerOpen(self.provider, f"the circuit breaker is open: {reason}", seconds, reason)
-
-    @contextmanager
-    def _breaker_watched(self) -> Iterator[None]:
-        """Tell those who wait, and the log, where the breaker opens or closes in the block."""
-        before = self._breaker.state
-        yield
-        state, now = self._breaker.state, trio.current_time()
-        if state is before:
-            return
-        if state is BreakerState.CLOSED:
-            self._limit.recovered()
-            self._log.info("circuit breaker closed")
-            return
-        self._log.warning(
-            "circuit breaker opened",
-            reason=str(self._breaker.reason),
-            next_try=round(self._breaker.next_probe(now), 1),
-            pause=round(self._breaker.pause_left(now), 1),
-        )
-        self._queue.refuse(self._breaker_open)
-        self._breaker_opened.set()
-        self._breaker_opened = trio.Event()
-
-    def _learn(self, error: ProviderError, *, probe: bool) -> LastingRefusal | None:
-        """What a refusal asks of all requests: a short pause, or to be returned, that the breaker opens."""
-        now, pause = trio.current_time(), asked_pause(error)
-        if isinstance(error, RateLimited):
-            self._counter.rate_limited += 1
-            self._limit.rate_limited(now)
-        if isinstance(error, Overloaded):
-            self._limit.failed(now)
-        if (refusal := self._refusal(error, pause, probe=probe)) is None and pause is not None:
-            self._budget.pause(pause, now)
-            self._queue.refuse(self._too_late)
-        return refusal
-
-    def _refusal(self, error: ProviderError, pause: float | None, *, probe: bool) -> LastingRefusal | None:
-        """None where the next request may be answered, or only a short pause is asked for."""
-        reason = REFUSALS.get(type(error))
-        lasting = isinstance(error, AuthenticationFailed | QuotaExhausted)
-        lasting = lasting or (pause or 0.0) > self._options.breaker.longest_pause
-        if reason is None or not (lasting or (probe and self._breaker.refused)):
-            return None
-        return LastingRefusal(reason, pause)
+    def _refuse_waiting(self) -> None:
+        self._queue.refuse(lambda _entry: self._health.refusal())
 
 
 class _Try(AsyncExitStack):

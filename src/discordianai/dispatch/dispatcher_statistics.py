@@ -183,7 +183,6 @@ class DispatchCounter:
     requests: int = 0
     rate_limited: int = 0
     retries: int = 0
-    breaker_open: int = 0
     wait_too_long: int = 0
     queue_full: int = 0
     waited: Latencies = field(default_factory=Latencies)
@@ -227,7 +226,7 @@ class DispatchCounter:
             requests=self.requests,
             rate_limited=self.rate_limited,
             retries=self.retries,
-            refused=self.queue_full + self.breaker_open + self.wait_too_long,
+            refused=self.queue_full + self.wait_too_long,
             queue_full=self.queue_full,
             busiest=max((most for minute, most in self._busy if minute > now // 60 - MINUTES), default=0),
             models={

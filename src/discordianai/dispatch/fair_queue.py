@@ -195,15 +195,36 @@ class FairQueue:
             if wait:
                 self._wake_at(first, now + wait)
                 return
-            # First what may fail, so that a bug leaves the queue as it was.
-            reservation = self._budget.reserve(first.tokens, now)
-            of_model = first.of_model.reserve(first.tokens, now) if first.of_model else None
+            self._grant(first, now)
             self._remove(first)
-            self._limiter.acquire_on_behalf_of_nowait(first)
-            first.reservation, first.model_reservation = reservation, of_model
             self._served_by_person[first.person] += 1
             self._served.append((now, first.person))
             first.decided.set()
+
+    def _grant(self, entry: FairQueueEntry, now: float) -> None:
+        # First what may fail, so that a bug leaves the queue as it was.
+        reservation = self._budget.reserve(entry.tokens, now)
+        of_model = entry.of_model.reserve(entry.tokens, now) if entry.of_model else None
+        self._limiter.acquire_on_behalf_of_nowait(entry)
+        entry.reservation, entry.model_reservation = reservation, of_model
+
+    @contextmanager
+    def at_once(self, tokens: float, of_model: Budget | None = None) -> Iterator[FairQueueEntry | None]:
+        """A slot, held until the block is left, and budget; None where somebody waits, or there is neither.
+
+        It counts for no person, and takes only what the budget can spare.
+        """
+        now = trio.current_time()
+        entry = FairQueueEntry("", tokens, 0, now, now, of_model=of_model)
+        spared = all(budget.spares(tokens, now) for budget in (self._budget, of_model) if budget is not None)
+        if self._entries or not spared or self._limiter.borrowed_tokens >= self._limit.current:
+            yield None
+            return
+        self._grant(entry, now)
+        try:
+            yield entry
+        finally:
+            self._leave(entry)
 
     def _next(self, now: float) -> tuple[FairQueueEntry, float]:
         """Whose turn it is, and for how many seconds the budget makes it wait.

@@ -1,6 +1,6 @@
 """OpenAI's decisions, `POST /decisions`: a model answers questions by probabilities, without text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -10,7 +10,7 @@ from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.json_values import Json, table, tables, text
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.usage_report import usage
-from discordianai.records import ChatRequest, Provider, Usage
+from discordianai.records import ChatRequest, Provider, SearchMode, Turn, Usage
 
 PATH = "/decisions"
 NAME = "web"
@@ -29,9 +29,12 @@ LONGEST_TURN = 2000
 
 @dataclass(frozen=True, slots=True)
 class WebDecision:
-    """How probable it is, from 0 to 1, that a question needs the live web; what that took."""
+    """How probable it is, from 0 to 1, that a question needs the live web; what that took, if it is told.
 
-    probability: float
+    `probability` is None where the answer was not waited for: it costs what it took all the same.
+    """
+
+    probability: float | None
     usage: Usage | None = None
 
 
@@ -46,7 +49,7 @@ class DecisionClient:
     async def decide(self, request: ChatRequest) -> WebDecision:
         """Whether the last turn needs the web. Raises `ProviderError`; the caller bounds the time."""
         try:
-            async with self._endpoint.post(PATH, _body(request)) as response:
+            async with self._endpoint.post(PATH, _body(judged(request))) as response:
                 if not response.is_success:
                     error = await self._endpoint.refusal(response)
                     raise failures.from_response(self.provider, response, error)
@@ -64,12 +67,17 @@ class DecisionClient:
         return WebDecision(float(probability), usage(table(body, "usage"), "input_tokens", "output_tokens"))
 
 
+def judged(request: ChatRequest) -> ChatRequest:
+    """What is sent of a question's request: its newest turns, each within a bound, without files."""
+    turns = tuple(Turn(turn.role, turn.text[:LONGEST_TURN]) for turn in request.turns[-LATEST:])
+    return replace(request, turns=turns, instructions=INSTRUCTIONS, tools=(), search=SearchMode.OFF)
+
+
 def _body(request: ChatRequest) -> Json:
-    turns = request.turns[-LATEST:]
     optional = {"safety_identifier": request.person, "prompt_cache_key": request.conversation}
     return {
         "model": request.model,
-        "input": [{"role": turn.role.value, "content": turn.text[:LONGEST_TURN]} for turn in turns],
-        "questions": [{"type": "predicate", "name": NAME, "instructions": INSTRUCTIONS}],
+        "input": [{"role": turn.role.value, "content": turn.text} for turn in request.turns],
+        "questions": [{"type": "predicate", "name": NAME, "instructions": request.instructions}],
         **{key: value for key, value in optional.items() if value},
     }
