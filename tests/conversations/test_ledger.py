@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from discordianai.conversations.accounting import NANO, Charge, Limit, Price, Spent
 from discordianai.conversations.ledger import (
+    COST_AGE,
     LONGEST_SETTLING,
     MOST_MODELS,
     OTHER_MODELS,
@@ -94,16 +95,55 @@ async def test_a_search_is_reserved_with_the_question() -> None:
             pass
 
 
-async def test_what_a_provider_does_by_itself_is_reserved_by_the_dearest_so_far() -> None:
+def charge_told(of: Ledger, *costs: int, model: str = "high") -> list[int | None]:
+    return [of.charge(BEN, None, "perplexity", model, Usage(9, 9, cost=cost)).cost for cost in costs]
+
+
+async def passes(of: Ledger, model: str = "high") -> bool:
+    try:
+        async with of.reserve(ANN, None, "perplexity", model, ONE):
+            return True
+    except LimitReached:
+        return False
+
+
+async def test_what_a_provider_does_by_itself_is_reserved_by_what_it_cost_lately() -> None:
     """A preset has no price, and each of its answers tells what it cost."""
     limited = ledger(person=Limit(money=0.10))
-    charges = [limited.charge(BEN, None, "perplexity", "high", Usage(9, 9, cost=c)) for c in (NANO // 5, 5)]
-    assert [charge.cost for charge in charges] == [NANO // 5, 5]
-    with pytest.raises(LimitReached):
-        async with limited.reserve(ANN, None, "perplexity", "high", ONE):
-            pass
-    async with limited.reserve(ANN, None, "perplexity", "low", ONE):
-        pass
+    assert charge_told(limited, NANO // 5, 5, NANO // 6) == [NANO // 5, 5, NANO // 6]
+    assert not await passes(limited)
+    assert await passes(limited, model="low")
+
+
+async def test_one_absurd_cost_keeps_nobody_away() -> None:
+    """Neither the first figure that is told nor one among others; the next ones still count."""
+    limited = ledger(person=Limit(money=0.10))
+    charge_told(limited, 199 * NANO)
+    assert await passes(limited)
+    charge_told(limited, *[NANO // 100] * 10)
+    assert await passes(limited)
+    charge_told(limited, NANO // 5)
+    assert not await passes(limited)
+
+
+async def test_absurd_costs_are_forgotten_although_nobody_can_ask_any_more() -> None:
+    """No answer comes that would tell another cost: it is time that ends it."""
+    now = 1.8e9
+    limited = ledger(person=Limit(money=0.10), clock=lambda: now)
+    charge_told(limited, *[199 * NANO] * 2)
+    assert not await passes(limited)
+    now += COST_AGE
+    assert await passes(limited)
+
+
+async def test_costs_are_remembered_of_a_bounded_number_of_models() -> None:
+    """Those beyond share what is told of any of them."""
+    limited = ledger(person=Limit(money=0.10))
+    for number in range(MOST_MODELS):
+        charge_told(limited, 5, model=f"model {number}")
+    charge_told(limited, NANO, NANO, model="one more")
+    assert not await passes(limited, model="one more")
+    assert await passes(limited, model="model 1")
 
 
 async def test_questions_of_one_moment_cannot_share_what_is_left_of_the_money() -> None:

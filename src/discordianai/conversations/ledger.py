@@ -1,6 +1,6 @@
 """Enforces the daily limits of answers, prices them, and adds up what they have cost."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 
@@ -17,6 +17,12 @@ MOST_MODELS = 100
 """Models with separate sums, of all providers together: a metric has the model as its label."""
 
 OTHER_MODELS = "other"
+
+COSTS_REMEMBERED = 50
+"""Costs of a model's newest answers, as its provider told them, from which the next one's is expected."""
+
+COST_AGE = 3600.0
+"""Seconds for which such a cost counts."""
 
 LONGEST_SETTLING = 1.0
 """Seconds that the charges of a question that is being cancelled may take to be stored."""
@@ -41,6 +47,26 @@ class LimitReached(Exception):
         self.left = left
 
 
+class ToldCosts:
+    """What a provider said that a model's newest answers cost, in nano-dollars; times in seconds."""
+
+    def __init__(self) -> None:
+        self._costs: deque[tuple[float, int]] = deque(maxlen=COSTS_REMEMBERED)
+
+    def add(self, cost: int, now: float) -> None:
+        """One more answer."""
+        self._costs.append((now, cost))
+
+    def expected(self, now: float) -> int:
+        """The second highest of late; 0 where fewer are known.
+
+        A single figure can be absurd, and would keep everybody away whose limit is in money. No answer would
+        then correct it, so that time has to.
+        """
+        recent = sorted(cost for at, cost in self._costs if at > now - COST_AGE)
+        return recent[-2] if len(recent) > 1 else 0
+
+
 class Ledger:
     """Enforces the daily limits: reserve before a call, charge after it.
 
@@ -61,7 +87,7 @@ class Ledger:
         self._cost: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._charged: dict[tuple[str, str], Spent] = {}
         self._periods: dict[str, dict[tuple[str, str], Spent]] = {}
-        self._dearest: dict[tuple[str, str], int] = {}
+        self._told: dict[tuple[str, str], ToldCosts] = {}
         self._unpriced: set[tuple[str, str]] = set()
 
     async def open(self) -> None:
@@ -98,7 +124,7 @@ class Ledger:
         key = (provider, model)
         cost = usage.cost
         if cost is not None:
-            self._dearest[_bounded(key, self._dearest)] = max(cost, self._dearest.get(key, 0))
+            self._told.setdefault(_bounded(key, self._told), ToldCosts()).add(cost, self._clock())
         elif (price := self._options.now.price(provider, model)) is not None:
             cost = price.of(usage)
         else:
@@ -147,10 +173,11 @@ class Ledger:
             yield
 
     def _most_cost(self, options: AccountingOptions, provider: str, model: str, most: Usage) -> int:
-        """By its price; for what a provider does by itself, the most expensive so far counts."""
+        """By its price, or for what a provider does by itself, by the costs that it told lately."""
         price = options.price(provider, model)
         by_price = 0 if price is None else price.of(most)
-        return max(by_price, self._dearest.get((provider, model), 0))
+        told = self._told.get(_bounded((provider, model), self._told))
+        return max(by_price, told.expected(self._clock()) if told else 0)
 
     async def _check(self, whose: str, payer: int, limit: Limit, cost: int) -> None:
         day = self.today

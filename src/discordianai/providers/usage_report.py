@@ -18,8 +18,8 @@ budget."""
 MOST_SEARCHES = 1000
 """Of one request; more make no sense."""
 
-MOST_COST = 10_000
-"""Dollars of one request; more make no sense."""
+MOST_COST = 200
+"""Dollars of one request: twice what o1-pro, the dearest model so far, costs at its limits."""
 
 NANO = 10**9
 
