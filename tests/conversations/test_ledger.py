@@ -207,7 +207,7 @@ async def test_what_was_used_is_stored_although_its_question_is_cancelled() -> N
     ours = ledger(store=store)
     with trio.CancelScope() as scope:
         scope.cancel()
-        await ours.settle([ours.charge(ANN, None, "openai", "priced", ONE)])
+        await ours.settle(1, [ours.charge(ANN, None, "openai", "priced", ONE)])
     (line,) = await store.spending("2000-01-01")
     assert line.spent.cost == NANO // 100
 
@@ -218,12 +218,12 @@ async def test_a_store_that_hangs_does_not_keep_a_cancelled_question(
     """The bot would not stop."""
 
     class Hanging(MemoryStore):
-        async def charge(self, charge: Charge) -> None:
+        async def charge(self, charge: Charge, interaction_id: int | None = None) -> None:
             await trio.sleep_forever()
 
     ours = ledger(store=Hanging())
     began = trio.current_time()
-    await ours.settle([ours.charge(ANN, None, "openai", "priced", ONE)])
+    await ours.settle(1, [ours.charge(ANN, None, "openai", "priced", ONE)])
     assert trio.current_time() - began == LONGEST_SETTLING
 
 

@@ -225,7 +225,7 @@ class MemoryStore:
             )
         )
 
-    async def charge(self, charge: Charge) -> None:
+    async def charge(self, charge: Charge, interaction_id: int | None = None) -> None:
         """See `Accounts.charge`."""
         await self._enter()
         self._charges.append(charge)

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai.conversations.accounting import Charge, day_of
+from discordianai.conversations.accounting import day_of
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
+from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
 from discordianai.conversations.sqlite import backup, residues
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
@@ -22,6 +24,7 @@ from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.sqlite.writer import Write
 from discordianai.conversations.store import ChannelSettings, Removal
+from discordianai.option import Live
 from discordianai.records import Attachment, Person, Place, Quotation, ReplyAddress, Role, Turn, Usage
 from discordianai.records import Question as AskedQuestion
 from tests.conversations.builders import DATABASE, QUICK, SLOW
@@ -240,23 +243,50 @@ async def test_the_row_of_a_finished_question_has_its_id_alone(tmp_path: Path) -
         assert left["interaction_id"] == number
 
 
-async def test_what_an_answer_cost_after_its_person_was_forgotten_becomes_nobodys(tmp_path: Path) -> None:
-    """Also where midnight passes before the answer ends."""
-    now = 1_800_000_000.0
-    today, tomorrow = day_of(now), day_of(now + 86_400)
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("minutes", [0, 2, 62])
+async def test_what_an_answer_cost_after_its_person_was_forgotten_becomes_nobodys(
+    tmp_path: Path, minutes: int, settled: bool
+) -> None:
+    """Also where midnight passes before the answer ends, and where that was deleted, so that nothing but what
+    it cost is stored: an hour later the round of maintenance that anonymises the day is over."""
+    midnight = 1_800_057_600.0
+    now = midnight - 60
+    today, tomorrow = day_of(now), day_of(midnight)
     pace = MaintenanceSchedule(tick=60, retention=60, step=0)
     async with open_store(tmp_path / DATABASE, pace=pace, clock=lambda: now) as store:
-        for interaction_id, day in ((1, today), (2, tomorrow)):
-            await store.accept(asked(interaction_id, PROMPT))
-            await store.forget(ANN)
-            charge = Charge(ANN, GUILD, "openai", "gpt", Usage(1, 1), day)
-            await store.answered(interaction_id, FinishedAnswer(FINISHED, charges=(charge,)))
-        assert [line.day for line in await store.spending(today, person_id=ANN)] == [today]
-        assert (await store.spent(tomorrow)).answers == 1
+        ledger = Ledger(store, Live(AccountingOptions()), lambda: now)
+        await store.accept(asked(1, PROMPT))
+        before = ledger.charge(ANN, GUILD, "openai", "before", Usage(1, 1))  # a request that has ended
+        await store.forget(ANN)
+        now += 60 * minutes
+        if minutes > 60:
+            await store.maintenance.remove_expired()
+        charges = (before, ledger.charge(ANN, GUILD, "openai", "after", Usage(1, 1)))
+        if settled:
+            await ledger.settle(1, charges)
+        else:
+            await store.answered(1, FinishedAnswer(FINISHED, charges=charges))
+        of_ann = [line.model for line in await store.spending(today, person_id=ANN)]
+        assert of_ann == (
+            [] if minutes else ["after", "before"]
+        )  # today's limit holds for her until midnight
+        assert (await store.spent(today)).answers + (await store.spent(tomorrow)).answers == 2
         now += 86_400
         await store.maintenance.remove_expired()
         assert await store.spending(today, person_id=ANN) == ()
-        assert (await store.spent(today)).answers == 1
+        assert (await store.spent(today)).answers == (1 if minutes else 2)
+
+
+async def test_a_question_asked_after_being_forgotten_counts_for_its_person(tmp_path: Path) -> None:
+    """The daily limit holds for who begins anew."""
+    async with open_store(tmp_path / DATABASE, pace=SLOW) as store:
+        ledger = Ledger(store, Live(AccountingOptions()), time.time)
+        await store.accept(asked(1, PROMPT))
+        await store.forget(ANN)
+        await store.accept(asked(2, PROMPT))
+        await ledger.settle(2, [ledger.charge(ANN, GUILD, "openai", "gpt", Usage(1, 1))])
+        assert (await store.spent(ledger.today, person_id=ANN)).answers == 1
 
 
 def test_only_the_unused_part_of_a_tree_is_overwritten(tmp_path: Path) -> None:

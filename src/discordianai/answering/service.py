@@ -172,7 +172,7 @@ class AnswerService:
             return context, answer.failed(question, error)
         except BaseException:  # nobody can see it any more, or the bot stops: what it took is charged
             if context is not None:
-                await self._ledger.settle(self._charges(answer, context))
+                await self._ledger.settle(question.address.interaction_id, self._charges(answer, context))
             raise
         return context, answer.cancelled() if scope.cancelled_caught else answer.ended(question)
 

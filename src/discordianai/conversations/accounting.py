@@ -175,8 +175,11 @@ class Limit:
 class Accounts(Protocol):
     """The repository of charges. Every call raises `StoreError`."""
 
-    async def charge(self, charge: Charge) -> None:
-        """Store a charge that belongs to no question; those of questions are stored by `answered`."""
+    async def charge(self, charge: Charge, interaction_id: int | None = None) -> None:
+        """Store a charge of that question, whose answer is not stored; `answered` stores those of others.
+
+        Where the question was forgotten, it is the person's only on that same day.
+        """
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """A day's sum of a person, of a server, of a person in a server, or of all."""

@@ -135,11 +135,11 @@ class Ledger:
         self._add_to_periods(charge.day, key, spent)
         return charge
 
-    async def settle(self, charges: Iterable[Charge]) -> None:
-        """Store charges without a finished answer, even while the caller is being cancelled."""
+    async def settle(self, interaction_id: int, charges: Iterable[Charge]) -> None:
+        """Store a question's charges without an answer, even while the caller is being cancelled."""
         with trio.move_on_after(LONGEST_SETTLING, shield=True), suppress(StoreError):  # in the store's health
             for charge in charges:
-                await self._accounts.charge(charge)
+                await self._accounts.charge(charge, interaction_id)
 
     @asynccontextmanager
     async def reserve(

@@ -5,7 +5,7 @@ import sqlite3
 from dataclasses import astuple, replace
 
 from discordianai.conversations import attachment_json
-from discordianai.conversations.accounting import day_of
+from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted, TurnId
 from discordianai.conversations.sqlite import turns_table, usage_table
 from discordianai.records import Person, Place, Question, Quotation, ReplyAddress
@@ -118,15 +118,36 @@ def store_answer(
     What identifies the person's turn; None where nothing was added: the question was forgotten meanwhile, or
     had been answered before.
     """
-    state, forgotten_on = _mark_answered(connection, interaction_id, answer.text, now)
+    state, ended_on = _mark_answered(connection, interaction_id, answer.text, now)
     if state in {ACCEPTED, FORGOTTEN}:
         for charge in answer.charges:
-            # The daily limit needs the sum of the day on which a person was forgotten, and of no later one.
-            later = state == FORGOTTEN and charge.day > forgotten_on
-            usage_table.add(connection, replace(charge, person_id=0) if later else charge)
+            usage_table.add(connection, _payable(charge, state, ended_on, day_of(now)))
     if answer.exchange is None or state != ACCEPTED:
         return None
     return turns_table.append(connection, answer.exchange, max_turns)
+
+
+def add_charge(
+    connection: sqlite3.Connection, interaction_id: int | None, charge: Charge, now: float
+) -> None:
+    """Add what a question cost whose answer is not stored."""
+    state, ended_on = _state(connection, interaction_id) or (ACCEPTED, "")
+    usage_table.add(connection, _payable(charge, state, ended_on, day_of(now)))
+
+
+def _payable(charge: Charge, state: int, ended_on: str, today: str) -> Charge:
+    """Whose a charge is. The daily limit needs that of the day on which a person was forgotten, as long as it
+    lasts: when it is over, the sums of that day are made anonymous, perhaps before this is added."""
+    of_nobody = state == FORGOTTEN and not charge.day == ended_on == today
+    return replace(charge, person_id=0) if of_nobody else charge
+
+
+def _state(connection: sqlite3.Connection, interaction_id: int | None) -> tuple[int, str] | None:
+    """A question's state, and the day on which it was finished or forgotten; None if it is not stored."""
+    row = connection.execute(
+        "SELECT state, finished_at FROM questions WHERE interaction_id = ?", (interaction_id,)
+    ).fetchone()
+    return None if row is None else (row[0], day_of(row[1] or 0.0))
 
 
 def _mark_answered(
@@ -136,23 +157,20 @@ def _mark_answered(
 
     It is ACCEPTED also where it had not been stored, and now is.
     """
-    row = connection.execute(
-        "SELECT state, finished_at FROM questions WHERE interaction_id = ?", (interaction_id,)
-    ).fetchone()
-    if row is None:
+    known = _state(connection, interaction_id)
+    if known is None:
         # It was not stored before. Its id is kept now, so that a replay is not answered.
         connection.execute(
             "INSERT INTO questions VALUES (?, ?, 0, '', NULL, 0, 0, '', 0, 0, NULL, '', '', '', ?, '{}', 1)",
             (interaction_id, FINISHED, now),
         )
         return ACCEPTED, ""
-    state: int = row[0]
-    if state == ACCEPTED:
+    if known[0] == ACCEPTED:
         connection.execute(
             "UPDATE questions SET state = ?, text = ? WHERE interaction_id = ?",
             (ANSWERED, well_formed(text), interaction_id),
         )
-    return state, day_of(row[1] or 0.0)
+    return known
 
 
 def add_starts(connection: sqlite3.Connection, interaction_id: int, count: int) -> bool:

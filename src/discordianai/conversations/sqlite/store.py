@@ -254,9 +254,12 @@ class SqliteStore:
         """See `PendingQuestions.unfinished`."""
         return await self._database.read(partial(questions_table.unfinished, clock=ClockReading.now()))
 
-    async def charge(self, charge: Charge) -> None:
+    async def charge(self, charge: Charge, interaction_id: int | None = None) -> None:
         """See `Accounts.charge`."""
-        await self._database.write(Write(lambda connection: usage_table.add(connection, charge)))
+        statements = partial(
+            questions_table.add_charge, interaction_id=interaction_id, charge=charge, now=self._clock()
+        )
+        await self._database.write(Write(statements))
 
     async def spent(self, day: str, *, person_id: int | None = None, guild_id: int | None = None) -> Spent:
         """See `Accounts.spent`."""
