@@ -99,6 +99,28 @@ async def test_what_answers_without_end_is_no_bot(
     assert "no bot answers (BodyOutOfBounds)" in capsys.readouterr().err
 
 
+async def test_what_answers_byte_by_byte_is_no_bot(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head of a response has an end, too."""
+    monkeypatch.setattr(cli_advise, "TIMEOUT", 0.3)
+
+    async def dripping(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nx-slow: ")
+            while True:
+                await stream.send_all(b"x")
+                await trio.sleep(0.02)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, dripping, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        with trio.fail_after(5):
+            assert await run("--url", f"http://127.0.0.1:{port}") == 1
+        nursery.cancel_scope.cancel()
+    assert "no bot answers (ReadTimeout)" in capsys.readouterr().err
+
+
 async def test_where_no_bot_answers_it_says_what_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:
     assert await run("--url", "http://127.0.0.1:1") == 1
     told = capsys.readouterr()

@@ -105,6 +105,7 @@ def _ask(url: str) -> "Snapshot":
 
 
 async def _get(address: str) -> "httpx.Response":
+    import anyio
     import httpx
 
     from discordianai import bounded_http
@@ -112,7 +113,11 @@ async def _get(address: str) -> "httpx.Response":
     # What the environment says of proxies is about other machines.
     async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as client:
         request = client.build_request("GET", address)
-        return await bounded_http.send(client, request, most_bytes=LARGEST, seconds=TIMEOUT)
+        try:
+            with anyio.fail_after(TIMEOUT):  # httpx times each read of the response's head alone
+                return await bounded_http.send(client, request, most_bytes=LARGEST)
+        except TimeoutError:
+            raise httpx.ReadTimeout("the answer was not complete in time", request=request) from None
 
 
 def _read(path: Path) -> "Snapshot":

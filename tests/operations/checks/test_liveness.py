@@ -2,14 +2,17 @@
 
 import http.server
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from discordianai.cli.main import main
+from discordianai.operations.checks import liveness
 
 
 @contextmanager
@@ -79,3 +82,47 @@ def test_nobody_and_no_port_are_problems(tmp_path: Path, capsys: pytest.CaptureF
     assert "check that it runs" in capsys.readouterr().out
     assert check(tmp_path, 0) == 1
     assert "set a port" in capsys.readouterr().out
+
+
+@contextmanager
+def dripping(head: bytes) -> Iterator[int]:
+    """A server that sends `head`, and then a byte from time to time; its port."""
+    done = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError):  # the other side has gone
+            stream, _ = listener.accept()
+            with stream:
+                stream.sendall(head)
+                while not done.wait(0.02):
+                    stream.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            done.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nx-slow: ",
+        b"HTTP/1.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n",
+    ],
+)
+def test_an_answer_that_drips_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    """Each byte comes in time, and the answer never does: a health check has an end of its own."""
+    monkeypatch.setattr(liveness, "SECONDS", 0.3)
+    with dripping(head) as port:
+        began = time.monotonic()
+        assert check(tmp_path, port) == 1
+        assert time.monotonic() - began < 5
+    assert "nothing that could be the bot answers" in capsys.readouterr().out

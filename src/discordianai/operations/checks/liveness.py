@@ -2,13 +2,18 @@
 
 import http.client
 import json
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from discordianai.operations.checks.findings import Finding, ok, problem, warning
 from discordianai.operations.options import OperationsOptions
 
 SECONDS = 5.0
+"""For the connection to an address, and for the whole answer from then on."""
+
 SUBJECT = "bot"
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # compared, not bound
@@ -38,15 +43,31 @@ def ask(options: OperationsOptions) -> Finding:
 
 def _get(host: str, port: int) -> Mapping[str, Any]:
     """Raises `OSError`, `HTTPException`, `ValueError`."""
-    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
-    try:
-        connection.request("GET", "/health")
-        health = json.loads(connection.getresponse().read(1_000_000))
-    finally:
-        connection.close()
+    with closing(http.client.HTTPConnection(host, port, timeout=SECONDS)) as connection:
+        connection.connect()
+        with _shut_down_after(SECONDS, connection.sock):
+            connection.request("GET", "/health")
+            health = json.loads(connection.getresponse().read(1_000_000))
     if not isinstance(health, dict) or not isinstance(health.get("live"), bool):
         raise ValueError("no bot answers like that")
     return health
+
+
+@contextmanager
+def _shut_down_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """Let every read end then: its own timeout begins anew with each byte that comes."""
+
+    def shut_down() -> None:
+        with suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _judge(health: Mapping[str, Any]) -> Finding:
