@@ -32,12 +32,13 @@ from benchmarks.flooder import RATE, Flooder
 from benchmarks.harness import Report, command_line, parse
 from benchmarks.processes import open_files, processor_seconds, resident_mb
 from benchmarks.soak_discord_faults import HEARTBEAT_INTERVAL, LONGEST_SPELL, rotate
-from benchmarks.soak_faults import FaultLog, note_other_gaps, strike_all
+from benchmarks.soak_faults import FaultLog, note_other_gaps, note_stalls, strike_all
 from benchmarks.soak_mutations import Mutations
 from benchmarks.soak_people import ask_by_command, ask_by_mention
 from benchmarks.soak_verdicts import Asked, Verdicts
 from benchmarks.soak_warnings import EXPECTED
 from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord
+from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
 from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 
 PROVIDERS = replace(UNLIMITED, first_token=0.3, between_tokens=0.005)
@@ -151,9 +152,13 @@ class Result:
             why = f"{discord.now() - asked.created:.0f} s ago"
             if (interaction := asked.interaction) is not None:
                 why += f", response {interaction.response_type}"
+                why += f", refused {interaction.refused_acknowledgements}"
+                met = self.faults.between(asked.created - 1, asked.created + ACKNOWLEDGE_WITHIN)
+                why += f", private {asked.private}, met {', '.join(sorted(met)) or 'nothing'}"
             shown = [
                 (message.loading, labels([message]), message.content[-200:])
                 for message in asked.messages(discord)
+                or [message for message in discord.channel_messages if prompt in message.content]
             ]
             self.lost.append(f"lost: {prompt}: {why}, shown {shown}")
         self.open.clear()
@@ -220,6 +225,7 @@ async def _under_load(
         background.start_soon(_watch, sandbox, bot, result, verdicts)
         background.start_soon(_reload, sandbox, bot, result)
         background.start_soon(note_other_gaps, sandbox.discord, result.faults)
+        background.start_soon(note_stalls, sandbox.discord, result.faults)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(strike_all, sandbox, result.faults, seconds, seed)
             nursery.start_soon(rotate, sandbox.discord, result.faults, seconds, seed)

@@ -27,6 +27,10 @@ AWAY = "no gateway"
 """What a `Gap` is called beside the faults of the rotation."""
 
 OTHER_GAP = "gateway lost by no fault of these"
+STALLED = "the sandbox stood still"
+STALL = 0.25
+"""Seconds of the sandbox's own delay that are noted: what it was about to send may be lost with a session."""
+
 UNNOTICED = 6.0
 """Seconds in which a connection is not yet taken for dead: two heartbeats."""
 
@@ -56,10 +60,14 @@ PROVIDER_FAULTS: Mapping[str, tuple[float, MakeFault]] = {
 }
 """The mean seconds between two of them, and how one of one request is made."""
 
+ACKNOWLEDGEMENT_ERRORS = "Discord 5xx for acknowledgements"
+ERRORS_LAST = 0.3
+"""Seconds within which so few errors are met: somebody is acknowledged ten times a second."""
+
 DISCORD_FAULTS: Mapping[str, tuple[float, str, int, int]] = {
     "Discord 5xx for edits": (8, "/webhooks/", 502, 5),
     "Discord 429 for edits": (15, "/webhooks/", 429, 5),
-    "Discord 5xx for acknowledgements": (20, "/callback", 502, 2),
+    ACKNOWLEDGEMENT_ERRORS: (20, "/callback", 502, 2),
 }
 """The mean seconds between two, the path, the status, and how many requests are met at most."""
 
@@ -93,6 +101,17 @@ class FaultLog:
     def was(self, name: str, began: float, ended: float) -> bool:
         """Whether that fault lasted at any moment between these two."""
         return name in self.between(began, ended)
+
+    def count(self, name: str, began: float, ended: float) -> int:
+        """How many spells of that fault there were between these two."""
+        return sum(
+            spell.name == name and spell.began <= ended and spell.ended >= began for spell in self.spells
+        )
+
+    def stalled(self, began: float, ended: float) -> float:
+        """Seconds of the longest stall at any moment between these two."""
+        stalls = (spell for spell in self.spells if spell.name == STALLED)
+        return max((s.ended - s.began for s in stalls if s.began <= ended and s.ended >= began), default=0.0)
 
     def between(self, began: float, ended: float) -> set[str]:
         """The faults of the rotation that lasted at any moment between these two, and `AWAY`."""
@@ -136,6 +155,15 @@ async def note_other_gaps(discord: LocalDiscord, log: FaultLog) -> None:
             log.gaps.append(Gap(began - UNNOTICED, ended, resumable))
 
 
+async def note_stalls(discord: LocalDiscord, log: FaultLog) -> None:
+    """Note when the process of the sandbox, which is that of the soak, is too busy to send anything."""
+    while True:
+        began, due = discord.now(), trio.current_time() + STALL / 2
+        await trio.sleep_until(due)
+        if trio.current_time() - due > STALL:
+            log.spells.append(Spell(STALLED, began, discord.now()))
+
+
 def _strikes(sandbox: Sandbox, log: FaultLog) -> dict[str, tuple[float, Strike]]:
     discord, both = sandbox.discord, (sandbox.openai, sandbox.perplexity)
     strikes: dict[str, tuple[float, Strike]] = {
@@ -147,7 +175,7 @@ def _strikes(sandbox: Sandbox, log: FaultLog) -> dict[str, tuple[float, Strike]]
     for name, (every, make) in PROVIDER_FAULTS.items():
         strikes[name] = every, partial(_misbehave, both, make)
     for name, (every, path, status, most) in DISCORD_FAULTS.items():
-        strikes[name] = every, partial(_fail_next, discord, path, status, most)
+        strikes[name] = every, partial(_fail_next, discord, log, name, path, status, most)
     return strikes
 
 
@@ -158,8 +186,18 @@ async def _misbehave(services: tuple[ProviderService, ...], make: MakeFault, cha
     return not service.withdraw(fault)
 
 
-async def _fail_next(discord: LocalDiscord, path: str, status: int, most: int, chance: random.Random) -> bool:
+async def _fail_next(
+    discord: LocalDiscord,
+    log: FaultLog,
+    name: str,
+    path: str,
+    status: int,
+    most: int,
+    chance: random.Random,
+) -> bool:
     discord.fail_next(path, status, chance.randint(1, most))
+    if name == ACKNOWLEDGEMENT_ERRORS:
+        log.spells.append(Spell(name, discord.now(), discord.now() + ERRORS_LAST))
     return True
 
 

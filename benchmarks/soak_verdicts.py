@@ -19,7 +19,7 @@ from benchmarks.soak_discord_faults import (
     BANNED,
     CLOSED,
 )
-from benchmarks.soak_faults import FaultLog
+from benchmarks.soak_faults import ACKNOWLEDGEMENT_ERRORS, FaultLog
 from benchmarks.soak_mutations import is_hostile
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.reply import REFUSED as TAKES_NONE
@@ -29,11 +29,13 @@ from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
 _QUOTED = re.compile(r"“what about number \d+\?”")
 
 IN_FLIGHT = 0.5
-"""Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun."""
+"""Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun; to
+which the time is added for which the sandbox stood still and sent nothing."""
 
 UNDELIVERED = "not delivered: the gateway session was invalid"
 TOO_LATE = "not delivered in time: the gateway was away for longer than three seconds"
 ACKNOWLEDGEMENT_REFUSED = "told by Discord: it refused the acknowledgement"
+PRIVATE_AND_ERRORS = "told by Discord: private, and its acknowledgements met errors"
 PRIVATE_IN_A_BAN = "told by Discord: private, and the address was banned"
 NOT_WRITABLE = "nowhere to be told: a mention where the bot may not write"
 ALTERED = "answered, as the mutated events had it"
@@ -114,7 +116,9 @@ class Verdicts:
     def _unacknowledged(self, asked: Asked) -> Verdict | None:
         assert asked.interaction is not None
         until = asked.created + ACKNOWLEDGE_WITHIN
-        if found := self._missed(asked.created, in_time=ACKNOWLEDGE_WITHIN - 1.0):
+        # What a resumed gateway brings comes all at once. One that Discord called too late then had its turn.
+        in_time = 0.0 if asked.interaction.refused_acknowledgements else ACKNOWLEDGE_WITHIN - 1.0
+        if found := self._missed(asked.created, in_time):
             return found, None
         if self.log.was(BANNED, asked.created - ACKNOWLEDGED_SLOWLY, until):
             if asked.private:
@@ -122,11 +126,18 @@ class Verdicts:
             return (DONE, None) if asked.flood else self._elsewhere(asked)
         if self.log.was(ACKNOWLEDGEMENTS_REFUSED, asked.created - ACKNOWLEDGED_SLOWLY, until):
             return ACKNOWLEDGEMENT_REFUSED, None
-        return None
+        # The library tries again after a second, and then after three. The bot cannot know that neither has
+        # arrived: what it would have written to the interaction goes to the channel.
+        if self.log.count(ACKNOWLEDGEMENT_ERRORS, asked.created, until) > 1:
+            if asked.private:
+                return PRIVATE_AND_ERRORS, None
+            return (DONE, None) if asked.flood else self._elsewhere(asked)
+        return self._elsewhere(asked, only_quoting=True)
 
     def _missed(self, created: float, in_time: float) -> str | None:
         for gap in self.log.gaps:
-            if gap.began - IN_FLIGHT <= created <= gap.ended:
+            in_flight = IN_FLIGHT + self.log.stalled(gap.began - IN_FLIGHT, gap.began)
+            if gap.began - in_flight <= created <= gap.ended:
                 if not gap.resumable:
                     return UNDELIVERED
                 if gap.ended - created > in_time:
@@ -142,9 +153,9 @@ class Verdicts:
             return NOT_WRITABLE, None
         return None
 
-    def _elsewhere(self, asked: Asked) -> Verdict | None:
+    def _elsewhere(self, asked: Asked, *, only_quoting: bool = False) -> Verdict | None:
         """The messages in the channel that must be this one's: one that quotes it, with what belongs to that;
-        or one that quotes no other question."""
+        or, where a fault explains it, one that quotes no other question."""
         free = [
             message
             for message in self.discord.channel_messages
@@ -159,7 +170,7 @@ class Verdicts:
         if quoting:
             quoting += [message for message in vague if is_part(asked.prompt, message.content)]
             quoting.sort(key=lambda message: message.id)
-        for messages in (quoting, vague[:1]):
+        for messages in (quoting,) if only_quoting else (quoting, vague[:1]):
             if messages and (found := _seen(asked, messages)):
                 self.claimed.update(message.id for message in messages)
                 return found

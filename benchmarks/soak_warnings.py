@@ -12,7 +12,7 @@ from benchmarks.soak_discord_faults import (
     GLOBAL_429,
     NO_FILES,
 )
-from benchmarks.soak_faults import AWAY, FaultLog
+from benchmarks.soak_faults import ACKNOWLEDGEMENT_ERRORS, AWAY, FaultLog
 
 AFTERWARDS = 120.0
 """Seconds after a fault in which it explains a warning: answers wait for its end, up to their deadline."""
@@ -22,6 +22,7 @@ BEFORE = 1.0
 
 HELD = r"Discord's edge refuses all requests from this address|Discord's global rate limit is reached"
 UNKNOWN = r"Discord answered 404, code 10015 .*"
+UNACKNOWLEDGED = (BANNED, AWAY, ACKNOWLEDGEMENT_ERRORS)
 MISSING_ACCESS = r"Discord answered 403, code 50001 .*"
 NO_PLACE = "there is no other place for it"
 OF_A_PROVIDER = (
@@ -77,13 +78,14 @@ EXPECTED = (
         (ACKNOWLEDGEMENTS_REFUSED,),
     ),
     Expected("sending paused", "a ban, or a global 429", HELD, (BANNED, GLOBAL_429)),
-    Expected("answer could not be shown", "private, and not acknowledged", NO_PLACE, (BANNED, AWAY)),
+    Expected("answer could not be shown", "private, and not acknowledged", NO_PLACE, UNACKNOWLEDGED),
+    Expected("answer could not be shown", "private, and not acknowledged", UNKNOWN, UNACKNOWLEDGED),
     Expected("answer could not be shown", "a closed channel", MISSING_ACCESS, (CLOSED,)),
     Expected("refusal could not be sent", "a closed channel", MISSING_ACCESS, (CLOSED,)),
-    Expected("refusal could not be sent", "private, and not acknowledged", NO_PLACE, (BANNED, AWAY)),
-    Expected("command reply rejected", "it could not be acknowledged", UNKNOWN, (BANNED, AWAY)),
+    Expected("refusal could not be sent", "private, and not acknowledged", NO_PLACE, UNACKNOWLEDGED),
+    Expected("command reply rejected", "it could not be acknowledged", UNKNOWN, UNACKNOWLEDGED),
     Expected("reply's file rejected", "no permission", r"Discord answered 403, code 50013 .*", (NO_FILES,)),
-    Expected("failure notice rejected", "it could not be acknowledged", UNKNOWN, (BANNED, AWAY)),
+    Expected("failure notice rejected", "it could not be acknowledged", UNKNOWN, UNACKNOWLEDGED),
     Expected("failure notice rejected", "a closed channel", MISSING_ACCESS, (CLOSED,)),
     Expected("failure notice rejected", "Discord 5xx for edits", r"Discord answered 50\d, code 0"),
     Expected("person could not be notified", "many at once, or many mentions", during=(BANNED, CLOSED, AWAY)),

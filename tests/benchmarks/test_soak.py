@@ -1,5 +1,6 @@
 """How the long runs judge what they have seen."""
 
+import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
@@ -8,14 +9,31 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from benchmarks.answers import WHOLE
+from benchmarks.answers import TOLD, WHOLE
 from benchmarks.discord_streams import behind
 from benchmarks.harness import Report
 from benchmarks.soak import Result, early_and_late, show
 from benchmarks.soak_discord_faults import BANNED, CLOSED
-from benchmarks.soak_faults import OTHER_GAP, FaultLog, Gap, Spell, note_other_gaps
+from benchmarks.soak_faults import (
+    ACKNOWLEDGEMENT_ERRORS,
+    OTHER_GAP,
+    STALLED,
+    FaultLog,
+    Gap,
+    Spell,
+    note_other_gaps,
+    note_stalls,
+)
 from benchmarks.soak_mutations import KINDS, Mutations
-from benchmarks.soak_verdicts import ALTERED, NOT_WRITABLE, UNDELIVERED, Asked, Verdicts
+from benchmarks.soak_verdicts import (
+    ALTERED,
+    NOT_WRITABLE,
+    PRIVATE_AND_ERRORS,
+    TOO_LATE,
+    UNDELIVERED,
+    Asked,
+    Verdicts,
+)
 from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
 from discordianai.sandbox.discord.local_discord import SandboxSession
@@ -95,6 +113,45 @@ def test_what_nobody_acknowledged_is_lost_unless_the_gateway_was_away() -> None:
     assert found[0] == UNDELIVERED
 
 
+def test_what_a_sandbox_that_stood_still_had_not_sent_is_lost_with_its_session() -> None:
+    """It was asked more than half a second before."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = asked_in(discord, "words")
+    assert asked.interaction is not None
+    asked.interaction.response_type = None
+    log.gaps.append(Gap(asked.created + 1.0, asked.created + 2.0, resumable=False))
+    assert Verdicts(discord, log)(asked) is None
+    log.spells.append(Spell(STALLED, asked.created + 0.1, asked.created + 0.9))
+    assert Verdicts(discord, log)(asked) == (UNDELIVERED, None)
+
+
+def test_what_a_resumed_gateway_brought_in_a_crowd_may_be_refused_as_too_late() -> None:
+    """Where the bot has tried."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = asked_in(discord, "words")
+    assert asked.interaction is not None
+    asked.interaction.response_type = None
+    log.gaps.append(Gap(asked.created - 5.0, asked.created + 1.5, resumable=True))
+    assert Verdicts(discord, log)(asked) is None
+    asked.interaction.refused_acknowledgements = 1
+    assert Verdicts(discord, log)(asked) == (TOO_LATE, None)
+
+
+async def test_a_sandbox_that_stands_still_is_noted() -> None:
+    """It is the process that judges."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(note_stalls, discord, log)
+        await trio.sleep(0.3)
+        began = discord.now()
+        time.sleep(0.6)  # noqa: ASYNC251  # that is the stall
+        ended = discord.now()
+        await trio.sleep(0.3)
+        nursery.cancel_scope.cancel()
+    assert log.stalled(began, ended) >= 0.5
+    assert log.stalled(ended + 60, ended + 70) == 0
+
+
 def whole_answer(discord: LocalDiscord, number: int, size: int = 1900) -> Asked:
     """A question that could not be acknowledged, and its answer in several messages of the channel."""
     prompt = f"what about number {number}?"
@@ -121,6 +178,39 @@ def test_an_answer_in_the_channel_is_judged_with_all_of_its_messages() -> None:
         found = verdicts(asked)
         assert found is not None
         assert found[0] == WHOLE
+
+
+def test_an_answer_in_the_channel_is_one_although_nobody_acknowledged_it() -> None:
+    """Where an acknowledgement met errors for three seconds, the bot writes there, with or without a note."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    verdicts = Verdicts(discord, log)
+    found = verdicts(whole_answer(discord, 30))
+    assert found is not None
+    assert found[0] == WHOLE
+    silent = whole_answer(discord, 2)
+    discord.channel_messages.clear()
+    assert verdicts(silent) is None
+    vague = discord.message(CHANNELS[0].id)
+    vague.update({"content": "OpenAI couldn't answer. (error 7)"}, {})
+    discord.channel_messages.append(vague)
+    assert verdicts(silent) is None  # it may be anybody's
+    for began in (silent.created, silent.created + 1.0):
+        log.spells.append(Spell(ACKNOWLEDGEMENT_ERRORS, began, began + 0.3))
+    found = verdicts(silent)
+    assert found is not None
+    assert found[0].startswith(TOLD)
+
+
+def test_a_private_answer_is_shown_nowhere_else() -> None:
+    """Discord says that the bot did not respond; only two errors keep it from that."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = whole_answer(discord, 2)
+    discord.channel_messages.clear()
+    asked.private = True
+    for began in (asked.created, asked.created + 1.0):
+        assert Verdicts(discord, log)(asked) is None
+        log.spells.append(Spell(ACKNOWLEDGEMENT_ERRORS, began, began + 0.3))
+    assert Verdicts(discord, log)(asked) == (PRIVATE_AND_ERRORS, None)
 
 
 def test_a_mention_that_came_while_the_gateway_was_away_is_heard_when_it_is_back() -> None:

@@ -4,6 +4,7 @@ The supervisor and the library's own client, over real sockets, against the loca
 a double.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ from discordianai.discord.gateway.intents import GRANT_IT
 from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
+from discordianai.discord.interactions.backend import JOURNAL_WITHIN
 from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import MessageRefused
 from discordianai.discord.messages.rest import DiscordApi
@@ -177,6 +179,18 @@ async def test_an_interaction_that_is_too_old_is_no_error_of_the_librarys(
         scene.discord.invoke_now("ask", {"prompt": "why?"})
         await scene.until(lambda: sum(scene.figures.now().unacknowledged.values()))
         assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_question_whose_session_ends_meanwhile_gets_the_whole_time_of_an_acknowledgement() -> None:
+    """The same process goes on, and nobody would take the question up before the next start."""
+    async with a_scene() as scene, scene.listening():
+        scene.backend.journal_waits = lambda: asyncio.sleep(0.9 * JOURNAL_WITHIN)
+        scene.discord.fail_next("/callback", 502, times=100)
+        scene.discord.invoke_now("ask", {"prompt": "why?"})
+        await scene.until(lambda: scene.backend.calls)
+        scene.discord.invalidate_sessions()
+        await scene.until(lambda: len(scene.backend.calls) > 2)
+        assert scene.backend.calls == ["enqueue", "journal", "hand over"]
 
 
 async def test_commands_that_discord_knows_are_not_written_again() -> None:

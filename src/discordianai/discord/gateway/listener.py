@@ -37,7 +37,7 @@ from discordianai.discord.gateway.session_limit import (
 )
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
-from discordianai.discord.interactions.handler import ACKNOWLEDGE_TIMEOUT, InteractionHandler
+from discordianai.discord.interactions.handler import HANDLED_WITHIN, InteractionHandler
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
@@ -159,9 +159,12 @@ class Listener:
         return session
 
     async def _finish_receiving(self) -> None:
-        """Events that arrived just before the end are still acknowledged and handed over."""
+        """Events that arrived just before the end are still acknowledged and handed over.
+
+        A question that is cancelled stays stored for the next process, and this one may go on for weeks.
+        """
         if self._receiving:
-            await asyncio.wait(self._receiving, timeout=ACKNOWLEDGE_TIMEOUT)
+            await asyncio.wait(self._receiving, timeout=HANDLED_WITHIN)
 
     def _is_connected(self) -> bool:
         """Whether the connection on which the session began, or was resumed, is open.

@@ -23,7 +23,7 @@ from discordianai.discord.events.interaction import AutocompleteInteraction, Eve
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.events.payload import Malformed, Payload
 from discordianai.discord.interactions.admission import Admission
-from discordianai.discord.interactions.backend import Backend
+from discordianai.discord.interactions.backend import JOURNAL_WITHIN, Backend
 from discordianai.discord.interactions.outcomes import (
     FAILED,
     AskQuestion,
@@ -50,6 +50,9 @@ TEXT_INPUT, PARAGRAPH = 4, 2
 ALREADY_ACKNOWLEDGED = 40060
 ACKNOWLEDGE_TIMEOUT = 3.0
 """Seconds; Discord's own. It refuses a later acknowledgement."""
+
+HANDLED_WITHIN = ACKNOWLEDGE_TIMEOUT + 2 * JOURNAL_WITHIN + 0.5
+"""Seconds that an event may take from its parsing to its handover: the store is asked twice at most."""
 
 RETRY_PAUSE = 0.4
 """Seconds after an error of Discord's until an acknowledgement is sent again."""
