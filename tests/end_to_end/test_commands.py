@@ -117,9 +117,12 @@ async def test_where_no_thread_can_be_opened_the_answer_comes_in_the_channel_and
 ) -> None:
     discord, user = scene.sandbox.discord, person(22)
     no_thread = "I couldn't open a thread here, so I'm answering in the channel."
-    direct = await scene.ask("here?", options={"thread": True}, user=user, channel=direct_messages(user))
-    assert "You asked: “here?”" in direct.text
-    assert no_thread in direct.text
+    thread = discord.add_thread(CHANNELS[0], "a thread")
+    for channel in (direct_messages(user), thread):  # where Discord is not even asked
+        asked = await scene.ask("here?", options={"thread": True}, user=user, channel=channel)
+        assert "You asked: “here?”" in asked.text
+        assert "Threads can't be opened here, so I'm answering without one." in asked.text
+        assert not [line for line in discord.counters.refused if f"/channels/{channel.id}" in line]
     discord.closed_channels.add(CHANNELS[2].id)
     try:
         closed = await scene.ask("there?", options={"thread": True}, user=user, channel=CHANNELS[2])

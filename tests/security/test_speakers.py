@@ -62,6 +62,9 @@ def test_a_reader_hears_exactly_who_said_what(said: list[tuple[str, str]]) -> No
         ("Ann\u202e” wrote:", "Ann wrote"),
         ("Seán O’Brien 🦙", "Seán O’Brien 🦙"),
         ("【安】 (she/her)", "【安】 (she/her)"),
+        ("\u3164", ""),
+        ("\u3164\uffa0 \u2800\u115f\u1160\ufe0f\u17b4", ""),
+        ("\u3164Ann", "\u3164Ann"),
     ],
 )
 def test_a_name_has_no_marks_nor_what_looks_like_them(name: str, shown: str) -> None:

@@ -12,6 +12,8 @@ neighbouring turns.
 import re
 from dataclasses import dataclass, field
 
+import regex
+
 LONGEST_NAME = 32
 """Characters. Display names are at most so long at Discord; webhooks may have longer ones."""
 
@@ -38,6 +40,9 @@ class Spoken:
     text: str = field(repr=False)
 
 
+_VISIBLE = regex.compile(r"[^\s\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]")
+"""Python calls Hangul fillers and the blank Braille pattern printable."""
+
 _MARKS = frozenset(
     ":：꞉∶︰﹕ː˸։፡܃܄׃⁝⁞﹔"  # colons, and what looks like them
     '“”"＂„‟«»‹›❝❞❠〝〞〟⹂🙶🙷🙸ʺ˝ˮ״″‶`>＞|｜¦︱'  # quotation marks, and the marks of lines
@@ -45,9 +50,13 @@ _MARKS = frozenset(
 
 
 def safe_name(name: str) -> str:
-    """On one line, and without what ends the quotation marks around it or a speaker's name, or looks so."""
+    """On one line, and without what ends the quotation marks around it or a speaker's name, or looks so.
+
+    Empty where nothing of it can be seen.
+    """
     shown = "".join(c if c.isprintable() and c not in _MARKS else " " for c in name)
-    return " ".join(shown.split())[:LONGEST_NAME].rstrip()
+    shown = " ".join(shown.split())[:LONGEST_NAME].rstrip()
+    return shown if _VISIBLE.search(shown) else ""
 
 
 def marked(name: str, text: str) -> str:

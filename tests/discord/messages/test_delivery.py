@@ -118,6 +118,15 @@ async def test_where_no_thread_can_be_opened_the_answer_says_so_where_it_was_ask
     assert NO_THREAD in interaction.text
 
 
+async def test_a_thread_has_a_name_whatever_its_question_begins_with(scene: Scene) -> None:
+    """Discord refuses one that shows nothing."""
+    deliver, _ = scene.deliveries("because")
+    _, question = await scene.asked(in_thread=True, text="\u3164" * 90 + "why?")
+    await deliver(question, NOTHING_POSTED).answer(None)
+    (thread,) = scene.discord.threads
+    assert thread.name == "A question"
+
+
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_stored_answer_that_is_too_long_is_one_file_in_the_channel_too(
     scene: Scene, late: bool

@@ -50,8 +50,9 @@ UNKNOWN = Lineage()
 
 APPLICATION_COMMAND, MESSAGE_COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 SLASH, MESSAGE_MENU = 1, 3
+TEXT, ANNOUNCEMENTS = 0, 5
 THREADS = {10, 11, 12}
-"""Discord's numbers for interactions, commands, and channels that are threads."""
+"""Discord's numbers for interactions, commands, channels in which threads are opened, and threads."""
 
 SERVER_INSTALL = "0"
 """The key of `authorizing_integration_owners` where the bot itself is in the server."""
@@ -62,8 +63,12 @@ WITH_THE_BOT, WITH_OTHERS = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class ChannelRules:
-    """What a channel requires of people who write in it; `slow_mode` is in seconds, 0 for none."""
+    """What a channel requires of people who write in it; `slow_mode` is in seconds, 0 for none.
 
+    In one that `takes_threads`, threads can be opened.
+    """
+
+    takes_threads: bool = True
     in_thread: bool = False
     locked: bool = False
     slow_mode: int = 0
@@ -264,8 +269,10 @@ def _above(channel: Payload) -> Lineage:
 
 def _rules(channel: Payload) -> ChannelRules:
     thread = record(channel, "thread_metadata", optional=True)
+    kind = number(channel, "type", TEXT)
     return ChannelRules(
-        in_thread=number(channel, "type", 0) in THREADS,
+        takes_threads=kind in {TEXT, ANNOUNCEMENTS},
+        in_thread=kind in THREADS,
         locked=thread.get("locked") is True,
         slow_mode=number(channel, "rate_limit_per_user", 0),
     )

@@ -32,6 +32,7 @@ MOST_REMEMBERED = 10_000
 NOT_ALLOWED = "Only you can see this answer, because you can't write in this channel."
 LOCKED = "Only you can see this answer, because this thread is locked."
 SLOW_MODE = "Only you can see this answer, because this channel has slow mode on and you asked a moment ago."
+NO_THREADS_HERE = "Threads can't be opened here, so I'm answering without one."
 NO_THREAD = "You can't open threads here, so I'm answering in the channel."
 NOT_FURTHER = "I can't continue here: you can't write in this channel right now."
 
@@ -46,8 +47,10 @@ class PostingRights:
     def limited(self, asked: AskQuestion) -> AskQuestion | Refuse:
         """The same question, limited to what this person may post there."""
         origin, draft = asked.origin, asked.draft
+        if draft.in_thread and not origin.channel.takes_threads:
+            draft = replace(draft, in_thread=False, note=NO_THREADS_HERE)
         if origin.place.guild_id is None:  # nobody is barred from anything there
-            return asked
+            return replace(asked, draft=draft)
         why = None if draft.private or draft.message_id is not None else self._why_not_public(origin)
         if why is not None:
             if draft.continues:  # what only this person sees is another conversation

@@ -30,6 +30,7 @@ from discordianai.discord.messages.reply import (
 )
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
+from discordianai.discord.rendering.characters import VISIBLE
 from discordianai.guard import Guard
 from discordianai.option import Live
 from discordianai.records import Question
@@ -275,7 +276,8 @@ class DiscordDelivery:
             self._question = replace(question, in_thread=False)
             if not question.address.as_member:
                 return GUEST_NO_THREAD
-            name = " ".join(question.text.split())[:LONGEST_NAME] or "A question"
+            name = " ".join(question.text.split())[:LONGEST_NAME]
+            name = name if VISIBLE.search(name) else "A question"
             try:
                 thread_id = await ChannelMessages(self._api, question.place.channel_id).open_thread(name)
             except MessageError as error:
