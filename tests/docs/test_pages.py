@@ -57,24 +57,26 @@ def runs_make(line: str) -> bool:
     return line == "make" or line.startswith("make ")
 
 
-@pytest.mark.parametrize("piece", shown(blocks, runs_program), ids=str)
-def test_a_command_that_is_shown_is_one(piece: Shown) -> None:
+def words_of(piece: Shown) -> list[str]:
     words = arguments(typed(piece.text))
     assert words is not None
-    assert parses(words)
+    return words
 
 
-@pytest.mark.parametrize("piece", shown(spans, runs_program), ids=str)
-def test_a_command_that_is_mentioned_is_one(piece: Shown) -> None:
-    words = arguments(typed(piece.text))
-    assert words is not None
-    assert is_known(words)
+def test_a_command_that_is_shown_is_one() -> None:
+    pieces = shown(blocks, runs_program)
+    assert [str(piece) for piece in pieces if not parses(words_of(piece))] == []
 
 
-@pytest.mark.parametrize("piece", [*shown(blocks, runs_make), *shown(spans, runs_make)], ids=str)
-def test_make_has_every_target_that_is_shown(piece: Shown) -> None:
-    words = [word for word in shlex.split(typed(piece.text), comments=True)[1:] if "=" not in word]
-    assert set(words) <= TARGETS
+def test_a_command_that_is_mentioned_is_one() -> None:
+    pieces = shown(spans, runs_program)
+    assert [str(piece) for piece in pieces if not is_known(words_of(piece))] == []
+
+
+def test_make_has_every_target_that_is_shown() -> None:
+    for piece in (*shown(blocks, runs_make), *shown(spans, runs_make)):
+        words = [word for word in shlex.split(typed(piece.text), comments=True)[1:] if "=" not in word]
+        assert set(words) <= TARGETS, str(piece)
 
 
 def test_commands_are_found_where_they_are_shown() -> None:
@@ -143,22 +145,24 @@ def settings_named(piece: Shown) -> list[str]:
     return []
 
 
-NAMED = [(piece, name) for page in PAGES for piece in spans(page) for name in settings_named(piece)]
-NAMED += [
-    (Shown(page.name, number, match[0]), f"{match[2]}.{match[1]}")
-    for page in PAGES
-    for number, paragraph in enumerate(paragraphs(page), 1)
-    for match in IN_WORDS.finditer(paragraph)
-]
+@cache
+def settings_on_pages() -> list[tuple[Shown, str]]:
+    alone = [(piece, name) for page in PAGES for piece in spans(page) for name in settings_named(piece)]
+    in_words = [
+        (Shown(page.name, number, match[0]), f"{match[2]}.{match[1]}")
+        for page in PAGES
+        for number, paragraph in enumerate(paragraphs(page), 1)
+        for match in IN_WORDS.finditer(paragraph)
+    ]
+    return alone + in_words
 
 
-@pytest.mark.parametrize(("piece", "name"), NAMED, ids=lambda value: str(value))
-def test_a_setting_that_is_mentioned_with_its_table_is_one(piece: Shown, name: str) -> None:
-    assert there_is(name)
+def test_a_setting_that_is_mentioned_with_its_table_is_one() -> None:
+    assert [str(piece) for piece, name in settings_on_pages() if not there_is(name)] == []
 
 
 def test_settings_are_found_where_they_are_mentioned() -> None:
-    names = {name for _, name in NAMED}
+    names = {name for _, name in settings_on_pages()}
     assert {
         "dispatch.queue_size",
         "rate_limits.openai",

@@ -1,6 +1,6 @@
 """Endpoints of many kinds, each a double with the refusals and quirks of its original, over real sockets."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -182,43 +182,36 @@ async def test_a_call_is_understood_however_it_streams(authority: Authority, nam
         assert "You asked" not in text
 
 
+def refusals(name: str) -> Iterator[tuple[ChatRequest, type[errors.ProviderError]]]:
+    """Each question that the endpoint refuses, and its error."""
+    family = FAMILIES[name]
+    yield question("word " * 9000), errors.ContextTooLong
+    yield question("how? !policy"), errors.ContentFiltered
+    if not family.any_model:
+        yield replace(question(), model="no-such-model"), errors.ModelNotFound
+    if family.models[0] in family.without_images:
+        picture = Turn(Role.USER, "what is this?", images=("https://cdn.example/a.png",))
+        yield replace(question(), turns=(picture,)), errors.ImageRefused
+
+
 @EVERY_FAMILY
-@pytest.mark.parametrize(
-    ("asked_of", "error"),
-    [
-        (question("word " * 9000), errors.ContextTooLong),
-        (question("how? !policy"), errors.ContentFiltered),
-        (replace(question(), model="no-such-model"), errors.ModelNotFound),
-        (
-            replace(
-                question(), turns=(Turn(Role.USER, "what is this?", images=("https://cdn.example/a.png",)),)
-            ),
-            errors.ImageRefused,
-        ),
-    ],
-    ids=["too long", "filtered", "no such model", "picture"],
-)
 async def test_a_question_that_is_refused_itself_costs_one_request_and_teaches_nothing(
-    authority: Authority, name: str, asked_of: ChatRequest, error: type[errors.ProviderError]
+    authority: Authority, name: str
 ) -> None:
     """It is told truly, whatever the words, the status and the form."""
-    family = FAMILIES[name]
-    if error is errors.ModelNotFound and family.any_model:
-        pytest.skip("it takes any name")
-    if error is errors.ImageRefused and family.models[0] not in family.without_images:
-        pytest.skip("it takes pictures")
     async with endpoint(authority, name) as (asked, service, refused):
         await ask(asked)  # what it refuses of every question is known from here on
-        before, known = service.asked, refused.left_out(name)
-        with pytest.raises(error) as caught:
-            await ask(asked, asked_of)
-        assert type(caught.value) is error
-        # What Mistral refuses of every question, it refuses before it looks for a model that it has not.
-        cost = 2 if name == "mistral" and error is errors.ModelNotFound else 1
-        assert service.asked == before + cost
-        assert refused.left_out(name) == known
-        await ask(asked)
-        assert service.asked == before + cost + 1
+        for asked_of, error in refusals(name):
+            before, known = service.asked, refused.left_out(name)
+            with pytest.raises(error) as caught:
+                await ask(asked, asked_of)
+            assert type(caught.value) is error
+            # What Mistral refuses of every question, it refuses before it looks for a model that it has not.
+            cost = 2 if name == "mistral" and error is errors.ModelNotFound else 1
+            assert service.asked == before + cost
+            assert refused.left_out(name) == known
+            await ask(asked)
+            assert service.asked == before + cost + 1
 
 
 @EVERY_FAMILY

@@ -1,15 +1,22 @@
 """The official clients, asked in threads of their own, and what they receive checked against their types."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from __future__ import annotations
 
-import openai
-import perplexity
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
 import trio
 from pydantic import BaseModel, ValidationError
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import ProviderService, ServiceOptions
+from tests.lazy_module import LazyModule
+
+if TYPE_CHECKING:
+    import openai
+    import perplexity
+else:
+    openai, perplexity = LazyModule("openai"), LazyModule("perplexity")
 
 FAST = ServiceOptions(first_token=0.0, between_tokens=0.0, perplexity_rates=())
 

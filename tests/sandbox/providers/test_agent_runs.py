@@ -1,12 +1,14 @@
 """A run of Perplexity's goes on without its reader, and stops where it is cancelled."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import httpx
-import perplexity
 import pytest
 import trio.lowlevel
 
@@ -15,7 +17,15 @@ from discordianai.sandbox.providers import Fault, PerplexityService, open_provid
 from discordianai.sandbox.providers.perplexity.agent_runs import RunState
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.transport import MultiplexedTransport
+from tests.lazy_module import LazyModule
 from tests.sandbox.providers.clients import FAST, checked, until, with_perplexity
+
+if TYPE_CHECKING:
+    import perplexity
+else:
+    perplexity = LazyModule("perplexity")
+
+pytestmark = pytest.mark.xdist_group("official clients")  # one worker imports them
 
 STEADY = replace(FAST, between_tokens=0.005)
 BODY = {"preset": "fast", "input": "why?", "stream": True}

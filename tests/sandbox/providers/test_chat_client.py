@@ -1,13 +1,21 @@
 """The official client takes the foreign service for a compatible one, and so OpenAI's chat completions."""
 
-import openai
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import ProviderService, open_providers
 from discordianai.sandbox.providers.scripted_answers import compose
 from tests.sandbox.providers.clients import FAST, checked, with_openai
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+pytestmark = pytest.mark.xdist_group("official clients")  # one worker imports them
 
 MODELS = {"openai": "gpt-6-luna", "foreign": "local-vision"}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}

@@ -1,23 +1,25 @@
 """The official client takes the sandbox's service for OpenAI's, and finds its types kept."""
 
-from typing import Any
+from __future__ import annotations
 
-import openai
+from typing import TYPE_CHECKING, Any
+
 import pytest
-from openai.types.responses import (
-    Response,
-    ResponseFunctionToolCall,
-    ResponseFunctionWebSearch,
-    ResponseOutputMessage,
-    ResponseReasoningItem,
-    ResponseStreamEvent,
-)
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, ServiceOptions, open_providers
 from discordianai.sandbox.providers.provider_faults import ErrorShape, FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
+from tests.lazy_module import LazyModule
 from tests.sandbox.providers.clients import FAST, checked, strange, with_openai
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types import responses
+else:
+    openai, responses = LazyModule("openai"), LazyModule("openai.types.responses")
+
+pytestmark = pytest.mark.xdist_group("official clients")  # one worker imports them
 
 ROUTER = {
     "type": "function",
@@ -43,14 +45,14 @@ REASONING_ORDER = ["response.output_item.added", "response.output_item.done"]
 
 async def stream(
     authority: Authority, fault: Fault | None = None, options: ServiceOptions = FAST, **body: object
-) -> list[ResponseStreamEvent]:
+) -> list[responses.ResponseStreamEvent]:
     """The events of one question, each checked against its type but where recordings say otherwise."""
     asked = {"model": "gpt-6-luna", "input": "why?", **body}
     async with open_providers(authority, options) as services:
         if fault is not None:
             services.openai.misbehave(fault)
 
-        def use(client: openai.OpenAI) -> list[ResponseStreamEvent]:
+        def use(client: openai.OpenAI) -> list[responses.ResponseStreamEvent]:
             return list(client.responses.create(stream=True, **asked))  # type: ignore[call-overload]  # any body
 
         events = await with_openai(services.openai, authority, use)
@@ -62,34 +64,34 @@ async def stream(
     return events
 
 
-async def whole(authority: Authority, fault: Fault | None = None, **body: object) -> Response:
+async def whole(authority: Authority, fault: Fault | None = None, **body: object) -> responses.Response:
     """One answer that is not streamed, checked against its type."""
     asked = {"model": "gpt-6-luna", "input": "why?", **body}
     async with open_providers(authority, FAST) as services:
         if fault is not None:
             services.openai.misbehave(fault)
 
-        def use(client: openai.OpenAI) -> Response:
-            response: Response = client.responses.create(**asked)  # type: ignore[call-overload]  # any body
+        def use(client: openai.OpenAI) -> responses.Response:
+            response: responses.Response = client.responses.create(**asked)  # type: ignore[call-overload]  # any body
             return response
 
         return checked(await with_openai(services.openai, authority, use))
 
 
-def order(events: list[ResponseStreamEvent]) -> list[str]:
+def order(events: list[responses.ResponseStreamEvent]) -> list[str]:
     """The types of the events, repeated ones once."""
     types = [event.type for event in events]
     return [kind for kind, before in zip(types, [None, *types], strict=False) if kind != before]
 
 
-def final(events: list[ResponseStreamEvent]) -> Response:
+def final(events: list[responses.ResponseStreamEvent]) -> responses.Response:
     """The response of the terminal event."""
     last = events[-1]
     assert last.type in ("response.completed", "response.incomplete", "response.failed")
     return last.response
 
 
-def each(events: list[ResponseStreamEvent], kind: str, key: str) -> list[Any]:
+def each(events: list[responses.ResponseStreamEvent], kind: str, key: str) -> list[Any]:
     """What stands under `key` in each event of this kind."""
     return [event.to_dict()[key] for event in events if event.type == f"response.{kind}"]
 
@@ -102,9 +104,9 @@ async def test_an_answer_streams_in_openais_order_and_adds_up(authority: Authori
     assert [event.sequence_number for event in events] == list(range(len(events)))
     response = final(events)
     reasoning, message = response.output
-    assert isinstance(reasoning, ResponseReasoningItem)
+    assert isinstance(reasoning, responses.ResponseReasoningItem)
     assert reasoning.summary == []
-    assert isinstance(message, ResponseOutputMessage)
+    assert isinstance(message, responses.ResponseOutputMessage)
     assert message.phase == "final_answer"
     assert response.usage is not None
     assert response.usage.output_tokens_details.reasoning_tokens == 64
@@ -122,7 +124,7 @@ async def test_summaries_come_where_they_are_asked_for(authority: Authority) -> 
     """The parts that stream are those of the item."""
     events = await stream(authority, reasoning={"effort": "high", "summary": "auto"})
     item = final(events).output[0]
-    assert isinstance(item, ResponseReasoningItem)
+    assert isinstance(item, responses.ResponseReasoningItem)
     said = each(events, "reasoning_summary_text.done", "text")
     assert [part.text for part in item.summary] == said != []
 
@@ -131,7 +133,7 @@ async def test_a_function_is_called_in_pieces(authority: Authority) -> None:
     """The pieces of the arguments are the arguments."""
     events = await stream(authority, input="the news today", tools=[ROUTER], parallel_tool_calls=False)
     call = final(events).output[-1]
-    assert isinstance(call, ResponseFunctionToolCall)
+    assert isinstance(call, responses.ResponseFunctionToolCall)
     assert "".join(each(events, "function_call_arguments.delta", "delta")) == call.arguments
     assert call.arguments == '{"query": "sandbox search: the news today"}'
     assert final(events).output_text == ""
@@ -147,12 +149,12 @@ async def test_the_hosted_search_cites_what_it_found(authority: Authority) -> No
         include=["web_search_call.action.sources"],
     )
     response = final(events)
-    searches = [item for item in response.output if isinstance(item, ResponseFunctionWebSearch)]
+    searches = [item for item in response.output if isinstance(item, responses.ResponseFunctionWebSearch)]
     assert len(searches) == 2
     assert searches[0].action.type == "search"
     assert searches[0].action.sources
     message = response.output[-1]
-    assert isinstance(message, ResponseOutputMessage)
+    assert isinstance(message, responses.ResponseOutputMessage)
     part = message.content[0]
     assert part.type == "output_text"
     told = each(events, "output_text.annotation.added", "annotation")
@@ -226,7 +228,7 @@ async def test_a_code_that_the_clients_type_does_not_know_comes_nevertheless(aut
     async with open_providers(authority, FAST) as services:
         services.openai.misbehave(Fault.in_stream("insufficient_quota", shape=ErrorShape.FAILED))
 
-        def use(client: openai.OpenAI) -> list[ResponseStreamEvent]:
+        def use(client: openai.OpenAI) -> list[responses.ResponseStreamEvent]:
             return list(client.responses.create(model="gpt-6-luna", input="why?", stream=True))
 
         (failed,) = strange(await with_openai(services.openai, authority, use))

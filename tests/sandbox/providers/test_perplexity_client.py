@@ -3,16 +3,27 @@
 Its types are kept but where recordings of the live service say otherwise: those are followed, and named here.
 """
 
-import perplexity
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
-from perplexity.generated import api
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import Fault, open_providers
 from discordianai.sandbox.providers.api_errors import Rejection
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
+from tests.lazy_module import LazyModule
 from tests.sandbox.providers.clients import FAST, checked, strange, with_perplexity
+
+if TYPE_CHECKING:
+    import perplexity
+    from perplexity.generated import api
+else:
+    perplexity, api = LazyModule("perplexity"), LazyModule("perplexity.generated.api")
+
+pytestmark = pytest.mark.xdist_group("official clients")  # one worker imports them
 
 ORDER = [
     "response.created",
