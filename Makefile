@@ -91,7 +91,7 @@ release: $(STAMP) ## build wheel and sdist into dist/, check them, and print the
 	@PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --outdir dist . >/dev/null
 	@$(BIN)/python .ci/wheel.py
 	@$(BIN)/hadolint Containerfile
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml compose.postgres.yaml
 	@$(BIN)/python -m twine check --strict dist/*
 	@$(BIN)/python .ci/release.py
 
