@@ -53,8 +53,8 @@ installed:
 run: $(STAMP) ## run the bot with settings.toml
 	@$(BIN)/python -m discordianai run
 
-sandbox: $(STAMP) ## try the bot here, with no account and no key
-	@$(BIN)/python -m discordianai sandbox
+sandbox: $(STAMP) ## try the bot here, with no account and no key; DATABASE=postgres: with a PostgreSQL of its own
+	@$(BIN)/python -m discordianai sandbox $(if $(DATABASE),--database $(DATABASE))
 
 ##@ Develop
 
