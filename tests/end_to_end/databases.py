@@ -4,15 +4,12 @@ A module whose tests are to run on both has `pytestmark = on_both_databases`; it
 fixture `stage`, or take the fixture `database`. Tests that start a bot of their own stay on SQLite.
 """
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import contextmanager
 
-import psycopg
 import pytest
 
-from discordianai.sandbox.launcher import Database, Sandbox
+from discordianai.sandbox.launcher import Database
 from tests.postgres import new_database
 
 on_both_databases = pytest.mark.on_both_databases
@@ -37,13 +34,3 @@ def opened(engine: str, request: pytest.FixtureRequest) -> Iterator[Database | N
         return
     with new_database(request.getfixturevalue("postgres_cluster")) as database:
         yield Database(database.url, database.password)
-
-
-def rows(sandbox: Sandbox, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    """What a statement answers in the bot's database, with `?` for each value; nothing for a change."""
-    if (database := sandbox.database) is None:
-        with closing(sqlite3.connect(sandbox.file)) as file, file:
-            return file.execute(statement, values).fetchall()
-    with psycopg.connect(database.url, password=database.password) as connection:
-        cursor = connection.execute(statement.replace("?", "%s").encode(), values)
-        return cursor.fetchall() if cursor.description else []

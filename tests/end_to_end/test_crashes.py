@@ -6,13 +6,14 @@ import pytest
 import trio
 
 from benchmarks.answers import is_whole
+from benchmarks.stored import rows
 from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from discordianai.sandbox.launcher import Sandbox, open_bot
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage, said
-from tests.end_to_end.databases import on_both_databases, rows
+from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.test_asking import LONG, squeezed
 
 pytestmark = [pytest.mark.slow, on_both_databases]
