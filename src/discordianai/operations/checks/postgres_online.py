@@ -10,7 +10,7 @@ from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import problem
 from discordianai.operations.checks.online_check import Tell
-from discordianai.operations.checks.postgres_check import SUBJECT, judge, client_is_missing
+from discordianai.operations.checks.postgres_check import SUBJECT, client_is_missing, judge
 
 
 class PostgresCheck:
