@@ -52,7 +52,7 @@ def on_server(request: pytest.FixtureRequest) -> Opener:
     """PostgreSQL."""
     database: PostgresDatabase = request.getfixturevalue("postgres_database")
     password = SecretStr(database.password)
-    return lambda options: open_store(replace(options, database=database.url), password=password)
+    return lambda options: open_store(replace(options, database=database.url, database_password=password))
 
 
 def behind_pgbouncer(request: pytest.FixtureRequest) -> Opener:
@@ -60,7 +60,7 @@ def behind_pgbouncer(request: pytest.FixtureRequest) -> Opener:
     bouncer: PgBouncer = request.getfixturevalue("pgbouncer_before")
     database: PostgresDatabase = request.getfixturevalue("postgres_database")
     url, password = bouncer.url_of(database.name), SecretStr(database.password)
-    return lambda options: open_store(replace(options, database=url), password=password)
+    return lambda options: open_store(replace(options, database=url, database_password=password))
 
 
 STORES: Mapping[str, Make] = {
