@@ -31,8 +31,12 @@ def main() -> int:
     needed = sorted(_needed(PROGRAM) - {PROGRAM})
     print(f"Licences of the {len(needed)} packages that the program needs:")
     print(_run("piplicenses", "--with-system", "--packages", *needed).stdout)
+    with_postgres = sorted(_needed(f"{PROGRAM}[postgres]") - {PROGRAM, *needed})
+    print("Licences of what it needs besides with a store on PostgreSQL:")
+    print(_run("piplicenses", "--with-system", "--packages", *with_postgres).stdout)
     print("Licences of what tests, sandbox and this audit need besides:")
-    print(_run("piplicenses", "--with-system", "--ignore-packages", PROGRAM, *needed).stdout)
+    others = PROGRAM, *needed, *with_postgres
+    print(_run("piplicenses", "--with-system", "--ignore-packages", *others).stdout)
     asked = _run("pip_audit", "--local", "--skip-editable", "--format=json", "--progress-spinner=off")
     verdict = judge(asked.stdout, asked.stderr)
     print("\n".join(verdict.lines))

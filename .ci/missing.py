@@ -12,8 +12,8 @@ def required() -> list[str]:
 
     project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    told = [*project["dependencies"], *extras["sandbox"], *extras["test"]]
-    return [re.split(r"[^\w.-]", each)[0] for each in told] + [project["name"]]
+    told = [*project["dependencies"], *extras["sandbox"], *extras["postgres"], *extras["test"]]
+    return list(dict.fromkeys([re.split(r"[^\w.-]", each)[0] for each in told] + [project["name"]]))
 
 
 def main() -> int:

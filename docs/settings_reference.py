@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 
 from discordianai.option import Id
-from discordianai.settings.file import key_of, secrets_of
+from discordianai.settings.file import DATABASE_PASSWORD, key_of, secrets_of
 from discordianai.settings.keys import MISSING, NAME, Declared, find, plain
 
 DOCS = Path(__file__).parent
@@ -92,7 +92,10 @@ def put_in(markdown: str) -> str:
 def secrets() -> str:
     """Where each secret is looked for."""
     head = ["| key | systemd credential | environment |", "| --- | --- | --- |"]
-    rows = [f"| `{one.path}` | `{one.credential}` | `{one.variable}` |" for one in secrets_of()]
+    rows = [
+        f"| `{one.path}` | `{one.credential}` | `{one.variable}` |"
+        for one in (*secrets_of(), DATABASE_PASSWORD)
+    ]
     return "\n".join([*head, *rows, FURTHER.format(key_of("local"))])
 
 

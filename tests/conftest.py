@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from discordianai.sandbox.certificates import Authority, make_authority
 
+pytest_plugins = ["tests.postgres"]
+
 settings.register_profile("fast", max_examples=30, deadline=None)
 settings.register_profile("all", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)

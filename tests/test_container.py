@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 
 from discordianai.cli.main import make_parser
 from tests.docs.pages import ROOT
@@ -19,6 +20,17 @@ def test_every_file_that_is_copied_is_there_and_not_ignored() -> None:
     copied = [word for line in instructions("COPY") if "--from" not in line for word in line.split()[:-1]]
     assert set(copied) == set(let_through)
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_what_compose_builds_it_with_is_an_extra() -> None:
+    """Both files are about the same service, and name an argument that the build has."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    more = (ROOT / "compose.postgres.yaml").read_text()
+    (extra,) = re.findall(r"EXTRAS: (\w+)", more)
+    assert extra in extras
+    assert 'EXTRAS=""' in instructions("ARG")
+    assert "\n  bot:\n" in more
+    assert "\n  bot:\n" in (ROOT / "compose.yaml").read_text()
 
 
 def test_what_it_runs_is_a_command() -> None:

@@ -56,6 +56,31 @@ def test_json_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @EVERY_STYLE
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cannot connect to postgresql://bot:s3cret@db/x",
+        "cannot connect to postgres://bot:s3cret/with?signs@db/x",
+        "missing = after host=db password=s3cret dbname=x",
+        r"missing = after password = 's3cret \' s3cret' dbname=x",
+        "postgresql://db/x?user=bot&password=s3cret&sslmode=require",
+    ],
+)
+def test_no_line_has_the_password_of_a_database(
+    style: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a library repeats of what it was given, in texts and in tracebacks."""
+    configure(format=style)
+    try:
+        raise OSError(text)
+    except OSError:
+        structlog.get_logger("discordianai").exception(text, reason=text)
+    written = capsys.readouterr().err
+    assert "s3cret" not in written
+    assert "…" in written or "\\u2026" in written
+
+
+@EVERY_STYLE
 def test_no_line_has_an_id_at_any_level(style: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Fields, texts, lists, tracebacks, and lines of other libraries have pseudonyms in their place."""
     pseudonyms = Pseudonyms(b"k" * 32)

@@ -13,6 +13,7 @@ import trio
 
 from discordianai.conversations.accounting import day_of
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
+from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.ledger import Ledger
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
@@ -22,7 +23,6 @@ from discordianai.conversations.sqlite.operator_access import operator_connectio
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.sqlite.writer import Write
 from discordianai.conversations.store import ChannelSettings, Removal
 from discordianai.option import Live
 from discordianai.records import Attachment, Person, Place, Quotation, ReplyAddress, Role, Turn, Usage

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -272,6 +273,61 @@ def read_openai(folder: Path, address: str) -> str:
 def test_a_database_whose_name_no_file_can_have_is_a_mistake(tmp_path: Path) -> None:
     (told,) = problems(tmp_path, '[conversations]\ndatabase = "a\\u0000b"')
     assert told.startswith("conversations.database: ")
+
+
+POSTGRES = '[conversations]\ndatabase = "postgresql://bot@db.example.org/discordianai"\n'
+
+
+def test_a_url_is_no_path_in_the_state_directory(tmp_path: Path) -> None:
+    """It stays what it is, also for a service."""
+    service = {**KEYS, "STATE_DIRECTORY": "/var/lib/discordianai"}
+    options = load(write(tmp_path, POSTGRES), service).conversations
+    assert options.database == "postgresql://bot@db.example.org/discordianai"
+    assert options.url is not None
+    assert options.database_password is None
+
+
+def test_the_password_of_the_database_comes_from_where_secrets_come_from(tmp_path: Path) -> None:
+    """In the same order: credential, environment, file beside the settings, settings."""
+    path = write(tmp_path, POSTGRES + 'database_password = "of the settings"')
+
+    def password(environment: Mapping[str, str]) -> str | None:
+        found = load(path, environment).conversations.database_password
+        return found.get_secret_value() if found else None
+
+    assert password(KEYS) == "of the settings"
+    (tmp_path / "database-password").write_text("of the file, with spaces\n")
+    (tmp_path / "database-password").chmod(0o600)
+    assert password(KEYS) == "of the file, with spaces"
+    assert password({**KEYS, "DATABASE_PASSWORD": "of the environment"}) == "of the environment"
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "database-password").write_text("of the credential\n")
+    with_both = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials"), "DATABASE_PASSWORD": "other"}
+    assert password({**KEYS, **with_both}) == "of the credential"
+
+
+def test_a_password_in_the_url_is_refused_and_not_shown(tmp_path: Path) -> None:
+    """The sentence names the places where it belongs."""
+    for url in ("postgresql://bot:s3cret@h/x", "postgresql://h/x?password=s3cret"):
+        (told,) = problems(tmp_path, f'[conversations]\ndatabase = "{url}"')
+        assert told.startswith("conversations.database: should have no password in it: ")
+        assert "DATABASE_PASSWORD" in told
+        assert "s3cret" not in told
+
+
+def test_a_password_that_is_no_line_is_refused_and_not_shown(tmp_path: Path) -> None:
+    """Nor is it in what the settings look like in a traceback."""
+    (told,) = problems(tmp_path, POSTGRES + 'database_password = "s3\\ncret"')
+    assert told.startswith("conversations.database_password: should be one line")
+    assert "s3" not in told
+    loaded = load(write(tmp_path, POSTGRES + 'database_password = "s3cret"'), KEYS)
+    assert "s3cret" not in repr(loaded)
+
+
+def test_the_password_of_another_program_does_not_matter_to_a_file(tmp_path: Path) -> None:
+    """Whoever keeps a file may have a variable of that name for something else."""
+    environment = {**KEYS, "DATABASE_PASSWORD": "some\nlines"}
+    assert load(write(tmp_path, ""), environment).conversations.database_password is None
 
 
 def test_a_key_below_the_wrong_header_is_told_where_it_belongs(tmp_path: Path) -> None:

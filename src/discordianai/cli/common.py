@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
+from discordianai.conversations.database_url import is_url
 from discordianai.conversations.sqlite.files import bot_is_running, open_to_others
 from discordianai.safe_files import located
 from discordianai.settings import file as settings_file
@@ -16,18 +17,20 @@ from discordianai.settings import file as settings_file
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare how the database is named."""
     parser.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
-    parser.add_argument(
-        "--database", type=Path, metavar="PATH", help="instead of the one that the settings name"
-    )
+    parser.add_argument("--database", metavar="PATH", help="instead of the one that the settings name")
 
 
 def named(options: argparse.Namespace) -> Path:
-    """The path of the database. Raises `SettingsError`."""
-    if options.database is not None:
-        path: Path = options.database
-    else:
-        path = Path(settings_file.load_without_secrets(options.settings).conversations.database)
-    return located(path)
+    """The path of the database, which has to be a file. Raises `SettingsError`."""
+    database: str | None = options.database
+    if database is None:
+        database = settings_file.load_without_secrets(options.settings).conversations.database
+    if is_url(database):
+        raise settings_file.SettingsError(
+            "conversations.database: this command works on a file, and this is a PostgreSQL database: use"
+            " PostgreSQL's own tools, such as pg_dump for a copy"
+        )
+    return located(Path(database))
 
 
 def tell_of_bot(database: Path) -> None:
@@ -39,12 +42,14 @@ def tell_of_bot(database: Path) -> None:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: files that are half written are taken along."""
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """SIGTERM and SIGHUP end the block as Ctrl-C does: what is half written, or started, is taken along."""
+    heard = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]
+    former = {each: signal.signal(each, signal.default_int_handler) for each in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for each, handler in former.items():
+            signal.signal(each, handler)
 
 
 def say(sentence: str) -> None:

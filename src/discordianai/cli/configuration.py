@@ -20,6 +20,7 @@ from discordianai.privileges import acting_as_owner
 from discordianai.settings import file as settings_file
 from discordianai.settings import toml_text
 from discordianai.settings.file import FILE_NAME, Document, Secret, SecretPlaces, SettingsError
+from discordianai.settings.keys import SECRETS
 from discordianai.settings.tables import Settings
 
 OTHER_PORTS = range(8081, 8100)
@@ -157,7 +158,7 @@ def _parse_change(text: str) -> Document:
 
 def _refuse_secrets(table: Document) -> None:
     for key, value in table.items():
-        if key in {"token", "api_key"}:
+        if key in SECRETS:
             raise SettingsError(
                 f"--set: {key} is a secret, and others can read a command line; use the options with -file"
             )

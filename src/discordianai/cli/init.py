@@ -29,6 +29,7 @@ from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.liveness import reached_at
 from discordianai.operations.units.locations import UnitError
 from discordianai.settings.file import (
+    DATABASE_PASSWORD,
     DISCORD_TOKEN,
     LARGEST,
     Secret,
@@ -83,6 +84,7 @@ def add_to(commands: "Commands") -> None:
         "openai-key": "OpenAI's key",
         "perplexity-key": "Perplexity's key",
         "endpoint-key": "the key of --endpoint",
+        "database-password": "the password of a PostgreSQL database",
     }.items():
         parser.add_argument(f"--{name}-file", type=Path, metavar="FILE", help=f"a file with {words}")
     parser.add_argument("--endpoint", metavar="URL", help="base_url of another OpenAI-compatible provider")
@@ -138,6 +140,7 @@ class Setup:
             self._key(name)
         self._endpoint()
         self._need_a_provider()
+        self._database_password()
         self._write_settings()
         if self._folder.manager.bot is not None:
             self._install()
@@ -377,6 +380,35 @@ class Setup:
             for name in KEY_PAGES:
                 self._key(name)
             self._endpoint()
+
+    # The database
+
+    def _database_password(self) -> None:
+        url, secret = self._configuration.settings.conversations.url, DATABASE_PASSWORD
+        if url is None:
+            return
+        self._say(f"\nDatabase: {url}")
+        if self._configuration.has(secret):
+            self._look_again("Its password", secret, self._accepts_password)
+            return
+        given = self._given(secret, self._options.database_password_file)
+        if given or self._terminal.interactive:
+            self._say("Its password (Enter: it needs none, or ~/.pgpass has it)")
+            option = "--database-password-file"
+            self._take(secret, given, self._accepts_password, option=option, needed=False)
+        if self._configuration.has(secret) or self._options.offline:
+            return
+        if not self._accepts_password(self._configuration.settings) and not self._terminal.interactive:
+            raise NotAccepted
+
+    def _accepts_password(self, settings: Settings) -> bool:
+        from discordianai.operations.checks.trial import failed, try_database
+
+        self._quiet(settings)
+        self._say("Asking PostgreSQL ...")
+        findings = try_database(settings)
+        self._tell(findings)
+        return not failed(findings)
 
     # The end
 

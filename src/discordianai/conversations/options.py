@@ -7,18 +7,35 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from discordianai.conversations.accounting import Limit, Price, exact
+from discordianai.conversations.database_url import BadUrl, DatabaseUrl, is_url, parse
 from discordianai.conversations.prices import PriceTable
 from discordianai.option import Key, Money, Tokens
 
 
-def _file_name(name: str) -> str:
+def _database(name: str) -> str:
+    """A file, or a URL."""
     if "\0" in name:
         raise PydanticCustomError("path", "should be the path of a file, which has no null character in it")
+    if is_url(name):
+        try:
+            parse(name)
+        except BadUrl as error:
+            raise PydanticCustomError("database_url", "{words}", {"words": str(error)}) from None
     return name
+
+
+def _password(secret: SecretStr) -> SecretStr:
+    """It may have any character that a line of text can have."""
+    if not secret.get_secret_value().isprintable():
+        raise PydanticCustomError("secret", "should be one line, without control characters: write it again")
+    return secret
+
+
+DatabasePassword = Annotated[SecretStr, AfterValidator(_password)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +48,15 @@ class ConversationOptions:
     database: Annotated[
         str,
         MinLen(1),
-        AfterValidator(_file_name),
-        Key("the file; under systemd, a relative path is in the state directory"),
+        AfterValidator(_database),
+        Key(
+            "a file (under systemd, a relative path is in the state directory), or"
+            " postgresql://user@host/database"
+        ),
     ] = "discordianai.sqlite3"
+    database_password: Annotated[
+        DatabasePassword | None, Key("of the user in that URL; unset: what ~/.pgpass says, if anything")
+    ] = None
     scope: Annotated[
         Literal["user-in-channel", "channel", "user"], Key("user-in-channel, channel or user")
     ] = "user-in-channel"
@@ -52,8 +75,13 @@ class ConversationOptions:
         float,
         Ge(0),
         Le(100_000),
-        Key("memory for recently used conversations; others are read from disk when needed"),
+        Key("memory for recently used conversations, others are read from disk; not with PostgreSQL"),
     ] = 16.0
+
+    @property
+    def url(self) -> DatabaseUrl | None:
+        """The PostgreSQL database; None where it is a file."""
+        return parse(self.database) if is_url(self.database) else None
 
     @property
     def cache_bytes(self) -> int:

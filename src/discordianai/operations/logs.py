@@ -4,7 +4,8 @@ Under systemd each line has its priority in front, as `<3>` for an error, those 
 how the journal takes them (sd-daemon(3)).
 
 Interaction tokens are in the addresses of Discord's webhooks and so in the error texts of every library that
-calls them; whoever holds one can write as the bot. `redact` takes them out of everything that is logged.
+calls them; whoever holds one can write as the bot. `redact` takes them out of everything that is logged,
+tracebacks included, and the password of a database, should a library ever repeat what it connects with.
 
 Ids of people, servers, channels and messages are replaced by pseudonyms, at every level (`pseudonyms.py`).
 """
@@ -26,6 +27,12 @@ from discordianai.pseudonyms import Pseudonyms
 _TOKEN_IN_PATH = re.compile(r"((?:webhooks|interactions)/(?:\d+|\{\w+\})/)[\w.~%-]{16,}")
 """The library writes `{interaction_id}` where it has not filled that in, and the token all the same."""
 
+_DATABASE_PASSWORD = re.compile(
+    r"""(postgres(?:ql)?://[^\s:/@]*:)[^\s@]*(?=@)   # of a URL, which our settings refuse
+        | (\b(?:ssl)?password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s'&]+)   # of libpq's own form""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 QUIET_LIBRARIES = ("interactions", "aiohttp", "asyncio", "httpx", "httpcore", "hpack", "h2", "hypercorn")
@@ -36,10 +43,10 @@ PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Remove interaction tokens from every text of a log line, its traceback included."""
+    """Remove interaction tokens and the password of a database from every text of a log line."""
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = _TOKEN_IN_PATH.sub(r"\1…", value)
+            event[key] = _DATABASE_PASSWORD.sub(r"\1\2…", _TOKEN_IN_PATH.sub(r"\1…", value))
     return event
 
 

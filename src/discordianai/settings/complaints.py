@@ -108,12 +108,13 @@ def _needed(details: ErrorDetails) -> str:
 def _shown(details: ErrorDetails) -> str:
     """The value, if it is short: a secret that came to stand in the wrong place never is."""
     value = details["input"]
-    with_password = isinstance(value, str) and "@" in value  # as in http://name:password@host
+    # As in http://name:password@host, and in postgresql://host/name?password=...
+    with_password = isinstance(value, str) and ("@" in value or "password" in value.lower())
     if (
         is_dataclass(value)
         or isinstance(value, BaseModel)
         or with_password
-        or any(part in {"token", "api_key"} for part in details["loc"])
+        or any(part in keys.SECRETS for part in details["loc"])
     ):
         return ""
     return f"{_described(value)} cannot be used: "

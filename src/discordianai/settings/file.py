@@ -14,6 +14,7 @@ import tomli
 from pydantic import ValidationError
 
 from discordianai import safe_files
+from discordianai.conversations.database_url import PASSWORD_CREDENTIAL, PASSWORD_VARIABLE, is_url
 from discordianai.dispatch.options import STRATEGIES
 from discordianai.settings.by_provider import ProvidersSettings, is_provider_name
 from discordianai.settings.complaints import complaints
@@ -54,7 +55,7 @@ class SettingsError(Exception):
 class Secret:
     """A secret's key in the file, and its names elsewhere.
 
-    `provider` is the name of whose key it is, empty for Discord's token.
+    `provider` is the name of whose key it is, empty for the other secrets.
     """
 
     table: str
@@ -72,6 +73,10 @@ class Secret:
 DISCORD_TOKEN = Secret("discord", "token", "discord-token", "DISCORD_TOKEN")
 
 
+DATABASE_PASSWORD = Secret("conversations", "database_password", PASSWORD_CREDENTIAL, PASSWORD_VARIABLE)
+"""Only where the database is a URL. Without it, libpq looks into the file PGPASSFILE or ~/.pgpass."""
+
+
 def key_of(provider: str) -> Secret:
     """The key of the provider of that name."""
     variable = f"{provider.upper().replace('-', '_')}_API_KEY"
@@ -80,8 +85,9 @@ def key_of(provider: str) -> Secret:
 
 def secrets_of(settings: Settings | None = None) -> tuple[Secret, ...]:
     """Every secret that there can be with these settings; without any, those that every bot can have."""
-    providers = (settings or Settings()).providers
-    return (DISCORD_TOKEN, *map(key_of, providers.by_name))
+    settings = settings or Settings()
+    of_database = () if settings.conversations.url is None else (DATABASE_PASSWORD,)
+    return (DISCORD_TOKEN, *map(key_of, settings.providers.by_name), *of_database)
 
 
 class SecretSource(StrEnum):
@@ -146,7 +152,7 @@ def tighten(path: Path, environment: Mapping[str, str] = os.environ) -> int | No
 def _in_the_state_directory(settings: Settings, environment: Mapping[str, str]) -> Settings:
     """A service may write nowhere else."""
     directory, _, _ = environment.get("STATE_DIRECTORY", "").partition(":")  # there may be several
-    if not directory:
+    if not directory or settings.conversations.url is not None:
         return settings
     database = str(Path(directory, settings.conversations.database))  # an absolute path stays what it is
     conversations = replace(settings.conversations, database=database)
@@ -308,7 +314,8 @@ def add_secrets(
     """Put the secrets into the document; what is wrong with them, and where each was found."""
     problems: list[str] = []
     origins = {}
-    for secret in (DISCORD_TOKEN, *map(key_of, _providers_in(document))):
+    of_database = (DATABASE_PASSWORD,) if _wants_password(document) else ()
+    for secret in (DISCORD_TOKEN, *map(key_of, _providers_in(document)), *of_database):
         table = _table(document, secret)
         if table.get(secret.key) == "":
             del table[secret.key]
@@ -330,6 +337,12 @@ def _providers_in(document: Document) -> list[str]:
     known, tables = list(ProvidersSettings.model_fields), document.get("providers")
     further = filter(is_provider_name, tables) if isinstance(tables, dict) else ()
     return list(dict.fromkeys((*known, *further)))
+
+
+def _wants_password(document: Document) -> bool:
+    table = document.get("conversations")
+    database = table.get("database") if isinstance(table, dict) else None
+    return isinstance(database, str) and is_url(database)
 
 
 def _table(document: Document, secret: Secret) -> Document:

@@ -18,6 +18,9 @@ Path = tuple[str, ...]
 NAME = "*"
 """Stands in a path for a name that the operator chooses."""
 
+SECRETS = frozenset({"token", "api_key", "database_password"})
+"""The names of keys whose values are never shown, nor taken from a command line."""
+
 MISSING = dataclasses.MISSING
 Bound = Ge | Gt | Le | Lt
 

@@ -4,22 +4,13 @@ Each conversation is read in a transaction of its own, so that a slow reader of 
 log from being emptied, and what is forgotten meanwhile is left out.
 """
 
-import json
 import sqlite3
-from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import fields
-from datetime import UTC, datetime
+from collections.abc import Iterator
 
+from discordianai.conversations.engine import json_lines
 from discordianai.conversations.sqlite.operator_access import Report
 from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.turns_table import range_of
-from discordianai.records import Attachment
-
-_LINE_ENDS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
-"""Characters that JSON allows unescaped, and that many readers take for the end of a line."""
-
 
 _TURNS = (
     "SELECT conversations.id AS conversation, conversations.person_id = 0 AS shared, private, guild_id,"
@@ -37,18 +28,9 @@ _BESIDE = {
 }
 """What is stored of a person beside turns, by the kind of the line."""
 
-_NOT_EXPORTED = {"token"}
-"""It allows its holder to write as the bot, and says nothing about the person."""
-
-_JSON = {"attachments", "more"}
-_TRUTHS = {"private", "shared"}
-_FILE = [field.name for field in fields(Attachment)]
-
 
 def exported(connection: sqlite3.Connection, selection: Selection, report: Report) -> Iterator[str]:
-    """The lines, without their ends; `kind` tells what each is. Ids are texts, as in Discord's own JSON; null
-    where there is none: of a server in a direct message, of a channel or a person where a conversation spans
-    all of them. Of a person, all else that is stored follows the turns."""
+    """The lines, without their ends. Of a person, all else that is stored follows the turns."""
     condition, values = selection.condition
     attachments = "attachments" if _has(connection, "turns", "attachments") else "''"
     select = _TURNS.format(condition=condition, attachments=attachments)
@@ -63,18 +45,6 @@ def exported(connection: sqlite3.Connection, selection: Selection, report: Repor
                 yield from _lines(connection, kind, select, (selection.person_id,))
 
 
-def newest_lines(lines: Iterable[str], most_bytes: int) -> tuple[bytes, bool]:
-    """The last of the lines that fit, each with its end, and whether that is all of them."""
-    kept, size, complete = deque[bytes](), 0, True
-    for line in lines:
-        kept.append(f"{line}\n".encode("utf-8", "replace"))
-        size += len(kept[-1])
-        while size > most_bytes:
-            size -= len(kept.popleft())
-            complete = False
-    return b"".join(kept), complete
-
-
 def _has(connection: sqlite3.Connection, table: str, column: str) -> bool:
     return any(name == column for _, name, *_ in connection.execute(f"PRAGMA table_info({table})"))
 
@@ -85,23 +55,4 @@ def _lines(
     rows = connection.execute(select, values)
     columns = [column for column, *_ in rows.description]
     for row in rows.fetchall():
-        told = {name: _value(name, value) for name, value in zip(columns, row, strict=True)}
-        shown = {name: value for name, value in told.items() if name not in _NOT_EXPORTED}
-        line = json.dumps({"kind": kind, **shown}, ensure_ascii=False)
-        yield line if line.isascii() else line.translate(_LINE_ENDS)
-
-
-def _value(column: str, value: object) -> object:
-    """As people and programs read it. Data garbled by a disk fault is exported as it is."""
-    if column.endswith("_id"):
-        return str(value) if value else None
-    if column in _TRUTHS:
-        return bool(value)
-    if column in _JSON and isinstance(value, str):
-        with suppress(ValueError):
-            value = json.loads(value or "[]")
-        if column == "attachments" and isinstance(value, list):
-            return [dict(zip(_FILE, file, strict=False)) for file in value if isinstance(file, list)]
-    if (column == "at" or column.endswith("_at")) and isinstance(value, float):
-        return datetime.fromtimestamp(value, UTC).isoformat()
-    return value
+        yield json_lines.line(kind, dict(zip(columns, row, strict=True)))

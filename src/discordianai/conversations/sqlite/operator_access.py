@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai.conversations.accounting import Spent, day_of
+from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.sqlite import errors, files, migrations, usage_table
 from discordianai.conversations.sqlite.connections import (
     DURABILITY_PRAGMAS,
     decode_leniently,
     open_connections,
 )
-from discordianai.conversations.sqlite.errors import ErrorKind
 from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.store import StoreError
 from discordianai.safe_files import UnsafeFile

@@ -80,7 +80,7 @@ def doubts(bot: BotService, found: Found) -> Iterator[str]:
         if stat.S_IMODE(file.stat().st_mode) & ~SECRET_MODE:
             yield f"{file} may be read by others than its owner: chmod {SECRET_MODE:o} {file}"
     database = found.settings.conversations.database
-    if Path(database).is_absolute():
+    if found.settings.conversations.url is None and Path(database).is_absolute():
         yield (
             f"conversations.database: the service may write in its own state directory only, which {database}"
             " is not in; a relative path lies there"

@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import Reading, Secret, SecretSource, SettingsError, secrets_of
+from discordianai.settings.file import (
+    DATABASE_PASSWORD,
+    Reading,
+    Secret,
+    SecretSource,
+    SettingsError,
+    secrets_of,
+)
 from discordianai.settings.tables import Settings
 
 
@@ -61,6 +68,8 @@ def _secrets(reading: Reading) -> Iterator[Finding]:
             label = settings.record(secret.provider).label
             asked = "used without a key" if secret.provider in configured else "not used"
             yield ok(secret.path, f"not set: {label} is {asked}", origin=None)
+        elif secret == DATABASE_PASSWORD:
+            yield ok(secret.path, "not set: PGPASSFILE or ~/.pgpass may have it", origin=None)
 
 
 def _secret(secret: Secret, origins: tuple[SecretSource, ...]) -> Finding:

@@ -1,0 +1,1 @@
+"""What the engines of the conversation store have in common: writes that wait, and rows."""

@@ -1,0 +1,1 @@
+"""The conversation store on PostgreSQL 15 or newer."""

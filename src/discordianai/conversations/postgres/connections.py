@@ -1,0 +1,135 @@
+"""Connections to the server: their settings, and that no thread waits on one for ever. Synchronous.
+
+Nothing lives in a session, so that PgBouncer may give each transaction another one: no prepared statements,
+no session locks, no LISTEN, no `SET` that outlives its transaction.
+
+Every call has a deadline of its own here, because the server may be the one that stands still: a stopped
+process accepts packets and answers none, which neither `statement_timeout` nor TCP notices.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from psycopg import conninfo
+from psycopg.abc import PQGen
+
+from discordianai.conversations.postgres import errors, text
+from discordianai.conversations.store import StoreError
+
+CONNECT_WITHIN = 5
+"""Seconds for one address of the server, name and TLS included."""
+
+KEEPALIVE = {
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""A connection whose other end has vanished is noticed within 20 s, also where nobody waits on it."""
+
+Result = TypeVar("Result")
+
+
+class Secret(Protocol):
+    """A text that no log shows, such as pydantic's `SecretStr`."""
+
+    def get_secret_value(self) -> str:
+        """The text itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the database is. `url` is a `postgresql://` one; `password` comes before the one in it."""
+
+    url: str = field(repr=False)
+    password: Secret | None = field(default=None, repr=False)
+
+    @property
+    def label(self) -> str:
+        """What it is called in logs and errors: without user, password and options."""
+        parts = self._parts()
+        hosts = str(parts.get("host") or parts.get("hostaddr") or "localhost").split(",")
+        ports = str(parts.get("port") or "5432").split(",")
+        ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
+        where = ",".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=True))
+        return f"{parts.get('dbname') or parts.get('user') or 'postgres'} at {where}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What libpq is given. What the URL says comes before our own settings. Raises `StoreError`."""
+        own: dict[str, Any] = {
+            "application_name": "discordianai",
+            **KEEPALIVE,
+            **self._parts(),
+            "client_encoding": "utf8",
+        }
+        if self.password is not None and (secret := self.password.get_secret_value()):
+            own["password"] = secret
+        return own
+
+    def _parts(self) -> dict[str, Any]:
+        try:
+            return conninfo.conninfo_to_dict(self.url)
+        except psycopg.Error:
+            # The chained text would quote the address, with the password in it.
+            raise StoreError("the address of the database is not one that PostgreSQL understands") from None
+
+
+class Connection(psycopg.Connection[Any]):
+    """Each wait on it ends at `deadline`, a time of `time.monotonic`; it is closed then."""
+
+    deadline: float = math.inf
+
+    def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
+        """See `psycopg.Connection.wait`."""
+        left = self.deadline - time.monotonic()
+        if not math.isinf(left):
+            timeout = max(left, 0.001) if timeout is None else min(timeout, max(left, 0.001))
+        try:
+            return super().wait(gen, interval, timeout)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:
+                self.pgconn.finish()  # in the midst of an answer: nobody can go on with it
+            raise
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """All waits of the block end after so long, together."""
+        self.deadline = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self.deadline = math.inf
+
+
+def connect(server: Server, within: int = CONNECT_WITHIN) -> Connection:
+    """A connection on which every statement commits by itself. Raises `psycopg.Error`, `StoreError`.
+
+    Each address of the server may take `within` seconds, at least 2.
+    """
+    # Its warnings quote errors, and those quote rows and addresses.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+    parameters = {"connect_timeout": str(within)} | server.parameters
+    connection = Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
+    text.register(connection)
+    return connection
+
+
+@contextmanager
+def operator_connection(server: Server) -> Iterator[Connection]:
+    """A connection for a command of the operator's; every error of it is a `StoreError` in words."""
+    try:
+        connection = connect(server)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except psycopg.Error as error:
+        raise StoreError(f"the database {server.label} cannot be used: {errors.reason(error)}") from None

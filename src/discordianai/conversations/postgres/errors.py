@@ -1,0 +1,113 @@
+"""What the errors of PostgreSQL and of psycopg mean for the store, in sentences of ours.
+
+Their own texts quote rows and parts of the address, so none of them goes into a log or an error.
+"""
+
+import re
+
+import psycopg
+
+from discordianai.conversations.engine.errors import ErrorKind
+
+_REFUSED = "it refuses the user or the password"
+_MISSING = "there is no database of that name"
+_FULL_HOUSE = "it has no connection left for this user: see max_connections"
+_STARTING = "it is starting or shutting down"
+_STANDBY = "it is a read-only standby"
+_LOST = "the connection to it was lost"
+_SILENT = "it does not answer in time"
+_LOCKED = "another program holds its tables locked"
+
+_BY_STATE = {
+    "25006": _STANDBY,
+    "25P03": _LOST,
+    "25P04": _SILENT,
+    "3D000": _MISSING,
+    "3F000": "its schema is missing",
+    "42501": "its user may not do this: see the permissions in its documentation",
+    "42P01": "its tables are missing",
+    "42703": "its tables are not this program's",
+    "53100": "its disk is full",
+    "53200": "it is out of memory",
+    "53300": _FULL_HOUSE,
+    "55P03": _LOCKED,
+    "57014": _SILENT,
+    "57P01": _LOST,
+    "57P02": _LOST,
+    "57P03": _STARTING,
+    "57P05": _LOST,
+}
+_BY_CLASS = {
+    "08": _LOST,
+    "28": _REFUSED,
+    "40": _LOCKED,
+    "53": "it is short of resources",
+    "57": _LOST,
+    "58": "its disk reports an error",
+    "XX": "it reports damaged data",
+}
+_BY_TEXT = tuple(
+    (re.compile(pattern, re.IGNORECASE), reason)
+    for pattern, reason in (
+        (r"password authentication|no password supplied|role .* does not exist|SASL", _REFUSED),
+        (r"pg_hba\.conf", "its pg_hba.conf does not let this user in from here"),
+        (r"database .* does not exist|no such database", _MISSING),
+        (r"too many (clients|connections)|connection slots", _FULL_HOUSE),
+        (r"starting up|shutting down|recovery mode|not yet accepting", _STARTING),
+        (r"read-only|not read-write", _STANDBY),
+        (r"translate host name|name resolution|not known", "its host name cannot be resolved"),
+        (r"permission denied for database", "its user may not connect to this database"),
+        (r"refused|no such file", "nothing listens at its address"),
+        (r"ssl|certificate|tls", "TLS with it fails: see sslmode and sslrootcert"),
+        (r"timeout|timed out", _SILENT),
+        (r"closed|lost|reset|terminat|broken pipe", _LOST),
+    )
+)
+_OTHERWISE = "it cannot be used"
+
+
+def kind_of(error: Exception) -> ErrorKind:
+    """What `error` says about the database."""
+    if isinstance(error, OSError):
+        return ErrorKind.UNAVAILABLE
+    if not isinstance(error, psycopg.Error):
+        return ErrorKind.STATEMENT
+    if error.sqlstate is None:
+        return ErrorKind.UNAVAILABLE if isinstance(error, psycopg.OperationalError) else ErrorKind.STATEMENT
+    if error.sqlstate.startswith("XX"):
+        return ErrorKind.STATEMENT  # of one page, or a bug: everything else goes on
+    known = error.sqlstate in _BY_STATE or error.sqlstate[:2] in _BY_CLASS
+    return ErrorKind.UNAVAILABLE if known else ErrorKind.STATEMENT
+
+
+def lost_connection(error: Exception) -> bool:
+    """Whether the connection is of no use any more, whatever is done with it."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, OSError)
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return state in _ENDING or state.startswith("08")
+
+
+def only_this_transaction(error: Exception) -> bool:
+    """Whether another transaction may succeed now: a smaller one, or one that nobody is in the way of."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith("40") or state == "53100"
+
+
+_ENDING = {"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"}
+"""A standby stays one on this connection; after a failover another server answers on a new one."""
+
+
+def reason(error: Exception) -> str:
+    """A few words for the operator."""
+    if not isinstance(error, psycopg.Error):
+        return "the system reports an error" if isinstance(error, OSError) else _OTHERWISE
+    state = error.sqlstate
+    if state is not None:
+        return _BY_STATE.get(state) or _BY_CLASS.get(state[:2], f"it refuses a statement (SQLSTATE {state})")
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return _SILENT
+    text = str(error)
+    return next((words for pattern, words in _BY_TEXT if pattern.search(text)), _OTHERWISE)
