@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import trio
 
+from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
@@ -19,7 +20,7 @@ from discordianai.conversations.pending_questions import (
     TurnId,
 )
 from discordianai.conversations.store import ChannelSettings, Store
-from discordianai.records import Attachment, FileKind, Quotation, Role, Turn
+from discordianai.records import Attachment, FileKind, Quotation, Role, Turn, Usage
 from tests.conversations.builders import ANN, BOB, NOW, answer, exchange, question
 from tests.conversations.openers import STORES, Opener
 
@@ -430,3 +431,16 @@ async def test_servers_that_were_left_are_known_until_they_are_dropped_or_joined
     await store.drop_guild(9)  # an operator's wish: the bot is still there
     assert await store.left_before(late) == ()
     assert await store.present() == {8, 9}
+
+
+@pytest.mark.parametrize(("days", "known"), [(0, True), (1, False)])
+async def test_costs_of_a_forgotten_question_are_the_persons_on_that_day_only(
+    store: Store, days: int, known: bool
+) -> None:
+    """The daily limit needs today's sum; nothing else may tell what a forgotten person asked."""
+    day = day_of(time.time() - days * DAY)
+    await store.accept(question(1, person_id=ANN.person_id))
+    await store.forget(ANN.person_id)
+    await store.charge(Charge(ANN.person_id, None, "openai", "gpt", Usage(1, 2), day, 3), 1)
+    assert (await store.spent(day, person_id=ANN.person_id)).answers == int(known)
+    assert (await store.spent(day)).answers == 1
