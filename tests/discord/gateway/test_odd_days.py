@@ -12,14 +12,16 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.answering.open_questions import OpenQuestions
+from discordianai.conversations.guilds import GuildList
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway import session, session_limit
+from discordianai.discord.gateway import identifies, session
 from discordianai.discord.gateway.session_limit import ListenerRefused
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
+from discordianai.discord.shard_statistics import ShardCounter
 from discordianai.dispatch.options import ServerRateOptions, UserRateOptions
 from discordianai.operations.health import HealthVerdict, judge
 from discordianai.operations.snapshot import ProcessStatistics, Snapshot
@@ -42,16 +44,27 @@ ALLOW_ALL = DiscordOptions(allowed_intents=-1, identify_interval=GAP - 0.2)
 QUICK_HEARTBEAT = DiscordOptions(heartbeat_interval=1.0)
 
 
-class RecordingCounter(DiscordCounter):
+class RecordingShard(ShardCounter):
     """Keeps every reason for which there was no gateway: some are replaced within milliseconds."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__()
+        self._reasons = reasons
+
+    def note_wait(self, trouble: str, seconds: float) -> None:
+        self._reasons.append(trouble)
+        super().note_wait(trouble, seconds)
+
+
+class RecordingCounter(DiscordCounter):
+    """Those of all shards."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reasons: list[str] = []
 
-    def note_wait(self, trouble: str, seconds: float) -> None:
-        self.reasons.append(trouble)
-        super().note_wait(trouble, seconds)
+    def _make_counter(self) -> ShardCounter:
+        return RecordingShard(self.reasons)
 
 
 @dataclass
@@ -94,8 +107,8 @@ class RunningListener:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of the seconds."""
-    monkeypatch.setattr(session_limit, "LEAST_GAP", GAP)
-    monkeypatch.setattr(session_limit, "INVALID_SESSION_PAUSE", (0.1, 0.2))
+    monkeypatch.setattr(identifies, "LEAST_GAP", GAP)
+    monkeypatch.setattr(identifies, "INVALID_SESSION_PAUSE", (0.1, 0.2))
     monkeypatch.setattr(session, "CLOSE_TIMEOUT", 0.2)
     monkeypatch.setattr(session, "RESUME_GAP", 0.05)
 
@@ -218,7 +231,7 @@ async def test_a_server_that_becomes_unavailable_is_mentioned_until_it_is_back()
         assert "Discord has not sent 1 of 1 server " in bot.health(200).remarks[0]
         discord.send_guild()
         await bot.until(lambda: bot.figures.now().servers_missing == 0)
-        assert {guild_ids for guild_ids, _ in bot.backend.guilds} == {frozenset({GUILD_ID})}
+        assert {told.guild_ids for told in bot.backend.guilds} == {frozenset({GUILD_ID})}
 
 
 async def test_a_ready_without_servers_makes_nobody_believe_that_they_were_left(
@@ -230,12 +243,12 @@ async def test_a_ready_without_servers_makes_nobody_believe_that_they_were_left(
         discord.names_guild = discord.sends_guild = False
         async with listening(discord) as bot:
             await bot.handed_over([await discord.invoke("ask", {"prompt": "why?"})])
-            assert bot.backend.guilds == [(frozenset(), False)]
+            assert bot.backend.guilds == [GuildList(frozenset(), frozenset())]
             assert bot.health(110).remarks == ()
             assert bot.health(130).remarks == ("Discord has named no server that the bot is in",)
             discord.send_guild()
-            await bot.until(lambda: (frozenset({GUILD_ID}), False) in bot.backend.guilds)
-            await bot.until(lambda: (frozenset({GUILD_ID}), True) in bot.backend.guilds)
+            await bot.until(lambda: GuildList(frozenset({GUILD_ID}), frozenset()) in bot.backend.guilds)
+            await bot.until(lambda: GuildList(frozenset({GUILD_ID}), frozenset({0})) in bot.backend.guilds)
 
 
 async def test_questions_asked_on_a_zombie_connection_arrive_after_the_resume() -> None:

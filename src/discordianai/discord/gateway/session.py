@@ -19,14 +19,12 @@ from interactions.api.gateway.state import ConnectionState
 from interactions.client.const import MISSING
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
-from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.events.payload import Malformed, record, snowflake
-from discordianai.discord.gateway.session_limit import (
-    INVALID_SESSION_PAUSE,
-    Backoff,
-    IdentifyPacer,
-    SessionEnded,
-)
+from discordianai.discord.gateway import identifies
+from discordianai.discord.gateway.backoff import Backoff
+from discordianai.discord.gateway.identifies import IdentifyPacer
+from discordianai.discord.gateway.session_limit import SessionEnded
+from discordianai.discord.shard_statistics import ShardCounter
 
 HELLO_TIMEOUT = 20.0
 """Seconds from the open WebSocket to HELLO."""
@@ -87,6 +85,9 @@ class GatewaySocket(GatewayClient):
         except BROKEN as error:
             await self._stop()
             raise SessionEnded(_reason(error)) from error
+        except BaseException:
+            await self._stop()
+            raise
         return self
 
     async def __aexit__(self, *error: Any) -> None:
@@ -126,7 +127,7 @@ class GatewaySocket(GatewayClient):
         if op != Opcode.INVALIDATE_SESSION:
             await super().dispatch_opcode(data, op)
         elif data is True and self.session_id:
-            self._pause = random.uniform(*INVALID_SESSION_PAUSE)  # noqa: S311  # spreads load, protects nothing
+            self._pause = random.uniform(*identifies.INVALID_SESSION_PAUSE)  # noqa: S311  # spreads load, protects nothing
             await self.reconnect(resume=True)
         else:
             self.end("Discord called the session invalid", invalid=True)
@@ -199,10 +200,11 @@ class GatewaySocket(GatewayClient):
                 return
 
     async def _identify(self) -> None:
-        self._starts.note_identify()
+        await self._starts.turn()
         self._resumes.begin()
-        self._figures.note_identify(self._starts.left)
+        self._figures.note_identify()
         await super()._identify()
+        self._starts.note_sent()
         self._expect("IDENTIFY")
 
     async def _resume_connection(self) -> None:
@@ -232,7 +234,7 @@ class GatewaySession(ConnectionState):
     """The library's connection to the gateway, for one session."""
 
     starts: IdentifyPacer
-    figures: DiscordCounter
+    figures: ShardCounter
 
     async def _ws_connect(self) -> None:
         """Raises `SessionEnded`, or `WebSocketClosed` with a code that no retry gets over."""

@@ -36,6 +36,7 @@ from discordianai.discord.interactions.outcomes import (
     RunCommand,
     SuggestChoices,
 )
+from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.guard import Guard
 
@@ -68,8 +69,10 @@ class InteractionHandler:
         admission: Admission,
         backend: Backend,
         figures: DiscordCounter,
+        recent: RecentEvents | None = None,
     ) -> None:
         self._http = http
+        self._recent = recent or RecentEvents()
         self._router = router
         self._admission = admission
         self._activity = admission.activity

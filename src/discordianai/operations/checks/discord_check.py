@@ -9,8 +9,8 @@ import trio
 
 from discordianai import bounded_http
 from discordianai.discord.commands.invitation import link
+from discordianai.discord.gateway.identifies import RESERVE
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
-from discordianai.discord.gateway.session_limit import RESERVE
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.operations.checks.online_check import Ask, CheckContext, ResponseObserver, Tell, bounded
 from discordianai.operations.checks.reach import Unreachable, address, reach

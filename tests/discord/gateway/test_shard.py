@@ -1,6 +1,6 @@
-"""The listener is restarted after failures, at growing intervals, and not where that is no use."""
+"""A shard's sessions are begun again after failures, at growing intervals, and not where that is no use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -8,28 +8,17 @@ import structlog
 import trio
 import trio.testing
 
-from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway import supervisor
+from discordianai.discord.gateway.identifies import Identifies, IdentifyPacer
 from discordianai.discord.gateway.session_limit import (
     GatewayUnavailable,
-    IdentifyPacer,
     ListenerRefused,
     SessionEnded,
     StartLimit,
 )
-from discordianai.discord.gateway.supervisor import keep_listening
+from discordianai.discord.gateway.shard import Shard
+from discordianai.discord.shard_statistics import ShardCounter
 
 PLENTY = StartLimit(1000, 3600.0)
-
-
-@pytest.fixture(autouse=True)
-def without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The listeners here wait for nothing but time, which a thread would not share."""
-
-    async def run(main: Callable[[], object]) -> None:
-        await main()  # type: ignore[misc]  # the fake listeners below are trio's
-
-    monkeypatch.setattr(supervisor, "run_asyncio", run)
 
 
 async def allowed() -> StartLimit:
@@ -37,25 +26,37 @@ async def allowed() -> StartLimit:
 
 
 class Failing:
-    """A listener that identifies, and fails after `healthy` seconds each time; notes when it identified."""
+    """A session that identifies, and fails after `healthy` seconds each time; notes when it identified.
 
-    def __init__(self, error: Exception | None = None, healthy: float = 0.0) -> None:
+    It waits for nothing but time, which a thread would not share.
+    """
+
+    def __init__(
+        self,
+        error: Exception | None = None,
+        healthy: float = 0.0,
+        ask: Callable[[], Awaitable[StartLimit]] = allowed,
+    ) -> None:
         self.identifies: list[float] = []
-        self.starts = IdentifyPacer(clock=trio.current_time)
-        self.figures = DiscordCounter()
+        self.limits = Identifies(lambda: self.ask(), clock=trio.current_time)
+        self.starts = IdentifyPacer(self.limits, clock=trio.current_time)
+        self.figures = ShardCounter()
+        self.ask = ask
         self._error = error
         self._healthy = healthy
 
     async def __call__(self) -> None:
-        self.starts.note_identify()
+        while wait := self.limits.take(0):  # noqa: ASYNC110  # time tells nobody
+            await trio.sleep(wait)
+        self.starts.backoff.begin()
         self.identifies.append(trio.current_time())
         self.starts.backoff.establish()
         await trio.sleep(self._healthy)
         if self._error is not None:
             raise self._error
 
-    async def keep(self, ask: Callable[[], object] = allowed) -> None:
-        await keep_listening(self, ask, self.starts, self.figures)  # type: ignore[arg-type]  # an async one
+    async def keep(self) -> None:
+        await Shard(0, 1, self.starts, self.figures).keep_connected(self)
 
     def gaps(self) -> list[float]:
         return [later - earlier for earlier, later in pairwise(self.identifies)]
@@ -107,21 +108,21 @@ async def test_nobody_identifies_while_discord_says_wait_or_says_nothing(
         return answer
 
     began = trio.current_time()
-    listener = Failing(healthy=10_000)
+    listener = Failing(healthy=10_000, ask=ask)
     with trio.move_on_after(1000):
-        await listener.keep(ask)
+        await listener.keep()
     assert [800 <= moment - began <= 810 for moment in listener.identifies] == [True]
 
 
 async def test_a_fault_of_a_day_leaves_the_last_fifty(autojump_clock: trio.testing.MockClock) -> None:
     """Also where Discord's figure stays the same, whatever is used."""
-    listener = Failing(SessionEnded("closed"))
 
     async def stale() -> StartLimit:
         return StartLimit(60, 86_400.0)
 
+    listener = Failing(SessionEnded("closed"), ask=stale)
     with trio.move_on_after(80_000):
-        await listener.keep(stale)
+        await listener.keep()
     assert len(listener.identifies) == 10
 
 
@@ -148,8 +149,9 @@ async def test_the_log_tells_a_trouble_once_and_the_next_one_too(
             raise GatewayUnavailable("another")
         return PLENTY
 
+    listener.ask = ask
     with structlog.testing.capture_logs() as logs, trio.move_on_after(2000):
-        await listener.keep(ask)
+        await listener.keep()
     told = [entry["reason"] for entry in logs if entry["log_level"] == "warning"]
     assert told == ["one", "another"]
 
