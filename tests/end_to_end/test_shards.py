@@ -200,7 +200,7 @@ async def test_a_process_with_a_range_leaves_the_other_servers_alone(
         tmp_path, authority=authority, discord=discord_with(total, 4), providers=FAST
     ) as sandbox:
         discord = sandbox.discord
-        keep = {"conversations": {"grace_days": 0.0}}
+        keep: dict[str, dict[str, object]] = {"conversations": {"grace_days": 0.0}}
         sandbox.write_settings(settings(f"{mine}/{total}") | keep)
         async with open_bot(sandbox) as bot:
             await bot.ready()
