@@ -113,7 +113,8 @@ async def _gateway(
         discord.heal_gateway()
     with trio.move_on_after(RECONNECT_TIMEOUT):
         await discord.wait_connected()
-    log.gaps.append(Gap(began, discord.now(), bool(sessions & discord.sessions.keys())))
+    resumed = bool(sessions & discord.connected_sessions)
+    log.gaps.append(Gap(began, discord.now(), resumed or not discord.is_connected))
 
 
 INVALIDATED = "op 9 to every session"

@@ -148,7 +148,7 @@ async def note_other_gaps(discord: LocalDiscord, log: FaultLog) -> None:
             await trio.sleep(0.1)
         began, sessions = discord.now(), set(discord.sessions)
         await discord.wait_connected()
-        ended, resumable = discord.now(), bool(sessions & discord.sessions.keys())
+        ended, resumable = discord.now(), bool(sessions & discord.connected_sessions)
         await trio.sleep(FAULTS_NOTED_AFTER)
         if not any(gap.began <= ended and gap.ended >= began for gap in log.gaps):
             log.counts[OTHER_GAP] += 1

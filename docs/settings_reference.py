@@ -152,6 +152,8 @@ def _words(key: Declared) -> str:
     whole = plain(key.kind)
     if get_origin(whole) is tuple:
         return "list of ids" if get_args(whole)[0] == Id else "list of texts"
+    if set(get_args(whole)) == {int, str}:
+        return "whole number or text"
     if get_origin(whole) is not Literal and get_args(whole):  # a value, or none
         whole = plain(kind)
     if get_origin(whole) is tuple:

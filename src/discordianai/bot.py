@@ -8,7 +8,7 @@ import trio
 
 from discordianai.answering.journal import Journal
 from discordianai.answering.question_tasks import QuestionTasks
-from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
+from discordianai.conversations.guilds import ChannelSettingsCache, GuildList, GuildRetention
 from discordianai.conversations.store import ConversationStore
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.backend import TrioBackend
@@ -68,20 +68,30 @@ class Bot:
 
     async def _listen(self, running: trio.Nursery, answers: trio.Nursery) -> None:
         backend = TrioBackend(
-            running, answers, self._tasks, self._journal, self._store, self._runner, self._note_guilds
+            running,
+            answers,
+            self._tasks,
+            self._journal,
+            self._store,
+            self._runner,
+            self._note_guilds,
+            self._note_started,
         )
         await self._gateway.run(backend)
 
-    def _note_guilds(self, guild_ids: frozenset[int], complete: bool) -> None:
+    def _note_guilds(self, guilds: GuildList) -> None:
         self._hears.set()
+        self._retention.note(guilds)
+
+    def _note_started(self) -> None:
         if self._notifier.starting:
             self._notifier.ready()
-        self._retention.note(guild_ids, complete=complete)
 
     async def _recover(self, answers: trio.Nursery) -> None:
         """Once the bot hears new questions: one that ends the process must not keep it from all others.
 
-        Asked again and again, because the store tells only after a while that another process is dead.
+        With the first shard: the answers need no other, and people have waited long enough. Asked again and
+        again, because the store tells only after a while that another process is dead.
         """
         await self._hears.wait()
         while True:

@@ -211,6 +211,6 @@ def _of_each(get: Callable[[Any], Any], label: str, series: Series) -> Series:
     def read(record: object) -> Iterator[Row]:
         for key, each in get(record).items():
             for labels, figure in series.read(each):
-                yield (key, *labels), figure
+                yield (str(key), *labels), figure
 
     return Series(series.metric, series.kind, (label, *series.labels), read)

@@ -36,7 +36,7 @@ from benchmarks.soak_verdicts import (
 )
 from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
-from discordianai.sandbox.discord.local_discord import SandboxSession
+from discordianai.sandbox.discord.gateway_control import SandboxSession
 from discordianai.sandbox.discord.user_actions import type_into
 from discordianai.sandbox.launcher import Sandbox
 from discordianai.sandbox.providers.scripted_answers import compose

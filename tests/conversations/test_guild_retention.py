@@ -3,7 +3,7 @@
 import trio
 import trio.testing
 
-from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
+from discordianai.conversations.guilds import ChannelSettingsCache, GuildList, GuildRetention
 from discordianai.conversations.options import ConversationOptions
 from discordianai.option import Live
 from tests.doubles.store import MemoryStore
@@ -22,7 +22,7 @@ async def test_only_a_complete_list_of_servers_says_that_the_others_were_left() 
             ({6}, True, {6}),
             (set[int](), True, set[int]()),
         ):
-            retention.note(frozenset(guild_ids), complete=complete)
+            retention.note(GuildList(frozenset(guild_ids), frozenset({0} if complete else ())))
             await trio.testing.wait_all_tasks_blocked()
             assert await store.present() == present
         nursery.cancel_scope.cancel()

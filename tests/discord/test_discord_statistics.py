@@ -9,11 +9,19 @@ import pytest
 
 from discordianai.discord import discord_statistics
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
+from discordianai.discord.shard_range import ShardRange
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discord_statistics, "BEAT", 0.02)
+
+
+def counter(*shards: int) -> DiscordCounter:
+    """Of a process that runs one shard, or these of four."""
+    made = DiscordCounter()
+    made.use_shards(ShardRange(shards[0], shards[-1], 4) if shards else ShardRange())
+    return made
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -23,30 +31,35 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_gateway_that_is_lost_is_noticed_before_the_library_says_so() -> None:
-    told, gateway = DiscordCounter(), {"open": True}
+    told, gateway = counter(), {"open": True}
+    shard = told.shard(0)
 
     async def listen() -> None:
-        watching = asyncio.create_task(told.watch(lambda: gateway["open"]))
-        told.identified()
+        watching = asyncio.create_task(told.watch())
+        shard.identified()
         await until(lambda: told.now().connected_since is not None)
         assert told.now().connected_since == pytest.approx(time.time(), abs=5)
         gateway["open"] = False
         await until(lambda: told.now().connected_since is None)
         assert told.now().losses == 1
         gateway["open"] = True
-        told.resumed()
+        shard.resumed()
         await until(lambda: told.now().connected_since is not None)
         watching.cancel()
 
-    asyncio.run(listen())
+    async def watched() -> None:
+        with shard.watched(lambda: 0.1 if gateway["open"] else None):
+            await listen()
+
+    asyncio.run(watched())
     assert (told.now().identifies, told.now().resumes, told.now().losses) == (1, 1, 2)
     assert told.now().connected_since is None  # no listener, no gateway
 
 
 def test_a_gateway_that_was_lost_and_found_between_two_looks_counts_as_lost() -> None:
-    told = DiscordCounter()
-    told.identified()
-    told.resumed()
+    told = counter()
+    told.shard(0).identified()
+    told.shard(0).resumed()
     assert (told.now().losses, told.now().connected_since is not None) == (1, True)
 
 
@@ -55,7 +68,7 @@ def test_a_blocked_loop_is_overdue_now_and_late_afterwards() -> None:
     seen = []
 
     async def listen() -> None:
-        watching = asyncio.create_task(told.watch(lambda: True))
+        watching = asyncio.create_task(told.watch())
         await asyncio.sleep(0.1)
         assert told.now().overdue < 0.1
         other = threading.Timer(0.3, lambda: seen.append(told.now().overdue))

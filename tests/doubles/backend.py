@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from discordianai.answering.journal import JournalResult
+from discordianai.conversations.guilds import GuildList
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.records import Question
@@ -23,7 +24,8 @@ class FakeBackend:
         self.refused: list[RefuseMessage] = []
         self.running: set[int] = set()
         self.cancels = self.recalls = 0
-        self.guilds: list[tuple[frozenset[int], bool]] = []
+        self.guilds: list[GuildList] = []
+        self.started = 0
         self.said: StoredQuestion | LookupError | None = None
         self.journal_result = JournalResult.STORED
         self.journal_waits: Callable[[], Awaitable[object]] = _at_once
@@ -67,6 +69,10 @@ class FakeBackend:
         """See `Backend.refuse`."""
         self.refused.append(refused)
 
-    def note_guilds(self, guild_ids: frozenset[int], *, complete: bool) -> None:
+    def note_guilds(self, guilds: GuildList) -> None:
         """See `Backend.note_guilds`."""
-        self.guilds.append((guild_ids, complete))
+        self.guilds.append(guilds)
+
+    def note_started(self) -> None:
+        """See `Backend.note_started`."""
+        self.started += 1

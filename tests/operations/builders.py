@@ -7,6 +7,7 @@ from discordianai.answering.open_questions import QuestionStatistics
 from discordianai.conversations.accounting import NANO, Spent
 from discordianai.conversations.store import StoreStatistics
 from discordianai.discord.discord_statistics import DiscordStatistics, Unacknowledged
+from discordianai.discord.shard_statistics import ShardStatistics
 from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
 from discordianai.metric import BOUNDS, Latency, from_buckets
@@ -79,6 +80,9 @@ def well(**changes: object) -> Snapshot:
             identifies=1,
             resumes=2,
             losses=2,
+            shards={
+                0: ShardStatistics(STARTED + 2, 0.05, 3, identifies=1, identify_tries=1, resumes=2, losses=2)
+            },
             unacknowledged={Unacknowledged.LATE: 1},
             interactions={"question": 2000, "refusal": 10, "cancel": 2},
         ),

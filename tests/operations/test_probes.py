@@ -20,7 +20,7 @@ async def test_a_blocked_discord_loop_is_noticed_and_a_listener_that_is_gone_is_
     figures, blocked, over = DiscordCounter(), threading.Event(), threading.Event()
 
     async def listen() -> None:
-        watching = asyncio.create_task(figures.watch(lambda: True))
+        watching = asyncio.create_task(figures.watch())
         await asyncio.sleep(0.05)
         blocked.set()
         over.wait(10)  # blocks the loop

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -57,6 +58,26 @@ LOOK_EVERY = 3600.0
 DAY = 86_400.0
 
 
+@dataclass(frozen=True, slots=True)
+class GuildList:
+    """The servers that the bot is known to be in.
+
+    `complete` are those of the bot's `shards` (how many there are) whose servers are all listed. A server of
+    another shard may be there though it is not: that shard has not connected yet, or another process runs it.
+    """
+
+    guild_ids: frozenset[int]
+    complete: frozenset[int]
+    shards: int = 1
+
+    def left(self, known: frozenset[int]) -> frozenset[int]:
+        """Those of the `known` servers that the bot is certainly no longer in."""
+        # Which shard a server is on: https://discord.com/developers/docs/events/gateway#sharding
+        return frozenset(
+            guild_id for guild_id in known - self.guild_ids if (guild_id >> 22) % self.shards in self.complete
+        )
+
+
 class GuildRetention:
     """On the trio thread.
 
@@ -70,12 +91,12 @@ class GuildRetention:
         self._channels = channels
         self._options = options
         self._log = structlog.get_logger("discordianai.conversations.guilds")
-        self._news, self._heard = trio.open_memory_channel[tuple[frozenset[int], bool]](100)
+        self._news, self._heard = trio.open_memory_channel[GuildList](100)
 
-    def note(self, guild_ids: frozenset[int], *, complete: bool) -> None:
-        """The bot is in these servers now. It has left the others only if the list is `complete`."""
+    def note(self, guilds: GuildList) -> None:
+        """The bot is in these servers now."""
         try:
-            self._news.send_nowait((guild_ids, complete))
+            self._news.send_nowait(guilds)
         except trio.WouldBlock:
             self._log.debug("server list skipped: a newer one follows")
 
@@ -84,23 +105,23 @@ class GuildRetention:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._drop_left_ones)
             guard = Guard(self._log, "bug while storing the server list")
-            async for guild_ids, complete in self._heard:
+            async for guilds in self._heard:
                 with guard:
-                    await self._store_news(guild_ids, complete)
+                    await self._store_news(guilds)
 
-    async def _store_news(self, guild_ids: frozenset[int], complete: bool) -> None:
+    async def _store_news(self, guilds: GuildList) -> None:
         try:
-            if await self._learn(guild_ids, complete):
+            if await self._learn(guilds):
                 await self._drop_left()  # where there is no grace, nobody waits for the next look
         except StoreError as error:
             self._log.warning("server list not stored", reason=str(error))
 
-    async def _learn(self, guild_ids: frozenset[int], complete: bool) -> bool:
+    async def _learn(self, guilds: GuildList) -> bool:
         """Store it; whether a server was left."""
         known = await self._store.present()
-        for guild_id in guild_ids - known:
+        for guild_id in guilds.guild_ids - known:
             await self._store.joined(guild_id)
-        left = known - guild_ids if complete else frozenset[int]()
+        left = guilds.left(known)
         for guild_id in left:
             await self._store.left(guild_id)
             self._log.info("bot removed from a server", grace_days=self._options.now.grace_days)

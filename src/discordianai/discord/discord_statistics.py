@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated, TypeVar
@@ -11,8 +11,10 @@ from typing import Annotated, TypeVar
 import structlog
 
 from discordianai.discord.audit_log import AuditLog, AuditStatistics
+from discordianai.discord.shard_range import ShardRange
+from discordianai.discord.shard_statistics import ShardCounter, ShardStatistics
 from discordianai.guard import Guard
-from discordianai.metric import Latencies, Latency, Metric
+from discordianai.metric import By, Latencies, Latency, Metric
 from discordianai.pseudonyms import Pseudonyms
 
 BEAT = 0.25
@@ -34,6 +36,9 @@ class Unacknowledged(StrEnum):
 @dataclass(frozen=True, slots=True)
 class DiscordStatistics:
     """One moment of it. `lag` is how late the listener's loop was.
+
+    `shards` has those of this process, by their numbers, once that many are known; the bot has `shard_total`.
+    The figures of the gateway are of all of them: connected when all are.
 
     `trouble` is why there is no gateway, as far as that is known, and `next_try` when it is tried again, in
     seconds since the epoch. `identifies_left` is how many Discord allows still, None before it was asked.
@@ -82,6 +87,10 @@ class DiscordStatistics:
     servers_missing_since: float | None = None
     trouble: str = ""
     next_try: float = 0.0
+    shard_total: Annotated[
+        int, Metric("discord_shard_total", "Shards of the bot, those of other processes included")
+    ] = 1
+    shards: Annotated[Mapping[int, ShardStatistics], By("shard")] = field(default_factory=dict)
     unacknowledged: Annotated[
         Mapping[Unacknowledged, int],
         Metric(
@@ -95,6 +104,10 @@ class DiscordStatistics:
         Mapping[str, int],
         Metric("discord_interactions_total", "Interactions, by what became of them", ("kind",)),
     ] = field(default_factory=dict)
+    events_repeated: Annotated[
+        int,
+        Metric("discord_events_repeated_total", "Events that came twice and were dropped the second time"),
+    ] = 0
     refusals_unsaid: Annotated[
         int,
         Metric("discord_refusals_unsaid_total", "Messages neither answered nor refused with a message"),
@@ -122,42 +135,30 @@ class DiscordCounter:
         self._acknowledged = Latencies()
         self._lag = Latencies(KEPT_BEATS)
         self._due: float | None = None
+        self._shards: Mapping[int, ShardCounter] = {}
 
-    def note_identify(self, left: int | None) -> None:
-        """An IDENTIFY is about to be sent; so many are left then."""
+    def use_shards(self, shards: ShardRange) -> None:
+        """This process runs these."""
         with self._lock:
-            tries = self._counted.identify_tries + 1
-            self._counted = replace(self._counted, identify_tries=tries, identifies_left=left)
+            self._counted = replace(self._counted, shard_total=shards.total)
+            self._shards = {shard_id: self._make_counter() for shard_id in shards.ids}
 
-    def resume(self) -> None:
-        """A session's connection was lost, and it is about to be resumed."""
+    def _make_counter(self) -> ShardCounter:
+        return ShardCounter()
+
+    def shard(self, shard_id: int) -> ShardCounter:
+        """The counter of a shard. Raises `KeyError` where this process does not run it."""
+        return self._shards[shard_id]
+
+    def note_identifies_left(self, left: int | None) -> None:
+        """So many IDENTIFYs are left to all shards."""
         with self._lock:
-            self._counted = replace(self._counted, resume_tries=self._counted.resume_tries + 1)
+            self._counted = replace(self._counted, identifies_left=left)
 
     def note_wait(self, trouble: str, seconds: float) -> None:
-        """There is no gateway for this reason, and the next try comes in so many seconds."""
+        """No shard can begin for this reason, and the next try comes in so many seconds."""
         with self._lock:
             self._counted = replace(self._counted, trouble=trouble, next_try=time.time() + seconds)
-
-    def identified(self) -> None:
-        """A session has begun."""
-        with self._lock:
-            self._counted = replace(self._counted, identifies=self._counted.identifies + 1)
-            self._connect()
-
-    def resumed(self) -> None:
-        """A session goes on after its connection was lost."""
-        with self._lock:
-            self._counted = replace(self._counted, resumes=self._counted.resumes + 1)
-            self._connect()
-
-    def note_servers(self, named: int, missing: int) -> None:
-        """Discord has named so many servers, and of them has not sent so many."""
-        with self._lock:
-            since = self._counted.servers_missing_since or time.time() if missing else None
-            self._counted = replace(
-                self._counted, servers=named, servers_missing=missing, servers_missing_since=since
-            )
 
     def decided(self, kind: str) -> None:
         """An interaction was handled in this way."""
@@ -176,6 +177,11 @@ class DiscordCounter:
             unacknowledged = _one_more(self._counted.unacknowledged, reason)
             self._counted = replace(self._counted, unacknowledged=unacknowledged)
 
+    def event_repeated(self) -> None:
+        """An event has come that this process has had before."""
+        with self._lock:
+            self._counted = replace(self._counted, events_repeated=self._counted.events_repeated + 1)
+
     def refusal_unsaid(self) -> None:
         """Somebody's message is not answered, and they are not told why."""
         with self._lock:
@@ -186,46 +192,59 @@ class DiscordCounter:
         with self._lock:
             self._counted = replace(self._counted, commands_dropped=self._counted.commands_dropped + 1)
 
-    async def watch(self, is_connected: Callable[[], bool]) -> None:
-        """Measure the loop that this runs on, and notice a lost gateway, until cancelled.
-
-        The library tells of a gateway only when it has it again.
-        """
+    async def watch(self) -> None:
+        """Measure the loop that this runs on, and notice lost gateways, until cancelled."""
         guard = Guard(structlog.get_logger("discordianai.discord"), "a bug in watching the gateway")
         try:
             while True:
                 due = time.monotonic() + BEAT
                 self._due = due
                 await asyncio.sleep(BEAT)
-                with guard, self._lock:
+                with self._lock:
                     self._lag.note(max(time.monotonic() - due, 0.0))
-                    if not is_connected():
-                        self._lose()
+                for shard in self._shards.values():
+                    with guard:
+                        shard.look()
         finally:
-            with self._lock:
-                self._due = None
-                self._lose()
+            self._due = None
 
     def now(self) -> DiscordStatistics:
         """A snapshot."""
         with self._lock:
-            due = self._due
+            due, shards = self._due, {shard_id: shard.now() for shard_id, shard in self._shards.items()}
             return replace(
-                self._counted,
+                _with_sums(self._counted, shards),
                 audit=self.audit.now(),
                 acknowledged=self._acknowledged.now(),
                 lag=self._lag.now(),
                 overdue=max(time.monotonic() - due, 0.0) if due is not None else 0.0,
             )
 
-    def _connect(self) -> None:
-        self._lose()
-        self._counted = replace(self._counted, connected_since=time.time(), trouble="", next_try=0.0)
 
-    def _lose(self) -> None:
-        if self._counted.connected:
-            losses = self._counted.losses + 1
-            self._counted = replace(self._counted, losses=losses, connected_since=None)
+def _with_sums(counted: DiscordStatistics, by_id: Mapping[int, ShardStatistics]) -> DiscordStatistics:
+    """With what follows from the shards."""
+    if not by_id:
+        return counted
+    shards = by_id.values()
+    connected = [shard.connected_since for shard in shards if shard.connected_since is not None]
+    servers = [shard.servers for shard in shards if shard.servers is not None]
+    missing = [shard.servers_missing_since for shard in shards if shard.servers_missing_since is not None]
+    troubled = next((shard for shard in shards if shard.trouble and not shard.connected), None)
+    return replace(
+        counted,
+        connected_since=max(connected) if len(connected) == len(shards) else None,
+        identifies=sum(shard.identifies for shard in shards),
+        resumes=sum(shard.resumes for shard in shards),
+        losses=sum(shard.losses for shard in shards),
+        identify_tries=sum(shard.identify_tries for shard in shards),
+        resume_tries=sum(shard.resume_tries for shard in shards),
+        servers=sum(servers) if servers else None,
+        servers_missing=sum(shard.servers_missing for shard in shards),
+        servers_missing_since=min(missing, default=None),
+        trouble=troubled.trouble if troubled else "",
+        next_try=troubled.next_try if troubled else 0.0,
+        shards=by_id,
+    )
 
 
 def _one_more(counts: Mapping[Key, int], key: Key) -> Mapping[Key, int]:

@@ -4,8 +4,26 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le, MaxLen
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
+from discordianai.discord import shard_range
+from discordianai.discord.shard_range import ShardRange
 from discordianai.option import Credential, Ids, Key, Url
+
+
+def _shards(written: object) -> int | str:
+    """Kept as it is written; `BotOptions.shard_range` is what it means."""
+    try:
+        if isinstance(written, bool) or not isinstance(written, int | str):
+            raise ValueError('should be a number, "auto", or a range like "0-3/16"')
+        shard_range.parse(written)
+    except ValueError as error:
+        raise PydanticCustomError("shards", "{reason}", {"reason": str(error)}) from None
+    return written
+
+
+Shards = Annotated[int | str, BeforeValidator(_shards)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +32,10 @@ class BotOptions:
 
     token: Annotated[Credential | None, Key("the bot's token, from the Discord developer portal")] = None
     api_url: Annotated[Url, Key("address of Discord's REST API")] = "https://discord.com/api/v10"
+    shards: Annotated[
+        Shards,
+        Key('shards of the bot: a number, "auto" (as many as Discord recommends), or some, as in "0-3/16"'),
+    ] = 1
     # Commands are registered by these at the start.
     guild_ids: Annotated[Ids, Key("servers that may use the bot and get its commands; empty: all")] = ()
     allowed_channel_ids: Annotated[
@@ -80,3 +102,8 @@ class BotOptions:
     def token_text(self) -> str:
         """The token as it goes into a header; empty where there is none."""
         return self.token.get_secret_value() if self.token else ""
+
+    @property
+    def shard_range(self) -> ShardRange | None:
+        """The shards that this process runs; None: all that Discord recommends at the start."""
+        return shard_range.parse(self.shards)

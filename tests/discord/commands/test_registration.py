@@ -4,7 +4,6 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
-from interactions import Client
 from interactions.api.http.route import Route
 
 from discordianai.discord.bridge import run_asyncio
@@ -34,13 +33,13 @@ async def start(discord: LocalDiscord, options: BotOptions) -> int:
 
     async def main() -> None:
         logger = logging.getLogger("interactions")
-        client = Client(sync_interactions=False, logger=logger)
-        client.http = ListenerHTTPClient(ApplicationLimits(), logger=logger)
-        await client.login(discord.options.token)
+        http = ListenerHTTPClient(ApplicationLimits(), logger=logger)
+        await http.login(discord.options.token)
+        application_id = int((await http.get_current_bot_information())["id"])
         try:
-            await synchronise(client, options, OfferedCommands(COMMANDS, OFFER))
+            await synchronise(http, application_id, options, OfferedCommands(COMMANDS, OFFER))
         finally:
-            await client.http.close()
+            await http.close()
 
     before = discord.counters.commands_written
     await run_asyncio(main)

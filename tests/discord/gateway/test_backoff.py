@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from discordianai.discord.gateway.session_limit import HEALTHY_AFTER, Backoff
+from discordianai.discord.gateway.backoff import HEALTHY_AFTER, Backoff
 
 
 class Clock:

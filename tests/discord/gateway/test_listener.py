@@ -18,6 +18,7 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.answering.open_questions import OpenQuestions
+from discordianai.conversations.guilds import GuildList
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.intents import GRANT_IT
@@ -122,13 +123,13 @@ async def test_a_message_is_a_question_only_where_the_bot_responds_to_mentions()
 async def test_the_backend_is_told_of_servers_when_they_change_and_not_else() -> None:
     """The first time says that the gateway hears; channels that come and go are no other servers."""
     async with a_scene() as scene, scene.listening():
-        assert scene.backend.guilds[-1] == (frozenset({GUILD.id}), True)
+        assert scene.backend.guilds[-1] == GuildList(frozenset({GUILD.id}), frozenset({0}))
         told = len(scene.backend.guilds)
         scene.discord.dispatch("CHANNEL_UPDATE", CHANNELS[0].json())
         scene.discord.dispatch("GUILD_ROLE_CREATE", {"guild_id": "x", "role": 7})  # nonsense is passed over
         scene.discord.add_thread(CHANNELS[0], "further")
         remove_bot(scene.discord)
-        await scene.until(lambda: scene.backend.guilds[-1][0] == frozenset())
+        await scene.until(lambda: not scene.backend.guilds[-1].guild_ids)
         assert len(scene.backend.guilds) == told + 1
 
 

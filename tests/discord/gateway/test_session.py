@@ -17,12 +17,13 @@ from interactions import Client, Intents
 from interactions.api.http.route import Route
 from interactions.client.errors import WebSocketClosed
 
-from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.gateway import http_client, session
+from discordianai.discord.gateway import http_client, identifies, session
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
+from discordianai.discord.gateway.identifies import Identifies, IdentifyPacer
 from discordianai.discord.gateway.session import GatewaySession
-from discordianai.discord.gateway.session_limit import IdentifyPacer, SessionEnded
+from discordianai.discord.gateway.session_limit import SessionEnded, StartLimit
 from discordianai.discord.messages.application_limits import ApplicationLimits
+from discordianai.discord.shard_statistics import ShardCounter
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:parameter 'timeout' of type 'float':DeprecationWarning"  # so the library opens its WebSocket
@@ -84,6 +85,11 @@ async def serving(server: Server) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
+async def never() -> StartLimit:
+    """A session does not ask for the day's limit."""
+    raise NotImplementedError
+
+
 @asynccontextmanager
 async def a_session(server: Server, url: str = "", route_base: str = "") -> AsyncIterator[GatewaySession]:
     """The library's connection, not begun yet."""
@@ -91,7 +97,7 @@ async def a_session(server: Server, url: str = "", route_base: str = "") -> Asyn
     client.http = ListenerHTTPClient(ApplicationLimits())
     await client.http.login("token")
     session = GatewaySession(client, Intents.GUILDS, 0)
-    session.starts, session.figures = IdentifyPacer(), DiscordCounter()
+    session.starts, session.figures = IdentifyPacer(Identifies(never)), ShardCounter()
     session.gateway_url = url or f"ws://{server.url}/gateway"
     client._connection_state = session
     try:
@@ -108,7 +114,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "ANSWER_TIMEOUT", 0.5)
     monkeypatch.setattr(session, "CLOSE_TIMEOUT", 0.2)
     monkeypatch.setattr(session, "RESUME_GAP", 0.05)
-    monkeypatch.setattr(session, "INVALID_SESSION_PAUSE", (0.05, 0.1))
+    monkeypatch.setattr(identifies, "INVALID_SESSION_PAUSE", (0.05, 0.1))
 
 
 def play(server: Server, url: str = "", within: float = 8.0) -> str:

@@ -8,9 +8,7 @@ import pytest
 
 from discordianai.discord.gateway.session_limit import (
     GatewayUnavailable,
-    IdentifyPacer,
     ListenerRefused,
-    SessionEnded,
     StartLimit,
     ask_discord,
 )
@@ -30,35 +28,22 @@ async def asked(status: int, body: bytes, headers: dict[str, str] | None = None)
         return await ask_discord(DiscordApi(client, "https://discord.test", "token"))
 
 
-@pytest.mark.parametrize(("remaining", "wait"), [(1000, 0.0), (51, 0.0), (50, 7.0), (0, 7.0)])
-def test_the_last_fifty_identifies_are_left_alone(remaining: int, wait: float) -> None:
-    """With 50 left, one more would use one of the 50."""
-    assert IdentifyPacer().allow(StartLimit(remaining, 7.0)) == wait
-
-
-def test_each_try_counts_also_where_discord_says_the_same_again() -> None:
-    """An answer that is old does not give back what has been used, until the limit is reset."""
-    now = 0.0
-    starts = IdentifyPacer(clock=lambda: now)
-    for left in range(52, 50, -1):
-        assert starts.allow(StartLimit(52, 100.0)) == 0.0
-        assert starts.left == left
-        starts.note_identify()
-    assert starts.allow(StartLimit(52, 100.0)) == 100.0
-    now = 101.0
-    assert starts.allow(StartLimit(1000, 100.0)) == 0.0
-    assert starts.left == 1000
-
-
-def test_a_limit_that_resets_at_once_is_asked_for_again_only_after_a_while() -> None:
-    """Else the question would be a storm."""
-    assert IdentifyPacer().allow(StartLimit(3, 0.0)) >= 5.0
-
-
 async def test_a_good_answer_is_read() -> None:
     """Milliseconds become seconds."""
     body = json.dumps(document(remaining=999, reset_after=14_400_000)).encode()
     assert await asked(200, body) == StartLimit(999, 14_400.0)
+    limit = {"remaining": 999, "reset_after": 14_400_000, "max_concurrency": 16}
+    body = json.dumps({"shards": 32, "session_start_limit": limit}).encode()
+    assert await asked(200, body) == StartLimit(999, 14_400.0, 16, 32)
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, 0, -3, 10**30])
+async def test_odd_numbers_of_shards_are_within_bounds(wrong: object) -> None:
+    """One is always allowed; the most is more than any bot has."""
+    limit = {"remaining": 999, "reset_after": 0, "max_concurrency": wrong}
+    answer = await asked(200, json.dumps({"shards": wrong, "session_start_limit": limit}).encode())
+    assert answer.shards in {1, 10_000}
+    assert answer.max_concurrency in {1, 1_000}
 
 
 @pytest.mark.parametrize(
@@ -109,10 +94,7 @@ async def test_a_retry_after_is_kept_within_a_day(header: str, seconds: float) -
     """Discord may ask for hours; after a day it is asked again, whatever it said. Never sooner than told."""
     with pytest.raises(GatewayUnavailable, match="429") as refused:
         await asked(429, b"<html>1015</html>", {"Retry-After": header})
-    starts = IdentifyPacer(clock=lambda: 0.0)
-    starts.backoff.begin()
-    starts.lose(refused.value)
-    assert starts.backoff.delay() == pytest.approx(max(seconds, 5.6), abs=0.7)
+    assert refused.value.retry_after == seconds
 
 
 async def test_no_network_is_told_with_the_command_that_finds_out_why() -> None:
@@ -126,15 +108,3 @@ async def test_a_wrong_token_is_for_the_operator() -> None:
     """No later try helps."""
     with pytest.raises(ListenerRefused, match="DISCORD_TOKEN"):
         await asked(401, b"{}")
-
-
-def test_after_op_9_one_to_five_seconds_are_added() -> None:
-    """And not always the same."""
-    waits = set()
-    for _ in range(50):
-        starts = IdentifyPacer(clock=lambda: 0.0)
-        starts.note_identify()
-        starts.lose(SessionEnded("invalid", invalid=True))
-        waits.add(starts.backoff.delay())
-    assert all(6.0 <= wait <= 11.25 for wait in waits)
-    assert len(waits) > 40

@@ -11,6 +11,7 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.answering.recovery import Recovery
+from discordianai.conversations.guilds import GuildList
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.commands.services import Services
 from discordianai.discord.discord_statistics import DiscordCounter
@@ -54,7 +55,7 @@ class Scene:
     answering: Answering
     backend: TrioBackend
     running: trio.Nursery
-    guilds: list[tuple[frozenset[int], bool]] = field(default_factory=list)
+    guilds: list[GuildList] = field(default_factory=list)
 
     def question(self, text: str = "why?") -> Question:
         """One that is admitted."""
@@ -65,7 +66,7 @@ class Scene:
 
 @asynccontextmanager
 async def opened(
-    on_guilds: Callable[[frozenset[int], bool], object] | None = None,
+    on_guilds: Callable[[GuildList], object] | None = None,
     *,
     api: DiscordApi | None = None,
     services: Services | None = None,
@@ -79,18 +80,16 @@ async def opened(
     )
     recovery = Recovery(journal, place)
     tasks = QuestionTasks(answering.answer_service, place, journal, recovery, open_questions, counts)
-    guilds: list[tuple[frozenset[int], bool]] = []
-
-    def note(guild_ids: frozenset[int], complete: bool) -> None:
-        guilds.append((guild_ids, complete))
-
+    guilds: list[GuildList] = []
     async with httpx.AsyncClient() as client, trio.open_nursery() as running, trio.open_nursery() as answers:
         runner = CommandRunner(
             services,  # type: ignore[arg-type]  # a handler that uses none
             api or DiscordApi(client, "http://127.0.0.1:9"),
             figures or DiscordCounter(),
         )
-        backend = TrioBackend(running, answers, tasks, journal, store, runner, on_guilds or note)
+        backend = TrioBackend(
+            running, answers, tasks, journal, store, runner, on_guilds or guilds.append, list
+        )
         yield Scene(store, place, open_questions, counts, answering, backend, running, guilds)
         answers.cancel_scope.cancel()
         running.cancel_scope.cancel()

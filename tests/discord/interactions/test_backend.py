@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from discordianai.answering.journal import JournalResult
+from discordianai.conversations.guilds import GuildList
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.conversations.store import StoreError
 from discordianai.discord.bridge import run_asyncio
@@ -20,6 +21,8 @@ from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.records import Person, Question, ReplyAddress
 from tests.discord.builders import origin
 from tests.discord.interactions.backend_scene import Scene, opened
+
+NONE, TWO = GuildList(frozenset(), frozenset({0})), GuildList(frozenset({1, 2}), frozenset())
 
 
 async def on_the_listeners_loop(use: Callable[[Backend], Awaitable[object]], backend: Backend) -> None:
@@ -133,7 +136,7 @@ async def test_a_stop_whose_answer_is_not_told_in_time_counts_as_one_that_did_so
 
     async def use(backend: Backend) -> None:
         if answers:
-            backend.note_guilds(frozenset(), complete=True)
+            backend.note_guilds(NONE)
         answers.append(await backend.cancel(5, 10, None))
 
     async with opened(lambda *_: time.sleep(0.5)) as scene:  # trio is busy
@@ -146,11 +149,11 @@ async def test_the_bots_servers_are_told_apart_from_questions() -> None:
     async with opened() as scene:
 
         async def use(backend: Backend) -> None:
-            backend.note_guilds(frozenset({1, 2}), complete=False)
+            backend.note_guilds(TWO)
 
         await on_the_listeners_loop(use, scene.backend)
         await trio.testing.wait_all_tasks_blocked(0.05)
-        assert scene.guilds == [(frozenset({1, 2}), False)]
+        assert scene.guilds == [TWO]
 
 
 async def test_refusals_take_no_places_of_commands_however_long_they_wait() -> None:

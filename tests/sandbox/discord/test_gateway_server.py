@@ -89,7 +89,7 @@ async def test_two_identifies_within_five_seconds_are_one_too_many() -> None:
 
 
 async def test_every_identify_counts_against_the_days_limit() -> None:
-    """Those that are refused, too; with none left the token is no longer good."""
+    """Those that are refused, too; one more, and the token is reset."""
     async with open_local_discord(DiscordOptions(identifies=2)) as discord:
         discord.break_gateway("identify-4000")
         for left in (1, 0):
@@ -99,6 +99,8 @@ async def test_every_identify_counts_against_the_days_limit() -> None:
             assert limit["remaining"] == left
         discord.heal_gateway()
         assert (await answer_to(discord, IDENTIFY))[:2] == ("close", 4004)
+        async with httpx.AsyncClient(headers={"Authorization": "Bot sandbox-token"}) as client:
+            assert (await client.get(f"{discord.api_url}/users/@me")).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 import aiohttp
 import structlog
 from interactions import (
-    Client,
     ContextMenu,
     ContextType,
     IntegrationType,
@@ -15,6 +14,7 @@ from interactions import (
     SlashCommandChoice,
     SlashCommandOption,
 )
+from interactions.api.http.http_client import HTTPClient
 from interactions.client.const import GLOBAL_SCOPE
 from interactions.client.errors import Forbidden, HTTPException, NotFound
 from interactions.models.discord.enums import CommandType
@@ -85,12 +85,14 @@ def _option(option: Option, offer: Offer) -> SlashCommandOption:
     )
 
 
-async def synchronise(client: Client, options: BotOptions, offered: OfferedCommands) -> None:
+async def synchronise(
+    http: HTTPClient, application_id: int, options: BotOptions, offered: OfferedCommands
+) -> None:
     """Make Discord's lists of our commands what they should be: an unchanged start writes nothing.
 
     If one list fails, the others are still updated. Raises what the library does if none can be read.
     """
-    await _Registration(client, options, offered).synchronise()
+    await _Registration(http, application_id, options, offered).synchronise()
 
 
 class _Registration:
@@ -101,9 +103,11 @@ class _Registration:
     `ignore_lists_outside_servers` lets people ask in direct messages all the same, everything is global.
     """
 
-    def __init__(self, client: Client, options: BotOptions, offered: OfferedCommands) -> None:
-        self._http = client.http
-        self._application_id = client.app.id
+    def __init__(
+        self, http: HTTPClient, application_id: int, options: BotOptions, offered: OfferedCommands
+    ) -> None:
+        self._http = http
+        self._application_id = application_id
         self._offered = offered
         self._guild_ids = () if options.ignore_lists_outside_servers else options.guild_ids
         self._log = structlog.get_logger("discordianai.discord.commands")

@@ -17,6 +17,7 @@ from interactions.api.http.http_client import BucketLock, GlobalLock, HTTPClient
 from interactions.api.http.route import Route
 from interactions.client.errors import HTTPException
 
+from discordianai.discord.bridge import shared_tasks
 from discordianai.discord.gateway.session_limit import bounded_seconds
 from discordianai.discord.messages.application_limits import ApplicationLimits
 
@@ -37,9 +38,9 @@ CONNECTIONS = 100
 class ExemptingLock(GlobalLock):
     """The global limit, for all requests that it applies to."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections: int) -> None:
         super().__init__()
-        self.max_requests = CONNECTIONS  # the library makes its connection pool as large as this...
+        self.max_requests = connections  # the library makes its connection pool as large as this...
         self._limit = 45
 
     def reset_calls(self) -> None:
@@ -73,11 +74,15 @@ class RestUnavailable(OSError):
 
 
 class ListenerHTTPClient(HTTPClient):
-    """Exempts interaction endpoints from the global limit; tells `limits` what Discord refuses."""
+    """Exempts interaction endpoints from the global limit; tells `limits` what Discord refuses.
 
-    def __init__(self, limits: ApplicationLimits, **options: Any) -> None:
+    All shards share one. `shards` is how many of them there are: the gateway's connections come from the same
+    pool.
+    """
+
+    def __init__(self, limits: ApplicationLimits, shards: int = 1, **options: Any) -> None:
         super().__init__(**options)
-        self.global_lock = ExemptingLock()
+        self.global_lock = ExemptingLock(CONNECTIONS + shards)
         self._limits = limits
 
     async def request(self, route: Route, *args: Any, **options: Any) -> Any:
@@ -90,8 +95,10 @@ class ListenerHTTPClient(HTTPClient):
         reset, reset_headers = _exempt.set(exempt), _headers.set({})
         name = f"{route.method} {route.path}"
         try:
-            async with asyncio.timeout(None if exempt else REQUEST_TIMEOUT):
-                result = await super().request(route, *args, **options)
+            # The library releases a bucket's lock in a task that it leaves behind.
+            with shared_tasks():
+                async with asyncio.timeout(None if exempt else REQUEST_TIMEOUT):
+                    result = await super().request(route, *args, **options)
         except HTTPException as error:
             self._limits.note(error.status, _headers.get(), {})
             raise

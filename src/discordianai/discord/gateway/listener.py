@@ -8,40 +8,34 @@ what people wrote.
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import aiohttp
 import structlog
 from interactions import Activity, ActivityType, Client, Intents, Status
 from interactions.api.events import RawGatewayEvent, Resume, WebsocketReady
-from interactions.api.http.route import Route
-from interactions.client.errors import HTTPException, LoginError, WebSocketClosed
 from interactions.models.internal.listener import Listener as EventListener
 
-from discordianai.discord.commands.registration import synchronise
-from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.payload import snowflake
-from discordianai.discord.gateway.http_client import (
-    ListenerHTTPClient,
-    RefusalsAtDebug,
-    RestUnavailable,
-)
-from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
+from discordianai.discord.events.sharded_guilds import ShardedGuilds
+from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
+from discordianai.discord.gateway.intents import MESSAGE_CONTENT, privileged
+from discordianai.discord.gateway.refusals import refusal
 from discordianai.discord.gateway.session import GatewaySession
-from discordianai.discord.gateway.session_limit import (
-    WRONG_TOKEN,
-    GatewayUnavailable,
-    IdentifyPacer,
-    ListenerRefused,
-)
+from discordianai.discord.gateway.session_limit import GatewayUnavailable, ListenerRefused
+from discordianai.discord.gateway.shared_rest import SharedRest
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.handler import HANDLED_WITHIN, InteractionHandler
+from discordianai.discord.interactions.recent_events import RecentEvents
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
 from discordianai.guard import Guard
+
+if TYPE_CHECKING:
+    from discordianai.discord.gateway.shard import Shard
 
 PLACES = (
     "guild_create",
@@ -58,43 +52,33 @@ ROLES = ("guild_role_create", "guild_role_update", "guild_role_delete")
 UNLISTED_FOR = 3600.0
 """Seconds for which a READY that names no server is not taken to mean that the bot has left them all."""
 
-REFUSALS = {
-    4004: WRONG_TOKEN,
-    4010: "Discord does not know the shard that the bot asks for: update the bot",
-    4011: "the bot is in too many servers for the one shard that it has: remove it from some",
-    4012: "Discord no longer supports the gateway version that the bot uses: update the bot",
-    4013: "Discord does not know the intents that the bot asks for: update the bot",
-    4014: f"Discord refused the bot's intents: {GRANT_IT}",
-}
-"""Close codes of the gateway after which no retry helps."""
+
+@dataclass(frozen=True, slots=True)
+class SharedParts:
+    """What the sessions of all shards use."""
+
+    options: BotOptions
+    router: InteractionRouter
+    admission: Admission
+    guilds: ShardedGuilds
+    events: RecentEvents
+    backend: Backend
+    figures: DiscordCounter
+    limits: ApplicationLimits
+    rest: SharedRest
 
 
 class Listener:
-    """One run of the library, on an asyncio loop of its own, for one session. Not reusable."""
+    """One session of a shard, with a client of the library. Not reusable."""
 
-    def __init__(
-        self,
-        options: BotOptions,
-        commands: OfferedCommands,
-        router: InteractionRouter,
-        admission: Admission,
-        guild_cache: GuildCache,
-        backend: Backend,
-        figures: DiscordCounter,
-        starts: IdentifyPacer,
-        limits: ApplicationLimits,
-    ) -> None:
-        self._options = options
-        self._limits = limits
-        self._commands = commands
-        self._guild_cache = guild_cache
-        self._backend = backend
-        self._figures = figures
+    def __init__(self, shared: SharedParts, shard: "Shard") -> None:
+        self._shared = shared
+        self._shard = shard
+        self._options = shared.options
+        self._guild_cache = shared.guilds.of(shard.id)
+        self._figures = shard.figures
         self._log = structlog.get_logger("discordianai.discord.gateway.listener")
         self._started = time.monotonic()
-        self._client = self._make_client()
-        self._session = self._make_session(starts)
-        self._handler = InteractionHandler(self._client.http, router, admission, backend, figures)
         self._receiving: set[asyncio.Task[None]] = set()
         self._bot_id = 0
         self._session_socket: object = None
@@ -106,34 +90,30 @@ class Listener:
         Raises `ListenerRefused` where only the operator can help, `SessionEnded` where a new session is
         needed, `GatewayUnavailable` where REST held it up, else whatever failed.
         """
-        # A class attribute is where the library keeps it.
-        Route.BASE = self._options.api_url
-        synchronising: asyncio.Task[None] | None = None
-        watching = asyncio.create_task(self._figures.watch(self._is_connected))
         try:
-            await self._client.login(self._options.token_text)
-            # Meanwhile the gateway connects: commands that Discord knows already work as soon as it has.
-            synchronising = asyncio.create_task(self._synchronise())
-            try:
-                await self._session.start()
-            finally:
-                await self._finish_receiving()
+            async with self._shared.rest.logged_in() as http:
+                self._client = self._make_client(http)
+                self._session = self._make_session()
+                shared = self._shared
+                self._handler = InteractionHandler(
+                    http, shared.router, shared.admission, shared.backend, shared.figures, shared.events
+                )
+                with self._figures.watched(self._heartbeat):
+                    try:
+                        await self._session.start()
+                    finally:
+                        await self._finish_receiving()
         except Exception as error:
-            if sentence := _refusal(error):
+            if sentence := refusal(error, self._shard.id, self._shard.total):
                 raise ListenerRefused(sentence) from None
             if isinstance(error, RestUnavailable):
                 raise GatewayUnavailable(str(error), error.retry_after) from None
             raise
         finally:
-            watching.cancel()
             if self._unlisted is not None:
                 self._unlisted.cancel()
-            if synchronising is not None:
-                synchronising.cancel()
-            await self._client.http.close()
 
-    def _make_client(self) -> Client:
-        logger = logging.getLogger("interactions")
+    def _make_client(self, http: ListenerHTTPClient) -> Client:
         client = Client(
             intents=_intents(self._options),
             activity=_activity(self._options),  # type: ignore[arg-type]  # None is its own default
@@ -141,9 +121,12 @@ class Listener:
             sync_interactions=False,
             send_command_tracebacks=False,
             send_not_ready_messages=False,
-            logger=logger,
+            logger=logging.getLogger("interactions"),
+            shard_id=self._shard.id,
+            total_shards=self._shard.total,
         )
-        client.http = ListenerHTTPClient(self._limits, logger=RefusalsAtDebug(logger))
+        client.http = http
+        client.processors.clear()  # the library's own would keep objects of all servers and channels
         client.add_event_processor("raw_interaction_create")(self._on_interaction)
         client.add_event_processor("raw_message_create")(self._on_message)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
@@ -152,9 +135,9 @@ class Listener:
             client.add_listener(EventListener.create(f"raw_{name}")(self._on_places))
         return client
 
-    def _make_session(self, starts: IdentifyPacer) -> GatewaySession:
-        session = GatewaySession(self._client, _intents(self._options), 0)
-        session.starts, session.figures = starts, self._figures
+    def _make_session(self) -> GatewaySession:
+        session = GatewaySession(self._client, _intents(self._options), self._shard.id)
+        session.starts, session.figures = self._shard.starts, self._figures
         self._client._connection_state = session
         return session
 
@@ -166,41 +149,45 @@ class Listener:
         if self._receiving:
             await asyncio.wait(self._receiving, timeout=HANDLED_WITHIN)
 
-    def _is_connected(self) -> bool:
-        """Whether the connection on which the session began, or was resumed, is open.
+    def _heartbeat(self) -> float | None:
+        """The seconds of the last heartbeat, inf before the first; None while the connection is lost.
+
+        It is the one on which the session began, or was resumed.
 
         After a loss the library opens another one at once, which receives nothing until READY or RESUMED.
         """
         gateway = self._client.ws
         socket = gateway.ws if gateway is not None else None
-        return socket is not None and socket is self._session_socket and not socket.closed
+        if gateway is None or socket is None or socket is not self._session_socket or socket.closed:
+            return None
+        return gateway.latency
 
     def _remember_connection(self) -> None:
         gateway = self._client.ws
         self._session_socket = gateway.ws if gateway is not None else None
 
-    async def _synchronise(self) -> None:
-        try:
-            await synchronise(self._client, self._options, self._commands)
-        except (HTTPException, aiohttp.ClientError, OSError) as error:
-            self._log.error("commands could not be registered", reason=type(error).__name__)
-
     async def _on_ready(self, event: WebsocketReady) -> None:
-        self._remember_connection()
-        self._figures.identified()
-        self._bot_id = int(event.data["user"]["id"])
-        seconds = round(time.monotonic() - self._started, 3)
-        self._log.info("listening", after=seconds, servers=len(event.data["guilds"]))
-        self._guild_cache.hear("READY", event.data)
-        self._limits.forget_refusals()  # events that told of other permissions may have been missed
-        if not self._guild_cache.complete:
-            self._log.warning("Discord has named no server that the bot is in")
-            self._unlisted = asyncio.get_running_loop().call_later(UNLISTED_FOR, self._believe_the_list)
-        self._note_guilds()
+        with Guard(self._log, "bug at the start of a session"):
+            self._remember_connection()
+            self._figures.identified()
+            self._bot_id = int(event.data["user"]["id"])
+            seconds = round(time.monotonic() - self._started, 3)
+            shard = {} if self._shard.total == 1 else {"shard": f"{self._shard.id}/{self._shard.total}"}
+            self._log.info("listening", after=seconds, servers=len(event.data["guilds"]), **shard)
+            self._guild_cache.hear("READY", event.data)
+            self._shared.limits.forget_refusals()  # events that told of permissions may have been missed
+            if not self._guild_cache.complete:
+                if self._shard.total == 1:
+                    self._log.warning("Discord has named no server that the bot is in")
+                loop = asyncio.get_running_loop()
+                self._unlisted = loop.call_later(UNLISTED_FOR, self._believe_the_list)
+            self._note_guilds()
+            self._shard.note_begun()
 
     async def _on_resume(self, _event: Resume) -> None:
-        self._remember_connection()
-        self._figures.resumed()
+        with Guard(self._log, "bug after a session was resumed"):
+            self._remember_connection()
+            self._figures.resumed()
 
     async def _on_interaction(self, event: RawGatewayEvent) -> None:
         self._note_receiving()
@@ -224,18 +211,17 @@ class Listener:
         with Guard(self._log, "an event of the gateway could not be read", name=name):
             self._guild_cache.hear(name, event.data)
             if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
-                self._limits.forget_refusals(snowflake(event.data, "id"))
+                self._shared.limits.forget_refusals(snowflake(event.data, "id"))
             elif name == "GUILD_ROLE_UPDATE":  # and those of the whole server
-                self._limits.forget_refusals()
+                self._shared.limits.forget_refusals()
         if self._guild_cache.guild_ids != known:
             self._note_guilds()
         elif self._guild_cache.missing != missing:
             self._figures.note_servers(len(known), self._guild_cache.missing)
 
     def _note_guilds(self) -> None:
-        known = self._guild_cache
-        self._figures.note_servers(len(known.guild_ids), known.missing)
-        self._backend.note_guilds(frozenset(known.guild_ids), complete=known.complete)
+        self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)
+        self._shared.backend.note_guilds(self._shared.guilds.listed())
 
     def _believe_the_list(self) -> None:
         """Take the list of servers as complete: what Discord has not sent by now, it will not send."""
@@ -256,12 +242,3 @@ def _activity(options: BotOptions) -> Activity | None:
     if options.presence_kind == "custom":
         return Activity.create(name="custom", type=ActivityType.CUSTOM, state=options.presence)
     return Activity.create(name=options.presence, type=ActivityType[options.presence_kind.upper()])
-
-
-def _refusal(error: BaseException | None) -> str | None:
-    """What the operator must change, if that is why Discord refused; the library has it in the context."""
-    if isinstance(error, LoginError):
-        return REFUSALS[4004]
-    if isinstance(error, WebSocketClosed):
-        return REFUSALS.get(error.code)
-    return _refusal(error.__context__) if error is not None else None

@@ -19,14 +19,12 @@ from interactions.api.gateway.state import ConnectionState
 from interactions.client.const import MISSING
 from interactions.models.discord.enums import WebSocketOPCode as Opcode
 
-from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.events.payload import Malformed, record, snowflake
-from discordianai.discord.gateway.session_limit import (
-    INVALID_SESSION_PAUSE,
-    Backoff,
-    IdentifyPacer,
-    SessionEnded,
-)
+from discordianai.discord.gateway import identifies
+from discordianai.discord.gateway.backoff import Backoff
+from discordianai.discord.gateway.identifies import IdentifyPacer
+from discordianai.discord.gateway.session_limit import SessionEnded
+from discordianai.discord.shard_statistics import ShardCounter
 
 HELLO_TIMEOUT = 20.0
 """Seconds from the open WebSocket to HELLO."""
@@ -71,6 +69,7 @@ class GatewaySocket(GatewayClient):
         self._resumes = Backoff(0.0, RESUME_GAP, LONGEST_RESUME_GAP)
         self._unanswered = 0
         self._pause = 0.0
+        self._waits_for_turn = False
         self._log = structlog.get_logger("discordianai.discord.gateway.session")
         self._turn = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
@@ -87,6 +86,9 @@ class GatewaySocket(GatewayClient):
         except BROKEN as error:
             await self._stop()
             raise SessionEnded(_reason(error)) from error
+        except BaseException:
+            await self._stop()
+            raise
         return self
 
     async def __aexit__(self, *error: Any) -> None:
@@ -126,7 +128,7 @@ class GatewaySocket(GatewayClient):
         if op != Opcode.INVALIDATE_SESSION:
             await super().dispatch_opcode(data, op)
         elif data is True and self.session_id:
-            self._pause = random.uniform(*INVALID_SESSION_PAUSE)  # noqa: S311  # spreads load, protects nothing
+            self._pause = random.uniform(*identifies.INVALID_SESSION_PAUSE)  # noqa: S311  # spreads load, protects nothing
             await self.reconnect(resume=True)
         else:
             self.end("Discord called the session invalid", invalid=True)
@@ -168,10 +170,13 @@ class GatewaySocket(GatewayClient):
                 self.end(reason)
 
     async def send_heartbeat(self) -> None:
-        """See the library's. Between two connections no heartbeat is sent, and no answer is expected."""
+        """See the library's. Between two connections no heartbeat is sent, and no answer is expected.
+
+        Nor is one while the socket waits for its turn to identify: nobody reads it then.
+        """
         if self.ws is not None:
             await super().send_heartbeat()
-        else:
+        if self.ws is None or self._waits_for_turn:
             self._acknowledged.set()
 
     async def _resume(self, reason: str, url: str) -> None:
@@ -199,10 +204,13 @@ class GatewaySocket(GatewayClient):
                 return
 
     async def _identify(self) -> None:
-        self._starts.note_identify()
+        self._waits_for_turn = True
+        await self._starts.turn()
+        self._waits_for_turn = False
         self._resumes.begin()
-        self._figures.note_identify(self._starts.left)
+        self._figures.note_identify()
         await super()._identify()
+        self._starts.note_sent()
         self._expect("IDENTIFY")
 
     async def _resume_connection(self) -> None:
@@ -232,7 +240,7 @@ class GatewaySession(ConnectionState):
     """The library's connection to the gateway, for one session."""
 
     starts: IdentifyPacer
-    figures: DiscordCounter
+    figures: ShardCounter
 
     async def _ws_connect(self) -> None:
         """Raises `SessionEnded`, or `WebSocketClosed` with a code that no retry gets over."""

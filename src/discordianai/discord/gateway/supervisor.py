@@ -1,42 +1,43 @@
-"""Keeps a listener running: begins a session, and after its end the next one, at a growing interval."""
+"""Runs all shards of this process: finds out which there are, and keeps each connected, whatever the others
+do.
 
-import gc
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import TYPE_CHECKING
+The shards share the listener's thread and loop (see `bridge.py`), the REST client, the limits, and what is
+known of servers. Each has its own sessions, tries and figures: what ends a session, or keeps one from
+beginning, concerns no other shard.
+"""
+
+import threading
+from functools import partial
 
 import structlog
 import trio
+import trio.lowlevel
 
-from discordianai.discord.bridge import run_asyncio
+from discordianai.discord.bridge import open_asyncio_thread
 from discordianai.discord.commands.registry import OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
-from discordianai.discord.events.guild_cache import GuildCache
+from discordianai.discord.gateway.backoff import Backoff
+from discordianai.discord.gateway.identifies import LEAST_GAP, LONGEST_GAP, Identifies, IdentifyPacer
 from discordianai.discord.gateway.session_limit import (
-    RESERVE,
     GatewayUnavailable,
-    IdentifyPacer,
     ListenerRefused,
-    SessionEnded,
-    StartLimit,
     ask_discord,
 )
+from discordianai.discord.gateway.sessions import Sessions
+from discordianai.discord.gateway.shard import Shard
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
-from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
+from discordianai.discord.shard_range import ShardRange, all_of
 from discordianai.option import Live
 
-if TYPE_CHECKING:
-    from discordianai.discord.gateway.listener import Listener
-
-USED_UP = f"the day's identifies are used up, except for a reserve of {RESERVE}"
+NOBODY = -1
+"""In place of a shard's number, for the question how many there should be."""
 
 
 class GatewaySupervisor:
-    """Runs one listener after another. The limits and the known servers outlive them."""
+    """Runs the shards. The limits and the known servers outlive their sessions."""
 
     def __init__(
         self,
@@ -51,103 +52,98 @@ class GatewaySupervisor:
         self._admission = admission
         self._api = api
         self._figures = figures
-        self._guild_cache = GuildCache()
-        self._router = InteractionRouter(options, commands, self._guild_cache)
+        self._identifies = Identifies(partial(ask_discord, api), note_left=figures.note_identifies_left)
+        self._log = structlog.get_logger("discordianai.discord")
+        if (shards := options.now.shard_range) is not None:
+            figures.use_shards(shards)
 
     async def run(self, backend: Backend) -> None:
         """Pass what people do to `backend`, until cancelled. Raises `ListenerRefused`."""
-        starts = IdentifyPacer()
-
-        async def listen() -> None:
-            # Imported here, on the listener's thread: the library takes 1.3 s, in which answers may go on.
-            listener = _listener()(
-                self._options.now,
+        refused: BaseException | None = None
+        shards = self._options.now.shard_range or await self._recommended()
+        async with open_asyncio_thread() as thread:
+            sessions = Sessions(
+                self._options,
                 self._commands,
-                self._router,
                 self._admission,
-                self._guild_cache,
-                backend,
+                self._api,
                 self._figures,
-                starts,
-                self._api.limits,
+                backend,
+                shards,
+                thread,
             )
-            await listener.run()
+            try:
+                await self._keep_all(shards, sessions, backend)
+            except* ListenerRefused as group:  # raised outside the block, which would put it into a group
+                refused = group.exceptions[0]
+        if refused is not None:
+            raise refused
 
-        await keep_listening(listen, partial(ask_discord, self._api), starts, self._figures)
-
-
-@cache
-def _listener() -> "type[Listener]":
-    """The listener's class, imported at the first call."""
-    gc.disable()  # while everything is new there is nothing to collect: a sixth of the import's time
-    try:
-        from discordianai.discord.gateway.listener import Listener
-    finally:
-        gc.enable()
-    # What the imports created lives as long as the bot. The garbage collector would scan all of it again and
-    # again, for 0.1 s each time, during which nobody is acknowledged. Frozen only once: what listeners leave
-    # behind is to be collected.
-    gc.freeze()
-    return Listener
-
-
-@dataclass(slots=True)
-class _FailureReport:
-    """Reports why there is no session: in the figures each time, in the log once for each reason."""
-
-    figures: DiscordCounter
-    log: structlog.stdlib.BoundLogger
-    logged: set[str] = field(default_factory=set)
-
-    def add(self, reason: str, seconds: float) -> None:
-        self.figures.note_wait(reason, seconds)
-        seconds = round(seconds, 1)
-        if reason in self.logged:
-            self.log.debug("trying again", reason=reason, seconds=seconds)
-        elif reason == USED_UP:
-            self.log.error("too many starts today: waiting until Discord allows more", seconds=seconds)
-        else:
-            self.log.warning("the listener stopped; starting it again", reason=reason, seconds=seconds)
-        self.logged.add(reason)
-
-
-async def keep_listening(
-    listen: Callable[[], Awaitable[None]],
-    ask: Callable[[], Awaitable[StartLimit]],
-    starts: IdentifyPacer,
-    figures: DiscordCounter,
-) -> None:
-    """Run `listen`, each time for one session, again and again, as fast as Discord allows.
-
-    Ends only by `ListenerRefused` or cancellation.
-
-    `listen` is asyncio code, which calls `starts.note_identify` before each IDENTIFY, and
-    `starts.backoff.establish` after READY. `ask` runs on trio, and may raise `GatewayUnavailable`.
-    """
-    report = _FailureReport(figures, structlog.get_logger("discordianai.discord"))
-    while True:
-        await trio.sleep(starts.backoff.delay())
-        starts.backoff.begin()
-        try:
-            if wait := starts.allow(await ask()):
-                report.add(USED_UP, wait)
-                await trio.sleep(wait)
+    async def _recommended(self) -> ShardRange:
+        """As many as Discord recommends; asked for until it says so. Raises `ListenerRefused`."""
+        backoff = Backoff(LEAST_GAP, LEAST_GAP, LONGEST_GAP)
+        while True:
+            await trio.sleep(backoff.delay())
+            backoff.begin()
+            try:
+                limit = await self._identifies.learn(NOBODY)
+            except GatewayUnavailable as error:
+                backoff.lose()
+                backoff.hold(error.retry_after)
+                self._figures.note_wait(str(error), backoff.delay())
+                self._log.warning("it is not known yet how many shards there should be", reason=str(error))
                 continue
-            await run_asyncio(listen)
-            failure: Exception = SessionEnded("the library ended by itself")
-        except ListenerRefused:
-            raise
-        except Exception as error:
-            failure = error
-        starts.lose(failure)
-        if not starts.backoff.failures:
-            report.logged.clear()
-        report.add(_why(failure, report.log), starts.backoff.delay())
+            shards = all_of(limit.shards if limit is not None else 1)
+            self._log.info("shards as Discord recommends", shards=shards.total)
+            self._figures.use_shards(shards)
+            return shards
+
+    async def _keep_all(self, shards: ShardRange, sessions: Sessions, backend: Backend) -> None:
+        progress = _StartProgress(frozenset(shards.ids), backend)
+        made = [
+            Shard(
+                shard_id,
+                shards.total,
+                IdentifyPacer(self._identifies, shard_id),
+                self._figures.shard(shard_id),
+                progress.settle,
+            )
+            for shard_id in shards.ids
+        ]
+        async with trio.open_nursery() as nursery:
+            for shard in made:
+                nursery.start_soon(self._keep, shard, made, sessions)
+                await trio.lowlevel.checkpoint()  # trio starts tasks in no order: people expect shard 0 first
+
+    async def _keep(self, shard: Shard, shards: list[Shard], sessions: Sessions) -> None:
+        """A shard that Discord refuses for good ends the bot, unless others still serve their servers."""
+        try:
+            await shard.keep_connected(partial(sessions.run, shard))
+        except ListenerRefused as refused:
+            if not any(other.in_session for other in shards):
+                raise
+            self._log.critical("shard refused; the others go on", shard=shard.id, reason=str(refused))
 
 
-def _why(failure: Exception, log: structlog.stdlib.BoundLogger) -> str:
-    """A description of the error that contains nothing received from outside."""
-    if isinstance(failure, SessionEnded | GatewayUnavailable):
-        return str(failure)
-    log.debug("the listener failed", exc_info=failure)
-    return type(failure).__name__
+class _StartProgress:
+    """Tells the backend once that the start is over: each shard has a session, or has failed to begin one.
+
+    At least one has. So a shard that cannot begin keeps nobody waiting for the others. `settle` is called on
+    any thread.
+    """
+
+    def __init__(self, shard_ids: frozenset[int], backend: Backend) -> None:
+        self._waiting_for = set(shard_ids)
+        self._backend = backend
+        self._begun = self._told = False
+        self._lock = threading.Lock()
+
+    def settle(self, shard_id: int, begun: bool) -> None:
+        """That shard has tried; `begun` says whether it has a session."""
+        with self._lock:
+            self._waiting_for.discard(shard_id)
+            self._begun |= begun
+            if self._told or self._waiting_for or not self._begun:
+                return
+            self._told = True
+        self._backend.note_started()

@@ -10,6 +10,7 @@ import trio
 
 from discordianai.answering.journal import Journal, JournalResult
 from discordianai.answering.question_tasks import QuestionTasks
+from discordianai.conversations.guilds import GuildList
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.conversations.store import ConversationStore, StoreError
 from discordianai.discord.bridge import Stopping, TrioCaller
@@ -66,11 +67,11 @@ class Backend(Protocol):
     def refuse(self, refused: RefuseMessage) -> None:
         """Tell somebody in their channel why their message is not answered."""
 
-    def note_guilds(self, guild_ids: frozenset[int], *, complete: bool) -> None:
-        """The bot is in these servers now; in no others where the list is `complete`.
+    def note_guilds(self, guilds: GuildList) -> None:
+        """The bot is in these servers now. The first call says that the bot hears."""
 
-        The first call says that the bot hears.
-        """
+    def note_started(self) -> None:
+        """Each shard has tried to connect, and at least one has."""
 
 
 class TrioBackend:
@@ -84,7 +85,8 @@ class TrioBackend:
         journal: Journal,
         store: ConversationStore,
         runner: CommandRunner,
-        on_guilds: Callable[[frozenset[int], bool], object],
+        on_guilds: Callable[[GuildList], object],
+        on_started: Callable[[], object],
     ) -> None:
         self._trio = TrioCaller(nursery)
         self._nursery = nursery
@@ -94,6 +96,7 @@ class TrioBackend:
         self._store = store
         self._runner = runner
         self._on_guilds = on_guilds
+        self._on_started = on_started
         self._commands = RoundRobinQueue(nursery, COMMANDS, runner.run, self._drop_command)
         self._apologies = RoundRobinQueue(nursery, APOLOGIES, runner.apologise, runner.leave_untold)
         self._refusals = RoundRobinQueue(nursery, REFUSALS, runner.refuse, runner.leave_unsaid)
@@ -147,9 +150,13 @@ class TrioBackend:
         """See `Backend.refuse`."""
         self._trio.post(self._refusals.put, refused.origin.person.id, refused)
 
-    def note_guilds(self, guild_ids: frozenset[int], *, complete: bool) -> None:
+    def note_guilds(self, guilds: GuildList) -> None:
         """See `Backend.note_guilds`."""
-        self._trio.post(self._on_guilds, guild_ids, complete)
+        self._trio.post(self._on_guilds, guilds)
+
+    def note_started(self) -> None:
+        """See `Backend.note_started`."""
+        self._trio.post(self._on_started)
 
     async def _cancel(self, interaction_id: int, person_id: int, guild_id: int | None) -> bool:
         return self._tasks.cancel(interaction_id, person_id, guild_id)

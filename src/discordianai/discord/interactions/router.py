@@ -22,7 +22,6 @@ from discordianai.discord.commands.command import (
 from discordianai.discord.commands.question_draft import QuestionDraft
 from discordianai.discord.commands.quotation import of_message
 from discordianai.discord.commands.registry import OfferedCommands
-from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.interaction import (
     AutocompleteInteraction,
     CommandInteraction,
@@ -33,6 +32,7 @@ from discordianai.discord.events.interaction import (
     ModalInteraction,
 )
 from discordianai.discord.events.message_event import IncomingMessage
+from discordianai.discord.events.sharded_guilds import KnownGuilds
 from discordianai.discord.interactions import access
 from discordianai.discord.interactions.admission import address_of
 from discordianai.discord.interactions.outcomes import (
@@ -111,10 +111,10 @@ _AGAIN = {Action.AGAIN, Action.SEARCH}
 class InteractionRouter:
     """Lives on the listener's thread."""
 
-    def __init__(self, options: Live[BotOptions], commands: OfferedCommands, guild_cache: GuildCache) -> None:
+    def __init__(self, options: Live[BotOptions], commands: OfferedCommands, guilds: KnownGuilds) -> None:
         self._options = options
         self._commands = commands
-        self._guild_cache = guild_cache
+        self._guild_cache = guilds
         self._forms: OpenForms[tuple[ModalCommand, MessageCommandInteraction]] = OpenForms()
 
     def route(self, interaction: Interaction) -> InteractionOutcome:

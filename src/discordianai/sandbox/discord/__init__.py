@@ -10,7 +10,8 @@ from discordianai.sandbox.discord.api_objects import (
     person,
 )
 from discordianai.sandbox.discord.discord_server import open_local_discord
-from discordianai.sandbox.discord.local_discord import DiscordOptions, LocalDiscord
+from discordianai.sandbox.discord.local_discord import LocalDiscord
+from discordianai.sandbox.discord.options import DiscordOptions
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
 from discordianai.sandbox.discord.sandbox_message import SandboxMessage
 

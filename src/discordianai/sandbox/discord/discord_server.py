@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket
 
 from discordianai.sandbox.asgi_server import listen, serve_on
 from discordianai.sandbox.discord.gateway_server import GatewayServerConnection
-from discordianai.sandbox.discord.local_discord import DiscordOptions, LocalDiscord
+from discordianai.sandbox.discord.local_discord import LocalDiscord
+from discordianai.sandbox.discord.options import DiscordOptions
 from discordianai.sandbox.discord.rest_server import RestServer
 
 
@@ -27,7 +28,11 @@ async def open_local_discord(options: DiscordOptions | None = None) -> AsyncIter
         kind, content = discord.uploads.get(request.url.path, ("", b""))
         return Response(content, 200 if kind else 404, media_type=kind)
 
-    routes = [WebSocketRoute("/gateway", gateway), Route("/attachments/{id}/{name}", upload)]
+    routes = [
+        WebSocketRoute("/gateway", gateway),
+        WebSocketRoute("/gateway/{shard:int}", gateway),
+        Route("/attachments/{id}/{name}", upload),
+    ]
     app = Starlette(routes=[*RestServer(discord).routes(), *routes])
     listener, port = listen()
     discord.url = f"http://127.0.0.1:{port}"

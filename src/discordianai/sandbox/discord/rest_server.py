@@ -163,14 +163,13 @@ class RestServer:
         return 200, {"url": self._discord.gateway_url}
 
     async def gateway_bot(self, _request: Request) -> EndpointResult:
-        """The gateway's URL, with the number of IDENTIFYs left today."""
-        limit = {
-            "total": 1000,
-            "remaining": self._discord.identifies_left,
-            "reset_after": 3_600_000,
-            "max_concurrency": 1,
+        """The gateway's URL, how many shards Discord recommends, and how often the bot may identify."""
+        discord = self._discord
+        return 200, {
+            "url": discord.gateway_url,
+            "shards": discord.options.recommended_shards,
+            "session_start_limit": discord.start_limit.json(discord.now()),
         }
-        return 200, {"url": self._discord.gateway_url, "shards": 1, "session_start_limit": limit}
 
     async def guilds(self, _request: Request) -> EndpointResult:
         """The bot's guilds."""
