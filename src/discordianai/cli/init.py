@@ -18,10 +18,10 @@ from discordianai.cli.configuration import (
     Configuration,
     ConfigurationFolder,
     Manager,
+    available_port,
     endpoint,
     folder_is_shared,
     folder_of,
-    free_port,
     parse_changes,
 )
 from discordianai.cli.prompts import NoTerminal, Prompts
@@ -384,7 +384,7 @@ class Setup:
         if not self._configuration.is_new:
             return
         operations = self._configuration.settings.operations
-        port = free_port(operations.host, operations.port) if operations.port else 0
+        port = available_port(operations.host, operations.port) if operations.port else 0
         if port and port != operations.port:
             self._say(
                 f"\nPort {operations.port} is taken on this machine: the status page will be on {port}."
