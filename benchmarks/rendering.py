@@ -28,7 +28,7 @@ from discordianai.discord.rendering.hosts import shown_host
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
 from discordianai.discord.rendering.splitting import closed, cut, settled, split
-from discordianai.dispatch.routing import judge
+from discordianai.dispatch.web_need import judge
 from discordianai.records import Citation
 from discordianai.surrogates import well_formed
 
@@ -221,7 +221,7 @@ FUNCTIONS: Mapping[str, Callable[[str], object]] = {
     "source list": source_list,
     "addresses.read": addresses.read,
     "shown_host": shown_host,
-    "routing.judge": judge,
+    "web_need.judge": judge,
     "well_formed": well_formed,
 }
 

@@ -22,7 +22,7 @@ from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.dispatch.dispatcher_statistics import ModelStatistics, RequestOutcome
 from discordianai.dispatch.options import DECISIONS, RULES, TOOL, DispatchOptions, RoutingOptions
-from discordianai.dispatch.refusals import AllowanceSpent, BreakerOpen
+from discordianai.dispatch.refusals import BeyondDailyLimit, BreakerOpen
 from discordianai.dispatch.routing import WEB_SEARCH, Choice, Inquiry, Router
 from discordianai.option import Live
 from discordianai.providers.decisions import WebDecision
@@ -107,7 +107,7 @@ class Scene:
         async def reserve(provider: Provider, request: ChatRequest, expected: Usage) -> None:
             self.reserved.append((provider, request.model))
             if self.spent:
-                raise AllowanceSpent(provider, "as much as may be")
+                raise BeyondDailyLimit(provider, "as much as may be")
 
         name = wanted.name if wanted else None
         inquiry = Inquiry(text, HISTORY, "a conversation", name, search=search, files=files)
@@ -247,10 +247,10 @@ async def test_what_each_provider_may_cost_is_reserved_before_it_is_asked() -> N
     assert scene.reserved == [(OPENAI, "o"), (PERPLEXITY, "p")]
 
 
-async def test_who_has_spent_the_days_allowance_asks_nobody() -> None:
+async def test_who_has_reached_the_daily_limit_asks_nobody() -> None:
     scene = Scene([["an answer"]])
     scene.spent = True
-    with pytest.raises(AllowanceSpent):
+    with pytest.raises(BeyondDailyLimit):
         await scene.ask()
     assert (scene.openai.requests, scene.perplexity.requests) == ([], [])
 

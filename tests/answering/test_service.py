@@ -574,7 +574,7 @@ async def test_who_may_not_spend_so_much_reads_what_is_left_and_what_it_may_cost
         accounting=AccountingOptions(models, person=Limit(money=3.0)),
     )
     assert (await scene.ask()).note == (
-        f"You have $3.00 left of today's allowance, and this question may cost up to {most}."
+        f"You have $3.00 left of your daily limit; this question may cost up to {most}."
         " It resets at midnight UTC. (error 1)"
     )
     assert scene.provider.requests == []
@@ -677,7 +677,7 @@ async def test_who_has_used_up_the_day_is_told_and_others_go_on() -> None:
     assert (await scene.ask()).note == ""
     for _ in range(20):
         reply = await scene.ask()
-    assert "You have used up today's allowance. It resets at midnight UTC." in reply.note
+    assert "You have reached your daily limit. It resets at midnight UTC." in reply.note
     noted = len(scene.limited)
     assert scene.limited[-1].person == ANN
     assert (await scene.ask(scene.question(person=BEN))).note == ""
@@ -695,7 +695,7 @@ async def test_questions_at_the_same_moment_do_not_share_one_remainder(
     async with trio.open_nursery() as nursery:
         for number, reply in enumerate(replies):
             nursery.start_soon(scene.ask, scene.question(person=Person(100 + number, "x")), reply)
-    refused = [reply for reply in replies if "This server has used up" in reply.note]
+    refused = [reply for reply in replies if "This server has reached" in reply.note]
     assert len(refused) == 4
 
 

@@ -19,8 +19,8 @@ from discordianai.conversations.ledger import (
     LONGEST_SETTLING,
     MOST_MODELS,
     OTHER_MODELS,
+    DailyLimitReached,
     Ledger,
-    LimitReached,
 )
 from discordianai.conversations.options import AccountingOptions, ModelOptions
 from discordianai.conversations.sqlite.store import open_store
@@ -62,10 +62,10 @@ async def test_a_limit_in_money_reserves_the_most_and_one_in_tokens_what_is_expe
     """Nobody knows before how long an answer gets; money is not to be spent that is not there."""
     most = Usage(0, 5000)
     await reserved(ledger(person=Limit(money=0.05)), most)
-    with pytest.raises(LimitReached):
+    with pytest.raises(DailyLimitReached):
         await reserved(ledger(person=Limit(money=0.049)), most)
     await reserved(ledger(person=Limit(tokens=1000)), most)
-    with pytest.raises(LimitReached):
+    with pytest.raises(DailyLimitReached):
         await reserved(ledger(person=Limit(tokens=999)), most)
 
 
@@ -74,11 +74,11 @@ async def test_who_is_refused_is_told_what_is_left_and_what_it_may_cost() -> Non
     store = MemoryStore()
     limited = ledger(store=store, person=Limit(money=0.05))
     await store.charge(limited.charge(ANN, None, "openai", "priced", Usage(0, 3500)))
-    with pytest.raises(LimitReached) as refused:
+    with pytest.raises(DailyLimitReached) as refused:
         await reserved(limited, Usage(0, 2000))
     assert (refused.value.whose, refused.value.most, refused.value.left) == ("person", "$0.0200", "$0.0150")
     await store.charge(limited.charge(ANN, None, "openai", "priced", Usage(0, 1500)))
-    with pytest.raises(LimitReached) as refused:
+    with pytest.raises(DailyLimitReached) as refused:
         await reserved(limited, ONE)
     assert (refused.value.most, refused.value.left) == ("", "")
 
@@ -90,7 +90,7 @@ async def test_a_search_is_reserved_with_the_question() -> None:
     limited = Ledger(MemoryStore(), Live(options), lambda: 1.8e9)
     async with limited.reserve(ANN, None, "openai", "searching", ONE, Usage(0, 1000, searches=3)):
         pass
-    with pytest.raises(LimitReached):
+    with pytest.raises(DailyLimitReached):
         async with limited.reserve(ANN, None, "openai", "searching", ONE, Usage(0, 1000, searches=5)):
             pass
 
@@ -103,7 +103,7 @@ async def passes(of: Ledger, model: str = "high") -> bool:
     try:
         async with of.reserve(ANN, None, "perplexity", model, ONE):
             return True
-    except LimitReached:
+    except DailyLimitReached:
         return False
 
 
@@ -157,7 +157,7 @@ async def test_questions_of_one_moment_cannot_share_what_is_left_of_the_money() 
             async with limited.reserve(person, SERVER, "openai", "priced", ONE):
                 let_in.append(person)
                 await leave.wait()
-        except LimitReached:
+        except DailyLimitReached:
             pass
 
     async with trio.open_nursery() as nursery:
@@ -196,7 +196,7 @@ async def test_a_cancelled_question_holds_nothing_wherever_it_is_cancelled() -> 
     with pytest.raises(ZeroDivisionError):
         async with limited.reserve(ANN, SERVER, "openai", "priced", ONE):
             raise ZeroDivisionError
-    with pytest.raises(LimitReached):
+    with pytest.raises(DailyLimitReached):
         await reserved(limited, Usage(0, 1001))
     await reserved(limited, ONE)
 
@@ -290,7 +290,7 @@ async def test_a_new_price_holds_from_the_next_answer_on() -> None:
     options.reconfigure(AccountingOptions({"priced": ModelOptions(input_price=0.0, output_price=20.0)}))
     after = ours.charge(ANN, None, "openai", "priced", ONE)
     assert (before.cost, after.cost) == (NANO // 100, NANO // 50)
-    assert Price(Decimal(0), Decimal(20)).of(ONE) == NANO // 50
+    assert Price(Decimal(0), Decimal(20)).cost(ONE) == NANO // 50
 
 
 SCRIPT = """
@@ -335,7 +335,7 @@ async def test_a_killed_process_leaves_nothing_reserved_and_what_was_charged(tmp
         await after.open()
         async with after.reserve(ANN, None, "openai", "priced", ONE):
             pass
-        with pytest.raises(LimitReached):
+        with pytest.raises(DailyLimitReached):
             async with after.reserve(ANN, None, "openai", "priced", Usage(0, 1001)):
                 pass
         assert after.spent_today["openai", "priced"] == Spent(1, 0, 1000, NANO // 100)

@@ -77,8 +77,8 @@ def test_a_longer_request_costs_more_for_all_of_its_tokens() -> None:
     """OpenAI's, above 272,000 tokens: double for the input, half more for the output."""
     luna = bundled().price(OPENAI, "gpt-6-luna")
     assert luna is not None
-    assert luna.of(Usage(272_000, 1000)) == NANO * 272 // 10_000 + 500_000
-    assert luna.of(Usage(272_001, 1000)) == 272_001 * 200 + 1000 * 750
+    assert luna.cost(Usage(272_000, 1000)) == NANO * 272 // 10_000 + 500_000
+    assert luna.cost(Usage(272_001, 1000)) == 272_001 * 200 + 1000 * 750
 
 
 def test_what_is_set_comes_before_what_is_known() -> None:
@@ -107,7 +107,7 @@ def test_a_written_price_is_the_decimal_number_that_stands_there() -> None:
     price = ModelOptions(input_price=0.1, output_price=0.7).price(None)
     assert price is not None
     for tokens in (1, 3, 7, 999_999, 7_000_001):
-        assert price.of(Usage(tokens, tokens)) == tokens * 800
+        assert price.cost(Usage(tokens, tokens)) == tokens * 800
 
 
 @given(
@@ -121,7 +121,7 @@ def test_a_cost_is_exact_to_a_nano_dollar(rates: list[Decimal], counts: list[int
     usage = Usage(plain + cached + written, output, cached, written, searches)
     kinds = zip(rates, (plain, output, cached, written, searches), (6, 6, 6, 6, 3), strict=True)
     told = sum(Fraction(rate) * amount / 10**of for rate, amount, of in kinds)
-    assert abs(price.of(usage) - told * NANO) <= Fraction(1, 2)
+    assert abs(price.cost(usage) - told * NANO) <= Fraction(1, 2)
 
 
 @pytest.mark.parametrize(

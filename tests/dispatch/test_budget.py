@@ -50,7 +50,7 @@ def test_a_settled_request_gives_back_what_it_did_not_take() -> None:
 def test_a_request_that_was_not_sent_costs_nothing() -> None:
     budget = Budget(BudgetOptions(requests_per_minute=1))
     budget.give_back(budget.reserve(1, 0.0), 0.0)
-    assert budget.left(1.0) == (1, float("inf"))
+    assert budget.remaining(1.0) == (1, float("inf"))
 
 
 def test_retry_after_holds_everybody() -> None:
@@ -63,7 +63,7 @@ def test_retry_after_holds_everybody() -> None:
 def test_what_the_provider_says_counts_more_than_the_settings_up_and_down() -> None:
     budget = Budget(BudgetOptions(requests_per_minute=10, tokens_per_minute=1000))
     budget.believe(RateLimits(Quota(2, 1, 30.0), Quota(5000, 4000, 1.0)), 0.0)
-    assert budget.left(0.0) == (1, 4000)
+    assert budget.remaining(0.0) == (1, 4000)
     assert budget.delay(1, 0.0) == 0.0
     budget.believe(RateLimits(requests=Quota(2, 0, 30.0)), 0.0)
     assert budget.delay(1, 0.0) == pytest.approx(30.0)
@@ -74,10 +74,10 @@ def test_what_somebody_else_used_with_the_same_key_is_not_there_any_more() -> No
     for _ in range(10):
         budget.reserve(1, 0.0)
     budget.believe(RateLimits(requests=Quota(100, 90, 6.0)), 0.0)
-    assert budget.left(0.0)[0] == 90
+    assert budget.remaining(0.0)[0] == 90
     budget.believe(RateLimits(requests=Quota(100, 40, 36.0)), 1.0)
-    assert budget.left(1.0)[0] == 40
-    assert budget.left(62.0)[0] == 100
+    assert budget.remaining(1.0)[0] == 40
+    assert budget.remaining(62.0)[0] == 100
 
 
 def test_those_served_lately_keep_a_pace_and_leave_the_last_of_the_budget_to_others() -> None:

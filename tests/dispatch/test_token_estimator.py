@@ -11,4 +11,4 @@ def test_reports_without_sense_make_no_question_too_long_for_a_minute() -> None:
     request = ChatRequest("a-model", (Turn(Role.USER, "why?"),))
     for _ in range(100):
         estimate.learn(request, Usage(MOST_TOKENS, MOST_TOKENS))
-    assert estimate.of(request) < 30_000
+    assert estimate.tokens(request) < 30_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from discordianai.dispatch.routing import is_follow_up, judge
+from discordianai.dispatch.web_need import is_follow_up, judge
 from discordianai.records import Role, Turn
 
 STAYS = [
@@ -26,6 +26,22 @@ STAYS = [
     "¿qué hago de cena?",
     "qué diferencia hay entre haber y a ver",
     "how does network traffic find its way",
+    "how many files can i upload at once",
+    "the table got dropped by accident, can i undo it",
+    "is there a race condition in this snippet",
+    "did i use the update statement right",
+    "who invented the subway sandwich",
+    "any good game to play with 3 friends",
+    "what are good tickets for a scrum board",
+    "explain the next match statement in 2027 words",
+    "kurs in stochastik nicht bestanden, was nun",
+    "gibt es ein gesetz zur großen zahl",
+    "qui a inventé le métro",
+    "quién inventó la luz",
+    "czy film jest rodzaju męskiego",
+    "deprem anında ne yapmalıyım",
+    "発表の原稿を直して",
+    "발표 대본 고쳐줘",
     "",
 ]
 GOES = [
@@ -52,6 +68,18 @@ GOES = [
     "cuánto cuesta la switch 2",
     "dolar kaç lira oldu",
     "山手線遅れてる？",
+    "when is the next grand prix",
+    "are the trains back up yet",
+    "wann spielt union wieder",
+    "quand sort le prochain film de nolan",
+    "cuándo son las próximas elecciones",
+    "já começou a venda de ingressos",
+    "kiedy następny mecz",
+    "когда следующий матч",
+    "yeni sezon ne zaman",
+    "次の試合いつ",
+    "다음 경기 언제야",
+    "new visa fees for 2027",
 ]
 
 

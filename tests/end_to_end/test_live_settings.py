@@ -30,7 +30,7 @@ from tests.end_to_end.sharing import SharedScene, shared_scene
 
 GENERAL, HELP, RANDOM = CHANNELS
 MODEL = 'models."gpt-6-luna"'
-SPENT = "You have used up today's allowance."
+SPENT = "You have reached your daily limit."
 LONG_WAIT = r"Please wait (?:[6-9]\d{3}) seconds"
 AT_ONCE = ServiceOptions(first_token=0.0, between_tokens=0.0, perplexity_rates=())
 TAKEN_OVER = "settings reloaded"
@@ -200,9 +200,7 @@ def priced(**prices: float) -> Case:
         await bot.is_answered()
         await bot.set({**limited, MODEL: {"input_price": 0.0, "output_price": 0.0, **prices}})
         # The first answer may still be under way, and be charged by the new price.
-        await bot.is_told(
-            "left of today's allowance, and this question may cost up to|used up today's allowance"
-        )
+        await bot.is_told("left of your daily limit; this question may cost up to|reached your daily limit")
 
     return case
 
@@ -381,8 +379,8 @@ CASES: Mapping[str, Case] = {
     "assistant.show_usage": show_usage,
     "connection_pool.NAME.max_connections": connections,
     "connection_pool.NAME.max_keepalive": keepalive,
-    "daily_limits.server.money": limited("daily_limits.server", {"money": 1e-9}, "This server has used up"),
-    "daily_limits.server.tokens": limited("daily_limits.server", {"tokens": 1}, "This server has used up"),
+    "daily_limits.server.money": limited("daily_limits.server", {"money": 1e-9}, "This server has reached"),
+    "daily_limits.server.tokens": limited("daily_limits.server", {"tokens": 1}, "This server has reached"),
     "daily_limits.user.money": limited("daily_limits.user", {"money": 1e-9}, SPENT),
     "daily_limits.user.tokens": limited("daily_limits.user", {"tokens": 1}, SPENT),
     "discord.admin_user_ids": admins,

@@ -236,8 +236,8 @@ class QuestionContext:
             model=model,
             turns=(*turns, asked),
             instructions=instructions,
-            person=self.identifiers.of("person", self.question.person.id),
-            conversation=self.identifiers.of("conversation", *astuple(self.key)),
+            person=self.identifiers.derive("person", self.question.person.id),
+            conversation=self.identifiers.derive("conversation", *astuple(self.key)),
             number=self.question.number,
         )
 
@@ -314,7 +314,7 @@ class ContextBuilder:
         """The name of the one that offers that model."""
         return self._rules.now.provider_of(model)
 
-    async def of(self, question: Question) -> QuestionContext:
+    async def build(self, question: Question) -> QuestionContext:
         """The question in its conversation, as that is now."""
         key, rules = self.key(question), self._rules.now
         history = await self._store.recent(key, rules.conversations.max_turns)
@@ -345,7 +345,7 @@ class Identifiers:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def of(self, kind: str, *parts: object) -> str:
+    def derive(self, kind: str, *parts: object) -> str:
         """32 characters, the same for the same parts."""
         told = ":".join(map(str, (kind, *parts)))
         return hmac.new(self._key, told.encode(), hashlib.sha256).hexdigest()[:32]

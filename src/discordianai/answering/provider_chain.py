@@ -38,8 +38,7 @@ AnswerEvent = Event | QueuePosition | Route
 class ChainRequest:
     """A question as the providers are asked it; `request` makes the request for a provider.
 
-    `reserve` sets aside what a request may cost that is expected to take so much; it raises `AllowanceSpent`
-    where there is not so much.
+    `reserve` sets aside what a request may cost that is expected to take so much. Raises `BeyondDailyLimit`.
     `deadline` is on trio's clock, `number` the question's in the log.
     """
 

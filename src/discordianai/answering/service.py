@@ -21,13 +21,13 @@ from discordianai.answering.provider_chain import AnswerEvent, ChainRequest, Pro
 from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
 from discordianai.answering.reservations import Reservations
 from discordianai.conversations.accounting import Charge
-from discordianai.conversations.ledger import Ledger, LimitReached
+from discordianai.conversations.ledger import DailyLimitReached, Ledger
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
 from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.options import DispatchOptions, UserRateOptions
-from discordianai.dispatch.refusals import AllowanceSpent
+from discordianai.dispatch.refusals import BeyondDailyLimit
 from discordianai.dispatch.routing import Inquiry
 from discordianai.guard import Guard
 from discordianai.option import Live
@@ -134,8 +134,9 @@ class AnswerService:
         answer = AnswerSoFar()
         # What is reserved is held until it is charged, so that no other answer is counted on it meanwhile.
         async with Reservations(answer) as reserved:
+            this = _Answering(question, ticket.deadline, reply, answer, reserved)
             try:
-                context, closing = await self._stream(question, ticket, reply, answer, reserved)
+                context, closing = await self._stream(this, ticket)
             except _NotInTime:
                 log.warning("question's deadline passed while it waited", error=question.number)
                 context, closing = None, AnswerEnd(note=numbered(TOO_LATE, question))
@@ -152,21 +153,17 @@ class AnswerService:
         log.info("answered", characters=len(answer.text), complete=not closing.note)
 
     async def _stream(
-        self,
-        question: Question,
-        ticket: QuestionTicket,
-        reply: Reply,
-        answer: AnswerSoFar,
-        reserved: Reservations,
+        self, this: "_Answering", ticket: QuestionTicket
     ) -> tuple[QuestionContext | None, AnswerEnd]:
         """Ask and show; the context, if it came to that, and what is to stand below. Raises `_NotInTime`."""
+        question, answer = this.question, this.answer
         context: QuestionContext | None = None
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
             with self._cancellable(question) as scope:
-                await _wait_for_turn(ticket, reply)
-                context = await self._contexts.of(question)
-                await self._ask_with_earlier_files(context, ticket.deadline, reply, answer, reserved)
+                await _wait_for_turn(ticket, this.reply)
+                context = await self._contexts.build(question)
+                await self._ask_with_earlier_files(context, this)
         except ProviderError as error:
             log.warning("provider failed", error=question.number, reason=error.for_log)
             return context, answer.failed(question, error)
@@ -187,31 +184,17 @@ class AnswerService:
             finally:
                 del self._running[interaction_id]
 
-    async def _ask_with_earlier_files(
-        self,
-        context: QuestionContext,
-        deadline: float,
-        reply: Reply,
-        answer: AnswerSoFar,
-        reserved: Reservations,
-    ) -> None:
+    async def _ask_with_earlier_files(self, context: QuestionContext, this: "_Answering") -> None:
         """Try again without files if the question is refused: a file can vanish before it expires."""
         try:
-            await self._ask(context, deadline, reply, answer, reserved)
+            await self._ask(context, this)
         except BadRequest:
             without = context.without_earlier_files()
-            if answer.says_something or without == context:
+            if this.answer.says_something or without == context:
                 raise
-            await self._ask(without, deadline, reply, answer, reserved)
+            await self._ask(without, this)
 
-    async def _ask(
-        self,
-        context: QuestionContext,
-        deadline: float,
-        reply: Reply,
-        answer: AnswerSoFar,
-        reserved: Reservations,
-    ) -> None:
+    async def _ask(self, context: QuestionContext, this: "_Answering") -> None:
         question = context.question
 
         async def reserve(provider: Provider, request: ChatRequest, expected: Usage) -> None:
@@ -219,11 +202,11 @@ class AnswerService:
             most = context.most(provider, request, expected)
             held = self._ledger.reserve(who, where, provider.name, request.model, expected, most)
             try:
-                await reserved.hold(held)
-            except LimitReached as error:
+                await this.reserved.hold(held)
+            except DailyLimitReached as error:
                 if self._note_limit is not None:
                     self._note_limit(question)
-                raise AllowanceSpent(provider, str(error), error.whose, error.most, error.left) from error
+                raise BeyondDailyLimit(provider, str(error), error.whose, error.most, error.left) from error
 
         wanted = question.provider or self._contexts.provider_of(context.wanted_model)
         inquiry = Inquiry(
@@ -235,11 +218,11 @@ class AnswerService:
             images=context.has(FileKind.IMAGE),
             files=context.has(FileKind.DOCUMENT),
         )
-        asked = ChainRequest(inquiry, context.fitting_request, reserve, deadline, question.number)
+        asked = ChainRequest(inquiry, context.fitting_request, reserve, this.deadline, question.number)
         async with aclosing(self._provider_chain.events(asked)) as events:
             async for event in events:
-                answer.add(event)
-                _show(event, reply)
+                this.answer.add(event)
+                _show(event, this.reply)
 
     async def _keep(
         self,
@@ -278,6 +261,17 @@ class AnswerService:
             await self._pending.finish(question.address.interaction_id)
         except StoreError as error:
             log.debug("end of a question not stored", reason=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """A question that is being answered: until when, where it is shown, what has come, what is reserved."""
+
+    question: Question
+    deadline: float
+    reply: Reply
+    answer: AnswerSoFar
+    reserved: Reservations
 
 
 class _NotInTime(Exception):

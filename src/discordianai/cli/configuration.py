@@ -166,7 +166,7 @@ def _refuse_secrets(table: Document) -> None:
             _refuse_secrets(value)
 
 
-def free_port(host: str, port: int) -> int | None:
+def available_port(host: str, port: int) -> int | None:
     """`port`, or another one where it is taken; None where all of them are."""
     return next((number for number in (port, *OTHER_PORTS) if _is_free(host, number)), None)
 

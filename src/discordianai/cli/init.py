@@ -5,35 +5,31 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from discordianai import safe_files
 from discordianai.cli import EX_CONFIG, proxies, service
 from discordianai.cli.common import say
 from discordianai.cli.configuration import (
     Configuration,
     ConfigurationFolder,
     Manager,
+    available_port,
     endpoint,
     folder_is_shared,
     folder_of,
-    free_port,
     parse_changes,
 )
 from discordianai.cli.prompts import NoTerminal, Prompts
+from discordianai.cli.secret_dialog import NotAccepted, SecretDialog, Try
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.liveness import reached_at
 from discordianai.operations.units.locations import UnitError
 from discordianai.settings.file import (
     DATABASE_PASSWORD,
     DISCORD_TOKEN,
-    LARGEST,
-    Secret,
-    SecretSource,
     SettingsError,
     key_of,
     searched,
@@ -50,14 +46,6 @@ KEY_PAGES = {
     "perplexity": ("Perplexity", "https://www.perplexity.ai/account/api/keys"),
 }
 MANAGERS = (Manager.NONE, Manager.USER, Manager.SYSTEM)
-AGAIN, KEEP, SKIP = range(3)
-
-Try = Callable[[Settings], bool]
-"""Whether a service accepts the secret in these settings; says what was found."""
-
-
-class NotAccepted(Exception):
-    """Without a terminal: a secret did not pass its trial, which has been told."""
 
 
 def add_to(commands: "Commands") -> None:
@@ -128,6 +116,7 @@ class Setup:
         self._say = terminal.say
         self._configuration = Configuration(self._choose_folder())
         self._folder = self._configuration.folder
+        self._secrets = SecretDialog(self._configuration, terminal, offline=options.offline)
 
     def run(self) -> None:
         """Go through it from the beginning to the command that starts the bot."""
@@ -188,99 +177,24 @@ class Setup:
 
     def _token(self) -> None:
         if self._configuration.has(DISCORD_TOKEN):
-            self._look_again("Bot's token", DISCORD_TOKEN, self._accepts_token)
+            self._secrets.look_again("Bot's token", DISCORD_TOKEN, self._accepts_token)
             return
         self._say(f"\nBot's token: open {PORTAL}, choose your application")
         self._say("(New Application, if there is none), page Bot, Reset Token.")
-        given = self._given(DISCORD_TOKEN, self._options.token_file)
-        self._take(DISCORD_TOKEN, given, self._accepts_token, option="--token-file", needed=True)
+        given = self._secrets.given(DISCORD_TOKEN, self._options.token_file)
+        self._secrets.take(DISCORD_TOKEN, given, self._accepts_token, option="--token-file", needed=True)
 
     def _key(self, name: str) -> None:
         secret, (label, page) = key_of(name), KEY_PAGES[name]
         if self._configuration.has(secret):
-            self._look_again(f"{label} key", secret, self._accepts_key(name))
+            self._secrets.look_again(f"{label} key", secret, self._accepts_key(name))
             return
-        given = self._given(secret, getattr(self._options, f"{name}_key_file"))
+        given = self._secrets.given(secret, getattr(self._options, f"{name}_key_file"))
         if given or self._terminal.interactive:
             self._say(f"\n{label} key: {page}{'' if given else ' (Enter: do without)'}")
-            self._take(secret, given, self._accepts_key(name), option=f"--{name}-key-file", needed=False)
-
-    def _look_again(self, what: str, secret: Secret, accepts: Try) -> None:
-        """Try a secret that is stored already."""
-        in_a_file = self._configuration.origins[secret][0] is SecretSource.SECRET_FILE
-        file = self._folder.secret(secret) if in_a_file else self._folder.settings
-        self._say(f"\n{what}: set, in {file}")
-        if not self._options.offline and not accepts(self._configuration.settings):
-            removed = f"the file {file}" if in_a_file else f"{secret.path} from {file}"
-            self._say(f"To replace it, remove {removed}, and run this again.")
-        self._warn_of_environment(secret)
-
-    def _given(self, secret: Secret, file: Path | None) -> str:
-        """What an option or the environment says; empty where neither does. Raises `SettingsError`."""
-        if file is None:
-            value = os.environ.get(secret.variable, "").strip()
-            if value:
-                self._say(f"Using {secret.variable} from the environment.")
-            return value
-        try:
-            value = safe_files.read(file, LARGEST).decode("utf-8-sig").strip()
-        except OSError as error:
-            raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SettingsError(f"{file}: should be one line of text: copy the secret again") from None
-        if not value:
-            raise SettingsError(f"{file}: is empty: copy the secret into it")
-        return value
-
-    def _take(self, secret: Secret, given: str, accepts: Try, *, option: str, needed: bool) -> None:
-        """Have a secret typed, unless it is given, until it is accepted; then store it."""
-        value = given
-        while True:
-            value = value or self._typed(secret, option, needed=needed)
-            if not value:
-                return
-            decision = self._judged(secret, value, accepts, needed=needed)
-            if decision == KEEP:
-                self._say(f"Stored in {self._configuration.save_secret(secret, value)}, for its owner alone.")
-                self._warn_of_environment(secret)
-            if decision != AGAIN:
-                return
-            value = ""
-
-    def _warn_of_environment(self, secret: Secret) -> None:
-        """A bot that is started from here would take the secret from there."""
-        value = os.environ.get(secret.variable, "").strip()
-        if self._folder.manager is Manager.NONE and value and not self._configuration.is_value(secret, value):
-            self._say(f"The environment has another one, which comes before it: unset {secret.variable}")
-
-    def _typed(self, secret: Secret, option: str, *, needed: bool) -> str:
-        if not self._terminal.interactive:
-            if needed:
-                raise NoTerminal(
-                    f"{secret.path}: there is no terminal to ask on; use {option}, or {secret.variable}"
-                )
-            return ""
-        while True:
-            value = self._terminal.ask_secret("Paste it here; it is not shown")
-            if value or not needed:
-                return value
-
-    def _judged(self, secret: Secret, value: str, accepts: Try, *, needed: bool) -> int:
-        """Whether to `KEEP` it, to `SKIP` it, or to have it typed `AGAIN`. Raises `SettingsError`."""
-        try:
-            settings = self._configuration.with_secret(secret, value)
-        except SettingsError as error:
-            if not self._terminal.interactive:
-                raise
-            for problem in error.problems:
-                self._say(problem)
-            return AGAIN
-        if self._options.offline or accepts(settings):
-            return KEEP
-        if not self._terminal.interactive:
-            raise NotAccepted
-        choices = ["enter it again", "keep it anyway"] + ([] if needed else ["do without"])
-        return self._terminal.choose("Number", choices)
+            self._secrets.take(
+                secret, given, self._accepts_key(name), option=f"--{name}-key-file", needed=False
+            )
 
     def _accepts_token(self, settings: Settings) -> bool:
         # Imported here: they take longer than all of the rest.
@@ -357,11 +271,11 @@ class Setup:
         secret = key_of(name)
         if self._configuration.has(secret):
             return
-        given = self._given(secret, self._options.endpoint_key_file)
+        given = self._secrets.given(secret, self._options.endpoint_key_file)
         accepts = self._accepts_key(name)
         if given or self._terminal.interactive:
             self._say("Its key (Enter: it needs none)")
-            self._take(secret, given, accepts, option="--endpoint-key-file", needed=False)
+            self._secrets.take(secret, given, accepts, option="--endpoint-key-file", needed=False)
         if self._configuration.has(secret) or self._options.offline:
             return
         if not accepts(self._configuration.settings) and not self._terminal.interactive:
@@ -416,7 +330,7 @@ class Setup:
         if not self._configuration.is_new:
             return
         operations = self._configuration.settings.operations
-        port = free_port(operations.host, operations.port) if operations.port else 0
+        port = available_port(operations.host, operations.port) if operations.port else 0
         if port and port != operations.port:
             self._say(
                 f"\nPort {operations.port} is taken on this machine: the status page will be on {port}."

@@ -39,7 +39,7 @@ class Price:
     searches: Decimal = Decimal(0)
     above: tuple[tuple[int, "Price"], ...] = ()
 
-    def of(self, usage: Usage) -> int:
+    def cost(self, usage: Usage) -> int:
         """What `usage` costs by this price, in nano-dollars, regardless of the provider's own figure."""
         rates = self
         for tokens, longer in self.above:

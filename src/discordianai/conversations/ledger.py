@@ -31,10 +31,10 @@ Sums = Mapping[tuple[str, str], Spent]
 """By provider and model."""
 
 
-class LimitReached(Exception):
+class DailyLimitReached(Exception):
     """A daily limit does not cover another answer; `whose` is `person` or `guild`.
 
-    What a person reads of it is said by `dispatch.refusals.AllowanceSpent`.
+    What a person reads of it is said by `dispatch.refusals.BeyondDailyLimit`.
 
     If a limit in money is not yet used up, `most` is what the answer may cost, and `left` what remains, in
     words; otherwise both are empty.
@@ -126,7 +126,7 @@ class Ledger:
         if cost is not None:
             self._told.setdefault(_bounded(key, self._told), ToldCosts()).add(cost, self._clock())
         elif (price := self._options.now.price(provider, model)) is not None:
-            cost = price.of(usage)
+            cost = price.cost(usage)
         else:
             self._tell_of_no_price(key)
         charge = Charge(person_id, guild_id, provider, model, usage, self.today, cost)
@@ -151,7 +151,7 @@ class Ledger:
         expected: Usage,
         most: Usage | None = None,
     ) -> AsyncIterator[None]:
-        """Reserve what an answer may need; raises `LimitReached`.
+        """Reserve what an answer may need; raises `DailyLimitReached`.
 
         Limits in tokens reserve the tokens that are `expected`, limits in money the cost of the `most` that
         there can be, by default the same. A model without a price counts in tokens only. Where the day's sums
@@ -175,7 +175,7 @@ class Ledger:
     def _most_cost(self, options: AccountingOptions, provider: str, model: str, most: Usage) -> int:
         """By its price, or for what a provider does by itself, by the costs that it told lately."""
         price = options.price(provider, model)
-        by_price = 0 if price is None else price.of(most)
+        by_price = 0 if price is None else price.cost(most)
         told = self._told.get(_bounded((provider, model), self._told))
         return max(by_price, told.expected(self._clock()) if told else 0)
 
@@ -193,8 +193,8 @@ class Ledger:
             return
         left = (limit.nano or 0) - spent.cost - (self._cost[held] - cost)
         if limit.allows(spent.tokens + self._tokens[held], 0) and left > 0:
-            raise LimitReached(whose, dollars(cost), dollars(left))
-        raise LimitReached(whose)
+            raise DailyLimitReached(whose, dollars(cost), dollars(left))
+        raise DailyLimitReached(whose)
 
     def _hold(self, payer: tuple[str, int], tokens: int, cost: int) -> None:
         self._tokens[payer] += tokens

@@ -49,7 +49,7 @@ class RefusalCause(StrEnum):
     BUTTON = "button"
     """It is another person's."""
     LIMIT = "limit"
-    """They do it too often, or have used up the day's limit."""
+    """They do it too often, or have reached the daily limit."""
 
 
 class PrivilegedAct(StrEnum):

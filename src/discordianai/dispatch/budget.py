@@ -47,26 +47,26 @@ class SlidingWindow:
             self._total = 0.0  # forgets rounding errors
         return self._total
 
-    def pace(self, amount: float, now: float, left: float = 0.0) -> float:
+    def pace(self, amount: float, now: float, kept: float = 0.0) -> float:
         """Seconds from one `amount` to the next: as the limit sustains it, or as what is free lasts.
 
-        `left` is the part of the limit that stays free. What is free has to last until the oldest leaves.
+        `kept` is the part of the limit that stays free. What is free has to last until the oldest leaves.
         """
-        limit = self.limit * (1 - left)
+        limit = self.limit * (1 - kept)
         even = self.period / limit
         free = limit - self.used(now)
         if free <= 0 or not self._reservations:
             return even * amount
         return max(even, (self._reservations[0].at + self.period - now) / free) * amount
 
-    def delay(self, amount: float, now: float, left: float = 0.0) -> float:
-        """Seconds until `amount` fits, and this part of the limit is left.
+    def delay(self, amount: float, now: float, kept: float = 0.0) -> float:
+        """Seconds until `amount` fits, and this part of the limit is `kept` free.
 
         An amount larger than the limit fits when nothing else is reserved.
         """
         if self.limit == math.inf:
             return 0.0
-        limit = self.limit * (1 - left)
+        limit = self.limit * (1 - kept)
         excess = self.used(now) + min(amount, limit) - limit
         return self._until_freed(excess, now, [] if excess <= ROUNDING else self._reservations)
 
@@ -233,9 +233,9 @@ class Budget:
         self._told_a_second = False
         self._adapt_burst()
 
-    def delay(self, tokens: float, now: float, left: float = 0.0) -> float:
-        """Seconds until a request of about so many tokens may be sent, and a part of the budget is `left`."""
-        waits = self._requests.delay(1, now, left), self._tokens.delay(MARGIN * tokens, now, left)
+    def delay(self, tokens: float, now: float, kept: float = 0.0) -> float:
+        """Seconds until a request of about so many tokens may be sent, with this part of it `kept`."""
+        waits = self._requests.delay(1, now, kept), self._tokens.delay(MARGIN * tokens, now, kept)
         return max(*waits, self._burst.delay(1, now), self.pause_left(now))
 
     def least_wait(self, tokens: float, now: float) -> float:
@@ -312,7 +312,7 @@ class Budget:
         """Seconds until a pause that the provider asked for is over."""
         return max(self._pause_ends - now, 0.0)
 
-    def left(self, now: float) -> tuple[float, float]:
+    def remaining(self, now: float) -> tuple[float, float]:
         """Requests and tokens that the current minute has left; infinite where there is no limit."""
         return self._requests.limit - self._requests.used(now), self._tokens.limit - self._tokens.used(now)
 

@@ -117,7 +117,7 @@ class Dispatcher:
     def statistics(self) -> DispatchStatistics:
         """This moment."""
         now, in_flight = trio.current_time(), self._limiter.borrowed_tokens
-        requests_left, tokens_left = self._budget.left(now)
+        requests_left, tokens_left = self._budget.remaining(now)
         requests_limit, tokens_limit = self._budget.limits
         state, next_probe, pause = self._health.state_at(now)
         counted = self._counter.statistics(now)
@@ -232,7 +232,7 @@ class Dispatcher:
 
     def _enqueue(self, request: ChatRequest, deadline: float) -> AbstractContextManager[FairQueueEntry]:
         of_model = self._model_budgets.get(request.model)
-        return self._queue.enqueue(request.person, self._estimator.of(request), deadline, of_model)
+        return self._queue.enqueue(request.person, self._estimator.tokens(request), deadline, of_model)
 
     def _opening(self, request: ChatRequest, stack: AsyncExitStack) -> Callable[[], Awaitable[Event | None]]:
         """Gives the next event at each call, None behind the last; the first call sends the request, too.
@@ -318,7 +318,7 @@ class Dispatcher:
 
     def _check_size(self, request: ChatRequest) -> None:
         """A request of more tokens than a minute has would wait for an empty minute, and take all of it."""
-        tokens, (_, most) = self._estimator.of(request), self._budget.limits
+        tokens, (_, most) = self._estimator.tokens(request), self._budget.limits
         if (of_model := self._model_budgets.get(request.model)) is not None:
             most = min(most, of_model.limits[1])
         if tokens > most:
@@ -343,10 +343,10 @@ class Dispatcher:
     def _hold(self, seconds: float) -> None:
         """The provider asks all requests to wait."""
         self._budget.pause(seconds, trio.current_time())
-        self._queue.refuse(self._too_late)
+        self._queue.refuse_where(self._too_late)
 
     def _refuse_waiting(self) -> None:
-        self._queue.refuse(lambda _entry: self._health.refusal())
+        self._queue.refuse_where(lambda _entry: self._health.refusal())
 
 
 class _Try(AsyncExitStack):

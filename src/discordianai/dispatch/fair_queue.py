@@ -167,7 +167,7 @@ class FairQueue:
     async def granted(self, entry: FairQueueEntry, until: float = math.inf) -> bool:
         """Wait for a slot and budget; False when it is `until` on trio's clock, or its deadline, first.
 
-        Raises `FairQueueFull`, and what `refuse` gave.
+        Raises `FairQueueFull`, and what `refuse_where` gave.
         """
         until = min(until, entry.deadline)
         while not entry.decided.is_set():
@@ -241,7 +241,7 @@ class FairQueue:
         assert soonest is not None  # noqa: S101  # for mypy: it is only called while some wait
         return soonest
 
-    def refuse(self, why: Callable[[FairQueueEntry], Exception | None]) -> None:
+    def refuse_where(self, why: Callable[[FairQueueEntry], Exception | None]) -> None:
         """Remove the entries that there is a reason for; `granted` raises it."""
         for entry in tuple(self._entries):
             if (error := why(entry)) is not None:

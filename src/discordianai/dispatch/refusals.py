@@ -48,7 +48,7 @@ class WaitTooLong(ProviderError):
 
 
 @dataclass(eq=False)
-class AllowanceSpent(ProviderError):
+class BeyondDailyLimit(ProviderError):
     """The daily limit of this person, or of this server (`[daily_limits]`), does not cover another answer.
 
     `most` is what the answer may cost, and `left` what is there, in words, where something is.
@@ -64,12 +64,10 @@ class AllowanceSpent(ProviderError):
     @property
     def what_happened(self) -> str:
         """See `ProviderError`."""
-        who = "You have" if self.whose == "person" else "This server has"
+        who, whose = ("You have", "your") if self.whose == "person" else ("This server has", "its")
         if self.left:
-            return (
-                f"{who} {self.left} left of today's allowance, and this question may cost up to {self.most}."
-            )
-        return f"{who} used up today's allowance."
+            return f"{who} {self.left} left of {whose} daily limit; this question may cost up to {self.most}."
+        return f"{who} reached {whose} daily limit."
 
 
 @dataclass(eq=False)

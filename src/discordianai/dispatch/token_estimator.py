@@ -122,7 +122,7 @@ class RequestEstimator:
         self._estimator = estimator
         self._answer = FIRST_GUESS
 
-    def of(self, request: ChatRequest) -> float:
+    def tokens(self, request: ChatRequest) -> float:
         """Tokens of the question and the answer together."""
         return self.of_question(request) + self._answer
 

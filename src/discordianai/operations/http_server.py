@@ -114,7 +114,7 @@ def _bracketed(host: str) -> str:
 
 async def _serve(app: Callable[..., object], config: "Config", stop: trio.Event) -> None:
     """Serve; a failure here does not end the bot."""
-    from discordianai.asgi_server import serve
+    from discordianai.guarded_hypercorn import serve
 
     try:
         await serve(app, config, stop)  # type: ignore[arg-type]  # ASGI 3, as Starlette types it

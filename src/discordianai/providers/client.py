@@ -152,7 +152,7 @@ class ProviderClient:
         optional = set(OptionalField)
         if request.search is SearchMode.REQUIRED:
             optional -= {OptionalField.TOOLS}  # the search is what was asked for
-        known = self._refused.of(self._address, request.model)
+        known = self._refused.known(self._address, request.model)
         wants_tools = request.tools or request.search is SearchMode.OFFERED
         if wants_tools and (tools := known.get(OptionalField.TOOLS)) is not None:
             raise ToolsRefused(self.provider, tools.reason, until=tools.until)
@@ -182,7 +182,7 @@ class ProviderClient:
         self._refused.learn(self.provider.name, address, model, asked.refused, asked.reason)
         self._searches.settle(kind_of(request, fields_of(asked.body)))
         if OptionalField.TOOLS in asked.refused:
-            until = self._refused.of(address, model)[OptionalField.TOOLS].until
+            until = self._refused.known(address, model)[OptionalField.TOOLS].until
             raise ToolsRefused(self.provider, asked.reason, until=until)
 
     async def _ask(self, request: ChatRequest, body: Json) -> AsyncGenerator[Event | None, None]:

@@ -38,7 +38,7 @@ class RefusedFields:
         self._known: OrderedDict[tuple[str, str], dict[OptionalField, RefusedField]] = OrderedDict()
         self._log = structlog.get_logger("discordianai.providers.refused_fields")
 
-    def of(self, endpoint: str, model: str) -> dict[OptionalField, RefusedField]:
+    def known(self, endpoint: str, model: str) -> dict[OptionalField, RefusedField]:
         """What is left out for that model at that address now."""
         known, now = self._known.get((endpoint, model), {}), self._clock()
         return {name: field for name, field in known.items() if now < field.until}
@@ -51,7 +51,7 @@ class RefusedFields:
         new = {field: RefusedField(provider, model, field, reason, until) for field in sorted(fields)}
         if not new:
             return
-        self._known[endpoint, model] = self.of(endpoint, model) | new
+        self._known[endpoint, model] = self.known(endpoint, model) | new
         self._known.move_to_end((endpoint, model))
         if len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
@@ -65,5 +65,7 @@ class RefusedFields:
 
     def left_out(self, provider: str) -> tuple[RefusedField, ...]:
         """All that is left out at a provider now, for health and checks."""
-        everything = (field for endpoint, model in self._known for field in self.of(endpoint, model).values())
+        everything = (
+            field for endpoint, model in self._known for field in self.known(endpoint, model).values()
+        )
         return tuple(field for field in everything if field.provider == provider)

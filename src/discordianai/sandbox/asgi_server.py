@@ -12,7 +12,7 @@ from hypercorn.config import Config
 from hypercorn.typing import Framework
 from starlette.types import ASGIApp
 
-from discordianai.asgi_server import serve
+from discordianai.guarded_hypercorn import serve
 
 FREE_PORTS = range(20_000, 32_000)
 

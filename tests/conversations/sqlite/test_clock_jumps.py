@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from discordianai.conversations.accounting import Limit, day_of
-from discordianai.conversations.ledger import Ledger, LimitReached
+from discordianai.conversations.ledger import DailyLimitReached, Ledger
 from discordianai.conversations.options import AccountingOptions, ConversationOptions
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import open_store
@@ -55,7 +55,7 @@ async def test_a_daily_limit_is_neither_lifted_nor_yesterdays(
         ledger = Ledger(store, Live(options), system.clock)
         await store.charge(ledger.charge(10, 7, "openai", "gpt", Usage(90, 0)))
         system.now += jump
-        with pytest.raises(LimitReached):
+        with pytest.raises(DailyLimitReached):
             async with ledger.reserve(10, 7, "openai", "gpt", Usage(20, 0)):
                 pass
         assert ledger.charge(10, 7, "openai", "gpt", Usage(1, 0)).day == day_of(now)

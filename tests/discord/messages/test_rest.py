@@ -11,28 +11,28 @@ OTHERS = range(1, 2 * MOST_BUCKETS)
 
 async def test_a_channel_that_is_written_in_keeps_its_bucket_however_many_others_there_are() -> None:
     buckets = ChannelBuckets()
-    held = buckets.of(0)
+    held = buckets.bucket(0)
     for channel_id in OTHERS:
-        buckets.of(channel_id)
-    assert buckets.of(0) is held
+        buckets.bucket(channel_id)
+    assert buckets.bucket(0) is held
 
 
 async def test_what_discord_has_said_of_a_channel_outlasts_the_answer(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     buckets = ChannelBuckets()
-    buckets.of(0).close_for(5)
+    buckets.bucket(0).close_for(5)
     for channel_id in OTHERS:
-        buckets.of(channel_id)
+        buckets.bucket(channel_id)
     began = trio.current_time()
-    async with buckets.of(0).turn():
+    async with buckets.bucket(0).turn():
         assert trio.current_time() == began + 5
 
 
 async def test_channels_with_room_where_nobody_writes_cost_no_memory() -> None:
     buckets = ChannelBuckets()
     for channel_id in OTHERS:
-        buckets.of(channel_id)
+        buckets.bucket(channel_id)
     assert len(buckets) <= MOST_BUCKETS
 
 
@@ -45,7 +45,7 @@ async def test_edits_that_may_be_left_out_are_spread_and_leave_a_place(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """An answer that streams alone for ten seconds: one request of each period is always left."""
-    bucket, began, left = ChannelBuckets().of(0), trio.current_time(), 5
+    bucket, began, left = ChannelBuckets().bucket(0), trio.current_time(), 5
     sent: list[float] = []
     while trio.current_time() < began + 9.9:
         await trio.sleep_until(bucket.spare_at)
@@ -61,7 +61,7 @@ async def test_one_who_is_written_much_leaves_places_for_others(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """Three of five in any five seconds are one person's; nobody waits behind those that wait for more."""
-    bucket, began = ChannelBuckets().of(0), trio.current_time()
+    bucket, began = ChannelBuckets().bucket(0), trio.current_time()
     sent: dict[str, float] = {}
 
     async def write(name: str, person_id: int) -> None:
@@ -82,7 +82,7 @@ async def test_one_who_is_written_much_leaves_places_for_others(
 
 async def test_who_is_alone_in_a_channel_has_all_of_it(autojump_clock: trio.testing.MockClock) -> None:
     """Also a minute after somebody else."""
-    bucket, began = ChannelBuckets().of(0), trio.current_time()
+    bucket, began = ChannelBuckets().bucket(0), trio.current_time()
     async with bucket.turn(Share(2, 0)):
         _told(bucket, 4, 5.0)
     await trio.sleep(OTHERS_WITHIN + 1)
@@ -96,7 +96,7 @@ async def test_who_has_several_answers_at_once_leaves_places_though_nobody_else_
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """The next one may be the first of the others."""
-    bucket, began = ChannelBuckets().of(0), trio.current_time()
+    bucket, began = ChannelBuckets().bucket(0), trio.current_time()
     sent = []
     for answer in (1, 1, 2, 3, 3):
         async with bucket.turn(Share(1, answer)):
@@ -121,7 +121,7 @@ async def test_a_limit_that_leaves_nothing_for_others_holds_nobody_for_ever(
     limit: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     """As Discord might have it in some place."""
-    bucket = ChannelBuckets().of(0)
+    bucket = ChannelBuckets().bucket(0)
     with trio.fail_after(20):
         for person_id in (1, 2, 1, 1, 2):
             async with bucket.turn(Share(person_id, 0)):

@@ -87,7 +87,7 @@ class ChannelMessages:
         original: int | None = None,
         noted: Callable[[int], Awaitable[None]] = _nobody,
     ) -> None:
-        path, bucket = f"/channels/{channel_id}", api.channels.of(channel_id)
+        path, bucket = f"/channels/{channel_id}", api.channels.bucket(channel_id)
         self._endpoint = Endpoint(api, path, bucket, as_bot=True, person_id=person_id, channel=channel_id)
         self._typing = Endpoint(api, path, Bucket(), as_bot=True, channel=channel_id)
         self._reply_to = reply_to

@@ -143,7 +143,7 @@ class ChannelBuckets:
         """How many are remembered."""
         return len(self._in_use)
 
-    def of(self, channel_id: int) -> Bucket:
+    def bucket(self, channel_id: int) -> Bucket:
         """All writers of a channel get the same one."""
         bucket = self._in_use.setdefault(channel_id, Bucket(shared=True))
         if channel_id not in self._kept and len(self._kept) >= MOST_BUCKETS:

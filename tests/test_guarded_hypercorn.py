@@ -12,7 +12,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from discordianai.asgi_server import GuardedConnection
+from discordianai.guarded_hypercorn import GuardedConnection
 
 TIMES = 40
 """trio starts the two tasks in any order."""
