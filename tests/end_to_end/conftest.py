@@ -50,7 +50,7 @@ class Scene:
         """How many answers the bot has completed, as its log tells."""
         return self.log().count("event=answered")
 
-    async def wait_answered(self, count: int, timeout: float = 30.0) -> None:
+    async def wait_answered(self, count: int, timeout: float = 120.0) -> None:
         """Wait until the bot has completed so many answers."""
         with trio.move_on_after(timeout):
             while self.answered() < count:  # noqa: ASYNC110  # a file tells nobody when it grows

@@ -102,7 +102,7 @@ class Stage:
 
     async def has_connections(self, **figures: int) -> None:
         """Wait until OpenAI's pool has these figures."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             with trio.fail_after(10):
                 while True:
                     snapshot = from_json((await client.get(f"http://127.0.0.1:{PORT}/api/snapshot")).content)

@@ -84,7 +84,11 @@ async def opened(
     def note(guild_ids: frozenset[int], complete: bool) -> None:
         guilds.append((guild_ids, complete))
 
-    async with httpx.AsyncClient() as client, trio.open_nursery() as running, trio.open_nursery() as answers:
+    async with (
+        httpx.AsyncClient(timeout=60) as client,
+        trio.open_nursery() as running,
+        trio.open_nursery() as answers,
+    ):
         runner = CommandRunner(
             services,  # type: ignore[arg-type]  # a handler that uses none
             api or DiscordApi(client, "http://127.0.0.1:9"),
