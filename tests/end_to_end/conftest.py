@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
@@ -99,6 +100,44 @@ async def open_scene(
 def stage(tmp_path: Path, authority: Authority) -> Stage:
     """Opens a `Scene`; see `open_scene`."""
     return partial(open_scene, tmp_path, authority)
+
+
+Tables = Mapping[str, Mapping[str, object]]
+"""Changed keys of the settings, for each table."""
+
+
+@dataclass(frozen=True)
+class SharedScene:
+    """A scene, and the way to the loop that it runs on."""
+
+    scene: Scene
+    portal: BlockingPortal
+
+
+def shared_scene(folder: Path, authority: Authority, settings: Tables, **more: Any) -> Iterator[SharedScene]:
+    """Run everything until the generator is closed; see `open_scene`."""
+    with (
+        start_blocking_portal("trio") as portal,
+        portal.wrap_async_context_manager(open_scene(folder, authority, settings, **more)) as scene,
+    ):
+        yield SharedScene(scene, portal)
+
+
+@pytest.fixture(scope="session")
+def plain_scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    """For modules that need no settings of their own; those are in the group "plain"."""
+    settings: Tables = {"connection_pool.openai": {"max_connections": 60}}
+    yield from shared_scene(tmp_path_factory.mktemp("plain"), authority, settings)
+
+
+@pytest.fixture(scope="session")
+def limited_scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    """With low limits of files, messages and contexts; its modules are in the group "limited"."""
+    settings: Tables = {
+        "discord": {"max_file_kilobytes": 4, "max_image_kilobytes": 8, "max_messages": 3},
+        "conversations": {"context_tokens": 2000},
+    }
+    yield from shared_scene(tmp_path_factory.mktemp("limited"), authority, settings)
 
 
 @pytest.fixture(autouse=True)
