@@ -9,6 +9,7 @@ import structlog
 from hypothesis import settings
 
 from discordianai.sandbox.certificates import Authority, make_authority
+from tests.batches import BatchScheduling
 
 pytest_plugins = ["tests.postgres"]
 
@@ -17,6 +18,12 @@ settings.register_profile("all", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
 settings.load_profile("fast")  # `--hypothesis-profile` comes later
 """How many examples a property is tried with: by `make test`, by `make test-all`, before it is believed."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BatchScheduling | None:
+    """Workers get the tests in batches, with `--dist loadgroup`."""
+    return BatchScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_collection_finish() -> None:
@@ -46,3 +53,13 @@ def quiet_logs() -> Iterator[None]:
 def authority() -> Authority:
     """One certificate authority for the whole run: making one takes a while."""
     return make_authority()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def trusted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[None]:
+    """No client here trusts the machine's own authorities: to read them takes each client 25 ms."""
+    certificate = tmp_path_factory.mktemp("authority") / "ca.pem"
+    authority.write_ca(certificate)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SSL_CERT_FILE", str(certificate))
+        yield

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -66,28 +67,46 @@ def test_it_asks_for_nothing_by_which_a_bot_could_do_harm() -> None:
     assert not NEEDED & (administrator | manage_server | manage_messages | mention_everyone)
 
 
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sandbox], Awaitable[int]]:
+    """The command without a process of its own: its status."""
+    for name in UNSET:
+        monkeypatch.delenv(name, raising=False)
+
+    async def run(sandbox: Sandbox) -> int:
+        return await trio.to_thread.run_sync(main, ["invite", "--settings", str(sandbox.settings)])
+
+    return run
+
+
 async def test_a_token_that_discord_rejects_is_78_with_where_to_get_one(
-    tmp_path: Path, authority: Authority
+    tmp_path: Path,
+    authority: Authority,
+    typed: Callable[[Sandbox], Awaitable[int]],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     async with open_sandbox(tmp_path, authority=authority) as sandbox:
         sandbox.write_settings({"discord": {"token": "a-wrong-token"}})
-        done = await invite(sandbox)
-    told = done.stderr.decode().partition("modules")[0]
-    assert done.returncode == 78
-    assert done.stdout == b""
-    assert told.startswith("Discord rejects the bot's token; set DISCORD_TOKEN to a valid one")
-    assert "a-wrong-token" not in told
+        assert await typed(sandbox) == 78
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("Discord rejects the bot's token; set DISCORD_TOKEN to a valid one")
+    assert "a-wrong-token" not in told.err
 
 
-async def test_a_discord_that_is_ill_or_no_discord_is_1(tmp_path: Path, authority: Authority) -> None:
+async def test_a_discord_that_is_ill_or_no_discord_is_1(
+    tmp_path: Path,
+    authority: Authority,
+    typed: Callable[[Sandbox], Awaitable[int]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     async with open_sandbox(tmp_path, authority=authority) as sandbox:
         sandbox.discord.fail_next("/applications/@me", 503)
-        ill = await invite(sandbox)
+        assert await typed(sandbox) == 1
+        assert capsys.readouterr().err == "Discord answers 503 to /applications/@me; try again later\n"
         sandbox.write_settings({"discord": {"api_url": f"{sandbox.discord.url}/elsewhere"}})
-        other = await invite(sandbox)
-    assert (ill.returncode, other.returncode) == (1, 1)
-    assert ill.stderr.startswith(b"Discord answers 503 to /applications/@me; try again later\n")
-    assert other.stderr.startswith(b"Discord answers 404 to /applications/@me; check api_url\n")
+        assert await typed(sandbox) == 1
+        assert capsys.readouterr().err == "Discord answers 404 to /applications/@me; check api_url\n"
 
 
 @pytest.fixture

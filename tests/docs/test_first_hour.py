@@ -248,7 +248,7 @@ async def asked(sandbox: Sandbox) -> str:
 async def not_visible(sandbox: Sandbox) -> str:
     channel = 1
     sandbox.discord.closed_channels.add(channel)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         api = DiscordApi(client, sandbox.discord.api_url, sandbox.discord.options.token)
         with pytest.raises(Exception, match="403") as caught:  # its text is what counts
             await ChannelMessages(api, channel).edit(None, {"content": "here"})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
@@ -51,7 +52,7 @@ class Scene:
         """How many answers the bot has completed, as its log tells."""
         return self.log().count("event=answered")
 
-    async def wait_answered(self, count: int, timeout: float = 30.0) -> None:
+    async def wait_answered(self, count: int, timeout: float = 120.0) -> None:
         """Wait until the bot has completed so many answers."""
         with trio.move_on_after(timeout):
             while self.answered() < count:  # noqa: ASYNC110  # a file tells nobody when it grows
@@ -125,6 +126,64 @@ def stage(
     """Opens a `Scene`; see `open_scene`."""
     with databases.opened(engine, request) as opened:
         yield partial(open_scene, tmp_path, authority, database=opened)
+
+
+Tables = Mapping[str, Mapping[str, object]]
+"""Changed keys of the settings, for each table."""
+
+
+@dataclass(frozen=True)
+class SharedScene:
+    """A scene, and the way to the loop that it runs on."""
+
+    scene: Scene
+    portal: BlockingPortal
+
+
+def shared_scene(folder: Path, authority: Authority, settings: Tables, **more: Any) -> Iterator[SharedScene]:
+    """Run everything until the generator is closed; see `open_scene`."""
+    with (
+        start_blocking_portal("trio") as portal,
+        portal.wrap_async_context_manager(open_scene(folder, authority, settings, **more)) as scene,
+    ):
+        yield SharedScene(scene, portal)
+
+
+PLAIN: Tables = {"connection_pool.openai": {"max_connections": 60}}
+
+
+@pytest.fixture(scope="session")
+def plain_scene_in_sqlite(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> Iterator[SharedScene]:
+    """See `plain_scene`."""
+    yield from shared_scene(tmp_path_factory.mktemp("plain"), authority, PLAIN)
+
+
+@pytest.fixture(scope="session")
+def plain_scene_in_postgres(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, request: pytest.FixtureRequest
+) -> Iterator[SharedScene]:
+    """See `plain_scene`."""
+    with databases.opened("postgres", request) as database:
+        yield from shared_scene(tmp_path_factory.mktemp("plain"), authority, PLAIN, database=database)
+
+
+@pytest.fixture(scope="module")
+def plain_scene(engine: str, request: pytest.FixtureRequest) -> SharedScene:
+    """For modules that need no settings of their own; those are in the group "plain"."""
+    scene: SharedScene = request.getfixturevalue(f"plain_scene_in_{engine}")
+    return scene
+
+
+@pytest.fixture(scope="session")
+def limited_scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+    """With low limits of files, messages and contexts; its modules are in the group "limited"."""
+    settings: Tables = {
+        "discord": {"max_file_kilobytes": 4, "max_image_kilobytes": 8, "max_messages": 3},
+        "conversations": {"context_tokens": 2000},
+    }
+    yield from shared_scene(tmp_path_factory.mktemp("limited"), authority, settings)
 
 
 @pytest.fixture(autouse=True)

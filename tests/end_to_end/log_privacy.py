@@ -60,12 +60,15 @@ def _in_a_row(words: list[str], length: int) -> Iterator[str]:
 
 
 def private_texts(sandbox: Sandbox) -> Iterator[str]:
-    """What people wrote in any way, what was sent to providers of it, and what they answered."""
-    for interaction in sandbox.discord.interactions.values():
+    """What people wrote in any way, what was sent to providers of it, and what they answered.
+
+    The sandbox may go on in another thread meanwhile.
+    """
+    for interaction in list(sandbox.discord.interactions.values()):
         yield from _written(interaction.payload.get("data", {}))
-    for session in sandbox.discord.sessions.values():
-        yield from (event["d"]["content"] for event in session.events if event["t"] == "MESSAGE_CREATE")
-    for _, content in sandbox.discord.uploads.values():
+    for session in list(sandbox.discord.sessions.values()):
+        yield from (event["d"]["content"] for event in list(session.events) if event["t"] == "MESSAGE_CREATE")
+    for _, content in list(sandbox.discord.uploads.values()):
         yield content.decode("utf-8", "ignore")
     for service in sandbox.providers:
         yield from _said(service)
@@ -86,7 +89,7 @@ def _written(data: object) -> Iterator[str]:
 
 
 def _said(service: ProviderService) -> Iterator[str]:
-    for body in service.requests:
+    for body in list(service.requests):
         items = body["input"] if "input" in body else body["messages"]
         talk = [message for message in items if message["role"] != "system"]
         # Files are at an address of this machine, which is in the log for other reasons.
@@ -102,5 +105,5 @@ def secrets_of(sandbox: Sandbox) -> set[str]:
     return {
         sandbox.discord.options.token,
         *(service.options.api_key for service in sandbox.providers),
-        *sandbox.discord.interactions,
+        *list(sandbox.discord.interactions),
     }

@@ -6,41 +6,19 @@
     @played
     async def test_something(scene: Scene) -> None: ...
 
+Modules whose settings can be the same share `plain_scene` or `limited_scene`, and a group of xdist.
+
 The scene runs on a trio loop in a thread of its own, and so does each test. They must not depend on each
 other: each has people of its own.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import wraps
-from pathlib import Path
-from typing import Any
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
-from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction
-from tests.end_to_end.conftest import Scene, open_scene
+from tests.end_to_end.conftest import Scene, SharedScene, Tables, shared_scene
 
-Tables = Mapping[str, Mapping[str, object]]
-"""Changed keys of the settings, for each table."""
-
-
-@dataclass(frozen=True)
-class SharedScene:
-    """A scene, and the way to the loop that it runs on."""
-
-    scene: Scene
-    portal: BlockingPortal
-
-
-def shared_scene(folder: Path, authority: Authority, settings: Tables, **more: Any) -> Iterator[SharedScene]:
-    """Run everything until the generator is closed; see `open_scene`."""
-    with (
-        start_blocking_portal("trio") as portal,
-        portal.wrap_async_context_manager(open_scene(folder, authority, settings, **more)) as scene,
-    ):
-        yield SharedScene(scene, portal)
+__all__ = ["SharedScene", "Tables", "labels", "played", "shared_scene"]
 
 
 def played(test: Callable[[Scene], Awaitable[None]]) -> Callable[[SharedScene], None]:

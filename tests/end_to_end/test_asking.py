@@ -1,33 +1,28 @@
 """A person asks and reads the answer: the whole way, through real sockets."""
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 import trio
 
-from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, direct_messages, person
-from discordianai.sandbox.launcher import Database, open_bot
+from discordianai.sandbox.launcher import open_bot
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
-from tests.end_to_end.conftest import Scene, Stage, said
+from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.databases import on_both_databases
-from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, played
 
-pytestmark = [pytest.mark.xdist_group("asking"), on_both_databases(always=True)]
+pytestmark = [pytest.mark.xdist_group("plain"), on_both_databases(always=True)]
 
-SETTINGS = {"connection_pool.openai": {"max_connections": 60}}
 LONG = "hello"  # the sandbox answers this one in several messages
 
 
 @pytest.fixture(scope="module")
-def scene(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
-) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("asking"), authority, SETTINGS, database=database)
+def scene(plain_scene: SharedScene) -> SharedScene:
+    return plain_scene
 
 
 def squeezed(text: str) -> str:
@@ -161,13 +156,3 @@ async def test_files_with_tokens_are_for_the_bot_alone(scene: Scene) -> None:
     files = list(scene.sandbox.folder.glob("conversations.sqlite3*"))
     assert len(files) >= 3
     assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o600"}
-
-
-async def test_who_asks_too_often_is_told_how_long_to_wait(stage: Stage) -> None:
-    async with stage(settings={"rate_limits.user": {"questions": 2}}) as scene:
-        for _ in range(2):
-            await scene.ask("again")
-        refused = await scene.sandbox.discord.invoke("ask", {"prompt": "again"})
-        await refused.wait_until(lambda i: not i.loading)
-        assert re.search(r"Please wait \d+ seconds", refused.text)
-        assert refused.private

@@ -1,32 +1,25 @@
 """Files that people send along, with a question or in the message of a menu. One bot reads all of them."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import trio
 
-from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.discord.user_actions import upload, use_menu
 from tests.end_to_end.conftest import Scene
-from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, played
 from tests.end_to_end.test_crashes import turns
 
-pytestmark = pytest.mark.xdist_group("attachments")
+pytestmark = pytest.mark.xdist_group("limited")
 
-SETTINGS: Tables = {
-    "discord": {"max_file_kilobytes": 4, "max_image_kilobytes": 8},
-    "routing": {"strategy": "openai"},
-    "conversations": {"context_tokens": 2000},
-}
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("attachments"), authority, SETTINGS)
+def scene(limited_scene: SharedScene) -> SharedScene:
+    return limited_scene
 
 
 async def asked_with(scene: Scene, file: Any, number: int) -> Any:

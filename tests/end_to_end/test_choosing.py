@@ -1,30 +1,24 @@
 """Who answers, and the buttons under an answer: the whole way, with the real library. One bot runs."""
 
-from collections.abc import Iterator
-
 import pytest
 import trio
 
-from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, person
-from discordianai.sandbox.launcher import Database
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.databases import on_both_databases
-from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, played
 
-pytestmark = [pytest.mark.xdist_group("choosing"), on_both_databases]
+pytestmark = [pytest.mark.xdist_group("plain"), on_both_databases]
 
 SLOW = Fault(FaultKind.SLOW, seconds=0.1)
 STEADY = Fault(FaultKind.SLOW, seconds=0.01)
 
 
 @pytest.fixture(scope="module")
-def scene(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
-) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("choosing"), authority, {}, database=database)
+def scene(plain_scene: SharedScene) -> SharedScene:
+    return plain_scene
 
 
 @played

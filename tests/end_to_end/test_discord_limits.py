@@ -1,30 +1,25 @@
 """Long answers, interactions that expire, user-installed apps: what Discord limits. One bot runs."""
 
-from collections.abc import Iterator
-
 import pytest
 import trio
 
-from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Channel, direct_messages, person
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import Scene, said
-from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, played
 
-pytestmark = pytest.mark.xdist_group("discord limits")
+pytestmark = pytest.mark.xdist_group("limited")
 
-MOST = 3
 FOREIGN = Channel(77, "elsewhere", 78)
 """In a server that the bot is no member of."""
 LONG = "tell me all, !long"
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    settings: Tables = {"discord": {"max_messages": MOST}}
-    yield from shared_scene(tmp_path_factory.mktemp("discord_limits"), authority, settings)
+def scene(limited_scene: SharedScene) -> SharedScene:
+    return limited_scene
 
 
 @played

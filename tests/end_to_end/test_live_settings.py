@@ -1,6 +1,6 @@
 """Each key that changes while the bot runs: changed on a running bot, by SIGHUP, and seen to act.
 
-One bot runs for each half of them. Each case begins with the settings with which that was started, and has
+One bot runs for all of them. Each case begins with the settings with which that was started, and has
 a person of its own.
 """
 
@@ -102,7 +102,7 @@ class Stage:
 
     async def has_connections(self, **figures: int) -> None:
         """Wait until OpenAI's pool has these figures."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             with trio.fail_after(10):
                 while True:
                     snapshot = from_json((await client.get(f"http://127.0.0.1:{PORT}/api/snapshot")).content)
@@ -267,7 +267,7 @@ async def questions(bot: Stage) -> None:
 async def per_seconds(bot: Stage) -> None:
     await bot.is_answered()
     await bot.change(rate_limits__user={"questions": 1, "per_seconds": 7000.0})
-    await bot.is_told(LONG_WAIT)
+    assert (await bot.is_told(LONG_WAIT)).private
 
 
 async def in_flight(bot: Stage) -> None:
@@ -445,14 +445,8 @@ def test_every_live_key_has_its_case() -> None:
     assert live_keys() == CASES.keys()
 
 
-IN_TWO_GROUPS = [
-    pytest.param(key, marks=pytest.mark.xdist_group(f"live settings {number % 2 + 1}"))
-    for number, key in enumerate(CASES)
-]
-"""The keys, every second one for another worker: one bot for all would take longer than any other group."""
-
-
-@pytest.mark.parametrize("key", IN_TWO_GROUPS)
+@pytest.mark.xdist_group("live settings")
+@pytest.mark.parametrize("key", CASES)
 def test_a_live_key_acts_as_soon_as_it_is_changed(scene: SharedScene, key: str) -> None:
     """Without a restart, and for all who go by it."""
 

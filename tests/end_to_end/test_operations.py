@@ -30,7 +30,7 @@ class Operator:
         self.url = f"http://127.0.0.1:{self.port}"
 
     async def get(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=60) as client:
             return await client.get(path)
 
     async def wait_for(self, path: str, status: int) -> httpx.Response:

@@ -4,18 +4,15 @@ With both keys, with each alone, and with a third provider. The fixture of all e
 that no service has refused anything that the bot asked.
 """
 
-from collections.abc import Iterator
-
 import pytest
 import trio
 
-from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
 from discordianai.sandbox.discord.user_actions import upload
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene, Stage, said
-from tests.end_to_end.sharing import SharedScene, played, shared_scene
+from tests.end_to_end.sharing import SharedScene, played
 
 SHIPPED = ServiceOptions(first_token=0.02, between_tokens=0.0)
 """With the limits of an account that has bought nothing yet."""
@@ -27,13 +24,12 @@ LIMITS = {"rate_limits.perplexity": {}, "rate_limits.user": {"questions": 10_000
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 NEWS = "what happened today in Oslo"
 
-of_one_bot = pytest.mark.xdist_group("providers")
+of_one_bot = pytest.mark.xdist_group("plain")
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    """For those that need no settings of their own."""
-    yield from shared_scene(tmp_path_factory.mktemp("providers"), authority, {})
+def scene(plain_scene: SharedScene) -> SharedScene:
+    return plain_scene
 
 
 async def search(scene: Scene, query: str) -> Interaction:

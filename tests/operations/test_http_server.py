@@ -33,7 +33,7 @@ async def served(host: str = "127.0.0.1") -> AsyncIterator[tuple[httpx.AsyncClie
     listeners = await trio.open_tcp_listeners(0, host=host)
     address, port = listeners[0].socket.getsockname()[:2]
     base = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
-    async with serving_on(listeners, host) as pages, httpx.AsyncClient(base_url=base) as client:
+    async with serving_on(listeners, host) as pages, httpx.AsyncClient(base_url=base, timeout=60) as client:
         yield client, pages
 
 

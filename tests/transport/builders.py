@@ -15,7 +15,7 @@ from discordianai.sandbox.http.http2_server import Http2Connection, Http2Exchang
 from discordianai.transport import MultiplexedTransport, PoolEvent
 from tests.transport.backends import server_thread
 
-TIMEOUT = httpx.Timeout(5.0)
+TIMEOUT = httpx.Timeout(30.0)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Scene:
     def told(self, kind: type) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
-    async def until(self, condition: Callable[[], bool], timeout: float = 3.0) -> None:
+    async def until(self, condition: Callable[[], bool], timeout: float = 20.0) -> None:
         """Wait for what has no event of its own."""
         with anyio.fail_after(timeout):
             while not condition():  # noqa: ASYNC110  # two sides of a socket share no event

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import trio
 
-from discordianai.sandbox.certificates import Authority
+from discordianai.sandbox.certificates import Authority, make_authority
 from discordianai.sandbox.http import ServerExchange, ServerOptions, open_server
 from discordianai.transport import ConnectionClosed, MultiplexedTransport
 from tests.transport.backends import on_both
@@ -203,9 +203,9 @@ async def test_an_origin_that_is_not_there_fails_all_that_wait_for_it(authority:
                 await client.get("https://127.0.0.1:1/")
 
 
-async def test_a_certificate_that_is_not_trusted_is_a_connect_error(authority: Authority) -> None:
+async def test_a_certificate_that_is_not_trusted_is_a_connect_error() -> None:
     async with (
-        open_server(echo, authority=authority) as server,
+        open_server(echo, authority=make_authority()) as server,
         httpx.AsyncClient(transport=MultiplexedTransport()) as client,
     ):
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -1,5 +1,7 @@
 """What a request waits for decides on its timeout, and is worked out anew whenever it changes."""
 
+from contextlib import suppress
+
 import httpx
 import pytest
 import trio
@@ -142,8 +144,12 @@ async def test_no_time_to_write_is_enough_for_a_socket_that_has_room(authority: 
     """`write=0`: sent at once, or a WriteTimeout."""
     async with scene(authority, patient) as s:
         await s.get()
-        timeout = httpx.Timeout(5, write=0)
-        assert (await s.client.post(s.url(), content=b"x" * 1000, timeout=timeout)).status_code == 200
+        timeout = httpx.Timeout(30, write=0)
+        for _ in range(20):  # a busy machine may not come to it within the 10 ms
+            with suppress(httpx.WriteTimeout):
+                answer = await s.client.post(s.url(), content=b"x" * 1000, timeout=timeout)
+                break
+        assert answer.status_code == 200
         s.connection().stall()
         with pytest.raises(httpx.WriteTimeout):
             await s.client.post(s.url(), content=b"x" * 10_000_000, timeout=timeout)

@@ -303,13 +303,13 @@ class Setup:
             return
         self._say(f"\nDatabase: {url}")
         if self._configuration.has(secret):
-            self._look_again("Its password", secret, self._accepts_password)
+            self._secrets.look_again("Its password", secret, self._accepts_password)
             return
-        given = self._given(secret, self._options.database_password_file)
+        given = self._secrets.given(secret, self._options.database_password_file)
         if given or self._terminal.interactive:
             self._say("Its password (Enter: it needs none, or ~/.pgpass has it)")
             option = "--database-password-file"
-            self._take(secret, given, self._accepts_password, option=option, needed=False)
+            self._secrets.take(secret, given, self._accepts_password, option=option, needed=False)
         if self._configuration.has(secret) or self._options.offline:
             return
         if not self._accepts_password(self._configuration.settings) and not self._terminal.interactive:

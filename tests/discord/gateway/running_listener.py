@@ -95,7 +95,7 @@ async def listening(discord: LocalDiscord, **changes: object) -> AsyncIterator[R
     user, server = Live(UserRateOptions(in_flight=100)), Live(ServerRateOptions())
     open_questions = OpenQuestions(1000, user, trio.lowlevel.current_trio_token())
     running = RunningListener(discord, FakeBackend(), RecordingCounter(), trio.Event())
-    async with httpx.AsyncClient() as client, trio.open_nursery() as nursery:
+    async with httpx.AsyncClient(timeout=60) as client, trio.open_nursery() as nursery:
         api = DiscordApi(client, discord.api_url, "sandbox-token")
         offered = OfferedCommands(COMMANDS, OFFER)
         admission = Admission(OFFER, user, server, open_questions, count(1))

@@ -87,7 +87,7 @@ class Scene:
 
 @asynccontextmanager
 async def a_scene(discord: DiscordOptions = AT_ONCE, options: BotOptions = DEFAULT) -> AsyncIterator[Scene]:
-    async with open_local_discord(discord) as local, httpx.AsyncClient() as client:
+    async with open_local_discord(discord) as local, httpx.AsyncClient(timeout=60) as client:
         yield Scene(local, client, options)
 
 

@@ -81,7 +81,11 @@ async def opened(
     recovery = Recovery(journal, place)
     tasks = QuestionTasks(answering.answer_service, place, journal, recovery, open_questions, counts)
     guilds: list[GuildList] = []
-    async with httpx.AsyncClient() as client, trio.open_nursery() as running, trio.open_nursery() as answers:
+    async with (
+        httpx.AsyncClient(timeout=60) as client,
+        trio.open_nursery() as running,
+        trio.open_nursery() as answers,
+    ):
         runner = CommandRunner(
             services,  # type: ignore[arg-type]  # a handler that uses none
             api or DiscordApi(client, "http://127.0.0.1:9"),

@@ -47,7 +47,7 @@ class Scene:
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
         open_local_discord() as discord,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=60) as client,
         open_services(tmp_path) as (services, store),
     ):
         headers = {"Authorization": "Bot sandbox-token"}

@@ -87,7 +87,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     figures, limits = DiscordCounter(), ApplicationLimits()
     async with (
         open_local_discord() as discord,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=60) as client,
         open_services(tmp_path) as (services, _),
     ):
         path = f"{discord.api_url}/applications/{BOT_ID}/commands"

@@ -114,7 +114,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    async with open_local_discord() as discord, httpx.AsyncClient() as client:
+    async with open_local_discord() as discord, httpx.AsyncClient(timeout=60) as client:
         path = f"{discord.api_url}/applications/{BOT_ID}/commands"
         await client.put(path, json=DECLARED, headers={"Authorization": f"Bot {discord.options.token}"})
         monkeypatch.setattr(Route, "BASE", discord.api_url)

@@ -78,7 +78,7 @@ async def read(
     text: str = "why?",
 ) -> Question:
     asked = replace(question(), text=text, attachments=files, quotation=quotation)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         reader = AttachmentReader(client, f"{cdn.url}/api/v10", Live(limits))
         return await reader.read(asked, trio.current_time() + seconds)
 

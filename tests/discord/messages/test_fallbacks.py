@@ -63,7 +63,7 @@ class Scene:
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
-    async with open_local_discord(DiscordOptions()) as discord, httpx.AsyncClient() as client:
+    async with open_local_discord(DiscordOptions()) as discord, httpx.AsyncClient(timeout=60) as client:
         discord.channel_buckets = Buckets(1000, 5.0, "channel")
         yield Scene(discord, DiscordApi(client, discord.api_url, "sandbox-token"), [])
 

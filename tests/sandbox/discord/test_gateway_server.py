@@ -94,7 +94,9 @@ async def test_every_identify_counts_against_the_days_limit() -> None:
         discord.break_gateway("identify-4000")
         for left in (1, 0):
             assert (await answer_to(discord, IDENTIFY))[:2] == ("close", 4000)
-            async with httpx.AsyncClient(headers={"Authorization": "Bot sandbox-token"}) as client:
+            async with httpx.AsyncClient(
+                headers={"Authorization": "Bot sandbox-token"}, timeout=60
+            ) as client:
                 limit = (await client.get(f"{discord.api_url}/gateway/bot")).json()["session_start_limit"]
             assert limit["remaining"] == left
         discord.heal_gateway()

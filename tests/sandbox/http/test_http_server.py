@@ -21,7 +21,7 @@ async def test_both_protocols_carry_bodies_larger_than_any_window(authority: Aut
     body = bytes(range(256)) * 4096
     async with (
         open_server(echo, authority=authority) as server,
-        httpx.AsyncClient(http2=http2, verify=authority.client_context()) as client,
+        httpx.AsyncClient(http2=http2, verify=authority.client_context(), timeout=60) as client,
     ):
         for _ in range(3):
             answer = await client.post(f"{server.url}/there?q=1", content=body)
@@ -35,7 +35,7 @@ async def test_an_origin_without_h2_is_spoken_to_in_http_1(authority: Authority)
     options = ServerOptions(alpn=("http/1.1",))
     async with (
         open_server(echo, authority=authority, options=options) as server,
-        httpx.AsyncClient(http2=True, verify=authority.client_context()) as client,
+        httpx.AsyncClient(http2=True, verify=authority.client_context(), timeout=60) as client,
     ):
         assert (await client.get(server.url)).http_version == "HTTP/1.1"
 
@@ -53,7 +53,7 @@ async def test_a_handler_can_break_off_and_the_server_goes_on(authority: Authori
 
     async with (
         open_server(handler, authority=authority) as server,
-        httpx.AsyncClient(http2=True, verify=authority.client_context()) as client,
+        httpx.AsyncClient(http2=True, verify=authority.client_context(), timeout=60) as client,
     ):
         for path in ("/reset", "/abort"):
             with pytest.raises(httpx.TransportError):
@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_cancels_its_handler(authority: Authority) ->
 
     async with open_server(handler, authority=authority) as server:
         async with (
-            httpx.AsyncClient(verify=authority.client_context()) as client,
+            httpx.AsyncClient(verify=authority.client_context(), timeout=60) as client,
             client.stream("GET", server.url) as response,
         ):
             assert response.status_code == 200

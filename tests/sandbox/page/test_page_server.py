@@ -66,7 +66,7 @@ async def open_scene(folder: Path, authority: Authority) -> AsyncIterator[Scene]
         chat, bot = Chat(sandbox.discord), BotSwitch(sandbox, nursery)
         async with (
             open_page(chat, FaultPanel(sandbox), bot, "http://127.0.0.1:9") as address,
-            httpx.AsyncClient() as client,
+            httpx.AsyncClient(timeout=60) as client,
         ):
             yield Scene(sandbox, address, client)
 

@@ -111,7 +111,7 @@ async def test_a_refusal_is_that_of_the_original(
     headers = {"authorization": f"Bearer {FAST.api_key}"}
     async with (
         open_endpoints(authority, [name], FAST) as services,
-        httpx.AsyncClient(verify=authority.client_context(), headers=headers) as client,
+        httpx.AsyncClient(verify=authority.client_context(), headers=headers, timeout=60) as client,
     ):
         body = {"model": FAMILIES[name].models[0], "messages": MESSAGES, **fields}
         answer = await client.post(f"{services[name].url}/chat/completions", json=body)
@@ -125,7 +125,9 @@ async def test_what_every_endpoint_has_is_there(authority: Authority, name: str)
     """Its models by their names, an answer in one piece, and nothing without the key."""
     async with (
         open_endpoints(authority, [name], FAST) as services,
-        httpx.AsyncClient(verify=authority.client_context(), base_url=services[name].url) as client,
+        httpx.AsyncClient(
+            verify=authority.client_context(), base_url=services[name].url, timeout=60
+        ) as client,
     ):
         headers = {"authorization": f"Bearer {FAST.api_key}"}
         listed = (await client.get("/models", headers=headers)).json()

@@ -36,7 +36,9 @@ async def post(
     service: ProviderService = getattr(services, name)
     assert service.server is not None
     headers = {"authorization": f"Bearer {service.options.api_key}"}
-    async with httpx.AsyncClient(verify=authority.client_context(), headers=headers, http2=http2) as client:
+    async with httpx.AsyncClient(
+        verify=authority.client_context(), headers=headers, http2=http2, timeout=60
+    ) as client:
         return await client.post(service.server.url + PATHS[name], json=body)
 
 

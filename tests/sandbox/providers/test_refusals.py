@@ -43,7 +43,7 @@ async def provider_chain(
     headers = {"authorization": f"Bearer {service.options.api_key}"}
     assert service.server is not None
     url = service.server.url
-    async with httpx.AsyncClient(verify=authority.client_context(), headers=headers) as client:
+    async with httpx.AsyncClient(verify=authority.client_context(), headers=headers, timeout=60) as client:
         yield lambda path, body: client.post(url + path, json=body)
 
 
@@ -391,7 +391,7 @@ async def test_a_wrong_key_and_a_body_that_is_no_object_are_the_clients_mistakes
             answer = await ask(path, ["why?"])
         assert answer.status_code == 400
         assert service.server is not None
-        async with httpx.AsyncClient(verify=authority.client_context()) as client:
+        async with httpx.AsyncClient(verify=authority.client_context(), timeout=60) as client:
             answer = await client.post(service.server.url + path, json={})
             assert answer.status_code == 401
             key = {"authorization": f"Bearer {service.options.api_key}"}

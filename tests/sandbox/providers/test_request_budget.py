@@ -22,7 +22,7 @@ async def answers(
     """One after the other."""
     assert service.server is not None
     headers = {"authorization": f"Bearer {service.options.api_key}"}
-    async with httpx.AsyncClient(verify=authority.client_context(), headers=headers) as client:
+    async with httpx.AsyncClient(verify=authority.client_context(), headers=headers, timeout=60) as client:
         return [await client.post(service.server.url + path, json=body) for body in bodies]
 
 
