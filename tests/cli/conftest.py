@@ -7,8 +7,8 @@ import trio
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.engine import durable_writes
 from discordianai.conversations.pending_questions import FinishedAnswer
-from discordianai.conversations.sqlite import database as sqlite_database
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import Store
 from discordianai.records import Usage
@@ -36,6 +36,6 @@ def database(tmp_path: Path) -> Path:
             await fill(store)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sqlite_database, "SLOW_AFTER", 60.0)  # a busy machine's disk may take long
+        patched.setattr(durable_writes, "SLOW_AFTER", 60.0)  # a busy machine's disk may take long
         trio.run(make)
     return path
