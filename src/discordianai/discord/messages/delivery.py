@@ -19,15 +19,13 @@ from discordianai.conversations.pending_questions import Posted
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
-from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.port import MessageError, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
-    MOST_WITHOUT_FILE,
     DiscordReply,
-    ReplyOptions,
     open_reply,
 )
+from discordianai.discord.messages.reply_options import MOST_WITHOUT_FILE, EditPace, ReplyOptions
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.discord.rendering.characters import VISIBLE
