@@ -57,14 +57,14 @@ from discordianai.option import Live
 from discordianai.providers.client import make_provider
 from discordianai.providers.decisions import DecisionClient
 from discordianai.providers.model_list import OfferedModels
+from discordianai.providers.optional_fields import RefusedFields
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.refused_fields import RefusedFields
 from discordianai.pseudonyms import Pseudonyms
 from discordianai.records import Dialect
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
-from discordianai.steady_clock import SteadyClock
+from discordianai.system_clock import SteadyClock
 from discordianai.transport.clients import PooledClient, build_client, http2_available
 from discordianai.transport.pool_events import PoolOptions
 

@@ -30,7 +30,7 @@ from discordianai.option import Live
 from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.json_values import Json
 from discordianai.providers.port import UsageReport
-from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.providers.responses import ResponsesDecoder
 from discordianai.records import Person, Usage
 from tests.conversations.builders import DATABASE, SLOW
 from tests.discord.commands.builders import invocation, services

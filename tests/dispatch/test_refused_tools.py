@@ -4,7 +4,7 @@ import trio
 from trio.testing import MockClock
 
 from discordianai.dispatch.routing import WEB_SEARCH, Inquiry, Router
-from discordianai.providers.refused_fields import AGAIN_AFTER
+from discordianai.providers.optional_fields import AGAIN_AFTER
 from tests.known_providers import OPENAI, PERPLEXITY
 
 INQUIRY = Inquiry("why?", (), "here")

@@ -10,10 +10,10 @@ import httpx
 from pydantic import SecretStr
 
 from discordianai.providers.client import make_provider
+from discordianai.providers.optional_fields import RefusedFields
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.options import provider as record
 from discordianai.providers.port import ChatProvider
-from discordianai.providers.refused_fields import RefusedFields
 from discordianai.records import ChatRequest, Dialect, Role, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.http import ServerExchange, open_server

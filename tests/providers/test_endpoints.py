@@ -12,11 +12,10 @@ from pydantic import SecretStr
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
 from discordianai.providers.client import make_provider
-from discordianai.providers.optional_fields import OptionalField
+from discordianai.providers.optional_fields import AGAIN_AFTER, OptionalField, RefusedFields
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.options import provider as record
 from discordianai.providers.port import ChatProvider, End, TextDelta, UsageReport
-from discordianai.providers.refused_fields import AGAIN_AFTER, RefusedFields
 from discordianai.records import ChatRequest, Dialect, FinishReason, Role, ToolCall, Turn
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.providers import FAMILIES, EndpointService, ServiceOptions, open_endpoints

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from discordianai.providers import errors
+from discordianai.providers.optional_fields import RefusedFields
 from discordianai.providers.port import TextDelta
-from discordianai.providers.refused_fields import RefusedFields
 from discordianai.records import ChatRequest, Dialect, Role, Turn
 from discordianai.sandbox.certificates import Authority
 from tests.providers.refusing_server import Json, ask, question, refusing

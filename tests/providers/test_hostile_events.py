@@ -17,7 +17,7 @@ from discordianai.providers.errors import ProviderError
 from discordianai.providers.json_values import NotJson, parse
 from discordianai.providers.limits import LONGEST_WAIT, rate_limits
 from discordianai.providers.port import Decoder, Event, SourceList, TextDelta, UsageReport
-from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.providers.responses import ResponsesDecoder
 from discordianai.providers.usage_report import MOST_TOKENS
 from discordianai.records import Citation, RateLimits, Usage
 from tests.examples import examples

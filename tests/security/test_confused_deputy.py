@@ -42,8 +42,10 @@ from discordianai.discord.interactions.posting_rights import (
 )
 from discordianai.discord.interactions.router import InteractionRouter
 from discordianai.discord.messages.buttons import Action, Button, about_turn
-from discordianai.discord.messages.edit_pace import EditPace
-from discordianai.discord.messages.reply import ReplyOptions, open_reply
+from discordianai.discord.messages.reply import (
+    open_reply,
+)
+from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
 from discordianai.discord.options import BotOptions
 from discordianai.option import Live
 from discordianai.records import Place, Question

@@ -17,7 +17,6 @@ from discordianai.transport import (
     multiplexer,
     origin_pool,
     pool,
-    replays,
     request_queue,
 )
 from tests.transport.builders import http2, scene
@@ -38,7 +37,7 @@ BOOKKEEPING: list[tuple[type, str]] = [
     (request_queue.RequestQueue, "set_connecting"),
     (dialing.ConnectBackoff, "allowed"),
     (dialing.ConnectBackoff, "succeeded"),
-    (replays.ReplayBudget, "allow"),
+    (request_queue.ReplayBudget, "allow"),
     (pool.ConnectionPool, "may_connect"),
     (pool.ConnectionPool, "connect"),
     (pool.ConnectionPool, "connection_idle"),

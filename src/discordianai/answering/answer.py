@@ -1,6 +1,7 @@
-"""What has arrived of an answer so far, and what is shown below it at the end."""
+"""What has arrived of an answer so far, what is reserved for it, and what is shown below it at the end."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -145,3 +146,24 @@ def with_usage(footer: str, charges: Sequence[Charge]) -> str:
     known = "" if spent.unpriced else dollars(spent.cost)
     partly = f"{dollars(spent.cost)} and more" if spent.unpriced and spent.cost else ""
     return " · ".join(filter(None, (footer, f"{spent.tokens:,} tokens", known or partly)))
+
+
+class Reservations(AsyncExitStack):
+    """Held until the block is left; that of a request which was answered with nothing, until the next one.
+
+    Such a request costs nothing: a provider that fails must not take the room of the one that stands in.
+    """
+
+    def __init__(self, answer: AnswerSoFar) -> None:
+        super().__init__()
+        self._answer = answer
+        self._heard = 0
+        self._last = AsyncExitStack()
+
+    async def hold(self, held: AbstractAsyncContextManager[None]) -> None:
+        """Reserve for the next request. Raises what `held` does."""
+        heard = len(self._answer.spent)
+        if heard == self._heard:
+            await self._last.aclose()
+        self._heard, self._last = heard, await self.enter_async_context(AsyncExitStack())
+        await self._last.enter_async_context(held)

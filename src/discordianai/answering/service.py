@@ -13,13 +13,13 @@ from discordianai.answering.answer import (
     RESTARTING,
     TOO_LATE,
     AnswerSoFar,
+    Reservations,
     numbered,
     with_usage,
 )
 from discordianai.answering.context import ContextBuilder, QuestionContext
 from discordianai.answering.provider_chain import AnswerEvent, ChainRequest, ProviderChain
 from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
-from discordianai.answering.reservations import Reservations
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import DailyLimitReached, Ledger
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId

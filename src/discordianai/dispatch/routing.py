@@ -10,7 +10,7 @@ import trio
 from discordianai.dispatch.options import DECISIONS, TOOL, RoutingOptions
 from discordianai.dispatch.web_need import WebNeed, is_follow_up, judge
 from discordianai.option import Live
-from discordianai.providers.refused_fields import AGAIN_AFTER
+from discordianai.providers.optional_fields import AGAIN_AFTER
 from discordianai.records import Provider, SearchMode, Tool, Turn, WebSearch
 
 WEB_SEARCH = Tool(

@@ -25,8 +25,8 @@ from discordianai.dispatch.dispatcher_statistics import DispatchStatistics
 from discordianai.metric import By, Latencies, Latency, Metric
 from discordianai.operations.model_watch import ModelWatch
 from discordianai.option import Live
-from discordianai.providers.refused_fields import RefusedFields
-from discordianai.steady_clock import SteadyClock
+from discordianai.providers.optional_fields import RefusedFields
+from discordianai.system_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
 from discordianai.transport.pool_events import Statistics
 

@@ -6,8 +6,7 @@ identifier of the person.
 
 from discordianai.providers.json_values import Json
 from discordianai.providers.options import ProviderOptions
-from discordianai.providers.responses import content, most_tokens
-from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.providers.responses import ResponsesDecoder, content, most_tokens
 from discordianai.records import ChatRequest, Provider, Turn
 
 PRESETS = ("fast", "low", "medium", "high", "xhigh")

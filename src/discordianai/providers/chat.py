@@ -4,7 +4,13 @@ import json
 from collections.abc import Iterator
 
 from discordianai.providers import failures
-from discordianai.providers.answer_parts import MOST_OF_ARGUMENTS, BoundedText, Sources, ToolCalls
+from discordianai.providers.answer_parts import (
+    MOST_OF_ARGUMENTS,
+    BoundedText,
+    Sources,
+    ThoughtFilter,
+    ToolCalls,
+)
 from discordianai.providers.error_body import bare_error, told_error
 from discordianai.providers.errors import MalformedAnswer
 from discordianai.providers.json_values import (
@@ -21,7 +27,6 @@ from discordianai.providers.json_values import (
 from discordianai.providers.options import ProviderOptions
 from discordianai.providers.port import End, Event, SourceList, TextDelta, UsageReport
 from discordianai.providers.responses import parameters
-from discordianai.providers.thoughts import ThoughtFilter
 from discordianai.providers.usage_report import usage
 from discordianai.records import ChatRequest, FinishReason, Provider, Role, Tool, Turn, Usage
 

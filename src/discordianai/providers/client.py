@@ -15,11 +15,10 @@ from discordianai.providers.chat import ChatCodec
 from discordianai.providers.endpoint import AnswerBody, ProviderEndpoint
 from discordianai.providers.error_body import unquoted
 from discordianai.providers.errors import ConnectionLost, ProviderError, ToolsRefused
-from discordianai.providers.form_searches import FormSearches, kind_of
 from discordianai.providers.json_values import Json
 from discordianai.providers.limits import rate_limits
-from discordianai.providers.negotiation import Negotiation
-from discordianai.providers.optional_fields import OptionalField, fields_of, without
+from discordianai.providers.negotiation import FormSearches, Negotiation, kind_of
+from discordianai.providers.optional_fields import OptionalField, RefusedFields, fields_of, without
 from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
 from discordianai.providers.port import (
     ChatProvider,
@@ -32,7 +31,6 @@ from discordianai.providers.port import (
     OutputBegan,
     TextDelta,
 )
-from discordianai.providers.refused_fields import RefusedFields
 from discordianai.providers.responses import ResponsesCodec
 from discordianai.records import ChatRequest, Dialect, Provider, SearchMode
 

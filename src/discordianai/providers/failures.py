@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from discordianai.providers.error_body import LONGEST_MESSAGE, paths_of
-from discordianai.providers.error_wording import by_words, names_what_stays
+from discordianai.providers.error_body import LONGEST_MESSAGE, by_words, names_what_stays, paths_of
 from discordianai.providers.errors import (
     AuthenticationFailed,
     BadRequest,

@@ -12,8 +12,13 @@ from discordianai.transport.connection import Connection, ConnectionState
 from discordianai.transport.dialing import ConnectBackoff
 from discordianai.transport.exchange import DeadlineWatcher, Exchange, Phase
 from discordianai.transport.pool_events import FellBackToHttp1, Origin, PoolEvent, PoolOptions, Replayed
-from discordianai.transport.replays import LOST_CONNECTIONS, ReplayBudget, ReplayDelay, delay_before
-from discordianai.transport.request_queue import RequestQueue
+from discordianai.transport.request_queue import (
+    LOST_CONNECTIONS,
+    ReplayBudget,
+    ReplayDelay,
+    RequestQueue,
+    delay_before,
+)
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,15 @@ import pytest
 import trio
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
-from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.posting import ChannelMessages
 from discordianai.discord.messages.reply import (
     NO_FILE,
     REFUSED,
     DiscordReply,
-    ReplyOptions,
     open_reply,
 )
+from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.rate_limit_buckets import Buckets

@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.conversations.pending_questions import TurnId
-from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.port import Body, MessagesBusy, MessagesClosed, MessagesExpired
-from discordianai.discord.messages.reply import IN_THE_FILE, DiscordReply, ReplyOptions, open_reply
+from discordianai.discord.messages.reply import (
+    IN_THE_FILE,
+    DiscordReply,
+    open_reply,
+)
+from discordianai.discord.messages.reply_options import EditPace, ReplyOptions
 from discordianai.discord.rendering.splitting import split
 from discordianai.records import Citation
 from tests.discord.builders import question

@@ -17,17 +17,15 @@ from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import Posted
 from discordianai.discord.events.message_content import EPHEMERAL
-from discordianai.discord.messages import direct_message, failure_notice
+from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
-from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.port import MessageError, Messages
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
-    MOST_WITHOUT_FILE,
     DiscordReply,
-    ReplyOptions,
     open_reply,
 )
+from discordianai.discord.messages.reply_options import MOST_WITHOUT_FILE, EditPace, ReplyOptions
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.discord.rendering.characters import VISIBLE
@@ -236,7 +234,10 @@ class DiscordDelivery:
         if not address.private and await self._tell_above(words):
             return
         about = f"About your question in <#{place.channel_id}>: {words}"
-        if not (address.as_member and await direct_message.say(self._api, self._question.person.id, about)):
+        if not (
+            address.as_member
+            and await failure_notice.say_directly(self._api, self._question.person.id, about)
+        ):
             self._log.warning("person could not be notified")
 
     async def _tell_above(self, words: str) -> bool:

@@ -1,6 +1,5 @@
-"""Tells a person that a bug has ended what they asked for, independently of what usually shows answers.
-
-Plain requests with a constant text: no rate-limit bucket, no splitting, nothing of the answer.
+"""Tells a person what could not be shown where it belongs: that a bug has ended what they asked for, or, in a
+direct message, what cannot be posted in the channel.
 """
 
 import httpx
@@ -10,8 +9,9 @@ import trio
 from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call
-from discordianai.discord.messages.port import Body, MessagesBusy
-from discordianai.discord.messages.rest import DiscordApi, json_of, reason_of
+from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
+from discordianai.discord.messages.posting import ChannelMessages
+from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of, json_of, reason_of
 from discordianai.records import ReplyAddress
 
 ATTEMPTS, PAUSE = 3, 1.0
@@ -80,4 +80,29 @@ async def _send(api: DiscordApi, method: str, path: str, body: Body) -> bool:
         if not again:
             return False
         await trio.sleep(PAUSE)
+    return False
+
+
+DIRECTLY_WITHIN = 15.0
+"""Seconds."""
+
+
+async def say_directly(api: DiscordApi, person_id: int, words: str) -> bool:
+    """Write `words`; return whether Discord accepted them. It does not if the person accepts none, or has
+    left.
+    """
+    log = structlog.get_logger("discordianai.discord.messages.failure_notice")
+    if not api.direct_messages.take(person_id, trio.current_time()):
+        log.info("direct message not sent", reason="this person, or too many people, had one just now")
+        return False
+    opening = Endpoint(api, "/users/@me", Bucket(), as_bot=True)
+    with trio.move_on_after(DIRECTLY_WITHIN):
+        try:
+            channel = await opening.insist("POST", "/channels", {"recipient_id": str(person_id)})
+            there = ChannelMessages(api, id_of(channel))
+            await there.create({"content": words, "allowed_mentions": {"parse": []}})
+        except MessageError as error:
+            log.info("direct message rejected", reason=str(error))
+            return False
+        return True
     return False

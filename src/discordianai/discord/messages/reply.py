@@ -15,7 +15,7 @@ buttons. If it accepts none, the person is told in one sentence, wherever that i
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -28,7 +28,6 @@ from discordianai.conversations.pending_questions import TurnId
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import buttons
 from discordianai.discord.messages.buttons import Action, Button
-from discordianai.discord.messages.edit_pace import EditPace
 from discordianai.discord.messages.fallbacks import FallbackMessages
 from discordianai.discord.messages.port import (
     Body,
@@ -40,19 +39,17 @@ from discordianai.discord.messages.port import (
     MessagesClosed,
     MessagesExpired,
 )
+from discordianai.discord.messages.reply_options import ReplyOptions
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
-from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, GrowingText, closed, cut, settled
+from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, GrowingText, cut, full_message, paragraphs
 from discordianai.discord.rendering.status_text import searching, thinking
 from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.surrogates import well_formed
 
 SUPPRESS_EMBEDS = 4
-
-TEXT_OF_NOTHING = "…"
-"""Discord refuses a message without a visible character."""
 
 NOTE_TIMEOUT = 2.0
 """Seconds to store the id of a further message; the store answers in milliseconds."""
@@ -70,39 +67,6 @@ TELL_WITHIN = 20.0
 
 AFTER_STATUS = 0.3
 """Seconds after a status until the text may take its place."""
-
-MOST_WITHOUT_FILE = 20
-"""Messages of an answer that was to come as a file, where Discord takes none."""
-
-
-async def _nowhere(message_id: int, text: str) -> None:
-    """For replies that no later process continues."""
-
-
-async def _nobody(words: str) -> None:
-    """For replies about which nobody must be told."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyOptions:
-    """`pace` is shared by all replies; an answer of more than `max_messages` comes as a file.
-
-    `note_further` is told the id of each further message, and all that was written so far. `left` are the ids
-    of those that a former process has written, in order. `rest` takes what the place does not take any more.
-    `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
-    sentence to the person where it takes nothing of an answer's end. Without `may_attach`, it is as if
-    Discord took no files.
-    """
-
-    pace: EditPace
-    max_messages: int = 5
-    note_further: Callable[[int, str], Awaitable[None]] = _nowhere
-    left: tuple[int, ...] = ()
-    rest: Messages | None = None
-    can_search: bool = False
-    may_attach: bool = True
-    most_without_file: int = MOST_WITHOUT_FILE
-    tell: Callable[[str], Awaitable[object]] = _nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +178,7 @@ class DiscordReply:
         self._small_print = "\n".join(f"-# {line}" for line in (closing.note, closing.footer) if line)
         listed = sources(self._citations, self._references.used)
         self._below = "\n\n".join(filter(None, (listed, self._small_print)))
-        return _paragraphs(str(self._written), self._below)
+        return paragraphs(str(self._written), self._below)
 
     async def finish(self, turn: TurnId | None = None) -> None:
         """See `Reply.finish`."""
@@ -223,7 +187,7 @@ class DiscordReply:
             async with self._writing:
                 self._finishing = True
                 # Not before: `_show_full_messages` counts on a tail that does nothing but grow.
-                self._tail = GrowingText(_paragraphs(str(self._tail), self._below))
+                self._tail = GrowingText(paragraphs(str(self._tail), self._below))
                 self._below = ""
                 await self._end(self._last_buttons(turn))
         except MessageError as error:
@@ -323,7 +287,7 @@ class DiscordReply:
 
     async def _show_full_messages(self, *, ended: bool) -> None:
         """Complete the newest message and open the next, while there is more than one holds."""
-        while not self._too_long and (full := _full(tail := str(self._tail), ended=ended)):
+        while not self._too_long and (full := full_message(tail := str(self._tail), ended=ended)):
             part, rest = full
             await self._show(_Look(part), until_taken=True)
             if len(self._further) + 1 >= self._most:
@@ -331,7 +295,7 @@ class DiscordReply:
                 return
             meanwhile = str(self._tail)
             tail, rest = meanwhile, rest + meanwhile[len(tail) :]
-            following = _full(rest, ended=ended)
+            following = full_message(rest, ended=ended)
             look = _Look(following[0]) if following else _Look(cut(rest)[0], (self._stop,))
             message_id = await self._open_next(look)
             # These change together, after the awaits: a cancel leaves all of them or none.
@@ -384,7 +348,7 @@ class DiscordReply:
         small = "\n".join((f"-# {IN_THE_FILE}", self._small_print)).strip()
         room = MESSAGE_LIMIT - units(small) - 2
         beginning = cut(str(self._written).strip("\n"), room)[0]
-        whole = _paragraphs(str(self._written), sources(self._citations, self._references.used))
+        whole = paragraphs(str(self._written), sources(self._citations, self._references.used))
         file = File("answer.md", well_formed(whole).encode())
         await self._messages.edit(None, self._body(_Look(f"{beginning}\n\n{small}", last)), (file,))
         self._shown = _Look()
@@ -420,18 +384,6 @@ class DiscordReply:
             "allowed_mentions": {"parse": []},
             "flags": SUPPRESS_EMBEDS | (EPHEMERAL if self._question.address.private else 0),
         }
-
-
-def _full(tail: str, *, ended: bool) -> tuple[str, str] | None:
-    """The first message of `tail` and the rest, where there is more than one and the cut is final."""
-    if not (ended or settled(tail)):
-        return None
-    part, rest = cut(tail)
-    return (part, rest) if rest.strip() else None
-
-
-def _paragraphs(text: str, below: str) -> str:
-    return "\n\n".join(filter(str.strip, (closed(text.strip("\n")), below))) or TEXT_OF_NOTHING
 
 
 @asynccontextmanager

@@ -36,6 +36,9 @@ from discordianai.discord.rendering.markdown import (
     whole_spans,
 )
 
+TEXT_OF_NOTHING = "…"
+"""Discord refuses a message without a visible character."""
+
 
 class GrowingText:
     """Appending costs as much as the piece, not as much as the text so far; reading joins the pieces once."""
@@ -251,3 +254,16 @@ def _with_end(text: str, block: CodeBlock | None) -> str:
     if block is None:
         return text
     return text + ("" if text.endswith("\n") else "\n") + block.closing
+
+
+def full_message(tail: str, *, ended: bool) -> tuple[str, str] | None:
+    """The first message of `tail` and the rest, where there is more than one and the cut is final."""
+    if not (ended or settled(tail)):
+        return None
+    part, rest = cut(tail)
+    return (part, rest) if rest.strip() else None
+
+
+def paragraphs(text: str, below: str) -> str:
+    """Both, `below` as a paragraph of its own; never a text that shows nothing."""
+    return "\n\n".join(filter(str.strip, (closed(text.strip("\n")), below))) or TEXT_OF_NOTHING

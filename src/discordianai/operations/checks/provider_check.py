@@ -29,9 +29,9 @@ from discordianai.providers.client import make_provider
 from discordianai.providers.errors import EndpointNotFound, ModelNotFound, ProviderError
 from discordianai.providers.limits import rate_limits
 from discordianai.providers.model_list import ENDS_SOON, ListedModel, list_models
+from discordianai.providers.optional_fields import RefusedFields
 from discordianai.providers.options import DIALECTS_BY_HOST, ProviderOptions
 from discordianai.providers.port import ChatProvider
-from discordianai.providers.refused_fields import RefusedFields
 from discordianai.records import Dialect, Provider, Quota, RateLimits
 from discordianai.settings.tables import Settings
 from discordianai.transport.clients import build_client

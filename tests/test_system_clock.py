@@ -4,8 +4,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from discordianai.steady_clock import TAKEN_OVER_AFTER, SteadyClock
-from discordianai.system_clock import ClockReading
+from discordianai.system_clock import TAKEN_OVER_AFTER, ClockReading, SteadyClock
 
 HOUR = 3600.0
 

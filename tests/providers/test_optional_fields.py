@@ -8,9 +8,8 @@ import pytest
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers import errors
 from discordianai.providers.negotiation import MOST_TRIES
-from discordianai.providers.optional_fields import OptionalField
+from discordianai.providers.optional_fields import AGAIN_AFTER, OptionalField, RefusedFields
 from discordianai.providers.port import TextDelta
-from discordianai.providers.refused_fields import AGAIN_AFTER, RefusedFields
 from discordianai.records import Dialect, SearchMode
 from discordianai.sandbox.certificates import Authority
 from tests.providers.refusing_server import Json, Refuses, ask, question, refusing

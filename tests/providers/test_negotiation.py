@@ -7,10 +7,10 @@ from discordianai.dispatch.breaker import BreakerState
 from discordianai.dispatch.budget import BudgetOptions
 from discordianai.dispatch.dispatcher import Dispatcher, DispatcherOptions
 from discordianai.option import Live
-from discordianai.providers import errors, form_searches
+from discordianai.providers import errors, negotiation
 from discordianai.providers.negotiation import MOST_TRIES
+from discordianai.providers.optional_fields import RefusedFields
 from discordianai.providers.port import TextDelta
-from discordianai.providers.refused_fields import RefusedFields
 from discordianai.records import ChatRequest, Dialect, Role, Turn
 from discordianai.sandbox.certificates import Authority
 from tests.providers.refusing_server import Json, ask, question, refusing
@@ -64,7 +64,7 @@ async def test_a_search_in_vain_is_not_repeated_with_each_question(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next questions fail at once, with the same reason; after a while, one searches again."""
-    monkeypatch.setattr(form_searches, "SETTLED_FOR", 2.0)
+    monkeypatch.setattr(negotiation, "SETTLED_FOR", 2.0)
     async with refusing(authority, lambda _: NO) as (asked, bodies):
         with pytest.raises(errors.BadRequest):
             await ask(asked)

@@ -10,7 +10,7 @@ from discordianai.providers.answer_parts import MOST_TEXT
 from discordianai.providers.chat import ChatDecoder
 from discordianai.providers.json_values import Json
 from discordianai.providers.port import End, Event, SearchQuery, SourceList, TextDelta, UsageReport
-from discordianai.providers.responses_decoder import ResponsesDecoder
+from discordianai.providers.responses import ResponsesDecoder
 from discordianai.records import Citation, Citations, FinishReason, ToolCall, Usage
 from tests.known_providers import FOREIGN, OPENAI
 from tests.providers import recorded

@@ -1,0 +1,78 @@
+"""How a reply is shown: how often its messages are edited, how many it may have, and who is told of what."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import trio
+
+from discordianai.discord.messages.port import Messages
+
+EDITS_PER_SECOND = 50.0
+"""Of all messages that stream. Discord exempts interactions from the bot's limit of 50 requests a second, but
+not the machine from the work: a hundred answers are edited every two seconds."""
+
+MOST_WITHOUT_FILE = 20
+"""Messages of an answer that was to come as a file, where Discord takes none."""
+
+
+class EditPace:
+    """How often messages are edited, all of them together; shared by all replies."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._streaming = 0
+        self._held_until = 0.0
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two edits of a message, at this moment."""
+        return max(self._interval, self._streaming / EDITS_PER_SECOND)
+
+    @property
+    def free_at(self) -> float:
+        """When, on trio's clock, an edit that may be left out should come at the earliest."""
+        return self._held_until
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """One more answer streams while the block runs."""
+        self._streaming += 1
+        try:
+            yield
+        finally:
+            self._streaming -= 1
+
+    def hold(self, seconds: float) -> None:
+        """Discord has refused an edit: all of them wait for so long."""
+        self._held_until = max(self._held_until, trio.current_time() + seconds)
+
+
+async def _nowhere(message_id: int, text: str) -> None:
+    """For replies that no later process continues."""
+
+
+async def _nobody(words: str) -> None:
+    """For replies about which nobody must be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """`pace` is shared by all replies; an answer of more than `max_messages` comes as a file.
+
+    `note_further` is told the id of each further message, and all that was written so far. `left` are the ids
+    of those that a former process has written, in order. `rest` takes what the place does not take any more.
+    `most_without_file` is for answers that come in messages because Discord takes no file; `tell` says a
+    sentence to the person where it takes nothing of an answer's end. Without `may_attach`, it is as if
+    Discord took no files.
+    """
+
+    pace: EditPace
+    max_messages: int = 5
+    note_further: Callable[[int, str], Awaitable[None]] = _nowhere
+    left: tuple[int, ...] = ()
+    rest: Messages | None = None
+    can_search: bool = False
+    may_attach: bool = True
+    most_without_file: int = MOST_WITHOUT_FILE
+    tell: Callable[[str], Awaitable[object]] = _nobody
