@@ -79,7 +79,8 @@ class _Guild:
                 roles[snowflake(role, "id")] = _permissions(role)
         for channel in records(data, "channels"):
             with suppress(Malformed):
-                overwrites[snowflake(channel, "id")] = _told(channel)
+                if told := _told(channel):
+                    overwrites[snowflake(channel, "id")] = told
         self.roles, self.overwrites = _Roles(roles), _Overwrites(overwrites)
 
 

@@ -150,7 +150,7 @@ class GuildCache:
         """
         with suppress(Malformed):
             channel_id = snowflake(channel, "id")
-            if record(channel, "thread_metadata", optional=True).get("archived") is True:
+            if "thread_metadata" in channel and _is_archived(channel):
                 self._drop_channel(channel_id)
                 return
             parent, owner = (optional_snowflake(channel, key) for key in ("parent_id", "owner_id"))
@@ -194,6 +194,10 @@ class GuildCache:
         channel = self._channels.pop(channel_id, None)
         if channel is not None:
             self._of_guild[channel.guild_id].remove(channel_id)
+
+
+def _is_archived(thread: Payload) -> bool:
+    return record(thread, "thread_metadata", optional=True).get("archived") is True
 
 
 def _ids_of(data: Payload, key: str) -> Iterator[int]:
