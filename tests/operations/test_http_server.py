@@ -54,6 +54,7 @@ async def test_until_there_are_figures_the_bot_is_starting() -> None:
         assert (await client.get("/health")).json() == {
             "live": True,
             "ready": True,
+            "degraded": False,
             "reasons": [],
             "remarks": [],
         }

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from discordianai.conversations.store import Health
+from discordianai.discord.shard_statistics import ShardStatistics
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
-from discordianai.operations.health import judge
+from discordianai.operations.health import judge, status_line
+from discordianai.operations.snapshot import Snapshot
 from discordianai.operations.status_message import describe
 from discordianai.transport.pool_events import Statistics
 from tests.operations.builders import latency, provider, well
@@ -87,6 +89,60 @@ def test_servers_that_discord_does_not_send_are_mentioned_after_two_minutes(
     assert len(verdict.remarks) == len(remarks)
     assert all(part in remark for part, remark in zip(remarks, verdict.remarks, strict=True))
     assert judge(replace(well(), discord=replace(discord, connected_since=None))).remarks == ()
+
+
+def sharded(*shards: ShardStatistics, total: int = 0) -> Snapshot:
+    """All of these, as the bot's counter sums them up."""
+    since = 1.0 if all(shard.connected for shard in shards) else None
+    by_id = dict(enumerate(shards))
+    servers = sum(shard.servers or 0 for shard in shards)
+    return replace(
+        well(),
+        discord=replace(
+            well().discord,
+            connected_since=since,
+            shards=by_id,
+            shard_total=total or len(shards),
+            servers=servers,
+        ),
+    )
+
+
+UP, DOWN = ShardStatistics(1.0, 0.04, 900), ShardStatistics(trouble="it was lost", next_try=4e9)
+
+
+def test_shards_are_told_in_a_line_where_there_are_several() -> None:
+    """Not of the single one that most bots have."""
+    text = describe(sharded(*[UP] * 15, replace(UP, servers=1200, heartbeat=0.3)))
+    assert (
+        "16 of 16 shards connected, heartbeats within 300 ms · 14,700 servers, 1,200 at most on one" in text
+    )
+    assert "4 of 4 shards (the bot has 16) connected" in describe(sharded(UP, UP, UP, UP, total=16))
+    assert "shard" not in describe(well())
+    assert "· 16 of 16 shards ·" in status_line(sharded(*[UP] * 16))
+    assert "shard" not in status_line(well())
+
+
+def test_a_bot_of_which_some_shards_are_connected_is_degraded_and_names_the_others() -> None:
+    """At most five with the reason; without any shard it is just not ready."""
+    some = judge(sharded(UP, DOWN, UP, replace(DOWN, trouble="", next_try=0.0)))
+    assert (some.live, some.ready, some.degraded) == (True, False, True)
+    assert some.reasons == (
+        "2 of 4 shards are connected; not connected: 1 (it was lost; the next try is at 2096-10-02 07:06:40"
+        " UTC), 3",
+    )
+    many = judge(sharded(UP, *[DOWN] * 15)).reasons[0]
+    assert many.startswith("1 of 16 shards are connected; not connected: 1 (it was lost;")
+    assert many.endswith(", and 10 more")
+    none = judge(sharded(DOWN, DOWN))
+    assert not none.degraded
+    assert none.reasons[0].startswith("the Discord gateway is not connected")
+    full = replace(sharded(UP, DOWN), health=Health(writable=False, reason="disk full"))
+    assert not judge(full).degraded
+    assert describe(sharded(UP, DOWN)).startswith(
+        "**Degraded: 1 of 2 shards are connected; not connected: 1 ("
+    )
+    assert status_line(sharded(UP, DOWN)).startswith("degraded: 1 of 2 shards are connected; ")
 
 
 @pytest.mark.parametrize("count", [2, 9])

@@ -104,6 +104,10 @@ class DiscordStatistics:
         Mapping[str, int],
         Metric("discord_interactions_total", "Interactions, by what became of them", ("kind",)),
     ] = field(default_factory=dict)
+    events_repeated: Annotated[
+        int,
+        Metric("discord_events_repeated_total", "Events that came twice and were dropped the second time"),
+    ] = 0
     refusals_unsaid: Annotated[
         int,
         Metric("discord_refusals_unsaid_total", "Messages neither answered nor refused with a message"),
@@ -172,6 +176,11 @@ class DiscordCounter:
         with self._lock:
             unacknowledged = _one_more(self._counted.unacknowledged, reason)
             self._counted = replace(self._counted, unacknowledged=unacknowledged)
+
+    def event_repeated(self) -> None:
+        """An event has come that this process has had before."""
+        with self._lock:
+            self._counted = replace(self._counted, events_repeated=self._counted.events_repeated + 1)
 
     def refusal_unsaid(self) -> None:
         """Somebody's message is not answered, and they are not told why."""

@@ -1,7 +1,6 @@
 """Liveness and readiness of the bot: a function of one snapshot, also as the line for `systemctl status`."""
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,6 +9,7 @@ from discordianai.discord.messages.application_limits import SLOW_ABOVE
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.refusals import duration
 from discordianai.metric import Metric
+from discordianai.operations.shard_health import connected, count, not_connected, utc
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 from discordianai.providers.model_list import ENDS_SOON
 
@@ -34,12 +34,19 @@ _WHY: Mapping[BreakerReason, str] = {
 @dataclass(frozen=True, slots=True)
 class HealthVerdict:
     """Not `live`: only a restart helps. `ready`: it can answer now. `reasons` say why not, `remarks` what is
-    not as it should be all the same."""
+    not as it should be all the same.
+
+    `degraded`: it is not ready only because some shards are not connected; in the servers of the others it
+    answers.
+    """
 
     live: bool
     ready: Annotated[bool, Metric("ready", "1 while the bot can answer, as in /health/ready")]
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    degraded: Annotated[
+        bool, Metric("degraded", "1 while the bot answers in the servers of some of its shards only")
+    ] = False
 
 
 STARTING = HealthVerdict(live=True, ready=False, reasons=("the bot is starting",))
@@ -49,7 +56,10 @@ def judge(snapshot: Snapshot) -> HealthVerdict:
     """Judge the figures of a snapshot."""
     dead = tuple(_why_dead(snapshot))
     reasons = (*dead, *_why_not_ready(snapshot))
-    return HealthVerdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)))
+    degraded = (
+        len(reasons) == 1 and snapshot.discord.connected_since is None and connected(snapshot.discord) > 0
+    )
+    return HealthVerdict(not dead, not reasons, reasons, tuple(_remarks(snapshot)), degraded)
 
 
 def why_held(provider: ProviderSnapshot) -> str:
@@ -75,7 +85,7 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.discord.connected_since is None:
         yield _why_no_gateway(snapshot)
     if hold := snapshot.application.hold:
-        yield f"{hold}; the next try is at {_utc(snapshot.application.held_until)}"
+        yield f"{hold}; the next try is at {utc(snapshot.application.held_until)}"
     if not snapshot.health.writable:
         yield snapshot.health.reason or "the database accepts no writes"
     dispatches = [provider.dispatch for provider in snapshot.providers.values()]
@@ -87,16 +97,14 @@ def _why_not_ready(snapshot: Snapshot) -> Iterator[str]:
 
 def _why_no_gateway(snapshot: Snapshot) -> str:
     discord = snapshot.discord
+    if connected(discord):
+        return not_connected(discord, snapshot.process.taken_at)
     sentence = "the Discord gateway is not connected"
     if not discord.trouble:
         return sentence
     if discord.next_try <= snapshot.process.taken_at:
         return f"{sentence}: {discord.trouble}; it is being tried now"
-    return f"{sentence}: {discord.trouble}; the next try is at {_utc(discord.next_try)}"
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    return f"{sentence}: {discord.trouble}; the next try is at {utc(discord.next_try)}"
 
 
 def _held(provider: ProviderSnapshot) -> Iterator[str]:
@@ -162,10 +170,18 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
         yield f"{health.lost} changes did not fit in memory and were lost"
 
 
+def _state(verdict: HealthVerdict) -> str:
+    if verdict.ready:
+        return "ready"
+    return f"{'degraded' if verdict.degraded else 'not ready'}: {'; '.join(verdict.reasons)}"
+
+
 def status_line(snapshot: Snapshot) -> str:
     """The current figures, problems first."""
     verdict = judge(snapshot)
-    parts = ["ready" if verdict.ready else f"not ready: {'; '.join(verdict.reasons)}", *verdict.remarks]
+    parts = [_state(verdict), *verdict.remarks]
+    if verdict.ready and len(snapshot.discord.shards) > 1:
+        parts.append(count(snapshot.discord))
     parts.append(f"{snapshot.questions.open} questions open, {snapshot.questions.answered} answered")
     for provider in snapshot.providers.values():
         dispatch = provider.dispatch

@@ -134,6 +134,7 @@ class Pages:
         body = {
             "live": verdict.live,
             "ready": verdict.ready,
+            "degraded": verdict.degraded,
             "reasons": verdict.reasons,
             "remarks": verdict.remarks,
         }

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from discordianai.discord.discord_statistics import DiscordStatistics
 from discordianai.metric import Latency
 from discordianai.operations.advice import advise, as_markdown
 from discordianai.operations.health import judge, why_held
 from discordianai.operations.metrics import notable
+from discordianai.operations.shard_health import count
 from discordianai.operations.snapshot import ProviderSnapshot, Snapshot
 from discordianai.transport.pool_events import Statistics
 
@@ -72,7 +74,8 @@ def _figures(snapshot: Snapshot, names: Sequence[str]) -> str:
 
 def _whole(snapshot: Snapshot) -> Iterator[str]:
     verdict = judge(snapshot)
-    state = "Ready" if verdict.ready else f"Not ready: {'; '.join(verdict.reasons)[:LONGEST_REASON]}"
+    not_ready = "Degraded" if verdict.degraded else "Not ready"
+    state = "Ready" if verdict.ready else f"{not_ready}: {'; '.join(verdict.reasons)[:LONGEST_REASON]}"
     questions, process = snapshot.questions, snapshot.process
     yield (
         f"**{state}** · started <t:{int(process.started_at)}:R> · version {process.version}"
@@ -81,10 +84,23 @@ def _whole(snapshot: Snapshot) -> Iterator[str]:
     if verdict.ready and verdict.remarks:
         yield f"-# {'; '.join(verdict.remarks)[:LONGEST_REMARKS]}"
     yield f"Questions: {questions.open} open, {questions.answered:,} answered"
+    if len(snapshot.discord.shards) > 1:
+        yield _shards(snapshot.discord)
     yield (
         f"Acknowledged in {_latency(snapshot.discord.acknowledged)}"
         f" · stored in {_latency(snapshot.store.writes)}"
         f" · loops late by {_latency(process.lag)} and {_latency(snapshot.discord.lag)}"
+    )
+
+
+def _shards(discord: DiscordStatistics) -> str:
+    """How many are connected, how long the slowest takes to answer a heartbeat, and the fullest."""
+    shards = discord.shards.values()
+    heartbeats = [shard.heartbeat for shard in shards if shard.heartbeat is not None]
+    slowest = f", heartbeats within {_seconds(max(heartbeats))}" if heartbeats else ""
+    fullest = max((shard.servers or 0 for shard in shards), default=0)
+    return (
+        f"{count(discord)} connected{slowest} · {discord.servers or 0:,} servers, {fullest:,} at most on one"
     )
 
 

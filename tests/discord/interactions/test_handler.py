@@ -192,6 +192,18 @@ async def test_a_replayed_interaction_is_not_answered_twice_nor_erased(scene: Sc
     assert scene.backend.calls == ["enqueue", "journal", "give up"]
 
 
+async def test_what_comes_twice_is_done_once(scene: Scene) -> None:
+    """Two sessions of one shard both hear it; a command would delete, reset or send again."""
+    scene.backend.journal_result = JournalResult.STORED
+    asked, run = scene.ask(), scene.discord.invoke_now("help")
+    await scene.take(asked, run, asked, run)
+    await scene.take_messages(MESSAGE, MESSAGE)
+    assert len(scene.backend.handed_over) == 2
+    assert [command.name for command in scene.backend.commands] == ["help"]
+    assert asked.refused_acknowledgements == run.refused_acknowledgements == 0
+    assert scene.figures.now().events_repeated == 3
+
+
 async def test_a_question_that_discord_forgot_before_it_was_acknowledged_is_given_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,13 +411,14 @@ async def test_of_many_messages_that_are_refused_one_a_minute_is_told_so(scene: 
     if where == "a server":
         scene.open_questions.close()
     theirs = json.loads(json.dumps(direct if where == "direct messages" else MESSAGE))
-    await scene.take_messages(*[theirs] * 20)
+    await scene.take_messages(*({**theirs, "id": str(number)} for number in range(100, 120)))
     assert len(scene.backend.refused) == 1
     assert scene.figures.now().refusals_unsaid == 19
 
 
 async def test_a_bare_mention_is_answered_once_a_minute(scene: Scene) -> None:
-    await scene.take_messages(*[{**MESSAGE, "content": f"<@{BOT_ID}>"}] * 5)
+    bare = {**MESSAGE, "content": f"<@{BOT_ID}>"}
+    await scene.take_messages(*({**bare, "id": str(number)} for number in range(100, 105)))
     assert [refused.reason for refused in scene.backend.refused] == [NOTHING_ASKED]
 
 

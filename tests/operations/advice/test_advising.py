@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from discordianai.conversations.store import Health
 from discordianai.discord.audit_log import AlwaysRefused, AuditStatistics, RefusalCause
 from discordianai.discord.discord_statistics import Unacknowledged
+from discordianai.discord.shard_statistics import ShardStatistics
 from discordianai.dispatch.breaker import BreakerReason, BreakerState
 from discordianai.dispatch.dispatcher_statistics import DispatchStatistics, ModelStatistics, RequestOutcome
 from discordianai.operations.advice import SettingChange, advise, as_markdown, as_text, period
@@ -49,6 +50,12 @@ def with_settings(snapshot: Snapshot, **changes: float | None) -> Snapshot:
 
 def with_discord(**changes: object) -> Snapshot:
     return well(discord=replace(well().discord, **changes))  # type: ignore[arg-type]  # by name
+
+
+def with_shards(*shards: ShardStatistics) -> Snapshot:
+    """All shards of a bot, as its counter sums them up."""
+    since = 1.0 if all(shard.connected for shard in shards) else None
+    return with_discord(connected_since=since, shards=dict(enumerate(shards)), shard_total=len(shards))
 
 
 def with_refusals(kind: str) -> Snapshot:
@@ -317,10 +324,33 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
     ),
     (
         "there is no gateway",
-        with_discord(connected_since=None),
+        with_discord(connected_since=None, shards={0: ShardStatistics()}),
         "The Discord gateway is not connected",
         (),
-        replace(with_discord(connected_since=None), process=replace(well().process, stopping=True)),
+        replace(
+            with_discord(connected_since=None, shards={}), process=replace(well().process, stopping=True)
+        ),
+    ),
+    (
+        "a shard is nearly full",
+        with_shards(ShardStatistics(1.0, servers=2100)),
+        "The bot needs more shards soon",
+        (SettingChange("discord.shards", "1", '"auto"'),),
+        with_shards(ShardStatistics(1.0, servers=1900)),
+    ),
+    (
+        "shards have few servers",
+        with_shards(*[ShardStatistics(1.0, servers=4)] * 16),
+        "The bot has more shards than it needs",
+        (SettingChange("discord.shards", "16", "1"),),
+        with_shards(*[ShardStatistics(1.0, servers=700)] * 16),
+    ),
+    (
+        "one of four shards is not connected",
+        with_shards(*[ShardStatistics(1.0, servers=700)] * 3, ShardStatistics(trouble="it was refused")),
+        "Some shards are not connected",
+        (),
+        with_shards(*[ShardStatistics(1.0, servers=700)] * 4),
     ),
     (
         "the gateway is lost again and again",

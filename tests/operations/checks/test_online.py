@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from discordianai.operations.checks.discord_check import judge_intents, judge_starts
+from discordianai.discord.shard_range import parse
+from discordianai.operations.checks.discord_check import judge_intents, judge_shards, judge_starts
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online import ask_all
 from discordianai.sandbox.certificates import Authority, make_authority
@@ -491,3 +492,42 @@ def test_an_intent_that_the_settings_need_has_to_be_granted(flags: int, fatal: b
 )
 def test_few_starts_that_are_left_are_told(left: int, verdict: CheckStatus) -> None:
     assert judge_starts({"remaining": left, "total": 1000, "reset_after": 3_600_000}).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("left", "verdict"), [(1000, CheckStatus.OK), (210, CheckStatus.WARNING), (65, CheckStatus.PROBLEM)]
+)
+def test_a_start_takes_an_identify_for_each_shard(left: int, verdict: CheckStatus) -> None:
+    """And the last fifty are kept."""
+    finding = judge_starts({"remaining": left, "total": 1000, "reset_after": 3_600_000}, 64)
+    assert finding.verdict is verdict
+    assert "a start of the bot takes 64" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("recommended", "shards", "verdict", "words"),
+    [
+        (1, 1, CheckStatus.OK, "1 shard"),
+        (1, "auto", CheckStatus.OK, '"auto": 1 shard, as Discord recommends'),
+        (16, "auto", CheckStatus.OK, '"auto": 16 shards, as Discord recommends; a start takes 75 s'),
+        (16, 16, CheckStatus.OK, "16 shards; a start takes 75 s"),
+        (16, "0-3/16", CheckStatus.OK, "16 shards, of which this process runs 0-3/16; a start takes 15 s"),
+        (3, 1, CheckStatus.WARNING, "1 shard; Discord recommends 3"),
+        (16, "0-3/4", CheckStatus.WARNING, "4 shards; Discord recommends 16"),
+        (2, 4, CheckStatus.OK, "4 shards; a start takes 15 s"),
+        (2, 16, CheckStatus.WARNING, "16 shards; Discord recommends 2"),
+    ],
+)
+def test_shards_are_compared_with_what_discord_recommends(
+    recommended: int, shards: int | str, verdict: CheckStatus, words: str
+) -> None:
+    """Too few will be refused; far too many make each start longer."""
+    finding = judge_shards(recommended, parse(shards), 1)
+    assert (finding.verdict, finding.found) == (verdict, words)
+    assert ("set shards" in finding.advice) is (recommended in {3, 16} and verdict is CheckStatus.WARNING)
+
+
+def test_a_bucket_of_shards_of_its_own_makes_the_start_short() -> None:
+    """With `max_concurrency` 16 all sixteen identify at the same time."""
+    assert judge_shards(16, parse(16), 16).found == "16 shards"
+    assert judge_shards(16, parse("0-3/16"), 2).found.endswith("a start takes 5 s")

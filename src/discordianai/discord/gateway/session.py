@@ -69,6 +69,7 @@ class GatewaySocket(GatewayClient):
         self._resumes = Backoff(0.0, RESUME_GAP, LONGEST_RESUME_GAP)
         self._unanswered = 0
         self._pause = 0.0
+        self._waits_for_turn = False
         self._log = structlog.get_logger("discordianai.discord.gateway.session")
         self._turn = asyncio.Lock()
         self._alarm: asyncio.TimerHandle | None = None
@@ -169,10 +170,13 @@ class GatewaySocket(GatewayClient):
                 self.end(reason)
 
     async def send_heartbeat(self) -> None:
-        """See the library's. Between two connections no heartbeat is sent, and no answer is expected."""
+        """See the library's. Between two connections no heartbeat is sent, and no answer is expected.
+
+        Nor is one while the socket waits for its turn to identify: nobody reads it then.
+        """
         if self.ws is not None:
             await super().send_heartbeat()
-        else:
+        if self.ws is None or self._waits_for_turn:
             self._acknowledged.set()
 
     async def _resume(self, reason: str, url: str) -> None:
@@ -200,7 +204,9 @@ class GatewaySocket(GatewayClient):
                 return
 
     async def _identify(self) -> None:
+        self._waits_for_turn = True
         await self._starts.turn()
+        self._waits_for_turn = False
         self._resumes.begin()
         self._figures.note_identify()
         await super()._identify()

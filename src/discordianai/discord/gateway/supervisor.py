@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 import trio
+import trio.lowlevel
 
 from discordianai.discord.bridge import open_asyncio_thread
 from discordianai.discord.commands.registry import OfferedCommands
@@ -112,6 +113,7 @@ class GatewaySupervisor:
         async with trio.open_nursery() as nursery:
             for shard in made:
                 nursery.start_soon(self._keep, shard, made, sessions)
+                await trio.lowlevel.checkpoint()  # trio starts tasks in no order: people expect shard 0 first
 
     async def _keep(self, shard: Shard, shards: list[Shard], sessions: Sessions) -> None:
         """A shard that Discord refuses for good ends the bot, unless others still serve their servers."""

@@ -91,7 +91,7 @@ class InteractionHandler:
                 self._pass_over(error)
                 await self._tell_of_bug(payload)
                 return
-            if event is not None:
+            if event is not None and self._is_new(event.origin):
                 await self._act(event.origin, self._route(event))
         if guard.failed:
             with guard:
@@ -107,7 +107,8 @@ class InteractionHandler:
             except Malformed as error:
                 self._pass_over(error)
                 return
-            outcome = self._router.route_message(event, bot_id) if event is not None else None
+            if event is not None and self._is_new(event.origin):
+                outcome = self._router.route_message(event, bot_id)
             if isinstance(outcome, AskQuestion):
                 await self._ask(outcome)
             elif event is not None and outcome is not None:
@@ -116,6 +117,13 @@ class InteractionHandler:
             with guard:
                 if outcome is not None or _speaks_to(payload, bot_id):
                     await self._tell_of_bug_in_channel(payload)
+
+    def _is_new(self, origin: EventOrigin) -> bool:
+        """Whether this process has not had the event. The store knows the questions of earlier ones, too."""
+        new = self._recent.is_new(origin.interaction_id)
+        if not new:
+            self._figures.event_repeated()
+        return new
 
     def _route(self, event: Interaction) -> InteractionOutcome:
         """What is to be done about it, or a refusal if that is done too often."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from discordianai.discord.audit_log import RefusalCause
+from discordianai.discord.shard_range import SERVERS_PER_SHARD
+from discordianai.operations import shard_health
 from discordianai.operations.advice.recommendation import Period, Recommendation, SettingChange, percent
 
 Rule = Callable[[Period], Iterator[Recommendation]]
@@ -27,7 +29,11 @@ def gateway(period: Period) -> Iterator[Recommendation]:
     """The gateway is not connected, or is often lost."""
     discord = period.now.discord
     losses, hours = period.grown(lambda snapshot: snapshot.discord.losses), period.seconds / 3600
-    if discord.connected_since is None and not period.now.process.stopping:
+    if (
+        discord.connected_since is None
+        and not period.now.process.stopping
+        and not shard_health.connected(discord)
+    ):
         yield Recommendation(
             "The Discord gateway is not connected",
             f"{discord.losses} losses, {discord.identifies} identifies since the start.",
@@ -39,6 +45,44 @@ def gateway(period: Period) -> Iterator[Recommendation]:
             "The Discord gateway is lost again and again",
             f"{losses:.0f} times in {hours:.1f} h.",
             "Discord itself closes it every few hours at most: check the network and the CPU.",
+        )
+
+
+ROOM = 0.8
+"""Of what Discord allows a shard: a bot that has so many servers should have more shards soon."""
+
+FEW_SERVERS = 100
+"""Servers of the fullest shard: with fewer, further shards only make the start longer."""
+
+
+def shards(period: Period) -> Iterator[Recommendation]:
+    """A shard has nearly as many servers as Discord allows, or shards are for nothing."""
+    discord, taken_at = period.now.discord, period.now.process.taken_at
+    total, fullest = (
+        discord.shard_total,
+        max((shard.servers or 0 for shard in discord.shards.values()), default=0),
+    )
+    if fullest >= ROOM * SERVERS_PER_SHARD:
+        several = "one shard" if total == 1 else f"{total} shards"
+        yield Recommendation(
+            "The bot needs more shards soon",
+            f"{fullest:,} servers on the fullest of {several}.",
+            f"Discord refuses one with more than {SERVERS_PER_SHARD:,}, and recommends about 1,000.",
+            (SettingChange("discord.shards", str(total), '"auto"'),),
+        )
+    elif len(discord.shards) > 1 and discord.connected and fullest < FEW_SERVERS:
+        yield Recommendation(
+            "The bot has more shards than it needs",
+            f"{fullest:,} servers on the fullest of {total} shards.",
+            f"Each start takes an identify, of about 1000 a day, for every shard, and up to {5 * total} s.",
+            (SettingChange("discord.shards", str(total), "1"),),
+        )
+    if 0 < (up := shard_health.connected(discord)) < len(discord.shards) and not period.now.process.stopping:
+        yield Recommendation(
+            "Some shards are not connected",
+            f"{shard_health.not_connected(discord, taken_at)}.",
+            f"The bot receives no commands in their servers; it answers in those of the other {up}.",
+            urgent=True,
         )
 
 
@@ -179,4 +223,14 @@ def _megabytes(now: float, to: float) -> SettingChange:
     return SettingChange("conversations.cache_megabytes", f"{now:g}", f"{to:g}")
 
 
-BOT_RULES: tuple[Rule, ...] = (gateway, acknowledgements, unprotected, store, cache, memory, loops, refusals)
+BOT_RULES: tuple[Rule, ...] = (
+    gateway,
+    shards,
+    acknowledgements,
+    unprotected,
+    store,
+    cache,
+    memory,
+    loops,
+    refusals,
+)

@@ -1,5 +1,6 @@
 """Discord: whether it knows the bot, which intents it grants, and how often the bot may still start."""
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -9,8 +10,9 @@ import trio
 
 from discordianai import bounded_http
 from discordianai.discord.commands.invitation import link
-from discordianai.discord.gateway.identifies import RESERVE
+from discordianai.discord.gateway.identifies import LEAST_GAP, RESERVE
 from discordianai.discord.gateway.intents import GRANT_IT, MESSAGE_CONTENT, privileged
+from discordianai.discord.shard_range import SERVERS_PER_SHARD, ShardRange, all_of
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.operations.checks.online_check import Ask, CheckContext, ResponseObserver, Tell, bounded
 from discordianai.operations.checks.reach import Unreachable, address, reach
@@ -51,6 +53,7 @@ class DiscordCheck:
         self._token = settings.discord.token_text
         self._needed = privileged(settings.discord)
         self._guild_ids = settings.discord.guild_ids
+        self._shards = settings.discord.shard_range
         self._means = means
 
     async def connect(self, tell: Tell) -> None:
@@ -108,11 +111,9 @@ class DiscordCheck:
 
     async def _gateway(self, tell: Tell) -> None:
         gateway = await self.get("/gateway/bot")
-        tell(judge_starts(gateway["session_start_limit"]))
-        shards = int(gateway["shards"])
-        if shards > 1:
-            advice = "this bot has one, which Discord allows for up to 2500 servers"
-            tell(warning("discord shards", f"Discord recommends {shards} shards", advice, shards=shards))
+        limit, shards = gateway["session_start_limit"], int(gateway["shards"])
+        tell(judge_starts(limit, len((self._shards or all_of(shards)).ids)))
+        tell(judge_shards(shards, self._shards, int(limit.get("max_concurrency", 1))))
         await self._reach("discord gateway", str(gateway["url"]), tell)
 
     async def get(self, path: str) -> Json:
@@ -207,18 +208,50 @@ def judge_commands(count: int) -> Finding:
     return ok(subject, f"{count} registered", registered=count)
 
 
-def judge_starts(limit: Json) -> Finding:
-    """Judge how often the bot may still identify."""
+def judge_starts(limit: Json, needed: int = 1) -> Finding:
+    """Judge how often the bot may still identify; one start takes as many as `needed`, one for each shard."""
     remaining, total = int(limit["remaining"]), int(limit["total"])
     subject, found = "discord starts", f"{remaining} of {total} are left today"
-    if remaining <= RESERVE:
+    if needed > 1:
+        found += f"; a start of the bot takes {needed}"
+    if remaining - needed < RESERVE:
         hours = float(limit["reset_after"]) / 3_600_000
         advice = f"find out what restarts the bot; it now waits for {hours:.1f} hours"
         return problem(subject, found, advice, remaining=remaining, total=total)
-    if remaining < FEW_STARTS:
+    if remaining < max(FEW_STARTS, RESERVE + 3 * needed):
         advice = "find out what restarts the bot"
         return warning(subject, found, advice, remaining=remaining, total=total)
     return ok(subject, found, remaining=remaining, total=total)
+
+
+def judge_shards(recommended: int, shards: ShardRange | None, concurrency: int) -> Finding:
+    """Compare the shards of the settings (None: "auto") with how many Discord recommends."""
+    subject = "discord shards"
+    figures = {"recommended": recommended, "total": (shards or all_of(recommended)).total}
+    if shards is None:
+        found = f'"auto": {_counted(recommended)}, as Discord recommends'
+        return ok(subject, f"{found}{_start(all_of(recommended), concurrency)}", **figures)
+    found = f"{_counted(shards.total)}{'' if shards.is_all else f', of which this process runs {shards}'}"
+    if shards.total < recommended:
+        advice = f'set shards = "auto" in [discord]: with more than {SERVERS_PER_SHARD:,} servers on one,'
+        found = f"{found}; Discord recommends {recommended}"
+        return warning(subject, found, f"{advice} Discord refuses the bot", **figures)
+    if shards.total >= 4 * recommended and shards.total > 4:
+        found = f"{found}; Discord recommends {recommended}"
+        advice = "more shards than needed only make the start longer, and use up the day's identifies"
+        return warning(subject, found, advice, **figures)
+    return ok(subject, f"{found}{_start(shards, concurrency)}", **figures)
+
+
+def _counted(shards: int) -> str:
+    return f"{shards} shard{'s' * (shards != 1)}"
+
+
+def _start(shards: ShardRange, concurrency: int) -> str:
+    """How long a start takes at least: Discord wants five seconds between the shards of a bucket."""
+    buckets = Counter(shard_id % concurrency for shard_id in shards.ids)
+    seconds = round(LEAST_GAP * (max(buckets.values()) - 1))
+    return f"; a start takes {seconds} s" if seconds else ""
 
 
 def _unreachable(error: httpx.HTTPError) -> Finding:

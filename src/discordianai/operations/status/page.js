@@ -1,7 +1,7 @@
 "use strict";
 // Asks for a snapshot every two seconds, and draws each figure with its last five minutes. What comes from the
 // bot is only ever put in as text.
-const EVERY = 2000, KEPT = 150, MOST_COSTS = 12, NOTES_EVERY = 5;
+const EVERY = 2000, KEPT = 150, MOST_COSTS = 12, MOST_SHARDS = 64, NOTES_EVERY = 5;
 const COSTS = "Cost this month · US dollars, months and days in UTC";
 const SVG = "http://www.w3.org/2000/svg";
 const histories = new Map();
@@ -88,6 +88,9 @@ function providerTiles(now, name) {
 function botTiles(now) {
   const { questions, store, process, discord, health } = now;
   const ready = discord.connected_since;
+  const shards = Object.values(discord.shards);
+  const up = shards.filter((shard) => shard.connected_since).length;
+  const of_shards = shards.length > 1 ? `${up} of ${shards.length} shards` : ready ? "connected" : "not connected";
   const refused = sum(discord.unacknowledged);
   const busy = before ? (process.cpu_seconds - before.process.cpu_seconds) /
     Math.max(process.taken_at - before.process.taken_at, 0.001) : 0;
@@ -97,7 +100,7 @@ function botTiles(now) {
       `${questions.unprotected} unprotected, ${questions.replayed} replayed`],
     ["Acknowledgement", discord.acknowledged.p50, half(discord.acknowledged),
       [tail(discord.acknowledged), `${refused} not taken`].filter(Boolean).join(", ")],
-    ["Gateway", ready ? 1 : 0, ready ? "connected" : "not connected",
+    ["Gateway", shards.length > 1 ? up / shards.length : ready ? 1 : 0, of_shards,
       ready ? `for ${duration(process.taken_at - ready)}, ${discord.losses} lost` : `${discord.losses} lost`,
       ready ? "" : "bad"],
     ["Conversations", store.conversations, count, `${megabytes(store.cached_bytes)} in memory`],
@@ -109,6 +112,15 @@ function botTiles(now) {
     ["Lag of asyncio", Math.max(discord.lag.longest, discord.overdue), seconds, `99 %: ${seconds(discord.lag.p99)}`,
       discord.lag.longest > 1 || discord.overdue > 1 ? "warn" : ""],
   ];
+}
+
+/** Each shard, where there are several: how long Discord takes to answer its heartbeat. */
+function shardTiles(now) {
+  const shards = Object.entries(now.discord.shards);
+  if (shards.length < 2) return [];
+  return shards.slice(0, MOST_SHARDS).map(([shard, { connected_since, heartbeat, servers, losses, trouble }]) =>
+    [`Shard ${shard}`, heartbeat || 0, !connected_since ? "not connected" : heartbeat === null ? "connected" : seconds,
+      connected_since ? `${count(servers || 0)} servers, ${losses} lost` : trouble, connected_since ? "" : "bad"]);
 }
 
 /** What each model has cost, the dearest first. What is unpriced has only its tokens. */
@@ -194,8 +206,8 @@ function draw(section, [name, figure, written, below, mood = ""]) {
 }
 
 function show(health, now) {
-  $("state").textContent = health.ready ? "ready" : health.live ? "not ready" : "stuck";
-  $("state").className = `pill ${health.ready ? (health.remarks.length ? "warn" : "good") : "bad"}`;
+  $("state").textContent = health.ready ? "ready" : health.degraded ? "degraded" : health.live ? "not ready" : "stuck";
+  $("state").className = `pill ${health.ready ? (health.remarks.length ? "warn" : "good") : health.degraded ? "warn" : "bad"}`;
   $("reasons").replaceChildren();
   for (const reason of [...health.reasons, ...health.remarks]) make("li", $("reasons"), reason);
   if (!now) return;
@@ -209,6 +221,7 @@ function draw_all(now) {
   for (const [name, provider] of Object.entries(now.providers))
     for (const each of providerTiles(now, name)) draw(`${provider.label} · ${provider.model}`, each);
   for (const each of botTiles(now)) draw("The bot", each);
+  for (const each of shardTiles(now)) draw("Shards · time to answer a heartbeat", each);
   drawCosts(costTiles(now));
   showLatencies(now);
   showConnections(now);
