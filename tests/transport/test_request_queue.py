@@ -1,7 +1,6 @@
 """What a request waits for decides on its timeout; one that goes out again keeps nothing of before."""
 
 import time
-
 from contextlib import suppress
 
 import httpx
