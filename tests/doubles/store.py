@@ -12,6 +12,7 @@ import trio
 from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.engine.json_lines import newest_lines
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     FinishedAnswer,
@@ -21,7 +22,6 @@ from discordianai.conversations.pending_questions import (
     StoredQuestion,
     TurnId,
 )
-from discordianai.conversations.sqlite.export import newest_lines
 from discordianai.conversations.sqlite.maintenance import DAY
 from discordianai.conversations.sqlite.questions_table import REPLAYS_END
 from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError
