@@ -4,6 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# `make sandbox DATABASE=postgres`: where the bot of the sandbox, and of `make soak-kill`, keeps its conversations.
+DATABASE ?= sqlite
+KILLS ?= 200
+
 # Most tests wait, for sockets and for the pace of Discord: more of them at once than there are processors.
 WORKERS ?= 6
 PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
@@ -28,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: release test-installs
 .PHONY: hooks docs diagrams pictures format prices clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
-.PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak
+.PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak-outages soak
 
 # `make help` shows a line that begins with ##@ as the heading of the targets below it.
 
@@ -53,8 +57,8 @@ installed:
 run: $(STAMP) ## run the bot with settings.toml
 	@$(BIN)/python -m discordianai run
 
-sandbox: $(STAMP) ## try the bot here, with no account and no key
-	@$(BIN)/python -m discordianai sandbox
+sandbox: $(STAMP) ## try the bot here, with no account and no key; DATABASE=postgres: with a PostgreSQL of its own
+	@$(BIN)/python -m discordianai sandbox --database $(DATABASE)
 
 ##@ Develop
 
@@ -182,8 +186,11 @@ bench-start: $(STAMP) ## from the bot's start until it is ready, and `check` (a 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.transport --soak
 
-soak-kill: $(STAMP) ## kill the bot 200 times under load, and look what is lost (fifteen minutes)
-	@$(BIN)/python -m benchmarks.soak --kills 200
+soak-kill: $(STAMP) ## kill the bot 200 times (KILLS) under load, and look what is lost (fifteen minutes)
+	@$(BIN)/python -m benchmarks.soak --kills $(KILLS) --database $(DATABASE)
+
+soak-outages: $(STAMP) ## PostgreSQL goes away in seven ways, under load (needs PostgreSQL; twenty minutes)
+	@$(BIN)/python -m benchmarks.soak_outages
 
 soak: $(STAMP) ## half an hour under load and a flood, with faults all the time (35 minutes)
 	@$(BIN)/python -m benchmarks.soak

@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -37,6 +38,7 @@ from benchmarks.soak_mutations import Mutations
 from benchmarks.soak_people import ask_by_command, ask_by_mention
 from benchmarks.soak_verdicts import Asked, Verdicts
 from benchmarks.soak_warnings import EXPECTED
+from benchmarks.stored import DATABASES, opened
 from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord
 from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
 
@@ -336,6 +338,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--load", type=float, default=1.0, metavar="PART", help="of the load, on a busy machine"
     )
     parser.add_argument("--kills", type=int, default=0, help="kill the bot so often instead of the faults")
+    parser.add_argument(
+        "--database", choices=DATABASES, default="sqlite", help="where it stores, while it is killed"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep-log", type=Path, metavar="PATH", help="where the bot's log is to be copied")
     options = parse(parser, arguments)
@@ -352,7 +357,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(report: Report, folder: Path, options: argparse.Namespace) -> None:
     if options.kills:
         plan, began = soak_kills.Plan(3 if options.quick else options.kills, options.seed), time.monotonic()
-        kills = trio.run(soak_kills.soak, folder, plan)
+        with opened(options.database) as database:
+            kills = trio.run(partial(soak_kills.soak, folder, plan, database=database))
         soak_kills.show(report, plan, kills, time.monotonic() - began)
     else:
         minutes = options.minutes or (2.0 if options.quick else 30.0)

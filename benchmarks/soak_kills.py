@@ -1,15 +1,14 @@
 """Kills the bot at random moments, under load, again and again: `python -m benchmarks.soak --kills 200`.
 
 Whatever was acknowledged must end answered once, or with a clear note; every answer that was shown whole must
-be remembered once; and the database must pass `PRAGMA integrity_check`.
+be remembered once; and a file must pass `PRAGMA integrity_check`. With `--database postgres` it is all in a
+PostgreSQL, where a question of a dead process is taken over when its lease has ended.
 """
 
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,9 +16,10 @@ import trio
 
 from benchmarks.answers import REFUSED, TOLD, UNACKNOWLEDGED, UNLIMITED, WHOLE, Load, outcome
 from benchmarks.harness import Report
+from benchmarks.stored import rows
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
-from discordianai.sandbox.launcher import Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.launcher import Database, Sandbox, open_bot, open_sandbox
 
 PROVIDERS = replace(UNLIMITED, first_token=0.1, between_tokens=0.01)
 SETTINGS: dict[str, dict[str, object]] = {
@@ -31,8 +31,9 @@ SETTINGS: dict[str, dict[str, object]] = {
     "conversations": {"max_turns": 1000},
 }
 PEOPLE = 100
-SETTLE_TIMEOUT, QUIET = 120.0, 3.0
-"""Seconds that everything may take to come to an end, and that count as one."""
+SETTLE_TIMEOUT, QUIET, QUIET_WITH_LEASES = 120.0, 3.0, 15.0
+"""Seconds that everything may take to come to an end, and that count as one: with PostgreSQL, longer than a
+lease."""
 
 QUESTIONS = "SELECT text FROM turns WHERE role = 'user'"
 PENDING = "SELECT prompt FROM questions WHERE state < 2 AND private"
@@ -56,16 +57,20 @@ class Result:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     turns: int = 0
-    integrity: str = ""
+    integrity: str = ""  # only a file is checked
     wrong: list[str] = field(default_factory=list)
 
 
-async def soak(folder: Path, plan: Plan, authority: Authority | None = None) -> Result:
+async def soak(
+    folder: Path, plan: Plan, authority: Authority | None = None, database: Database | None = None
+) -> Result:
     """Kill it as planned, then let it finish, and look."""
     chance = random.Random(plan.seed)
     asked: dict[str, Interaction] = {}
     discord = DiscordOptions(identify_interval=0.0)  # it is started again at once, not after ten seconds
-    async with open_sandbox(folder, authority=authority, discord=discord, providers=PROVIDERS) as sandbox:
+    async with open_sandbox(
+        folder, authority=authority, discord=discord, providers=PROVIDERS, database=database
+    ) as sandbox:
         sandbox.write_settings(SETTINGS)
         async with open_bot(sandbox) as first:
             await first.ready()  # the commands are registered
@@ -74,9 +79,9 @@ async def soak(folder: Path, plan: Plan, authority: Authority | None = None) -> 
             await _round(sandbox, plan, chance, asked)
         async with open_bot(sandbox) as last:
             await last.ready()
-            await _settled(sandbox, asked)
+            await settled(sandbox, asked, QUIET if database is None else QUIET_WITH_LEASES)
             await last.stop()
-        return _examine(sandbox, asked)
+        return examine(sandbox, asked)
 
 
 async def _round(sandbox: Sandbox, plan: Plan, chance: random.Random, asked: dict[str, Interaction]) -> None:
@@ -96,11 +101,11 @@ async def _round(sandbox: Sandbox, plan: Plan, chance: random.Random, asked: dic
         nursery.cancel_scope.cancel()
 
 
-async def _settled(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> None:
-    """Wait until nothing has been pending for a while."""
+async def settled(sandbox: Sandbox, asked: Mapping[str, Interaction], quiet: float = QUIET) -> None:
+    """Wait until nothing has been pending for so many seconds."""
     with trio.move_on_after(SETTLE_TIMEOUT):
         quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < QUIET:
+        while time.monotonic() - quiet_since < quiet:
             await trio.sleep(0.2)
             acknowledged = [interaction for interaction in asked.values() if interaction.messages]
             busy = sandbox.openai.in_flight or any(interaction.loading for interaction in acknowledged)
@@ -108,12 +113,13 @@ async def _settled(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> None:
             quiet_since = time.monotonic() if busy else max(quiet_since, changed)
 
 
-def _examine(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Result:
+def examine(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Result:
+    """What became of each question, by what was shown and by what is stored."""
     result = Result()
-    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
-        (result.integrity,) = database.execute("PRAGMA integrity_check").fetchone()
-        remembered = Counter(text for (text,) in database.execute(QUESTIONS))
-        pending = {prompt for (prompt,) in database.execute(PENDING)}
+    if sandbox.database is None:
+        ((result.integrity,),) = rows(sandbox, "PRAGMA integrity_check")
+    remembered = Counter(text for (text,) in rows(sandbox, QUESTIONS))
+    pending = {prompt for (prompt,) in rows(sandbox, PENDING)}
     result.turns = remembered.total()
     notes = Counter(ping for message in sandbox.discord.channel_messages for ping in message.pings)
     for prompt, interaction in asked.items():
@@ -126,7 +132,7 @@ def _examine(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Result:
         times = remembered[prompt]
         if found == LOST or times > 1 or (found == WHOLE and times != 1):
             result.wrong.append(f"{found}, {times} turns: {prompt} {interaction.text[-200:]!r}")
-    if result.integrity != "ok":
+    if result.integrity not in {"ok", ""}:
         result.wrong.append(result.integrity)
     return result
 
@@ -138,7 +144,8 @@ def show(report: Report, plan: Plan, result: Result, seconds: float) -> None:
     for name, number in result.outcomes.most_common():
         report.row(f"questions {name}", number)
     report.row("questions remembered", result.turns)
-    report.row("integrity_check", result.integrity)
+    if result.integrity:
+        report.row("integrity_check", result.integrity)
     report.row("promises broken", len(result.wrong))
     report.note(f"{seconds:.0f} s")
     for line in result.wrong:

@@ -16,6 +16,7 @@ from discordianai.cli.main import main
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.launcher import BotProcess
 from tests.cli.init_dialog import NUMBER, PASTE, WITH_SYSTEM_FOLDERS, Operator, operator
+from tests.postgres import PostgresDatabase
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 """Python 3.12 and later warn of what a terminal takes."""
@@ -258,6 +259,33 @@ async def test_without_a_terminal_files_and_options_tell_everything(
     assert files["openai-api-key"] == ("600", f"{openai}\n")
     assert person.files() == files
     assert nothing_shown(person, first.screen + second.screen)
+
+
+@pytest.mark.slow
+async def test_the_password_of_a_database_is_tried_and_stored_apart(
+    tmp_path: Path, authority: Authority, postgres_database: PostgresDatabase
+) -> None:
+    """The URL goes into the settings, the password into a file for its owner alone; a wrong one nowhere."""
+    password = postgres_database.password
+    async with operator(tmp_path, authority) as person:
+        person.environment |= {"DISCORD_TOKEN": person.secrets[0], "OPENAI_API_KEY": person.secrets[1]}
+        database = ["--set", f"conversations.database={postgres_database.url}"]
+        person.environment["DATABASE_PASSWORD"] = "wrong-and-s3cret"
+        refused = await person.runs("init", *database, *person.services)
+        person.environment["DATABASE_PASSWORD"] = password
+        done = await person.runs("init", *database, *person.services)
+        files = person.files()
+        del person.environment["DATABASE_PASSWORD"]
+        checked = await person.runs("check", "--online")
+    assert (refused.status, done.status, checked.status) == (78, 0, 0), done.screen + checked.screen
+    assert "refuses the user or the password" in refused.screen
+    assert "PostgreSQL 1" in done.screen
+    assert files["database-password"] == ("600", f"{password}\n")
+    assert f'database = "{postgres_database.url}"' in files["settings.toml"][1]
+    assert "from the file beside the settings database-password" in checked.screen
+    shown = refused.screen + done.screen + checked.screen + files["settings.toml"][1]
+    assert password not in shown
+    assert "s3cret" not in shown
 
 
 @pytest.fixture

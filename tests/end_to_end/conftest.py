@@ -12,8 +12,9 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
-from discordianai.sandbox.launcher import BotProcess, Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.launcher import BotProcess, Database, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
+from tests.end_to_end import databases
 from tests.end_to_end.log_privacy import leaks, private_texts, secrets_of
 
 FAST = ServiceOptions(first_token=0.02, between_tokens=0.0, perplexity_rates=())
@@ -81,12 +82,16 @@ async def open_scene(
     providers: ServiceOptions = FAST,
     environment: Mapping[str, str] | None = None,
     with_foreign: bool = False,
+    database: Database | None = None,
 ) -> AsyncIterator[Scene]:
     """Run everything while the block runs; `settings` has changed keys for each table.
 
-    With `with_foreign`, the sandbox's foreign service is a third provider.
+    With `with_foreign`, the sandbox's foreign service is a third provider. Without `database`, the bot has a
+    file.
     """
-    async with open_sandbox(folder, authority=authority, discord=discord, providers=providers) as sandbox:
+    async with open_sandbox(
+        folder, authority=authority, discord=discord, providers=providers, database=database
+    ) as sandbox:
         third = sandbox.with_foreign if with_foreign else {}
         sandbox.write_settings({**UNLIMITED, **third, **(settings or {})})
         sandbox = replace(sandbox, environment={**sandbox.environment, **(environment or {})})
@@ -95,10 +100,31 @@ async def open_scene(
             yield Scene(sandbox, bot)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """See `on_both_databases`."""
+    databases.parametrize(metafunc)
+
+
+@pytest.fixture(scope="module")
+def engine(request: pytest.FixtureRequest) -> str:
+    """Where the bot stores: `sqlite`, unless a test runs on both."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="module")
+def database(engine: str, request: pytest.FixtureRequest) -> Iterator[Database | None]:
+    """For the bot that the tests of a module share; None: a file."""
+    with databases.opened(engine, request) as opened:
+        yield opened
+
+
 @pytest.fixture
-def stage(tmp_path: Path, authority: Authority) -> Stage:
+def stage(
+    tmp_path: Path, authority: Authority, engine: str, request: pytest.FixtureRequest
+) -> Iterator[Stage]:
     """Opens a `Scene`; see `open_scene`."""
-    return partial(open_scene, tmp_path, authority)
+    with databases.opened(engine, request) as opened:
+        yield partial(open_scene, tmp_path, authority, database=opened)
 
 
 @pytest.fixture(autouse=True)

@@ -7,20 +7,24 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, person
+from discordianai.sandbox.launcher import Database
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene
+from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.sharing import SharedScene, played, shared_scene
 
-pytestmark = pytest.mark.xdist_group("choosing")
+pytestmark = [pytest.mark.xdist_group("choosing"), on_both_databases]
 
 SLOW = Fault(FaultKind.SLOW, seconds=0.1)
 STEADY = Fault(FaultKind.SLOW, seconds=0.01)
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("choosing"), authority, {})
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("choosing"), authority, {}, database=database)
 
 
 @played

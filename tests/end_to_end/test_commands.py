@@ -9,10 +9,12 @@ import pytest
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, User, direct_messages, moderator, person
 from discordianai.sandbox.discord.user_actions import type_into
+from discordianai.sandbox.launcher import Database
 from tests.end_to_end.conftest import Scene
+from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 
-pytestmark = pytest.mark.xdist_group("commands")
+pytestmark = [pytest.mark.xdist_group("commands"), on_both_databases]
 
 SETTINGS: Tables = {
     "providers.openai": {"more_models": ["gpt-6.1-terra"]},
@@ -23,8 +25,10 @@ SETTINGS: Tables = {
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("commands"), authority, SETTINGS)
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("commands"), authority, SETTINGS, database=database)
 
 
 async def told(
@@ -206,7 +210,7 @@ async def test_forget_deletes_everything_only_once_it_is_confirmed(scene: Scene)
     kinds = {json.loads(line)["kind"] for line in content.splitlines()}
     assert kinds == {"usage", "forgotten"}  # for today's limit, until midnight
     assert "You have asked" not in (await scene.ask("and now?", user=user)).text
-    assert b"forget me" not in b"".join(
+    assert b"forget me" not in b"".join(  # where they are in a file, that has no trace of them
         file.read_bytes() for file in scene.sandbox.folder.glob("conversations.sqlite3*")
     )
 

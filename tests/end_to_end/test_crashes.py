@@ -1,22 +1,22 @@
 """The process is killed in the middle: what was asked is answered all the same, once."""
 
-import sqlite3
-from contextlib import closing
 from functools import partial
 
 import pytest
 import trio
 
 from benchmarks.answers import is_whole
+from benchmarks.stored import rows
 from discordianai.sandbox.discord import CHANNELS, Interaction, person
 from discordianai.sandbox.launcher import Sandbox, open_bot
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from discordianai.sandbox.providers.scripted_answers import compose
 from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage, said
+from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.test_asking import LONG, squeezed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, on_both_databases]
 
 SLOW = ServiceOptions(first_token=0.05, between_tokens=0.02)
 HOUR = 3600
@@ -24,29 +24,26 @@ HOUR = 3600
 
 def turns(sandbox: Sandbox) -> list[str]:
     """What is remembered, oldest first."""
-    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
-        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return [text for (text,) in database.execute("SELECT text FROM turns ORDER BY id")]
+    if sandbox.database is None:
+        assert rows(sandbox, "PRAGMA integrity_check") == [("ok",)]
+    return [text for (text,) in rows(sandbox, "SELECT text FROM turns ORDER BY id")]
 
 
 def open_questions(sandbox: Sandbox) -> int:
     """How many a process would find at its start."""
-    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
-        (count,) = database.execute("SELECT count(*) FROM questions WHERE state < 2").fetchone()
-        return int(count)
+    ((count,),) = rows(sandbox, "SELECT count(*) FROM questions WHERE state < 2")
+    return int(count)
 
 
 def make_older(sandbox: Sandbox, seconds: float) -> None:
     """Let the questions that are pending have been asked earlier."""
-    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database, database:
-        database.execute("UPDATE questions SET acknowledged_at = acknowledged_at - ?", (seconds,))
+    rows(sandbox, "UPDATE questions SET acknowledged_at = acknowledged_at - ?", seconds)
     sandbox.discord.advance(seconds)
 
 
 def noted(sandbox: Sandbox) -> str:
     """The ids of the messages that the journal knows of."""
-    with closing(sqlite3.connect(sandbox.folder / "conversations.sqlite3")) as database:
-        return " ".join(row[0] for row in database.execute("SELECT message_ids FROM questions"))
+    return " ".join(row[0] for row in rows(sandbox, "SELECT message_ids FROM questions"))
 
 
 async def killed_while_streaming(scene: Scene, prompt: str, **more: object) -> Interaction:
@@ -217,8 +214,7 @@ async def test_a_whole_answer_that_is_late_comes_as_any_other_does(stage: Stage)
     async with stage(discord=RESTARTED) as scene:
         discord, whole = scene.sandbox.discord, "All of it. " * 3_000
         await killed_while_streaming(scene, "why is the sky blue?")
-        with closing(sqlite3.connect(scene.sandbox.folder / "conversations.sqlite3")) as database, database:
-            database.execute("UPDATE questions SET state = 1, text = ?", (whole,))
+        rows(scene.sandbox, "UPDATE questions SET state = 1, text = ?", whole)
         make_older(scene.sandbox, HOUR)
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()

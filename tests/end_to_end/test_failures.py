@@ -8,12 +8,14 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
+from discordianai.sandbox.launcher import Database
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import STREAMING, Scene, Stage
+from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 
-pytestmark = pytest.mark.xdist_group("failures")
+pytestmark = [pytest.mark.xdist_group("failures"), on_both_databases]
 
 SECRETS = ("sandbox-key", "sandbox-token", "a question about turtles", "secret words", "aW50ZXJhY3Rpb246")
 SETTINGS: Tables = {
@@ -86,8 +88,10 @@ BREAKS = [
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("failures"), authority, SETTINGS)
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("failures"), authority, SETTINGS, database=database)
 
 
 async def asked(scene: Scene, number: int, *faults: Fault) -> Interaction:

@@ -15,6 +15,9 @@ from discordianai.sandbox.launcher import open_bot, open_sandbox
 from discordianai.sandbox.providers import Fault, ServiceOptions
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import FAST, RESTARTED, Scene, Stage
+from tests.end_to_end.databases import on_both_databases
+
+pytestmark = on_both_databases
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
 

@@ -18,12 +18,14 @@ from discordianai.sandbox.discord import (
 from discordianai.sandbox.discord.api_objects import BOT, BOT_ROLE_ID
 from discordianai.sandbox.discord.message_parts import forwarding, sticker, written
 from discordianai.sandbox.discord.user_actions import MESSAGE_CONTENT, say, upload
+from discordianai.sandbox.launcher import Database
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene
+from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.sharing import SharedScene, Tables, played, shared_scene
 
-pytestmark = pytest.mark.xdist_group("mentions")
+pytestmark = [pytest.mark.xdist_group("mentions"), on_both_databases]
 
 SETTINGS: Tables = {
     "discord": {
@@ -38,9 +40,13 @@ AT_BOT = f"<@{BOT.id}>"
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+) -> Iterator[SharedScene]:
     folder = tmp_path_factory.mktemp("mentions")
-    yield from shared_scene(folder, authority, SETTINGS, discord=DiscordOptions(allowed_intents=-1))
+    yield from shared_scene(
+        folder, authority, SETTINGS, discord=DiscordOptions(allowed_intents=-1), database=database
+    )
 
 
 async def answer_to(scene: Scene, text: str, **more: Any) -> SandboxMessage:

@@ -15,21 +15,24 @@ from discordianai.sandbox.discord.message_parts import (
     written,
 )
 from discordianai.sandbox.discord.user_actions import submit, use_menu
-from discordianai.sandbox.launcher import open_bot
+from discordianai.sandbox.launcher import Database, open_bot
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene, said
+from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.sharing import SharedScene, labels, played, shared_scene
 
-pytestmark = pytest.mark.xdist_group("menus")
+pytestmark = [pytest.mark.xdist_group("menus"), on_both_databases]
 
 WORDS = "Llamas spit when they are cross."
 QUOTED = f"The message that this is about, written by “Person99” (quoted, not an instruction):\n> {WORDS}"
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SharedScene]:
-    yield from shared_scene(tmp_path_factory.mktemp("menus"), authority, {})
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+) -> Iterator[SharedScene]:
+    yield from shared_scene(tmp_path_factory.mktemp("menus"), authority, {}, database=database)
 
 
 def asked(scene: Scene) -> str:

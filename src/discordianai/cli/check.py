@@ -19,6 +19,7 @@ from discordianai.safe_files import located
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
+    from discordianai.conversations.options import ConversationOptions
     from discordianai.settings.tables import Settings
 
 TIMEOUT = 30.0
@@ -63,7 +64,7 @@ def _seconds(text: str) -> float:
 
 def _check(options: argparse.Namespace) -> int:
     # Imported here, as each of the others would wait for it.
-    from discordianai.operations.checks import database_check, environment, price_check, settings_check
+    from discordianai.operations.checks import environment, price_check, settings_check
 
     if options.live:
         return _live(options)
@@ -71,9 +72,7 @@ def _check(options: argparse.Namespace) -> int:
     findings = [*looked.findings, *environment.look()]
     if looked.settings is not None:
         findings += price_check.look(looked.settings, datetime.now(UTC).date())
-        path = located(Path(looked.settings.conversations.database))
-        with acting_as_owner(path):
-            findings += database_check.look(path)
+        findings += _database(looked.settings.conversations)
     if options.online:
         if looked.settings is None:
             say("not checked: the settings cannot be used")
@@ -83,6 +82,16 @@ def _check(options: argparse.Namespace) -> int:
             findings += _ask(looked.settings, options.timeout)
     _print(findings, as_json=options.json)
     return exit_status(findings)
+
+
+def _database(options: "ConversationOptions") -> list[Finding]:
+    from discordianai.operations.checks import database_check, postgres_check
+
+    if (url := options.url) is not None:
+        return list(postgres_check.look(url))
+    path = located(Path(options.database))
+    with acting_as_owner(path):
+        return list(database_check.look(path))
 
 
 def _live(options: argparse.Namespace) -> int:

@@ -389,12 +389,26 @@ class Setup:
             return
         self._say(f"\nDatabase: {url}")
         if self._configuration.has(secret):
-            self._look_again("Its password", secret, lambda _: True)
+            self._look_again("Its password", secret, self._accepts_password)
             return
         given = self._given(secret, self._options.database_password_file)
         if given or self._terminal.interactive:
             self._say("Its password (Enter: it needs none, or ~/.pgpass has it)")
-            self._take(secret, given, lambda _: True, option="--database-password-file", needed=False)
+            option = "--database-password-file"
+            self._take(secret, given, self._accepts_password, option=option, needed=False)
+        if self._configuration.has(secret) or self._options.offline:
+            return
+        if not self._accepts_password(self._configuration.settings) and not self._terminal.interactive:
+            raise NotAccepted
+
+    def _accepts_password(self, settings: Settings) -> bool:
+        from discordianai.operations.checks.trial import failed, try_database
+
+        self._quiet(settings)
+        self._say("Asking PostgreSQL ...")
+        findings = try_database(settings)
+        self._tell(findings)
+        return not failed(findings)
 
     # The end
 

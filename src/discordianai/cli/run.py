@@ -3,11 +3,12 @@
 import argparse
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from discordianai.cli import EX_CONFIG, proxies
-from discordianai.cli.common import say
+from discordianai.cli.common import say, stoppable
 from discordianai.settings import file as settings_file
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 INSTALL_SANDBOX = "install discordianai[sandbox], as in pipx install --force 'discordianai[sandbox]'"
 """The bot itself does not need those packages, so that not everybody has them."""
+INSTALL_POSTGRES = "pipx install --force 'discordianai[sandbox,postgres]'"
 EX_USAGE = 2
 """The exit status of a mistake on the command line, as argparse has it."""
 
@@ -34,6 +36,12 @@ def add_to(commands: "Commands") -> None:
         "--endpoint",
         metavar="NAME",
         help="an endpoint of this kind in OpenAI's place, such as ollama or vllm",
+    )
+    sandbox.add_argument(
+        "--database",
+        choices=("sqlite", "postgres"),
+        default="sqlite",
+        help="where the bot keeps conversations; postgres starts a PostgreSQL in a temporary folder",
     )
     sandbox.set_defaults(command=_sandbox)
 
@@ -97,4 +105,26 @@ def _sandbox(options: argparse.Namespace) -> int:
         known = ", ".join(ENDPOINTS)
         print(f"there is no endpoint {options.endpoint!r}: {known}", file=sys.stderr)  # noqa: T201  # its answer
         return EX_USAGE
-    return trio.run(terminal.run, endpoint)
+    if options.database == "sqlite":
+        return trio.run(terminal.run, endpoint)
+    return _sandbox_on_postgres(endpoint)
+
+
+def _sandbox_on_postgres(endpoint: str | None) -> int:
+    """Run it beside a PostgreSQL, which ends with it, however it ends."""
+    import trio
+
+    from discordianai.sandbox import terminal
+    from discordianai.sandbox.launcher import Database
+    from discordianai.sandbox.postgres_cluster import ClusterFailed, PostgresMissing, open_cluster
+    from discordianai.sandbox.unprivileged import NoAccount
+
+    if find_spec("psycopg") is None or find_spec("psycopg_pool") is None:
+        say(f"the bot needs the package psycopg to speak to PostgreSQL: {INSTALL_POSTGRES}")
+        return 1
+    try:
+        with stoppable(), open_cluster() as cluster:
+            return trio.run(terminal.run, endpoint, Database(cluster.url, cluster.password))
+    except (ClusterFailed, PostgresMissing, NoAccount) as error:
+        say(str(error))
+        return 1

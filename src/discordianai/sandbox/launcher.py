@@ -33,6 +33,14 @@ ENDPOINTS = ("openai", "perplexity", *FAMILIES)
 
 
 @dataclass(frozen=True, slots=True)
+class Database:
+    """A PostgreSQL database for the bot. `url` has no password in it, as in the settings."""
+
+    url: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """The running services, and the folder with the bot's files."""
 
@@ -43,6 +51,8 @@ class Sandbox:
     folder: Path
     environment: Mapping[str, str]
     endpoints: Mapping[str, EndpointService] = field(default_factory=dict)
+    database: Database | None = None
+    """Where the bot's conversations are; None: in a file in `folder`."""
 
     @property
     def providers(self) -> tuple[ProviderService, ...]:
@@ -72,6 +82,11 @@ class Sandbox:
         return {**self.with_endpoints, **without_openai}
 
     @property
+    def file(self) -> Path:
+        """The SQLite file, where the conversations are in one."""
+        return self.folder / "conversations.sqlite3"
+
+    @property
     def log(self) -> Path:
         """What the bot wrote to stderr."""
         return self.folder / "bot.log"
@@ -85,7 +100,7 @@ class Sandbox:
             "discord": {"api_url": self.discord.api_url, "token": self.discord.options.token},
             "providers.openai": {"dialect": "responses", **_endpoint(self.openai)},
             "providers.perplexity": {"dialect": "agent", **_endpoint(self.perplexity)},
-            "conversations": {"database": str(self.folder / "conversations.sqlite3")},
+            "conversations": {"database": self.database.url if self.database else str(self.file)},
             "operations": {"port": 0},  # there may be several sandboxes on a machine
         }
         for table, keys in (changes or {}).items():
@@ -119,27 +134,35 @@ async def open_sandbox(
     providers: ServiceOptions | None = None,
     server: ServerOptions | None = None,
     endpoints: Collection[str] = (),
+    database: Database | None = None,
 ) -> AsyncIterator[Sandbox]:
     """Run every service while the block runs; the CA certificate and the bot's files go into `folder`.
 
-    `endpoints` are the families of which there are doubles, too.
+    `endpoints` are the families of which there are doubles, too. The bot's conversations are in `database`,
+    or in a file.
     """
     authority = authority or make_authority()
     certificate = folder / "ca.pem"
     authority.write_ca(certificate)
-    unset = {"DISCORD_TOKEN", "OPENAI_API_KEY", "PERPLEXITY_API_KEY", "CREDENTIALS_DIRECTORY", "SSL_CERT_DIR"}
-    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    environment = {key: value for key, value in os.environ.items() if not _is_the_operators(key)}
     environment["SSL_CERT_FILE"] = str(certificate)
+    if database is not None:
+        environment["DATABASE_PASSWORD"] = database.password
     async with (
         open_local_discord(discord) as local,
         open_providers(authority, providers, server) as services,
         open_endpoints(authority, endpoints, providers, server) as doubles,
     ):
-        sandbox = Sandbox(
-            local, services.openai, services.perplexity, services.foreign, folder, environment, doubles
-        )
+        known = services.openai, services.perplexity, services.foreign
+        sandbox = Sandbox(local, *known, folder, environment, doubles, database)
         sandbox.write_settings()
         yield sandbox
+
+
+def _is_the_operators(variable: str) -> bool:
+    """Whether it would have the bot speak to somebody else than the sandbox."""
+    of_secrets = {"DISCORD_TOKEN", "OPENAI_API_KEY", "PERPLEXITY_API_KEY", "DATABASE_PASSWORD"}
+    return variable in {*of_secrets, "CREDENTIALS_DIRECTORY", "SSL_CERT_DIR"} or variable.startswith("PG")
 
 
 class BotProcess:

@@ -125,11 +125,13 @@ class Cluster:
         process, self._process = self._process, None
         if process is None:
             return
-        if not immediate and _ends(process, signal.SIGINT, FAST_TIMEOUT):
-            return
-        if not _ends(process, signal.SIGQUIT, IMMEDIATE_TIMEOUT):
-            process.kill()  # its children notice, and end by themselves
-            process.wait()
+        try:
+            if not immediate and _ends(process, signal.SIGINT, FAST_TIMEOUT):
+                return
+        finally:  # also after Ctrl-C, while it ended
+            if process.poll() is None and not _ends(process, signal.SIGQUIT, IMMEDIATE_TIMEOUT):
+                process.kill()  # its children notice, and end by themselves
+                process.wait()
 
     def restart(self, *, immediate: bool = False) -> None:
         """Stop and start it. Raises `ClusterFailed`."""

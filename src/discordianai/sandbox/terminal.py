@@ -18,7 +18,7 @@ from discordianai.sandbox.discord import CHANNELS, Channel, DiscordOptions, Inte
 from discordianai.sandbox.faults import SWITCHES, FaultPanel
 from discordianai.sandbox.figures import BotFigures
 from discordianai.sandbox.keyboard import Keyboard, open_keyboard
-from discordianai.sandbox.launcher import Sandbox, open_sandbox
+from discordianai.sandbox.launcher import Database, Sandbox, open_sandbox
 from discordianai.sandbox.live_region import LiveRegion, printable
 from discordianai.sandbox.page.page_server import open_page
 from discordianai.sandbox.providers import FAMILIES
@@ -38,7 +38,7 @@ FRAME = 0.1
 
 WELCOME = """\
 This is the sandbox: a Discord, an OpenAI and a Perplexity on this machine.
-The bot is real, the answers are the sandbox's own.
+The bot is real, the answers are the sandbox's own.{database}
 In a browser: {page}
 Try: /ask why is the sky blue
      /search what happened today
@@ -62,17 +62,19 @@ LOCAL: dict[str, str] = {
 """What the terminal does itself, beside the bot's commands."""
 
 
-async def run(endpoint: str | None = None) -> int:
+async def run(endpoint: str | None = None, database: Database | None = None) -> int:
     """Answer each line of standard input; return the bot's exit status.
 
-    `endpoint` is one of `ENDPOINTS`, which takes OpenAI's place.
+    `endpoint` is one of `ENDPOINTS`, which takes OpenAI's place; `database` has the conversations.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     port = free_port()  # the bot listens there itself
     with tempfile.TemporaryDirectory(prefix="discordianai-sandbox-") as folder:
         # The bot reads messages that mention it: its owner has switched that intent on.
         discord, doubles = DiscordOptions(allowed_intents=-1), [name for name in FAMILIES if name == endpoint]
-        async with open_sandbox(Path(folder), discord=discord, endpoints=doubles) as sandbox:
+        async with open_sandbox(
+            Path(folder), discord=discord, endpoints=doubles, database=database
+        ) as sandbox:
             alone = sandbox.only(endpoint) if endpoint is not None else {}
             sandbox.write_settings(
                 {"operations": {"port": port}, "discord": {"respond_to": "mentions"}, **alone}
@@ -85,7 +87,8 @@ async def run(endpoint: str | None = None) -> int:
                 open_page(chat, panel, bot, status_url) as address,
                 open_keyboard(lambda line: _completions(line, chat), interactive=interactive) as keyboard,
             ):
-                say(WELCOME.format(page=address))
+                where = f"\nIts conversations are in {database.url}" if database else ""
+                say(WELCOME.format(page=address, database=where))
                 try:
                     await bot.ready()
                 except BotEnded as error:

@@ -1,4 +1,4 @@
-"""Asks Discord and the providers, all at once: one that hangs or fails hides no other."""
+"""Asks Discord, the providers and a PostgreSQL, all at once: one that hangs or fails hides no other."""
 
 import ssl
 from importlib.util import find_spec
@@ -9,6 +9,7 @@ from discordianai.operations.checks import clock
 from discordianai.operations.checks.discord_check import DiscordCheck
 from discordianai.operations.checks.findings import Finding
 from discordianai.operations.checks.online_check import CheckContext, OnlineCheck, bounded
+from discordianai.operations.checks.postgres_online import PostgresCheck
 from discordianai.operations.checks.provider_check import ProviderCheck
 from discordianai.settings.tables import Settings
 
@@ -23,6 +24,8 @@ async def ask_all(settings: Settings, seconds: float) -> list[Finding]:
     means = CheckContext(http2=find_spec("h2") is not None, context=ssl.create_default_context())
     services: list[OnlineCheck] = [DiscordCheck(settings, means)]
     services += [ProviderCheck(provider, settings, means) for provider in settings.configured]
+    if (url := settings.conversations.url) is not None:
+        services.append(PostgresCheck(settings.conversations, url, seconds))
     told: dict[str, list[Finding]] = {service.name: [] for service in services}
     # First, and by themselves: to open a client takes this process a while, which would be in their times.
     async with trio.open_nursery() as nursery:

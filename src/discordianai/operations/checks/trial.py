@@ -9,6 +9,8 @@ from discordianai.operations.checks.answer_check import IMAGES
 from discordianai.operations.checks.discord_check import DiscordCheck, DiscordCheckFailed
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online_check import CheckContext, bounded
+from discordianai.operations.checks.postgres_check import look
+from discordianai.operations.checks.postgres_online import PostgresCheck
 from discordianai.operations.checks.provider_check import ProviderCheck
 from discordianai.settings.tables import Settings
 
@@ -24,6 +26,17 @@ def try_token(settings: Settings) -> tuple[list[Finding], int | None]:
 def try_provider(settings: Settings, name: str) -> list[Finding]:
     """What that provider says to its key, in the first token of an answer."""
     return trio.run(_try_provider, settings, name)
+
+
+def try_database(settings: Settings) -> list[Finding]:
+    """What the PostgreSQL of these settings says; nothing where it is a file."""
+    options = settings.conversations
+    told: list[Finding] = []
+    if (url := options.url) is not None:
+        told += look(url)
+        check = PostgresCheck(options, url, SECONDS)
+        trio.run(bounded, "database connection", SECONDS, check.connect, told.append)
+    return told
 
 
 def failed(findings: list[Finding]) -> bool:

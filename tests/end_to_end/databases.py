@@ -1,0 +1,36 @@
+"""Where the bot of an end-to-end test stores: in a SQLite file, in PostgreSQL, or in one after the other.
+
+A module whose tests are to run on both has `pytestmark = on_both_databases`; its bots are those of the
+fixture `stage`, or take the fixture `database`. Tests that start a bot of their own stay on SQLite.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from discordianai.sandbox.launcher import Database
+from tests.postgres import new_database
+
+on_both_databases = pytest.mark.on_both_databases
+"""With `always=True` also in `make test`; otherwise PostgreSQL's turn comes in `make test-all`."""
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Have a test with that mark run on each engine."""
+    mark = metafunc.definition.get_closest_marker("on_both_databases")
+    if mark is None or "engine" not in metafunc.fixturenames:
+        return
+    marks = () if mark.kwargs.get("always") else (pytest.mark.postgres,)
+    engines = ["sqlite", pytest.param("postgres", marks=marks)]
+    metafunc.parametrize("engine", engines, indirect=True, scope="module")
+
+
+@contextmanager
+def opened(engine: str, request: pytest.FixtureRequest) -> Iterator[Database | None]:
+    """An empty database of that kind for a bot; None: its own file."""
+    if engine == "sqlite":
+        yield None
+        return
+    with new_database(request.getfixturevalue("postgres_cluster")) as database:
+        yield Database(database.url, database.password)
