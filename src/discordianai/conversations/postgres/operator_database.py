@@ -208,7 +208,7 @@ class ServerDatabase:
                 self._connection.execute("SELECT set_config('statement_timeout', '0', true)")
             yield
 
-    def _row(self, statement: sql.Composable | LiteralString, *values: object) -> tuple[Any, ...]:
+    def _row(self, statement: sql.Composed | LiteralString, *values: object) -> tuple[Any, ...]:
         with self._connection.within(LONGEST):
             query = sql.SQL(statement) if isinstance(statement, str) else statement
             row = self._connection.execute(query, values or None).fetchone()
@@ -216,7 +216,7 @@ class ServerDatabase:
             raise StoreError("it answers with nothing where it has to have a row")
         return tuple(row)
 
-    def _lines(self, kind: str, statement: sql.Composable, values: Sequence[object]) -> Iterator[str]:
+    def _lines(self, kind: str, statement: sql.Composed, values: Sequence[object]) -> Iterator[str]:
         with self._connection.cursor(name="lines", row_factory=dict_row) as cursor:
             with self._connection.within(LONGEST):
                 cursor.execute(statement, values)
