@@ -78,7 +78,7 @@ class Load:
             while trio.current_time() < end:
                 self.max_log_mb = max(self.max_log_mb, log.stat().st_size / 2**20)
                 await trio.sleep(0.05)
-            self.max_pause = store.figures.longest_pause * 1000
+            self.max_pause = (store.figures.longest_pause or 0.0) * 1000
 
     async def _arrive(self, rate: float, times: list[float], call: Callable[[], Awaitable[object]]) -> None:
         """At random moments; a wait counts from the moment at which it was meant to begin."""

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
-from pathlib import Path
 from types import MappingProxyType
 
 import trio
@@ -24,9 +23,9 @@ from discordianai.answering.web_decisions import WebDecisions
 from discordianai.bot import Bot
 from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
 from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.opening import open_store
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.prices import bundled, host_of
-from discordianai.conversations.sqlite.store import open_store
 from discordianai.discord.audit_log import RefusalCause
 from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
@@ -110,7 +109,6 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
         watched_loop() as lag,
         serving(settings.operations) as page,
         open_store(
-            Path(settings.conversations.database),
             settings.conversations,
             clock=clock,
             ask_for_time=partial(notifier.extend_timeout, MORE_TIME),

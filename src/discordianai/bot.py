@@ -1,7 +1,7 @@
 """Runs the opened parts: the listener, the answers and the shutdown."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import structlog
 import trio
@@ -9,7 +9,6 @@ import trio
 from discordianai.answering.journal import Journal
 from discordianai.answering.question_tasks import QuestionTasks
 from discordianai.conversations.guilds import ChannelSettingsCache, GuildRetention
-from discordianai.conversations.pending_questions import PendingQuestion
 from discordianai.conversations.store import ConversationStore
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.backend import TrioBackend
@@ -17,6 +16,9 @@ from discordianai.discord.interactions.command_runner import CommandRunner
 from discordianai.discord.options import BotOptions
 from discordianai.operations.systemd import Notifier
 from discordianai.option import Live
+
+TAKE_OVER_EVERY = 2.0
+"""Seconds between two looks for questions that no living process answers."""
 
 
 class Bot:
@@ -56,8 +58,7 @@ class Bot:
             running.start_soon(self._channels.run)
             running.start_soon(self._retention.run)
             async with trio.open_nursery() as answers:
-                left = await self._journal.unfinished()  # before there are questions of this process
-                answers.start_soon(self._recover, left)
+                answers.start_soon(self._recover, answers)
                 running.start_soon(self._listen, running, answers)
                 await stop.wait()
                 self._notifier.stopping()
@@ -77,10 +78,16 @@ class Bot:
             self._notifier.ready()
         self._retention.note(guild_ids, complete=complete)
 
-    async def _recover(self, left: Sequence[PendingQuestion]) -> None:
-        """Once the bot hears new questions: one that ends the process must not keep it from all others."""
+    async def _recover(self, answers: trio.Nursery) -> None:
+        """Once the bot hears new questions: one that ends the process must not keep it from all others.
+
+        Asked again and again, because the store tells only after a while that another process is dead.
+        """
         await self._hears.wait()
-        await self._tasks.recover(left, self._numbers)
+        while True:
+            if left := await self._journal.take_over():
+                answers.start_soon(self._tasks.recover, left, self._numbers)
+            await trio.sleep(TAKE_OVER_EVERY)
 
     async def _watch_signals(self, stop: trio.Event, everything: trio.CancelScope) -> None:
         """The first signal stops gently, the second at once."""

@@ -89,7 +89,7 @@ async def test_a_bot_goes_on_from_a_copy_that_is_put_in_its_place(database: Path
     await trio.to_thread.run_sync(backup.copy, database, target, silent)
     async with open_store(target, pace=SLOW) as store:
         assert await store.recent(ConversationKey(1, 10), 50) == exchange(0)
-        assert await store.unfinished() == ()
+        assert await store.take_over() == ()
         assert not await store.accept(question(1))  # a replayed event
         assert (await store.spent(exchange_day())).tokens == 120
         await store.append(ANN, exchange(5))

@@ -1,25 +1,34 @@
-"""Whatever is done with a store, the one in memory and the one in a file give the same results."""
+"""Whatever is done with a store: in memory, in a file and on a server it gives the same results."""
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psycopg
 import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
+from discordianai.conversations.postgres import maintenance as postgres_maintenance
+from discordianai.conversations.postgres.connections import Server
+from discordianai.conversations.postgres.migrations import TABLES
+from discordianai.conversations.postgres.store import PostgresStore
+from discordianai.conversations.postgres.store import open_store as open_server
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.store import Store
+from discordianai.conversations.store import Removal, Store
 from discordianai.records import Role, Turn, Usage
 from tests.conversations.builders import NOW, question
 from tests.doubles.store import MemoryStore
 from tests.examples import examples
+from tests.postgres import PostgresDatabase
 
 PEOPLE, GUILDS, INTERACTIONS = (10, 11), (7, 8, None), (1, 2, 3)
 KEYS = (
@@ -34,6 +43,7 @@ OPTIONS = ConversationOptions(max_turns=5, ttl_days=2, cache_megabytes=1200 / 2*
 """Small enough for turns to roll out, and for conversations to leave the cache."""
 
 UNHURRIED = MaintenanceSchedule(tick=60, retention=600, step=0)
+UNHURRIED_SERVER = postgres_maintenance.MaintenanceSchedule(retention=600, step=0)
 """Retention comes when a script asks for it."""
 
 
@@ -72,6 +82,9 @@ def exchange(
 ) -> QuestionAndAnswer:
     return QuestionAndAnswer(key, turns(number, at), person_id, guild_id)
 
+
+RESTART = "restart"
+"""Another process uses the store from now on."""
 
 people, guilds, keys = st.sampled_from(PEOPLE), st.sampled_from(GUILDS), st.sampled_from(KEYS)
 interactions, numbers = st.sampled_from(INTERACTIONS), st.integers(0, 99)
@@ -127,10 +140,16 @@ async def spent(store: Store, clock: Clock, person_id: int, guild_id: int | None
     )
 
 
+async def turns_of(removal: Awaitable[Removal]) -> int:
+    """Each engine tells in its own way what is left in files."""
+    return (await removal).turns
+
+
 async def pass_time(store: Store, clock: Clock, days: float) -> None:
-    """The file's store forgets in rounds, and after them is as one that forgets at once."""
-    if isinstance(store, SqliteStore):
+    """A database forgets in rounds, and after them is as one that forgets at once."""
+    if isinstance(store, MemoryStore):
         clock.now += days * DAY
+    elif isinstance(store, SqliteStore | PostgresStore):
         await store.maintenance.remove_expired()
 
 
@@ -138,9 +157,11 @@ OPERATIONS = st.one_of(
     operation("append", append, keys, people, guilds, numbers),
     operation("append", append, keys, people, guilds, numbers),
     operation("recent", lambda s, _, key, n: s.recent(key, n), keys, st.integers(0, 6)),
-    operation("reset", lambda s, _, key: s.reset(key), keys),
-    operation("forget", lambda s, _, person_id: s.forget(person_id), people),
-    operation("drop_guild", lambda s, _, guild_id: s.drop_guild(guild_id), st.sampled_from(GUILDS[:2])),
+    operation("reset", lambda s, _, key: turns_of(s.reset(key)), keys),
+    operation("forget", lambda s, _, person_id: turns_of(s.forget(person_id)), people),
+    operation(
+        "drop_guild", lambda s, _, guild_id: turns_of(s.drop_guild(guild_id)), st.sampled_from(GUILDS[:2])
+    ),
     operation("accept", accept, interactions, people, guilds),
     operation(
         "note_posted",
@@ -150,26 +171,97 @@ OPERATIONS = st.one_of(
     ),
     operation("answered", answered, interactions, keys, people, guilds, numbers),
     operation("finish", lambda s, _, i: s.finish(i), interactions),
-    operation("unfinished", lambda s, _: s.unfinished()),
+    operation(RESTART, lambda s, _: s.take_over()),
     operation("spent", spent, people, guilds),
     operation("pass_time", pass_time, st.sampled_from([0.01, 0.2, 0.9, 1.3])),
 )
 
 
+Open = Callable[[Clock], AbstractAsyncContextManager[Store]]
+
+
+class Contestant:
+    """A store that is opened anew with each `restart`."""
+
+    def __init__(self, opened: Open, clock: Clock) -> None:
+        self._opened = opened
+        self._clock = clock
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> "Contestant":
+        self.store = await self._stack.enter_async_context(self._opened(self._clock))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def restart(self) -> None:
+        await self._stack.aclose()
+        await self.__aenter__()
+
+
+def in_memory() -> Open:
+    kept: list[MemoryStore] = []
+
+    @asynccontextmanager
+    async def opened(clock: Clock) -> AsyncIterator[Store]:
+        if not kept:
+            kept.append(MemoryStore(OPTIONS, clock))
+        kept[0].restart()
+        yield kept[0]
+
+    return opened
+
+
+def in_file(folder: str) -> Open:
+    return lambda clock: open_store(Path(folder) / "turns", OPTIONS, pace=UNHURRIED, clock=clock)
+
+
+def on_server(database: PostgresDatabase) -> Open:
+    server = Server(database.url, SecretStr(database.password))
+    return lambda clock: open_server(server, OPTIONS, pace=UNHURRIED_SERVER, clock=clock)
+
+
+SCRIPTS = st.lists(OPERATIONS, min_size=5, max_size=40)
+
+
 @settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(OPERATIONS, min_size=5, max_size=40))
-def test_both_stores_give_the_same_results(script: list[Operation]) -> None:
-    trio.run(side_by_side, script)
-
-
-async def side_by_side(script: list[Operation]) -> None:
-    clock = Clock()
+@given(SCRIPTS)
+def test_memory_and_a_file_give_the_same_results(script: list[Operation]) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108  # no disk is waited for
-        async with open_store(Path(folder) / "turns", OPTIONS, pace=UNHURRIED, clock=clock) as in_file:
-            in_memory = MemoryStore(OPTIONS, clock)
-            for number, step in enumerate(script):
-                results = [await step.run(store, clock) for store in (in_file, in_memory)]
-                assert results[0] == results[1], f"step {number}: {step}"
-            for key in KEYS:
-                assert await in_file.recent(key, 50) == await in_memory.recent(key, 50), key
-            assert await in_file.unfinished() == await in_memory.unfinished()
+        trio.run(side_by_side, script, (in_memory(), in_file(folder)))
+
+
+def test_memory_and_a_server_give_the_same_results(postgres_database: PostgresDatabase) -> None:
+    @settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
+    @given(SCRIPTS)
+    def play(script: list[Operation]) -> None:
+        empty(postgres_database)
+        trio.run(side_by_side, script, (in_memory(), on_server(postgres_database)))
+
+    play()
+
+
+def empty(database: PostgresDatabase) -> None:
+    """Remove the tables that the last script left."""
+    with psycopg.connect(database.url, password=database.password) as connection:
+        connection.execute(f"DROP TABLE IF EXISTS {', '.join(TABLES)}")
+
+
+async def side_by_side(script: list[Operation], openers: Sequence[Open]) -> None:
+    clock = Clock()
+    async with AsyncExitStack() as stack:
+        stores = [await stack.enter_async_context(Contestant(opened, clock)) for opened in openers]
+        for number, step in enumerate(script):
+            if step.name == RESTART:
+                for each in stores:
+                    await each.restart()
+            results = [await step.run(each.store, clock) for each in stores]
+            assert results[1:] == results[:-1], f"step {number}: {step}"
+        for key in KEYS:
+            told = [await each.store.recent(key, 50) for each in stores]
+            assert told[1:] == told[:-1], key
+        for each in stores:
+            await each.restart()
+        left = [await each.store.take_over() for each in stores]
+        assert left[1:] == left[:-1]

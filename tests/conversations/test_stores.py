@@ -1,10 +1,8 @@
-"""What every store must do, the fake as well as the file."""
+"""What every store must do: the fake, the file and the server."""
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import trio
@@ -14,41 +12,37 @@ from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     NOTHING_POSTED,
     FinishedAnswer,
+    PendingQuestion,
     Posted,
     QuestionAndAnswer,
     StoredQuestion,
     TurnId,
 )
-from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import ChannelSettings, Store
 from discordianai.records import Attachment, FileKind, Quotation, Role, Turn
-from tests.conversations.builders import ANN, BOB, DATABASE, NOW, answer, exchange, question
-from tests.doubles.store import MemoryStore
+from tests.conversations.builders import ANN, BOB, NOW, answer, exchange, question
+from tests.conversations.openers import STORES, Opener
 
 DAY = 86_400.0
 
-Opener = Callable[[ConversationOptions], AbstractAsyncContextManager[Store]]
+OPTIONS = ConversationOptions()
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite without a cache"])
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    @asynccontextmanager
-    async def opened(options: ConversationOptions) -> AsyncIterator[Store]:
-        if request.param == "memory":
-            yield MemoryStore(options)
-            return
-        if request.param != "sqlite":
-            options = replace(options, cache_megabytes=0)
-        async with open_store(tmp_path / DATABASE, options) as store:
-            yield store
-
-    return opened
+@pytest.fixture(params=STORES)
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return STORES[request.param](request)
 
 
 @pytest.fixture
 async def store(opener: Opener) -> AsyncIterator[Store]:
-    async with opener(ConversationOptions()) as store:
+    async with opener(OPTIONS) as store:
         yield store
+
+
+async def left_open(opener: Opener) -> tuple[PendingQuestion, ...]:
+    """What the next process takes over."""
+    async with opener(OPTIONS) as store:
+        return await store.take_over()
 
 
 async def test_turns_come_back_oldest_first(store: Store) -> None:
@@ -162,27 +156,34 @@ async def test_the_same_interaction_is_accepted_once(store: Store) -> None:
     assert not await store.accept(question(1))
 
 
-async def test_a_question_is_unfinished_until_it_is_finished(store: Store) -> None:
+async def test_a_question_is_taken_over_until_it_is_finished(opener: Opener) -> None:
+    """By each later process, with what the earlier ones have done; never by the one that has it."""
     asked = question(1, "what?")
-    await store.accept(asked)
-    (left,) = await store.unfinished()
-    assert left.question.address == asked.address
-    assert (left.question.text, left.question.person, left.question.place) == (
-        "what?",
-        asked.person,
-        asked.place,
-    )
-    assert (left.question.number, left.posted, left.text, left.complete) == (0, NOTHING_POSTED, "", False)
-    await store.note_posted(1, Posted(further_ids=(501,)), "first part")
-    await store.note_posted(1, Posted(further_ids=(501, 502)), "first part, second part")
-    (left,) = await store.unfinished()
-    posted = Posted(further_ids=(501, 502))
-    assert (left.posted, left.text, left.complete) == (posted, "first part, second part", False)
-    await store.answered(1, FinishedAnswer("all of it"))
-    (left,) = await store.unfinished()
-    assert (left.posted, left.text, left.complete) == (posted, "all of it", True)
-    await store.finish(1)
-    assert await store.unfinished() == ()
+    async with opener(OPTIONS) as store:
+        await store.accept(asked)
+        assert await store.take_over() == ()
+    async with opener(OPTIONS) as store:
+        (left,) = await store.take_over()
+        assert left.question.address == asked.address
+        assert (left.question.text, left.question.person, left.question.place) == (
+            "what?",
+            asked.person,
+            asked.place,
+        )
+        assert (left.question.number, left.posted, left.text, left.complete) == (0, NOTHING_POSTED, "", False)
+        assert await store.take_over() == ()
+        await store.note_posted(1, Posted(further_ids=(501,)), "first part")
+        await store.note_posted(1, Posted(further_ids=(501, 502)), "first part, second part")
+    async with opener(OPTIONS) as store:
+        (left,) = await store.take_over()
+        posted = Posted(further_ids=(501, 502))
+        assert (left.posted, left.text, left.complete) == (posted, "first part, second part", False)
+        await store.answered(1, FinishedAnswer("all of it"))
+    async with opener(OPTIONS) as store:
+        (left,) = await store.take_over()
+        assert (left.posted, left.text, left.complete) == (posted, "all of it", True)
+        await store.finish(1)
+    assert await left_open(opener) == ()
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
@@ -200,7 +201,7 @@ async def test_a_question_is_unfinished_until_it_is_finished(store: Store) -> No
     ],
 )
 async def test_what_was_posted_comes_back_as_it_was_noted(
-    store: Store, posted: Posted, message_id: int | None, in_thread: bool
+    opener: Opener, posted: Posted, message_id: int | None, in_thread: bool
 ) -> None:
     """Also where a thread was wanted and there is none: a later process must not take a message for it."""
     asked = question(1)
@@ -209,31 +210,46 @@ async def test_what_was_posted_comes_back_as_it_was_noted(
         in_thread=in_thread or posted.thread_id is not None,
         address=replace(asked.address, message_id=message_id),
     )
-    await store.accept(asked)
-    await store.note_posted(1, posted, "so far")
-    (left,) = await store.unfinished()
+    async with opener(OPTIONS) as store:
+        await store.accept(asked)
+        await store.note_posted(1, posted, "so far")
+    (left,) = await left_open(opener)
     assert left.posted == posted
 
 
-async def test_starts_are_counted_while_a_question_is_open(store: Store) -> None:
+async def test_starts_are_counted_while_a_question_is_open(opener: Opener) -> None:
     """The first process counts from the moment it took the question."""
-    await store.accept(question(1))
-    assert await store.count_start(question(1).address.interaction_id)
-    (left,) = await store.unfinished()
-    assert left.starts == 2
-    await store.take_back_start(1)
-    (left,) = await store.unfinished()
-    assert left.starts == 1
-    await store.finish(1)
-    assert not await store.count_start(1)  # it was forgotten meanwhile, or answered
-    assert not await store.count_start(2)
+    async with opener(OPTIONS) as store:
+        await store.accept(question(1))
+        await store.accept(question(2))
+    async with opener(OPTIONS) as store:
+        assert [left.starts for left in await store.take_over()] == [1, 1]
+        assert await store.count_start(1)
+        assert await store.count_start(2)
+        await store.take_back_start(2)
+    async with opener(OPTIONS) as store:
+        assert [left.starts for left in await store.take_over()] == [2, 1]
+        await store.finish(1)
+        assert not await store.count_start(1)  # it was forgotten meanwhile, or answered
+        assert not await store.count_start(3)
 
 
-async def test_unfinished_questions_come_oldest_first(store: Store) -> None:
-    for number in (3, 1, 2):
-        await store.accept(question(number))
-    ids = [left.question.address.interaction_id for left in await store.unfinished()]
+async def test_open_questions_come_oldest_first(opener: Opener) -> None:
+    async with opener(OPTIONS) as store:
+        for number in (3, 1, 2):
+            await store.accept(question(number))
+    ids = [left.question.address.interaction_id for left in await left_open(opener)]
     assert ids == [1, 2, 3]
+
+
+async def test_a_replayed_interaction_is_still_the_earlier_processs(opener: Opener) -> None:
+    """Discord sends it to the next process before that has taken what was left."""
+    async with opener(OPTIONS) as store:
+        await store.accept(question(1))
+    async with opener(OPTIONS) as store:
+        assert not await store.accept(question(1))
+        assert await store.accept(question(2))
+        assert [left.question.address.interaction_id for left in await store.take_over()] == [1]
 
 
 async def test_an_answer_is_remembered_once(store: Store) -> None:
@@ -245,21 +261,23 @@ async def test_an_answer_is_remembered_once(store: Store) -> None:
     assert await store.recent(ANN, 50) == exchange(1)
 
 
-async def test_the_answer_to_an_unprotected_question_is_remembered_once_too(store: Store) -> None:
-    for _ in range(2):
+async def test_the_answer_to_an_unprotected_question_is_remembered_once_too(opener: Opener) -> None:
+    async with opener(OPTIONS) as store:
+        for _ in range(2):
+            await store.answered(1, answer(1))
+        assert await store.recent(ANN, 50) == exchange(1)
+        assert not await store.accept(question(1))
+    assert await left_open(opener) == ()
+
+
+async def test_a_question_open_while_its_person_is_forgotten_is_not_remembered(opener: Opener) -> None:
+    async with opener(OPTIONS) as store:
+        await store.accept(question(1))
+        await store.accept(question(2, person_id=11))
+        await store.forget(10)
         await store.answered(1, answer(1))
-    assert await store.recent(ANN, 50) == exchange(1)
-    assert await store.unfinished() == ()
-    assert not await store.accept(question(1))
-
-
-async def test_a_question_open_while_its_person_is_forgotten_is_not_remembered(store: Store) -> None:
-    await store.accept(question(1))
-    await store.accept(question(2, person_id=11))
-    await store.forget(10)
-    await store.answered(1, answer(1))
-    assert await store.recent(ANN, 50) == ()
-    assert [left.question.person.id for left in await store.unfinished()] == [11]
+        assert await store.recent(ANN, 50) == ()
+    assert [left.question.person.id for left in await left_open(opener)] == [11]
 
 
 async def test_a_cached_conversation_learns_what_was_answered(store: Store) -> None:
@@ -313,7 +331,10 @@ async def test_a_persons_turn_can_be_looked_up_until_it_is_forgotten(store: Stor
     assert second is not None
     assert await store.said(first) == StoredQuestion("question 1", 10, 7, ANN)
     assert await store.said(second) == StoredQuestion("question 2", 10, 7, private)
-    assert await store.said(TurnId(first.number, first.second + 1)) is None  # another turn of that number
+    number, _, at = first.partition(".")
+    assert await store.said(TurnId(f"{number}.{int(at) + 1}")) is None  # another turn of that number
+    for forged in ("", "7", "1.2.3", "9999999999999999999.1", "-1.2"):
+        assert await store.said(TurnId(forged)) is None
     await store.reset(ANN)
     assert await store.said(first) is None
     assert await store.said(second) is not None
@@ -343,8 +364,9 @@ async def test_what_added_no_turn_names_none(store: Store) -> None:
     assert await store.answered(2, answer(2)) is None
 
 
-async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) -> None:
-    asked = question(1)
+async def test_all_that_a_question_has_is_there_after_a_restart(opener: Opener) -> None:
+    """Any text of it, too."""
+    asked = question(1, "a\0b\x10c\u2028")
     asked = replace(
         asked,
         number=0,
@@ -354,11 +376,13 @@ async def test_all_that_a_question_has_is_there_after_a_restart(store: Store) ->
         place=replace(asked.place, parent_id=77),
         address=replace(asked.address, message_id=78, as_member=False),
         attachments=(Attachment("a.png", "https://cdn.example/a.png?x=1", 99, "image/png", True, 7.5),),
-        quotation=Quotation("Ann:\n> all of it", "> a part", own="mine"),
+        quotation=Quotation("Ann:\n> all\0 of it", "> a part", own="mine"),
         in_thread=True,
+        person=replace(asked.person, name="An\0n"),
     )
-    await store.accept(asked)
-    (left,) = await store.unfinished()
+    async with opener(OPTIONS) as store:
+        await store.accept(asked)
+    (left,) = await left_open(opener)
     assert left.question == asked
 
 

@@ -13,6 +13,8 @@ from discordianai.conversations import window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.json_lines import newest_lines
+from discordianai.conversations.engine.question_rows import REPLAYS_END
+from discordianai.conversations.engine.turn_ids import parts, turn_id
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     FinishedAnswer,
@@ -22,10 +24,10 @@ from discordianai.conversations.pending_questions import (
     StoredQuestion,
     TurnId,
 )
-from discordianai.conversations.sqlite.maintenance import DAY
-from discordianai.conversations.sqlite.questions_table import REPLAYS_END
-from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError
+from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
 from discordianai.records import Question, Role, Turn
+
+DAY = 86_400.0
 
 
 class MemoryStore:
@@ -39,6 +41,7 @@ class MemoryStore:
         self._exchanges: dict[ConversationKey, list[tuple[QuestionAndAnswer, Turn]]] = defaultdict(list)
         self._named: list[tuple[QuestionAndAnswer, Turn]] = []
         self._open: dict[int, PendingQuestion] = {}
+        self._own: set[int] = set()
         self._done: dict[int, float] = {}  # nothing but the id is left, and when that was
         self._forgotten: set[int] = set()
         self._charges: list[Charge] = []
@@ -47,6 +50,7 @@ class MemoryStore:
         self._guilds: dict[int, float | None] = {}  # when it was left, if it was
         self._identifier_key = secrets.token_bytes(32)
         self.health = Health()
+        self.figures = StoreStatistics()
         self.failure: StoreError | None = None
 
     async def _enter(self) -> None:
@@ -91,14 +95,17 @@ class MemoryStore:
         if not turns:
             return None
         self._named.append(added[max(len(added) - len(turns), 0)])
-        return TurnId(len(self._named), int(self._named[-1][1].at))
+        return turn_id(len(self._named), self._named[-1][1].at)
 
     async def said(self, turn: TurnId) -> StoredQuestion | None:
         """See `ConversationStore.said`."""
         await self._enter()
-        exchange, said = self._named[turn.number - 1]
+        number, second = parts(turn) or (0, 0)
+        if not 0 < number <= len(self._named):
+            return None
+        exchange, said = self._named[number - 1]
         there = any(entry[1] is said for entry in self._exchanges.get(exchange.key, ()))
-        if not there or said.role is not Role.USER or int(said.at) != turn.second:
+        if not there or said.role is not Role.USER or int(said.at) != second:
             return None
         whose = exchange.person_id, exchange.guild_id, exchange.key
         return StoredQuestion(said.text, *whose, said.attachments)
@@ -169,6 +176,7 @@ class MemoryStore:
         if interaction_id in self._open or interaction_id in self._done:
             return False
         self._open[interaction_id] = PendingQuestion(replace(question, number=0))
+        self._own.add(interaction_id)
         return True
 
     async def note_posted(self, interaction_id: int, posted: Posted, text: str) -> None:
@@ -215,8 +223,18 @@ class MemoryStore:
             self._open[interaction_id] = replace(entry, starts=entry.starts + count)
         return entry is not None
 
+    def restart(self) -> None:
+        """As if another process used it from now on."""
+        self._own.clear()
+
+    async def take_over(self) -> tuple[PendingQuestion, ...]:
+        """See `PendingQuestions.take_over`."""
+        left = [e for e in await self.unfinished() if e.question.address.interaction_id not in self._own]
+        self._own.update(entry.question.address.interaction_id for entry in left)
+        return tuple(left)
+
     async def unfinished(self) -> tuple[PendingQuestion, ...]:
-        """See `PendingQuestions.unfinished`."""
+        """All open questions, oldest first, whoever answers them."""
         await self._enter()
         return tuple(
             sorted(

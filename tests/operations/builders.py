@@ -87,6 +87,8 @@ def well(**changes: object) -> Snapshot:
             conversations=321,
             reads=latency({0.0008: 3000}),
             writes=latency({0.004: 6000}),
+            log_pages=25,
+            longest_pause=0.01,
             cached_bytes=2**20,
             cached_conversations=200,
             cache_hits=1500,

@@ -13,6 +13,7 @@ import trio
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
+from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
 from discordianai.conversations.sqlite import backup, residues
@@ -20,7 +21,6 @@ from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.sqlite.writer import Write
 from discordianai.conversations.store import ChannelSettings, Removal
 from discordianai.records import Attachment, Person, Place, Quotation, ReplyAddress, Role, Turn, Usage
 from discordianai.records import Question as AskedQuestion

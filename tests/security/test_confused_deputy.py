@@ -108,7 +108,7 @@ async def by_button(scene: Scene, user: User, channel: Channel) -> Interaction:
         "why?", user.id, channel.guild_id, ConversationKey(channel.id, user.id)
     )
     message = {"id": "77", "channel_id": str(channel.id), "flags": 0}
-    custom_id = about_turn(Action.AGAIN, user.id, TurnId(3, 7)).custom_id
+    custom_id = about_turn(Action.AGAIN, user.id, TurnId("3.7")).custom_id
     data = {"custom_id": custom_id, "component_type": 2}
     pressed = scene.discord.interact(3, data, user, channel, message=message)
     await scene.take(pressed)
@@ -330,5 +330,6 @@ async def test_a_later_process_knows_what_may_be_posted(tmp_path: Any) -> None:
     asked: Question = replace(a_question(), note=NOT_ALLOWED, may_attach=False)
     async with open_store(tmp_path / "c.sqlite3") as store:
         await store.accept(asked)
-        (pending,) = await store.unfinished()
+    async with open_store(tmp_path / "c.sqlite3") as store:
+        (pending,) = await store.take_over()
     assert (pending.question.note, pending.question.may_attach) == (NOT_ALLOWED, False)

@@ -70,7 +70,7 @@ def test_a_guessed_turn_gives_only_what_its_asker_said_in_that_place(
 ) -> None:
     """Not what another person said, in another server or channel, nor in private what was public."""
     press = ComponentInteraction(origin(), f"{Action.AGAIN}:{ANN.id}:5.5", private=private)
-    outcome = ROUTER.regenerate(Regenerate(press, TurnId(5, 5)), said)
+    outcome = ROUTER.regenerate(Regenerate(press, TurnId("5.5")), said)
     same_place = said.guild_id == 5 and said.key.channel_id in {0, 1} and said.key.private is private
     if said.person_id == ANN.id and same_place:
         assert isinstance(outcome, AskQuestion)

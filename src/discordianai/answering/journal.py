@@ -31,6 +31,7 @@ class Journal:
     def __init__(self, store: PendingQuestions, counts: QuestionCounter) -> None:
         self._store = store
         self._counts = counts
+        self._unread = False
         self._log = structlog.get_logger("discordianai.answering.journal")
 
     async def accept(self, question: Question) -> JournalResult:
@@ -59,13 +60,18 @@ class Journal:
         async with self._logged(question, "end of a question not stored"):
             await self._store.finish(question.address.interaction_id)
 
-    async def unfinished(self) -> tuple[PendingQuestion, ...]:
-        """The questions that earlier processes left, oldest first."""
+    async def take_over(self) -> tuple[PendingQuestion, ...]:
+        """The questions that other processes left, oldest first; none while the store cannot be read."""
         try:
-            return await self._store.unfinished()
+            left = await self._store.take_over()
         except StoreError as error:
-            self._log.error("open questions could not be read", reason=str(error))
+            # Once until it can: this is asked every few seconds.
+            log = self._log.debug if self._unread else self._log.error
+            log("open questions could not be read", reason=str(error))
+            self._unread = True
             return ()
+        self._unread = False
+        return left
 
     async def count_start(self, question: Question) -> bool:
         """Note that this process starts it; return whether that is stored and the question is still open."""

@@ -119,7 +119,7 @@ def _sandbox_on_postgres(endpoint: str | None) -> int:
     from discordianai.sandbox.postgres_cluster import ClusterFailed, PostgresMissing, open_cluster
     from discordianai.sandbox.unprivileged import NoAccount
 
-    if find_spec("psycopg") is None or find_spec("psycopg_pool") is None:
+    if find_spec("psycopg") is None:
         say(f"the bot needs the package psycopg to speak to PostgreSQL: {INSTALL_POSTGRES}")
         return 1
     try:

@@ -1,7 +1,7 @@
 """Questions that were accepted and are not yet answered. They survive a crash.
 
 A question passes three commits: `accept` before it is acknowledged to Discord; `answered`, together with its
-turns and its cost, before the last edit; `finish` after it. A crash leaves it in `unfinished`, which says how
+turns and its cost, before the last edit; `finish` after it. After a crash `take_over` gives it, and says how
 far it got:
 
 * no `text`: ask again, and edit the messages that are `posted` already, in order;
@@ -15,7 +15,7 @@ in the channel, and finishes.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NewType, Protocol
 
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.conversation_key import ConversationKey
@@ -32,12 +32,8 @@ class QuestionAndAnswer:
     guild_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TurnId:
-    """Identifies a turn. Its number may be reused after it is removed; `second` distinguishes the two."""
-
-    number: int
-    second: int
+TurnId = NewType("TurnId", str)
+"""Identifies a turn, and no other one, also after it is removed. Up to 40 digits and points, for a button."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ NOTHING_POSTED = Posted()
 
 @dataclass(frozen=True, slots=True)
 class PendingQuestion:
-    """A question that an earlier process left unfinished.
+    """A question that another process left unfinished.
 
     Its `question.number` is 0: the new process numbers it. `text` is the answer so far, or all of it where
     it is `complete`. `starts` counts the processes that began to work on it and did not shut down cleanly.
@@ -96,7 +92,11 @@ class PendingQuestion:
 
 
 class PendingQuestions(Protocol):
-    """Every call may raise `StoreError`. Calls about one question are made one after the other."""
+    """Every call may raise `StoreError`. Calls about one question are made one after the other.
+
+    A question belongs to the process that accepted it or took it over. Where that was another one meanwhile,
+    a call about it raises `store.ClaimLost`, and nothing is stored.
+    """
 
     async def accept(self, question: Question) -> bool:
         """Store a question until it is finished; False where this interaction was stored before.
@@ -126,5 +126,9 @@ class PendingQuestions(Protocol):
     async def take_back_start(self, interaction_id: int) -> None:
         """Note that this process shuts down cleanly and leaves the question to the next one."""
 
-    async def unfinished(self) -> tuple[PendingQuestion, ...]:
-        """What an earlier process accepted and did not finish, oldest first."""
+    async def take_over(self) -> tuple[PendingQuestion, ...]:
+        """Take the open questions that no living process answers, oldest first.
+
+        They are this process's from now on, as those are that it accepts: none is given twice. Whether a
+        process lives is known some seconds after its end, so this is to be asked again and again.
+        """

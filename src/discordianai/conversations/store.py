@@ -1,4 +1,7 @@
-"""The port of the conversation store: what it stores and guarantees, how it fails, and its figures."""
+"""The port of the conversation store: what it stores and guarantees, how it fails, and its figures.
+
+`sqlite` and `postgres` are its engines; `opening` chooses one.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +40,7 @@ class GuildRepository(Protocol):
         """
 
     async def changed_elsewhere(self) -> None:
-        """Wait until an operator removes something, or puts another database there. For one task."""
+        """Wait until an operator, or another process, changes what is set here. For one task."""
 
     async def joined(self, guild_id: int) -> None:
         """The bot is in this server."""
@@ -56,6 +59,7 @@ class GuildRepository(Protocol):
 
 
 __all__ = [
+    "ClaimLost",
     "ConversationKey",
     "ConversationStore",
     "Health",
@@ -77,6 +81,10 @@ class KeptInMemory(StoreError):
 
     A crash before that loses it. What can be kept is bounded; `Health.lost` counts what was dropped.
     """
+
+
+class ClaimLost(StoreError):
+    """Another process has taken the question over, because this one seemed to be dead; it answers there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +109,17 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class StoreStatistics:
-    """At one moment. `committing` is the seconds that the present transaction has taken so far."""
+    """At one moment. What an engine does not have is None, or 0 of the cache.
 
-    conversations: Annotated[int, Metric("conversations", "Conversations in the database")] = 0
+    `committing` is the seconds that the present transaction has taken so far.
+    """
+
+    conversations: Annotated[int | None, Metric("conversations", "Conversations in the database")] = None
     reads: Annotated[
         Latency, Metric("store_read_seconds", "Time to read from the database, including the wait")
     ] = field(default_factory=Latency)
     writes: Annotated[
-        Latency, Metric("store_write_seconds", "Time until a write is on disk, including the wait")
+        Latency, Metric("store_write_seconds", "Time until a write is durable, including the wait")
     ] = field(default_factory=Latency)
     cached_bytes: Annotated[int, Metric("store_cache_bytes", "Memory used by the conversation cache")] = 0
     cached_conversations: Annotated[
@@ -119,22 +130,26 @@ class StoreStatistics:
     writes_waiting: Annotated[int, Metric("store_writes_waiting", "Writes waiting for their turn")] = 0
     commits: Annotated[int, Metric("store_commits_total", "Transactions committed")] = 0
     committing: float = 0.0
-    log_pages: Annotated[int, Metric("store_log_pages", "Pages of 4 KiB in the write-ahead log")] = 0
+    log_pages: Annotated[
+        int | None, Metric("store_log_pages", "SQLite: pages of 4 KiB in the write-ahead log")
+    ] = None
     longest_pause: Annotated[
-        float,
-        Metric("store_longest_pause_seconds", "Longest wait of a write for a checkpoint"),
-    ] = 0.0
+        float | None,
+        Metric("store_longest_pause_seconds", "SQLite: longest wait of a write for a checkpoint"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What was removed: how many turns, and whether nothing of it is left in any file of the database.
+    """What was removed: how many turns, and whether its bytes are overwritten in the database's files.
 
-    Where it is not `erased`, somebody reads an older state; it is as soon as that has ended.
+    Nobody is given it any more in any case. Where `erased` is False, somebody reads an older state, and it is
+    overwritten as soon as that has ended. It is None where the engine does not overwrite what it removes, but
+    uses the space again by and by.
     """
 
     turns: int
-    erased: bool = True
+    erased: bool | None = True
 
 
 class ConversationStore(Protocol):
@@ -157,7 +172,7 @@ class ConversationStore(Protocol):
         person_id: int | None = None,
         guild_id: int | None = None,
     ) -> None:
-        """Store `turns` together; they are on disk when this returns. Raises `KeptInMemory`.
+        """Store `turns` together; they are durable when this returns. Raises `KeptInMemory`.
 
         `person_id` is whose words these are and answer to, by default the key's; `guild_id` is where.
         """
@@ -192,6 +207,10 @@ class Store(ConversationStore, PendingQuestions, Accounts, GuildRepository, Prot
     @property
     def health(self) -> Health:
         """Whether what is written now will last."""
+
+    @property
+    def figures(self) -> StoreStatistics:
+        """What the store does, in numbers. Never waits."""
 
     async def identifier_key(self) -> bytes:
         """32 random bytes, by which providers are told people and conversations apart.

@@ -17,8 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from discordianai.answering.open_questions import OpenQuestions, QuestionCounter, QuestionStatistics
 from discordianai.conversations.accounting import Spent
 from discordianai.conversations.ledger import Ledger, Sums
-from discordianai.conversations.sqlite.store import SqliteStore
-from discordianai.conversations.store import Health, StoreStatistics
+from discordianai.conversations.store import Health, Store, StoreStatistics
 from discordianai.discord.discord_statistics import DiscordCounter, DiscordStatistics
 from discordianai.discord.messages.application_limits import ApplicationLimits, ApplicationStatistics
 from discordianai.dispatch.dispatcher import Dispatcher
@@ -240,7 +239,7 @@ class Instruments:
     clients: Mapping[str, PooledClient]
     discord: PooledClient
     dispatchers: Mapping[str, Dispatcher]
-    store: SqliteStore
+    store: Store
     ledger: Ledger
     figures: DiscordCounter
     limits: ApplicationLimits

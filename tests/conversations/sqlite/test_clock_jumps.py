@@ -73,6 +73,6 @@ async def test_a_question_that_was_left_is_as_old_as_it_is_after_a_restart_with_
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", lambda: system() + jump)
         async with open_store(tmp_path / DATABASE, pace=SLOW) as store:
-            (left,) = await store.unfinished()
+            (left,) = await store.take_over()
     before, after = asked.address.acknowledged_at, left.question.address.acknowledged_at
     assert after - before == pytest.approx(jump, abs=1)

@@ -10,7 +10,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from discordianai.conversations.sqlite import writer
+from discordianai.conversations.engine import slowness
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import KeptInMemory
 from tests.conversations.builders import ANN, BOB, DATABASE, QUICK, SLOW, answer, exchange, question
@@ -51,7 +51,7 @@ def warnings(logs: Sequence[object]) -> list[str]:
 
 
 async def slow_fsync(folder: Path, faults: Faults) -> None:
-    writer.SLOW_OVER_AFTER = 1.0
+    slowness.SLOW_OVER_AFTER = 1.0
     path = folder / DATABASE
     async with open_store(path, pace=QUICK) as store:
         await store.append(ANN, exchange(1))
@@ -78,7 +78,7 @@ async def slow_fsync(folder: Path, faults: Faults) -> None:
     async with open_store(path, pace=SLOW) as store:
         assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
         assert await store.recent(BOB, 50) == exchange(3)
-        assert len(await store.unfinished()) == 1
+        assert len(await store.take_over()) == 1
 
 
 async def ask_beside_a_slow_disk(store: SqliteStore) -> None:
@@ -124,7 +124,7 @@ async def failing(folder: Path, faults: Faults, error: int) -> None:
     async with open_store(path, pace=SLOW) as store:
         assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
         assert await store.recent(BOB, 50) == exchange(3)
-        assert [left.question.address.interaction_id for left in await store.unfinished()] == [1]
+        assert [left.question.address.interaction_id for left in await store.take_over()] == [1]
 
 
 async def full(folder: Path, faults: Faults) -> None:

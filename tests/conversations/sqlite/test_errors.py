@@ -111,7 +111,7 @@ async def test_while_the_disk_is_full_memory_goes_on_and_is_written_when_there_i
         await store.append(ANN, exchange(3))
     async with open_store(path, pace=SLOW) as store:
         assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2), *exchange(3))
-        assert len(await store.unfinished()) == 1
+        assert len(await store.take_over()) == 1
     assert integrity(path) == "ok"
 
 

@@ -72,9 +72,7 @@ async def test_what_was_stored_survives_a_kill_and_the_file_is_sound(tmp_path: P
             last = int(said[-1].split()[1]) if said else -1
             assert last in {stored, stored + 1}  # a turn may be stored, and nobody told
             assert said == [turn.text for number in range(last + 1) for turn in exchange(number)][-50:]
-            assert all(
-                left.question.person.id >= 1000 + 4 * (stored + 1) for left in await store.unfinished()
-            )
+            assert all(left.question.person.id >= 1000 + 4 * (stored + 1) for left in await store.take_over())
         connection = sqlite3.connect(path)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()

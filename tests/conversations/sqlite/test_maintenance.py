@@ -11,7 +11,7 @@ from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.guilds import ChannelSettingsCache
 from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.sqlite import backup, residues, writer
+from discordianai.conversations.sqlite import backup, checkpoints, residues
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
@@ -90,7 +90,8 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         assert await store.recent(BOB, 50) == exchange(2)
         await store.answered(1, answer(3, ANN))
         assert await store.recent(ANN, 50) == ()  # she was forgotten after she asked
-        assert await store.unfinished() == ()
+    async with open_store(path, pace=SLOW) as store:
+        assert await store.take_over() == ()
 
 
 async def test_answers_go_on_between_the_steps_of_a_large_purge(tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ async def test_under_load_the_log_is_moved_before_the_second_is_over(tmp_path: P
                 await trio.sleep(0.01)
         before = path.stat().st_mtime_ns
         async with trio.open_nursery() as nursery:
-            for person_id in range(1, 4 * writer.CHECKPOINT_AFTER):
+            for person_id in range(1, 4 * checkpoints.CHECKPOINT_AFTER):
                 nursery.start_soon(store.append, ConversationKey(7, person_id), exchange(1))
         with trio.fail_after(10):
             while path.stat().st_mtime_ns == before:  # noqa: ASYNC110  # a file tells nobody

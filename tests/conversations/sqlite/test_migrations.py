@@ -56,7 +56,7 @@ async def test_a_bot_goes_on_from_the_database_of_any_former_version(tmp_path: P
     older_database(path, older)
     async with open_store(path, pace=SLOW) as store:
         assert await store.recent(ANN, 50) == exchange(1)
-        assert [left.question.text for left in await store.unfinished()] == ["nobody else may read this"]
+        assert [left.question.text for left in await store.take_over()] == ["nobody else may read this"]
     assert schema(path) == len(STEPS)
 
 
@@ -97,7 +97,7 @@ async def test_what_a_former_version_had_posted_is_known_by_its_place(
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE questions SET message_ids = ?, more = ?", (message_ids, json.dumps(more)))
     async with open_store(path, pace=SLOW) as store:
-        (left,) = await store.unfinished()
+        (left,) = await store.take_over()
         assert left.posted == posted
 
 

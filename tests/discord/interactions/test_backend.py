@@ -104,7 +104,7 @@ async def test_a_turn_that_cannot_be_told_in_time_is_a_lookup_error(monkeypatch:
         async def use(backend: Backend) -> None:
             for scene.store.illness, scene.store.waits in ((StoreError("ill"), 0.0), (None, 5.0)):
                 with pytest.raises(LookupError):
-                    await backend.recall(TurnId(1, 2))
+                    await backend.recall(TurnId("1.2"))
 
         await on_the_listeners_loop(use, scene.backend)
 
@@ -119,7 +119,7 @@ async def test_when_trio_has_ended_nothing_waits_for_it() -> None:
 
             async def use(backend: Backend) -> None:
                 with pytest.raises(LookupError):
-                    await backend.recall(TurnId(1, 2))
+                    await backend.recall(TurnId("1.2"))
 
             await on_the_listeners_loop(use, scene.backend)
 

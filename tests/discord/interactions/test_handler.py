@@ -307,7 +307,7 @@ async def test_a_stop_that_is_pressed_a_hundred_times_is_passed_on_a_few_times(s
 
 
 async def test_pressing_again_without_end_does_not_search_the_store_without_end(scene: Scene) -> None:
-    again = about_turn(Action.AGAIN, person().id, TurnId(7, 8))
+    again = about_turn(Action.AGAIN, person().id, TurnId("7.8"))
     presses = [scene.press(again) for _ in range(PRESSES + 10)]
     await scene.take(*presses)
     assert scene.backend.recalls == PRESSES
@@ -352,7 +352,7 @@ async def test_forms_are_not_opened_without_end(scene: Scene) -> None:
 
 
 async def test_again_asks_what_the_store_knows_and_says_where_it_does_not_tell(scene: Scene) -> None:
-    again = about_turn(Action.AGAIN, person().id, TurnId(7, 8))
+    again = about_turn(Action.AGAIN, person().id, TurnId("7.8"))
     place = CHANNELS[0]
     first, second = scene.press(again), scene.press(again)
     key = ConversationKey(place.id, person().id)

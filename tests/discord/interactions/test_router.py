@@ -371,7 +371,7 @@ async def test_a_command_of_an_older_version_is_refused_in_words() -> None:
     assert router.route(command(name="gone")) == Refuse(routing.UNKNOWN)
 
 
-TURN = TurnId(4_294_967_296, 1_700_000_000)
+TURN = TurnId("4294967296.1700000000")
 AGAIN = about_turn(Action.AGAIN, ANN.id, TURN).custom_id
 SEARCH = about_turn(Action.SEARCH, ANN.id, TURN).custom_id
 SAID = StoredQuestion("why?", ANN.id, 5, ConversationKey(1, ANN.id))

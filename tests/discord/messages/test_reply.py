@@ -517,10 +517,10 @@ async def test_an_answer_that_is_remembered_can_be_asked_again_and_searched(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     for closing, turn, can_search, expected in (
-        (AnswerEnd(), TurnId(7, 8), True, ["Again", "Search the web"]),
-        (AnswerEnd(searched=True), TurnId(7, 8), True, ["Again"]),
-        (AnswerEnd(), TurnId(7, 8), False, ["Again"]),
-        (AnswerEnd(unfinished=True), TurnId(7, 8), True, ["Continue", "Again", "Search the web"]),
+        (AnswerEnd(), TurnId("7.8"), True, ["Again", "Search the web"]),
+        (AnswerEnd(searched=True), TurnId("7.8"), True, ["Again"]),
+        (AnswerEnd(), TurnId("7.8"), False, ["Again"]),
+        (AnswerEnd(unfinished=True), TurnId("7.8"), True, ["Continue", "Again", "Search the web"]),
         (AnswerEnd(), None, True, []),
     ):
         messages = FakeMessages()

@@ -67,8 +67,8 @@ USAGE = Table(
     "usage",
     5,
     (
-        "day", "person_id", "guild_id", "provider", "model", "answers", "input_tokens", "output_tokens", "cost",
-        "unpriced", "cached_tokens", "searches",
+        "day", "person_id", "guild_id", "provider", "model", "answers", "input_tokens", "output_tokens",
+        "cost", "unpriced", "cached_tokens", "searches",
     ),
 )  # fmt: skip
 FORGOTTEN = Table("forgotten", 1, ("person_id", "day"))

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.abc import PQGen
 
-from discordianai.conversations.postgres import errors
+from discordianai.conversations.postgres import errors, text
 from discordianai.conversations.store import StoreError
 
 CONNECT_WITHIN = 5
@@ -65,7 +65,6 @@ class Server:
     def parameters(self) -> dict[str, Any]:
         """What libpq is given. What the URL says comes before our own settings. Raises `StoreError`."""
         own: dict[str, Any] = {
-            "connect_timeout": str(CONNECT_WITHIN),
             "application_name": "discordianai",
             **KEEPALIVE,
             **self._parts(),
@@ -110,14 +109,17 @@ class Connection(psycopg.Connection[Any]):
             self.deadline = math.inf
 
 
-def connect(server: Server) -> Connection:
-    """A connection on which every statement commits by itself. Raises `psycopg.Error`, `StoreError`."""
+def connect(server: Server, within: int = CONNECT_WITHIN) -> Connection:
+    """A connection on which every statement commits by itself. Raises `psycopg.Error`, `StoreError`.
+
+    Each address of the server may take `within` seconds, at least 2.
+    """
     # Its warnings quote errors, and those quote rows and addresses.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
-    parameters = server.parameters
-    return Connection.connect(
-        **parameters, autocommit=True, prepare_threshold=None, row_factory=psycopg.rows.tuple_row
-    )
+    parameters = {"connect_timeout": str(within)} | server.parameters
+    connection = Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
+    text.register(connection)
+    return connection
 
 
 @contextmanager

@@ -74,6 +74,8 @@ def kind_of(error: Exception) -> ErrorKind:
         return ErrorKind.STATEMENT
     if error.sqlstate is None:
         return ErrorKind.UNAVAILABLE if isinstance(error, psycopg.OperationalError) else ErrorKind.STATEMENT
+    if error.sqlstate.startswith("XX"):
+        return ErrorKind.STATEMENT  # of one page, or a bug: everything else goes on
     known = error.sqlstate in _BY_STATE or error.sqlstate[:2] in _BY_CLASS
     return ErrorKind.UNAVAILABLE if known else ErrorKind.STATEMENT
 
@@ -82,12 +84,19 @@ def lost_connection(error: Exception) -> bool:
     """Whether the connection is of no use any more, whatever is done with it."""
     if not isinstance(error, psycopg.Error):
         return isinstance(error, OSError)
-    if error.sqlstate is None:
-        return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
-    return (error.sqlstate[:2] in {"08", "57"} and error.sqlstate != "57014") or error.sqlstate in _ENDING
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return state in _ENDING or state.startswith("08")
 
 
-_ENDING = {"25006", "25P03", "25P04"}
+def only_this_transaction(error: Exception) -> bool:
+    """Whether another transaction may succeed now: a smaller one, or one that nobody is in the way of."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith("40") or state == "53100"
+
+
+_ENDING = {"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"}
 """A standby stays one on this connection; after a failover another server answers on a new one."""
 
 

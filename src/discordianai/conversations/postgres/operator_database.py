@@ -4,7 +4,7 @@ Each call reads in one transaction, and so one state, also behind PgBouncer in t
 through a cursor of the server's, some thousand at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
@@ -13,17 +13,19 @@ from psycopg.rows import dict_row
 
 from discordianai.conversations.accounting import Spent, day_of
 from discordianai.conversations.engine import json_lines
-from discordianai.conversations.engine.person_columns import BESIDE_TURNS
 from discordianai.conversations.operator_port import (
     DatabaseOnServer,
     Inspection,
     OperatorDatabase,
+    Purge,
     Report,
     Selection,
 )
-from discordianai.conversations.postgres import migrations
+from discordianai.conversations.postgres import export, migrations, usage_table
+from discordianai.conversations.postgres.batches import Batch, Row
 from discordianai.conversations.postgres.connections import Connection, Server, operator_connection
 from discordianai.conversations.postgres.processes_table import living
+from discordianai.conversations.postgres.purge import ServerPurge
 from discordianai.conversations.store import StoreError
 
 LONGEST = 600.0
@@ -45,17 +47,9 @@ _COUNTS: LiteralString = """
 """
 
 _SIZE: LiteralString = (
-    "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0) FROM unnest(%s) AS name"
+    "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint"
+    " FROM unnest(%s::text[]) AS tables (name)"
 )
-
-_SPENT: LiteralString = """
-    SELECT coalesce(sum(answers), 0)::bigint, coalesce(sum(input_tokens), 0)::bigint,
-        coalesce(sum(output_tokens), 0)::bigint, coalesce(sum(cost), 0)::bigint,
-        coalesce(sum(unpriced), 0)::bigint, coalesce(sum(cached_tokens), 0)::bigint,
-        coalesce(sum(searches), 0)::bigint
-    FROM usage WHERE day >= %s
-"""
-"""In the order of `Spent`."""
 
 _TURNS: LiteralString = """
     SELECT conversation_person_id = 0 AS shared, private, guild_id, conversation_channel_id AS channel_id,
@@ -63,22 +57,6 @@ _TURNS: LiteralString = """
     FROM turns WHERE {condition}
     ORDER BY conversation_person_id, conversation_channel_id, private, id
 """
-
-_BESIDE: dict[str, tuple[LiteralString, LiteralString]] = {
-    "setting": ("channels WHERE guild_id = 0 AND person_id = %s", "channel_id"),
-    "open question": ("questions WHERE state < 2 AND person_id = %s", "interaction_id"),
-    "participation": (
-        "(SELECT DISTINCT person_id, guild_id, conversation_person_id, conversation_person_id = 0 AS shared,"
-        " conversation_channel_id AS channel_id, private FROM turns WHERE person_id = %s) AS parts",
-        "conversation_person_id, channel_id, private, guild_id",
-    ),
-    "usage": (
-        "usage WHERE person_id = %s",
-        'day COLLATE "C", guild_id, provider COLLATE "C", model COLLATE "C"',
-    ),
-    "forgotten": ("forgotten WHERE person_id = %s", "day"),
-}
-"""Where the lines of each kind come from, and their order."""
 
 _IDS: tuple[tuple[str, LiteralString], ...] = (
     ("person", "SELECT DISTINCT person_id FROM turns UNION SELECT person_id FROM usage"),
@@ -99,6 +77,16 @@ def opened(database: DatabaseOnServer) -> Iterator[OperatorDatabase]:
         if not schema:
             raise StoreError("there is nothing in it: no bot has run with it yet")
         yield ServerDatabase(server, connection)
+
+
+@contextmanager
+def purging(database: DatabaseOnServer, report: Callable[[int], object]) -> Iterator[Purge]:
+    """See `discordianai.conversations.operator_access.purging`."""
+    server = Server(database.url.text, database.password)
+    with operator_connection(server) as connection, naming(server):
+        with connection.within(LONGEST):
+            migrations.migrate(connection, report)
+        yield ServerPurge(connection)
 
 
 @contextmanager
@@ -148,8 +136,8 @@ class ServerDatabase:
                 file_bytes=int(size),
                 free_bytes=None,
                 log_bytes=None,
-                today=Spent(*self._row(_SPENT, today)),
-                month=Spent(*self._row(_SPENT, f"{today[:8]}01")),
+                today=self._spent(today),
+                month=self._spent(f"{today[:8]}01"),
             )
 
     def count(self, selection: Selection) -> int:
@@ -173,14 +161,8 @@ class ServerDatabase:
                 report(number, total)
                 yield line
             if selection.person_id is not None:
-                for kind, columns in BESIDE_TURNS.items():
-                    source, order = _BESIDE[kind]
-                    beside = sql.SQL("SELECT {columns} FROM {source} ORDER BY {order}").format(
-                        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-                        source=sql.SQL(source),
-                        order=sql.SQL(order),
-                    )
-                    yield from self._lines(kind, beside, (selection.person_id,))
+                for query in export.beside_turns(selection.person_id):
+                    yield from query.result(self._rows(query))
 
     def identifier_key(self) -> bytes | None:
         """See `OperatorDatabase.identifier_key`."""
@@ -215,6 +197,20 @@ class ServerDatabase:
         if row is None:
             raise StoreError("it answers with nothing where it has to have a row")
         return tuple(row)
+
+    def _spent(self, first_day: str) -> Spent:
+        query = usage_table.spending(first_day, None, None)
+        total = Spent()
+        for line in query.result(self._rows(query)):
+            total = total.with_sum(line.spent)
+        return total
+
+    def _rows(self, query: Batch) -> Sequence[Row]:
+        rows: Sequence[Row] = ()
+        with self._connection.within(LONGEST):
+            for statement, values in query.statements:
+                rows = self._connection.execute(statement, values).fetchall()
+        return rows
 
     def _lines(self, kind: str, statement: sql.Composed, values: Sequence[object]) -> Iterator[str]:
         with self._connection.cursor(name="lines", row_factory=dict_row) as cursor:

@@ -5,11 +5,14 @@ until its lease is over.
 """
 
 import os
+import secrets
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection
+
+from discordianai.conversations.postgres.batches import Batch, first_value
 
 LEASE = 8.0
 """Seconds for which a process owns its questions without a sign of life."""
@@ -24,9 +27,12 @@ RENEW = """
 """
 """In every transaction of a process."""
 
-LEAVE = "DELETE FROM processes WHERE id = %(process)s"
-
-SWEEP = "DELETE FROM processes WHERE expires_at < clock_timestamp() - interval '1 day'"
+REGISTER = """
+    INSERT INTO processes (id, batch, expires_at, host, pid)
+    VALUES (%(process)s, %(batch)s, clock_timestamp() + %(lease)s * interval '1 second', %(host)s, %(pid)s)
+    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
+"""
+"""Before the first transaction, and again when the database is back: the number of the last one stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,20 @@ class LivingProcess:
         return f"process {self.pid} on {self.host}"
 
 
+def leave(process: int) -> Batch:
+    """The process ends: what it owns is free."""
+    return Batch((("DELETE FROM processes WHERE id = %(process)s RETURNING 1", {"process": process}),))
+
+
+def sweep() -> Batch:
+    """Remove the rows of processes that have been dead for long; how many."""
+    statement: LiteralString = (
+        "WITH gone AS (DELETE FROM processes WHERE expires_at < clock_timestamp() - interval '7 days'"
+        " RETURNING 1) SELECT count(*) FROM gone"
+    )
+    return Batch(((statement, {}),), first_value)
+
+
 def living(connection: Connection[Any]) -> tuple[LivingProcess, ...]:
     """The bots that use the database, the oldest first."""
     rows = connection.execute(
@@ -50,6 +70,18 @@ def living(connection: Connection[Any]) -> tuple[LivingProcess, ...]:
     return tuple(LivingProcess(*row) for row in rows)
 
 
-def own_name() -> tuple[str, int]:
-    """The host's name and the id of this process."""
-    return socket.gethostname(), os.getpid()
+def sign_of_life(process: int, batch: int) -> dict[str, object]:
+    """The parameters of `RENEW`."""
+    return {
+        "process": process,
+        "batch": batch,
+        "lease": LEASE,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def new_id() -> int:
+    """An id that no other process has: at random, so that it is known before there is a connection, and that
+    a server which lost the latest commits in a failover does not give it to another one."""
+    return secrets.randbits(62)

@@ -22,12 +22,17 @@ from functools import partial
 
 import trio
 
+from discordianai.conversations.engine.durable_writes import DurableWrites
 from discordianai.conversations.sqlite import bookkeeping_table, errors, residues
 from discordianai.conversations.sqlite.connections import Connections, flush
-from discordianai.conversations.sqlite.writer import Writer
+from discordianai.conversations.sqlite.group_commit import Statements
 
 LONGEST_LOG = 4096
 """Pages of 4 KiB in the log, after which it is restarted."""
+
+CHECKPOINT_AFTER = 25
+"""Writes after which the log should be moved into the file: 125 pages, which a disk takes in 3 to 5 ms. A
+write may have to wait for it that long."""
 
 PATIENCE = 1.0
 """Seconds until the next attempt, if a reader of an older state prevented it."""
@@ -36,15 +41,30 @@ PATIENCE = 1.0
 class Checkpointer:
     """Runs one checkpoint at a time. `write_something` commits a change of at least one page."""
 
-    def __init__(self, writer: Writer, write_something: Callable[[], Awaitable[object]]) -> None:
-        self._writer = writer
+    def __init__(
+        self, writes: DurableWrites[Statements], write_something: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._writes = writes
         self._write_something = write_something
         self._turn = trio.Lock()
         self._thread = trio.CapacityLimiter(1)
         self._commits_seen = 0
         self._not_before = 0.0
+        self._due = trio.Event()
+        self._since_due = 0
         self.log_pages = 0
         self.longest_pause = 0.0
+
+    def note_writes(self, count: int) -> None:
+        """So many more writes are in the log."""
+        self._since_due += count
+        if self._since_due >= CHECKPOINT_AFTER:
+            self._due.set()
+
+    async def due(self) -> None:
+        """Wait until `CHECKPOINT_AFTER` more writes are in the log."""
+        self._since_due, self._due = 0, trio.Event()
+        await self._due.wait()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -61,9 +81,9 @@ class Checkpointer:
         `sqlite3.Error`, `OSError`, and what `write_something` does.
         """
         async with self._turn:
-            if truncate or self._writer.commits != self._commits_seen:
+            if truncate or self._writes.commits != self._commits_seen:
                 await self._write_something()
-                self._commits_seen = self._writer.commits
+                self._commits_seen = self._writes.commits
                 await self._checkpoint(connections(), "PASSIVE")
             if not truncate and (self.log_pages < LONGEST_LOG or time.monotonic() < self._not_before):
                 return True
@@ -78,7 +98,7 @@ class Checkpointer:
         self, connections: Callable[[], Connections | None], mode: str, found: set[int] | None = None
     ) -> bool:
         """A checkpoint for which the writes have to wait."""
-        async with self._writer.paused():
+        async with self._writes.paused():
             began = time.monotonic()
             done = await self._checkpoint(connections(), mode, found)
             ended = time.monotonic()

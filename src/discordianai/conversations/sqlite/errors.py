@@ -2,7 +2,8 @@
 
 import errno
 import sqlite3
-from enum import Enum
+
+from discordianai.conversations.engine.errors import ErrorKind
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _REASONS = {
@@ -17,14 +18,6 @@ _REASONS = {
     sqlite3.SQLITE_NOLFS: "the file is larger than the disk allows",
 }
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
-
-
-class ErrorKind(Enum):
-    """What an error says about the database as a whole."""
-
-    STATEMENT = "nothing: only the statement that met it failed"
-    UNAVAILABLE = "it cannot be used now; that may pass"
-    CORRUPT = "its content is not to be trusted"
 
 
 def kind_of(error: Exception) -> ErrorKind:

@@ -4,14 +4,15 @@ It runs in small steps, with pauses between them.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
 import trio
 
 from discordianai.conversations.accounting import day_of
+from discordianai.conversations.engine.backlog import Write
+from discordianai.conversations.engine.repeating import repeat
 from discordianai.conversations.sqlite import (
     bookkeeping_table,
     questions_table,
@@ -20,14 +21,9 @@ from discordianai.conversations.sqlite import (
     usage_table,
 )
 from discordianai.conversations.sqlite.database import Database
-from discordianai.conversations.sqlite.writer import Write
 from discordianai.conversations.store import StoreError
-from discordianai.guard import Guard
 
 DAY = 86_400.0
-
-AFTER_A_BUG = 1.0
-"""Seconds until the next round, at least."""
 
 COUNTING = 0.01
 """The share of the time that may be spent counting conversations. A million take 10 to 50 ms to count."""
@@ -77,7 +73,7 @@ class Maintenance:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_retention)
             nursery.start_soon(self._keep_log_short)
-            await _repeat(self._tick, self._pace.tick)
+            await repeat(self._tick, self._pace.tick)
 
     async def _keep_log_short(self) -> None:
         """Under load, make many small checkpoints: a large one delays the writes to the same disk."""
@@ -87,14 +83,14 @@ class Maintenance:
             with suppress(StoreError):  # logged, and in the database's health
                 await self._database.checkpoint()
 
-        await _repeat(shorten, 0.0)
+        await repeat(shorten, 0.0)
 
     async def _keep_retention(self) -> None:
-        await _repeat(self.remove_expired, self._pace.retention)
+        await repeat(self.remove_expired, self._pace.retention)
 
     async def _tick(self) -> None:
         self._replaced |= await self._database.check_file()
-        if not self._database.health.writable:
+        if not self._database.writes.writable:
             self._purges = None  # it may be another file afterwards
             if not await self._database.recover():
                 return
@@ -112,7 +108,7 @@ class Maintenance:
 
     async def _count(self) -> None:
         """Count the conversations, if something was written and the last count is long enough ago."""
-        began, commits = trio.current_time(), self._database.commits
+        began, commits = trio.current_time(), self._database.writes.commits
         if commits == self._counted or began < self._count_again:
             return
         with suppress(StoreError):  # logged, and in the database's health
@@ -155,12 +151,3 @@ class Maintenance:
             (lambda connection: usage_table.anonymise_forgotten(connection, day_of(now)), usage_table.STEP),
             (removal.vacuum, removal.VACUUM_PAGES),
         ]
-
-
-async def _repeat(work: Callable[[], Awaitable[None]], pause: float) -> None:
-    """Run until cancelled. After a round with a bug the next one follows, after at least a second."""
-    guard = Guard(structlog.get_logger("discordianai.conversations"), "bug in the store's maintenance")
-    while True:
-        with guard:
-            await work()
-        await trio.sleep(max(pause, AFTER_A_BUG) if guard.failed else pause)

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from discordianai.conversations.accounting import Spent, day_of
+from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.operator_port import Inspection
 from discordianai.conversations.sqlite import errors, files, migrations, usage_table
 from discordianai.conversations.sqlite.connections import (
@@ -19,7 +20,6 @@ from discordianai.conversations.sqlite.connections import (
     decode_leniently,
     open_connections,
 )
-from discordianai.conversations.sqlite.errors import ErrorKind
 from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
 from discordianai.conversations.store import StoreError
 from discordianai.safe_files import UnsafeFile

@@ -1,22 +1,23 @@
 """The SQL of pending questions. Each function runs in a transaction of its caller's."""
 
-import json
 import sqlite3
-from dataclasses import astuple, replace
+from dataclasses import replace
 
-from discordianai.conversations import attachment_json
 from discordianai.conversations.accounting import day_of
+from discordianai.conversations.engine import question_rows
+from discordianai.conversations.engine.question_rows import (
+    ACCEPTED,
+    ANSWERED,
+    FINISHED,
+    FORGOTTEN,
+    REPLAYS_END,
+    message_ids,
+)
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, Posted, TurnId
 from discordianai.conversations.sqlite import turns_table, usage_table
-from discordianai.records import Person, Place, Question, Quotation, ReplyAddress
+from discordianai.records import Question
 from discordianai.surrogates import well_formed
 from discordianai.system_clock import ClockReading
-
-ACCEPTED, ANSWERED, FINISHED, FORGOTTEN = range(4)
-
-REPLAYS_END = 2 * 3600.0
-"""Seconds after which an interaction is not replayed any more. Its token is valid for 15 minutes; the rest
-is for a clock that is set an hour ahead."""
 
 STEP = 200
 
@@ -43,71 +44,22 @@ _ERASED = ", ".join(f"{column} = {blank}" for column, blank in _BLANK.items())
 
 def insert(connection: sqlite3.Connection, question: Question, clock: ClockReading) -> bool:
     """Store a question, with the clock's time of its acknowledgement; False if it was already there."""
-    address = question.address
-    row = (
-        address.interaction_id,
-        ACCEPTED,
-        question.person.id,
-        well_formed(question.person.name),
-        question.place.guild_id,
-        question.place.channel_id,
-        address.application_id,
-        address.token,
-        address.private,
-        address.acknowledged_at,
-        question.provider,
-        well_formed(question.text),
-    )
-    marks = ", ".join("?" * len(row))
+    row = question_rows.stored(question, clock)
     inserted = connection.execute(
-        f"INSERT OR IGNORE INTO questions VALUES ({marks}, '', '', NULL, ?, 1)",  # noqa: S608  # question marks
-        (*row, _more(question, clock)),
+        "INSERT OR IGNORE INTO questions VALUES (:interaction_id, 0, :person_id, :person_name, :guild_id,"
+        " :channel_id, :application_id, :token, :private, :acknowledged_at, :provider, :prompt, '', '', NULL,"
+        " :more, 1)",
+        row,
     )
     return inserted.rowcount == 1
-
-
-def _more(question: Question, clock: ClockReading) -> str:
-    """The fields that only some questions have."""
-    rest = {
-        "message_id": question.address.message_id,
-        "parent_id": question.place.parent_id,
-        "model": question.model,
-        "search": question.search,
-        "attachments": attachment_json.rows(question.attachments),
-        "quotation": astuple(question.quotation) if question.quotation else None,
-        "in_thread": question.in_thread,
-        "note": question.note,
-        "no_files": not question.may_attach,
-        "as_guest": not question.address.as_member,
-        "clock": [clock.boot, clock.offset],
-    }
-    return json.dumps({key: value for key, value in rest.items() if value})
 
 
 def note_posted(connection: sqlite3.Connection, interaction_id: int, posted: Posted, text: str) -> None:
     """Store which messages the answer has."""
     connection.execute(
         "UPDATE questions SET message_ids = ?, text = ? WHERE interaction_id = ? AND state = ?",
-        (_ids_of(posted), well_formed(text), interaction_id, ACCEPTED),
+        (message_ids(posted), well_formed(text), interaction_id, ACCEPTED),
     )
-
-
-def _ids_of(posted: Posted) -> str:
-    """Thread, original and further messages; 0 stands for a missing thread or original."""
-    ids = [posted.thread_id or 0, posted.original_id or 0, *posted.further_ids]
-    while ids and not ids[-1]:
-        ids.pop()
-    return " ".join(map(str, ids))
-
-
-def _posted(message_ids: str, *, in_thread: bool, in_channel: bool) -> Posted:
-    """The reverse. Older versions left a thread out where none was wanted, and an original where the answer
-    belonged to an interaction; no id of theirs is 0."""
-    ids = [int(each) for each in message_ids.split()]
-    if not in_thread and ids and ids[0]:
-        ids = [0, *ids] if in_channel else [0, 0, *ids]
-    thread_id, original_id, *further_ids = (*ids, 0, 0)[: max(len(ids), 2)]
-    return Posted(thread_id or None, original_id or None, tuple(further_ids))
 
 
 def store_answer(
@@ -223,58 +175,7 @@ def remove_done(connection: sqlite3.Connection, now: float) -> int:
 def unfinished(connection: sqlite3.Connection, clock: ClockReading) -> tuple[PendingQuestion, ...]:
     """The open questions, oldest first. Their times are by the clock as it stands now."""
     rows = connection.execute(
-        "SELECT interaction_id, state, person_id, person_name, guild_id, channel_id, application_id, token,"
-        " private, acknowledged_at, provider, prompt, text, message_ids, more, starts FROM questions"
+        f"SELECT {question_rows.COLUMNS} FROM questions"  # noqa: S608  # our own columns
         " WHERE state < 2 ORDER BY acknowledged_at, interaction_id"
     )
-    return tuple(_unfinished(clock, *row) for row in rows)
-
-
-def _unfinished(
-    clock: ClockReading,
-    interaction_id: int,
-    state: int,
-    person_id: int,
-    person_name: str,
-    guild_id: int | None,
-    channel_id: int,
-    application_id: int,
-    token: str,
-    private: int,
-    acknowledged_at: float,
-    provider: str | None,
-    prompt: str,
-    text: str,
-    message_ids: str,
-    more: str,
-    starts: int,
-) -> PendingQuestion:
-    rest = json.loads(more)
-    asked_by = ClockReading(*rest.get("clock", ("", 0.0)))
-    address = ReplyAddress(
-        application_id,
-        interaction_id,
-        token,
-        channel_id,
-        bool(private),
-        acknowledged_at + asked_by.shift_to(clock),
-        rest.get("message_id"),
-        as_member=not rest.get("as_guest", False),
-    )
-    question = Question(
-        number=0,
-        text=prompt,
-        person=Person(person_id, person_name),
-        place=Place(channel_id, guild_id, rest.get("parent_id")),
-        address=address,
-        provider=provider,
-        search=rest.get("search", False),
-        model=rest.get("model", ""),
-        attachments=attachment_json.from_rows(rest.get("attachments", ())),
-        quotation=Quotation(*rest["quotation"]) if "quotation" in rest else None,
-        in_thread=rest.get("in_thread", False),
-        note=rest.get("note", ""),
-        may_attach=not rest.get("no_files", False),
-    )
-    posted = _posted(message_ids, in_thread=question.in_thread, in_channel=address.message_id is not None)
-    return PendingQuestion(question, posted, text, state == ANSWERED, starts)
+    return tuple(question_rows.pending(clock, *row) for row in rows)

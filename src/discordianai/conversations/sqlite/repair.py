@@ -8,9 +8,9 @@ from pathlib import Path
 
 import structlog
 
+from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.sqlite import bookkeeping_table, errors, files
 from discordianai.conversations.sqlite.connections import Connections, open_connections, transaction
-from discordianai.conversations.sqlite.errors import ErrorKind
 from discordianai.conversations.sqlite.migrations import Report
 
 

@@ -14,6 +14,7 @@ from discordianai.conversations import packing, window
 from discordianai.conversations.accounting import Charge, Spent, SpentOn
 from discordianai.conversations.cache import Cache
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.engine.json_lines import newest_lines
 from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
@@ -35,10 +36,10 @@ from discordianai.conversations.sqlite import (
 )
 from discordianai.conversations.sqlite.database import Database, open_database
 from discordianai.conversations.sqlite.export import exported
+from discordianai.conversations.sqlite.group_commit import Statements
 from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
 from discordianai.conversations.sqlite.removal import Step
 from discordianai.conversations.sqlite.turns_table import Removed
-from discordianai.conversations.sqlite.writer import Statements, Write
 from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
 from discordianai.records import Question, Turn
 from discordianai.system_clock import ClockReading
@@ -64,6 +65,8 @@ class SqliteStore:
         self._options = options
         self._clock = clock
         self._cache = Cache(options.cache_bytes, options.max_turns)
+        self._own: set[int] | None = set()
+        """The questions of this process, until those of earlier ones are taken over."""
         self._fresh_key = secrets.token_bytes(KEY_BYTES)
         self._note_change, self._changes = trio.open_memory_channel[None](1)
         self.maintenance = Maintenance(database, options.ttl_days, self._changed, pace, clock)
@@ -76,23 +79,23 @@ class SqliteStore:
     @property
     def health(self) -> Health:
         """See `Store.health`."""
-        return self._database.health
+        return self._database.writes.health
 
     @property
     def figures(self) -> StoreStatistics:
         """What the store does, in numbers."""
-        reads, writes = self._database.waits
+        writes = self._database.writes
         return StoreStatistics(
             conversations=self.maintenance.conversations,
-            reads=reads,
-            writes=writes,
+            reads=self._database.reads,
+            writes=writes.waits,
             cached_bytes=self._cache.size,
             cached_conversations=len(self._cache),
             cache_hits=self._cache.hits,
             cache_misses=self._cache.misses,
-            writes_waiting=self._database.waiting,
-            commits=self._database.commits,
-            committing=self._database.committing,
+            writes_waiting=writes.waiting,
+            commits=writes.commits,
+            committing=writes.committing,
             log_pages=self._database.log_pages,
             longest_pause=self._database.longest_pause,
         )
@@ -104,7 +107,7 @@ class SqliteStore:
             packed = await self._load(key)
         else:
             await trio.lowlevel.checkpoint()
-        for kept in self._database.kept_turns(key):
+        for kept in self._database.writes.kept_turns(key):
             if not packed.endswith(kept):  # a late write may have been committed and not yet settled
                 packed += kept
         not_before = self._clock() - self._options.ttl_days * DAY
@@ -141,7 +144,7 @@ class SqliteStore:
             self._adding(exchange, lambda c: turns_table.append(c, exchange, max_turns))
         )
 
-    def _adding(self, exchange: QuestionAndAnswer, statements: Statements) -> Write:
+    def _adding(self, exchange: QuestionAndAnswer, statements: Statements) -> Write[Statements]:
         """A write that adds an exchange, also to the cache.
 
         `statements` return None where they added nothing, because the interaction had been answered before.
@@ -204,10 +207,16 @@ class SqliteStore:
     async def accept(self, question: Question) -> bool:
         """See `PendingQuestions.accept`."""
         interaction_id = question.address.interaction_id
-        if self._database.is_storing(interaction_id):
+        if self._database.writes.is_storing(interaction_id):
             return False
-        write = Write(
+
+        def on_commit(accepted: bool) -> None:
+            if accepted and self._own is not None:
+                self._own.add(interaction_id)
+
+        write: Write[Statements] = Write(
             partial(questions_table.insert, question=question, clock=ClockReading.now()),
+            on_commit,
             question=interaction_id,
             size=4 * (len(question.text) + len(question.quotation.text if question.quotation else "")),
         )
@@ -231,7 +240,7 @@ class SqliteStore:
             now=self._clock(),
         )
         if answer.exchange is None:
-            write = Write(statements, size=4 * len(answer.text))
+            write: Write[Statements] = Write(statements, size=4 * len(answer.text))
         else:
             write = self._adding(answer.exchange, statements)
         turn: TurnId | None = await self._database.write(write)
@@ -252,9 +261,19 @@ class SqliteStore:
         """See `PendingQuestions.take_back_start`."""
         await self._database.write(Write(lambda c: questions_table.add_starts(c, interaction_id, -1)))
 
-    async def unfinished(self) -> tuple[PendingQuestion, ...]:
-        """See `PendingQuestions.unfinished`."""
-        return await self._database.read(partial(questions_table.unfinished, clock=ClockReading.now()))
+    async def take_over(self) -> tuple[PendingQuestion, ...]:
+        """See `PendingQuestions.take_over`. One process at a time has the file: the first time takes all."""
+        if self._own is None:
+            await trio.lowlevel.checkpoint()
+            return ()
+        left = await self._database.read(partial(questions_table.unfinished, clock=ClockReading.now()))
+        own, self._own = self._own, None
+        return tuple(
+            entry
+            for entry in left
+            if (number := entry.question.address.interaction_id) not in own
+            and not self._database.writes.is_storing(number)
+        )
 
     async def charge(self, charge: Charge) -> None:
         """See `Accounts.charge`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from discordianai.conversations import attachment_json, packing
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.engine.turn_ids import parts, turn_id
 from discordianai.conversations.pending_questions import QuestionAndAnswer, StoredQuestion, TurnId
 from discordianai.records import Role, Turn
 from discordianai.surrogates import well_formed
@@ -91,16 +92,19 @@ def append(connection: sqlite3.Connection, exchange: QuestionAndAnswer, max_turn
     connection.execute(
         "INSERT OR IGNORE INTO participants VALUES (?, ?, ?)", (exchange.person_id, guild, conversation)
     )
-    return TurnId(start, int(turns[0].at))
+    return turn_id(start, turns[0].at)
 
 
 def said(connection: sqlite3.Connection, turn: TurnId) -> StoredQuestion | None:
-    """What a person said in that turn; None where it is not there any more."""
+    """What a person said in that turn; None where it is not there. Raises `CorruptTurns`."""
+    identified = parts(turn)
+    if identified is None:
+        return None
     row = connection.execute(
         "SELECT text, turns.person_id, guild_id, conversations.person_id, channel_id, private, attachments"
         " FROM turns JOIN conversations ON conversations.id = turns.id >> ?"
         " WHERE turns.id = ? AND role = ? AND CAST(at AS INTEGER) = ?",
-        (NUMBER_BITS, turn.number, Role.USER.value, turn.second),
+        (NUMBER_BITS, identified[0], Role.USER.value, identified[1]),
     ).fetchone()
     if row is None:
         return None

@@ -32,7 +32,7 @@ async def _delete(invocation: Invocation, conversations: Conversations) -> Comma
     """Delete everything, and then say so; if a file still contains something, say that, too."""
     removed = await conversations.forget(invocation.origin.person.id)
     done = f"Everything has been deleted: {messages(removed.turns)}."
-    return CommandReply(done if removed.erased else f"{done} {NOT_YET_ERASED}")
+    return CommandReply(f"{done} {NOT_YET_ERASED}" if removed.erased is False else done)
 
 
 async def _keep(_invocation: Invocation, _services: object) -> CommandReply:

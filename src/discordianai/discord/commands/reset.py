@@ -28,10 +28,10 @@ async def handle(invocation: Invocation, conversations: Conversations) -> Comman
 
 
 def _told(removed: Sequence[Removal], done: str) -> str:
-    """`done`, and whether a file still contains something; empty if there was nothing to remove."""
+    """`done`, and whether a file is still to be overwritten; empty if there was nothing to remove."""
     if not any(each.turns for each in removed):
         return ""
-    return done if all(each.erased for each in removed) else f"{done} {NOT_YET_ERASED}"
+    return f"{done} {NOT_YET_ERASED}" if any(each.erased is False for each in removed) else done
 
 
 COMMAND = HandledCommand(name="reset", description="Forget this conversation", own_data=True, handle=handle)

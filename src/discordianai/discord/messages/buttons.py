@@ -1,5 +1,6 @@
 """The buttons under a message. Everything is in the custom id, so a button also works after a restart."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,15 +66,18 @@ def number(button: Button) -> int | None:
     return int(button.subject) if _is_number(button.subject) else None
 
 
+_TURN = re.compile(r"[0-9.]{3,40}")
+"""As the store promises of a turn's id."""
+
+
 def about_turn(action: Action, person_id: int, turn: TurnId) -> Button:
     """A button for what was said in that turn."""
-    return Button(action, person_id, f"{turn.number}.{turn.second}")
+    return Button(action, person_id, turn)
 
 
 def turn(button: Button) -> TurnId | None:
     """The turn that it is about."""
-    first, _, second = button.subject.partition(".")
-    return TurnId(int(first), int(second)) if _is_number(first) and _is_number(second) else None
+    return TurnId(button.subject) if _TURN.fullmatch(button.subject) else None
 
 
 def _is_number(text: str) -> bool:

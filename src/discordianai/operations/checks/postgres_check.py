@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from discordianai.conversations.postgres.inspection import Inspection
 
 SUBJECT = "database"
-PACKAGES = ("psycopg", "psycopg_pool")
 INSTALL = "pipx install --force 'discordianai[postgres]', or the same with pip"
 
 OLDEST = 15
@@ -24,19 +23,16 @@ MEGABYTE = 2**20
 
 def look(url: DatabaseUrl) -> Iterator[Finding]:
     """What can be told without connecting."""
-    missing = missing_packages()
-    if missing:
-        yield fatal(
-            SUBJECT, f"{url} is a PostgreSQL database, and {' and '.join(missing)} is not installed", INSTALL
-        )
+    if client_is_missing():
+        yield fatal(SUBJECT, f"{url} is a PostgreSQL database, and psycopg is not installed", INSTALL)
     else:
         yield ok(SUBJECT, f"{url} is a PostgreSQL database; --online connects to it")
     yield from _encryption(url)
 
 
-def missing_packages() -> list[str]:
-    """What the bot lacks to speak to PostgreSQL."""
-    return [name for name in PACKAGES if find_spec(name) is None]
+def client_is_missing() -> bool:
+    """Whether the bot lacks what it needs to speak to PostgreSQL."""
+    return find_spec("psycopg") is None
 
 
 def _encryption(url: DatabaseUrl) -> Iterator[Finding]:

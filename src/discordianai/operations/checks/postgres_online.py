@@ -10,7 +10,7 @@ from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import problem
 from discordianai.operations.checks.online_check import Tell
-from discordianai.operations.checks.postgres_check import SUBJECT, judge, missing_packages
+from discordianai.operations.checks.postgres_check import SUBJECT, client_is_missing, judge
 
 
 class PostgresCheck:
@@ -25,7 +25,7 @@ class PostgresCheck:
 
     async def connect(self, tell: Tell) -> None:
         """Everything at once: it is one connection."""
-        if missing_packages():
+        if client_is_missing():
             return  # that is told already
         from discordianai.conversations.postgres.connections import Server
         from discordianai.conversations.postgres.inspection import inspect

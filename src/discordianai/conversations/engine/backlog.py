@@ -1,0 +1,75 @@
+"""Writes, and those that the database does not take now."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from discordianai.conversations.conversation_key import ConversationKey
+
+MAX_BYTES = 8 * 2**20
+"""About 5000 exchanges. Beyond it the oldest writes are dropped."""
+
+OVERHEAD = 500
+
+Statements = TypeVar("Statements")
+"""What an engine runs in a transaction: perhaps twice, if the first one failed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write(Generic[Statements]):
+    """One transaction's statements, and what follows.
+
+    `on_commit` is called with their result once it is durable, `on_failure` when it never will be. A write
+    that may not `wait` for a database that cannot be written fails at once. `packed` are the turns that it
+    adds to the conversation `key`; `question` is the interaction whose question it stores; `size` is about
+    how many bytes it keeps in memory beside `packed`.
+    """
+
+    statements: Statements
+    on_commit: Callable[[Any], None] = lambda _: None
+    on_failure: Callable[[], None] = lambda: None
+    wait: bool = True
+    key: ConversationKey | None = None
+    packed: bytes = b""
+    question: int | None = None
+    size: int = 0
+
+
+class Backlog(Generic[Statements]):
+    """In order, oldest first, within a bound in bytes."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._writes: deque[Write[Statements]] = deque()
+        self._size = 0
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._writes)
+
+    def __iter__(self) -> Iterator[Write[Statements]]:
+        return iter(self._writes)
+
+    def add(self, write: Write[Statements]) -> None:
+        """Keep a write; the oldest ones are dropped where it does not fit."""
+        self._writes.append(write)
+        self._size += _size(write)
+        while self._size > self._max_bytes:
+            self.remove_first().on_failure()
+            self.lost += 1
+
+    @property
+    def first(self) -> Write[Statements]:
+        """The oldest write."""
+        return self._writes[0]
+
+    def remove_first(self) -> Write[Statements]:
+        """Take the oldest write out."""
+        write = self._writes.popleft()
+        self._size -= _size(write)
+        return write
+
+
+def _size(write: Write[Statements]) -> int:
+    return OVERHEAD + len(write.packed) + write.size

@@ -1,0 +1,209 @@
+"""The server as the trio thread sees it: reads, writes, and what is done while it is away.
+
+While it is away, writes wait in memory (see `durable_writes`), reads fail at once, and `recover` is called
+until it succeeds.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+import structlog
+import trio
+
+from discordianai.conversations.engine.backlog import Write
+from discordianai.conversations.engine.durable_writes import DurableWrites
+from discordianai.conversations.engine.errors import ErrorKind
+from discordianai.conversations.engine.writer import WriteOutcome
+from discordianai.conversations.postgres import errors, processes_table
+from discordianai.conversations.postgres.batches import Batch
+from discordianai.conversations.postgres.connections import Server, connect
+from discordianai.conversations.postgres.group_commit import Doubt, GroupCommit
+from discordianai.conversations.postgres.migrations import migrate
+from discordianai.conversations.postgres.readers import READ_WITHIN, Readers, run
+from discordianai.conversations.store import StoreError
+from discordianai.metric import Latencies, Latency
+
+OPEN_WITHIN = 90.0
+"""Seconds for the version of the schema and, where another process migrates it, for that."""
+
+CONNECT_READER_WITHIN = 2
+
+LAST_TRY = 5.0
+"""Seconds to write what is still kept in memory when the bot ends."""
+
+DECIDE_EVERY = 1.0
+
+Report = Callable[[int], object]
+
+
+class Database:
+    """`run` is its task. It is the engine of its own `writes`. `report` is of a migration."""
+
+    slow_part = "the server"
+    longest_write = 10.0
+    """A write that may not wait in memory ends by then, in words."""
+
+    def __init__(self, server: Server, report: Report) -> None:
+        self._server = server
+        self._report = report
+        self.process = processes_table.new_id()
+        self._group = GroupCommit(partial(connect, server), self.process)
+        self._readers = Readers(partial(connect, server, CONNECT_READER_WITHIN))
+        self.writes = DurableWrites[Batch](self)
+        self._writing_thread = trio.CapacityLimiter(1)
+        self._thread = trio.CapacityLimiter(1)
+        self._log = structlog.get_logger("discordianai.conversations")
+        self._read_waits = Latencies()
+        self._away = True
+        self._give_up_at = math.inf
+
+    @property
+    def label(self) -> str:
+        """See `Engine.label`."""
+        return self._server.label
+
+    @property
+    def reads(self) -> Latency:
+        """How long reads took, with the wait for their turn."""
+        return self._read_waits.now()
+
+    async def run(self) -> None:
+        """Write until `finish_writing`."""
+        await self.writes.run()
+
+    async def open(self) -> None:
+        """Connect at the start. Raises `StoreError` where trying again is pointless."""
+        try:
+            await self._connect()
+        except StoreError as error:
+            raise StoreError(f"the database {self.label} cannot be used: {error}") from error
+        except (psycopg.Error, OSError) as error:
+            self.writes.note_error(error)
+
+    async def recover(self) -> bool:
+        """Try to make the database usable again; whether it takes writes, and what waited is written."""
+        try:
+            await self._connect()
+        except StoreError as error:
+            self.writes.mark_unwritable(f"the database {self.label} cannot be used: {error}")
+            return False
+        except (psycopg.Error, OSError) as error:
+            self.writes.note_error(error)
+            return False
+        return await self.writes.write_backlog()
+
+    async def _connect(self) -> None:
+        await trio.to_thread.run_sync(self._prepare, limiter=self._thread)
+        self._away = False
+
+    def _prepare(self) -> None:
+        """In a thread: see that the server takes writes, that the tables are there, and this process's row.
+
+        The row is committed before anything else is, so that a transaction in doubt can be looked up.
+        """
+        connection = connect(self._server)
+        try:
+            with connection.within(OPEN_WITHIN):
+                migrate(connection, self._report)
+                connection.execute(processes_table.REGISTER, processes_table.sign_of_life(self.process, 0))
+        finally:
+            connection.close()
+
+    async def read(self, query: Batch, within: float = READ_WITHIN) -> Any:  # what its `result` gives
+        """Run a query. Raises `StoreError`."""
+        if self._away:
+            await trio.lowlevel.checkpoint()
+            raise StoreError(self.writes.health.reason)
+        began = trio.current_time()
+        try:
+            return await self._readers.run(query, within)
+        except (psycopg.Error, OSError) as error:
+            self.writes.note_error(error)
+            raise StoreError(f"the database cannot be read: {errors.reason(error)}") from None
+        except trio.TooSlowError:
+            raise StoreError("the database cannot be read: too many reads wait for it") from None
+        finally:
+            self._read_waits.note(trio.current_time() - began)
+
+    async def write(self, write: Write[Batch]) -> Any:  # what the batch's `result` gives
+        """See `DurableWrites.write`."""
+        return await self.writes.write(write)
+
+    async def commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome]:
+        """See `Engine.commit`. A transaction that is in doubt is decided first, however long that takes."""
+        done = await self._commit(group)
+        while isinstance(done, Doubt):
+            try:
+                took_place = await trio.to_thread.run_sync(
+                    self._group.decide, done, limiter=self._writing_thread
+                )
+            except (psycopg.Error, OSError, StoreError) as error:
+                if trio.current_time() > self._give_up_at:
+                    return [WriteOutcome(error=error)] * len(group)
+                self.writes.note_error(error)
+                await trio.sleep(DECIDE_EVERY)
+            else:
+                self._log.info("a commit that was cut off is looked up", took_place=took_place)
+                done = done.outcomes if took_place else await self._commit(group)
+        return done
+
+    async def _commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt:
+        return await trio.to_thread.run_sync(self._group.commit, group, limiter=self._writing_thread)
+
+    def diagnose(self, error: Exception) -> str:
+        """See `Engine.diagnose`."""
+        if errors.kind_of(error) is ErrorKind.STATEMENT:
+            return ""
+        self._away = self._away or errors.lost_connection(error)
+        return f"the database {self.label} cannot be used: {errors.reason(error)}"
+
+    def reason(self, error: Exception) -> str:
+        """See `Engine.reason`."""
+        return errors.reason(error)
+
+    async def vacuum(self, tables: Sequence[str], within: float) -> None:
+        """Let the server use the space of removed rows again.
+
+        Abandoned when cancelled: it may take long, and hurts nobody. Raises `psycopg.Error`, `OSError` and
+        `StoreError`.
+        """
+
+        def work() -> None:
+            connection = connect(self._server)
+            try:
+                with connection.within(within):
+                    for table in tables:
+                        connection.execute(f"VACUUM (SKIP_LOCKED) {table}")  # our own names
+            finally:
+                connection.close()
+
+        await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+
+    async def finish_writing(self) -> None:
+        """Accept no more writes; try once more to write what is kept in memory."""
+        self._give_up_at = trio.current_time() + LAST_TRY
+        with trio.move_on_after(LAST_TRY, shield=True):
+            if self.writes.has_backlog:
+                await self.recover()
+        self.writes.close()
+
+    async def close(self) -> None:
+        """Leave the database, so that others take over at once what is left. Nothing may be running."""
+        await trio.to_thread.run_sync(self._close, limiter=self._thread)
+
+    def _close(self) -> None:
+        self._group.close()
+        self._readers.close()
+        if self._away:
+            return
+        try:
+            connection = connect(self._server, CONNECT_READER_WITHIN)
+            try:
+                run(connection, processes_table.leave(self.process), READ_WITHIN)
+            finally:
+                connection.close()
+        except (psycopg.Error, OSError, StoreError):
+            return  # the lease ends by itself

@@ -1,0 +1,182 @@
+"""One durable transaction for all writes that wait. Synchronous.
+
+The statements of the whole group are sent in one go, and so is their end: two round trips. Where one of them
+fails, the transaction is rolled back, and each write is tried in one of its own.
+
+A connection that is lost before COMMIT was sent has changed nothing: the group is tried once more on a new
+one. Lost afterwards, nobody knows. So each transaction writes its number into this process's row: a new
+connection reads it, waiting where the old one still holds the row, and then it is known for certain, also on
+a server that took the place of the former one. (`pg_xact_status` would not do after a failover: the new
+server gives the number of a transaction that it never got to another one.)
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import LiteralString
+
+import psycopg
+
+from discordianai.conversations.engine.errors import ErrorKind
+from discordianai.conversations.engine.writer import WriteOutcome
+from discordianai.conversations.postgres import errors, processes_table
+from discordianai.conversations.postgres.batches import Batch
+from discordianai.conversations.postgres.connections import Connection
+from discordianai.conversations.store import StoreError
+
+WRITE_WITHIN = 8.0
+"""Seconds for a transaction; a group of 128 writes takes a tenth of one on a busy server."""
+
+DECIDE_WITHIN = 6.0
+
+AT_ONCE = 0.5
+"""Seconds within which a connection that was lost long ago says so."""
+
+LIMITS: LiteralString = """
+    SELECT set_config('statement_timeout', '6s', true), set_config('lock_timeout', '3s', true),
+        set_config('idle_in_transaction_session_timeout', '10s', true),
+        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)
+"""
+"""For this transaction alone. Where the bot vanishes in the midst of one, the server soon ends it. What was
+promised is durable, whatever the operator has set for the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A transaction of which nobody knows whether it was committed, and what it comes to if it was."""
+
+    batch: int
+    outcomes: Sequence[WriteOutcome]
+
+
+@dataclass(slots=True)
+class GroupCommit:
+    """Writes on a connection of its own. For one thread at a time. `process` is the id of this process."""
+
+    connect: Callable[[], Connection]
+    process: int
+    batch: int = 0
+    _connection: Connection | None = field(default=None, repr=False)
+
+    def commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt:
+        """Commit all in one transaction where that is possible, else each in its own. Raises nothing."""
+        try:
+            return self._commit(group)
+        except (psycopg.Error, OSError, StoreError) as error:
+            if len(group) == 1 or not _next_may_succeed(error):
+                return [WriteOutcome(error=error)] * len(group)
+        return self._commit_each(group)
+
+    def _commit_each(self, group: Sequence[Batch]) -> Sequence[WriteOutcome]:
+        outcomes: list[WriteOutcome] = []
+        for one in group:
+            done = self._commit_alone(one)
+            outcomes.append(done)
+            if done.error is not None and not _next_may_succeed(done.error):
+                return outcomes + [done] * (len(group) - len(outcomes))
+        return outcomes
+
+    def _commit_alone(self, one: Batch) -> WriteOutcome:
+        done = self.commit([one])
+        while isinstance(done, Doubt):
+            try:
+                done = done.outcomes if self.decide(done) else self.commit([one])
+            except (psycopg.Error, OSError, StoreError) as error:
+                return WriteOutcome(error=error)
+        return done[0]
+
+    def decide(self, doubt: Doubt) -> bool:
+        """Whether that transaction was committed. Raises `psycopg.Error` while that cannot be known."""
+        connection = self._open()
+        with connection.within(DECIDE_WITHIN):
+            try:
+                with connection.pipeline():
+                    connection.execute("BEGIN")
+                    connection.execute(LIMITS)
+                    found = connection.execute(
+                        "SELECT batch FROM processes WHERE id = %s FOR UPDATE", (self.process,)
+                    )
+                    connection.execute("COMMIT")
+                row = found.fetchone()
+            except psycopg.Error:
+                self.close()
+                raise
+        return row is not None and int(row[0]) >= doubt.batch
+
+    def close(self) -> None:
+        """Close the connection; the next write opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = self.connect()
+        return self._connection
+
+    def _commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt:
+        idle, began = self._connection is not None, time.monotonic()
+        try:
+            outcomes = self._run(group)
+        except psycopg.Error as error:
+            # One that breaks at once was lost before this: while nobody used it.
+            if not (idle and errors.lost_connection(error) and time.monotonic() - began < AT_ONCE):
+                raise
+            outcomes = self._run(group)
+        return self._end(outcomes)
+
+    def _run(self, group: Sequence[Batch]) -> Sequence[WriteOutcome]:
+        """Everything but COMMIT."""
+        connection = self._open()
+        try:
+            with connection.within(WRITE_WITHIN), connection.pipeline():
+                connection.execute("BEGIN")
+                connection.execute(LIMITS)
+                connection.execute(processes_table.RENEW, self._sign_of_life())
+                cursors = [
+                    [connection.execute(query, values) for query, values in one.statements] for one in group
+                ]
+        except psycopg.Error:
+            self._roll_back()
+            raise
+        rows = [own[-1].fetchall() if own and own[-1].description else [] for own in cursors]
+        return [_outcome(one, found) for one, found in zip(group, rows, strict=True)]
+
+    def _sign_of_life(self) -> dict[str, object]:
+        self.batch += 1
+        return processes_table.sign_of_life(self.process, self.batch)
+
+    def _end(self, outcomes: Sequence[WriteOutcome]) -> Sequence[WriteOutcome] | Doubt:
+        connection = self._open()
+        try:
+            with connection.within(WRITE_WITHIN):
+                connection.execute("COMMIT")
+        except psycopg.Error as error:
+            self.close()
+            if errors.lost_connection(error):
+                return Doubt(self.batch, outcomes)
+            raise
+        return outcomes
+
+    def _roll_back(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            with connection.within(1.0):
+                connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+
+def _next_may_succeed(error: Exception) -> bool:
+    """False where each further write would wait in vain for the same thing, for example."""
+    return errors.kind_of(error) is ErrorKind.STATEMENT or errors.only_this_transaction(error)
+
+
+def _outcome(batch: Batch, rows: Sequence[tuple[object, ...]]) -> WriteOutcome:
+    try:
+        return WriteOutcome(batch.result(rows))
+    except StoreError as refused:
+        return WriteOutcome(error=refused)

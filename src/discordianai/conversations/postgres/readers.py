@@ -1,0 +1,84 @@
+"""A pool of connections for reads, each of which has an end.
+
+A list of connections and a limiter of the same size are all that a pool needs here: calls come from trio's
+worker threads, one for each token of the limiter. (psycopg_pool brings threads of its own, which reconnect
+beside ours, and log the server's error texts.)
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, LiteralString
+
+import psycopg
+import trio
+
+from discordianai.conversations.postgres import errors
+from discordianai.conversations.postgres.batches import Batch, Row
+from discordianai.conversations.postgres.connections import Connection
+
+READERS = 4
+"""Reads at the same time."""
+
+READ_WITHIN = 2.0
+"""Seconds: an answer waits no longer for what was said before."""
+
+AT_ONCE = 0.5
+"""Seconds within which a connection that was lost long ago says so."""
+
+LIMITS: LiteralString = "SELECT set_config('statement_timeout', %s, true)"
+"""For the transaction that the statements sent together are. Without it, a reader whose table is locked stays
+at the server when the bot has long given up, and they add up."""
+
+
+class Readers:
+    """`connect` opens one more connection."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._slots = trio.CapacityLimiter(READERS)
+        self._free: list[Connection] = []
+
+    async def run(self, query: Batch, within: float) -> Any:  # what its `result` gives
+        """Run `query` in a thread, which ends within so many seconds, and those to connect.
+
+        Raises `psycopg.Error`, `OSError`, `StoreError`, and `trio.TooSlowError` where no connection becomes
+        free in time.
+        """
+        with trio.move_on_after(within):
+            return await trio.to_thread.run_sync(self._read, query, within, limiter=self._slots)
+        raise trio.TooSlowError
+
+    def _read(self, query: Batch, within: float) -> Any:
+        began = time.monotonic()
+        with suppress(IndexError):
+            connection = self._free.pop()
+            try:
+                return self._read_on(connection, query, within)
+            except psycopg.Error as error:
+                if not errors.lost_connection(error) or time.monotonic() - began > AT_ONCE:
+                    raise
+        return self._read_on(self._connect(), query, within)
+
+    def _read_on(self, connection: Connection, query: Batch, within: float) -> Any:
+        try:
+            rows = run(connection, query, within)
+        except BaseException:
+            connection.close()  # whatever was half read of it
+            raise
+        self._free.append(connection)
+        return query.result(rows)
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        while self._free:
+            self._free.pop().close()
+
+
+def run(connection: Connection, query: Batch, within: float) -> Sequence[Row]:
+    """The rows of the last statement, within so many seconds. Raises `psycopg.Error`."""
+    with connection.within(within):
+        with connection.pipeline():
+            connection.execute(LIMITS, (f"{within:.0f}s",))
+            cursors = [connection.execute(statement, values) for statement, values in query.statements]
+        return cursors[-1].fetchall() if cursors else []
