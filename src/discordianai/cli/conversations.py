@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from discordianai import safe_files
-from discordianai.cli import common
+from discordianai.cli import common, move
 from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent, dollars
 from discordianai.conversations.operator_access import opened, purging
@@ -32,7 +32,9 @@ DAY = 86_400.0
 
 def add_to(commands: "Commands") -> None:
     """Declare the commands."""
-    group = commands.add_parser("conversations", help="what the bot remembers: stats, export, purge, who")
+    group = commands.add_parser(
+        "conversations", help="what the bot remembers: stats, export, purge, who, move"
+    )
     actions = group.add_subparsers(required=True, metavar="ACTION")
 
     stats = actions.add_parser("stats", help="how much there is")
@@ -70,6 +72,8 @@ def add_to(commands: "Commands") -> None:
     who.add_argument("ids", type=_id, nargs="*", metavar="ID", help="ids of people or servers to try")
     common.add_options(who)
     who.set_defaults(command=_who)
+
+    move.add_to(actions)
 
 
 def _add_selection(group: "argparse._MutuallyExclusiveGroup") -> None:

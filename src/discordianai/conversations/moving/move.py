@@ -32,14 +32,15 @@ class Move:
     def __init__(self, source: Source, target: Target) -> None:
         self._source = source
         self._target = target
-        self._total = sum(source.count(table) for table in TABLES)
+        self.total = sum(source.count(table) for table in TABLES)
+        """Rows to be moved."""
         self._digests: dict[Table, Digest] = {}
         self.resumed = 0
         """Rows that an earlier run had moved."""
 
     def copy(self, report: Report) -> None:
         """Bring the rows into the target that are not there yet. Raises `StoreError`."""
-        progress = _Progress(report, self._total)
+        progress = _Progress(report, self.total)
         for table in TABLES:
             digest = Digest(table)
             last = self._target.last_key(table)
@@ -58,7 +59,7 @@ class Move:
 
     def verify(self, report: Report) -> tuple[MovedTable, ...]:
         """Read everything back and compare it. Raises `StoreError` if anything differs."""
-        progress = _Progress(report, self._total)
+        progress = _Progress(report, self.total)
         moved = []
         for table in (*TABLES, BOOKKEEPING):
             expected = self._digests.get(table)

@@ -30,6 +30,9 @@ class Source(End, Protocol):
     def newest_turn(self) -> int:
         """The highest id of a turn; 0 where there is none."""
 
+    def refuse_changes(self) -> None:
+        """Raise `StoreError` if somebody has changed it meanwhile."""
+
 
 class Target(End, Protocol):
     """No bot starts on it until `finish`, also if this process is killed before."""

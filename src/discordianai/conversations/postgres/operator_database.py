@@ -71,11 +71,10 @@ _IDS: tuple[tuple[str, LiteralString], ...] = (
 def opened(database: DatabaseOnServer) -> Iterator[OperatorDatabase]:
     """See `discordianai.conversations.operator_access.opened`."""
     server = Server(database.url.text, database.password)
-    with operator_connection(server) as connection, naming(server):
-        with connection.within(LONGEST):
-            schema = migrations.version(connection)
-        if not schema:
-            raise StoreError("there is nothing in it: no bot has run with it yet")
+    with operator_connection(server) as connection:
+        with naming(server), connection.within(LONGEST):
+            if not migrations.version(connection):
+                raise StoreError("there is nothing in it: no bot has run with it yet")
         yield ServerDatabase(server, connection)
 
 
@@ -83,8 +82,8 @@ def opened(database: DatabaseOnServer) -> Iterator[OperatorDatabase]:
 def purging(database: DatabaseOnServer, report: Callable[[int], object]) -> Iterator[Purge]:
     """See `discordianai.conversations.operator_access.purging`."""
     server = Server(database.url.text, database.password)
-    with operator_connection(server) as connection, naming(server):
-        with connection.within(LONGEST):
+    with operator_connection(server) as connection:
+        with naming(server), connection.within(LONGEST):
             migrations.migrate(connection, report)
         yield ServerPurge(connection)
 
