@@ -39,7 +39,7 @@ AFTERWARDS = 4.0
 TALKATIVE: dict[str, dict[str, object]] = {
     **SETTINGS,
     "logging": {"format": "plain"},
-    "logging.levels": {"discordianai.answering.journal": "DEBUG"},
+    "logging.levels": {'"discordianai.answering.journal"': "DEBUG"},
 }
 """The log has a line for each question that is not protected."""
 

@@ -16,6 +16,10 @@ on_both_databases = pytest.mark.on_both_databases
 """With `always=True` also in `make test`; otherwise PostgreSQL's turn comes in `make test-all`."""
 
 
+only_on_sqlite = pytest.mark.only_on_sqlite
+"""For a test of such a module that is about the file."""
+
+
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """Have a test with that mark run on each engine."""
     mark = metafunc.definition.get_closest_marker("on_both_databases")
@@ -23,6 +27,8 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         return
     marks = () if mark.kwargs.get("always") else (pytest.mark.postgres,)
     engines = ["sqlite", pytest.param("postgres", marks=marks)]
+    if metafunc.definition.get_closest_marker("only_on_sqlite"):
+        engines = engines[:1]
     metafunc.parametrize("engine", engines, indirect=True, scope="module")
 
 

@@ -108,8 +108,10 @@ class DurableWrites(Generic[Statements]):
         return self._writer.waits.now()
 
     async def run(self) -> None:
-        """Write until closed."""
+        """Write until closed, and what is queued then."""
         await self._writer.run()
+        if len(self._backlog):
+            self._log.error("changes kept in memory were lost", changes=len(self._backlog))
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -119,8 +121,6 @@ class DurableWrites(Generic[Statements]):
 
     def close(self) -> None:
         """Accept no more writes."""
-        if len(self._backlog):
-            self._log.error("changes kept in memory were lost", changes=len(self._backlog))
         self._writer.close()
 
     def check(self) -> None:

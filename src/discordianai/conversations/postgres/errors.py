@@ -13,6 +13,7 @@ _REFUSED = "it refuses the user or the password"
 _MISSING = "there is no database of that name"
 _FULL_HOUSE = "it has no connection left for this user: see max_connections"
 _STARTING = "it is starting or shutting down"
+_CLOSED = "it takes no connections at present"
 _STANDBY = "it is a read-only standby"
 _LOST = "the connection to it was lost"
 _SILENT = "it does not answer in time"
@@ -24,7 +25,7 @@ _BY_STATE = {
     "25P04": _SILENT,
     "3D000": _MISSING,
     "3F000": "its schema is missing",
-    "42501": "its user may not do this: see the permissions in its documentation",
+    "42501": "its user lacks a permission: to create tables in its schema, or to read and write them",
     "42P01": "its tables are missing",
     "42703": "its tables are not this program's",
     "53100": "its disk is full",
@@ -52,6 +53,7 @@ _BY_TEXT = tuple(
         (r"password authentication|no password supplied|role .* does not exist|SASL", _REFUSED),
         (r"pg_hba\.conf", "its pg_hba.conf does not let this user in from here"),
         (r"database .* does not exist|no such database", _MISSING),
+        (r"not currently accepting", _CLOSED),
         (r"too many (clients|connections)|connection slots", _FULL_HOUSE),
         (r"starting up|shutting down|recovery mode|not yet accepting", _STARTING),
         (r"read-only|not read-write", _STANDBY),

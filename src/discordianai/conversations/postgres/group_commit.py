@@ -29,9 +29,6 @@ WRITE_WITHIN = 8.0
 
 DECIDE_WITHIN = 6.0
 
-AT_ONCE = 0.5
-"""Seconds within which a connection that was lost long ago says so."""
-
 LIMITS: LiteralString = """
     SELECT set_config('statement_timeout', '6s', true), set_config('lock_timeout', '3s', true),
         set_config('idle_in_transaction_session_timeout', '10s', true),
@@ -116,12 +113,12 @@ class GroupCommit:
         return self._connection
 
     def _commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt:
-        idle, began = self._connection is not None, time.monotonic()
+        used, began = self._connection is not None, time.monotonic()
         try:
             outcomes = self._run(group)
         except psycopg.Error as error:
-            # One that breaks at once was lost before this: while nobody used it.
-            if not (idle and errors.lost_connection(error) and time.monotonic() - began < AT_ONCE):
+            # Lost while nobody used it, or now. One that said nothing until the end would do so again.
+            if not (used and errors.lost_connection(error) and time.monotonic() - began < WRITE_WITHIN):
                 raise
             outcomes = self._run(group)
         return self._end(outcomes)

@@ -63,7 +63,7 @@ class Maintenance:
         """Run until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(repeat, self.remove_expired, self._pace.retention)
-            nursery.start_soon(repeat, self._vacuum, self._pace.vacuum)
+            nursery.start_soon(repeat, self.vacuum, self._pace.vacuum)
             await repeat(self._tick, 0.0)
 
     async def _tick(self) -> None:
@@ -95,8 +95,10 @@ class Maintenance:
                     await trio.sleep(self._pace.step)
             await self._database.write(Write(processes_table.sweep(), wait=False))
 
-    async def _vacuum(self) -> None:
-        """The server does it by itself, but for one person's turns in a large table not before long.
+    async def vacuum(self) -> None:
+        """Let the space of what was removed be used again.
+
+        The server does it by itself, but for one person's turns in a large table not before long.
 
         Where the tables belong to another user, the server skips them.
         """

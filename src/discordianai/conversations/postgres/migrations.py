@@ -11,8 +11,8 @@ answers, and its `batch` tells, on a new connection, whether a transaction whose
 took place (see `commit`).
 """
 
-from collections.abc import Callable
-from typing import Final, LiteralString
+from collections.abc import Callable, Sequence
+from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
@@ -148,7 +148,7 @@ def no_report(_schema: int) -> None:
     """For callers that need no report."""
 
 
-def migrate(connection: Connection, report: Report = no_report) -> None:
+def migrate(connection: Connection[Any], report: Report = no_report) -> None:
     """Bring the database to the newest schema, in one transaction. `connection` commits by itself.
 
     Two processes may do this at once: the second waits for the first, and finds it done. Raises
@@ -171,7 +171,7 @@ def migrate(connection: Connection, report: Report = no_report) -> None:
             connection.execute("UPDATE bookkeeping SET schema_version = %s", (number,))
 
 
-def version(connection: Connection) -> int:
+def version(connection: Connection[Any]) -> int:
     """How many of the steps the database has taken. Raises `StoreError` where it is not this program's."""
     found = _bookkeeping(connection)
     if found is None:
@@ -187,7 +187,7 @@ def version(connection: Connection) -> int:
     return present
 
 
-def is_moving(connection: Connection) -> bool:
+def is_moving(connection: Connection[Any]) -> bool:
     """Whether a move into it is not complete. Raises `StoreError` as `version` does."""
     found = _bookkeeping(connection)
     if found is None or found[0] != MOVING:
@@ -197,9 +197,9 @@ def is_moving(connection: Connection) -> bool:
     return True
 
 
-def _bookkeeping(connection: Connection) -> tuple[str, int] | None:
+def _bookkeeping(connection: Connection[Any]) -> tuple[str, int] | None:
     """Program and schema; None where there are no tables."""
-    if _scalar(connection, "SELECT to_regclass('bookkeeping') IS NULL"):
+    if not _present(connection, ("bookkeeping",)):
         return None
     columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'bookkeeping'::regclass AND attname IN"
     if _scalar(connection, f"{columns} ('program', 'schema_version')") != 2:
@@ -210,7 +210,7 @@ def _bookkeeping(connection: Connection) -> tuple[str, int] | None:
     return row[0], int(row[1])
 
 
-def _refuse_unsuitable(connection: Connection) -> None:
+def _refuse_unsuitable(connection: Connection[Any]) -> None:
     if connection.info.server_version < LEAST_SERVER:
         raise StoreError(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 is needed")
     encoding = connection.info.parameter_status("server_encoding")
@@ -218,7 +218,7 @@ def _refuse_unsuitable(connection: Connection) -> None:
         raise StoreError(f"its encoding is {encoding}; create a database with ENCODING 'UTF8'")
 
 
-def _refuse_while_moved(connection: Connection) -> None:
+def _refuse_while_moved(connection: Connection[Any]) -> None:
     query: LiteralString = "SELECT pg_try_advisory_xact_lock_shared(%s, hashtext(current_schema()))"
     if _scalar(connection, query, MOVE_LOCK) is False:
         raise StoreError(
@@ -226,12 +226,11 @@ def _refuse_while_moved(connection: Connection) -> None:
         )
 
 
-def _refuse_others_tables(connection: Connection) -> None:
+def _refuse_others_tables(connection: Connection[Any]) -> None:
     if _scalar(connection, "SELECT current_schema() IS NULL"):
         raise StoreError("its user has no schema to create tables in; set the user's search_path to one")
-    for table in TABLES:
-        if _scalar(connection, "SELECT to_regclass(%s) IS NOT NULL", table):
-            raise _others_tables(table)
+    if present := _present(connection, TABLES):
+        raise _others_tables(present[0])
 
 
 def _others_tables(table: str) -> StoreError:
@@ -240,6 +239,19 @@ def _others_tables(table: str) -> StoreError:
     )
 
 
-def _scalar(connection: Connection, query: LiteralString, *values: object) -> object:
+def _present(connection: Connection[Any], tables: Sequence[str]) -> list[str]:
+    """Which of these names the connection's schemas have already.
+
+    From the table of tables: `to_regclass` may not know yet what another process has just made.
+    """
+    rows = connection.execute(
+        "SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE nspname = ANY (current_schemas(false)) AND relname = ANY (%s)",
+        (list(tables),),
+    )
+    return [name for (name,) in rows]
+
+
+def _scalar(connection: Connection[Any], query: LiteralString, *values: object) -> object:
     row = connection.execute(query, values or None).fetchone()
     return None if row is None else row[0]

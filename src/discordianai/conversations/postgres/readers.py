@@ -23,8 +23,8 @@ READERS = 4
 READ_WITHIN = 2.0
 """Seconds: an answer waits no longer for what was said before."""
 
-AT_ONCE = 0.5
-"""Seconds within which a connection that was lost long ago says so."""
+LEAST = 0.5
+"""Seconds for a query where connecting took all the time there was."""
 
 LIMITS: LiteralString = "SELECT set_config('statement_timeout', %s, true)"
 """For the transaction that the statements sent together are. Without it, a reader whose table is locked stays
@@ -50,15 +50,17 @@ class Readers:
         raise trio.TooSlowError
 
     def _read(self, query: Batch, within: float) -> Any:
-        began = time.monotonic()
+        until = time.monotonic() + within
         with suppress(IndexError):
             connection = self._free.pop()
             try:
                 return self._read_on(connection, query, within)
             except psycopg.Error as error:
-                if not errors.lost_connection(error) or time.monotonic() - began > AT_ONCE:
+                # Lost while nobody used it, or now: there may be time for a new one.
+                if not errors.lost_connection(error) or time.monotonic() > until:
                     raise
-        return self._read_on(self._connect(), query, within)
+        connection = self._connect()
+        return self._read_on(connection, query, max(until - time.monotonic(), LEAST))
 
     def _read_on(self, connection: Connection, query: Batch, within: float) -> Any:
         try:
@@ -79,6 +81,6 @@ def run(connection: Connection, query: Batch, within: float) -> Sequence[Row]:
     """The rows of the last statement, within so many seconds. Raises `psycopg.Error`."""
     with connection.within(within):
         with connection.pipeline():
-            connection.execute(LIMITS, (f"{within:.0f}s",))
+            connection.execute(LIMITS, (f"{within * 1000:.0f}ms",))
             cursors = [connection.execute(statement, values) for statement, values in query.statements]
         return cursors[-1].fetchall() if cursors else []

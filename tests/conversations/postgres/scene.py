@@ -1,0 +1,37 @@
+"""A store on a server, as the tests of this folder open it: directly, or through a relay."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import trio
+from pydantic import SecretStr
+
+from discordianai.conversations.options import ConversationOptions
+from discordianai.conversations.postgres.connections import Server
+from discordianai.conversations.postgres.maintenance import MaintenanceSchedule
+from discordianai.conversations.postgres.store import PostgresStore, open_store
+from tests.postgres import PostgresDatabase
+
+QUICK = MaintenanceSchedule(sign_of_life=0.1, retry=0.05, retention=0.05, step=0.001, vacuum=0.05)
+QUIET = MaintenanceSchedule(retry=0.05, retention=600, vacuum=600)
+"""Nothing is removed that a test does not ask for."""
+
+
+def opened(
+    database: PostgresDatabase,
+    port: int | None = None,
+    options: ConversationOptions | None = None,
+    *,
+    pace: MaintenanceSchedule = QUIET,
+    password: str = "",
+) -> AbstractAsyncContextManager[PostgresStore]:
+    """The store of that database, through another `port` where there is one."""
+    url = database.url if port is None else database.through(port)
+    return open_store(Server(url, SecretStr(password or database.password)), options, pace=pace)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that the maintenance does."""
+    with trio.fail_after(seconds):
+        while not condition():  # noqa: ASYNC110  # health is asked for, it tells nobody
+            await trio.sleep(0.01)

@@ -1,0 +1,182 @@
+"""Several processes on one database: whose a question is, and what one does not do to another's."""
+
+import subprocess
+import sys
+import time
+from functools import partial
+
+import pytest
+import trio
+from pydantic import SecretStr
+
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.pending_questions import PendingQuestion
+from discordianai.conversations.postgres import processes_table
+from discordianai.conversations.postgres.connections import Server, operator_connection
+from discordianai.conversations.store import ChannelSettings, ClaimLost
+from discordianai.sandbox.tcp_relay import Passing, open_relay
+from tests.conversations.builders import ANN, NOW, answer, exchange, question
+from tests.conversations.postgres.scene import QUICK, opened
+from tests.postgres import PostgresDatabase
+
+
+async def test_a_living_processs_questions_are_left_alone_and_those_it_leaves_are_taken_at_once(
+    postgres_database: PostgresDatabase,
+) -> None:
+    async with opened(postgres_database) as other:
+        async with opened(postgres_database) as store:
+            await store.accept(question(1))
+            await trio.sleep(0.1)
+            assert await other.take_over() == ()
+        (left,) = await other.take_over()
+        assert left.question.address.interaction_id == 1
+
+
+async def test_of_two_that_look_at_once_each_question_goes_to_one(
+    postgres_database: PostgresDatabase,
+) -> None:
+    async with opened(postgres_database) as store:
+        for number in range(1, 41):
+            await store.accept(question(number))
+    taken: list[int] = []
+    async with opened(postgres_database) as one, opened(postgres_database) as another:
+
+        async def take(store: object) -> None:
+            left = await (one if store is one else another).take_over()
+            taken.extend(entry.question.address.interaction_id for entry in left)
+
+        async with trio.open_nursery() as nursery:
+            for store in (one, another):
+                nursery.start_soon(take, store)
+    assert sorted(taken) == list(range(1, 41))
+
+
+async def test_a_process_that_was_taken_for_dead_stores_and_finishes_nothing_of_a_question_any_more(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was cut off, and its lease ran out. The other's answer stays, also when the first one is late."""
+    monkeypatch.setattr(processes_table, "LEASE", 1.0)
+    async with (
+        open_relay(postgres_database.cluster.port) as relay,
+        opened(postgres_database, relay.port, pace=QUICK) as first,
+        opened(postgres_database, pace=QUICK) as second,
+    ):
+        for number in (1, 2):
+            await first.accept(question(number))
+        relay.let_pass(Passing.HELD, Passing.HELD)
+        taken: list[PendingQuestion] = []
+        with trio.fail_after(10):
+            while len(taken) < 2:
+                taken += await second.take_over()
+                await trio.sleep(0.05)
+        relay.cut()
+        relay.let_pass()
+        await first.append(ConversationKey(9, 9), exchange(1))  # it is back, and knows nothing yet
+        await second.answered(1, answer(1))
+        with pytest.raises(ClaimLost, match="another process"):
+            await first.answered(1, answer(9))
+        with pytest.raises(ClaimLost, match="another process"):
+            await first.note_posted(2, taken[1].posted, "late")
+        with pytest.raises(ClaimLost, match="another process"):
+            await first.finish(2)
+        assert not await first.count_start(2)
+        await second.answered(2, answer(2))
+        for number in (1, 2):
+            await second.finish(number)
+        await first.answered(2, answer(9))  # nothing to be said any more: it is finished
+        await first.finish(2)
+        assert await second.recent(ANN, 50) == (*exchange(1), *exchange(2))
+        assert first.health.writable
+
+
+ACCEPT_AND_HANG = """
+import sys, trio
+from pydantic import SecretStr
+from discordianai.conversations.postgres.connections import Server
+from discordianai.conversations.postgres.store import open_store
+from tests.conversations.builders import question
+
+async def main():
+    async with open_store(Server(sys.argv[1], SecretStr(sys.argv[2]))) as store:
+        await store.accept(question(1, person_id=77))
+        print("accepted", flush=True)
+        await trio.sleep_forever()
+
+trio.run(main)
+"""
+
+
+async def test_the_questions_of_a_killed_process_are_taken_within_ten_seconds(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """By the one that was started in its place at once, though the dead one still counts as living."""
+    command = [sys.executable, "-c", ACCEPT_AND_HANG, postgres_database.url, postgres_database.password]
+    async with trio.open_nursery() as nursery:
+        process = await nursery.start(partial(trio.run_process, command, stdout=subprocess.PIPE, check=False))
+        assert process.stdout is not None
+        assert await process.stdout.receive_some() == b"accepted\n"
+        process.kill()
+        killed = time.monotonic()
+        async with opened(postgres_database) as store:
+            left = await store.take_over()
+            while not left:
+                await trio.sleep(0.2)
+                left = await store.take_over()
+        assert [entry.question.person.id for entry in left] == [77]
+        assert time.monotonic() - killed < 10
+
+
+async def test_what_one_forgets_is_forgotten_everywhere_at_once(postgres_database: PostgresDatabase) -> None:
+    """There is no cache that would not know; the settings of channels are read again in a moment."""
+    async with (
+        opened(postgres_database, pace=QUICK) as one,
+        opened(postgres_database, pace=QUICK) as another,
+    ):
+        await one.append(ANN, exchange(1))
+        assert await one.recent(ANN, 50) == await another.recent(ANN, 50) == exchange(1)
+        await another.forget(ANN.person_id)
+        assert await one.recent(ANN, 50) == ()
+        with trio.fail_after(5):
+            await one.changed_elsewhere()
+        await another.set_channel(5, 7, 10, ChannelSettings("Be a pirate."))
+        with trio.fail_after(5):
+            await one.changed_elsewhere()
+        assert await one.channels() == {5: ChannelSettings("Be a pirate.")}
+
+
+async def test_two_that_add_to_one_conversation_keep_no_more_than_it_may_have(
+    postgres_database: PostgresDatabase,
+) -> None:
+    shared = ConversationKey(1, 0)
+    async with opened(postgres_database) as one, opened(postgres_database) as another:
+
+        async def talk(store: object, person_id: int) -> None:
+            for number in range(30):
+                which = one if store is one else another
+                await which.append(shared, exchange(number, NOW), person_id=person_id)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(talk, one, 10)
+            nursery.start_soon(talk, another, 11)
+        await one.append(shared, exchange(99), person_id=10)
+        turns = await one.recent(shared, 50)
+    assert len(turns) == 50
+    assert turns[-2:] == exchange(99)
+    assert postgres_database.sql("SELECT count(*) FROM turns") == "50"
+
+
+async def test_other_programs_see_which_processes_use_the_database(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """A command that needs the database for itself can say who has it."""
+    server = Server(postgres_database.url, SecretStr(postgres_database.password))
+
+    def living() -> list[str]:
+        with operator_connection(server) as connection:
+            return [str(process) for process in processes_table.living(connection)]
+
+    async with opened(postgres_database), opened(postgres_database):
+        names = await trio.to_thread.run_sync(living)
+        assert len(names) == 2
+        assert all("process " in name for name in names)
+    assert await trio.to_thread.run_sync(living) == []

@@ -1,0 +1,213 @@
+"""While the server is away, frozen or out of reach: memory goes on, nobody waits, and nothing is lost."""
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+import pytest
+import trio
+from structlog.testing import capture_logs
+
+from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.postgres.store import PostgresStore
+from discordianai.conversations.store import KeptInMemory, StoreError
+from discordianai.sandbox.postgres_cluster import Cluster
+from discordianai.sandbox.tcp_relay import Passing, open_relay
+from tests.conversations.builders import ANN, BOB, answer, exchange, question
+from tests.conversations.postgres.scene import QUICK, opened, until
+from tests.postgres import PostgresDatabase, new_database
+
+ASKER = 3.0
+"""Seconds that an asker waits at most: two, and what a busy machine adds."""
+
+
+async def timed(call: Callable[[], Awaitable[object]]) -> float:
+    """Seconds that a call of the store's takes, also where it ends in memory."""
+    began = time.monotonic()
+    with suppress(StoreError):
+        await call()
+    return time.monotonic() - began
+
+
+async def test_while_the_server_is_away_memory_goes_on_and_is_written_when_it_is_back(
+    durable_cluster: Cluster,
+) -> None:
+    with new_database(durable_cluster) as database:
+        async with opened(database) as store:
+            await store.append(ANN, exchange(1))
+            await store.accept(question(7))
+            await trio.to_thread.run_sync(durable_cluster.stop)
+            with pytest.raises(KeptInMemory, match="cannot be used"):
+                await store.append(ANN, exchange(2))
+            with pytest.raises(KeptInMemory):
+                await store.accept(question(1))
+            assert not await store.accept(question(1))
+            with pytest.raises(StoreError):
+                await store.reset(ANN)
+            with pytest.raises(KeptInMemory):
+                await store.answered(7, answer(3))
+            assert await store.recent(ANN, 50) == (*exchange(2), *exchange(3))
+            assert not store.health.writable
+            assert store.health.kept == 3
+            await trio.to_thread.run_sync(durable_cluster.start)
+            await until(lambda: store.health.writable)
+            assert store.health.kept == 0
+            assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2), *exchange(3))
+        async with opened(database) as store:
+            assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2), *exchange(3))
+            left = [entry.question.address.interaction_id for entry in await store.take_over()]
+            assert left == [1, 7]
+
+
+async def test_a_server_that_freezes_for_ten_seconds_keeps_nobody_waiting_and_loses_nothing(
+    durable_cluster: Cluster,
+) -> None:
+    """Its connections stay open, and nobody answers: only our own clock notices."""
+    with new_database(durable_cluster) as database:
+        async with opened(database) as store:
+            for key in (ANN, BOB):
+                await store.append(key, exchange(0))
+            waits: list[float] = []
+            number = 0
+
+            async def talk(key: ConversationKey) -> None:
+                nonlocal number
+                for _ in range(6):
+                    number += 1
+                    here = number
+                    waits.append(await timed(partial(store.append, key, exchange(here))))
+                    waits.append(await timed(lambda: store.recent(key, 50)))
+                    assert (await store.recent(key, 50))[-2:] == exchange(here)
+                    await trio.sleep(0.3)
+
+            with durable_cluster.frozen():
+                frozen = time.monotonic()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(talk, ANN)
+                    nursery.start_soon(talk, BOB)
+                assert max(waits) < ASKER
+                assert store.health.kept
+                await trio.sleep(max(0, 10 - (time.monotonic() - frozen)))
+            await until(lambda: store.health.writable and not store.health.kept)
+            assert store.health.lost == 0
+            said = await store.recent(ANN, 50) + await store.recent(BOB, 50)
+        assert sorted(turn.text for turn in said) == sorted(
+            turn.text for each in (0, 0, *range(1, number + 1)) for turn in exchange(each)
+        )
+
+
+async def test_packets_that_vanish_end_in_words_and_what_waits_is_written_once_they_come_again(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """Nothing is refused and nothing answered: every thread comes back all the same."""
+    async with (
+        open_relay(postgres_database.cluster.port) as relay,
+        opened(postgres_database, relay.port) as store,
+    ):
+        await store.append(ANN, exchange(1))
+        await store.recent(ANN, 50)
+        relay.let_pass(Passing.SWALLOWED, Passing.SWALLOWED)
+        assert await timed(lambda: store.append(ANN, exchange(2))) < ASKER
+        assert await timed(lambda: store.recent(ANN, 50)) < ASKER
+        await until(lambda: not store.health.writable)
+        assert "does not answer in time" in store.health.reason
+        assert await timed(lambda: store.recent(ANN, 50)) < 0.1  # nobody waits for what is known to be away
+        relay.let_pass()
+        await until(lambda: store.health.writable and not store.health.kept)
+        assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
+
+
+async def test_a_bot_starts_beside_a_server_that_is_away_and_takes_it_when_it_comes(
+    postgres_database: PostgresDatabase,
+) -> None:
+    async with open_relay(postgres_database.cluster.port) as relay:
+        relay.accepting = False
+        async with opened(postgres_database, relay.port) as store:
+            assert not store.health.writable
+            key = await store.identifier_key()
+            with pytest.raises(KeptInMemory):
+                await store.append(ANN, exchange(1))
+            with pytest.raises(StoreError):
+                await store.take_over()
+            assert await store.recent(ANN, 50) == exchange(1)
+            relay.accepting = True
+            await until(lambda: store.health.writable)
+            assert await store.recent(ANN, 50) == exchange(1)
+            assert await store.identifier_key() == key
+
+
+async def test_what_is_kept_in_memory_is_written_at_the_end_if_the_server_is_back(
+    postgres_database: PostgresDatabase,
+) -> None:
+    async with open_relay(postgres_database.cluster.port) as relay:
+        relay.accepting = False
+        async with opened(postgres_database, relay.port, pace=QUICK) as store:
+            with pytest.raises(KeptInMemory):
+                await store.append(ANN, exchange(1))
+            relay.accepting = True
+    async with opened(postgres_database) as store:
+        assert await store.recent(ANN, 50) == exchange(1)
+
+
+async def test_a_bot_that_ends_while_the_server_says_nothing_ends_soon(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """What it could not write is counted in its log."""
+    async with open_relay(postgres_database.cluster.port) as relay:
+        with capture_logs() as logs:
+            async with opened(postgres_database, relay.port) as store:
+                await store.append(ANN, exchange(1))
+                relay.let_pass(Passing.SWALLOWED, Passing.SWALLOWED)
+                with pytest.raises(KeptInMemory):
+                    await store.append(ANN, exchange(2))
+                began = time.monotonic()
+            assert time.monotonic() - began < 30
+        assert [log["changes"] for log in logs if "were lost" in log["event"]] == [1]
+
+
+async def test_tables_that_another_program_locks_end_in_words_and_leave_nobody_at_the_server(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """A reader that gave up is not left waiting there: they would add up to all connections."""
+    async with opened(postgres_database) as store:
+        await store.append(ANN, exchange(1))
+        async with trio.open_nursery() as nursery:
+            locking = "BEGIN; LOCK TABLE turns IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(9); COMMIT"
+            nursery.start_soon(trio.to_thread.run_sync, postgres_database.sql, locking)
+            await trio.sleep(0.5)
+            assert await timed(lambda: store.recent(ANN, 50)) < ASKER
+            assert await timed(lambda: store.append(ANN, exchange(2))) < ASKER
+            await until(lambda: not store.health.writable)
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'turns'::regclass"
+            for _ in range(3):
+                await timed(lambda: store.recent(ANN, 50))
+            assert int(await trio.to_thread.run_sync(postgres_database.sql, waiting)) <= 2
+        await until(lambda: store.health.writable and not store.health.kept)
+        assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
+
+
+async def test_what_is_acknowledged_survives_a_crash_of_the_server_whatever_the_operator_has_set(
+    durable_cluster: Cluster,
+) -> None:
+    """`synchronous_commit = off` may be right for the rest of a server."""
+    with new_database(durable_cluster) as database:
+        durable_cluster.sql(f'ALTER DATABASE "{database.name}" SET synchronous_commit = off', "postgres")
+        async with opened(database) as store:
+            for number in range(1, 11):
+                await store.append(ANN, exchange(number))
+            await trio.to_thread.run_sync(crash, durable_cluster)
+            await until(lambda: store.health.writable)
+            assert len(await everything(store)) == 20
+
+
+def crash(cluster: Cluster) -> None:
+    cluster.restart(immediate=True)
+
+
+async def everything(store: PostgresStore) -> tuple[object, ...]:
+    """As soon as it can be read again."""
+    with trio.fail_after(20):
+        while not (turns := await store.recent(ANN, 50)):  # noqa: ASYNC110  # it tells nobody
+            await trio.sleep(0.1)
+    return turns
