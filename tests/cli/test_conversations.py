@@ -9,9 +9,9 @@ import pytest
 import trio
 
 from discordianai.cli.main import main
+from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.pseudonyms import Pseudonyms
 from discordianai.records import Role, Turn
@@ -78,9 +78,8 @@ def test_an_empty_store_has_stats_too(database: Path, capsys: Captured) -> None:
 def test_every_turn_is_exported_with_all_that_is_known_of_it(database: Path, capsys: Captured) -> None:
     turns = all_exported(database, capsys)
     assert len(turns) == 12
-    assert turns[0] | {"at": "", "conversation": 0} == {
+    assert turns[0] | {"at": ""} == {
         "kind": "turn",
-        "conversation": 0,
         "shared": False,
         "private": False,
         "guild_id": "7",

@@ -15,13 +15,13 @@ from discordianai.conversations.accounting import day_of
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
 from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import AccountingOptions
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
 from discordianai.conversations.sqlite import backup, residues
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
-from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import ChannelSettings, Removal
 from discordianai.option import Live

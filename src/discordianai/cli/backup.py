@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from discordianai.cli import common
 from discordianai.cli.partial_file import partial_file
-from discordianai.conversations.sqlite import backup
+from discordianai.conversations.operator_access import backup_of
 from discordianai.operations.progress import progress
-from discordianai.privileges import acting_as_owner
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
@@ -25,14 +24,13 @@ def add_to(commands: "Commands") -> None:
 
 
 def _backup(options: argparse.Namespace) -> int:
-    source = common.named(options)
-    backup.refuse_target(source, options.file)
-    with acting_as_owner(source):
-        common.tell_of_bot(source)
+    backup = backup_of(common.named(options), options.file)
+    backup.refuse_target(options.file)
+    common.tell(backup.remarks())
     os.nice(10)  # the copy can wait, the answers of a bot beside it cannot
     with common.stoppable(), partial_file(options.file, overwrite=options.force) as partial:
         with progress("copying") as report:
-            backup.copy(source, partial, report)
+            backup.copy(partial, report)
         with progress("checking") as report:
             backup.check(partial, report)
     size = options.file.stat().st_size

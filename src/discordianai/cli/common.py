@@ -1,43 +1,67 @@
-"""Shared by the database commands: which database, and whether a bot is running on it."""
+"""Shared by the database commands: which database, and what is told on the way."""
 
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
+from typing import TYPE_CHECKING
 
-from discordianai.conversations.database_url import is_url
-from discordianai.conversations.sqlite.files import bot_is_running, open_to_others
+from discordianai.conversations.database_url import BadUrl, is_url, parse
+from discordianai.conversations.operator_port import DatabaseOnServer, Location
 from discordianai.safe_files import located
 from discordianai.settings import file as settings_file
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare how the database is named."""
     parser.add_argument("--settings", type=Path, metavar="PATH", help="instead of ./settings.toml")
-    parser.add_argument("--database", metavar="PATH", help="instead of the one that the settings name")
+    parser.add_argument("--database", metavar="PATH", help="or URL, instead of the one in the settings")
 
 
-def named(options: argparse.Namespace) -> Path:
-    """The path of the database, which has to be a file. Raises `SettingsError`."""
+def named(options: argparse.Namespace) -> Location:
+    """Where the database is. Raises `SettingsError`."""
     database: str | None = options.database
-    if database is None:
-        database = settings_file.load_without_secrets(options.settings).conversations.database
-    if is_url(database):
-        raise settings_file.SettingsError(
-            "conversations.database: this command works on a file, and this is a PostgreSQL database: use"
-            " PostgreSQL's own tools, such as pg_dump for a copy"
-        )
-    return located(Path(database))
+    return location(options, database) if database is not None else of_settings(options)
 
 
-def tell_of_bot(database: Path) -> None:
-    """Print which database it is, whether a bot is running on it, and which of its files others can read."""
-    say(f"{database}: {'a' if bot_is_running(database) else 'no'} bot is running on it")
-    for file, mode in open_to_others(database).items():
-        say(f"{file} is open to others (mode {mode:o}), with what people said: chmod 600 {quote(str(file))}")
+def of_settings(options: argparse.Namespace) -> Location:
+    """Where the database of the settings is. Raises `SettingsError`."""
+    conversations = settings_file.load_for_database(options.settings).conversations
+    return _location(conversations.database, conversations.database_password)
+
+
+def location(options: argparse.Namespace, database: str) -> Location:
+    """Where a database is that the command line names: a file, or a URL. Raises `SettingsError`.
+
+    The password of one on a server is looked up where that of the settings is.
+    """
+    if not is_url(database):
+        return _location(database, None)
+    try:
+        conversations = settings_file.load_for_database(options.settings).conversations
+    except settings_file.NoSettings:
+        return _location(database, settings_file.database_password())
+    return _location(database, conversations.database_password)
+
+
+def _location(database: str, password: "SecretStr | None") -> Location:
+    if not is_url(database):
+        return located(Path(database))
+    try:
+        return DatabaseOnServer(parse(database), password)
+    except BadUrl as error:
+        raise settings_file.SettingsError(f"the URL of the database {error}") from None
+
+
+def tell(remarks: Iterable[str]) -> None:
+    """Print what is to be known of a database."""
+    for remark in remarks:
+        say(remark)
 
 
 @contextmanager

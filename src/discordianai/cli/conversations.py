@@ -6,28 +6,19 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from discordianai import safe_files
-from discordianai.cli import common
+from discordianai.cli import common, move
 from discordianai.cli.partial_file import partial_file
 from discordianai.conversations.accounting import NANO, Spent, dollars
-from discordianai.conversations.sqlite.bookkeeping_table import identifier_key
-from discordianai.conversations.sqlite.export import exported
-from discordianai.conversations.sqlite.files import bot_is_running
-from discordianai.conversations.sqlite.operator_access import (
-    Inspection,
-    inspect,
-    known_ids,
-    operator_connection,
-)
-from discordianai.conversations.sqlite.removal import Selection
+from discordianai.conversations.operator_access import opened, purging
+from discordianai.conversations.operator_port import Inspection, Selection
 from discordianai.operations.progress import progress
-from discordianai.privileges import acting_as_owner
 from discordianai.pseudonyms import Pseudonyms, is_pseudonym
 from discordianai.settings import file as settings_file
 from discordianai.settings.file import SettingsError
@@ -35,10 +26,15 @@ from discordianai.settings.file import SettingsError
 if TYPE_CHECKING:
     from discordianai.cli import Commands
 
+DAY = 86_400.0
+"""Seconds."""
+
 
 def add_to(commands: "Commands") -> None:
     """Declare the commands."""
-    group = commands.add_parser("conversations", help="what the bot remembers: stats, export, purge, who")
+    group = commands.add_parser(
+        "conversations", help="what the bot remembers: stats, export, purge, who, move"
+    )
     actions = group.add_subparsers(required=True, metavar="ACTION")
 
     stats = actions.add_parser("stats", help="how much there is")
@@ -77,6 +73,8 @@ def add_to(commands: "Commands") -> None:
     common.add_options(who)
     who.set_defaults(command=_who)
 
+    move.add_to(actions)
+
 
 def _add_selection(group: "argparse._MutuallyExclusiveGroup") -> None:
     group.add_argument("--person", type=_id, metavar="ID", help="what this person said and was answered")
@@ -113,15 +111,14 @@ def _selection(options: argparse.Namespace) -> Selection:
 
 
 def _stats(options: argparse.Namespace) -> int:
-    path = common.named(options)
-    with acting_as_owner(path):
-        with operator_connection(path) as connection:
-            figures = inspect(connection, path, time.time())
-        bot_running = bot_is_running(path)
+    location = common.named(options)
+    with opened(location) as database:
+        figures = database.inspect(time.time())
+        bot_running = database.bot_is_running()
         if not options.json:
-            common.tell_of_bot(path)
+            common.tell(database.remarks())
     if options.json:
-        shown = {"database": str(path), "bot_running": bot_running, **_for_machines(figures)}
+        shown = {"database": str(location), "bot_running": bot_running, **_for_machines(figures)}
         _write([json.dumps(shown)], sys.stdout.buffer)
     else:
         _write([f"{name:16}{value}" for name, value in _for_people(figures).items()], sys.stdout.buffer)
@@ -147,10 +144,19 @@ def _for_people(figures: Inspection) -> dict[str, str]:
         "oldest turn": _minute(figures.oldest),
         "newest turn": _minute(figures.newest),
         "open questions": f"{figures.open_questions:,}",
-        "file": f"{_megabytes(figures.file_bytes)}, of which {_megabytes(figures.free_bytes)} free",
-        "log": _megabytes(figures.log_bytes),
+        **_sizes(figures),
         "today": _spent(figures.today),
         "this month": _spent(figures.month),
+    }
+
+
+def _sizes(figures: Inspection) -> dict[str, str]:
+    if figures.free_bytes is None or figures.log_bytes is None:
+        return {"tables": _megabytes(figures.file_bytes)}
+    free = _megabytes(figures.free_bytes)
+    return {
+        "file": f"{_megabytes(figures.file_bytes)}, of which {free} free",
+        "log": _megabytes(figures.log_bytes),
     }
 
 
@@ -175,15 +181,14 @@ def _megabytes(size: int) -> str:
 
 
 def _export(options: argparse.Namespace) -> int:
-    path = common.named(options)
+    location = common.named(options)
     with (
         common.stoppable(),
         _output(options.file, overwrite=options.force) as out,  # root writes it as itself
-        acting_as_owner(path),
-        operator_connection(path) as connection,
+        opened(location) as database,
         progress("exporting") as report,
     ):
-        lines = _write(exported(connection, _selection(options), report), out)
+        lines = _write(database.exported(_selection(options), report), out)
     common.say(f"{common.amount(lines, 'line')} exported")
     return 0
 
@@ -210,11 +215,13 @@ def _write(lines: Iterable[str], out: BinaryIO) -> int:
 
 
 def _who(options: argparse.Namespace) -> int:
-    path, name = common.named(options), options.name
-    with acting_as_owner(path), operator_connection(path) as connection:
-        key, known = identifier_key(connection), set(known_ids(connection))
+    location, name = common.named(options), options.name
+    with opened(location) as database:
+        key, known = database.identifier_key(), set(database.known_ids())
     if key is None:
-        common.say(f"the database {path} has no key for pseudonyms yet: no bot has used it since the upgrade")
+        common.say(
+            f"the database {location} has no key for pseudonyms yet: no bot has used it since the upgrade"
+        )
         return 1
     pseudonyms = Pseudonyms(key)
     if isinstance(name, int):
@@ -239,48 +246,27 @@ def _ids_in_settings(options: argparse.Namespace) -> Iterator[int]:
 
 
 def _purge(options: argparse.Namespace) -> int:
-    path = common.named(options)
-    with acting_as_owner(path):
-        return _purge_from(path, options)
-
-
-def _purge_from(path: Path, options: argparse.Namespace) -> int:
-    # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
-    from discordianai.conversations.sqlite import residues
-    from discordianai.conversations.sqlite.maintenance import DAY
-    from discordianai.conversations.sqlite.operator_access import upgrade
-    from discordianai.conversations.sqlite.purge import Purge
-
+    location = common.named(options)
     selection = _selection(options)
     if options.older_than is not None:
         selection = Selection(before=time.time() - options.older_than * DAY)
-    with operator_connection(path) as connection:
-        turns = selection.count(connection)
-    common.tell_of_bot(path)
+    with opened(location) as database:
+        turns = database.count(selection)
+        common.tell(database.remarks())
     common.say(f"{common.amount(turns, 'turn')} will be deleted permanently")
     if not (options.yes or _confirmed()):
         common.say("nothing was deleted")
         return 1
-    with common.stoppable(), progress("bringing the database up to date") as report:
-        upgrade(path, lambda _schema: report(0, 0))
-    with (
-        common.stoppable(),
-        residues.opened(path) as descriptor,
-        operator_connection(path, write=True) as connection,
-    ):
-        purge = Purge(path, connection, descriptor)
+    with common.stoppable(), ExitStack() as stack:
+        with progress("bringing the database up to date") as report:
+            purge = stack.enter_context(purging(location, lambda _schema: report(0, 0)))
         with progress("removing") as report:
             removed = purge.remove(selection, turns, report)
         common.say(f"{common.amount(removed, 'turn')} removed")
-        with progress("shrinking the file") as report:
+        with progress("freeing the space") as report:
             purge.shrink(report)
-        if not purge.empty_log():
-            common.say(
-                "the bot notices within a second or two and clears them from its memory and its log"
-                if purge.bot_is_running()
-                else "another command is reading the database, so they are still in its log; the bot's next"
-                " start clears it"
-            )
+        if left := purge.finish():
+            common.say(left)
     return 0
 
 

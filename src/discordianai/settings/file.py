@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from discordianai import safe_files
 from discordianai.conversations.database_url import PASSWORD_CREDENTIAL, PASSWORD_VARIABLE, is_url
@@ -49,6 +49,10 @@ class SettingsError(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class NoSettings(SettingsError):
+    """There is no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,27 @@ def load_without_secrets(path: Path | None = None) -> Settings:
     return _in_the_state_directory(validate(document), os.environ)
 
 
+def load_for_database(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """As `load_without_secrets`, but with the password of the database, which is looked up as the bot does.
+
+    Also where the database of the settings is a file: the command may name another one. Raises
+    `SettingsError`.
+    """
+    path = find(path)
+    document = read_document(path)
+    add_secrets(document, SecretPlaces({}, None))
+    table = _table(document, DATABASE_PASSWORD)
+    if found := SecretPlaces(environment, path.parent).find(DATABASE_PASSWORD):
+        table[DATABASE_PASSWORD.key] = next(iter(found.values()))
+    return _in_the_state_directory(validate(document), environment)
+
+
+def database_password(environment: Mapping[str, str] = os.environ) -> SecretStr | None:
+    """Of the database, where there is no settings file. Raises `SettingsError`."""
+    found = SecretPlaces(environment, None).find(DATABASE_PASSWORD)
+    return SecretStr(next(iter(found.values()))) if found else None
+
+
 def validate(document: Document) -> Settings:
     """The settings in a document. Raises `SettingsError`."""
     try:
@@ -198,11 +223,11 @@ def find(path: Path | None) -> Path:
     raise no_file(searched())
 
 
-def no_file(places: Iterable[Path]) -> SettingsError:
+def no_file(places: Iterable[Path]) -> "NoSettings":
     """The error where none of these files exists."""
     *most, last = (str(place.absolute()) for place in places)
     looked = f"{', '.join(most)} and {last}" if most else last
-    return SettingsError(f"no settings file: looked for {looked}; {INIT}, or name one with --settings PATH")
+    return NoSettings(f"no settings file: looked for {looked}; {INIT}, or name one with --settings PATH")
 
 
 def read_document(path: Path) -> Document:

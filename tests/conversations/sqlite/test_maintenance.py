@@ -9,11 +9,11 @@ import trio
 
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.guilds import ChannelSettingsCache
+from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite import backup, checkpoints, residues
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
-from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import ChannelSettings
 from discordianai.records import Place

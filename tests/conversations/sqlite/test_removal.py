@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from discordianai.conversations.conversation_key import EVERYBODY, ConversationKey
+from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.pending_questions import QuestionAndAnswer
 from discordianai.conversations.sqlite import questions_table, removal, turns_table
 from discordianai.conversations.sqlite.connections import open_connections, transaction
 from discordianai.conversations.sqlite.files import DatabaseLock, lock_path
-from discordianai.conversations.sqlite.removal import Selection
 from discordianai.system_clock import ClockReading
 from tests.conversations.builders import DATABASE, NOW, exchange, question
 
@@ -61,7 +61,7 @@ def test_every_step_is_small_and_together_they_take_all_and_nothing_else(
     """Also where participants are many more than turns: each step looked at all of them once."""
     fill(connection)
     before = count(connection, "turns")
-    assert selection.count(connection) == turns
+    assert removal.count(connection, selection) == turns
     ticks, most = 0, 0
 
     def tick() -> int:
@@ -83,7 +83,7 @@ def test_every_step_is_small_and_together_they_take_all_and_nothing_else(
             removed, more = removed + done.turns, done.more
     assert removed == turns
     assert most < 15  # thousand instructions: a millisecond or two
-    assert selection.count(connection) == 0
+    assert removal.count(connection, selection) == 0
     assert count(connection, "turns") == before - turns
     left = "SELECT id >> 32 FROM turns"
     assert count(connection, "conversations", f"id NOT IN ({left})") == 0
@@ -128,7 +128,7 @@ def test_a_conversation_that_got_the_number_of_a_removed_one_is_left_alone(
     """As when the bot begins another while a purge of channel 1 goes on."""
     key = ConversationKey(2, 10)
     turns_table.append(connection, QuestionAndAnswer(key, exchange(1), 10, 7), MAX_TURNS)
-    conversations = deque(Selection(channel_id=2).conversations(connection))
+    conversations = deque(removal.conversations(connection, Selection(channel_id=2)))
     assert turns_table.remove_of_channel(connection, 1, conversations).turns == 0
     assert not conversations
     assert count(connection, "turns") == 2

@@ -7,12 +7,12 @@ import trio
 
 from discordianai.conversations.accounting import Spent
 from discordianai.conversations.ledger import Ledger
+from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import AccountingOptions, ModelOptions
 from discordianai.conversations.sqlite import residues
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.sqlite.purge import Purge
-from discordianai.conversations.sqlite.removal import Selection
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreStatistics
 from discordianai.option import Live

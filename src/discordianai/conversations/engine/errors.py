@@ -2,6 +2,17 @@
 
 from enum import Enum
 
+INCOMPLETE_MOVE = (
+    "a move of conversations into it is not complete: repeat `discordianai conversations move`, which goes on"
+    " from there, or name another database"
+)
+"""Why neither a bot nor a command uses it."""
+
+OTHER_MOVE = (
+    "a move into it was begun by another version of this program: finish it with that one, or name another"
+    " database"
+)
+
 
 class ErrorKind(Enum):
     """What an error says about the database as a whole."""

@@ -81,6 +81,8 @@ def left_before(at: float) -> Batch:
 
 FORGET_PERSON: LiteralString = "DELETE FROM channels WHERE guild_id = 0 AND person_id = %(person_id)s"
 
+FORGET_PEOPLE: LiteralString = "DELETE FROM channels WHERE guild_id = 0"
+
 FORGET_GUILD: LiteralString = "DELETE FROM channels WHERE guild_id = %(guild_id)s"
 
 FORGET_LEFT_GUILD: LiteralString = "DELETE FROM guilds WHERE guild_id = %(guild_id)s AND left_at IS NOT NULL"

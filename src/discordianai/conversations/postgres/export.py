@@ -1,36 +1,45 @@
 """All that is stored of a person, as JSON Lines."""
 
+from collections.abc import Mapping
 from typing import LiteralString
 
 from discordianai.conversations.engine import json_lines
-from discordianai.conversations.engine.question_rows import COLUMNS
+from discordianai.conversations.engine.person_columns import BESIDE_TURNS
 from discordianai.conversations.postgres import turns_table
 from discordianai.conversations.postgres.batches import Batch
 
-_BESIDE: tuple[tuple[str, LiteralString, LiteralString], ...] = (
-    ("setting", "channel_id, guild_id, person_id, persona, model", "channels WHERE guild_id = 0 AND"),
-    ("open question", COLUMNS, "questions WHERE state < 2 AND"),
-    (
-        "usage",
-        "day, person_id, guild_id, provider, model, answers, input_tokens, output_tokens, cost, unpriced,"
-        " cached_tokens, searches",
-        "usage WHERE",
+_SOURCES: Mapping[str, tuple[LiteralString, LiteralString]] = {
+    "setting": ("channels WHERE guild_id = 0 AND person_id = %(person_id)s", "channel_id"),
+    "open question": ("questions WHERE state < 2 AND person_id = %(person_id)s", "interaction_id"),
+    "participation": (
+        "(SELECT DISTINCT person_id, guild_id, conversation_person_id, conversation_person_id = 0 AS shared,"
+        " conversation_channel_id AS channel_id, private"
+        " FROM turns WHERE person_id = %(person_id)s) AS parts",
+        "conversation_person_id, channel_id, private, guild_id",
     ),
-    ("forgotten", "person_id, day", "forgotten WHERE"),
-)
-"""What is stored of a person beside turns: the kind of the line, its columns, and from where."""
+    "usage": (
+        "usage WHERE person_id = %(person_id)s",
+        'day COLLATE "C", guild_id, provider COLLATE "C", model COLLATE "C"',
+    ),
+    "forgotten": ("forgotten WHERE person_id = %(person_id)s", "day"),
+}
+"""Where the lines of each kind come from, and their order."""
 
 
 def of_person(person_id: int) -> tuple[Batch, ...]:
     """Reads that give the lines, one after the other. Turns come first."""
-    return turns_table.of_person(person_id), *(
-        _lines(kind, columns, source, person_id) for kind, columns, source in _BESIDE
-    )
+    return turns_table.of_person(person_id), *beside_turns(person_id)
 
 
-def _lines(kind: str, columns: LiteralString, source: LiteralString, person_id: int) -> Batch:
-    names = [name.strip() for name in columns.split(",")]
+def beside_turns(person_id: int) -> tuple[Batch, ...]:
+    """The same without turns."""
+    return tuple(_lines(kind, columns, person_id) for kind, columns in BESIDE_TURNS.items())
+
+
+def _lines(kind: str, columns: tuple[str, ...], person_id: int) -> Batch:
+    source, order = _SOURCES[kind]
+    statement = f"SELECT {', '.join(columns)} FROM {source} ORDER BY {order}"  # our own names
     return Batch(
-        ((f"SELECT {columns} FROM {source} person_id = %(person_id)s", {"person_id": person_id}),),
-        lambda rows: [json_lines.line(kind, dict(zip(names, row, strict=True))) for row in rows],
+        ((statement, {"person_id": person_id}),),
+        lambda rows: [json_lines.line(kind, dict(zip(columns, row, strict=True))) for row in rows],
     )

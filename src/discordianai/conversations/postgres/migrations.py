@@ -16,6 +16,7 @@ from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 
+from discordianai.conversations.engine.errors import INCOMPLETE_MOVE, OTHER_MOVE
 from discordianai.conversations.store import StoreError
 
 MIGRATION_LOCK = 0x444941490001
@@ -28,6 +29,12 @@ LEAST_SERVER = 150000
 """PostgreSQL 15."""
 
 PROGRAM = "discordianai"
+
+MOVING = "discordianai, moving"
+"""Instead, while a move into the database is not complete. No version of this program uses it."""
+
+MOVE_LOCK = 0x44494D56
+"""`DIMV`: the class of the advisory lock that a move out of a schema holds."""
 
 Report = Callable[[int], object]
 """Takes the schema that an older database is being brought to, before each step."""
@@ -148,6 +155,7 @@ def migrate(connection: Connection[Any], report: Report = no_report) -> None:
     `StoreError`, `psycopg.Error`, and what `report` does.
     """
     _refuse_unsuitable(connection)
+    _refuse_while_moved(connection)
     if version(connection) == len(STEPS):
         return
     with connection.transaction():
@@ -165,15 +173,12 @@ def migrate(connection: Connection[Any], report: Report = no_report) -> None:
 
 def version(connection: Connection[Any]) -> int:
     """How many of the steps the database has taken. Raises `StoreError` where it is not this program's."""
-    if not _present(connection, ("bookkeeping",)):
+    found = _bookkeeping(connection)
+    if found is None:
         return 0
-    columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'bookkeeping'::regclass AND attname IN"
-    if _scalar(connection, f"{columns} ('program', 'schema_version')") != 2:
-        raise _others_tables("bookkeeping")
-    row = connection.execute("SELECT program, schema_version FROM bookkeeping").fetchone()
-    if row is None or row[0] != PROGRAM:
-        raise _others_tables("bookkeeping")
-    present = int(row[1])
+    program, present = found
+    if program == MOVING:
+        raise StoreError(INCOMPLETE_MOVE)
     if present > len(STEPS):
         raise StoreError(
             f"it was written by a newer version of this program (its schema is {present}, the newest known"
@@ -182,12 +187,43 @@ def version(connection: Connection[Any]) -> int:
     return present
 
 
+def is_moving(connection: Connection[Any]) -> bool:
+    """Whether a move into it is not complete. Raises `StoreError` as `version` does."""
+    found = _bookkeeping(connection)
+    if found is None or found[0] != MOVING:
+        return False
+    if found[1] != len(STEPS):
+        raise StoreError(OTHER_MOVE)
+    return True
+
+
+def _bookkeeping(connection: Connection[Any]) -> tuple[str, int] | None:
+    """Program and schema; None where there are no tables."""
+    if not _present(connection, ("bookkeeping",)):
+        return None
+    columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'bookkeeping'::regclass AND attname IN"
+    if _scalar(connection, f"{columns} ('program', 'schema_version')") != 2:
+        raise _others_tables("bookkeeping")
+    row = connection.execute("SELECT program, schema_version FROM bookkeeping").fetchone()
+    if row is None or row[0] not in {PROGRAM, MOVING}:
+        raise _others_tables("bookkeeping")
+    return row[0], int(row[1])
+
+
 def _refuse_unsuitable(connection: Connection[Any]) -> None:
     if connection.info.server_version < LEAST_SERVER:
         raise StoreError(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 is needed")
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise StoreError(f"its encoding is {encoding}; create a database with ENCODING 'UTF8'")
+
+
+def _refuse_while_moved(connection: Connection[Any]) -> None:
+    query: LiteralString = "SELECT pg_try_advisory_xact_lock_shared(%s, hashtext(current_schema()))"
+    if _scalar(connection, query, MOVE_LOCK) is False:
+        raise StoreError(
+            "its conversations are being moved to another database: wait, and start the bot with that one"
+        )
 
 
 def _refuse_others_tables(connection: Connection[Any]) -> None:

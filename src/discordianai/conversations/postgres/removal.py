@@ -4,6 +4,8 @@ Each step runs in a transaction of its own, again and again while it removes as 
 cost stays in the accounts, without the people who are forgotten.
 """
 
+from collections.abc import Sequence
+
 from discordianai.conversations.accounting import day_of
 from discordianai.conversations.postgres import channels_table, questions_table, turns_table, usage_table
 from discordianai.conversations.postgres.batches import Batch
@@ -34,6 +36,35 @@ def rest_of_guild(guild_id: int, now: float) -> Batch:
             (channels_table.COUNT_CHANGE, {}),
         )
     )
+
+
+def rest_of_channel(channel_id: int, now: float) -> Batch:
+    """Beside turns: open questions."""
+    forgetting = questions_table.forgetting("channel_id = %(channel_id)s")
+    return Batch(((forgetting, {"channel_id": channel_id, "now": now}),))
+
+
+def rest_of_older(than: float, now: float) -> Batch:
+    """Beside turns: questions that have been open since before that time."""
+    forgetting = questions_table.forgetting("acknowledged_at < %(than)s")
+    return Batch(((forgetting, {"than": than, "now": now}),))
+
+
+def rest_of_everybody(now: float) -> Batch:
+    """Beside turns and sums: open questions, and what is set for direct messages."""
+    return Batch(
+        (
+            (questions_table.forgetting("true"), {"now": now}),
+            (channels_table.FORGET_PEOPLE, {}),
+            (channels_table.COUNT_CHANGE, {}),
+        )
+    )
+
+
+def sums_of(people: Sequence[int], now: float) -> Batch:
+    """The names on what answers cost; today's when the day is over."""
+    values = {"people": list(people), "today": day_of(now)}
+    return Batch(((usage_table.FORGET_PEOPLE_LATER, values), (usage_table.ANONYMISE, values)))
 
 
 def expired(now: float, ttl: float) -> tuple[tuple[Batch, int], ...]:

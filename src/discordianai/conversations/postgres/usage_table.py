@@ -133,6 +133,14 @@ FORGET_LATER: LiteralString = """
 """The person's sum of today is needed for the daily limit until the day is over; there may be one yet where
 `answering` has a row: an answer to the person is being written."""
 
+FORGET_PEOPLE_LATER: LiteralString = """
+    INSERT INTO forgotten (person_id, day)
+    SELECT DISTINCT person_id, %(today)s FROM usage
+    WHERE person_id = ANY (%(people)s::bigint[]) AND day = %(today)s
+    ON CONFLICT (person_id) DO UPDATE SET day = excluded.day
+"""
+"""The same for several people to whom no answer is being written."""
+
 
 def anonymise_forgotten(today: str) -> Batch:
     """Make the sums of days that are over anonymous, which their limits needed; of how many people."""

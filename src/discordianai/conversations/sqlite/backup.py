@@ -20,10 +20,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations.sqlite import errors, questions_table, residues
+from discordianai.conversations.operator_port import Report
+from discordianai.conversations.sqlite import errors, files, questions_table, residues
 from discordianai.conversations.sqlite.connections import flush
-from discordianai.conversations.sqlite.files import bot_is_running, files
-from discordianai.conversations.sqlite.operator_access import Report, operator_connection
+from discordianai.conversations.sqlite.files import bot_is_running
+from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner
 
@@ -37,10 +38,34 @@ REST = 0.01
 """Seconds between two steps beside a running bot: half a gigabyte takes ten seconds."""
 
 
+class FileBackup:
+    """See `operator_port.Backup`."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def refuse_target(self, target: Path) -> None:
+        """See `operator_port.Backup.refuse_target`."""
+        refuse_target(self._database, target)
+
+    def remarks(self) -> Iterator[str]:
+        """See `operator_port.OperatorDatabase.remarks`."""
+        with acting_as_owner(self._database):
+            yield from files.remarks(self._database)
+
+    def copy(self, target: Path, report: Report) -> None:
+        """See `operator_port.Backup.copy`."""
+        copy(self._database, target, report)
+
+    def check(self, copied: Path, report: Report) -> None:
+        """See `operator_port.Backup.check`."""
+        check(copied, report)
+
+
 def refuse_target(database: Path, target: Path) -> None:
     """Raise `StoreError` if a copy at `target` would harm a database, or be harmed."""
     target = safe_files.located(target)
-    if target in files(safe_files.located(database)):
+    if target in files.files(safe_files.located(database)):
         raise StoreError(f"{target} belongs to the database itself; name another file")
     if bot_is_running(target):
         raise StoreError(f"{target} is the database of a running bot; name another file")

@@ -13,8 +13,10 @@ import glob
 import os
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from discordianai import safe_files
@@ -65,6 +67,15 @@ def open_to_others(database: Path) -> dict[Path, int]:
         if stat.S_ISREG(mode) and mode & safe_files.OTHERS:
             found[file] = stat.S_IMODE(mode)
     return found
+
+
+def remarks(database: Path) -> Iterator[str]:
+    """Sentences: whether a bot is running on it, and which of its files others can read."""
+    yield f"{database}: {'a' if bot_is_running(database) else 'no'} bot is running on it"
+    for file, mode in open_to_others(database).items():
+        yield (
+            f"{file} is open to others (mode {mode:o}), with what people said: chmod 600 {quote(str(file))}"
+        )
 
 
 def tighten(database: Path, log: "FilteringBoundLogger") -> None:
@@ -123,8 +134,8 @@ class DatabaseLock:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             raise StoreError(
-                f"the database {database} is in use by another bot (process {holder or 'unknown'});"
-                " give each its own file: `database` in [conversations]"
+                f"the database {database} is in use by another bot, or by a move (process"
+                f" {holder or 'unknown'}); give each bot its own file: `database` in [conversations]"
             ) from None
         except BaseException:
             os.close(self._descriptor)

@@ -12,10 +12,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from discordianai.conversations.engine.errors import INCOMPLETE_MOVE, OTHER_MOVE
 from discordianai.conversations.store import StoreError
 
 APPLICATION_ID = 0x44414931
 """`DAI1`, by which `file` and SQLite recognise this program's databases."""
+
+MOVING_ID = 0x4441494D
+"""`DAIM`: into this file a move is not complete. No version of this program uses it."""
 
 INSTRUCTIONS = 10_000
 """Of SQLite's virtual machine between two reports: a millisecond or two."""
@@ -194,6 +198,8 @@ def version(connection: sqlite3.Connection) -> int:
     """How many of the steps the file has taken. Raises `StoreError` where it is not this program's."""
     present = _pragma(connection, "user_version")
     application = _pragma(connection, "application_id")
+    if application == MOVING_ID:
+        raise StoreError(INCOMPLETE_MOVE)
     if application != APPLICATION_ID and _pragma(connection, "schema_version"):
         raise StoreError("it is another program's database; name another file: `database` in [conversations]")
     if present > len(STEPS):
@@ -202,6 +208,15 @@ def version(connection: sqlite3.Connection) -> int:
             f" here {len(STEPS)}); install that version again, or name another file"
         )
     return present
+
+
+def is_moving(connection: sqlite3.Connection) -> bool:
+    """Whether a move into the file is not complete. Raises `StoreError` if another version began it."""
+    if _pragma(connection, "application_id") != MOVING_ID:
+        return False
+    if _pragma(connection, "user_version") != len(STEPS):
+        raise StoreError(OTHER_MOVE)
+    return True
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -7,13 +7,13 @@ writes into the log and leaves the rest to the bot. It keeps the file's journal 
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai.conversations.accounting import Spent, day_of
 from discordianai.conversations.engine.errors import ErrorKind
+from discordianai.conversations.operator_port import Inspection
 from discordianai.conversations.sqlite import errors, files, migrations, usage_table
 from discordianai.conversations.sqlite.connections import (
     DURABILITY_PRAGMAS,
@@ -29,9 +29,6 @@ PATIENCE = 10.0
 
 LOOK_PATIENCE = 1.0
 """Seconds that `schema_of` waits for them."""
-
-Report = Callable[[int, int], None]
-"""Takes how much is done and the total, which is 0 where it is not known."""
 
 
 @contextmanager
@@ -151,28 +148,6 @@ _COUNTS = {
     "servers": "SELECT count(*) FROM (SELECT DISTINCT guild_id FROM participants WHERE guild_id <> 0)",
     "open_questions": "SELECT count(*) FROM questions WHERE state < 2",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """`oldest` and `newest` are the times of turns, in seconds since the epoch; sizes are in bytes.
-
-    `people` and `servers` are those with a part in a remembered conversation; a person's words may have
-    rolled out of it. `month` is since the first of the month, in UTC.
-    """
-
-    conversations: int
-    turns: int
-    people: int
-    servers: int
-    open_questions: int
-    oldest: float | None
-    newest: float | None
-    file_bytes: int
-    free_bytes: int
-    log_bytes: int
-    today: Spent
-    month: Spent
 
 
 def inspect(connection: sqlite3.Connection, database: Path, now: float) -> Inspection:

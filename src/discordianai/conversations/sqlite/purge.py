@@ -10,11 +10,12 @@ import sqlite3
 import time
 from pathlib import Path
 
+from discordianai.conversations.operator_port import Report, Selection
 from discordianai.conversations.sqlite import bookkeeping_table, checkpoints, removal, residues
 from discordianai.conversations.sqlite.connections import transaction
 from discordianai.conversations.sqlite.files import DatabaseLock, bot_is_running
-from discordianai.conversations.sqlite.operator_access import PATIENCE, Report
-from discordianai.conversations.sqlite.removal import Selection, Step
+from discordianai.conversations.sqlite.operator_access import PATIENCE
+from discordianai.conversations.sqlite.removal import Step
 from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.store import StoreError
 
@@ -41,10 +42,10 @@ RETRY = 0.05
 
 
 class Purge:
-    """One run over a database: `remove`, `shrink`, `empty_log`. `descriptor` is of `residues.opened`.
+    """One run over a file: see `operator_port.Purge`. `descriptor` is of `residues.opened`.
 
-    Each raises `sqlite3.Error`, which `operator_connection` turns into a `StoreError`; what was removed until
-    then stays removed.
+    Each call raises `sqlite3.Error`, which `operator_connection` turns into a `StoreError`; what was removed
+    until then stays removed.
     """
 
     def __init__(self, database: Path, connection: sqlite3.Connection, descriptor: int) -> None:
@@ -81,6 +82,17 @@ class Purge:
             return False
         deadline = time.monotonic() + patience
         return all(self._clear(part, deadline) for part in residues.parts(residues.find(self._descriptor)))
+
+    def finish(self) -> str:
+        """See `operator_port.Purge.finish`."""
+        if self.empty_log():
+            return ""
+        if self.bot_is_running():
+            return "the bot notices within a second or two and clears them from its memory and its log"
+        return (
+            "another command is reading the database, so they are still in its log; the bot's next start"
+            " clears it"
+        )
 
     def bot_is_running(self) -> bool:
         """As of the last check."""

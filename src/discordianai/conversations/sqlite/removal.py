@@ -10,9 +10,9 @@ answers cost stays in the accounts, without the people who are forgotten.
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from discordianai.conversations.accounting import day_of
+from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.sqlite import channels_table, questions_table, turns_table, usage_table
 from discordianai.conversations.sqlite.turns_table import Removed, range_of
 
@@ -31,61 +31,49 @@ _OF_GUILD = """
 """  # in the order of that index, or each page would sort all that the server has
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a person said and was answered, or what was said in a server, in a channel, or before a time in
-    seconds since the epoch; otherwise everything.
+def count(connection: sqlite3.Connection, selection: Selection) -> int:
+    """How many turns a selection has."""
+    where, values = condition(selection)
+    count = f"SELECT count(*) FROM turns WHERE {where}"  # noqa: S608  # our own clauses
+    if selection in {Selection(), Selection(before=selection.before)}:
+        return int(connection.execute(count, values).fetchone()[0])  # an index has it
+    return sum(
+        connection.execute(f"{count} AND id BETWEEN ? AND ?", (*values, *range_of(conversation))).fetchone()[
+            0
+        ]
+        for conversation in conversations(connection, selection)
+    )
 
-    Under the scope `user` a conversation spans all channels, and belongs to none.
-    """
 
-    person_id: int | None = None
-    guild_id: int | None = None
-    channel_id: int | None = None
-    before: float | None = None
+def conversations(connection: sqlite3.Connection, selection: Selection) -> Iterator[int]:
+    """The ids of the conversations that may hold turns of a selection, ascending."""
+    select, values = _source(selection)
+    last = 0
+    while page := connection.execute(select, (*values, last, PAGE)).fetchall():
+        for (conversation,) in page:
+            yield conversation
+        last = conversation
 
-    def count(self, connection: sqlite3.Connection) -> int:
-        """How many turns it has."""
-        condition, values = self.condition
-        count = f"SELECT count(*) FROM turns WHERE {condition}"  # noqa: S608  # our own clauses
-        if self in {Selection(), Selection(before=self.before)}:
-            return int(connection.execute(count, values).fetchone()[0])  # an index has it
-        return sum(
-            connection.execute(
-                f"{count} AND id BETWEEN ? AND ?", (*values, *range_of(conversation))
-            ).fetchone()[0]
-            for conversation in self.conversations(connection)
-        )
 
-    def conversations(self, connection: sqlite3.Connection) -> Iterator[int]:
-        """The ids of the conversations that may hold such turns, ascending."""
-        select, values = self._source
-        last = 0
-        while page := connection.execute(select, (*values, last, PAGE)).fetchall():
-            for (conversation,) in page:
-                yield conversation
-            last = conversation
+def _source(selection: Selection) -> tuple[str, tuple[int, ...]]:
+    if selection.person_id is not None:
+        return _OF_PERSON, (selection.person_id,)
+    if selection.guild_id is not None:
+        return _OF_GUILD, (selection.guild_id,)
+    if selection.channel_id is not None:
+        return _OF_CHANNEL, (selection.channel_id,)
+    return _EVERYTHING, ()
 
-    @property
-    def _source(self) -> tuple[str, tuple[int, ...]]:
-        if self.person_id is not None:
-            return _OF_PERSON, (self.person_id,)
-        if self.guild_id is not None:
-            return _OF_GUILD, (self.guild_id,)
-        if self.channel_id is not None:
-            return _OF_CHANNEL, (self.channel_id,)
-        return _EVERYTHING, ()
 
-    @property
-    def condition(self) -> tuple[str, tuple[float, ...]]:
-        """The condition in SQL that its turns fulfil, and the values for it."""
-        if self.person_id is not None:
-            return "turns.person_id = ?", (self.person_id,)
-        if self.guild_id is not None:
-            return "turns.guild_id = ?", (self.guild_id,)
-        if self.before is not None:
-            return "turns.at < ?", (self.before,)
-        return "true", ()
+def condition(selection: Selection) -> tuple[str, tuple[float, ...]]:
+    """The condition in SQL that the turns of a selection fulfil, and the values for it."""
+    if selection.person_id is not None:
+        return "turns.person_id = ?", (selection.person_id,)
+    if selection.guild_id is not None:
+        return "turns.guild_id = ?", (selection.guild_id,)
+    if selection.before is not None:
+        return "turns.at < ?", (selection.before,)
+    return "true", ()
 
 
 Step = Callable[[sqlite3.Connection], Removed]
@@ -136,13 +124,13 @@ def of_guild(guild_id: int, now: float) -> tuple[Step, ...]:
 
 
 def _of_channel(connection: sqlite3.Connection, channel_id: int, now: float) -> tuple[Step, ...]:
-    conversations = deque(Selection(channel_id=channel_id).conversations(connection))
+    left = deque(conversations(connection, Selection(channel_id=channel_id)))
 
     def forget_questions(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_channel(connection, channel_id, now)
         return _NOTHING
 
-    return forget_questions, lambda c: turns_table.remove_of_channel(c, channel_id, conversations)
+    return forget_questions, lambda c: turns_table.remove_of_channel(c, channel_id, left)
 
 
 def _of_older(before: float, now: float) -> tuple[Step, ...]:
@@ -159,7 +147,7 @@ def _of_older(before: float, now: float) -> tuple[Step, ...]:
 
 def _of_everybody(connection: sqlite3.Connection, now: float) -> tuple[Step, ...]:
     people = deque(usage_table.people(connection))
-    conversations = deque(Selection().conversations(connection))
+    left = deque(conversations(connection, Selection()))
 
     def forget_rest(connection: sqlite3.Connection) -> Removed:
         questions_table.forget_all(connection, now)
@@ -172,7 +160,7 @@ def _of_everybody(connection: sqlite3.Connection, now: float) -> tuple[Step, ...
         return Removed(0, more=bool(people))
 
     def remove_turns(connection: sqlite3.Connection) -> Removed:
-        return turns_table.remove_of_channel(connection, None, conversations)
+        return turns_table.remove_of_channel(connection, None, left)
 
     return forget_rest, forget_spenders, remove_turns
 

@@ -16,6 +16,7 @@ from discordianai.conversations.cache import Cache
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.engine.json_lines import newest_lines
+from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     FinishedAnswer,
@@ -37,7 +38,7 @@ from discordianai.conversations.sqlite.database import Database, open_database
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.group_commit import Statements
 from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
-from discordianai.conversations.sqlite.removal import Selection, Step
+from discordianai.conversations.sqlite.removal import Step
 from discordianai.conversations.sqlite.turns_table import Removed
 from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
 from discordianai.records import Question, Turn

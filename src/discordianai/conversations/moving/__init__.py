@@ -1,0 +1,1 @@
+"""Moves everything that is stored into a database of another engine, exactly, and tells how exactly."""
