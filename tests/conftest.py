@@ -11,7 +11,7 @@ from hypothesis import settings
 from discordianai.sandbox.certificates import Authority, make_authority
 from tests.batches import BatchScheduling
 
-settings.register_profile("fast", max_examples=30, deadline=None)
+settings.register_profile("fast", max_examples=20, deadline=None)
 settings.register_profile("all", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
 settings.load_profile("fast")  # `--hypothesis-profile` comes later
