@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import time
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -16,6 +17,8 @@ settings.register_profile("all", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None)
 settings.load_profile("fast")  # `--hypothesis-profile` comes later
 """How many examples a property is tried with: by `make test`, by `make test-all`, before it is believed."""
+
+DAY = 86_400
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,6 +43,12 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those with bots begin first: they wait most of the time, and one that begins late is waited for."""
     items.sort(key=lambda item: "end_to_end" not in item.path.parts)
+
+
+def pytest_runtest_setup() -> None:
+    """No test is to see two days (UTC): what is counted for a day would begin anew."""
+    if (left := DAY - time.time() % DAY) < 20:
+        time.sleep(left)
 
 
 @pytest.fixture(autouse=True)
