@@ -13,6 +13,7 @@ class BatchScheduling(LoadGroupScheduling):  # type: ignore[misc]  # its base is
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self.config.option.loadscopereorder = False  # in the order of the collection
         self._batches: dict[str, str] = {}
         self._seen = Counter[str]()
 

@@ -1,5 +1,6 @@
 """A database as a bot leaves it."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from discordianai.conversations.pending_questions import FinishedAnswer
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.conversations.store import Store
 from discordianai.records import Usage
-from tests.conversations.builders import DATABASE, NOW, SLOW, exchange, question
+from tests.conversations.builders import DATABASE, SLOW, exchange, question
 
 
 async def fill(store: Store) -> None:
@@ -22,7 +23,7 @@ async def fill(store: Store) -> None:
         for number in range(exchanges):
             await store.append(ConversationKey(channel_id, person_id), exchange(number), guild_id=guild_id)
     await store.accept(question(1, "nobody else may read this"))
-    charge = Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(NOW), 3_000_000)
+    charge = Charge(10, 7, "openai", "gpt", Usage(100, 20), day_of(time.time()), 3_000_000)
     await store.answered(2, FinishedAnswer(charges=(charge,)))
 
 

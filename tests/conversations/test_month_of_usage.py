@@ -37,7 +37,7 @@ from tests.discord.commands.builders import invocation, services
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 from tests.operations.builders import well
 
-ROWS = 6000
+ROWS = 2500
 PEOPLE = range(101, 141)
 MONTH = "2026-11"
 HOSTS = {

@@ -15,7 +15,7 @@ from discordianai.providers.errors import ProviderError
 from discordianai.records import ChatRequest, Role, Turn
 from tests.doubles.metered_provider import ANSWER_TOKENS, QUESTION_TOKENS, MeteredProvider
 
-MINUTES = 12
+MINUTES = 6
 """docs/benchmarks.md has the figures of an hour."""
 
 

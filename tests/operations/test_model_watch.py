@@ -28,8 +28,6 @@ from discordianai.transport import MultiplexedTransport
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 from tests.operations.builders import well
 
-TODAY = datetime.now(UTC).date()
-
 
 class Soon(random.Random):
     """Chance that lets nobody wait."""
@@ -66,7 +64,7 @@ async def test_a_model_that_ends_is_told_wherever_somebody_looks(
     """In the log and by health from 30 days before; as a metric whenever a day is announced."""
     structlog.reset_defaults()
     for model, days in (("gpt-5-mini", 16), ("gpt-5.4-mini", 120)):
-        day = (TODAY + timedelta(days)).isoformat()
+        day = (datetime.now(UTC).date() + timedelta(days)).isoformat()
         monkeypatch.setitem(CATALOG, model, replace(CATALOG[model], shutdown_date=day))
     async with scene(authority) as (services, client):
         models = ("gpt-5-mini", "gpt-5.4-mini", "gpt-6-luna")

@@ -1,7 +1,7 @@
 """`/usage` tells people what they have used, and what they may."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from discordianai.conversations.accounting import NANO, Limit, Spent, SpentOn
@@ -9,7 +9,7 @@ from discordianai.discord.commands import usage
 from discordianai.option import Live
 from tests.discord.commands.builders import invocation, open_services
 
-TODAY = datetime.now(UTC).date()
+TODAY = date(2026, 11, 26)
 
 
 class Spending:
