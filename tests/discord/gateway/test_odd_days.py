@@ -171,3 +171,15 @@ async def test_no_question_of_a_burst_is_lost_by_op_7() -> None:
         await bot.handed_over(asked)
         assert len(discord.counters.identify_times) == 1
         assert 1 <= len(discord.counters.resume_times) <= 6
+
+
+async def test_a_connection_on_which_events_come_is_not_given_up_for_late_acknowledgements() -> None:
+    """They wait behind events that were missed: to resume would have Discord send all of these again."""
+    async with open_local_discord(QUICK_HEARTBEAT) as discord, listening(discord) as bot:
+        asked = [await discord.invoke("ask", {"prompt": "first"}, user=person(99))]
+        discord.acknowledges_heartbeats = False
+        for number in range(20):
+            asked.append(discord.invoke_now("ask", {"prompt": "why?"}, user=person(number)))
+            await trio.sleep(0.2)
+        await bot.handed_over(asked)
+        assert discord.counters.resume_times == []

@@ -114,6 +114,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "ANSWER_TIMEOUT", 0.5)
     monkeypatch.setattr(session, "CLOSE_TIMEOUT", 0.2)
     monkeypatch.setattr(session, "RESUME_GAP", 0.05)
+    monkeypatch.setattr(session, "LONGEST_RESUME_GAP", 0.75)
     monkeypatch.setattr(identifies, "INVALID_SESSION_PAUSE", (0.05, 0.1))
 
 
@@ -293,7 +294,7 @@ def test_a_ready_without_a_list_of_servers_begins_a_session(guilds: object) -> N
     assert server.opcodes == [2]
 
 
-def test_resumes_without_an_answer_are_six_and_no_identify() -> None:
+def test_resumes_without_an_answer_are_eight_and_no_identify() -> None:
     """At once at first, then ever later, and the session is given up."""
     server = Server()
 
@@ -308,7 +309,7 @@ def test_resumes_without_an_answer_are_six_and_no_identify() -> None:
     began = time.monotonic()
     assert play(server) == "the connection was closed with 4000"
     assert server.opcodes == [2, *[6] * session.RESUMES_UNANSWERED]
-    assert time.monotonic() - began >= 0.05 * (1 + 2 + 4 + 8 + 16)
+    assert time.monotonic() - began >= 0.05 * (1 + 2 + 4 + 8 + 15 + 15 + 15)
 
 
 def test_op_7_in_a_loop_is_obeyed_at_growing_intervals_and_costs_no_identify() -> None:

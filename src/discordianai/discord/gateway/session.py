@@ -35,11 +35,11 @@ ANSWER_TIMEOUT = 60.0
 CLOSE_TIMEOUT = 2.0
 """Seconds for Discord to close its side of the WebSocket, too."""
 
-RESUME_GAP, LONGEST_RESUME_GAP = 1.0, 60.0
-"""Seconds between two RESUMEs while they fail, or succeed only briefly. The first one is sent at
-once: Discord drops a command after three seconds."""
+RESUME_GAP, LONGEST_RESUME_GAP = 1.0, 15.0
+"""Seconds between two RESUMEs while they fail, or succeed only briefly. The first one is sent at once: Discord
+drops a command after three seconds, so that a gap costs every command in it. No day limits RESUMEs."""
 
-RESUMES_UNANSWERED = 6
+RESUMES_UNANSWERED = 8
 """In a row, which takes a minute with the gaps. Then the session is given up."""
 
 LOSSES_TOLD = 3
@@ -119,6 +119,9 @@ class GatewaySocket(GatewayClient):
             except (zlib.error, ValueError):  # the stream is compressed as one: nothing later can be read
                 await self.reconnect(resume=True)
                 continue
+            # Whatever comes shows that the connection lives. Where much was missed, the acknowledgement of a
+            # heartbeat waits behind it; to call the connection dead then would have it all sent again.
+            self._acknowledged.set()
             op = message.get("op") if isinstance(message, dict) else None
             if isinstance(op, int) or op is MISSING:
                 return message

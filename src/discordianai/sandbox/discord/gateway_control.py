@@ -83,6 +83,7 @@ class GatewayControl:
         """Whether READY lists the guilds."""
         self.sends_guild = True
         """Whether GUILD_CREATE follows for each."""
+        self.acknowledges_heartbeats = True
         self.resume_overlap = 0
         """How many of the events that had been sent before are sent again after a RESUME."""
         self._faults: dict[int | None, GatewayFault] = {}

@@ -248,7 +248,7 @@ class GatewayServerConnection:
     async def _read(self, end: ConnectionEnd) -> None:
         try:
             while (opcode := (await self._receive())["op"]) not in {IDENTIFY, RESUME}:
-                if opcode == HEARTBEAT:
+                if opcode == HEARTBEAT and self._discord.acknowledges_heartbeats:
                     await self._send({"op": HEARTBEAT_ACK})
             end.code = ALREADY_AUTHENTICATED
         except (WebSocketDisconnect, json.JSONDecodeError):
