@@ -36,8 +36,8 @@ CLOSE_TIMEOUT = 2.0
 """Seconds for Discord to close its side of the WebSocket, too."""
 
 RESUME_GAP, LONGEST_RESUME_GAP = 1.0, 15.0
-"""Seconds between two RESUMEs while they fail, or succeed only briefly. The first one is sent at once: Discord
-drops a command after three seconds, so that a gap costs every command in it. No day limits RESUMEs."""
+"""Seconds between two RESUMEs while they fail, or succeed only briefly. The first one is sent at once:
+Discord drops a command after three seconds, so that a gap costs every command in it. No day limits RESUMEs."""
 
 RESUMES_UNANSWERED = 8
 """In a row, which takes a minute with the gaps. Then the session is given up."""
