@@ -64,7 +64,7 @@ from discordianai.records import Dialect
 from discordianai.settings.keys import numbers
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
 from discordianai.settings.tables import Settings
-from discordianai.system_clock import SteadyClock
+from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient, build_client, http2_available
 from discordianai.transport.pool_events import PoolOptions
 

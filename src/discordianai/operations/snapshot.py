@@ -26,7 +26,7 @@ from discordianai.metric import By, Latencies, Latency, Metric
 from discordianai.operations.model_watch import ModelWatch
 from discordianai.option import Live
 from discordianai.providers.optional_fields import RefusedFields
-from discordianai.system_clock import SteadyClock
+from discordianai.steady_clock import SteadyClock
 from discordianai.transport.clients import PooledClient
 from discordianai.transport.pool_events import Statistics
 

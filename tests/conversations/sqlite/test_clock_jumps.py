@@ -12,7 +12,7 @@ from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.store import open_store
 from discordianai.option import Live
 from discordianai.records import Usage
-from discordianai.system_clock import SteadyClock
+from discordianai.steady_clock import SteadyClock
 from tests.conversations.builders import ANN, DATABASE, SLOW, exchange, question
 
 HOUR = 3600.0

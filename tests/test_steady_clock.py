@@ -4,7 +4,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from discordianai.system_clock import TAKEN_OVER_AFTER, ClockReading, SteadyClock
+from discordianai.steady_clock import TAKEN_OVER_AFTER, SteadyClock
+from discordianai.system_clock import ClockReading
 
 HOUR = 3600.0
 
