@@ -37,7 +37,8 @@ CLOSE_TIMEOUT = 2.0
 
 RESUME_GAP, LONGEST_RESUME_GAP = 1.0, 15.0
 """Seconds between two RESUMEs while they fail, or succeed only briefly. The first one is sent at once:
-Discord drops a command after three seconds, so that a gap costs every command in it. No day limits RESUMEs."""
+Discord drops a command after three seconds, so that a gap costs every command in it. RESUMEs have no daily
+limit."""
 
 RESUMES_UNANSWERED = 8
 """In a row, which takes a minute with the gaps. Then the session is given up."""
