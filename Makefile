@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: release test-installs
 .PHONY: hooks docs diagrams pictures format prices clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
-.PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak
+.PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start bench-shards soak-transport soak-kill soak
 
 # `make help` shows a line that begins with ##@ as the heading of the targets below it.
 
@@ -178,6 +178,9 @@ eval-routing: $(STAMP) ## how often a model is right about the web, with your ow
 
 bench-start: $(STAMP) ## from the bot's start until it is ready, and `check` (a minute)
 	@$(BIN)/python -m benchmarks.start
+
+bench-shards: $(STAMP) ## sixteen shards: identifies, one in trouble, memory of 20,000 servers (fifteen minutes)
+	@$(BIN)/python -m benchmarks.shards
 
 soak-transport: $(STAMP) ## a million requests through the pool (needs nginx; ten minutes)
 	@$(BIN)/python -m benchmarks.transport --soak

@@ -155,6 +155,37 @@ async def test_what_messages_have_beside_their_text_is_what_it_knows() -> None:
     assert display.content == "# Hours"
 
 
+async def test_it_starts_as_many_shards_as_are_recommended() -> None:
+    """discord.py reads `/gateway/bot`, identifies each bucket at its pace, and counts each shard's guilds."""
+    options = DiscordOptions(recommended_shards=4, max_concurrency=4, more_guilds=8)
+    async with open_local_discord(options) as local:
+        Route.BASE = local.api_url
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(local.gateway_url)
+        bots: list[discord.AutoShardedClient] = []
+        ready = threading.Event()
+
+        async def main() -> None:
+            async with discord.AutoShardedClient(intents=discord.Intents(guilds=True)) as bot:
+                bots.append(bot)
+
+                @bot.event
+                async def on_ready() -> None:
+                    ready.set()
+
+                await bot.start(local.options.token)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_asyncio, main)
+            assert await trio.to_thread.run_sync(ready.wait, 30)
+            shards = sorted(bots[0].shards)
+            guilds = [sum(guild.shard_id == shard for guild in bots[0].guilds) for shard in shards]
+            named = {channel.name for guild in bots[0].guilds for channel in guild.text_channels}
+            nursery.cancel_scope.cancel()
+    assert (shards, guilds) == ([0, 1, 2, 3], [3, 2, 2, 2])
+    assert len(named) > 8 * 5  # and it could read every guild
+    assert sorted(identify.bucket for identify in local.start_limit.record) == shards
+
+
 async def test_a_wrong_token_is_rejected() -> None:
     async with open_local_discord(DiscordOptions(token="another")) as local:
         Route.BASE = local.api_url

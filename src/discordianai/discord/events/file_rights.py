@@ -1,11 +1,13 @@
 """Who may attach files where, according to roles and channels: a message's event does not say it.
 
-Of each server its owner, of each role and channel two of Discord's permissions are kept.
+Of each server its owner, of each role and channel two of Discord's permissions are kept: in arrays, because a
+large bot is in many servers.
 """
 
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from discordianai.discord.events.payload import (
     Malformed,
@@ -19,14 +21,67 @@ from discordianai.discord.events.payload import (
 from discordianai.discord.events.permissions import ADMINISTRATOR, ATTACH_FILES
 from discordianai.records import Place
 
+_ADMINISTERS, _ATTACHES = 1, 2
 
-@dataclass(slots=True)
+
+class _Roles:
+    """What each role of a server permits; that of everybody has the server's id."""
+
+    __slots__ = ("_ids", "_permissions")
+
+    def __init__(self, roles: dict[int, int]) -> None:
+        self._ids = array("Q", sorted(roles))
+        self._permissions = bytearray(roles[role] for role in self._ids)
+
+    def get(self, role_id: int) -> int | None:
+        """Its permissions, None for an unknown role."""
+        at = bisect_left(self._ids, role_id)
+        return self._permissions[at] if self._ids[at : at + 1] == array("Q", [role_id]) else None
+
+    def put(self, role_id: int, permissions: int | None) -> None:
+        """Set its permissions, or remove it."""
+        at = bisect_left(self._ids, role_id)
+        end = bisect_right(self._ids, role_id)
+        self._ids[at:end] = array("Q", [] if permissions is None else [role_id])
+        self._permissions[at:end] = [] if permissions is None else [permissions]
+
+
+class _Overwrites:
+    """Which channels let which role or person attach files, or do not: a row for each that says so."""
+
+    __slots__ = ("_channels", "_told")
+
+    def __init__(self, told: dict[int, list[int]]) -> None:
+        ordered = sorted(told)
+        self._channels = array("Q", (channel for channel in ordered for _ in told[channel]))
+        self._told = array("q", (whose for channel in ordered for whose in told[channel]))
+
+    def of(self, channel_id: int) -> dict[int, bool]:
+        """Whether a channel lets a role or a person attach files, for each of which it says so."""
+        at, end = bisect_left(self._channels, channel_id), bisect_right(self._channels, channel_id)
+        return {abs(whose): whose > 0 for whose in self._told[at:end]}
+
+    def put(self, channel_id: int, told: list[int]) -> None:
+        """Replace those of a channel."""
+        at, end = bisect_left(self._channels, channel_id), bisect_right(self._channels, channel_id)
+        self._channels[at:end] = array("Q", [channel_id] * len(told))
+        self._told[at:end] = array("q", told)
+
+
 class _Guild:
-    owner_id: int | None
-    roles: dict[int, int] = field(default_factory=dict)
-    """The permissions of each role; that of everybody has the server's id."""
-    overwrites: dict[int, dict[int, bool]] = field(default_factory=dict)
-    """For each channel that has any: whether it lets a role or a person attach files."""
+    __slots__ = ("overwrites", "owner_id", "roles")
+
+    def __init__(self, data: Payload) -> None:
+        self.owner_id = optional_snowflake(data, "owner_id")
+        roles, overwrites = dict[int, int](), dict[int, list[int]]()
+        for role in records(data, "roles"):
+            with suppress(Malformed):
+                roles[snowflake(role, "id")] = _permissions(role)
+        for channel in records(data, "channels"):
+            with suppress(Malformed):
+                if told := _told(channel):
+                    overwrites[snowflake(channel, "id")] = told
+        self.roles, self.overwrites = _Roles(roles), _Overwrites(overwrites)
 
 
 class FileRights:
@@ -40,14 +95,15 @@ class FileRights:
         guild = self._guilds.get(place.guild_id or 0)
         if guild is None:
             return False
-        held = [role for role in role_ids if role in guild.roles]
-        permissions = guild.roles.get(place.guild_id or 0, 0)
-        for role in held:
-            permissions |= guild.roles[role]
-        if permissions & ADMINISTRATOR or guild.owner_id == person_id:
+        known = {role: guild.roles.get(role) for role in role_ids}
+        held = {role: permissions for role, permissions in known.items() if permissions is not None}
+        permissions = guild.roles.get(place.guild_id or 0) or 0
+        for each in held.values():
+            permissions |= each
+        if permissions & _ADMINISTERS or guild.owner_id == person_id:
             return True
-        overwrites = guild.overwrites.get(place.parent_id or place.channel_id, {})
-        allowed = overwrites.get(place.guild_id or 0, bool(permissions & ATTACH_FILES))
+        overwrites = guild.overwrites.of(place.parent_id or place.channel_id)
+        allowed = overwrites.get(place.guild_id or 0, bool(permissions & _ATTACHES))
         told = [overwrites[role] for role in held if role in overwrites]
         return overwrites.get(person_id, any(told) if told else allowed)
 
@@ -55,7 +111,7 @@ class FileRights:
         """Learn from an event; those of other kinds are ignored. Raises `Malformed`."""
         match event:
             case "GUILD_CREATE" if data.get("unavailable") is not True:
-                self._add(data)
+                self._guilds[snowflake(data, "id")] = _Guild(data)
             case "GUILD_UPDATE" if (guild := self._guilds.get(snowflake(data, "id"))) is not None:
                 guild.owner_id = optional_snowflake(data, "owner_id")
             case "GUILD_DELETE":
@@ -63,40 +119,39 @@ class FileRights:
             case _ if (guild := self._guilds.get(optional_snowflake(data, "guild_id") or 0)) is not None:
                 _hear_in(guild, event, data)
 
-    def _add(self, data: Payload) -> None:
-        guild = self._guilds[snowflake(data, "id")] = _Guild(optional_snowflake(data, "owner_id"))
-        for role in records(data, "roles"):
-            _add_role(guild, role)
-        for channel in records(data, "channels"):
-            _add_channel(guild, channel)
+    def keep(self, guild_ids: set[int]) -> None:
+        """The bot is in no servers but these."""
+        for guild_id in self._guilds.keys() - guild_ids:
+            del self._guilds[guild_id]
 
 
 def _hear_in(guild: _Guild, event: str, data: Payload) -> None:
+    """A role or a channel that is malformed is skipped, as if it gave no right."""
     match event:
         case "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE":
-            _add_role(guild, record(data, "role"))
+            role = record(data, "role")
+            with suppress(Malformed):
+                guild.roles.put(snowflake(role, "id"), _permissions(role))
         case "GUILD_ROLE_DELETE":
-            guild.roles.pop(snowflake(data, "role_id"), None)
+            guild.roles.put(snowflake(data, "role_id"), None)
         case "CHANNEL_CREATE" | "CHANNEL_UPDATE":
-            _add_channel(guild, data)
+            with suppress(Malformed):
+                guild.overwrites.put(snowflake(data, "id"), _told(data))
         case "CHANNEL_DELETE":
-            guild.overwrites.pop(snowflake(data, "id"), None)
+            guild.overwrites.put(snowflake(data, "id"), [])
 
 
-def _add_role(guild: _Guild, role: Payload) -> None:
-    """One that is malformed is skipped, as if it gave no right."""
-    with suppress(Malformed):
-        guild.roles[snowflake(role, "id")] = number(role, "permissions", 0) & (ADMINISTRATOR | ATTACH_FILES)
+def _permissions(role: Payload) -> int:
+    told = number(role, "permissions", 0)
+    return (told & ADMINISTRATOR and _ADMINISTERS) | (told & ATTACH_FILES and _ATTACHES)
 
 
-def _add_channel(guild: _Guild, channel: Payload) -> None:
-    with suppress(Malformed):
-        channel_id, told = snowflake(channel, "id"), dict[int, bool]()
-        for overwrite in records(channel, "permission_overwrites"):
-            if number(overwrite, "allow", 0) & ATTACH_FILES:  # it outranks what is denied
-                told[snowflake(overwrite, "id")] = True
-            elif number(overwrite, "deny", 0) & ATTACH_FILES:
-                told[snowflake(overwrite, "id")] = False
-        guild.overwrites.pop(channel_id, None)
-        if told:
-            guild.overwrites[channel_id] = told
+def _told(channel: Payload) -> list[int]:
+    """The role or person of each overwrite that is about files, negative where it denies them."""
+    told = list[int]()
+    for overwrite in records(channel, "permission_overwrites"):
+        if number(overwrite, "allow", 0) & ATTACH_FILES:  # it outranks what is denied
+            told.append(snowflake(overwrite, "id"))
+        elif number(overwrite, "deny", 0) & ATTACH_FILES:
+            told.append(-snowflake(overwrite, "id"))
+    return told

@@ -1,8 +1,10 @@
 """The bot's servers, channels and threads as the gateway describes them: which belongs to which.
 
-Discord's own library keeps much more about them. All that is needed here are three ids for each channel.
+Discord's own library keeps much more about them. All that is needed here are three ids for each channel, and
+a large bot is in many servers. So channels with the same three share one object.
 """
 
+from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,9 +38,13 @@ class GuildCache:
 
     def __init__(self) -> None:
         self._channels: dict[int, ChannelInfo] = {}
+        self._of_guild: dict[int, array[int]] = {}  # the ids of its channels and threads
         self._missing: set[int] = set()
         self.guild_ids: set[int] = set()
+        self.revision = 0
+        """Grows with each change of `guild_ids`, which may be too many to compare."""
         self.file_rights = FileRights()
+        self._bot_id: int | None = None
         self._bot_roles: dict[int, tuple[int, int]] = {}  # of each bot's own role: the server, the bot
         self.complete = False
         """Whether the bot is in no server but `guild_ids`: READY named at least one. Where it names none, it
@@ -85,9 +91,7 @@ class GuildCache:
         self.file_rights.hear(event, data)
         match event:
             case "READY":  # all at once; GUILD_CREATE follows for each that is available
-                self.guild_ids = set(_ids_of(data, "guilds"))
-                self._missing = self.guild_ids.copy()
-                self.complete = bool(self.guild_ids)
+                self._hear_ready(data)
             case "GUILD_CREATE":
                 self._add_guild(data)
             case "GUILD_DELETE":
@@ -98,28 +102,63 @@ class GuildCache:
             case "GUILD_ROLE_CREATE" | "GUILD_ROLE_DELETE":
                 self._hear_role(event, data)
             case "CHANNEL_DELETE" | "THREAD_DELETE":
-                self._channels.pop(snowflake(data, "id"), None)
+                self._drop_channel(snowflake(data, "id"))
             case _ if event in SINGLE_CHANNELS and data.get("guild_id") is not None:
                 self._add(data, snowflake(data, "guild_id"))
+
+    def _hear_ready(self, data: Payload) -> None:
+        with suppress(Malformed):
+            self._bot_id = optional_snowflake(record(data, "user", optional=True), "id")
+        self.guild_ids = set(_ids_of(data, "guilds"))
+        self.revision += 1
+        self._missing = self.guild_ids.copy()
+        self.complete = bool(self.guild_ids)
+        if self.complete:
+            self._drop_unlisted()
+
+    def _drop_unlisted(self) -> None:
+        """The bot has left servers while it was away."""
+        for guild_id in self._of_guild.keys() - self.guild_ids:
+            self._drop_channels(guild_id)
+        self._bot_roles = {key: whose for key, whose in self._bot_roles.items() if whose[0] in self.guild_ids}
+        self.file_rights.keep(self.guild_ids)
 
     def _add_guild(self, guild: Payload) -> None:
         """Discord documents that one may be sent as unavailable here, too: then it has no channels."""
         guild_id = snowflake(guild, "id")
-        self.guild_ids.add(guild_id)
+        if guild_id not in self.guild_ids:
+            self.guild_ids.add(guild_id)
+            self.revision += 1
         if guild.get("unavailable") is True:
             self._missing.add(guild_id)
             return
         self._missing.discard(guild_id)
+        self._drop_channels(guild_id)
         for role in records(guild, "roles"):
             self._add_role(role, guild_id)
+        alike: dict[ChannelInfo, ChannelInfo] = {}
         for channel in (*records(guild, "channels"), *records(guild, "threads")):
-            self._add(channel, guild_id)
+            self._add(channel, guild_id, alike)
 
-    def _add(self, channel: Payload, guild_id: int) -> None:
-        """A malformed one is skipped: the others of its server are still read."""
+    def _add(
+        self, channel: Payload, guild_id: int, alike: dict[ChannelInfo, ChannelInfo] | None = None
+    ) -> None:
+        """A malformed one is skipped: the others of its server are still read.
+
+        Threads come and go by the thousand, so those that are archived are forgotten. When somebody writes
+        there again, THREAD_UPDATE comes first.
+        """
         with suppress(Malformed):
+            channel_id = snowflake(channel, "id")
+            if "thread_metadata" in channel and _is_archived(channel):
+                self._drop_channel(channel_id)
+                return
             parent, owner = (optional_snowflake(channel, key) for key in ("parent_id", "owner_id"))
-            self._channels[snowflake(channel, "id")] = ChannelInfo(guild_id, parent, owner)
+            info, before = ChannelInfo(guild_id, parent, owner), self._channels.get(channel_id)
+            if before is None or before.guild_id != guild_id:
+                self._drop_channel(channel_id)
+                self._of_guild.setdefault(guild_id, array("Q")).append(channel_id)
+            self._channels[channel_id] = info if alike is None else alike.setdefault(info, info)
 
     def _hear_role(self, event: str, data: Payload) -> None:
         if event == "GUILD_ROLE_CREATE":
@@ -128,24 +167,37 @@ class GuildCache:
             self._bot_roles.pop(snowflake(data, "role_id"), None)
 
     def _add_role(self, role: Payload, guild_id: int) -> None:
-        """Keep a role that Discord has made for a bot. Which bot this one is may not be known yet."""
+        """Keep the role that Discord has made for this bot. Until READY, which bot it is is not known."""
         with suppress(Malformed):
             tags = record(role, "tags", optional=True) or role  # the library may have moved them up
             bot_id = optional_snowflake(tags, "bot_id")
-            if bot_id is not None:
-                self._bot_roles[snowflake(role, "id")] = (guild_id, bot_id)
+            if bot_id is not None and self._bot_id in {None, bot_id}:
+                self._bot_roles[snowflake(role, "id")] = (guild_id, self._bot_id or bot_id)
 
     def _drop_guild(self, guild_id: int, *, gone: bool) -> None:
         """A server that is only unavailable comes back with all its channels."""
-        self._channels = {
-            key: channel for key, channel in self._channels.items() if channel.guild_id != guild_id
-        }
-        if gone:
-            self.guild_ids.discard(guild_id)
-            self._bot_roles = {key: whose for key, whose in self._bot_roles.items() if whose[0] != guild_id}
-            self._missing.discard(guild_id)
-        else:
+        self._drop_channels(guild_id)
+        if not gone:
             self._missing.add(guild_id)
+            return
+        self._missing.discard(guild_id)
+        self._bot_roles = {key: whose for key, whose in self._bot_roles.items() if whose[0] != guild_id}
+        if guild_id in self.guild_ids:
+            self.guild_ids.discard(guild_id)
+            self.revision += 1
+
+    def _drop_channels(self, guild_id: int) -> None:
+        for channel_id in self._of_guild.pop(guild_id, ()):
+            del self._channels[channel_id]
+
+    def _drop_channel(self, channel_id: int) -> None:
+        channel = self._channels.pop(channel_id, None)
+        if channel is not None:
+            self._of_guild[channel.guild_id].remove(channel_id)
+
+
+def _is_archived(thread: Payload) -> bool:
+    return record(thread, "thread_metadata", optional=True).get("archived") is True
 
 
 def _ids_of(data: Payload, key: str) -> Iterator[int]:

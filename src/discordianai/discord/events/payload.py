@@ -4,7 +4,6 @@ JSON carries more than Discord's documentation says: half a surrogate pair, NaN,
 any value in any place. Values that passed here need no further checks.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +21,9 @@ LARGEST_ID = 2**63 - 1
 LONGEST_NAME = 300
 """Characters of a name: of a person, a file, a type."""
 
-_DIGITS = re.compile(r"[0-9]{1,60}")
+LONGEST_NUMBER = 60
+"""Digits."""
+
 _MISSING = object()
 
 
@@ -48,12 +49,14 @@ def name(payload: Payload, key: str, default: str | None = None) -> str:
 def number(payload: Payload, key: str, default: int | None = None) -> int:
     """A whole number that is not negative, written as one or as a string; of at most 60 digits."""
     value = payload.get(key)
-    if value is None and default is not None:
-        return default
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**60:
+    if isinstance(value, str):  # the ids of thousands of servers: faster than a regular expression
+        if value.isdecimal() and value.isascii() and len(value) <= LONGEST_NUMBER:
+            return int(value)
+    elif value is None:
+        if default is not None:
+            return default
+    elif isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**LONGEST_NUMBER:
         return value
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return int(value)
     raise Malformed(f"{key} is not a number")
 
 

@@ -21,6 +21,7 @@ from discordianai.discord.events.payload import snowflake
 from discordianai.discord.events.sharded_guilds import ShardedGuilds
 from discordianai.discord.gateway.http_client import ListenerHTTPClient, RestUnavailable
 from discordianai.discord.gateway.intents import MESSAGE_CONTENT, privileged
+from discordianai.discord.gateway.library_client import GatewayOnlyClient
 from discordianai.discord.gateway.refusals import refusal
 from discordianai.discord.gateway.session import GatewaySession
 from discordianai.discord.gateway.session_limit import GatewayUnavailable, ListenerRefused
@@ -114,9 +115,9 @@ class Listener:
                 self._unlisted.cancel()
 
     def _make_client(self, http: ListenerHTTPClient) -> Client:
-        client = Client(
+        client = GatewayOnlyClient(
             intents=_intents(self._options),
-            activity=_activity(self._options),  # type: ignore[arg-type]  # None is its own default
+            activity=_activity(self._options),
             status=Status(self._options.status),
             sync_interactions=False,
             send_command_tracebacks=False,
@@ -126,7 +127,6 @@ class Listener:
             total_shards=self._shard.total,
         )
         client.http = http
-        client.processors.clear()  # the library's own would keep objects of all servers and channels
         client.add_event_processor("raw_interaction_create")(self._on_interaction)
         client.add_event_processor("raw_message_create")(self._on_message)
         client.add_listener(EventListener.create("websocket_ready")(self._on_ready))
@@ -203,18 +203,18 @@ class Listener:
             task.add_done_callback(self._receiving.discard)
 
     async def _on_places(self, event: RawGatewayEvent) -> None:
-        name, known = event.resolved_name.removeprefix("raw_").upper(), self._guild_cache.guild_ids.copy()
-        missing = self._guild_cache.missing
+        name = event.resolved_name.removeprefix("raw_").upper()
+        revision, missing = self._guild_cache.revision, self._guild_cache.missing
         with Guard(self._log, "an event of the gateway could not be read", name=name):
             self._guild_cache.hear(name, event.data)
             if name in {"CHANNEL_UPDATE", "THREAD_UPDATE"}:  # its permissions may be others now
                 self._shared.limits.forget_refusals(snowflake(event.data, "id"))
             elif name == "GUILD_ROLE_UPDATE":  # and those of the whole server
                 self._shared.limits.forget_refusals()
-        if self._guild_cache.guild_ids != known:
+        if self._guild_cache.revision != revision:
             self._note_guilds()
         elif self._guild_cache.missing != missing:
-            self._figures.note_servers(len(known), self._guild_cache.missing)
+            self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)
 
     def _note_guilds(self) -> None:
         self._figures.note_servers(len(self._guild_cache.guild_ids), self._guild_cache.missing)

@@ -119,27 +119,8 @@ class Guild:
 
     def json(self, bot: User) -> Json:
         """As GUILD_CREATE has it."""
-        everyone = {
-            "id": str(self.id),
-            "name": "@everyone",
-            "color": 0,
-            "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
-            "hoist": False,
-            "position": 0,
-            "permissions": str(ORDINARY),
-            "managed": False,
-            "mentionable": False,
-            "flags": 0,
-        }
-        own_role = {
-            **everyone,
-            "id": str(BOT_ROLE_ID),
-            "name": bot.name,
-            "position": 1,
-            "permissions": "0",
-            "managed": True,
-            "tags": {"bot_id": str(bot.id)},
-        }
+        own_role = {**role_json(BOT_ROLE_ID, bot.name, 0), "position": 1}
+        own_role |= {"managed": True, "tags": {"bot_id": str(bot.id)}}
         empty: Json = {
             key: []
             for key in (
@@ -174,7 +155,7 @@ class Guild:
             "safety_alerts_channel_id": None,
             "vanity_url_code": None,
             "application_id": None,
-            "roles": [everyone, own_role],
+            "roles": [role_json(self.id, "@everyone", ORDINARY), own_role],
             "channels": [channel.json() for channel in self.channels],
             "members": [member_json(bot)],
             "member_count": 2,
@@ -182,6 +163,22 @@ class Guild:
             "unavailable": False,
             "joined_at": "2026-01-01T00:00:00.000000+00:00",
         }
+
+
+def role_json(role_id: int, name: str, permissions: int) -> Json:
+    """A role of a guild."""
+    return {
+        "id": str(role_id),
+        "name": name,
+        "color": 0,
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        "hoist": False,
+        "position": 0,
+        "permissions": str(permissions),
+        "managed": False,
+        "mentionable": False,
+        "flags": 0,
+    }
 
 
 def member_json(user: User) -> Json:

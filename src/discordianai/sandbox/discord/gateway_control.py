@@ -5,6 +5,7 @@ Where a method takes a `shard`, it is about the sessions of the shard with that 
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -12,6 +13,7 @@ import trio
 from discordianai.sandbox.discord.api_objects import GUILD, Json
 from discordianai.sandbox.discord.counters import Counters
 from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultMoment, GatewayFault
+from discordianai.sandbox.discord.generated_guilds import GeneratedGuilds, GuildToSend
 from discordianai.sandbox.discord.options import DiscordOptions
 from discordianai.sandbox.discord.session_start_limit import SessionStartLimit
 from discordianai.sandbox.discord.shard import Shard, guild_of
@@ -36,10 +38,12 @@ class SandboxSession:
     """Sent events, to be replayed on RESUME."""
     outbox: trio.MemorySendChannel[Json] | None = None
     """Where the connection takes its events from; None without a connection."""
+    guilds_to_send: Iterator[int] = field(default_factory=lambda: iter(()))
+    """Generated guilds whose GUILD_CREATE goes out when no other event waits."""
     detached_at: float | None = None
     """When its last connection ended, by the local Discord's clock; None while there is one."""
 
-    def dispatch(self, name: str, data: Json) -> None:
+    def dispatch(self, name: str, data: Json | GuildToSend) -> None:
         """Send an event, or keep it for a RESUME."""
         self.sequence += 1
         event = {"op": 0, "t": name, "s": self.sequence, "d": data}
@@ -63,6 +67,7 @@ class GatewayControl:
 
     def __init__(self, options: DiscordOptions) -> None:
         self.options = options
+        self.more_guilds = GeneratedGuilds(options.more_guilds, options.channels_per_guild)
         self._offset = 0.0
         self.counters = Counters()
         self.start_limit = SessionStartLimit(
@@ -199,9 +204,16 @@ class GatewayControl:
         """READY's `resume_gateway_url`; Discord's names a host for the session."""
         return f"{gateway_url}/{shard.id}"
 
+    def send_next_guild(self, session: SandboxSession) -> bool:
+        """Send the GUILD_CREATE of a session's next generated guild, if there is one left."""
+        guild_id = next(session.guilds_to_send, None)
+        if guild_id is not None:
+            session.dispatch("GUILD_CREATE", GuildToSend(self.more_guilds, guild_id))
+        return guild_id is not None
+
     def guild_ids(self, shard: Shard) -> list[int]:
         """The bot's guilds whose events come on this shard."""
-        return [GUILD.id] if shard.serves(GUILD.id) else []
+        return [*([GUILD.id] if shard.serves(GUILD.id) else []), *self.more_guilds.ids(shard)]
 
     def fault_at(self, moment: FaultMoment, shard: int | None = None) -> GatewayFault | None:
         """The fault of this shard, or of all, at this moment, if any."""

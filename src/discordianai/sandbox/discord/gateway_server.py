@@ -10,13 +10,14 @@ import trio
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from discordianai.sandbox.discord.api_objects import BOT, Json
+from discordianai.sandbox.discord.api_objects import BOT, GUILD, Json
 from discordianai.sandbox.discord.gateway_control import (
     AUTHENTICATION_FAILED,
     ConnectionEnd,
     SandboxSession,
 )
 from discordianai.sandbox.discord.gateway_faults import FaultAction, FaultMoment, GatewayFault
+from discordianai.sandbox.discord.generated_guilds import GuildToSend
 from discordianai.sandbox.discord.local_discord import LocalDiscord
 from discordianai.sandbox.discord.shard import Shard
 
@@ -156,8 +157,10 @@ class GatewayServerConnection:
                 "private_channels": [],
             },
         )
-        if discord.sends_guild and guilds:
-            session.dispatch("GUILD_CREATE", discord.guild_json())
+        if discord.sends_guild:
+            session.guilds_to_send = discord.more_guilds.ids(shard)
+            if shard.serves(GUILD.id):
+                session.dispatch("GUILD_CREATE", discord.guild_json())
         return session
 
     async def _resume(self, data: Json) -> SandboxSession | None:
@@ -202,7 +205,7 @@ class GatewayServerConnection:
             end = self._discord.connected(session)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, end)
-                nursery.start_soon(self._write)
+                nursery.start_soon(self._write, session)
                 await end.event.wait()
                 nursery.cancel_scope.cancel()
             code = end.code
@@ -259,15 +262,17 @@ class GatewayServerConnection:
             while True:
                 await self._send(self._events.receive_nowait())
 
-    async def _write(self) -> None:
-        async for event in self._events:
-            await self._send(event)
+    async def _write(self, session: SandboxSession) -> None:
+        while True:
+            await self._write_waiting()
+            if not self._discord.send_next_guild(session):
+                await self._send(await self._events.receive())
 
     async def _receive(self) -> Any:
         return json.loads(await self._socket.receive_text())
 
     async def _send(self, message: object) -> None:
-        text = json.dumps(message)
+        text = json.dumps(message, default=GuildToSend.json)
         if self._compressor is None:
             await self._socket.send_text(text)
             return

@@ -99,7 +99,8 @@ class LocalDiscord(GatewayControl):
     def channel(self, channel_id: int) -> Channel | None:
         """A channel or thread of the guild, or a known direct message channel."""
         known = (*CHANNELS, *self.threads, *self.direct_channels)
-        return next((channel for channel in known if channel.id == channel_id), None)
+        found = next((channel for channel in known if channel.id == channel_id), None)
+        return found or self.more_guilds.find_channel(channel_id)
 
     def add_thread(self, parent: Channel, name: str) -> Channel:
         """Create a thread of the bot's, and send its THREAD_CREATE."""

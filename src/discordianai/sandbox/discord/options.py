@@ -28,6 +28,10 @@ class DiscordOptions:
     """What `GET /gateway/bot` recommends."""
     guilds_per_shard: int = 2500
     """A shard with more is refused."""
+    more_guilds: int = 0
+    """That the bot is in besides The Sandbox."""
+    channels_per_guild: int = 10
+    """In each of those."""
     sharding_required: bool = False
     """Whether a bot with one shard is refused, however few guilds it has."""
     webhook_requests: int = 5

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from itertools import islice
 from typing import Any
 
 import trio
@@ -26,6 +27,7 @@ from discordianai.sandbox.discord.local_discord import LocalDiscord
 from discordianai.sandbox.discord.rate_limit_buckets import TooManyRequests
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
 from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, RestError, SandboxMessage
+from discordianai.sandbox.discord.shard import Shard
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
@@ -171,9 +173,16 @@ class RestServer:
             "session_start_limit": discord.start_limit.json(discord.now()),
         }
 
-    async def guilds(self, _request: Request) -> EndpointResult:
-        """The bot's guilds."""
-        return 200, [{"id": str(GUILD.id), "name": GUILD.name, "features": []}]
+    async def guilds(self, request: Request) -> EndpointResult:
+        """The bot's guilds, a page of at most 200."""
+        limit, after = (
+            int(request.query_params.get(key, most)) for key, most in (("limit", 200), ("after", 0))
+        )
+        later = (guild_id for guild_id in sorted(self._discord.guild_ids(Shard())) if guild_id > after)
+        return 200, [
+            {"id": str(guild_id), "name": GUILD.name if guild_id == GUILD.id else "Another", "features": []}
+            for guild_id in islice(later, min(limit, 200))
+        ]
 
     async def list_commands(self, request: Request) -> EndpointResult:
         """The registered commands of a guild, or the global ones."""
