@@ -26,6 +26,7 @@ from benchmarks.harness import Report, command_line, parse
 from benchmarks.relay_process import RelayProcess, open_relay_process
 from benchmarks.soak_kills import LOST, PEOPLE, PROVIDERS, QUIET_WITH_LEASES, SETTINGS, examine, settled
 from benchmarks.stored import rows
+from discordianai.cli.common import stoppable
 from discordianai.sandbox.discord import DiscordOptions, Interaction
 from discordianai.sandbox.launcher import Database, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.postgres_cluster import Cluster, open_cluster
@@ -234,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report, began = Report(), time.monotonic()
     plan = Plan(options.rounds, options.seed)
     report.table(*COLUMNS, "lost, stored")
-    with open_cluster() as cluster:
+    with stoppable(), open_cluster() as cluster:
         for kind in options.only or OUTAGES:
             for kill in (False, True):
                 with tempfile.TemporaryDirectory(prefix="discordianai-outages-") as folder:
