@@ -1,5 +1,6 @@
 """`conversations move` in a process of its own that is stopped, killed, or watched while it works."""
 
+import errno
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from discordianai.conversations.store import StoreError
 from discordianai.sandbox.postgres_cluster import Cluster
 from tests.cli.test_both_engines import password
 from tests.cli.test_move import exported, hashes, move
+from tests.conversations.disk_faults import make_faults
 from tests.postgres import PostgresDatabase, new_database
 
 __all__ = ["password"]
@@ -100,14 +102,16 @@ class Running:
             time.sleep(0.02)
 
 
-def started(origin: object, destination: object, *program: str) -> Running:
+def started(
+    origin: object, destination: object, *program: str, environment: Mapping[str, str] | None = None
+) -> Running:
     arguments = ["conversations", "move", "--from", str(origin), "--to", str(destination)]
     return Running(
         subprocess.Popen(  # noqa: S603  # our own
             [sys.executable, *(program or ("-m", "discordianai")), *arguments],
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **(environment or {})},
         )
     )
 
@@ -245,6 +249,25 @@ def test_a_connection_that_is_lost_is_one_sentence_and_the_next_run_goes_on(
         assert move("--from", small, "--to", database.url) == 0
         capsys.readouterr()
         assert exported(capsys, database.url) == exported(capsys, small)
+
+
+def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(
+    small: Path, postgres_database: PostgresDatabase, password: str, tmp_path: Path, capsys: Captured
+) -> None:
+    """As ENOSPC of every write, in the midst of a move into a file."""
+    url, back = postgres_database.url, tmp_path / "back.sqlite3"
+    assert move("--from", small, "--to", url) == 0
+    faults = make_faults(tmp_path, back.name)
+    running = started(url, back, "-c", SLOWLY, environment=faults.environment)
+    running.wait_until(in_file(back), 3)
+    faults.set(error=errno.ENOSPC)
+    told = running.process.communicate(timeout=60)[1]
+    assert running.process.returncode == 1
+    assert "cannot be written: the disk is full; what has been moved until now stays in it" in told
+    assert "Traceback" not in told
+    assert move("--from", url, "--to", back) == 0
+    capsys.readouterr()
+    assert exported(capsys, back) == exported(capsys, small)
 
 
 @pytest.mark.slow
