@@ -9,6 +9,9 @@ Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
 
 
+Statement = tuple[LiteralString, Parameters]
+
+
 def no_result(_rows: Sequence[Row]) -> None:
     """For a write whose caller wants to know nothing."""
 
@@ -26,5 +29,5 @@ class Batch:
     statements have changed nothing then.
     """
 
-    statements: tuple[tuple[LiteralString, Parameters], ...]
+    statements: tuple[Statement, ...]
     result: Callable[[Sequence[Row]], Any] = no_result

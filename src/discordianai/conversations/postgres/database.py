@@ -22,6 +22,7 @@ from discordianai.conversations.postgres.batches import Batch
 from discordianai.conversations.postgres.connections import Server, connect, crosses_network_in_the_clear
 from discordianai.conversations.postgres.group_commit import Doubt, GroupCommit
 from discordianai.conversations.postgres.migrations import migrate
+from discordianai.conversations.postgres.processes_table import OwnRow
 from discordianai.conversations.postgres.readers import READ_WITHIN, Readers, run
 from discordianai.conversations.store import StoreError
 from discordianai.metric import Latencies, Latency
@@ -49,8 +50,8 @@ class Database:
     def __init__(self, server: Server, report: Report) -> None:
         self._server = server
         self._report = report
-        self.process = processes_table.new_id()
-        self._group = GroupCommit(partial(connect, server), self.process)
+        self._own = OwnRow.new()
+        self._group = GroupCommit(partial(connect, server), self._own)
         self._readers = Readers(partial(connect, server, CONNECT_READER_WITHIN))
         self.writes = DurableWrites[Batch](self)
         self._writing_thread = trio.CapacityLimiter(1)
@@ -65,6 +66,11 @@ class Database:
     def label(self) -> str:
         """See `Engine.label`."""
         return self._server.label
+
+    @property
+    def process(self) -> int:
+        """The id under which this process owns questions."""
+        return self._own.process
 
     @property
     def reads(self) -> Latency:
@@ -110,7 +116,7 @@ class Database:
             with connection.within(OPEN_WITHIN):
                 self.unencrypted = crosses_network_in_the_clear(connection)
                 migrate(connection, self._report)
-                connection.execute(processes_table.REGISTER, processes_table.sign_of_life(self.process, 0))
+                connection.execute(self._own.register())
         finally:
             connection.close()
 

@@ -20,8 +20,9 @@ import psycopg
 from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.engine.writer import WriteOutcome
 from discordianai.conversations.postgres import errors, processes_table
-from discordianai.conversations.postgres.batches import Batch
+from discordianai.conversations.postgres.batches import Batch, Statement
 from discordianai.conversations.postgres.connections import Connection
+from discordianai.conversations.postgres.processes_table import OwnRow
 from discordianai.conversations.store import StoreError
 
 WRITE_WITHIN = 8.0
@@ -49,10 +50,10 @@ class Doubt:
 
 @dataclass(slots=True)
 class GroupCommit:
-    """Writes on a connection of its own. For one thread at a time. `process` is the id of this process."""
+    """Writes on a connection of its own. For one thread at a time."""
 
     connect: Callable[[], Connection]
-    process: int
+    own: OwnRow
     batch: int = 0
     _connection: Connection | None = field(default=None, repr=False)
 
@@ -88,18 +89,11 @@ class GroupCommit:
         connection = self._open()
         with connection.within(DECIDE_WITHIN):
             try:
-                with connection.pipeline():
-                    connection.execute("BEGIN")
-                    connection.execute(LIMITS)
-                    found = connection.execute(
-                        "SELECT batch FROM processes WHERE id = %s FOR UPDATE", (self.process,)
-                    )
-                    connection.execute("COMMIT")
-                row = found.fetchone()
+                *_, rows = connection.send(((LIMITS, {}), processes_table.batch_of(self.own.process)))
             except psycopg.Error:
                 self.close()
                 raise
-        return row is not None and int(row[0]) >= doubt.batch
+        return bool(rows) and int(rows[0][0]) >= doubt.batch
 
     def close(self) -> None:
         """Close the connection; the next write opens another one."""
@@ -126,23 +120,20 @@ class GroupCommit:
     def _run(self, group: Sequence[Batch]) -> Sequence[WriteOutcome]:
         """Everything but COMMIT."""
         connection = self._open()
-        try:
-            with connection.within(WRITE_WITHIN), connection.pipeline():
-                connection.execute("BEGIN")
-                connection.execute(LIMITS)
-                connection.execute(processes_table.RENEW, self._sign_of_life())
-                cursors = [
-                    [connection.execute(query, values) for query, values in one.statements] for one in group
-                ]
-        except psycopg.Error:
-            self._roll_back()
-            raise
-        rows = [own[-1].fetchall() if own and own[-1].description else [] for own in cursors]
-        return [_outcome(one, found) for one, found in zip(group, rows, strict=True)]
-
-    def _sign_of_life(self) -> dict[str, object]:
         self.batch += 1
-        return processes_table.sign_of_life(self.process, self.batch)
+        begin: Sequence[Statement] = ((f"BEGIN;{LIMITS};{self.own.renew(self.batch)}", {}),)
+        statements = [statement for one in group for statement in one.statements]
+        try:
+            with connection.within(WRITE_WITHIN):
+                results = connection.send((*begin, *statements))
+        except psycopg.Error as error:
+            self._roll_back(error)
+            raise
+        outcomes, number = [], 3
+        for one in group:
+            number += len(one.statements)
+            outcomes.append(_outcome(one, results[number - 1] if one.statements else []))
+        return outcomes
 
     def _end(self, outcomes: Sequence[WriteOutcome]) -> Sequence[WriteOutcome] | Doubt:
         connection = self._open()
@@ -156,9 +147,10 @@ class GroupCommit:
             raise
         return outcomes
 
-    def _roll_back(self) -> None:
+    def _roll_back(self, error: psycopg.Error) -> None:
         connection = self._connection
-        if connection is None:
+        if connection is None or errors.lost_connection(error):
+            self.close()
             return
         try:
             with connection.within(1.0):

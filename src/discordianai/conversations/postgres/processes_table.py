@@ -5,6 +5,7 @@ until its lease is over.
 """
 
 import os
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, LiteralString
 
 from psycopg import Connection
 
-from discordianai.conversations.postgres.batches import Batch, first_value
+from discordianai.conversations.postgres.batches import Batch, Statement, first_value
 
 LEASE = 8.0
 """Seconds for which a process owns its questions without a sign of life."""
@@ -20,31 +21,43 @@ LEASE = 8.0
 RENEWED_EVERY = 2.0
 """Seconds between two signs of life."""
 
-RENEW = """
-    INSERT INTO processes (id, batch, expires_at, host, pid)
-    VALUES (%(process)s, %(batch)s, clock_timestamp() + %(lease)s * interval '1 second', %(host)s, %(pid)s)
-    ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, expires_at = excluded.expires_at
-"""
-"""In every transaction of a process."""
-
-REGISTER = """
-    INSERT INTO processes (id, batch, expires_at, host, pid)
-    VALUES (%(process)s, %(batch)s, clock_timestamp() + %(lease)s * interval '1 second', %(host)s, %(pid)s)
-    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at
-"""
-"""Before the first transaction, and again when the database is back: the number of the last one stays."""
-
 
 @dataclass(frozen=True, slots=True)
-class LivingProcess:
-    """A bot that uses the database now, as its system knows it; `since` is in seconds since the epoch."""
+class OwnRow:
+    """The row of this process.
 
+    `process` is at random, so that it is known before there is a connection, and that a server which lost the
+    latest commits in a failover does not give it to another process.
+    """
+
+    process: int
     host: str
     pid: int
-    since: float
 
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
+    @classmethod
+    def new(cls) -> "OwnRow":
+        """For a process that begins."""
+        return cls(secrets.randbits(62), re.sub(r"[^\w.-]", "", socket.gethostname()), os.getpid())
+
+    def register(self) -> str:
+        """Before the first transaction, and again when the database is back: `batch` stays as it was."""
+        return self._upsert(0)
+
+    def renew(self, batch: int) -> str:
+        """In every transaction of the process, which counts them. Written out: nothing is to be quoted."""
+        return f"{self._upsert(batch)}, batch = excluded.batch"
+
+    def _upsert(self, batch: int) -> str:
+        return (
+            f"INSERT INTO processes (id, batch, host, pid, expires_at) VALUES ({self.process}, {batch},"
+            f" '{self.host}', {self.pid}, clock_timestamp() + interval '{LEASE} seconds')"
+            " ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
+        )
+
+
+def batch_of(process: int) -> Statement:
+    """The number of its last transaction that was committed, once none of it is in the midst of one."""
+    return "SELECT batch FROM processes WHERE id = %(process)s FOR UPDATE", {"process": process}
 
 
 def leave(process: int) -> Batch:
@@ -61,6 +74,18 @@ def sweep() -> Batch:
     return Batch(((statement, {}),), first_value)
 
 
+@dataclass(frozen=True, slots=True)
+class LivingProcess:
+    """A bot that uses the database now, as its system knows it; `since` is in seconds since the epoch."""
+
+    host: str
+    pid: int
+    since: float
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
 def living(connection: Connection[Any]) -> tuple[LivingProcess, ...]:
     """The bots that use the database, the oldest first."""
     rows = connection.execute(
@@ -68,20 +93,3 @@ def living(connection: Connection[Any]) -> tuple[LivingProcess, ...]:
         " WHERE expires_at > clock_timestamp() ORDER BY started_at"
     )
     return tuple(LivingProcess(*row) for row in rows)
-
-
-def sign_of_life(process: int, batch: int) -> dict[str, object]:
-    """The parameters of `RENEW`."""
-    return {
-        "process": process,
-        "batch": batch,
-        "lease": LEASE,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-    }
-
-
-def new_id() -> int:
-    """An id that no other process has: at random, so that it is known before there is a connection, and that
-    a server which lost the latest commits in a failover does not give it to another one."""
-    return secrets.randbits(62)

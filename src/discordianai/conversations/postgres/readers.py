@@ -26,7 +26,7 @@ READ_WITHIN = 2.0
 LEAST = 0.5
 """Seconds for a query where connecting took all the time there was."""
 
-LIMITS: LiteralString = "SELECT set_config('statement_timeout', %s, true)"
+LIMITS: LiteralString = "SELECT set_config('statement_timeout', %(most)s::text, true)"
 """For the transaction that the statements sent together are. Without it, a reader whose table is locked stays
 at the server when the bot has long given up, and they add up."""
 
@@ -80,7 +80,4 @@ class Readers:
 def run(connection: Connection, query: Batch, within: float) -> Sequence[Row]:
     """The rows of the last statement, within so many seconds. Raises `psycopg.Error`."""
     with connection.within(within):
-        with connection.pipeline():
-            connection.execute(LIMITS, (f"{within * 1000:.0f}ms",))
-            cursors = [connection.execute(statement, values) for statement, values in query.statements]
-        return cursors[-1].fetchall() if cursors else []
+        return connection.send(((LIMITS, {"most": round(within * 1000)}), *query.statements))[-1]
