@@ -57,6 +57,9 @@ COMMANDS = {
     ),
     "conversations who": Command(f"100000000000000001 --database FOLDER/{DATABASE}", OWN, status=1),
     "conversations purge": Command(f"--all --yes --database FOLDER/{DATABASE}", OWN),
+    "conversations move": Command(
+        f"--from FOLDER/{DATABASE} --to postgresql://nobody@127.0.0.1:9/nothing", OWN, status=1
+    ),
     "service install": Command("--user --settings FOLDER/../../settings.toml", (UNIT,)),
     "service uninstall": Command("--user", (UNIT,)),
     "migrate": Command("FOLDER/config.ini", ("config.ini",)),

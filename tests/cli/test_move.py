@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
+from pydantic import SecretStr
 
 from discordianai.cli.main import main
+from discordianai.conversations.accounting import day_of
+from discordianai.conversations.opening import open_store
+from discordianai.conversations.options import ConversationOptions
+from discordianai.conversations.pending_questions import TurnId
 from discordianai.conversations.sqlite.connections import connect
 from discordianai.conversations.sqlite.files import DatabaseLock
 from tests.cli.test_both_engines import make, password
-from tests.conversations.builders import DATABASE, older_database
+from tests.conversations.builders import ANN, DATABASE, NOW, answer, older_database
 from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresDatabase, new_database
 
@@ -79,6 +85,49 @@ def test_there_and_back_everything_is_the_same(
         assert rows_of(back, table) == rows_of(file, table), table
     assert rows_of(back, "bookkeeping")[0][3] == rows_of(file, "bookkeeping")[0][3]
     assert password not in there + told
+
+
+async def use(database: str, password: str, turn: TurnId | None = None) -> tuple[object, ...]:
+    """What a bot finds: its key, what the turn was, the open questions, settings, servers. Adds a turn."""
+    options = ConversationOptions(database, SecretStr(password) if password else None)
+    async with open_store(options) as store:
+        open_questions = sorted(await store.take_over(), key=str)
+        found = (
+            await store.identifier_key(),
+            await store.said(turn) if turn else None,
+            [(each.question, each.posted, each.text, each.complete) for each in open_questions],
+            await store.channels(),
+            await store.present(),
+            await store.left_before(2e9),
+            await store.spent(day_of(NOW)),
+            await store.recent(ANN, 50),
+        )
+        for each in open_questions:
+            await store.take_back_start(each.question.address.interaction_id)
+        return found
+
+
+async def ask(database: str) -> TurnId:
+    """A turn that a button refers to."""
+    async with open_store(ConversationOptions(database)) as store:
+        turn = await store.answered(77, answer(77))
+    assert turn is not None
+    return turn
+
+
+def test_a_bot_goes_on_where_it_was(
+    file: Path, url: str, tmp_path: Path, password: str, capsys: Captured
+) -> None:
+    """With the same pseudonyms, buttons, open questions, settings, limits and conversations."""
+    turn = trio.run(ask, str(file))
+    before = trio.run(use, str(file), "", turn)
+    assert before[1] is not None
+    assert len(str(before[2])) > 100
+    assert move("--from", file, "--to", url) == 0
+    assert trio.run(use, url, password, turn) == before
+    back = tmp_path / "back.sqlite3"
+    assert move("--from", url, "--to", back) == 0
+    assert trio.run(use, str(back), "", turn) == before
 
 
 def test_the_text_says_what_to_do_now(file: Path, url: str, capsys: Captured) -> None:
@@ -201,6 +250,26 @@ def test_a_bot_that_runs_on_either_end_is_told(
             assert f"is running on {file}: stop it first" in capsys.readouterr().err
         finally:
             lock.release()
+
+
+def test_a_role_that_may_not_create_tables_is_told(
+    file: Path, postgres_database: PostgresDatabase, password: str, capsys: Captured
+) -> None:
+    postgres_database.sql("ALTER SCHEMA public OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    assert move("--from", file, "--to", postgres_database.url) == 1
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert "its user lacks a permission" in told
+
+
+def test_a_folder_that_may_not_be_written_is_told(
+    file: Path, url: str, password: str, tmp_path: Path, capsys: Captured
+) -> None:
+    make(url, password)
+    assert move("--from", url, "--to", tmp_path / "missing" / "new.sqlite3") == 1
+    told = capsys.readouterr().err
+    new = tmp_path / "missing" / "new.sqlite3"
+    assert told == f"the database {new} cannot be used: No such file or directory\n"
 
 
 def test_an_older_file_is_to_be_brought_up_to_date_first(

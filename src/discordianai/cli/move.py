@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -49,18 +50,18 @@ def _move(options: argparse.Namespace) -> int:
     destination = common.location(options, options.to)
     origin = common.location(options, options.origin) if options.origin else common.of_settings(options)
     began = time.monotonic()
-    with common.stoppable(), opened(origin, destination) as (source, target):
+    with _going_on() as ending, common.stoppable(), opened(origin, destination) as (source, target):
         move = Move(source, target)
         common.say(f"{source.label} -> {target.label}: {common.amount(move.total, 'row')}")
         if target.is_complete:
             moved = _compare(move, target.label)
         else:
-            with _going_on():
-                _copy(move)
-                with progress("comparing") as report:
-                    moved = move.verify(report)
-                source.refuse_changes()
-                target.finish()
+            ending.advice = GOES_ON
+            _copy(move)
+            with progress("comparing") as report:
+                moved = move.verify(report)
+            source.refuse_changes()
+            target.finish()
     _tell(moved, time.monotonic() - began)
     _tell_what_next(origin, destination)
     return 0
@@ -82,16 +83,27 @@ def _copy(move: "Move") -> None:
         common.say(f"{common.amount(move.resumed, 'row')} had been moved before, and are still the same")
 
 
+@dataclass(slots=True)
+class _Ending:
+    """What is told where the command ends early."""
+
+    advice: str = ""
+
+
 @contextmanager
-def _going_on() -> Iterator[None]:
-    """Tell that nothing is lost where it ends early."""
+def _going_on() -> Iterator[_Ending]:
+    """Around all of it, since the ends put the errors of their engines into words."""
+    ending = _Ending()
     try:
-        yield
+        yield ending
     except KeyboardInterrupt:
-        common.say(GOES_ON)
+        if ending.advice:
+            common.say(ending.advice)
         raise
     except StoreError as error:
-        raise StoreError(f"{error}; {GOES_ON}") from None
+        if not ending.advice:
+            raise
+        raise StoreError(f"{error}; {ending.advice}") from None
 
 
 def _tell(moved: Sequence["MovedTable"], seconds: float) -> None:

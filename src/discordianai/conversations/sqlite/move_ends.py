@@ -7,7 +7,7 @@ is complete: whoever opens it before refuses it, also after this process was kil
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from discordianai.conversations.sqlite.operator_access import operator_connectio
 from discordianai.conversations.sqlite.turns_table import NUMBER_BITS
 from discordianai.conversations.store import StoreError
 from discordianai.privileges import acting_as_owner
+from discordianai.safe_files import UnsafeFile
 
 MOST_CONVERSATIONS = 1 << 31
 
@@ -144,22 +145,22 @@ def target(database: Path, identifier_key: bytes | None, newest_turn: int) -> It
 
     `newest_turn` is the source's. Raises `StoreError`, `OSError`.
     """
-    with acting_as_owner(database):
-        files.refuse_unsafe(database)
-        if files.is_foreign(database):
-            raise StoreError(f"{database} is not a database; name another file")
-        lock = _locked(database)
+    with ExitStack() as stack:
         try:
-            # The descriptor is closed last: that drops the locks of the connections.
+            stack.enter_context(acting_as_owner(database))
+            files.refuse_unsafe(database)
+            if files.is_foreign(database):
+                raise StoreError(f"{database} is not a database; name another file")
+            lock = _locked(database)
+            stack.callback(lock.release)
             descriptor, _ = safe_files.open_or_create(database)
-            try:
-                with _connected(database) as connection:
-                    is_complete = _begun(database, connection, identifier_key)
-                    yield FileTarget(database, connection, newest_turn, is_complete=is_complete)
-            finally:
-                os.close(descriptor)
-        finally:
-            lock.release()
+            stack.callback(os.close, descriptor)  # after the connection: it drops the locks that this one has
+        except OSError as error:
+            why = str(error) if isinstance(error, UnsafeFile) else error.strerror
+            raise StoreError(f"the database {database} cannot be used: {why}") from None
+        connection = stack.enter_context(_connected(database))
+        is_complete = _begun(database, connection, identifier_key)
+        yield FileTarget(database, connection, newest_turn, is_complete=is_complete)
 
 
 @contextmanager
