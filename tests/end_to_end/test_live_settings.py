@@ -408,7 +408,7 @@ CASES: Mapping[str, Case] = {
     "models.NAME.tokens_per_minute": tokens_of_the_model,
     "providers.NAME.reasoning_timeout": reasoning,
     "models.NAME.search_price": search_price,
-    "rate_limits.NAME.burst": waits_by(requests_per_minute=12, burst=1),
+    "rate_limits.NAME.burst": waits_by(requests_per_minute=2, burst=1),
     "rate_limits.NAME.requests_per_minute": waits_by(requests_per_minute=1),
     "rate_limits.NAME.tokens_per_minute": provider_tokens,
     "rate_limits.server.per_seconds": server_per_seconds,
