@@ -58,7 +58,7 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key
 
 ##@ Develop
 
-test: $(TESTABLE) ## run the tests (three minutes)
+test: $(TESTABLE) ## run the tests (two minutes)
 	@$(TESTED) $(PYTEST)
 
 test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (eight minutes)
