@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 # Most tests wait, for sockets and for the pace of Discord: more of them at once than there are processors.
-WORKERS ?= 6
+WORKERS ?= 8
 PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
 # What the wheel has to show: the bot as it runs once it is installed, and its commands.
