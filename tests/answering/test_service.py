@@ -627,7 +627,9 @@ class DeletedReply(FakeReply):
         super().write(text)
 
 
-async def test_an_answer_that_nobody_can_see_any_more_is_charged() -> None:
+async def test_an_answer_that_nobody_can_see_any_more_is_charged(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     """Or whoever deletes each answer would have no limit. So is one during which the bot ends."""
     scene = Scene(["text", "more"], ["text", 1000.0])
     await scene.ask(reply=DeletedReply())

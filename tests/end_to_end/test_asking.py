@@ -143,7 +143,7 @@ async def test_with_h2_it_says_so_for_each_client_and_uses_it(scene: Scene) -> N
 @played
 async def test_two_bots_cannot_share_a_database(scene: Scene) -> None:
     async with open_bot(scene.sandbox) as second:
-        with trio.fail_after(20):
+        with trio.fail_after(90):
             assert await second.process.wait() == 1
     assert re.search(r"in use by another bot \(process \d+\)", scene.log())
     assert "You asked" in (await scene.ask("are you there?", user=person(1008))).text

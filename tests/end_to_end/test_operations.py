@@ -42,7 +42,7 @@ class Operator:
     async def run(
         self, *words: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        with trio.fail_after(20):
+        with trio.fail_after(90):
             return await trio.run_process(
                 [sys.executable, "-m", "discordianai", *words],
                 capture_stdout=True,
