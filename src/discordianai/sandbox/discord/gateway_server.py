@@ -68,7 +68,9 @@ class GatewayServerConnection:
             return
         fault = self._discord.fault_at(FaultMoment.OPEN, self._shard)
         if fault and fault.action is FaultAction.REFUSE:
-            await self._socket.send_denial_response(Response(status_code=503))
+            # Hypercorn fails on what a client sends on a refused connection that stays open.
+            refusal = Response(status_code=503, headers={"connection": "close"})
+            await self._socket.send_denial_response(refusal)
             return
         await self._socket.accept()
         interval = int(self._discord.options.heartbeat_interval * 1000)
