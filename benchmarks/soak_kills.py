@@ -31,7 +31,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "conversations": {"max_turns": 1000},
 }
 PEOPLE = 100
-SETTLE_TIMEOUT, QUIET, QUIET_WITH_LEASES = 120.0, 3.0, 15.0
+SETTLE_TIMEOUT, QUIET, QUIET_WITH_LEASES = 600.0, 3.0, 15.0
 """Seconds that everything may take to come to an end, and that count as one: with PostgreSQL, longer than a
 lease."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from discordianai.cli.common import stoppable
 from discordianai.sandbox.launcher import Database, Sandbox
 from discordianai.sandbox.postgres_cluster import open_cluster
 
@@ -29,5 +30,5 @@ def opened(kind: str) -> Iterator[Database | None]:
     if kind == "sqlite":
         yield None
         return
-    with open_cluster() as cluster:
+    with stoppable(), open_cluster() as cluster:
         yield Database(cluster.url, cluster.password)

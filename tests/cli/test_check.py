@@ -28,6 +28,7 @@ HEAVY = (
     "h2",
     "starlette",
     "hypercorn",
+    "psycopg",
 )
 """Packages that only talking needs; the first takes over a second to import."""
 

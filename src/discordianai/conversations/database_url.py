@@ -68,7 +68,7 @@ class DatabaseUrl:
     @property
     def is_on_this_machine(self) -> bool:
         """Whether nothing of the connection crosses a network."""
-        return all(_is_here(host) for host, _ in self.hosts)
+        return all(is_this_machine(host) for host, _ in self.hosts)
 
     @property
     def ssl_mode(self) -> str:
@@ -184,7 +184,8 @@ def _decoded(text: str) -> str:
     return decoded
 
 
-def _is_here(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host of libpq's is reached without a network."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -111,9 +111,17 @@ class Health:
 class StoreStatistics:
     """At one moment. What an engine does not have is None, or 0 of the cache.
 
-    `committing` is the seconds that the present transaction has taken so far.
+    `unencrypted`: what people say crosses a network in the clear. `committing` is the seconds that the
+    present transaction has taken so far.
     """
 
+    engine: Annotated[
+        str, Metric("store_info", "Always 1; the label has the database's engine", ("engine",))
+    ] = "SQLite"
+    unencrypted: Annotated[
+        bool,
+        Metric("store_unencrypted", "1 while the connection to the database crosses a network without TLS"),
+    ] = False
     conversations: Annotated[int | None, Metric("conversations", "Conversations in the database")] = None
     reads: Annotated[
         Latency, Metric("store_read_seconds", "Time to read from the database, including the wait")

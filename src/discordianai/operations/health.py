@@ -155,7 +155,8 @@ def _remarks(snapshot: Snapshot) -> Iterator[str]:
     yield from _missing_servers(snapshot)
     health = snapshot.health
     if health.slow:
-        yield "the disk of the database is slow: answers are shown before they are stored"
+        slow = "disk of the database" if snapshot.store.engine == "SQLite" else "database server"
+        yield f"the {slow} is slow: answers are shown before they are stored"
     if health.kept:
         yield f"{health.kept} changes wait in memory for the database"
     if health.lost:

@@ -265,6 +265,20 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         with_store(writes=latency({0.004: 900, 0.09: 100})),
     ),
     (
+        "a store on a server is slow",
+        with_store(engine="PostgreSQL", writes=latency({0.004: 900, 0.3: 100})),
+        "The database is slow",
+        (),
+        with_store(engine="PostgreSQL", writes=latency({0.004: 900, 0.09: 100})),
+    ),
+    (
+        "words cross a network in the clear",
+        with_store(engine="PostgreSQL", unencrypted=True),
+        "The connection to the database is not encrypted",
+        (),
+        with_store(engine="PostgreSQL"),
+    ),
+    (
         "the store takes nothing",
         well(health=Health(writable=False, reason="the disk is full", kept=7)),
         "The database accepts no writes",

@@ -19,6 +19,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.abc import PQGen
 
+from discordianai.conversations.database_url import is_this_machine
 from discordianai.conversations.postgres import errors, text
 from discordianai.conversations.postgres.batches import Row, Statement
 from discordianai.conversations.store import StoreError
@@ -140,6 +141,12 @@ def connect(server: Server, within: int = CONNECT_WITHIN) -> Connection:
     connection = Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
     text.register(connection)
     return connection
+
+
+def crosses_network_in_the_clear(connection: psycopg.Connection[Any]) -> bool:
+    """Whether others on the way can read what people say."""
+    host = connection.info.hostaddr or connection.info.host
+    return not (connection.pgconn.ssl_in_use or is_this_machine(host))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.engine.writer import WriteOutcome
 from discordianai.conversations.postgres import errors, processes_table
 from discordianai.conversations.postgres.batches import Batch
-from discordianai.conversations.postgres.connections import Server, connect
+from discordianai.conversations.postgres.connections import Server, connect, crosses_network_in_the_clear
 from discordianai.conversations.postgres.group_commit import Doubt, GroupCommit
 from discordianai.conversations.postgres.migrations import migrate
 from discordianai.conversations.postgres.processes_table import OwnRow
@@ -60,6 +60,7 @@ class Database:
         self._read_waits = Latencies()
         self._away = True
         self._began: float | None = None
+        self.unencrypted = False
         self._give_up_at = math.inf
 
     @property
@@ -123,6 +124,7 @@ class Database:
         connection = connect(self._server)
         try:
             with connection.within(OPEN_WITHIN):
+                self.unencrypted = crosses_network_in_the_clear(connection)
                 migrate(connection, self._report)
                 connection.execute(self._own.register())
         finally:

@@ -83,6 +83,8 @@ class PostgresStore:
         """See `Store.figures`."""
         writes = self._database.writes
         return StoreStatistics(
+            engine="PostgreSQL",
+            unencrypted=self._database.unencrypted,
             reads=self._database.reads,
             writes=writes.waits,
             writes_waiting=writes.waiting,

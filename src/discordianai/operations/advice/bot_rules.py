@@ -20,6 +20,7 @@ FEW = 3
 """Mishaps that may be accidents."""
 
 MEBIBYTE = 2**20
+SERVER = "Look at the load of the PostgreSQL server, its disk, and the network to it."
 FASTER_DISK = SettingChange("conversations.database", "where it is", "a path on a faster disk")
 
 
@@ -66,7 +67,7 @@ def unprotected(period: Period) -> Iterator[Recommendation]:
             f"{open_to_loss:.0f} of {answered:.0f}; one write in a hundred took {_writes_p99(period):.2f} s "
             "or longer.",
             "A question waits half a second to be stored, and is then acknowledged all the same.",
-            (FASTER_DISK,),
+            _faster_disk(period),
         )
 
 
@@ -86,8 +87,21 @@ def store(period: Period) -> Iterator[Recommendation]:
         yield Recommendation(
             "The database is slow",
             f"One write in a hundred took {writes.p99:.2f} s or longer, of {writes.count}.",
-            "Questions wait for it for up to half a second, answers for up to two seconds.",
-            (FASTER_DISK,),
+            "Questions wait for it for up to half a second, answers for up to two seconds."
+            + ("" if _is_file(period) else f" {SERVER}"),
+            _faster_disk(period),
+        )
+
+
+def encryption(period: Period) -> Iterator[Recommendation]:
+    """What people say is sent to the database in the clear."""
+    if period.now.store.unencrypted:
+        yield Recommendation(
+            "The connection to the database is not encrypted",
+            f"{period.now.store.commits:,} transactions crossed a network without TLS.",
+            "Whoever is on the way can read what people say: put ?sslmode=verify-full at the end of"
+            " conversations.database, and see docs/scaling.md.",
+            urgent=True,
         )
 
 
@@ -171,6 +185,14 @@ WHY_REFUSED: Mapping[RefusalCause, str] = {
 }
 
 
+def _is_file(period: Period) -> bool:
+    return period.now.store.engine == "SQLite"
+
+
+def _faster_disk(period: Period) -> tuple[SettingChange, ...]:
+    return (FASTER_DISK,) if _is_file(period) else ()
+
+
 def _writes_p99(period: Period) -> float:
     return period.latency(lambda snapshot: snapshot.store.writes).p99
 
@@ -179,4 +201,14 @@ def _megabytes(now: float, to: float) -> SettingChange:
     return SettingChange("conversations.cache_megabytes", f"{now:g}", f"{to:g}")
 
 
-BOT_RULES: tuple[Rule, ...] = (gateway, acknowledgements, unprotected, store, cache, memory, loops, refusals)
+BOT_RULES: tuple[Rule, ...] = (
+    gateway,
+    acknowledgements,
+    unprotected,
+    store,
+    encryption,
+    cache,
+    memory,
+    loops,
+    refusals,
+)

@@ -100,7 +100,9 @@ function botTiles(now) {
     ["Gateway", ready ? 1 : 0, ready ? "connected" : "not connected",
       ready ? `for ${duration(process.taken_at - ready)}, ${discord.losses} lost` : `${discord.losses} lost`,
       ready ? "" : "bad"],
-    ["Conversations", store.conversations, count, `${megabytes(store.cached_bytes)} in memory`],
+    store.conversations === null
+      ? ["Database", store.commits, store.engine, `${count(store.commits)} commits since start`]
+      : ["Conversations", store.conversations, count, `${megabytes(store.cached_bytes)} in memory`],
     ["Store write", store.writes.p50, half(store.writes), tail(store.writes), health.writable ? "" : "bad"],
     ["Store read", store.reads.p50, half(store.reads), tail(store.reads)],
     ["Memory", process.memory_bytes, megabytes, "resident"],
