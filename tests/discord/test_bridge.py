@@ -8,7 +8,14 @@ import pytest
 import trio
 
 from discordianai.discord import bridge
-from discordianai.discord.bridge import EntryQueue, Stopping, TrioCaller, run_asyncio
+from discordianai.discord.bridge import (
+    EntryQueue,
+    Stopping,
+    TrioCaller,
+    open_asyncio_thread,
+    run_asyncio,
+    shared_tasks,
+)
 
 
 async def test_the_result_comes_back_from_another_thread() -> None:
@@ -163,3 +170,75 @@ async def test_nothing_is_lost_between_threads() -> None:
     with trio.fail_after(30):
         while len(seen) < 8000:  # noqa: ASYNC110  # what arrives tells nobody
             await trio.sleep(0.01)
+
+
+async def test_several_runs_share_a_loop_and_the_end_of_one_ends_no_other() -> None:
+    """Neither its result, its error nor its cancellation."""
+
+    async def loop() -> int:
+        await asyncio.sleep(0.01)
+        return id(asyncio.get_running_loop())
+
+    async def fail() -> None:
+        raise LookupError("from asyncio")
+
+    async with open_asyncio_thread() as thread:
+        seen: list[int | None] = []
+
+        async def one() -> None:
+            seen.append(await thread.run(loop))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(one)
+            with pytest.raises(LookupError, match="from asyncio"):
+                await thread.run(fail)
+            with trio.move_on_after(0.001) as scope:
+                await thread.run(lambda: asyncio.sleep(3600))
+            assert scope.cancelled_caught
+        assert len(seen) == 5
+        assert len({*seen}) == 1
+
+
+async def test_what_a_run_leaves_behind_ends_with_it_and_what_is_shared_goes_on() -> None:
+    """The library starts tasks that nobody keeps; a later run must not meet them."""
+    ended: list[str] = []
+
+    async def wait(name: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(name)
+
+    async def main() -> "asyncio.Task[None]":
+        own = asyncio.create_task(wait("own"))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(lambda: asyncio.create_task(wait("of a callback")))
+        with shared_tasks():
+            shared = asyncio.create_task(wait("shared"))
+        await asyncio.sleep(0.01)
+        assert not own.done()
+        return shared
+
+    async with open_asyncio_thread() as thread:
+        shared = await thread.run(main)
+        assert sorted(ended) == ["of a callback", "own"]
+        assert shared is not None
+        assert not shared.done()
+    assert "shared" in ended
+
+
+async def test_a_loop_that_ends_by_itself_ends_those_who_use_it() -> None:
+    """Nobody waits for ever; whoever supervises hears of it."""
+
+    async def leave() -> None:
+        asyncio.get_running_loop().call_soon(raise_system_exit)
+        await asyncio.sleep(3600)
+
+    def raise_system_exit() -> None:
+        raise SystemExit(3)
+
+    with trio.fail_after(5), pytest.raises(BaseExceptionGroup) as group:
+        async with open_asyncio_thread() as thread:
+            await thread.run(leave)
+    assert group.group_contains(SystemExit)

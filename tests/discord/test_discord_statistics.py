@@ -101,3 +101,51 @@ def test_acknowledgements_and_decisions_are_counted_from_any_thread() -> None:
     now = told.now()
     assert (now.acknowledged.count, now.acknowledged.p50) == (2000, 0.2)
     assert (now.interactions, now.unacknowledged) == ({"question": 2000}, {"late": 2000})
+
+
+def test_the_figures_of_the_gateway_are_those_of_all_shards() -> None:
+    """Connected when all are; the totals are sums, and the trouble that of the first one in trouble."""
+    told = counter(1, 3)
+    for shard_id in (1, 2, 3):
+        told.shard(shard_id).note_identify()
+    told.shard(1).identified()
+    told.shard(2).identified()
+    told.shard(1).note_servers(900, 2)
+    told.shard(2).note_servers(800, 0)
+    told.shard(3).note_wait("it was refused", 60.0)
+    now = told.now()
+    assert (now.connected, now.identify_tries, now.identifies) == (False, 3, 2)
+    assert (now.servers, now.servers_missing) == (1700, 2)
+    assert now.trouble == "it was refused"
+    assert [*now.shards] == [1, 2, 3]
+    assert now.shard_total == 4
+    told.shard(3).identified()
+    told.shard(2).resumed()
+    now = told.now()
+    assert now.connected
+    assert (now.trouble, now.losses, now.resumes) == ("", 1, 1)
+
+
+def test_a_process_whose_shards_are_not_known_yet_tells_why() -> None:
+    """With "auto", while Discord does not say how many there should be."""
+    told = DiscordCounter()
+    told.note_wait("busy", 5.0)
+    assert (told.now().trouble, told.now().connected, told.now().shards) == ("busy", False, {})
+    told.use_shards(ShardRange(0, 1, 2))
+    assert told.now().trouble == ""
+    with pytest.raises(KeyError):
+        told.shard(2)
+
+
+def test_a_heartbeat_is_told_as_long_as_the_connection_lasts() -> None:
+    """Before the first answer there is none."""
+    shard, answers = counter().shard(0), iter([float("inf"), 0.05, None])
+    with shard.watched(lambda: next(answers)):
+        shard.identified()
+        shard.look()
+        assert shard.now().heartbeat is None
+        shard.look()
+        assert shard.now().heartbeat == 0.05
+        shard.look()
+        assert (shard.now().heartbeat, shard.now().connected) == (None, False)
+    shard.look()  # nobody watches any more

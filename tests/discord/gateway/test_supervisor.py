@@ -54,6 +54,12 @@ def connected(bot: RunningListener) -> set[int]:
     return {number for number, shard in bot.figures.now().shards.items() if shard.connected}
 
 
+async def ready(discord: LocalDiscord) -> None:
+    """Commands are registered, and a shard is connected."""
+    with trio.fail_after(20):
+        await discord.wait_ready()
+
+
 async def ask(discord: LocalDiscord, bot: RunningListener, number: int) -> None:
     """Somebody asks in the guild, and their question arrives."""
     await bot.handed_over([discord.invoke_now("ask", {"prompt": "why?"}, user=person(number))])
@@ -67,7 +73,7 @@ async def test_every_shard_begins_a_session_and_one_has_the_server(concurrency: 
         with trio.fail_after(5):
             await discord.wait_shards(4)
         assert len(discord.counters.gateway_questions) == 1
-        await discord.wait_ready()
+        await ready(discord)
         assert discord.counters.commands_written == 1
         assert bot.backend.started == 1
         for bucket in range(concurrency):
@@ -79,6 +85,16 @@ async def test_every_shard_begins_a_session_and_one_has_the_server(concurrency: 
         assert [shard.servers for shard in bot.figures.now().shards.values()].count(1) == 1
         assert bot.figures.now().servers == 1
         assert "shards" not in "".join(bot.health().reasons)
+
+
+async def test_one_login_serves_all_shards() -> None:
+    """The second one asks Discord neither who it is nor which application it belongs to."""
+    async with open_local_discord(options(1)) as discord, listening(discord, shards=4) as bot:
+        await bot.until(lambda: len(connected(bot)) == 1)
+        for path in ("/users/@me", "/applications/@me"):
+            discord.limit_rate(path, 3600.0)
+        await bot.until(bot.is_connected)
+        assert bot.figures.reasons == []
 
 
 async def test_as_many_as_discord_recommends() -> None:
@@ -122,7 +138,7 @@ async def test_a_shard_that_is_lost_comes_back_and_the_others_notice_nothing(dro
     """Their commands are acknowledged all the while, and no other shard identifies or resumes."""
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
         await bot.until(bot.is_connected)
-        await discord.wait_ready()
+        await ready(discord)
         DROPS[drop](discord)
         number = 0
         with trio.fail_after(20):
@@ -144,7 +160,7 @@ async def test_a_shard_that_cannot_begin_keeps_no_other_waiting(fault: str) -> N
         discord.break_gateway(fault, shard=OTHER)
         async with listening(discord, shards=4) as bot:
             await bot.until(lambda: connected(bot) == {0, 1, 2, 3} - {OTHER})
-            await discord.wait_ready()
+            await ready(discord)
             await ask(discord, bot, 1)
             if "frozen" not in fault:  # there the try takes a minute
                 await bot.until(lambda: bot.backend.started == 1)
@@ -168,7 +184,7 @@ async def test_a_shard_that_is_refused_for_good_stays_down_alone(code: int) -> N
         tries = len(discord.counters.identify_times)
         await trio.sleep(3 * GAP)
         assert len(discord.counters.identify_times) == tries == 5
-        await discord.wait_ready()
+        await ready(discord)
         await ask(discord, bot, 1)
         assert not bot.ended.is_set()
         if code == 4011:
@@ -235,7 +251,7 @@ async def test_guests_are_served_on_whichever_shard_they_come() -> None:
     foreign = CHANNELS[0]
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
         await bot.until(bot.is_connected)
-        await discord.wait_ready()
+        await ready(discord)
         asked = [
             discord.invoke_now("ask", {"prompt": "why?"}, user=person(n), channel=foreign, guest=True)
             for n in range(8)
@@ -247,7 +263,7 @@ async def test_an_event_that_two_sessions_of_a_shard_hear_is_handled_once() -> N
     """While another process still runs the shard, as in a restart; the other one is a second bot here."""
     async with open_local_discord(options()) as discord, listening(discord, shards=4) as bot:
         await bot.until(bot.is_connected)
-        await discord.wait_ready()
+        await ready(discord)
         asked = discord.invoke_now("ask", {"prompt": "why?"}, user=person(1))
         discord.replay(asked)
         await bot.handed_over([asked])
