@@ -32,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: release test-installs
 .PHONY: hooks docs diagrams pictures format prices clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
-.PHONY: bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak-outages soak
+.PHONY: bench-postgres bench-discord bench-fairness bench-routing eval-routing bench-start soak-transport soak-kill soak-outages soak
 
 # `make help` shows a line that begins with ##@ as the heading of the targets below it.
 
@@ -161,6 +161,9 @@ bench-dispatch: $(STAMP) ## a simulated hour of 1000 people before a provider (t
 
 bench-conversations: $(STAMP) ## the store's memory, waits and overhead (three minutes, 3 GB on the disk)
 	@$(BIN)/python -m benchmarks.conversations --million
+
+bench-postgres: $(STAMP) ## what the store on PostgreSQL takes beside SQLite, and with a million people (five minutes)
+	@$(BIN)/python -m benchmarks.postgres
 
 bench-splitting: $(STAMP) ## texts of 100 KB cut into messages (ten seconds)
 	@$(BIN)/python -m benchmarks.splitting

@@ -50,7 +50,7 @@ def in_file_without_cache(request: pytest.FixtureRequest) -> Opener:
 
 def on_server(request: pytest.FixtureRequest) -> Opener:
     """PostgreSQL."""
-    database: PostgresDatabase = request.getfixturevalue("postgres_database")
+    database: PostgresDatabase = request.getfixturevalue("emptied_database")
     password = SecretStr(database.password)
     return lambda options: open_store(replace(options, database=database.url, database_password=password))
 
@@ -58,7 +58,7 @@ def on_server(request: pytest.FixtureRequest) -> Opener:
 def behind_pgbouncer(request: pytest.FixtureRequest) -> Opener:
     """PostgreSQL, with another connection for each transaction."""
     bouncer: PgBouncer = request.getfixturevalue("pgbouncer_before")
-    database: PostgresDatabase = request.getfixturevalue("postgres_database")
+    database: PostgresDatabase = request.getfixturevalue("emptied_database")
     url, password = bouncer.url_of(database.name), SecretStr(database.password)
     return lambda options: open_store(replace(options, database=url, database_password=password))
 
@@ -68,5 +68,7 @@ STORES: Mapping[str, Make] = {
     "sqlite": in_file,
     "sqlite without a cache": in_file_without_cache,
     "postgres": on_server,
-    "pgbouncer": behind_pgbouncer,
 }
+
+DATABASES: Mapping[str, Make] = {"sqlite": in_file, "postgres": on_server}
+"""Those that outlive a process."""

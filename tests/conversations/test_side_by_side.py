@@ -232,18 +232,18 @@ def test_memory_and_a_file_give_the_same_results(script: list[Operation]) -> Non
         trio.run(side_by_side, script, (in_memory(), in_file(folder)))
 
 
-def test_memory_and_a_server_give_the_same_results(postgres_database: PostgresDatabase) -> None:
+def test_memory_and_a_server_give_the_same_results(emptied_database: PostgresDatabase) -> None:
     @settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
     @given(SCRIPTS)
     def play(script: list[Operation]) -> None:
-        empty(postgres_database)
-        trio.run(side_by_side, script, (in_memory(), on_server(postgres_database)))
+        empty(emptied_database)
+        trio.run(side_by_side, script, (in_memory(), on_server(emptied_database)))
 
     play()
 
 
 def empty(database: PostgresDatabase) -> None:
-    """Remove the tables that the last script left."""
+    """Remove what the last script left."""
     with psycopg.connect(database.url, password=database.password) as connection:
         connection.execute(f"DROP TABLE IF EXISTS {', '.join(TABLES)}")
 

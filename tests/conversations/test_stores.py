@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 import trio
+import trio.testing
 
+from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
@@ -19,18 +21,44 @@ from discordianai.conversations.pending_questions import (
     TurnId,
 )
 from discordianai.conversations.store import ChannelSettings, Store
-from discordianai.records import Attachment, FileKind, Quotation, Role, Turn
+from discordianai.records import Attachment, FileKind, Quotation, Role, Turn, Usage
 from tests.conversations.builders import ANN, BOB, NOW, answer, exchange, question
-from tests.conversations.openers import STORES, Opener
+from tests.conversations.openers import STORES, Opener, behind_pgbouncer
 
 DAY = 86_400.0
 
 OPTIONS = ConversationOptions()
 
 
-@pytest.fixture(params=STORES)
+BEHIND_PGBOUNCER = {
+    "test_turns_come_back_oldest_first",
+    "test_no_more_than_max_turns_are_kept",
+    "test_any_text_comes_back_as_it_was",
+    "test_a_long_memory_is_forgotten_whole",
+    "test_dropping_a_server_leaves_the_others",
+    "test_a_question_is_taken_over_until_it_is_finished",
+    "test_starts_are_counted_while_a_question_is_open",
+    "test_an_answer_is_remembered_once",
+    "test_an_append_survives_being_cancelled",
+    "test_many_at_once_keep_their_own_order",
+    "test_all_that_a_question_has_is_there_after_a_restart",
+    "test_what_is_set_for_a_channel_stays_until_it_is_cleared_or_its_server_dropped",
+}
+"""Each kind of statement, and many at once; the others would tell nothing new."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test with each store."""
+    if "opener" in metafunc.fixturenames:
+        further = {"pgbouncer": behind_pgbouncer} if metafunc.function.__name__ in BEHIND_PGBOUNCER else {}
+        stores = {**STORES, **further}
+        metafunc.parametrize("opener", stores.values(), ids=stores, indirect=True)
+
+
+@pytest.fixture
 def opener(request: pytest.FixtureRequest) -> Opener:
-    return STORES[request.param](request)
+    made: Opener = request.param(request)
+    return made
 
 
 @pytest.fixture
@@ -386,11 +414,66 @@ async def test_all_that_a_question_has_is_there_after_a_restart(opener: Opener) 
     assert left.question == asked
 
 
-async def test_the_key_of_the_identifiers_is_made_once(store: Store) -> None:
-    """People are told apart by it, today as yesterday; nobody could guess it."""
-    key = await store.identifier_key()
-    assert len(key) == 32
-    assert await store.identifier_key() == key
+async def test_the_key_of_the_identifiers_is_made_once(opener: Opener) -> None:
+    """People are told apart by it, today as yesterday; nobody could guess it, and it is about nobody."""
+    async with opener(OPTIONS) as store:
+        key = await store.identifier_key()
+        assert len(key) == 32
+        assert await store.identifier_key() == key
+        await store.forget(10)
+        await store.drop_guild(7)
+    async with opener(OPTIONS) as store:
+        assert await store.identifier_key() == key
+
+
+async def test_forgetting_a_person_or_dropping_a_server_erases_its_open_questions_and_no_others(
+    opener: Opener,
+) -> None:
+    async with opener(OPTIONS) as store:
+        await store.accept(question(1, person_id=10))
+        await store.accept(question(2, person_id=11, guild_id=8))
+        await store.accept(question(3, person_id=11, guild_id=None))
+        await store.accept(question(4, person_id=12))
+        await store.forget(10)
+        await store.drop_guild(8)
+        for number in (1, 2):
+            assert not await store.accept(question(number))  # its id is kept, against replays
+    assert [left.question.address.interaction_id for left in await left_open(opener)] == [3, 4]
+
+
+async def test_what_answers_cost_stays_when_its_person_is_forgotten_and_counts_for_the_day(
+    store: Store,
+) -> None:
+    """The daily limit needs today's sum with the name; the days before lose it."""
+    for day, tokens in ((day_of(NOW), 30), (day_of(NOW - DAY), 7)):
+        await store.charge(Charge(10, 7, "openai", "gpt", Usage(tokens, 0), day, None))
+    await store.forget(10)
+    assert (await store.spent(day_of(NOW), person_id=10)).tokens == 30
+    assert (await store.spent(day_of(NOW - DAY), person_id=10)).tokens == 0
+    assert (await store.spent(day_of(NOW - DAY))).tokens == 7
+
+
+async def test_a_question_that_is_being_answered_while_its_person_is_forgotten_is_still_paid_for(
+    store: Store,
+) -> None:
+    """Forgetting does not lift the daily limit; nothing else of it is kept."""
+    await store.accept(question(1))
+    await store.forget(10)
+    charge = Charge(10, 7, "openai", "gpt", Usage(5, 6), day_of(time.time()), 3)
+    assert await store.answered(1, replace(answer(1), charges=(charge, charge))) is None
+    assert (await store.spent(day_of(time.time()), person_id=10)).answers == 2
+    assert await store.recent(ANN, 50) == ()
+
+
+async def test_nothing_is_lost_that_waits_for_its_turn_when_the_bot_ends(opener: Opener) -> None:
+    """What was called before the end is written, whether anybody waits for it or not."""
+    async with opener(OPTIONS) as store, trio.open_nursery() as nursery:
+        for person_id in range(1, 41):
+            nursery.start_soon(store.append, ConversationKey(1, person_id), exchange(person_id))
+        await trio.testing.wait_all_tasks_blocked()
+    async with opener(OPTIONS) as store:
+        for person_id in range(1, 41):
+            assert await store.recent(ConversationKey(1, person_id), 50) == exchange(person_id)
 
 
 async def test_what_is_set_for_a_channel_stays_until_it_is_cleared_or_its_server_dropped(

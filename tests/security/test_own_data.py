@@ -14,8 +14,8 @@ from discordianai.conversations.pending_questions import FinishedAnswer, Posted
 from discordianai.conversations.sqlite.connections import connect
 from discordianai.conversations.sqlite.migrations import APPLICATION_ID, STEPS
 from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.store import SqliteStore, open_store
-from discordianai.conversations.store import ChannelSettings
+from discordianai.conversations.sqlite.store import open_store
+from discordianai.conversations.store import ChannelSettings, Store
 from discordianai.discord.commands import export
 from discordianai.records import Attachment, FileKind, Quotation, Role, Turn, Usage
 from tests.conversations.builders import DATABASE, SLOW, question
@@ -54,7 +54,7 @@ IN_A_LINE = {
 """The kind of the lines that a table is exported in."""
 
 
-async def live(store: SqliteStore, person_id: int, mark: str, first: int = 1) -> None:
+async def live(store: Store, person_id: int, mark: str, first: int = 1) -> None:
     """Something in every table, with a `mark` in every text; `first` is the id of one of two questions."""
     file = Attachment(f"{mark}.png", f"https://cdn.test/{mark}", 5, kind=FileKind.IMAGE)
     turns = (
@@ -74,7 +74,7 @@ async def live(store: SqliteStore, person_id: int, mark: str, first: int = 1) ->
     await store.finish(first + 1)
 
 
-async def lines_of(store: SqliteStore, person_id: int) -> list[dict[str, object]]:
+async def lines_of(store: Store, person_id: int) -> list[dict[str, object]]:
     content, complete = await store.export(person_id, 10**6)
     assert complete
     return [json.loads(line) for line in content.splitlines()]

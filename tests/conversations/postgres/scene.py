@@ -17,6 +17,12 @@ QUIET = MaintenanceSchedule(retry=0.05, retention=600, vacuum=600)
 """Nothing is removed that a test does not ask for."""
 
 
+def server_of(database: PostgresDatabase, port: int | None = None, password: str = "") -> Server:
+    """Where the database is, through another `port` where there is one."""
+    url = database.url if port is None else database.through(port)
+    return Server(url, SecretStr(password or database.password))
+
+
 def opened(
     database: PostgresDatabase,
     port: int | None = None,
@@ -25,9 +31,8 @@ def opened(
     pace: MaintenanceSchedule = QUIET,
     password: str = "",
 ) -> AbstractAsyncContextManager[PostgresStore]:
-    """The store of that database, through another `port` where there is one."""
-    url = database.url if port is None else database.through(port)
-    return open_store(Server(url, SecretStr(password or database.password)), options, pace=pace)
+    """The store of that database."""
+    return open_store(server_of(database, port, password), options, pace=pace)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:

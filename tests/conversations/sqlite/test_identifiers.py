@@ -23,15 +23,6 @@ async def test_it_is_the_same_after_a_restart_and_another_one_in_another_databas
     assert await key_in(tmp_path / "other.sqlite3") != key
 
 
-async def test_forgetting_everybody_leaves_it(tmp_path: Path) -> None:
-    """It is about nobody."""
-    async with open_store(tmp_path / DATABASE, pace=SLOW) as store:
-        key = await store.identifier_key()
-        await store.forget(10)
-        await store.drop_guild(7)
-        assert await store.identifier_key() == key
-
-
 async def test_a_file_of_an_older_schema_gets_one(tmp_path: Path) -> None:
     """The step that adds its column makes none: the first who needs it does."""
     with sqlite3.connect(tmp_path / DATABASE) as connection:
