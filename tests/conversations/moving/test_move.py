@@ -180,7 +180,9 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.explicit, Phase.generate]
+    max_examples=4,  # each with a new database on the server, two files and two moves
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(contents=CONTENTS)
 def test_whatever_is_stored_comes_back_the_same(
