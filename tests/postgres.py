@@ -91,7 +91,7 @@ def durable_cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pgbouncer_before(postgres_cluster: Cluster) -> Iterator[PgBouncer]:
     """PgBouncer in transaction mode before the worker's cluster."""
     if pgbouncer.installed() is None:

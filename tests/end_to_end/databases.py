@@ -13,7 +13,8 @@ from discordianai.sandbox.launcher import Database
 from tests.postgres import new_database
 
 on_both_databases = pytest.mark.on_both_databases
-"""With `always=True` also in `make test`; otherwise PostgreSQL's turn comes in `make test-all`."""
+"""With `always=True` also in `make test`; otherwise PostgreSQL's turn comes in `make test-all`. With
+`pooled=True` once more through PgBouncer in transaction mode."""
 
 
 only_on_sqlite = pytest.mark.only_on_sqlite
@@ -27,6 +28,8 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
         return
     marks = () if mark.kwargs.get("always") else (pytest.mark.postgres,)
     engines = ["sqlite", pytest.param("postgres", marks=marks)]
+    if mark.kwargs.get("pooled"):
+        engines.append(pytest.param("pgbouncer", marks=pytest.mark.postgres))
     if metafunc.definition.get_closest_marker("only_on_sqlite"):
         engines = engines[:1]
     metafunc.parametrize("engine", engines, indirect=True, scope="module")
@@ -39,4 +42,7 @@ def opened(engine: str, request: pytest.FixtureRequest) -> Iterator[Database | N
         yield None
         return
     with new_database(request.getfixturevalue("postgres_cluster")) as database:
-        yield Database(database.url, database.password)
+        url = database.url
+        if engine == "pgbouncer":
+            url = request.getfixturevalue("pgbouncer_before").url_of(database.name)
+        yield Database(url, database.password)

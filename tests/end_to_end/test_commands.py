@@ -14,7 +14,7 @@ from tests.end_to_end.conftest import Scene
 from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
 
-pytestmark = [pytest.mark.xdist_group("commands"), on_both_databases]
+pytestmark = [pytest.mark.xdist_group("commands"), on_both_databases(pooled=True)]
 
 SETTINGS: Tables = {
     "providers.openai": {"more_models": ["gpt-6.1-terra"]},
