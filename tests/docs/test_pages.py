@@ -203,3 +203,9 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     local = [target for target in targets if not re.match(r"[a-z]+:", target) and not target.startswith("<")]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_no_page_has_the_marks_of_an_unfinished_merge() -> None:
+    """They would be shown to the reader as they are."""
+    marks = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+    assert [page.name for page in PAGES if marks.search(page.read_text())] == []
