@@ -46,6 +46,9 @@ START_TIMEOUT, HEAL_TIMEOUT, LATEST = 240.0, 90.0, 4.0
 QUIET, BUSY = 1.0, 0.1
 """The bot has heard everything when it takes less than so much of a core for so many seconds."""
 
+MEMORY_ROUNDS = 2
+"""It hardly differs."""
+
 LARGE = 500
 """Channels of a large server."""
 
@@ -303,7 +306,7 @@ def show_memory(report: Report, rounds: int, servers: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, and return the exit status."""
-    parser = command_line(__doc__, rounds=3)
+    parser = command_line(__doc__, rounds=5)
     parser.add_argument("--servers", type=int, help="in which the bot is (20,000)")
     parser.add_argument("--seconds", type=float, help="that a fault lasts in each round (20)")
     parser.add_argument("--only", choices=("identifies", "faults", "memory"), help="one of the three tables")
@@ -314,7 +317,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.only in {None, "faults"}:
         show_faults(report, options.rounds, options.seconds or (3.0 if options.quick else 20.0))
     if options.only in {None, "memory"}:
-        show_memory(report, options.rounds, options.servers or (500 if options.quick else 20_000))
+        show_memory(
+            report,
+            1 if options.quick else MEMORY_ROUNDS,
+            options.servers or (500 if options.quick else 20_000),
+        )
     return report.finish()
 
 

@@ -10,6 +10,7 @@ from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.discord.events.permissions import ADMINISTRATOR, ATTACH_FILES
 from discordianai.records import Place
 from tests.discord.events.guild_model import GuildModel
+from tests.examples import examples
 
 BOT_ID, OTHER_BOT = 900, 901
 GUILDS, PEOPLE = (1, 2, 2**63 - 1), (20, 21)
@@ -86,7 +87,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EVENTS)
 def test_it_knows_what_the_events_said(events: list[tuple[str, Json]]) -> None:
     """Servers, channels, threads, the bot's own roles, and who may attach files where."""
