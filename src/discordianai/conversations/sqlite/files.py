@@ -134,8 +134,8 @@ class DatabaseLock:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             raise StoreError(
-                f"the database {database} is in use by another bot, or by a move (process"
-                f" {holder or 'unknown'}); give each bot its own file: `database` in [conversations]"
+                f"the database {database} is in use by another bot (process {holder or 'unknown'}), or by a"
+                " move; give each bot its own file: `database` in [conversations]"
             ) from None
         except BaseException:
             os.close(self._descriptor)
