@@ -82,6 +82,32 @@ async def test_a_commit_that_was_cut_off_is_looked_up_and_repeated_only_if_it_di
         assert store.health.kept == store.health.lost == 0
 
 
+@pytest.mark.parametrize("reaches", [True, False], ids=["it took place", "it did not"])
+async def test_while_nobody_can_say_what_became_of_a_commit_memory_goes_on_and_nothing_seems_to_hang(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch, reaches: bool
+) -> None:
+    """The server is away for longer than anybody waits. The watchdog must not end the bot for it."""
+    async with (
+        open_relay(postgres_database.cluster.port) as relay,
+        opened(postgres_database, relay.port) as store,
+    ):
+        cutting = Cutting(monkeypatch, relay)
+        await store.append(ANN, exchange(1))
+        cutting.armed = {"to_client" if reaches else "to_server": Passing.SWALLOWED}
+        relay.accepting = False
+        with pytest.raises(KeptInMemory):
+            await store.append(ANN, exchange(2))
+        assert cutting.doubts == 1
+        await until(lambda: not store.health.writable)
+        with pytest.raises(KeptInMemory):
+            await store.append(ANN, exchange(3))
+        assert await store.recent(ANN, 50) == (*exchange(2), *exchange(3))
+        assert store.figures.committing < 1
+        relay.accepting = True
+        await until(lambda: store.health.writable and not store.health.kept)
+        assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2), *exchange(3))
+
+
 async def test_nothing_is_lost_or_doubled_while_the_connection_is_cut_again_and_again(
     postgres_database: PostgresDatabase,
 ) -> None:

@@ -193,6 +193,7 @@ async def test_two_first_starts_at_once_both_work(postgres_database: PostgresDat
 
     async def start(number: int) -> None:
         async with opened(postgres_database) as store:
+            assert store.health.writable
             await store.append(ANN, exchange(number))
 
     async with trio.open_nursery() as nursery:

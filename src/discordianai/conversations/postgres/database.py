@@ -59,6 +59,7 @@ class Database:
         self._log = structlog.get_logger("discordianai.conversations")
         self._read_waits = Latencies()
         self._away = True
+        self._began: float | None = None
         self.unencrypted = False
         self._give_up_at = math.inf
 
@@ -77,6 +78,15 @@ class Database:
         """How long reads took, with the wait for their turn."""
         return self._read_waits.now()
 
+    @property
+    def committing(self) -> float:
+        """Seconds that the present try of a transaction has taken. None is long: each has an end.
+
+        To wait for a server that is away, until it says what became of a transaction, is no sign of a writer
+        that hangs.
+        """
+        return 0.0 if self._began is None else trio.current_time() - self._began
+
     async def run(self) -> None:
         """Write until `finish_writing`."""
         await self.writes.run()
@@ -88,7 +98,7 @@ class Database:
         except StoreError as error:
             raise StoreError(f"the database {self.label} cannot be used: {error}") from error
         except (psycopg.Error, OSError) as error:
-            self.writes.note_error(error)
+            self.writes.mark_unwritable(self._unusable(error))
 
     async def recover(self) -> bool:
         """Try to make the database usable again; whether it takes writes, and what waited is written."""
@@ -98,7 +108,7 @@ class Database:
             self.writes.mark_unwritable(f"the database {self.label} cannot be used: {error}")
             return False
         except (psycopg.Error, OSError) as error:
-            self.writes.note_error(error)
+            self.writes.mark_unwritable(self._unusable(error))
             return False
         return await self.writes.write_backlog()
 
@@ -159,13 +169,20 @@ class Database:
         return done
 
     async def _commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt:
-        return await trio.to_thread.run_sync(self._group.commit, group, limiter=self._writing_thread)
+        self._began = trio.current_time()
+        try:
+            return await trio.to_thread.run_sync(self._group.commit, group, limiter=self._writing_thread)
+        finally:
+            self._began = None
 
     def diagnose(self, error: Exception) -> str:
         """See `Engine.diagnose`."""
         if errors.kind_of(error) is ErrorKind.STATEMENT:
             return ""
         self._away = self._away or errors.lost_connection(error)
+        return self._unusable(error)
+
+    def _unusable(self, error: Exception) -> str:
         return f"the database {self.label} cannot be used: {errors.reason(error)}"
 
     def reason(self, error: Exception) -> str:

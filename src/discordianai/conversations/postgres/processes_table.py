@@ -15,7 +15,7 @@ from psycopg import Connection
 
 from discordianai.conversations.postgres.batches import Batch, Statement, first_value
 
-LEASE = 8.0
+LEASE = 6.0
 """Seconds for which a process owns its questions without a sign of life."""
 
 RENEWED_EVERY = 2.0

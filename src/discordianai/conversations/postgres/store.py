@@ -89,7 +89,7 @@ class PostgresStore:
             writes=writes.waits,
             writes_waiting=writes.waiting,
             commits=writes.commits,
-            committing=writes.committing,
+            committing=self._database.committing,
         )
 
     async def recent(self, key: ConversationKey, limit: int) -> tuple[Turn, ...]:
