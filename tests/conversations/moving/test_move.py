@@ -2,7 +2,7 @@
 
 import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from discordianai.conversations.operator_port import DatabaseOnServer, Location,
 from discordianai.conversations.sqlite.connections import connect
 from discordianai.conversations.sqlite.migrations import migrate
 from discordianai.conversations.store import StoreError
+from discordianai.sandbox.postgres_cluster import ROLE, SUPERUSER, Cluster
 from tests.postgres import PostgresDatabase, new_database
 
 Report = Callable[[int, int], None]
@@ -63,6 +64,11 @@ def moved(origin: Location, destination: Location, report: Report = silent) -> t
 def exported(location: Location) -> list[str]:
     with opened_by_operator(location) as database:
         return list(database.exported(Selection(), silent))
+
+
+def exported_of(location: Location, person_id: int) -> list[str]:
+    with opened_by_operator(location) as database:
+        return list(database.exported(Selection(person_id=person_id), silent))
 
 
 def on_server(database: PostgresDatabase) -> DatabaseOnServer:
@@ -180,7 +186,9 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.explicit, Phase.generate]
+    max_examples=4,  # each with a new database on the server, two files and two moves
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(contents=CONTENTS)
 def test_whatever_is_stored_comes_back_the_same(
@@ -230,6 +238,38 @@ def there_and_back(file: Path, database: PostgresDatabase, direction: str) -> tu
         return file, on_server(database)
     moved(file, on_server(database))
     return on_server(database), file.with_name("back.sqlite3")
+
+
+@pytest.fixture
+def english(postgres_cluster: Cluster) -> Iterator[PostgresDatabase]:
+    """A database that sorts `a` before `B`."""
+    name = "test_english"
+    postgres_cluster.sql(
+        f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'",
+        SUPERUSER,
+    )
+    try:
+        yield PostgresDatabase(postgres_cluster, name)
+    finally:
+        postgres_cluster.drop_database(name)
+
+
+def test_keys_are_in_the_same_order_whatever_the_server_sorts_by(
+    english: PostgresDatabase, small_batches: None, tmp_path: Path
+) -> None:
+    """Also where a move goes on after one of them."""
+    file, back = tmp_path / "file.sqlite3", tmp_path / "back.sqlite3"
+    names = ("b", "B", "a", "A", "é", "_", "z", "gpt-5", "gpt5")
+    usage: list[tuple[object, ...]] = [
+        ("2026-11-26", 1, 2, name, other, *[3] * 7) for name in names for other in names
+    ]
+    write(file, Contents({}, {"usage": usage}, None))
+    expected = exported_of(file, 1)
+    for origin, destination in ((file, on_server(english)), (on_server(english), back)):
+        with pytest.raises(Stopped):
+            moved(origin, destination, stopping(20))
+        moved(origin, destination)
+        assert exported_of(destination, 1) == expected
 
 
 DIRECTIONS = pytest.mark.parametrize("direction", ["to the server", "to a file"])
