@@ -77,7 +77,12 @@ class GroupCommit:
         try:
             return self._commit(group)
         except (psycopg.Error, OSError, StoreError) as error:
+            if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+                error.args = (errors.reason(error),)  # its own text quotes rows, and may be logged with a bug
             return Failed(error)
+        except Exception as bug:  # whoever wrote it learns of it; the others are tried without
+            self.close()
+            return Failed(bug)
 
     def decide(self, doubt: Doubt) -> bool:
         """Whether that transaction was committed. Raises `psycopg.Error` while that cannot be known."""

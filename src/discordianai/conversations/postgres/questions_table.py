@@ -187,8 +187,8 @@ def take_over(owner: int, clock: ClockReading, trusted_until: float) -> Batch:
     """
 
     def result(rows: Sequence[Row]) -> list[tuple[int, PendingQuestion]]:
-        taken = [(row[0], question_rows.pending(clock, *row[1:])) for row in rows]
-        return sorted(taken, key=_age)
+        entries = ((number, question_rows.readable(clock, columns)) for number, *columns in rows)
+        return sorted(((number, entry) for number, entry in entries if entry is not None), key=_age)
 
     values = {"owner": owner, "most": MOST_TAKEN, "trusted_until": trusted_until}
     return Batch(((statement, values),), result)
