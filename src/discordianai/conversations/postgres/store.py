@@ -215,7 +215,8 @@ class PostgresStore:
                 self._claims[entry.question.address.interaction_id] = number
             self._taken += taken
 
-        batch = questions_table.take_over(self._database.process, ClockReading.now())
+        trusted_until = self._database.steady_time.trusted_until
+        batch = questions_table.take_over(self._database.process, ClockReading.now(), trusted_until)
         await self._database.write(Write(batch, on_commit, wait=False))
         taken, self._taken = self._taken, []
         return tuple(entry for _, entry in taken)
