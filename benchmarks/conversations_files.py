@@ -30,7 +30,7 @@ def write(database: Path, people: range, messages: int, at: Callable[[int], floa
                 "INSERT INTO participants VALUES (?, ?, ?)", ((n, 1 + n % 50, n) for n in part)
             )
             writer.executemany(
-                "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO turns (id, person_id, guild_id, role, at, text) VALUES (?, ?, ?, ?, ?, ?)",
                 (_turn(n, number, at(n)) for n in part for number in range(messages)),
             )
         writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

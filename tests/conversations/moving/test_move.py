@@ -1,5 +1,6 @@
 """A move that is stopped anywhere goes on, and is exact in the end, whatever is stored."""
 
+import inspect
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -17,7 +19,8 @@ from discordianai.conversations.database_url import parse
 from discordianai.conversations.moving import tables
 from discordianai.conversations.moving.ends import opened
 from discordianai.conversations.moving.move import Move, MovedTable
-from discordianai.conversations.moving.tables import TABLES, Digest
+from discordianai.conversations.moving.port import Rows
+from discordianai.conversations.moving.tables import TABLES, Digest, Key, Table
 from discordianai.conversations.operator_access import opened as opened_by_operator
 from discordianai.conversations.operator_port import DatabaseOnServer, Location, Selection
 from discordianai.conversations.sqlite.connections import connect
@@ -293,6 +296,28 @@ def test_stopped_at_any_report_it_goes_on_exactly(
     assert after > 10
     assert exported(destination) == expected == exported(origin)
     assert moved(origin, destination) == found
+
+
+@DIRECTIONS
+def test_a_stopped_move_has_ended_its_reads_before_it_closes_the_ends(
+    file: Path, postgres_database: PostgresDatabase, small_batches: None, direction: str
+) -> None:
+    """Otherwise Python ends them at some later time, on a closed connection, and prints a traceback."""
+    origin, destination = there_and_back(file, postgres_database, direction)
+    with opened(origin, destination) as (source, target):
+        read, reads = source.rows, []
+
+        def rows(table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
+            reads.append(read(table, after, until))
+            return reads[-1]
+
+        with (
+            patch.object(source, "rows", rows),
+            patch.object(target, "add", side_effect=Stopped),
+            pytest.raises(Stopped) as stopped,  # noqa: F841  # what it keeps alive is not ended by chance
+        ):
+            Move(source, target).copy(silent)
+        assert [inspect.getgeneratorstate(each) for each in reads] == [inspect.GEN_CLOSED]
 
 
 @DIRECTIONS

@@ -5,6 +5,7 @@ at both ends: what was forgotten or said in the source since then must not be mi
 table is moved anew. In the end every table is read back and compared, and only then do bots start on it.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -51,10 +52,11 @@ class Move:
                     progress.back(digest.rows)
                     digest, last = Digest(table), None
                 self.resumed += digest.rows
-            for batch in batches(table, self._source.rows(table, after=last)):
-                self._target.add(table, batch)
-                digest.add(batch)
-                progress.add(len(batch))
+            with closing(self._source.rows(table, after=last)) as rows:
+                for batch in batches(table, rows):
+                    self._target.add(table, batch)
+                    digest.add(batch)
+                    progress.add(len(batch))
             self._digests[table] = digest
 
     def verify(self, report: Report) -> tuple[MovedTable, ...]:
@@ -81,10 +83,10 @@ class Move:
 
 
 def _read(end: End, table: Table, digest: Digest, progress: "_Progress", until: Key | None = None) -> None:
-    rows = iter(end.rows(table, until=until))
-    while chunk := tuple(islice(rows, CHUNK)):
-        digest.add(chunk)
-        progress.add(len(chunk))
+    with closing(end.rows(table, until=until)) as rows:
+        while chunk := tuple(islice(rows, CHUNK)):
+            digest.add(chunk)
+            progress.add(len(chunk))
 
 
 class _Progress:

@@ -1,9 +1,11 @@
 """The two ends of a move. Synchronous; every call raises `StoreError`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from discordianai.conversations.moving.tables import Key, Row, Table
+
+Rows = Generator[Row, None, None]
 
 
 class End(Protocol):
@@ -13,8 +15,11 @@ class End(Protocol):
     def label(self) -> str:
         """What it is called in texts."""
 
-    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Iterator[Row]:
-        """The rows whose key is greater than `after` and at most `until`, ascending. Memory is bounded."""
+    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
+        """The rows whose key is greater than `after` and at most `until`, ascending. Memory is bounded.
+
+        To be closed before the end is.
+        """
 
 
 class Source(End, Protocol):

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from discordianai.conversations.moving.port import Source, Target
+from discordianai.conversations.moving.port import Rows, Source, Target
 from discordianai.conversations.moving.tables import QUESTIONS, TABLES, TURNS, Key, Row, Table
 from discordianai.conversations.operator_port import DatabaseOnServer
 from discordianai.conversations.postgres import migrations
@@ -113,7 +113,7 @@ class ServerEnd:
         """See `End.label`."""
         return self._server.label
 
-    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Iterator[Row]:
+    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
         """See `End.rows`."""
         statement, values = _select(table, after, until)
         with self._connection.cursor(name="rows") as cursor:
@@ -215,7 +215,7 @@ class ServerTarget(ServerEnd):
         self._holder = holder
         self.is_complete = is_complete
 
-    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Iterator[Row]:
+    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
         """See `End.rows`."""
         with self._connection.transaction():
             with self._connection.within(LONGEST):

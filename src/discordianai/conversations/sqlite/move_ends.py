@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.conversations.moving.port import Source, Target
+from discordianai.conversations.moving.port import Rows, Source, Target
 from discordianai.conversations.moving.tables import TABLES, TURNS, Key, Row, Table
 from discordianai.conversations.sqlite import bookkeeping_table, errors, files, migrations
 from discordianai.conversations.sqlite.connections import connect, transaction
@@ -83,7 +83,7 @@ class FileEnd:
         """See `End.label`."""
         return str(self._database)
 
-    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Iterator[Row]:
+    def rows(self, table: Table, after: Key | None = None, until: Key | None = None) -> Rows:
         """See `End.rows`."""
         names = _TURN_COLUMNS if table is TURNS else {}
         key = ", ".join(names.get(name, name) for name in table.key)
