@@ -6,9 +6,13 @@ import traceback
 
 import pytest
 import trio
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from discordianai.conversations.database_url import parse
 from discordianai.conversations.engine.backlog import Write
+from discordianai.conversations.operator_port import DatabaseOnServer, Selection
+from discordianai.conversations.postgres import operator_database
 from discordianai.conversations.postgres.batches import Batch
 from discordianai.conversations.store import KeptInMemory, StoreError
 from tests.conversations.builders import ANN, BOB, exchange
@@ -248,3 +252,23 @@ async def test_a_bug_in_a_write_fails_that_one_alone(postgres_database: Postgres
             nursery.start_soon(store.append, ANN, exchange(1))
         assert await store.recent(ANN, 50) == await store.recent(BOB, 50) == exchange(1)
         assert store.health.writable
+
+
+def test_an_export_may_take_its_time_whatever_the_role_may_not(postgres_database: PostgresDatabase) -> None:
+    """Its lines go through a pipe to a program that reads them slowly."""
+    trio.run(remember_one, postgres_database)
+    postgres_database.sql(
+        f'ALTER ROLE discordianai IN DATABASE "{postgres_database.name}"'
+        " SET idle_in_transaction_session_timeout = '200ms'"
+    )
+    where = DatabaseOnServer(parse(postgres_database.url), SecretStr(postgres_database.password))
+    with operator_database.opened(where) as database:
+        lines = database.exported(Selection(), lambda _done, _total: None)
+        next(lines)
+        time.sleep(0.6)
+        assert len(list(lines)) == 1
+
+
+async def remember_one(database: PostgresDatabase) -> None:
+    async with opened(database) as store:
+        await store.append(ANN, exchange(1))
