@@ -257,6 +257,11 @@ class DurableWrites(Generic[Statements]):
             self._logged.clear()
         return written
 
+    def _tell_of_refusal(self, error: Exception | None) -> None:
+        """Nobody waits for it any more. A `StoreError` is the statements' own, such as of a lost claim."""
+        if error is not None and not isinstance(error, StoreError):
+            self._log.error("a change kept in memory was refused", reason=self._engine.reason(error))
+
     async def _write_backlog(self) -> bool:
         while len(self._backlog):
             write = self._backlog.first
@@ -277,5 +282,6 @@ class DurableWrites(Generic[Statements]):
             if len(self._backlog) and self._backlog.first is write:
                 self._backlog.remove_first()
                 with self._guard:
+                    self._tell_of_refusal(outcome.error)
                     write.on_failure() if outcome.error else write.on_commit(outcome.value)
         return True
