@@ -122,8 +122,7 @@ def store(period: Period) -> Iterator[Recommendation]:
         yield Recommendation(
             "The database accepts no writes" if not health.writable else "Changes to the database were lost",
             f"{health.kept} changes wait in memory, {health.lost} did not fit there.",
-            "The log, and /health, say why: a full disk, permissions, another program. A crash loses what "
-            "waits.",
+            "The log, and /health, say why. A crash loses what waits.",
             urgent=True,
         )
     writes = period.latency(lambda snapshot: snapshot.store.writes)
