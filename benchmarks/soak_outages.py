@@ -24,7 +24,16 @@ import trio
 from benchmarks.answers import UNACKNOWLEDGED, WHOLE, Load
 from benchmarks.harness import Report, command_line, parse
 from benchmarks.relay_process import RelayProcess, open_relay_process
-from benchmarks.soak_kills import LOST, PEOPLE, PROVIDERS, QUIET_WITH_LEASES, SETTINGS, examine, settled
+from benchmarks.soak_kills import (
+    LOST,
+    PEOPLE,
+    PROVIDERS,
+    QUIET_WITH_LEASES,
+    SETTINGS,
+    SETTLE_TIMEOUT,
+    examine,
+    settled,
+)
 from benchmarks.stored import rows
 from discordianai.cli.common import stoppable
 from discordianai.sandbox.discord import DiscordOptions, Interaction
@@ -45,6 +54,7 @@ TALKATIVE: dict[str, dict[str, object]] = {
 }
 """The log has a line for each question that is not protected."""
 
+OPEN = "SELECT count(*) FROM questions WHERE state < 2"
 UNPROTECTED = re.compile(r"question not protected against a crash")
 
 
@@ -153,7 +163,7 @@ async def soak(folder: Path, plan: Plan, cluster: Cluster, kind: str, *, kill: b
                 await _round(Round(sandbox, plan, chance, asked, kill), outage)
             async with open_bot(sandbox) as last:
                 await last.ready()
-                await settled(sandbox, asked, QUIET_WITH_LEASES)
+                await _recovered(sandbox)
                 await last.stop()
             return await trio.to_thread.run_sync(_judge, sandbox, asked)
 
@@ -189,6 +199,17 @@ async def _round(round_: Round, outage: Callable[[], Awaitable[None]]) -> None:
             nursery.cancel_scope.cancel()
         if not round_.kill:
             await settled(sandbox, asked)
+
+
+async def _recovered(sandbox: Sandbox) -> None:
+    """Wait until no open question is stored and none is asked; what was lost stays as it was shown."""
+    quiet_since = time.monotonic()
+    with trio.move_on_after(SETTLE_TIMEOUT):
+        while time.monotonic() - quiet_since < QUIET_WITH_LEASES:
+            await trio.sleep(0.5)
+            ((count,),) = await trio.to_thread.run_sync(rows, sandbox, OPEN)
+            if count or sandbox.openai.in_flight:
+                quiet_since = time.monotonic()
 
 
 def _judge(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Outcome:

@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
@@ -164,3 +165,22 @@ async def test_few_are_worked_on_at_once_oldest_first_and_none_once_the_bot_stop
     assert 0 < len(left) < 3 * AT_ONCE
     shown = {number for _, number, *_ in scene.place.told}
     assert shown == set(range(50, 50 + len(shown)))
+
+
+async def test_a_store_that_cannot_be_read_is_told_once_and_asked_again() -> None:
+    """What other processes left is looked for every few seconds, also while the database is away."""
+    store = MemoryStore()
+    address = ReplyAddress(1, 1, "token", 7, private=False, acknowledged_at=time.time())
+    await store.accept(Question(0, "why?", ANN, Place(7, 5), address))
+    store.restart()
+    journal = Journal(store, QuestionCounter())
+    store.failure = StoreError("the database is away")
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert await journal.take_over() == ()
+        store.failure = None
+        assert len(await journal.take_over()) == 1
+        store.failure = StoreError("the database is away again")
+        assert await journal.take_over() == ()
+    told = [log["reason"] for log in logs if log["log_level"] == "error"]
+    assert told == ["the database is away", "the database is away again"]

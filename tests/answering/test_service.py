@@ -1,5 +1,6 @@
 """What the assistant promises the person who asked, whatever becomes of the provider and the store."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,11 +23,11 @@ from discordianai.answering.context import NOT_SHOWN, ContextRules
 from discordianai.answering.options import AssistantOptions
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import EARLIER_FIRST
-from discordianai.conversations.accounting import Limit
+from discordianai.conversations.accounting import Limit, day_of
 from discordianai.conversations.options import AccountingOptions, ConversationOptions, ModelOptions
-from discordianai.conversations.pending_questions import PendingQuestion, TurnId
+from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestion, TurnId
 from discordianai.conversations.speakers import marked
-from discordianai.conversations.store import ChannelSettings, StoreError
+from discordianai.conversations.store import ChannelSettings, ClaimLost, StoreError
 from discordianai.dispatch.routing import WEB_SEARCH
 from discordianai.providers.errors import ConnectionLost, ImageRefused, Overloaded, QuotaExhausted, TimedOut
 from discordianai.providers.options import ProviderOptions
@@ -145,6 +146,21 @@ async def test_without_a_store_the_answer_still_comes() -> None:
     assert reply.text == "text"
     assert reply.closing == AnswerEnd(footer="OpenAI · fake · the only one")
     assert reply.turn is None
+
+
+async def test_a_question_that_another_process_has_taken_is_left_to_it_and_what_it_took_is_charged() -> None:
+    """Nothing more is shown: two would write over each other."""
+    scene = Scene(["text"])
+
+    async def answered(interaction_id: int, answer: FinishedAnswer) -> TurnId | None:
+        raise ClaimLost("another process has taken the question over, and answers it")
+
+    scene.store.answered = answered  # type: ignore[method-assign]  # as PostgreSQL's store says it
+    question = scene.question()
+    reply = await scene.ask(question)
+    assert not reply.finished
+    assert await scene.remembered(question) == []
+    assert (await scene.store.spent(day_of(time.time()))).answers == 1
 
 
 async def test_an_answer_that_cannot_be_shown_is_remembered_and_stops_nobody() -> None:

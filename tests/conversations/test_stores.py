@@ -123,11 +123,12 @@ async def test_turns_older_than_the_time_to_live_are_not_given(opener: Opener) -
 
 
 async def test_any_text_comes_back_as_it_was(store: Store) -> None:
-    """NUL, line separators, emoji; half a surrogate pair, which UTF-8 cannot write, as U+FFFD."""
-    turn = Turn(Role.USER, "a\0b\u2028c\n👩‍👩‍👧 ‮ \ud800", NOW)
-    await store.append(ANN, [turn])
+    """NUL, DLE, line separators, emoji, what SQL and its drivers read; half a surrogate pair, which UTF-8
+    cannot write, as U+FFFD."""
+    text = "a\0b\x10c\x10@\u2028d\n👩‍👩‍👧 ‮ '; DROP TABLE turns; -- \\' \\0 %(limit)s %s $1 ? :at \ud800"
+    await store.append(ANN, [Turn(Role.USER, text, NOW)])
     (read,) = await store.recent(ANN, 1)
-    assert read.text in {turn.text, turn.text.replace("\ud800", "\ufffd")}
+    assert read.text in {text, text.replace("\ud800", "\ufffd")}
 
 
 async def test_a_reset_forgets_this_conversation_and_no_other(store: Store) -> None:

@@ -71,7 +71,7 @@ async def acknowledged(discord: LocalDiscord, number: int) -> float:
     """Somebody asks in the guild; seconds until that is acknowledged."""
     began = trio.current_time()
     asked: Interaction = discord.invoke_now("ask", {"prompt": "why?"}, user=person(number))
-    await asked.wait_until(lambda i: i.response_type is not None, timeout=3)
+    await asked.wait_until(lambda i: i.response_type is not None, timeout=10)
     return trio.current_time() - began
 
 
@@ -88,12 +88,12 @@ async def test_four_shards_begin_five_seconds_apart_and_the_first_answers_meanwh
         sandbox.write_settings(auto)
         async with open_bot(sandbox) as bot, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as page:
             with at_discords_pace(discord):
-                with trio.fail_after(40):
+                with trio.fail_after(90):
                     while Shard(home(4), 4) not in discord.connected_shards:
                         await discord.wait_changed()
                     await discord.wait_ready()
                 assert await acknowledged(discord, 1) < 3
-                await all_connected(discord, 4, 40)
+                await all_connected(discord, 4, 90)
             assert [each.shard.id for each in discord.start_limit.record] == [0, 1, 2, 3]
             assert len(discord.counters.gateway_questions) == 1
             assert discord.counters.commands_written == 1
@@ -152,7 +152,7 @@ async def test_the_others_acknowledge_while_one_shard_is(trouble: str, stage: St
                 discord.heal_gateway(shard=other)
                 await all_connected(discord, shards, 60)
             assert degraded
-            assert max(taken) < 1.5
+            assert max(taken) < 3.0  # Discord waits no longer; usually it takes a hundredth of that
             identified = [each.shard.id for each in discord.start_limit.record]
             assert [identified.count(number) for number in range(shards) if number != other] == [1, 1, 1]
     assert "Traceback" not in scene.log()

@@ -9,7 +9,7 @@ import trio
 
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import PendingQuestion, PendingQuestions, Posted
-from discordianai.conversations.store import KeptInMemory, StoreError
+from discordianai.conversations.store import ClaimLost, KeptInMemory, StoreError
 from discordianai.guard import Guard
 from discordianai.records import Question
 
@@ -51,14 +51,18 @@ class Journal:
         return JournalResult.NOT_STORED
 
     async def note_posted(self, question: Question, posted: Posted, text: str) -> None:
-        """Store what has been posted of its answer, so that a later process can edit it."""
+        """Store what has been posted of its answer, so that a later process can edit it.
+
+        Raises `ClaimLost`.
+        """
         async with self._logged(question, "posted messages not stored"):
             await self._store.note_posted(question.address.interaction_id, posted, text)
 
     async def finish(self, question: Question) -> None:
         """Erase a question: it is answered, or never will be. Otherwise the next process resumes it."""
-        async with self._logged(question, "end of a question not stored"):
-            await self._store.finish(question.address.interaction_id)
+        with suppress(ClaimLost):  # the other process ends it
+            async with self._logged(question, "end of a question not stored"):
+                await self._store.finish(question.address.interaction_id)
 
     async def take_over(self) -> tuple[PendingQuestion, ...]:
         """The questions that other processes left, oldest first; none while the store cannot be read."""
@@ -95,5 +99,7 @@ class Journal:
     async def _logged(self, question: Question, event: str) -> AsyncIterator[None]:
         try:
             yield
+        except ClaimLost:
+            raise
         except StoreError as error:
             self._log.debug(event, question=question.number, reason=str(error))

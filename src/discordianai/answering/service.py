@@ -23,7 +23,7 @@ from discordianai.answering.reply import AnswerEnd, Reply, ReplyFailed
 from discordianai.conversations.accounting import Charge
 from discordianai.conversations.ledger import DailyLimitReached, Ledger
 from discordianai.conversations.pending_questions import FinishedAnswer, PendingQuestions, TurnId
-from discordianai.conversations.store import KeptInMemory, StoreError
+from discordianai.conversations.store import ClaimLost, KeptInMemory, StoreError
 from discordianai.dispatch.dispatcher import QueuePosition
 from discordianai.dispatch.fair_queue import KeyedFifoLimiter, Ticket
 from discordianai.dispatch.options import DispatchOptions, UserRateOptions
@@ -120,6 +120,8 @@ class AnswerService:
         except ReplyFailed as error:
             log.warning("answer could not be shown", reason=str(error))
             await self._done(question, log)
+        except ClaimLost as error:  # it shows the answer there: two would write over each other
+            log.warning("answer given up", reason=str(error))
         except Exception:
             raise
         except BaseException:  # cancelled, perhaps together with a bug
@@ -232,7 +234,10 @@ class AnswerService:
         finished: FinishedAnswer,
         log: FilteringBoundLogger,
     ) -> TurnId | None:
-        """Text that was shown is stored even if it is incomplete: the next question may be about it."""
+        """Text that was shown is stored even if it is incomplete: the next question may be about it.
+
+        Raises `ClaimLost`.
+        """
         exchange = context.exchange(answer.text) if context and answer.says_something else None
         try:
             interaction_id = question.address.interaction_id
@@ -240,6 +245,9 @@ class AnswerService:
         except KeptInMemory as error:  # the store has logged it, once for all questions
             log.debug("turn kept in memory", reason=str(error))
             return None
+        except ClaimLost:  # the other process charges what it takes itself
+            await self._ledger.settle(question.address.interaction_id, finished.charges)
+            raise
         except StoreError as error:
             log.error("turn not stored", reason=str(error))
             return None

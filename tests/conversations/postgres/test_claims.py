@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import trio
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import PendingQuestion
@@ -100,6 +101,7 @@ async def test_a_process_that_was_taken_for_dead_stores_and_finishes_nothing_of_
 ACCEPT_AND_HANG = """
 import sys, trio
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 from discordianai.conversations.postgres.connections import Server
 from discordianai.conversations.postgres.store import open_store
 from tests.conversations.builders import question
@@ -188,3 +190,24 @@ async def test_other_programs_see_which_processes_use_the_database(
         assert len(names) == 2
         assert all("process " in name for name in names)
     assert await trio.to_thread.run_sync(living) == []
+
+
+async def test_a_question_that_cannot_be_read_keeps_nobody_from_the_others_and_ends_no_bot(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """Somebody has changed it by hand, or a newer version has written it."""
+    async with opened(postgres_database) as store:
+        for number in (1, 2, 3, 4):
+            await store.accept(question(number))
+    postgres_database.sql(
+        "UPDATE questions SET more = '{half' WHERE interaction_id = 1;"
+        "UPDATE questions SET more = '[]' WHERE interaction_id = 2;"
+        "UPDATE questions SET message_ids = 'seven' WHERE interaction_id = 3"
+    )
+    with capture_logs() as logs:
+        async with opened(postgres_database) as store:
+            (left,) = await store.take_over()
+            assert left.question.address.interaction_id == 4
+            assert await store.take_over() == ()
+            await store.finish(4)
+    assert [log["event"] for log in logs].count("a stored question is unreadable") == 3

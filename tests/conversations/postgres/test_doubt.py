@@ -2,19 +2,26 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
+import psycopg
 import pytest
 import trio
 
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.writer import WriteOutcome
+from discordianai.conversations.pending_questions import QuestionAndAnswer
+from discordianai.conversations.postgres import turns_table
+from discordianai.conversations.postgres.connections import connect, operator_connection
 from discordianai.conversations.postgres.group_commit import Doubt, GroupCommit
+from discordianai.conversations.postgres.migrations import migrate
+from discordianai.conversations.postgres.processes_table import OwnRow
 from discordianai.conversations.postgres.store import PostgresStore
 from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.sandbox.tcp_relay import Passing, TcpRelay, open_relay
 from tests.conversations.builders import ANN, exchange, question
-from tests.conversations.postgres.scene import opened, until
+from tests.conversations.postgres.scene import opened, server_of, until
 from tests.postgres import PostgresDatabase
 
 
@@ -168,3 +175,51 @@ async def test_a_statement_that_the_server_refuses_takes_no_other_with_it(
         for number in range(1, 6):
             assert await store.recent(ConversationKey(1, number), 50) == exchange(number)
         assert store.health.writable
+
+
+async def test_a_write_of_its_own_that_was_cut_off_is_not_repeated_before_its_commit_is_looked_up(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one in its group was refused, and then the server was away for a while."""
+    async with (
+        open_relay(postgres_database.cluster.port) as relay,
+        opened(postgres_database, relay.port) as store,
+    ):
+        cutting = Cutting(monkeypatch, relay)
+        await store.append(ANN, exchange(1))
+        cutting.armed = {"to_client": Passing.SWALLOWED}
+        async with trio.open_nursery() as nursery:
+            for key in (ConversationKey(1, 2**70), ConversationKey(2, 100), ConversationKey(2, 101)):
+                nursery.start_soon(appended, store, key)
+            await until(lambda: cutting.armed is None)
+            relay.accepting = False
+            await until(lambda: not store.health.writable)
+            relay.accepting = True
+        await until(lambda: store.health.writable and not store.health.kept)
+        assert cutting.doubts == 1
+        for person_id in (100, 101):
+            assert await store.recent(ConversationKey(2, person_id), 50) == exchange(2)
+
+
+async def appended(store: PostgresStore, key: ConversationKey) -> None:
+    with suppress(StoreError):
+        await store.append(key, exchange(2))
+
+
+def test_a_commit_on_its_way_is_waited_for_also_where_it_brings_the_processs_row(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """The row had been removed; without one, nothing would be there to wait for."""
+    with operator_connection(server_of(postgres_database)) as connection:
+        migrate(connection)
+    group = GroupCommit(partial(connect, server_of(postgres_database)), OwnRow.new())
+    group._run([turns_table.append(QuestionAndAnswer(ANN, exchange(1), 10, 7), 50)])
+    sent, group._connection = group._connection, None
+    assert sent is not None
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        group.decide(Doubt(group.batch, ()))
+    sent.execute("COMMIT")
+    assert group.decide(Doubt(group.batch, ()))
+    assert not group.decide(Doubt(group.batch + 1, ()))
+    group.close()
+    sent.close()

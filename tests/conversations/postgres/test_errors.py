@@ -2,15 +2,18 @@
 
 import logging
 import time
+import traceback
 
 import pytest
 import trio
 from structlog.testing import capture_logs
 
+from discordianai.conversations.engine.backlog import Write
+from discordianai.conversations.postgres.batches import Batch
 from discordianai.conversations.postgres.connections import Server
 from discordianai.conversations.postgres.store import open_store
 from discordianai.conversations.store import KeptInMemory, StoreError
-from tests.conversations.builders import ANN, exchange
+from tests.conversations.builders import ANN, BOB, exchange
 from tests.conversations.postgres.scene import QUIET, opened, until
 from tests.postgres import PostgresDatabase
 
@@ -229,3 +232,33 @@ async def test_a_start_does_not_depend_on_how_much_there_is(postgres_database: P
     async with opened(postgres_database) as store:
         assert time.monotonic() - began < 1
         assert store.figures.conversations is None
+
+
+async def test_what_the_server_says_about_a_refused_row_is_in_no_traceback(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """It quotes the row, and so what a person has said."""
+    async with opened(postgres_database) as store:
+        postgres_database.sql("ALTER TABLE turns ADD CHECK (text NOT LIKE '%question 7%')")
+        with pytest.raises(StoreError, match="SQLSTATE 23514") as refused:
+            await store.append(ANN, exchange(7))
+        assert "question 7" not in "".join(traceback.format_exception(refused.value))
+
+
+async def test_a_bug_in_a_write_fails_that_one_alone(postgres_database: PostgresDatabase) -> None:
+    """The writer goes on, and what the others wrote is stored once."""
+    async with opened(postgres_database) as store:
+
+        def broken(_rows: object) -> None:
+            raise ZeroDivisionError
+
+        async def fail() -> None:
+            with pytest.raises(StoreError):
+                await store._database.write(Write(Batch((("SELECT 1", {}),), broken)))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.append, BOB, exchange(1))
+            nursery.start_soon(fail)
+            nursery.start_soon(store.append, ANN, exchange(1))
+        assert await store.recent(ANN, 50) == await store.recent(BOB, 50) == exchange(1)
+        assert store.health.writable

@@ -1,21 +1,26 @@
 """While the server is away, frozen or out of reach: memory goes on, nobody waits, and nothing is lost."""
 
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 
+import psycopg
 import pytest
 import trio
 from structlog.testing import capture_logs
 
+from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.postgres.connections import operator_connection
 from discordianai.conversations.postgres.store import PostgresStore
-from discordianai.conversations.store import KeptInMemory, StoreError
+from discordianai.conversations.store import ChannelSettings, KeptInMemory, StoreError
+from discordianai.records import Usage
 from discordianai.sandbox.postgres_cluster import Cluster
 from discordianai.sandbox.tcp_relay import Passing, open_relay
-from tests.conversations.builders import ANN, BOB, answer, exchange, question
-from tests.conversations.postgres.scene import QUICK, opened, until
+from tests.conversations.builders import ANN, BOB, NOW, answer, exchange, question
+from tests.conversations.postgres.scene import QUICK, opened, server_of, until
 from tests.postgres import PostgresDatabase, new_database
 
 ASKER = 3.0
@@ -215,3 +220,79 @@ async def everything(store: PostgresStore) -> tuple[object, ...]:
         while not (turns := await store.recent(ANN, 50)):  # noqa: ASYNC110  # it tells nobody
             await trio.sleep(0.1)
     return turns
+
+
+async def test_a_deadlock_that_the_server_ends_is_no_outage(postgres_database: PostgresDatabase) -> None:
+    """The transaction is tried again; nobody is told anything."""
+    with capture_logs() as logs:
+        async with opened(postgres_database) as store:
+            await store.append(ANN, exchange(1))
+
+            def get_in_the_way() -> None:
+                server = server_of(postgres_database)
+                with operator_connection(server) as connection, connection.transaction():
+                    connection.execute("SELECT FROM bookkeeping FOR UPDATE")
+                    locked.set()
+                    time.sleep(0.4)
+                    connection.execute("UPDATE processes SET host = host")
+
+            locked = threading.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.to_thread.run_sync, get_in_the_way)
+                await trio.to_thread.run_sync(locked.wait)
+                await store.set_channel(5, 7, 10, ChannelSettings("Be a pirate."))
+            assert store.health.writable
+            assert await store.channels() == {5: ChannelSettings("Be a pirate.")}
+    assert not [log for log in logs if log["log_level"] == "error"]
+
+
+async def test_where_the_operator_wants_serializable_transactions_two_processes_get_on(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """Nothing of the store needs them, and a statement that waited has to see what it waited for."""
+    name = postgres_database.name
+    postgres_database.sql(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
+    shared = ConversationKey(1, 0)
+    with capture_logs() as logs:
+        async with opened(postgres_database) as one, opened(postgres_database) as another:
+
+            async def talk(store: PostgresStore, person_id: int) -> None:
+                for number in range(20):
+                    await store.append(shared, exchange(number), person_id=person_id)
+                    await store.charge(Charge(person_id, 7, "openai", "gpt", Usage(1, 2), day_of(NOW), 3))
+
+            async with trio.open_nursery() as nursery:
+                for number in range(5):
+                    nursery.start_soon(talk, one, number)
+                    nursery.start_soon(talk, another, 100 + number)
+            assert (await one.spent(day_of(NOW))).answers == 200
+            assert one.health.writable
+            assert another.health.writable
+    assert not [log for log in logs if log["log_level"] == "error"]
+
+
+async def test_a_read_that_fails_late_does_not_keep_reads_away_once_the_server_is_back(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began before the outage ended, and ends while the backlog is being written."""
+    async with (
+        open_relay(postgres_database.cluster.port) as relay,
+        opened(postgres_database, relay.port) as store,
+    ):
+        await store.append(ANN, exchange(1))
+        database = store._database
+        write_backlog = database.writes.write_backlog
+
+        async def while_a_read_fails() -> bool:
+            database.writes.note_error(psycopg.OperationalError("connection reset by peer"))
+            return await write_backlog()
+
+        monkeypatch.setattr(database.writes, "write_backlog", while_a_read_fails)
+        relay.accepting = False
+        relay.cut()
+        with pytest.raises(KeptInMemory):
+            await store.append(ANN, exchange(2))
+        relay.accepting = True
+        await until(lambda: store.health.writable)
+        await trio.sleep(0.1)
+        assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))

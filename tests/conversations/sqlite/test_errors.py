@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -444,3 +444,18 @@ def integrity(path: Path) -> object:
         return connection.execute("PRAGMA integrity_check").fetchone()[0]
     finally:
         connection.close()
+
+
+async def test_a_question_that_cannot_be_read_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    """A disk fault garbled it, or somebody has changed it by hand: no bot ends for that, again and again."""
+    path = tmp_path / DATABASE
+    async with open_store(path) as store:
+        await store.accept(question(1))
+        await store.accept(question(2))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE questions SET more = '{half' WHERE interaction_id = 1")
+    with capture_logs() as logs:
+        async with open_store(path) as store:
+            (left,) = await store.take_over()
+    assert left.question.address.interaction_id == 2
+    assert [log["event"] for log in logs].count("a stored question is unreadable") == 1

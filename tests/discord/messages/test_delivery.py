@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from discordianai.answering.journal import Journal
 from discordianai.answering.open_questions import QuestionCounter
 from discordianai.conversations.pending_questions import NOTHING_POSTED, Posted
+from discordianai.conversations.store import ClaimLost
 from discordianai.discord.messages.attachments import AttachmentReader, Limits
 from discordianai.discord.messages.delivery import MOST_AS_GUEST, NO_THREAD, Deliveries
 from discordianai.discord.messages.reply import REFUSED
@@ -93,6 +95,36 @@ async def test_an_answer_in_a_thread_is_noted_so_that_a_later_process_finds_it(s
     assert message.content.startswith("because")
     assert f"<#{thread.id}>" in interaction.text
     assert await answering.store.unfinished() == ()
+
+
+async def test_nothing_more_is_written_once_another_process_has_taken_the_question(scene: Scene) -> None:
+    """Its claim is lost when the answer's second message is noted; the other one writes the rest."""
+    script: list[Step] = [LONG[:3000], 0.2] * 4
+    deliver, answering = scene.deliveries(*script, max_messages=10)
+    interaction, question = await scene.asked()
+
+    async def taken(interaction_id: int, posted: Posted, text: str) -> None:
+        raise ClaimLost("another process has taken the question over, and answers it")
+
+    answering.store.note_posted = taken  # type: ignore[method-assign]  # as PostgreSQL's store says it
+    with capture_logs() as logs:
+        await deliver(question, NOTHING_POSTED).answer(None)
+    assert len(interaction.messages) <= 2
+    assert [log["event"] for log in logs if log["log_level"] in {"warning", "error"}] == [
+        "answer could not be shown"
+    ]
+
+
+async def test_a_thread_whose_question_another_process_has_taken_is_no_bug(scene: Scene) -> None:
+    deliver, answering = scene.deliveries("because")
+    _, question = await scene.asked(in_thread=True)
+
+    async def taken(interaction_id: int, posted: Posted, text: str) -> None:
+        raise ClaimLost("another process has taken the question over, and answers it")
+
+    answering.store.note_posted = taken  # type: ignore[method-assign]  # as PostgreSQL's store says it
+    await deliver(question, NOTHING_POSTED).answer(None)
+    assert not any("went wrong" in message.content for message in scene.discord.channel_messages)
 
 
 async def test_what_was_posted_is_edited_by_a_later_process_and_nothing_is_added(scene: Scene) -> None:

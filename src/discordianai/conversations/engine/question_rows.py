@@ -1,8 +1,11 @@
 """Questions as rows: the same columns in every engine."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import astuple
-from typing import LiteralString
+from typing import Any, LiteralString
+
+import structlog
 
 from discordianai.conversations import attachment_json
 from discordianai.conversations.pending_questions import PendingQuestion, Posted
@@ -77,6 +80,18 @@ def _posted(stored_ids: str, *, in_thread: bool, in_channel: bool) -> Posted:
         ids = [0, *ids] if in_channel else [0, 0, *ids]
     thread_id, original_id, *further_ids = (*ids, 0, 0)[: max(len(ids), 2)]
     return Posted(thread_id or None, original_id or None, tuple(further_ids))
+
+
+def readable(clock: ClockReading, columns: Sequence[Any]) -> PendingQuestion | None:
+    """As `pending`; None where no version of this program that is known here wrote that.
+
+    One such row must not keep people from the answers to all others.
+    """
+    try:
+        return pending(clock, *columns)
+    except (ValueError, TypeError, KeyError, AttributeError):  # the error would quote the row
+        structlog.get_logger("discordianai.conversations").error("a stored question is unreadable")
+        return None
 
 
 def pending(

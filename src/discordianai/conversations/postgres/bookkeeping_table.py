@@ -1,11 +1,14 @@
 """The SQL of the one row of bookkeeping."""
 
+from discordianai.conversations.postgres import processes_table
 from discordianai.conversations.postgres.batches import Batch, first_value
 
 
 def changes() -> Batch:
-    """How often something was changed that processes keep in memory."""
-    return Batch((("SELECT changes FROM bookkeeping", {}),), first_value)
+    """How often something was changed that processes keep in memory, and the server's time."""
+    return Batch(
+        ((f"SELECT changes, {processes_table.SERVER_TIME} FROM bookkeeping", {}),), lambda rows: rows[0]
+    )
 
 
 def identifier_key() -> Batch:

@@ -20,10 +20,11 @@ from discordianai.conversations.engine.writer import WriteOutcome
 from discordianai.conversations.postgres import errors, processes_table
 from discordianai.conversations.postgres.batches import Batch
 from discordianai.conversations.postgres.connections import Server, connect, crosses_network_in_the_clear
-from discordianai.conversations.postgres.group_commit import Doubt, GroupCommit
+from discordianai.conversations.postgres.group_commit import Doubt, Failed, GroupCommit
 from discordianai.conversations.postgres.migrations import migrate
 from discordianai.conversations.postgres.processes_table import OwnRow
 from discordianai.conversations.postgres.readers import READ_WITHIN, Readers, run
+from discordianai.conversations.postgres.steady_time import SteadyTime
 from discordianai.conversations.store import StoreError
 from discordianai.metric import Latencies, Latency
 
@@ -36,6 +37,9 @@ LAST_TRY = 5.0
 """Seconds to write what is still kept in memory when the bot ends."""
 
 DECIDE_EVERY = 1.0
+
+TRIES = 3
+"""Of a transaction that others are in the way of, such as in a deadlock, which the server ends."""
 
 Report = Callable[[int], object]
 
@@ -54,6 +58,7 @@ class Database:
         self._group = GroupCommit(partial(connect, server), self._own)
         self._readers = Readers(partial(connect, server, CONNECT_READER_WITHIN))
         self.writes = DurableWrites[Batch](self)
+        self.steady_time = SteadyTime()
         self._writing_thread = trio.CapacityLimiter(1)
         self._thread = trio.CapacityLimiter(1)
         self._log = structlog.get_logger("discordianai.conversations")
@@ -98,6 +103,7 @@ class Database:
         except StoreError as error:
             raise StoreError(f"the database {self.label} cannot be used: {error}") from error
         except (psycopg.Error, OSError) as error:
+            self.steady_time.interrupt()
             self.writes.mark_unwritable(self._unusable(error))
 
     async def recover(self) -> bool:
@@ -110,23 +116,28 @@ class Database:
         except (psycopg.Error, OSError) as error:
             self.writes.mark_unwritable(self._unusable(error))
             return False
-        return await self.writes.write_backlog()
+        if not await self.writes.write_backlog():
+            return False
+        self._away = False  # also where a read that began before has failed meanwhile
+        return True
 
     async def _connect(self) -> None:
-        await trio.to_thread.run_sync(self._prepare, limiter=self._thread)
+        self.steady_time.note(await trio.to_thread.run_sync(self._prepare, limiter=self._thread))
         self._away = False
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> float:
         """In a thread: see that the server takes writes, that the tables are there, and this process's row.
 
-        The row is committed before anything else is, so that a transaction in doubt can be looked up.
+        The row is committed before anything else is, so that a transaction in doubt can be looked up. Returns
+        the server's time then.
         """
         connection = connect(self._server)
         try:
             with connection.within(OPEN_WITHIN):
                 self.unencrypted = crosses_network_in_the_clear(connection)
                 migrate(connection, self._report)
-                connection.execute(self._own.register())
+                [(at,)] = connection.execute(self._own.register()).fetchall()
+                return float(at)
         finally:
             connection.close()
 
@@ -151,7 +162,29 @@ class Database:
         return await self.writes.write(write)
 
     async def commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome]:
-        """See `Engine.commit`. A transaction that is in doubt is decided first, however long that takes."""
+        """See `Engine.commit`: all in one transaction where that is possible, else each in its own."""
+        done = await self._decided(group)
+        if not isinstance(done, Failed):
+            return done
+        outcomes: list[WriteOutcome] = []
+        while len(group) > 1 and done.next_may_succeed and len(outcomes) < len(group):
+            alone = await self._decided(group[len(outcomes) : len(outcomes) + 1])
+            if isinstance(alone, Failed):
+                done, alone = alone, [WriteOutcome(error=alone.error)]
+            outcomes += alone
+        return outcomes + [WriteOutcome(error=done.error)] * (len(group) - len(outcomes))
+
+    async def _decided(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Failed:
+        """Commit, again where others were in the way."""
+        done = await self._decided_once(group)
+        for _ in range(TRIES - 1):
+            if not isinstance(done, Failed) or not errors.is_conflict(done.error):
+                break
+            done = await self._decided_once(group)
+        return done
+
+    async def _decided_once(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Failed:
+        """Commit. A transaction that is in doubt is decided, however long that takes."""
         done = await self._commit(group)
         while isinstance(done, Doubt):
             try:
@@ -160,7 +193,7 @@ class Database:
                 )
             except (psycopg.Error, OSError, StoreError) as error:
                 if trio.current_time() > self._give_up_at:
-                    return [WriteOutcome(error=error)] * len(group)
+                    return Failed(error)
                 self.writes.note_error(error)
                 await trio.sleep(DECIDE_EVERY)
             else:
@@ -168,7 +201,7 @@ class Database:
                 done = done.outcomes if took_place else await self._commit(group)
         return done
 
-    async def _commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt:
+    async def _commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt | Failed:
         self._began = trio.current_time()
         try:
             return await trio.to_thread.run_sync(self._group.commit, group, limiter=self._writing_thread)

@@ -110,10 +110,14 @@ def lost_connection(error: Exception) -> bool:
     return state in _ENDING or state.startswith("08")
 
 
+def is_conflict(error: Exception) -> bool:
+    """Whether another transaction was in the way of this one, which may simply be tried again."""
+    return (getattr(error, "sqlstate", None) or "").startswith("40")
+
+
 def only_this_transaction(error: Exception) -> bool:
     """Whether another transaction may succeed now: a smaller one, or one that nobody is in the way of."""
-    state = getattr(error, "sqlstate", None) or ""
-    return state.startswith("40") or state == "53100"
+    return is_conflict(error) or getattr(error, "sqlstate", None) == "53100"
 
 
 _ENDING = {"25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05"}

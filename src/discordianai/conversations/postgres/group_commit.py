@@ -19,7 +19,7 @@ import psycopg
 
 from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.engine.writer import WriteOutcome
-from discordianai.conversations.postgres import errors, processes_table
+from discordianai.conversations.postgres import errors
 from discordianai.conversations.postgres.batches import Batch, Statement
 from discordianai.conversations.postgres.connections import Connection
 from discordianai.conversations.postgres.processes_table import OwnRow
@@ -29,6 +29,9 @@ WRITE_WITHIN = 8.0
 """Seconds for a transaction; a group of 128 writes takes a tenth of one on a busy server."""
 
 DECIDE_WITHIN = 6.0
+
+BEGIN: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Whatever the operator has set: a statement that waited for another process has to see what that did."""
 
 LIMITS: LiteralString = """
     SELECT set_config('statement_timeout', '6s', true), set_config('lock_timeout', '3s', true),
@@ -48,6 +51,18 @@ class Doubt:
     outcomes: Sequence[WriteOutcome]
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A transaction that changed nothing."""
+
+    error: Exception
+
+    @property
+    def next_may_succeed(self) -> bool:
+        """False where each further write would wait in vain for the same thing, for example."""
+        return errors.kind_of(self.error) is ErrorKind.STATEMENT or errors.only_this_transaction(self.error)
+
+
 @dataclass(slots=True)
 class GroupCommit:
     """Writes on a connection of its own. For one thread at a time."""
@@ -57,43 +72,28 @@ class GroupCommit:
     batch: int = 0
     _connection: Connection | None = field(default=None, repr=False)
 
-    def commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt:
-        """Commit all in one transaction where that is possible, else each in its own. Raises nothing."""
+    def commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt | Failed:
+        """Commit all in one transaction. Raises nothing."""
         try:
             return self._commit(group)
         except (psycopg.Error, OSError, StoreError) as error:
-            if len(group) == 1 or not _next_may_succeed(error):
-                return [WriteOutcome(error=error)] * len(group)
-        return self._commit_each(group)
-
-    def _commit_each(self, group: Sequence[Batch]) -> Sequence[WriteOutcome]:
-        outcomes: list[WriteOutcome] = []
-        for one in group:
-            done = self._commit_alone(one)
-            outcomes.append(done)
-            if done.error is not None and not _next_may_succeed(done.error):
-                return outcomes + [done] * (len(group) - len(outcomes))
-        return outcomes
-
-    def _commit_alone(self, one: Batch) -> WriteOutcome:
-        done = self.commit([one])
-        while isinstance(done, Doubt):
-            try:
-                done = done.outcomes if self.decide(done) else self.commit([one])
-            except (psycopg.Error, OSError, StoreError) as error:
-                return WriteOutcome(error=error)
-        return done[0]
+            if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+                error.args = (errors.reason(error),)  # its own text quotes rows, and may be logged with a bug
+            return Failed(error)
+        except Exception as bug:  # whoever wrote it learns of it; the others are tried without
+            self.close()
+            return Failed(bug)
 
     def decide(self, doubt: Doubt) -> bool:
         """Whether that transaction was committed. Raises `psycopg.Error` while that cannot be known."""
         connection = self._open()
         with connection.within(DECIDE_WITHIN):
             try:
-                *_, rows = connection.send(((LIMITS, {}), processes_table.batch_of(self.own.process)))
+                *_, rows = connection.send(((LIMITS, {}), (self.own.last_batch(), {})))
             except psycopg.Error:
                 self.close()
                 raise
-        return bool(rows) and int(rows[0][0]) >= doubt.batch
+        return int(rows[0][0]) >= doubt.batch
 
     def close(self) -> None:
         """Close the connection; the next write opens another one."""
@@ -121,7 +121,7 @@ class GroupCommit:
         """Everything but COMMIT."""
         connection = self._open()
         self.batch += 1
-        begin: Sequence[Statement] = ((f"BEGIN;{LIMITS};{self.own.renew(self.batch)}", {}),)
+        begin: Sequence[Statement] = ((f"{BEGIN};{LIMITS};{self.own.renew(self.batch)}", {}),)
         statements = [statement for one in group for statement in one.statements]
         try:
             with connection.within(WRITE_WITHIN):
@@ -157,11 +157,6 @@ class GroupCommit:
                 connection.execute("ROLLBACK")
         except psycopg.Error:
             self.close()
-
-
-def _next_may_succeed(error: Exception) -> bool:
-    """False where each further write would wait in vain for the same thing, for example."""
-    return errors.kind_of(error) is ErrorKind.STATEMENT or errors.only_this_transaction(error)
 
 
 def _outcome(batch: Batch, rows: Sequence[tuple[object, ...]]) -> WriteOutcome:

@@ -77,9 +77,10 @@ class Maintenance:
     async def show_life(self) -> None:
         """Renew the lease, and see whether others have changed something meanwhile."""
         try:
-            changes: int = await self._database.write(Write(bookkeeping_table.changes(), wait=False))
+            changes, at = await self._database.write(Write(bookkeeping_table.changes(), wait=False))
         except StoreError:
             return  # logged, and in the database's health
+        self._database.steady_time.note(at)
         if self._changes is not None and changes != self._changes:
             self._changed()
         self._changes = changes

@@ -13,13 +13,16 @@ from typing import Any, LiteralString
 
 from psycopg import Connection
 
-from discordianai.conversations.postgres.batches import Batch, Statement, first_value
+from discordianai.conversations.postgres.batches import Batch, first_value
 
 LEASE = 6.0
 """Seconds for which a process owns its questions without a sign of life."""
 
 RENEWED_EVERY = 2.0
 """Seconds between two signs of life."""
+
+SERVER_TIME: LiteralString = "extract(epoch FROM clock_timestamp())::double precision"
+"""In seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,18 @@ class OwnRow:
         return cls(secrets.randbits(62), re.sub(r"[^\w.-]", "", socket.gethostname()), os.getpid())
 
     def register(self) -> str:
-        """Before the first transaction, and again when the database is back: `batch` stays as it was."""
-        return self._upsert(0)
+        """Before the first transaction, and again when the database is back; the server's time.
+
+        `batch` stays as it was.
+        """
+        return f"{self._upsert(0)} RETURNING {SERVER_TIME}"
+
+    def last_batch(self) -> str:
+        """The number of its last transaction that was committed, once none of it is in the midst of one.
+
+        Not by SELECT: that would not wait for a transaction which brings the row in.
+        """
+        return f"{self._upsert(0)} RETURNING batch"
 
     def renew(self, batch: int) -> str:
         """In every transaction of the process, which counts them. Written out: nothing is to be quoted."""
@@ -53,11 +66,6 @@ class OwnRow:
             f" '{self.host}', {self.pid}, clock_timestamp() + interval '{LEASE} seconds')"
             " ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
         )
-
-
-def batch_of(process: int) -> Statement:
-    """The number of its last transaction that was committed, once none of it is in the midst of one."""
-    return "SELECT batch FROM processes WHERE id = %(process)s FOR UPDATE", {"process": process}
 
 
 def leave(process: int) -> Batch:

@@ -169,12 +169,16 @@ def remove_done(now: float) -> Batch:
     return Batch(((statement, {"before": now - REPLAYS_END, "step": STEP}),), first_value)
 
 
-def take_over(owner: int, clock: ClockReading) -> Batch:
-    """Take the open questions whose process does not live; each with the number of its claim."""
+def take_over(owner: int, clock: ClockReading, trusted_until: float) -> Batch:
+    """Take the open questions whose process does not live; each with the number of its claim.
+
+    None after `trusted_until`, see `SteadyTime`: the server may come to it late.
+    """
     statement: LiteralString = f"""
         UPDATE questions SET owner = %(owner)s, claim = claim + 1
         WHERE interaction_id IN (
-            SELECT interaction_id FROM questions WHERE state < 2 AND owner <> %(owner)s AND NOT EXISTS (
+            SELECT interaction_id FROM questions WHERE state < 2 AND owner <> %(owner)s
+            AND clock_timestamp() < to_timestamp(%(trusted_until)s) AND NOT EXISTS (
                 SELECT FROM processes WHERE id = owner AND expires_at > clock_timestamp()
             )
             ORDER BY acknowledged_at, interaction_id LIMIT %(most)s FOR UPDATE SKIP LOCKED
@@ -183,10 +187,11 @@ def take_over(owner: int, clock: ClockReading) -> Batch:
     """
 
     def result(rows: Sequence[Row]) -> list[tuple[int, PendingQuestion]]:
-        taken = [(row[0], question_rows.pending(clock, *row[1:])) for row in rows]
-        return sorted(taken, key=_age)
+        entries = ((number, question_rows.readable(clock, columns)) for number, *columns in rows)
+        return sorted(((number, entry) for number, entry in entries if entry is not None), key=_age)
 
-    return Batch(((statement, {"owner": owner, "most": MOST_TAKEN}),), result)
+    values = {"owner": owner, "most": MOST_TAKEN, "trusted_until": trusted_until}
+    return Batch(((statement, values),), result)
 
 
 def _age(taken: tuple[int, PendingQuestion]) -> tuple[float, int]:

@@ -96,14 +96,15 @@ class PostgresStore:
         """See `ConversationStore.recent`."""
         most = min(limit, self._options.max_turns)
         try:
-            packed: bytes = await self._database.read(turns_table.read(key, most))
+            turns: list[Turn] = await self._database.read(turns_table.read(key, most))
         except StoreError:
-            packed = b""  # logged, and in `health`
-        for kept in self._database.writes.kept_turns(key):
-            if not packed.endswith(kept):  # a late write may have been committed and not yet settled
-                packed += kept
+            turns = []  # logged, and in `health`
+        for packed in self._database.writes.kept_turns(key):
+            kept = packing.unpack(packed, self._options.max_turns)
+            if turns[-len(kept) :] != kept:  # a late write may have been committed and not yet settled
+                turns += kept
         not_before = self._clock() - self._options.ttl_days * DAY
-        return window.newest(packing.unpack(packed, limit), limit, not_before)
+        return window.newest(turns, limit, not_before)
 
     async def append(
         self,
@@ -214,7 +215,8 @@ class PostgresStore:
                 self._claims[entry.question.address.interaction_id] = number
             self._taken += taken
 
-        batch = questions_table.take_over(self._database.process, ClockReading.now())
+        trusted_until = self._database.steady_time.trusted_until
+        batch = questions_table.take_over(self._database.process, ClockReading.now(), trusted_until)
         await self._database.write(Write(batch, on_commit, wait=False))
         taken, self._taken = self._taken, []
         return tuple(entry for _, entry in taken)

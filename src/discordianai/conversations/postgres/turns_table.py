@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import LiteralString
 
-from discordianai.conversations import attachment_json, packing
+from discordianai.conversations import attachment_json
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine import json_lines
 from discordianai.conversations.engine.turn_ids import parts, turn_id
@@ -90,16 +90,16 @@ def identified(rows: Sequence[Row], turns: Sequence[Turn]) -> TurnId | None:
 
 
 def read(key: ConversationKey, limit: int) -> Batch:
-    """The newest `limit` turns of a conversation, packed, oldest first."""
-    return Batch(((_READ, {**conversation(key), "limit": limit}),), _packed)
+    """The newest `limit` turns of a conversation, oldest first."""
+    return Batch(((_READ, {**conversation(key), "limit": limit}),), _turns)
 
 
-def _packed(rows: Sequence[Row]) -> bytes:
+def _turns(rows: Sequence[Row]) -> list[Turn]:
     try:
-        return packing.pack(
+        return [
             Turn(Role(role), text, at, attachments=attachment_json.load(files))
             for role, text, at, files in reversed(rows)
-        )
+        ]
     except (ValueError, TypeError):
         raise StoreError("a stored turn is unreadable") from None  # the chained text would quote it
 

@@ -196,4 +196,5 @@ def unfinished(connection: sqlite3.Connection, clock: ClockReading) -> tuple[Pen
         f"SELECT {question_rows.COLUMNS} FROM questions"  # noqa: S608  # our own columns
         " WHERE state < 2 ORDER BY acknowledged_at, interaction_id"
     )
-    return tuple(question_rows.pending(clock, *row) for row in rows)
+    entries = (question_rows.readable(clock, row) for row in rows)
+    return tuple(entry for entry in entries if entry is not None)

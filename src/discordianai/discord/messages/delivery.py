@@ -6,7 +6,7 @@ stored all take the same way, within the same limits.
 """
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -16,10 +16,11 @@ from discordianai.answering.journal import Journal
 from discordianai.answering.reply import AnswerEnd, ReplyFailed
 from discordianai.answering.service import AnswerService, QuestionTicket
 from discordianai.conversations.pending_questions import Posted
+from discordianai.conversations.store import ClaimLost
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages import failure_notice
 from discordianai.discord.messages.attachments import AttachmentReader, Unreadable
-from discordianai.discord.messages.port import MessageError, Messages
+from discordianai.discord.messages.port import MessageError, Messages, MessagesClosed
 from discordianai.discord.messages.posting import ChannelMessages, InteractionWebhook
 from discordianai.discord.messages.reply import (
     DiscordReply,
@@ -284,7 +285,8 @@ class DiscordDelivery:
             except MessageError as error:
                 self._log.info("thread not opened", reason=str(error))
                 return NO_THREAD
-            await self._note(Posted(thread_id))
+            with suppress(MessagesClosed):  # the answer's end notices it again
+                await self._note(Posted(thread_id))
             await self._lead_to(thread_id)
         self._question = _in_thread(question, thread_id)
         return ""
@@ -304,7 +306,10 @@ class DiscordDelivery:
 
     async def _note(self, posted: Posted, text: str = "") -> None:
         self._posted = posted
-        await self._shared.journal.note_posted(self._question, posted, text)
+        try:
+            await self._shared.journal.note_posted(self._question, posted, text)
+        except ClaimLost as error:  # as if somebody had removed the message: nothing is written any more
+            raise MessagesClosed(str(error)) from None
 
 
 def _in_thread(question: Question, thread_id: int) -> Question:
