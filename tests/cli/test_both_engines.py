@@ -257,7 +257,7 @@ def test_a_backup_is_pg_dumps_work_and_its_commands_are_right(
     told = capsys.readouterr().err
     assert "pg_dump" in told
     assert password not in told
-    commands = [line.strip() for line in told.splitlines() if line.startswith("    pg_")]
+    commands = [line.strip() for line in told.splitlines() if "pg_" in line and line.startswith("    ")]
     monkeypatch.setenv("PGPASSWORD", password)
     programs = postgres_database.cluster.programs.folder
     if shutil.which("pg_dump") is None:
@@ -268,6 +268,7 @@ def test_a_backup_is_pg_dumps_work_and_its_commands_are_right(
             run(capsys, "purge", "--all", "--yes", "--database", postgres_database.url)
         subprocess.run(command, shell=True, check=True, timeout=60)  # noqa: S602  # what an operator would type
     assert len(commands) == 2
+    assert copy.stat().st_mode & 0o777 == 0o600
     assert run(capsys, "export", "--database", postgres_database.url) == before
     stats = json.loads(run(capsys, "stats", "--json", "--database", postgres_database.url)[0])
     assert stats["open_questions"] == 0

@@ -208,7 +208,9 @@ def test_without_a_database_it_says_how_to_name_one(tmp_path: Path, capsys: Capt
     database = tmp_path / "none.sqlite3"
     for command in (("stats",), ("export",), ("purge", "--all", "--yes")):
         assert run(*command, "--database", database) == 1
-        sentence = f"there is no database {database}; name it with --database PATH\n"
+        sentence = (
+            f"there is no database {database}; name it with --database PATH, or --from PATH for a move\n"
+        )
         assert capsys.readouterr().err == sentence
     assert not list(tmp_path.iterdir())
 

@@ -61,6 +61,19 @@ def test_the_key_of_a_further_provider_is_a_secret_like_others(
     assert "run this command again" in capsys.readouterr().err
 
 
+def test_a_database_password_is_handed_over_before_the_settings_name_its_database(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page on PostgreSQL puts it there first, so that the bot may be restarted at any time."""
+    password = configuration / "database-password"
+    assert main(["service", "install", "--user", "--dry-run"]) == 0
+    assert "database-password" not in capsys.readouterr().out
+    password.write_text("s3cret\n")
+    password.chmod(0o600)
+    assert main(["service", "install", "--user", "--dry-run"]) == 0
+    assert f"LoadCredential=database-password:{password}" in capsys.readouterr().out
+
+
 def test_a_dry_run_shows_the_unit_alone_and_writes_nothing(
     configuration: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,6 +118,7 @@ def test_shards_are_told_in_a_line_where_there_are_several() -> None:
         "16 of 16 shards connected, heartbeats within 300 ms · 14,700 servers, 1,200 at most on one" in text
     )
     assert "4 of 4 shards (the bot has 16) connected" in describe(sharded(UP, UP, UP, UP, total=16))
+    assert "· 1 server, 1 at most on one" in describe(sharded(replace(UP, servers=1), replace(UP, servers=0)))
     assert "shard" not in describe(well())
     assert "· 16 of 16 shards ·" in status_line(sharded(*[UP] * 16))
     assert "shard" not in status_line(well())

@@ -53,7 +53,9 @@ def _move(options: argparse.Namespace) -> int:
     with _going_on() as ending, common.stoppable(), opened(origin, destination) as (source, target):
         move = Move(source, target)
         common.say(f"{source.label} -> {target.label}: {common.amount(move.total, 'row')}")
+        done = "compared" if target.is_complete else "moved and compared"
         if target.is_complete:
+            common.say("it has been moved already; nothing is changed")
             moved = _compare(move, target.label)
         else:
             ending.advice = GOES_ON
@@ -62,7 +64,7 @@ def _move(options: argparse.Namespace) -> int:
                 moved = move.verify(report)
             source.refuse_changes()
             target.finish()
-    _tell(moved, time.monotonic() - began)
+    _tell(moved, done, time.monotonic() - began)
     _tell_what_next(origin, destination)
     return 0
 
@@ -73,7 +75,9 @@ def _compare(move: "Move", target: str) -> Sequence["MovedTable"]:
         with progress("comparing") as report:
             return move.verify(report)
     except StoreError as error:
-        raise StoreError(f"{target} has conversations already, and is not changed: {error}") from None
+        raise StoreError(
+            f"{target} has conversations already, and is not changed: {error}; name a new one with --to"
+        ) from None
 
 
 def _copy(move: "Move") -> None:
@@ -106,8 +110,8 @@ def _going_on() -> Iterator[_Ending]:
         raise StoreError(f"{error}; {ending.advice}") from None
 
 
-def _tell(moved: Sequence["MovedTable"], seconds: float) -> None:
-    common.say(f"moved and compared in {seconds:.0f} s; the same at both ends:")
+def _tell(moved: Sequence["MovedTable"], done: str, seconds: float) -> None:
+    common.say(f"{done} in {seconds:.0f} s; the same at both ends:")
     for table in moved:
         common.say(f"  {table.name:12}{table.rows:>14,} rows  sha256 {table.sha256[:SHOWN]}")
 

@@ -92,6 +92,7 @@ def parse(text: str) -> DatabaseUrl:
     """Raises `BadUrl`."""
     rest = _after_scheme(text)
     _refuse_password(rest)
+    _refuse_characters(text)
     before, _, query = rest.partition("?")
     authority, slash, path = before.partition("/")
     user, _, places = authority.rpartition("@")
@@ -106,7 +107,13 @@ def parse(text: str) -> DatabaseUrl:
 def _after_scheme(text: str) -> str:
     scheme = _SCHEME.match(text)
     if scheme is None or scheme[1] not in SCHEMES:
-        raise BadUrl("should be a file, or begin with postgresql:// as in postgresql://user@host/database")
+        raise BadUrl(
+            "should begin with postgresql://, as in postgresql://user@host/database, or be the path of a file"
+        )
+    return text[scheme.end() :]
+
+
+def _refuse_characters(text: str) -> None:
     if len(text) > LONGEST or not text.isprintable() or " " in text or "#" in text:
         raise BadUrl(
             f"should have at most {LONGEST} characters, and no spaces, line breaks or #:"
@@ -114,7 +121,6 @@ def _after_scheme(text: str) -> str:
         )
     if _BAD_PERCENT.search(text):
         raise BadUrl("should have two hexadecimal digits after each %, and no %00: a % itself is %25")
-    return text[scheme.end() :]
 
 
 def _refuse_password(rest: str) -> None:
@@ -129,14 +135,17 @@ def _refuse_password(rest: str) -> None:
 
 def _parameters(query: str) -> dict[str, str]:
     found = {}
-    for part in query.split("&") if query else ():
+    for number, part in enumerate(query.split("&") if query else (), 1):
         name, equals, value = part.partition("=")
         if name in SET_BY_THE_BOT:
             raise BadUrl(f"should leave out {name}: {_why_not(name)}")
         if name not in PARAMETERS or not equals or not value:
             near = difflib.get_close_matches(name, PARAMETERS, n=1)
             hint = f"did you mean {near[0]}=...?" if near else "one is sslmode=verify-full"
-            raise BadUrl(f"should have libpq's parameters after the question mark, as name=value; {hint}")
+            raise BadUrl(
+                "should have libpq's parameters after the question mark, as name=value, and number"
+                f" {number} is none; {hint}"
+            )
         found[name] = _decoded(value)
     if found.get("sslmode", "prefer") not in SSL_MODES:
         raise BadUrl(f"should have an sslmode of {', '.join(SSL_MODES)}")

@@ -11,7 +11,7 @@ from discordianai.conversations.store import Store, StoreError
 
 NO_CLIENT = (
     "[conversations] database is a PostgreSQL database, which needs psycopg:"
-    " pip install 'discordianai[postgres]'"
+    " pipx install --force 'discordianai[postgres]', or the same with pip"
 )
 
 

@@ -58,7 +58,7 @@ def parse(written: int | str) -> ShardRange | None:
     if shards.first > shards.last:
         raise ValueError(f'should have the lower number first: "{shards.last}-{shards.first}/{total}"')
     if shards.last >= shards.total:
-        raise ValueError(f"should have numbers below {total}: Discord counts {total} shards from 0")
+        raise ValueError(f"should have numbers from 0 to {int(total) - 1}: Discord counts shards from 0")
     return shards
 
 

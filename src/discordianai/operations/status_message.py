@@ -99,9 +99,8 @@ def _shards(discord: DiscordStatistics) -> str:
     heartbeats = [shard.heartbeat for shard in shards if shard.heartbeat is not None]
     slowest = f", heartbeats within {_seconds(max(heartbeats))}" if heartbeats else ""
     fullest = max((shard.servers or 0 for shard in shards), default=0)
-    return (
-        f"{count(discord)} connected{slowest} · {discord.servers or 0:,} servers, {fullest:,} at most on one"
-    )
+    servers = f"{_counted(discord.servers or 0, 'server')}, {fullest:,} at most on one"
+    return f"{count(discord)} connected{slowest} · {servers}"
 
 
 def _provider(provider: ProviderSnapshot) -> Iterator[str]:

@@ -52,6 +52,9 @@ def with_discord(**changes: object) -> Snapshot:
     return well(discord=replace(well().discord, **changes))  # type: ignore[arg-type]  # by name
 
 
+FULL, EMPTY = [ShardStatistics(1.0, servers=2100)] * 2, [ShardStatistics(1.0, servers=4)] * 2
+
+
 def with_shards(*shards: ShardStatistics) -> Snapshot:
     """All shards of a bot, as its counter sums them up."""
     since = 1.0 if all(shard.connected for shard in shards) else None
@@ -358,6 +361,13 @@ TABLE: list[tuple[str, Snapshot, str, tuple[SettingChange, ...], Snapshot]] = [
         "The bot has more shards than it needs",
         (SettingChange("discord.shards", "16", "1"),),
         with_shards(*[ShardStatistics(1.0, servers=700)] * 16),
+    ),
+    (
+        "a shard of one process of several is nearly full",
+        with_discord(connected_since=1.0, shards=dict(enumerate(FULL)), shard_total=4),
+        "The bot needs more shards soon",
+        (),
+        with_discord(connected_since=1.0, shards=dict(enumerate(EMPTY)), shard_total=4),
     ),
     (
         "one of four shards is not connected",

@@ -68,6 +68,16 @@ async def test_a_newer_schema_is_a_problem(postgres_database: PostgresDatabase) 
     assert any("newer version" in each.found and each.verdict is CheckStatus.PROBLEM for each in found)
 
 
+async def test_another_program_s_table_is_a_problem(postgres_database: PostgresDatabase) -> None:
+    """The bot would not start, though there is nothing of its own yet."""
+    postgres_database.sql("CREATE TABLE turns (number int)")
+    found = await ask(postgres_database.url, postgres_database.password)
+    assert any(
+        "another program's table turns" in each.found and each.verdict is CheckStatus.PROBLEM
+        for each in found
+    )
+
+
 async def test_a_cluster_with_everything_on_has_no_complaint(durable_cluster: Cluster) -> None:
     """A usual server on this machine."""
     found = await ask(durable_cluster.url, durable_cluster.password)

@@ -60,7 +60,7 @@ class Server:
         hosts = str(parts.get("host") or parts.get("hostaddr") or "localhost").split(",")
         ports = str(parts.get("port") or "5432").split(",")
         ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
-        where = ",".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=True))
+        where = ",".join(f"{host}:{port or 5432}" for host, port in zip(hosts, ports, strict=True))
         return f"{parts.get('dbname') or parts.get('user') or 'postgres'} at {where}"
 
     @property

@@ -7,16 +7,32 @@ import re
 
 import psycopg
 
+from discordianai.conversations.database_url import PASSWORD_CREDENTIAL, PASSWORD_VARIABLE
 from discordianai.conversations.engine.errors import ErrorKind
 
-_REFUSED = "it refuses the user or the password"
-_MISSING = "there is no database of that name"
+_REFUSED = "it refuses the user or the password: `discordianai check` says where the password comes from"
+_NO_PASSWORD = (
+    f"it asks for a password, and none is set: put it into {PASSWORD_VARIABLE}, the credential"
+    f" {PASSWORD_CREDENTIAL}, or ~/.pgpass"
+)
+_SYSTEM_USER = (
+    "its pg_hba.conf lets in only the system user of that name: run this as that user, or allow a password"
+)
+_NOT_ADMITTED = "its pg_hba.conf does not let this user in from here: add a line for that"
+_MISSING = "there is no database of that name: create it, with this user as its owner"
 _FULL_HOUSE = "it has no connection left for this user: see max_connections"
 _STARTING = "it is starting or shutting down"
 _CLOSED = "it takes no connections at present"
-_STANDBY = "it is a read-only standby"
+_STANDBY = "it is a read-only standby: name the primary, or all hosts and target_session_attrs=read-write"
+_NO_RIGHT_TO_CONNECT = "its user may not connect to this database: make that user the owner"
+_NO_NAME = "its host name cannot be resolved: compare it with the server's, and look at DNS"
+_NOBODY_LISTENS = "nothing listens at its address: see whether it runs, and compare host and port"
 _LOST = "the connection to it was lost"
 _SILENT = "it does not answer in time"
+_NO_RIGHTS = (
+    "its user lacks a permission, to create tables or to read and write them: make that user the owner of the"
+    " database and of its tables"
+)
 _LOCKED = "another program holds its tables locked"
 
 _BY_STATE = {
@@ -25,7 +41,7 @@ _BY_STATE = {
     "25P04": _SILENT,
     "3D000": _MISSING,
     "3F000": "its schema is missing",
-    "42501": "its user lacks a permission: to create tables in its schema, or to read and write them",
+    "42501": _NO_RIGHTS,
     "42P01": "its tables are missing",
     "42703": "its tables are not this program's",
     "53100": "its disk is full",
@@ -50,16 +66,18 @@ _BY_CLASS = {
 _BY_TEXT = tuple(
     (re.compile(pattern, re.IGNORECASE), reason)
     for pattern, reason in (
-        (r"password authentication|no password supplied|role .* does not exist|SASL", _REFUSED),
-        (r"pg_hba\.conf", "its pg_hba.conf does not let this user in from here"),
+        (r"no password supplied", _NO_PASSWORD),
+        (r"(peer|ident) authentication", _SYSTEM_USER),
+        (r"password authentication|role .* does not exist|SASL", _REFUSED),
+        (r"pg_hba\.conf", _NOT_ADMITTED),
         (r"database .* does not exist|no such database", _MISSING),
         (r"not currently accepting", _CLOSED),
         (r"too many (clients|connections)|connection slots", _FULL_HOUSE),
         (r"starting up|shutting down|recovery mode|not yet accepting", _STARTING),
         (r"read-only|not read-write", _STANDBY),
-        (r"translate host name|name resolution|not known", "its host name cannot be resolved"),
-        (r"permission denied for database", "its user may not connect to this database"),
-        (r"refused|no such file", "nothing listens at its address"),
+        (r"translate host name|name resolution|not known", _NO_NAME),
+        (r"permission denied for database", _NO_RIGHT_TO_CONNECT),
+        (r"refused|no such file", _NOBODY_LISTENS),
         (r"ssl|certificate|tls", "TLS with it fails: see sslmode and sslrootcert"),
         (r"timeout|timed out", _SILENT),
         (r"closed|lost|reset|terminat|broken pipe", _LOST),

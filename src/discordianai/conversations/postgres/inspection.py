@@ -95,9 +95,12 @@ def inspect(server: Server, seconds: float) -> Inspection:
 
 def _schema(connection: Connection[Any]) -> tuple[int, str]:
     try:
-        return migrations.version(connection), ""
+        found = migrations.version(connection)
+        if not found:
+            migrations.refuse_others_tables(connection)
     except StoreError as error:
         return 0, str(error)
+    return found, ""
 
 
 def _connections(connection: Connection[Any]) -> Connections:

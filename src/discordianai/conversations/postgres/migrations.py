@@ -163,7 +163,7 @@ def migrate(connection: Connection[Any], report: Report = no_report) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
         present = version(connection)
         if not present:
-            _refuse_others_tables(connection)
+            refuse_others_tables(connection)
         for number, step in enumerate(STEPS[present:], present + 1):
             if present:
                 report(number)
@@ -226,7 +226,8 @@ def _refuse_while_moved(connection: Connection[Any]) -> None:
         )
 
 
-def _refuse_others_tables(connection: Connection[Any]) -> None:
+def refuse_others_tables(connection: Connection[Any]) -> None:
+    """Raise `StoreError` where the first tables could not be made, as others of these names are there."""
     if _scalar(connection, "SELECT current_schema() IS NULL"):
         raise StoreError("its user has no schema to create tables in; set the user's search_path to one")
     if present := _present(connection, TABLES):

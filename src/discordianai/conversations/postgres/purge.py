@@ -70,7 +70,7 @@ class ServerPurge:
     def finish(self) -> str:
         """See `Purge.finish`."""
         return (
-            "nobody is given them any more; PostgreSQL overwrites them by and by, and its write-ahead log,"
+            "for the bot they are gone; PostgreSQL overwrites them by and by, and its write-ahead log,"
             " replicas and backups hold them for as long as they are kept"
         )
 

@@ -69,7 +69,9 @@ def _refuse_unusable(database: Path, *, write: bool) -> None:
         database.lstat()
         files.refuse_unsafe(database)
     except FileNotFoundError:
-        raise StoreError(f"there is no database {database}; name it with --database PATH") from None
+        raise StoreError(
+            f"there is no database {database}; name it with --database PATH, or --from PATH for a move"
+        ) from None
     except UnsafeFile as error:
         raise StoreError(f"the database {database} cannot be used: {error}") from None
     except OSError as error:

@@ -63,18 +63,20 @@ def shards(period: Period) -> Iterator[Recommendation]:
         discord.shard_total,
         max((shard.servers or 0 for shard in discord.shards.values()), default=0),
     )
+    runs_all = len(discord.shards) >= total  # other processes run the others, and need the same total
     if fullest >= ROOM * SERVERS_PER_SHARD:
-        several = "one shard" if total == 1 else f"{total} shards"
+        several = "The one shard" if total == 1 else f"The fullest of {total} shards"
+        in_each = "" if runs_all else " Raise the total in the settings of every process."
         yield Recommendation(
             "The bot needs more shards soon",
-            f"{fullest:,} servers on the fullest of {several}.",
-            f"Discord refuses one with more than {SERVERS_PER_SHARD:,}, and recommends about 1,000.",
-            (SettingChange("discord.shards", str(total), '"auto"'),),
+            f"{several} has {fullest:,} servers.",
+            f"Discord refuses one with more than {SERVERS_PER_SHARD:,}, and recommends about 1,000.{in_each}",
+            (SettingChange("discord.shards", str(total), '"auto"'),) if runs_all else (),
         )
-    elif len(discord.shards) > 1 and discord.connected and fullest < FEW_SERVERS:
+    elif len(discord.shards) > 1 and runs_all and discord.connected and fullest < FEW_SERVERS:
         yield Recommendation(
             "The bot has more shards than it needs",
-            f"{fullest:,} servers on the fullest of {total} shards.",
+            f"The fullest of {total} shards has {fullest:,} server{'s' * (fullest != 1)}.",
             f"Each start takes an identify, of about 1000 a day, for every shard, and up to {5 * total} s.",
             (SettingChange("discord.shards", str(total), "1"),),
         )
@@ -122,8 +124,7 @@ def store(period: Period) -> Iterator[Recommendation]:
         yield Recommendation(
             "The database accepts no writes" if not health.writable else "Changes to the database were lost",
             f"{health.kept} changes wait in memory, {health.lost} did not fit there.",
-            "The log, and /health, say why: a full disk, permissions, another program. A crash loses what "
-            "waits.",
+            "The log, and /health, say why. A crash loses what waits.",
             urgent=True,
         )
     writes = period.latency(lambda snapshot: snapshot.store.writes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from discordianai.operations.units.installation import Installation, closed_to_others
 from discordianai.operations.units.locations import BotService, UnitError
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import Secret, SettingsError, secrets_of
+from discordianai.settings.file import DATABASE_PASSWORD, Secret, SettingsError, secrets_of
 from discordianai.settings.tables import Settings
 
 SECRET_MODE = 0o600
@@ -37,7 +37,7 @@ def look(bot: BotService, named: Path | None) -> Found:
     """
     path = _settings_file(bot, named)
     settings = settings_file.load_without_secrets(path)
-    possible = secrets_of(settings)
+    possible = _possible(bot, settings)
     files = {secret.credential: bot.secret_file(secret.credential) for secret in possible}
     secrets = {credential: file for credential, file in files.items() if _is_there(file)}
     settings = settings_file.load(path, _stand_ins(possible))
@@ -46,6 +46,13 @@ def look(bot: BotService, named: Path | None) -> Found:
     except SettingsError as error:  # with all secrets it could be read: one of them is missing
         return Found(path, settings, secrets, files, error.problems)
     return Found(path, settings, secrets, files, ())
+
+
+def _possible(bot: BotService, settings: Settings) -> tuple[Secret, ...]:
+    """Also the database's password, once it is there: it comes before the settings name the database."""
+    possible = secrets_of(settings)
+    early = DATABASE_PASSWORD not in possible and _is_there(bot.secret_file(DATABASE_PASSWORD.credential))
+    return (*possible, DATABASE_PASSWORD) if early else possible
 
 
 def _stand_ins(secrets: Iterable[Secret]) -> dict[str, str]:
