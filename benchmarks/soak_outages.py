@@ -219,12 +219,13 @@ def _judge(sandbox: Sandbox, asked: Mapping[str, Interaction]) -> Outcome:
     outcome.unprotected = len(UNPROTECTED.findall(sandbox.log.read_text(errors="replace")))
     for line in result.wrong:
         prompt = next((prompt for prompt in asked if f" {prompt} " in line), "")
-        if not line.startswith(LOST):
-            outcome.wrong.append(line)
-        elif prompt and asked[prompt].id not in stored:
+        # Of a question that was in memory alone, a kill takes the turns, too, however much of it was shown.
+        if prompt and asked[prompt].id not in stored and line.startswith((LOST, f"{WHOLE}, 0 turns")):
             outcome.lost_unprotected += 1
-        else:
+        elif line.startswith(LOST):
             outcome.lost.append(line)
+        else:
+            outcome.wrong.append(line)
     return outcome
 
 

