@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 
@@ -12,10 +13,13 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from discordianai.conversations.conversation_key import ConversationKey
+from discordianai.conversations.operator_port import Selection
+from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import PendingQuestion
-from discordianai.conversations.postgres import processes_table
+from discordianai.conversations.postgres import processes_table, turns_table
 from discordianai.conversations.postgres.connections import Server, operator_connection
 from discordianai.conversations.postgres.processes_table import OwnRow
+from discordianai.conversations.postgres.purge import ServerPurge
 from discordianai.conversations.store import ChannelSettings, ClaimLost
 from discordianai.sandbox.tcp_relay import Passing, open_relay
 from tests.conversations.builders import ANN, NOW, answer, exchange, question
@@ -211,3 +215,40 @@ async def test_a_question_that_cannot_be_read_keeps_nobody_from_the_others_and_e
             assert await store.take_over() == ()
             await store.finish(4)
     assert [log["event"] for log in logs].count("a stored question is unreadable") == 3
+
+
+@pytest.mark.parametrize("by", ["the bot", "an operator", "an operator who wants everything gone"])
+async def test_all_is_forgotten_also_where_another_process_removes_some_of_it_meanwhile(
+    postgres_database: PostgresDatabase, by: str
+) -> None:
+    """What it removed is no reason to stop early."""
+    server = Server(postgres_database.url, SecretStr(postgres_database.password))
+    turns = 3 * turns_table.STEP
+    options = ConversationOptions(max_turns=turns)
+    locked, go = threading.Event(), threading.Event()
+
+    def remove_some() -> None:
+        with operator_connection(server) as connection, connection.transaction():
+            connection.execute(
+                "DELETE FROM turns WHERE id <= (SELECT min(id) + %s FROM turns)", (turns_table.STEP,)
+            )
+            locked.set()
+            go.wait(10)
+
+    def purge() -> None:
+        selection = Selection() if "everything" in by else Selection(person_id=ANN.person_id)
+        with operator_connection(server) as connection:
+            ServerPurge(connection).remove(selection, turns, lambda _done, _total: None)
+
+    async with opened(postgres_database, options=options) as store:
+        await store.append(ANN, [turn for number in range(turns // 2) for turn in exchange(number)])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, remove_some)
+            await trio.to_thread.run_sync(locked.wait)
+            if by == "the bot":
+                nursery.start_soon(store.forget, ANN.person_id)
+            else:
+                nursery.start_soon(trio.to_thread.run_sync, purge)
+            await trio.sleep(0.7)
+            go.set()
+    assert postgres_database.sql("SELECT count(*) FROM turns") == "0"

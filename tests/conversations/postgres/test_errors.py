@@ -6,13 +6,18 @@ import traceback
 
 import pytest
 import trio
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from discordianai.conversations.database_url import parse
 from discordianai.conversations.engine.backlog import Write
+from discordianai.conversations.operator_port import DatabaseOnServer, Selection
+from discordianai.conversations.postgres import operator_database
 from discordianai.conversations.postgres.batches import Batch
 from discordianai.conversations.postgres.connections import Server
 from discordianai.conversations.postgres.store import open_store
 from discordianai.conversations.store import KeptInMemory, StoreError
+from discordianai.sandbox.tcp_relay import open_relay
 from tests.conversations.builders import ANN, BOB, exchange
 from tests.conversations.postgres.scene import QUIET, opened, until
 from tests.postgres import PostgresDatabase
@@ -262,3 +267,45 @@ async def test_a_bug_in_a_write_fails_that_one_alone(postgres_database: Postgres
             nursery.start_soon(store.append, ANN, exchange(1))
         assert await store.recent(ANN, 50) == await store.recent(BOB, 50) == exchange(1)
         assert store.health.writable
+
+
+def test_an_export_may_take_its_time_whatever_the_role_may_not(postgres_database: PostgresDatabase) -> None:
+    """Its lines go through a pipe to a program that reads them slowly."""
+    trio.run(remember_one, postgres_database)
+    postgres_database.sql(
+        f'ALTER ROLE discordianai IN DATABASE "{postgres_database.name}"'
+        " SET idle_in_transaction_session_timeout = '200ms'"
+    )
+    where = DatabaseOnServer(parse(postgres_database.url), SecretStr(postgres_database.password))
+    with operator_database.opened(where) as database:
+        lines = database.exported(Selection(), lambda _done, _total: None)
+        next(lines)
+        time.sleep(0.6)
+        assert len(list(lines)) == 1
+
+
+async def remember_one(database: PostgresDatabase) -> None:
+    async with opened(database) as store:
+        await store.append(ANN, exchange(1))
+
+
+async def test_what_was_kept_in_memory_and_is_refused_in_the_end_is_told_and_holds_nothing_up(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """Nobody waits for it any more who could be told."""
+    with capture_logs() as logs:
+        async with (
+            open_relay(postgres_database.cluster.port) as relay,
+            opened(postgres_database, relay.port) as store,
+        ):
+            postgres_database.sql("ALTER TABLE turns ADD CHECK (text NOT LIKE '%question 7%')")
+            relay.accepting = False
+            relay.cut()
+            for number in (7, 8):
+                with pytest.raises(KeptInMemory):
+                    await store.append(ANN, exchange(number))
+            relay.accepting = True
+            await until(lambda: store.health.writable and not store.health.kept)
+            assert await store.recent(ANN, 50) == exchange(8)
+    (told,) = [log for log in logs if log["event"] == "a change kept in memory was refused"]
+    assert told["reason"] == "it refuses a statement (SQLSTATE 23514)"

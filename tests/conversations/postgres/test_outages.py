@@ -13,14 +13,15 @@ from structlog.testing import capture_logs
 
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
-from discordianai.conversations.postgres.connections import operator_connection
-from discordianai.conversations.postgres.store import PostgresStore
+from discordianai.conversations.postgres import group_commit
+from discordianai.conversations.postgres.connections import Server, operator_connection
+from discordianai.conversations.postgres.store import PostgresStore, open_store
 from discordianai.conversations.store import ChannelSettings, KeptInMemory, StoreError
 from discordianai.records import Usage
 from discordianai.sandbox.postgres_cluster import Cluster
 from discordianai.sandbox.tcp_relay import Passing, open_relay
 from tests.conversations.builders import ANN, BOB, NOW, answer, exchange, question
-from tests.conversations.postgres.scene import QUICK, opened, server_of, until
+from tests.conversations.postgres.scene import QUICK, QUIET, opened, server_of, until
 from tests.postgres import PostgresDatabase, new_database
 
 ASKER = 3.0
@@ -296,3 +297,49 @@ async def test_a_read_that_fails_late_does_not_keep_reads_away_once_the_server_i
         await until(lambda: store.health.writable)
         await trio.sleep(0.1)
         assert await store.recent(ANN, 50) == (*exchange(1), *exchange(2))
+
+
+async def test_a_reset_does_not_overtake_turns_that_could_not_be_written_before_it(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was queued behind them. Where it says that it is done, they do not come back."""
+    monkeypatch.setattr(group_commit, "WRITE_WITHIN", 3.0)
+    async with (
+        open_relay(postgres_database.cluster.port) as relay,
+        opened(postgres_database, relay.port) as store,
+    ):
+        await store.append(ANN, exchange(1))
+        relay.let_pass(Passing.SWALLOWED)
+        done = False
+
+        async def reset() -> None:
+            nonlocal done
+            with suppress(StoreError):
+                await store.reset(ANN)
+                done = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(timed, partial(store.append, ANN, exchange(2)))
+            await trio.sleep(0.5)
+            nursery.start_soon(reset)
+            await trio.sleep(0.5)
+            relay.let_pass()
+        await until(lambda: store.health.writable and not store.health.kept)
+        said = await store.recent(ANN, 50)
+        assert said == (() if done else (*exchange(1), *exchange(2)))
+
+
+async def test_a_long_connect_timeout_in_the_url_keeps_no_asker_waiting(
+    postgres_database: PostgresDatabase,
+) -> None:
+    """It is there for the network's sake, and would hold every read for as long."""
+    async with open_relay(postgres_database.cluster.port) as relay:
+        server = server_of(postgres_database, relay.port)
+        for timeout in ("30", "0"):
+            patient = Server(f"{server.url}?connect_timeout={timeout}", server.password)
+            async with open_store(patient, pace=QUIET) as store:
+                await store.append(ANN, exchange(1))
+                relay.let_pass(Passing.SWALLOWED, Passing.SWALLOWED)
+                relay.cut()
+                assert await timed(lambda: store.recent(ANN, 50)) < 2 * ASKER
+                relay.let_pass()

@@ -56,7 +56,7 @@ class DurableWrites(Generic[Statements]):
 
     def __init__(self, engine: Engine[Statements]) -> None:
         self._engine = engine
-        self._writer = Writer[Statements](engine.commit)
+        self._writer = Writer[Statements](self._commit)
         self._log = structlog.get_logger("discordianai.conversations")
         self._guard = Guard(self._log, "bug after a write")
         self._health = Health()
@@ -65,6 +65,8 @@ class DurableWrites(Generic[Statements]):
         self._backlog = Backlog[Statements]()
         self._late: list[Write[Statements]] = []
         self._storing: set[int] = set()
+        self._cause: Exception | None = None
+        self._recovering = False
 
     @property
     def health(self) -> Health:
@@ -164,6 +166,13 @@ class DurableWrites(Generic[Statements]):
             raise outcome.error
         return outcome.value
 
+    async def _commit(self, group: Sequence[Statements]) -> Sequence[WriteOutcome]:
+        """What was queued before the database failed must not overtake what failed: a reset its turns."""
+        if self._cause is not None and not self._recovering:
+            await trio.lowlevel.checkpoint()
+            return [WriteOutcome(error=self._cause)] * len(group)
+        return await self._engine.commit(group)
+
     def _no_longer_storing(self, write: Write[Statements]) -> None:
         if write.question is not None:
             self._storing.discard(write.question)
@@ -217,6 +226,7 @@ class DurableWrites(Generic[Statements]):
     def note_error(self, error: Exception) -> None:
         """Learn about the database from an error, whichever call raised it."""
         if reason := self._engine.diagnose(error):
+            self._cause = error
             self.mark_unwritable(reason)
 
     def mark_unwritable(self, reason: str) -> None:
@@ -236,6 +246,23 @@ class DurableWrites(Generic[Statements]):
 
     async def write_backlog(self) -> bool:
         """The database is open again: write what waits, oldest first; after that, writes are direct."""
+        self._recovering = True
+        try:
+            written = await self._write_backlog()
+        finally:
+            self._recovering = False
+        if written:
+            self._log.info("conversations are kept in the database again")
+            self._health, self._cause = Health(), None
+            self._logged.clear()
+        return written
+
+    def _tell_of_refusal(self, error: Exception | None) -> None:
+        """Nobody waits for it any more. A `StoreError` is the statements' own, such as of a lost claim."""
+        if error is not None and not isinstance(error, StoreError):
+            self._log.error("a change kept in memory was refused", reason=self._engine.reason(error))
+
+    async def _write_backlog(self) -> bool:
         while len(self._backlog):
             write = self._backlog.first
             done = trio.Event()
@@ -255,8 +282,6 @@ class DurableWrites(Generic[Statements]):
             if len(self._backlog) and self._backlog.first is write:
                 self._backlog.remove_first()
                 with self._guard:
+                    self._tell_of_refusal(outcome.error)
                     write.on_failure() if outcome.error else write.on_commit(outcome.value)
-        self._log.info("conversations are kept in the database again")
-        self._health = Health()
-        self._logged.clear()
         return True

@@ -133,11 +133,13 @@ class Connection(psycopg.Connection[Any]):
 def connect(server: Server, within: int = CONNECT_WITHIN) -> Connection:
     """A connection on which every statement commits by itself. Raises `psycopg.Error`, `StoreError`.
 
-    Each address of the server may take `within` seconds, at least 2.
+    Each address of the server may take `within` seconds, at least 2; the URL may only ask for less.
     """
     # Its warnings quote errors, and those quote rows and addresses.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
-    parameters = {"connect_timeout": str(within)} | server.parameters
+    parameters = server.parameters
+    asked = int(parameters.get("connect_timeout") or 0)
+    parameters["connect_timeout"] = str(min(asked, within) if asked > 0 else within)
     connection = Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
     text.register(connection)
     return connection

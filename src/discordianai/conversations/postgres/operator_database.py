@@ -186,7 +186,9 @@ class ServerDatabase:
         with self._connection.transaction():
             with self._connection.within(LONGEST):
                 self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                self._connection.execute("SELECT set_config('statement_timeout', '0', true)")
+                # The operator has time, also where the role's settings are made for the bot.
+                for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                    self._connection.execute("SELECT set_config(%s, '0', true)", (limit,))
             yield
 
     def _row(self, statement: sql.Composed | LiteralString, *values: object) -> tuple[Any, ...]:

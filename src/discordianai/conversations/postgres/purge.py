@@ -36,7 +36,9 @@ _OF_CHANNEL: LiteralString = (
 _NEXT: LiteralString = """
     WITH gone AS (
         DELETE FROM turns
-        WHERE id = ANY (ARRAY(SELECT id FROM turns WHERE id > %(last)s ORDER BY id LIMIT %(step)s))
+        WHERE id = ANY (ARRAY(
+            SELECT id FROM turns WHERE id > %(last)s ORDER BY id LIMIT %(step)s FOR UPDATE
+        ))
         RETURNING id
     )
     SELECT count(*), max(id) FROM gone

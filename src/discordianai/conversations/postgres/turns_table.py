@@ -165,8 +165,10 @@ def remove_older(than: float) -> Batch:
 
 
 def _remove(condition: LiteralString, value: float) -> Batch:
+    """It locks them: what others remove meanwhile is made up for, or the caller would stop too soon."""
     statement: LiteralString = (
         "WITH gone AS (DELETE FROM turns WHERE id = ANY (ARRAY("
-        f"SELECT id FROM turns WHERE {condition} LIMIT %(step)s)) RETURNING 1) SELECT count(*) FROM gone"
+        f"SELECT id FROM turns WHERE {condition} LIMIT %(step)s FOR UPDATE)) RETURNING 1)"
+        " SELECT count(*) FROM gone"
     )
     return Batch(((statement, {"value": value, "step": STEP}),), first_value)
