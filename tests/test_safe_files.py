@@ -19,7 +19,7 @@ SENTENCES = {
     "dangling": "a symbolic link",
     "hard link": r"has 2 names \(hard links\)",
     "fifo": "a FIFO, not a regular file; remove it",
-    "folder": "a folder, not a regular file",
+    "folder": "a folder, not a regular file; name a file",
     "socket": "a socket, not a regular file",
     "device": "a device, not a regular file",
     "foreign": "belongs to user 61235, and should to",

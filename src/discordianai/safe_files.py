@@ -191,4 +191,6 @@ def _not_regular(status: os.stat_result) -> str:
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFLNK:
         return "a symbolic link, which could lead to any file; name the file itself, or remove the link"
+    if kind == stat.S_IFDIR:
+        return "a folder, not a regular file; name a file, which may be in it"
     return f"{_KINDS.get(kind, 'something else')}, not a regular file; remove it, or name another file"

@@ -53,9 +53,8 @@ def _move(options: argparse.Namespace) -> int:
     with _going_on() as ending, common.stoppable(), opened(origin, destination) as (source, target):
         move = Move(source, target)
         common.say(f"{source.label} -> {target.label}: {common.amount(move.total, 'row')}")
-        done = "compared" if target.is_complete else "moved and compared"
+        done = "moved already; compared" if target.is_complete else "moved and compared"
         if target.is_complete:
-            common.say("it has been moved already; nothing is changed")
             moved = _compare(move, target.label)
         else:
             ending.advice = GOES_ON

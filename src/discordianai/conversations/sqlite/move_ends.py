@@ -155,6 +155,10 @@ def target(database: Path, identifier_key: bytes | None, newest_turn: int) -> It
             stack.callback(lock.release)
             descriptor, _ = safe_files.open_or_create(database)
             stack.callback(os.close, descriptor)  # after the connection: it drops the locks that this one has
+        except FileNotFoundError:
+            raise StoreError(
+                f"there is no folder {database.parent}; make it first, or name another"
+            ) from None
         except OSError as error:
             why = str(error) if isinstance(error, UnsafeFile) else error.strerror
             raise StoreError(f"the database {database} cannot be used: {why}") from None
