@@ -1,5 +1,6 @@
 """The process is killed in the middle: what was asked is answered all the same, once."""
 
+from contextlib import suppress
 from functools import partial
 
 import pytest
