@@ -83,7 +83,7 @@ class AsyncioThread:
     def _run_loop(self) -> None:
         async def main() -> None:
             self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
-            self._loop.set_task_factory(_make_task)  # type: ignore[arg-type]  # typeshed's protocol is generic
+            self._loop.set_task_factory(_make_task)  # type: ignore[arg-type, unused-ignore]  # generic in typeshed before 3.13
             with suppress(trio.RunFinishedError):
                 self._trio.run_sync_soon(self.started.set)
             if not self._end_wanted:
