@@ -26,7 +26,7 @@ from benchmarks.discord_streams import show_streams
 from benchmarks.harness import Report, command_line, parse, percentile
 from benchmarks.processes import processor_seconds
 from discordianai.sandbox.discord import Interaction
-from discordianai.sandbox.launcher import open_bot, open_sandbox
+from discordianai.sandbox.launcher import Database, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 
 Settings = Mapping[str, Mapping[str, object]]
@@ -77,11 +77,13 @@ class Crowd:
             self.silent += waited is not None
 
 
-async def ask(people: int, settings: Settings, providers: ServiceOptions) -> Crowd:
-    """So many ask in one moment, and all are waited for."""
+async def ask(
+    people: int, settings: Settings, providers: ServiceOptions, database: Database | None = None
+) -> Crowd:
+    """So many ask in one moment, and all are waited for. The bot stores in a file, or in `database`."""
     crowd = Crowd()
     with tempfile.TemporaryDirectory() as folder:
-        async with open_sandbox(Path(folder), providers=providers) as sandbox:
+        async with open_sandbox(Path(folder), providers=providers, database=database) as sandbox:
             sandbox.write_settings(settings)
             async with open_bot(sandbox) as bot:
                 await bot.ready()
