@@ -5,7 +5,7 @@ every second round the bot is killed in the midst of it, too.
 Compared to: what the bot has said of each question. One that it could not store in time is counted as not
 protected, and only a kill may lose it.
 Required: nothing is lost that was acknowledged and stored; without a kill nothing is lost at all; each answer
-that was shown whole is remembered once.
+that was shown whole is remembered once, unless its question was in memory alone when the bot was killed.
 """
 
 import random
