@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any, LiteralString
 
-import structlog
-
 from discordianai.conversations import attachment_json
 from discordianai.conversations.pending_questions import PendingQuestion, Posted
 from discordianai.records import Person, Place, Question, Quotation, ReplyAddress
@@ -90,6 +88,8 @@ def readable(clock: ClockReading, columns: Sequence[Any]) -> PendingQuestion | N
     try:
         return pending(clock, *columns)
     except (ValueError, TypeError, KeyError, AttributeError):  # the error would quote the row
+        import structlog  # here: the operator's commands do without it, and start sooner
+
         structlog.get_logger("discordianai.conversations").error("a stored question is unreadable")
         return None
 
