@@ -1,8 +1,9 @@
 """Writes, and those that the database does not take now."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from discordianai.conversations.conversation_key import ConversationKey
@@ -23,7 +24,7 @@ class Write(Generic[Statements]):
     `on_commit` is called with their result once it is durable, `on_failure` when it never will be. A write
     that may not `wait` for a database that cannot be written fails at once. `packed` are the turns that it
     adds to the conversation `key`; `question` is the interaction whose question it stores; `size` is about
-    how many bytes it keeps in memory beside `packed`.
+    how many bytes it keeps in memory beside `packed`; `made_at` is in seconds of the monotonic clock.
     """
 
     statements: Statements
@@ -34,10 +35,15 @@ class Write(Generic[Statements]):
     packed: bytes = b""
     question: int | None = None
     size: int = 0
+    made_at: float = field(default_factory=time.monotonic)
 
 
 class Backlog(Generic[Statements]):
-    """In order, oldest first, within a bound in bytes."""
+    """In the order in which they were made, oldest first, within a bound in bytes.
+
+    One that was on its way when the database failed comes here after later ones, and must not be overtaken by
+    them: a question that is finished first would have no answer to remember.
+    """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -53,10 +59,15 @@ class Backlog(Generic[Statements]):
 
     def add(self, write: Write[Statements]) -> None:
         """Keep a write; the oldest ones are dropped where it does not fit."""
-        self._writes.append(write)
+        place = len(self._writes)
+        while place and self._writes[place - 1].made_at > write.made_at:
+            place -= 1
+        self._writes.insert(place, write)
         self._size += _size(write)
         while self._size > self._max_bytes:
-            self.remove_first().on_failure()
+            oldest = self.first
+            self.remove(oldest)
+            oldest.on_failure()
             self.lost += 1
 
     @property
@@ -64,11 +75,13 @@ class Backlog(Generic[Statements]):
         """The oldest write."""
         return self._writes[0]
 
-    def remove_first(self) -> Write[Statements]:
-        """Take the oldest write out."""
-        write = self._writes.popleft()
+    def remove(self, write: Write[Statements]) -> bool:
+        """Take a write out; False if it was dropped already."""
+        if write not in self._writes:
+            return False
+        self._writes.remove(write)
         self._size -= _size(write)
-        return write
+        return True
 
 
 def _size(write: Write[Statements]) -> int:

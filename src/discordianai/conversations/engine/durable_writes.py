@@ -279,8 +279,7 @@ class DurableWrites(Generic[Statements]):
             if outcome.error is not None and (reason := self._engine.diagnose(outcome.error)):
                 self.mark_unwritable(reason)
                 return False
-            if len(self._backlog) and self._backlog.first is write:
-                self._backlog.remove_first()
+            if self._backlog.remove(write):
                 with self._guard:
                     self._tell_of_refusal(outcome.error)
                     write.on_failure() if outcome.error else write.on_commit(outcome.value)
