@@ -88,8 +88,14 @@ async def test_a_bot_starts_without_its_database_and_finds_it_later(
         assert postgres_database.sql("SELECT count(*) FROM turns WHERE role = 'user'") == "1"
 
 
+QUICK = {"restarted", "connections reset"}
+"""The others take half a minute each, and are in `make test-long`; `make soak-outages` repeats them all."""
+
+
 @pytest.mark.parametrize("kill", [False, True], ids=["lives", "killed"])
-@pytest.mark.parametrize("kind", OUTAGES)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.long) for kind in OUTAGES]
+)
 async def test_an_outage_under_load_breaks_no_promise(
     tmp_path: Path, durable_cluster: Cluster, kind: str, kill: bool
 ) -> None:

@@ -69,7 +69,12 @@ async def run(endpoint: str | None = None, database: Database | None = None) -> 
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     port = free_port()  # the bot listens there itself
-    with tempfile.TemporaryDirectory(prefix="discordianai-sandbox-") as folder:
+    with (
+        # The bot would go on by itself when the terminal is closed. A signal that comes while everything
+        # starts is heard when the conversation begins.
+        trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals,
+        tempfile.TemporaryDirectory(prefix="discordianai-sandbox-") as folder,
+    ):
         # The bot reads messages that mention it: its owner has switched that intent on.
         discord, doubles = DiscordOptions(allowed_intents=-1), [name for name in FAMILIES if name == endpoint]
         async with open_sandbox(
@@ -95,13 +100,11 @@ async def run(endpoint: str | None = None, database: Database | None = None) -> 
                     say(f"{error}\n")
                     return 1
                 terminal = Terminal(sandbox, chat, panel, bot, keyboard, BotFigures(client, status_url))
-                # The bot would go on by itself when the terminal is closed.
-                with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
-                    async with trio.open_nursery() as nursery:
-                        nursery.start_soon(_end_on, signals, nursery.cancel_scope)
-                        await terminal.converse()
-                        nursery.cancel_scope.cancel()
-                    status = await bot.stop()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_end_on, signals, nursery.cancel_scope)
+                    await terminal.converse()
+                    nursery.cancel_scope.cancel()
+                status = await bot.stop()
         if status:
             say(sandbox.log.read_text())
     return status
