@@ -9,7 +9,7 @@ DATABASE ?= sqlite
 KILLS ?= 200
 
 # Most tests wait, for sockets and for the pace of Discord: more of them at once than there are processors.
-WORKERS ?= 8
+WORKERS ?= 6
 PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
 # What the wheel has to show: the bot as it runs once it is installed, and its commands.
@@ -63,10 +63,10 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key; DATABASE=post
 
 ##@ Develop
 
-test: $(TESTABLE) ## run the tests (two minutes)
+test: $(TESTABLE) ## run the tests (five minutes)
 	@$(TESTED) $(PYTEST)
 
-test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (eight minutes)
+test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (fifteen minutes)
 	@$(TESTED) $(PYTEST) -m 'not long and not servers' --hypothesis-profile=all
 	@$(TESTED) -m pytest -m servers -n 2 tests/transport
 
