@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import sys
 import time
 from collections.abc import Generator, Iterator
 
@@ -68,6 +69,21 @@ def quiet_logs() -> Iterator[None]:
     )
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def process_as_before() -> Iterator[None]:
+    """For tests in which a bot takes over its process: its logging, and how often its threads take turns."""
+    root, interval = logging.getLogger(), sys.getswitchinterval()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in list(root.manager.loggerDict):
+        if name.startswith("discordianai"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.captureWarnings(capture=False)
+    sys.setswitchinterval(interval)
 
 
 @pytest.fixture(scope="session")

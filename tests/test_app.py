@@ -1,9 +1,7 @@
 """All parts together, in the test's own process: settings become a bot that answers and ends in order."""
 
-import logging
 import os
 import signal
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,18 +20,9 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.fixture
-def logging_as_before() -> Iterator[None]:
-    """The bot takes over the logging of its process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
+@pytest.mark.usefixtures("process_as_before")
 async def test_the_parts_answer_a_question_and_end_at_a_signal(
-    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch, logging_as_before: None
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was asked before the signal is still answered, and remembered for the next process."""
     providers = ServiceOptions(first_token=0.02, between_tokens=0.002, perplexity_rates=())

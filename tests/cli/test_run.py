@@ -1,16 +1,15 @@
 """`run` ends with a status that tells systemd whether to start it again, and says why."""
 
-import logging
 import socket
 import stat
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from discordianai import app
 from discordianai.cli.main import main
+
+pytestmark = pytest.mark.usefixtures("process_as_before")
 
 SETTINGS = """
 [discord]
@@ -23,17 +22,6 @@ database = "{database}"
 [operations]
 port = {port}
 """
-
-
-@pytest.fixture(autouse=True)
-def process_as_before() -> Iterator[None]:
-    """The bot takes over the logging of its process, and how often its threads take turns."""
-    root, interval = logging.getLogger(), sys.getswitchinterval()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    sys.setswitchinterval(interval)
 
 
 def run(folder: Path, *, database: str = "bot.sqlite3", port: int = 0) -> int:

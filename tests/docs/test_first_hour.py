@@ -1,14 +1,13 @@
 """Each mistake of the first hour is made, and the sentence of docs/troubleshooting.md about it is read."""
 
 import errno
-import logging
 import os
 import re
 import runpy
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -153,17 +152,6 @@ def test_no_sandbox() -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith(ROWS["no sandbox"])
-
-
-@pytest.fixture
-def process_as_before() -> Iterator[None]:
-    """The bot takes over the logging of its process, and how often its threads take turns."""
-    root, interval = logging.getLogger(), sys.getswitchinterval()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    sys.setswitchinterval(interval)
 
 
 @pytest.mark.usefixtures("process_as_before")

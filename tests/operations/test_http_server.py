@@ -254,7 +254,6 @@ async def test_advice_and_warnings_are_told() -> None:
         wanted = [each.title for each in advise(well(providers={OPENAI: full}))]
         assert wanted
         assert [each["title"] for each in (await client.get("/api/advice")).json()] == wanted
-        logging.getLogger("discordianai").setLevel(logging.NOTSET)  # another test may have set it
         for number in range(30):
             logging.getLogger("discordianai.test").warning("number %d", number)
         logging.getLogger("discordianai.test").info("not worth it")
@@ -263,6 +262,7 @@ async def test_advice_and_warnings_are_told() -> None:
         assert [each["text"] for each in told] == [f"number {number}" for number in range(29, 9, -1)]
 
 
+@pytest.mark.usefixtures("process_as_before")
 def test_of_a_warning_only_its_event_is_kept() -> None:
     """Its values are for the log; a change of the logging settings loses none."""
     with recent_warnings() as kept:

@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,24 +17,11 @@ from discordianai.operations import logs
 from discordianai.operations.options import LoggingOptions
 from discordianai.pseudonyms import Pseudonyms
 
+pytestmark = pytest.mark.usefixtures("process_as_before")
+
 TOKEN = "aW50ZXJhY3Rpb246MTIzOnNlY3JldA"
 
 EVERY_STYLE = pytest.mark.parametrize("style", ["plain", "journal", "json", "console"])
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Give pytest its own logging back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in list(root.manager.loggerDict):
-        if name.startswith("discordianai"):
-            logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def configure(**options: Any) -> None:
