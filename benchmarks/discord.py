@@ -26,7 +26,7 @@ from benchmarks.discord_streams import show_streams
 from benchmarks.harness import Report, command_line, parse, percentile
 from benchmarks.processes import processor_seconds
 from discordianai.sandbox.discord import Interaction
-from discordianai.sandbox.launcher import Database, open_bot, open_sandbox
+from discordianai.sandbox.launcher import BotDatabase, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 
 Settings = Mapping[str, Mapping[str, object]]
@@ -78,7 +78,7 @@ class Crowd:
 
 
 async def ask(
-    people: int, settings: Settings, providers: ServiceOptions, database: Database | None = None
+    people: int, settings: Settings, providers: ServiceOptions, database: BotDatabase | None = None
 ) -> Crowd:
     """So many ask in one moment, and all are waited for. The bot stores in a file, or in `database`."""
     crowd = Crowd()

@@ -37,7 +37,7 @@ from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
 from discordianai.conversations.store import Store
 from discordianai.records import Person, Place, Question, ReplyAddress, Usage
-from discordianai.sandbox.launcher import Database
+from discordianai.sandbox.launcher import BotDatabase
 from discordianai.sandbox.postgres_cluster import Cluster, ClusterOptions, open_cluster
 
 PEOPLE = 200
@@ -148,7 +148,7 @@ async def burst(report: Report, cluster: Cluster, people: int, rounds: int) -> N
     async def on_postgres() -> Crowd:
         name = next(names)
         await trio.to_thread.run_sync(cluster.create_database, name)
-        database = Database(cluster.url_of(name), cluster.password)
+        database = BotDatabase(cluster.url_of(name), cluster.password)
         return await crowd_asks(people, ALL_ANSWERED, UNLIMITED, database)
 
     async def on_sqlite() -> Crowd:

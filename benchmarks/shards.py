@@ -31,7 +31,7 @@ from benchmarks.processes import processor_seconds, resident_mb
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.sandbox.discord import Channel, DiscordOptions, Interaction, LocalDiscord, person
 from discordianai.sandbox.discord.generated_guilds import GeneratedGuilds
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 from discordianai.sandbox.launcher import BotProcess, open_bot, open_sandbox
 
 SHARDS, BROKEN = 16, 3
@@ -88,7 +88,7 @@ def waits(asked: Sequence[Interaction]) -> list[float]:
 
 def places(discord: LocalDiscord, shards: int, number: int, without: int | None = None) -> list[Channel]:
     """So many channels, each in another server, in turn on each shard but the one."""
-    used = [Shard(shard, shards) for shard in range(shards) if shard != without]
+    used = [SandboxShard(shard, shards) for shard in range(shards) if shard != without]
     ids = [discord.more_guilds.ids(shard) for shard in used]
     return [discord.more_guilds.channel(next(ids[index % len(ids)]), 1) for index in range(number)]
 
@@ -251,7 +251,7 @@ def hearing(channels: int) -> float:
     """CPU seconds for which one server holds up the listener's loop: its JSON is read, little of it kept."""
     guilds = GeneratedGuilds(50, channels)
     event = {"op": 0, "t": "GUILD_CREATE", "s": 1}
-    texts = [json.dumps({**event, "d": guilds.json(guild_id)}) for guild_id in guilds.ids(Shard())]
+    texts = [json.dumps({**event, "d": guilds.json(guild_id)}) for guild_id in guilds.ids(SandboxShard())]
     known, taken = GuildCache(), list[float]()
     for text in texts:
         began = time.thread_time()

@@ -19,7 +19,7 @@ from benchmarks.harness import Report
 from benchmarks.stored import rows
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
-from discordianai.sandbox.launcher import Database, Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.launcher import BotDatabase, Sandbox, open_bot, open_sandbox
 
 PROVIDERS = replace(UNLIMITED, first_token=0.1, between_tokens=0.01)
 SETTINGS: dict[str, dict[str, object]] = {
@@ -62,7 +62,7 @@ class Result:
 
 
 async def soak(
-    folder: Path, plan: Plan, authority: Authority | None = None, database: Database | None = None
+    folder: Path, plan: Plan, authority: Authority | None = None, database: BotDatabase | None = None
 ) -> Result:
     """Kill it as planned, then let it finish, and look."""
     chance = random.Random(plan.seed)

@@ -37,7 +37,7 @@ from benchmarks.soak_kills import (
 from benchmarks.stored import rows
 from discordianai.cli.common import stoppable
 from discordianai.sandbox.discord import DiscordOptions, Interaction
-from discordianai.sandbox.launcher import Database, Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.launcher import BotDatabase, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.postgres_cluster import Cluster, open_cluster
 from discordianai.sandbox.tcp_relay import Passing
 
@@ -156,7 +156,7 @@ async def soak(folder: Path, plan: Plan, cluster: Cluster, kind: str, *, kill: b
     discord = DiscordOptions(identify_interval=0.0)  # it is started again at once, not after ten seconds
     async with open_relay_process(cluster.port) as relay:
         outage = partial(OUTAGES[kind], Place(cluster, relay))
-        database = Database(cluster.url_of(name, relay.port), cluster.password)
+        database = BotDatabase(cluster.url_of(name, relay.port), cluster.password)
         async with open_sandbox(folder, discord=discord, providers=PROVIDERS, database=database) as sandbox:
             sandbox.write_settings(TALKATIVE)
             for _ in range(plan.rounds):

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from discordianai.cli.common import stoppable
-from discordianai.sandbox.launcher import Database, Sandbox
+from discordianai.sandbox.launcher import BotDatabase, Sandbox
 from discordianai.sandbox.postgres_cluster import open_cluster
 
 DATABASES = ("sqlite", "postgres")
@@ -25,10 +25,10 @@ def rows(sandbox: Sandbox, statement: str, *values: object) -> list[tuple[Any, .
 
 
 @contextmanager
-def opened(kind: str) -> Iterator[Database | None]:
+def opened(kind: str) -> Iterator[BotDatabase | None]:
     """A database of one of `DATABASES` while the block runs; None: the bot's own file."""
     if kind == "sqlite":
         yield None
         return
     with stoppable(), open_cluster() as cluster:
-        yield Database(cluster.url, cluster.password)
+        yield BotDatabase(cluster.url, cluster.password)

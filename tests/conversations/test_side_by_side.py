@@ -17,7 +17,7 @@ from discordianai.conversations.conversation_key import EVERYBODY, EVERYWHERE, C
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import FinishedAnswer, Posted, QuestionAndAnswer
 from discordianai.conversations.postgres import maintenance as postgres_maintenance
-from discordianai.conversations.postgres.connections import Server
+from discordianai.conversations.postgres.connections import PostgresServer
 from discordianai.conversations.postgres.migrations import TABLES
 from discordianai.conversations.postgres.store import PostgresStore
 from discordianai.conversations.postgres.store import open_store as open_server
@@ -43,7 +43,7 @@ OPTIONS = ConversationOptions(max_turns=5, ttl_days=2, cache_megabytes=1200 / 2*
 """Small enough for turns to roll out, and for conversations to leave the cache."""
 
 UNHURRIED = MaintenanceSchedule(tick=60, retention=600, step=0)
-UNHURRIED_SERVER = postgres_maintenance.MaintenanceSchedule(retention=600, step=0)
+UNHURRIED_SERVER = postgres_maintenance.PostgresMaintenanceSchedule(retention=600, step=0)
 """Retention comes when a script asks for it."""
 
 
@@ -225,7 +225,7 @@ def in_file(folder: str) -> Open:
 
 
 def on_server(database: PostgresDatabase) -> Open:
-    server = Server(database.url, SecretStr(database.password))
+    server = PostgresServer(database.url, SecretStr(database.password))
     return lambda clock: open_server(server, OPTIONS, pace=UNHURRIED_SERVER, clock=clock)
 
 

@@ -13,7 +13,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction
-from discordianai.sandbox.launcher import BotProcess, Database, Sandbox, open_bot, open_sandbox
+from discordianai.sandbox.launcher import BotDatabase, BotProcess, Sandbox, open_bot, open_sandbox
 from discordianai.sandbox.providers import ServiceOptions
 from tests.end_to_end import databases
 from tests.end_to_end.log_privacy import leaks, private_texts, secrets_of
@@ -83,7 +83,7 @@ async def open_scene(
     providers: ServiceOptions = FAST,
     environment: Mapping[str, str] | None = None,
     with_foreign: bool = False,
-    database: Database | None = None,
+    database: BotDatabase | None = None,
 ) -> AsyncIterator[Scene]:
     """Run everything while the block runs; `settings` has changed keys for each table.
 
@@ -113,7 +113,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def database(engine: str, request: pytest.FixtureRequest) -> Iterator[Database | None]:
+def database(engine: str, request: pytest.FixtureRequest) -> Iterator[BotDatabase | None]:
     """For the bot that the tests of a module share; None: a file."""
     with databases.opened(engine, request) as opened:
         yield opened

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from discordianai.sandbox.launcher import Database
+from discordianai.sandbox.launcher import BotDatabase
 from tests.postgres import new_database
 
 on_both_databases = pytest.mark.on_both_databases
@@ -36,7 +36,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 
 
 @contextmanager
-def opened(engine: str, request: pytest.FixtureRequest) -> Iterator[Database | None]:
+def opened(engine: str, request: pytest.FixtureRequest) -> Iterator[BotDatabase | None]:
     """An empty database of that kind for a bot; None: its own file."""
     if engine == "sqlite":
         yield None
@@ -45,4 +45,4 @@ def opened(engine: str, request: pytest.FixtureRequest) -> Iterator[Database | N
         url = database.url
         if engine == "pgbouncer":
             url = request.getfixturevalue("pgbouncer_before").url_of(database.name)
-        yield Database(url, database.password)
+        yield BotDatabase(url, database.password)

@@ -9,7 +9,7 @@ import pytest
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import CHANNELS, Interaction, User, direct_messages, moderator, person
 from discordianai.sandbox.discord.user_actions import type_into
-from discordianai.sandbox.launcher import Database
+from discordianai.sandbox.launcher import BotDatabase
 from tests.end_to_end.conftest import Scene
 from tests.end_to_end.databases import on_both_databases
 from tests.end_to_end.sharing import SharedScene, Tables, labels, played, shared_scene
@@ -26,7 +26,7 @@ SETTINGS: Tables = {
 
 @pytest.fixture(scope="module")
 def scene(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: BotDatabase | None
 ) -> Iterator[SharedScene]:
     yield from shared_scene(tmp_path_factory.mktemp("commands"), authority, SETTINGS, database=database)
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.soak_outages import OUTAGES, Plan, soak
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import person
-from discordianai.sandbox.launcher import Database, open_bot
+from discordianai.sandbox.launcher import BotDatabase, open_bot
 from discordianai.sandbox.postgres_cluster import Cluster
 from discordianai.sandbox.tcp_relay import Passing, TcpRelay, open_relay
 from tests.end_to_end.conftest import RESTARTED, Scene, open_scene
@@ -26,7 +26,7 @@ async def behind_relay(
     """A bot whose database is reached through a relay."""
     settings: dict[str, dict[str, object]] = {"operations": {"port": operator.port}}
     async with open_relay(database.cluster.port) as relay:
-        reached = Database(database.through(relay.port), database.password)
+        reached = BotDatabase(database.through(relay.port), database.password)
         async with open_scene(folder, authority, settings, RESTARTED, database=reached) as scene:
             yield scene, relay
 

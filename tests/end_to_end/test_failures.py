@@ -8,7 +8,7 @@ import trio
 
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import Interaction, person
-from discordianai.sandbox.launcher import Database
+from discordianai.sandbox.launcher import BotDatabase
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import STREAMING, Scene, Stage
@@ -89,7 +89,7 @@ BREAKS = [
 
 @pytest.fixture(scope="module")
 def scene(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: BotDatabase | None
 ) -> Iterator[SharedScene]:
     yield from shared_scene(tmp_path_factory.mktemp("failures"), authority, SETTINGS, database=database)
 

@@ -18,7 +18,7 @@ from discordianai.sandbox.discord import (
 from discordianai.sandbox.discord.api_objects import BOT, BOT_ROLE_ID
 from discordianai.sandbox.discord.message_parts import forwarding, sticker, written
 from discordianai.sandbox.discord.user_actions import MESSAGE_CONTENT, say, upload
-from discordianai.sandbox.launcher import Database
+from discordianai.sandbox.launcher import BotDatabase
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene
@@ -41,7 +41,7 @@ AT_BOT = f"<@{BOT.id}>"
 
 @pytest.fixture(scope="module")
 def scene(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: BotDatabase | None
 ) -> Iterator[SharedScene]:
     folder = tmp_path_factory.mktemp("mentions")
     yield from shared_scene(

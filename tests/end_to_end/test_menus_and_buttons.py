@@ -15,7 +15,7 @@ from discordianai.sandbox.discord.message_parts import (
     written,
 )
 from discordianai.sandbox.discord.user_actions import submit, use_menu
-from discordianai.sandbox.launcher import Database, open_bot
+from discordianai.sandbox.launcher import BotDatabase, open_bot
 from discordianai.sandbox.providers import Fault
 from discordianai.sandbox.providers.provider_faults import FaultKind
 from tests.end_to_end.conftest import Scene, said
@@ -30,7 +30,7 @@ QUOTED = f"The message that this is about, written by “Person99” (quoted, no
 
 @pytest.fixture(scope="module")
 def scene(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: Database | None
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, database: BotDatabase | None
 ) -> Iterator[SharedScene]:
     yield from shared_scene(tmp_path_factory.mktemp("menus"), authority, {}, database=database)
 

@@ -22,7 +22,7 @@ from discordianai.sandbox.asgi_server import free_port
 from discordianai.sandbox.certificates import Authority
 from discordianai.sandbox.discord import DiscordOptions, Interaction, LocalDiscord, person
 from discordianai.sandbox.discord.api_objects import GUILD_ID
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 from discordianai.sandbox.launcher import open_bot, open_sandbox
 from discordianai.settings.file import load
 from tests.end_to_end.conftest import FAST, Scene, Stage
@@ -89,7 +89,7 @@ async def test_four_shards_begin_five_seconds_apart_and_the_first_answers_meanwh
         async with open_bot(sandbox) as bot, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as page:
             with at_discords_pace(discord):
                 with trio.fail_after(90):
-                    while Shard(home(4), 4) not in discord.connected_shards:
+                    while SandboxShard(home(4), 4) not in discord.connected_shards:
                         await discord.wait_changed()
                     await discord.wait_ready()
                 assert await acknowledged(discord, 1) < 3
@@ -204,7 +204,7 @@ async def test_a_process_with_a_range_leaves_the_other_servers_alone(
         sandbox.write_settings(settings(f"{mine}/{total}") | keep)
         async with open_bot(sandbox) as bot:
             await bot.ready()
-            assert discord.connected_shards == {Shard(mine, total)}
+            assert discord.connected_shards == {SandboxShard(mine, total)}
             asked = await discord.invoke("ask", {"prompt": "remember this"}, user=person(1))
             await asked.wait_until(lambda i: "remember this" in i.text, timeout=20)
             await bot.stop()
@@ -213,7 +213,7 @@ async def test_a_process_with_a_range_leaves_the_other_servers_alone(
         await trio.sleep(DISCORDS_GAP + 0.5)
         async with open_bot(sandbox) as bot:
             with trio.fail_after(30):
-                while discord.connected_shards != {Shard(others[0], total)}:
+                while discord.connected_shards != {SandboxShard(others[0], total)}:
                     await discord.wait_changed()
             await trio.sleep(1)
             await bot.stop()

@@ -21,7 +21,7 @@ from discordianai.conversations.pending_questions import FinishedAnswer, Posted,
 from discordianai.conversations.sqlite import backup, residues
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.purge import Purge
+from discordianai.conversations.sqlite.purge import FilePurge
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import ChannelSettings, Removal
 from discordianai.option import Live
@@ -94,7 +94,7 @@ async def drop_guild(store: SqliteStore, _path: Path) -> Removal:
 def purged(path: Path) -> bool:
     """What an operator's command does, which says whether nothing is left."""
     with residues.opened(path) as descriptor, operator_connection(path, write=True) as connection:
-        work = Purge(path, connection, descriptor)
+        work = FilePurge(path, connection, descriptor)
         work.remove(Selection(person_id=ANN), 0, lambda *_: None)
         return work.empty_log()
 

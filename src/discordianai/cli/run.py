@@ -115,7 +115,7 @@ def _sandbox_on_postgres(endpoint: str | None) -> int:
     import trio
 
     from discordianai.sandbox import terminal
-    from discordianai.sandbox.launcher import Database
+    from discordianai.sandbox.launcher import BotDatabase
     from discordianai.sandbox.postgres_cluster import ClusterFailed, PostgresMissing, open_cluster
     from discordianai.sandbox.unprivileged import NoAccount
 
@@ -124,7 +124,7 @@ def _sandbox_on_postgres(endpoint: str | None) -> int:
         return 1
     try:
         with stoppable(), open_cluster() as cluster:
-            return trio.run(terminal.run, endpoint, Database(cluster.url, cluster.password))
+            return trio.run(terminal.run, endpoint, BotDatabase(cluster.url, cluster.password))
     except (ClusterFailed, PostgresMissing, NoAccount) as error:
         say(str(error))
         return 1

@@ -36,12 +36,12 @@ async def _open_on_server(
 ) -> AsyncIterator[Store]:
     # Here, because not everybody has installed psycopg, and others need not load it.
     try:
-        from discordianai.conversations.postgres.connections import Server
+        from discordianai.conversations.postgres.connections import PostgresServer
         from discordianai.conversations.postgres.store import open_store as open_database
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "psycopg":
             raise
         raise StoreError(NO_CLIENT) from None
-    server = Server(options.database, options.database_password)
+    server = PostgresServer(options.database, options.database_password)
     async with open_database(server, options, clock=clock, ask_for_time=ask_for_time) as store:
         yield store

@@ -15,7 +15,7 @@ Report = Callable[[int, int], None]
 """Takes how much is done and the total, which is 0 where it is not known."""
 
 
-class Secret(Protocol):
+class SecretText(Protocol):
     """A text that no log shows, such as pydantic's `SecretStr`."""
 
     def get_secret_value(self) -> str:
@@ -27,7 +27,7 @@ class DatabaseOnServer:
     """A PostgreSQL database. Without a `password`, libpq looks for one."""
 
     url: DatabaseUrl
-    password: Secret | None = field(default=None, repr=False)
+    password: SecretText | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return str(self.url)

@@ -33,7 +33,7 @@ ENDPOINTS = ("openai", "perplexity", *FAMILIES)
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class BotDatabase:
     """A PostgreSQL database for the bot. `url` has no password in it, as in the settings."""
 
     url: str
@@ -51,7 +51,7 @@ class Sandbox:
     folder: Path
     environment: Mapping[str, str]
     endpoints: Mapping[str, EndpointService] = field(default_factory=dict)
-    database: Database | None = None
+    database: BotDatabase | None = None
     """Where the bot's conversations are; None: in a file in `folder`."""
 
     @property
@@ -134,7 +134,7 @@ async def open_sandbox(
     providers: ServiceOptions | None = None,
     server: ServerOptions | None = None,
     endpoints: Collection[str] = (),
-    database: Database | None = None,
+    database: BotDatabase | None = None,
 ) -> AsyncIterator[Sandbox]:
     """Run every service while the block runs; the CA certificate and the bot's files go into `folder`.
 

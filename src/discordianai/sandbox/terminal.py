@@ -18,7 +18,7 @@ from discordianai.sandbox.discord import CHANNELS, Channel, DiscordOptions, Inte
 from discordianai.sandbox.faults import SWITCHES, FaultPanel
 from discordianai.sandbox.figures import BotFigures
 from discordianai.sandbox.keyboard import Keyboard, open_keyboard
-from discordianai.sandbox.launcher import Database, Sandbox, open_sandbox
+from discordianai.sandbox.launcher import BotDatabase, Sandbox, open_sandbox
 from discordianai.sandbox.live_region import LiveRegion, printable
 from discordianai.sandbox.page.page_server import open_page
 from discordianai.sandbox.providers import FAMILIES
@@ -62,7 +62,7 @@ LOCAL: dict[str, str] = {
 """What the terminal does itself, beside the bot's commands."""
 
 
-async def run(endpoint: str | None = None, database: Database | None = None) -> int:
+async def run(endpoint: str | None = None, database: BotDatabase | None = None) -> int:
     """Answer each line of standard input; return the bot's exit status.
 
     `endpoint` is one of `ENDPOINTS`, which takes OpenAI's place; `database` has the conversations.

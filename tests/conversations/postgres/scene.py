@@ -7,20 +7,20 @@ import trio
 from pydantic import SecretStr
 
 from discordianai.conversations.options import ConversationOptions
-from discordianai.conversations.postgres.connections import Server
-from discordianai.conversations.postgres.maintenance import MaintenanceSchedule
+from discordianai.conversations.postgres.connections import PostgresServer
+from discordianai.conversations.postgres.maintenance import PostgresMaintenanceSchedule
 from discordianai.conversations.postgres.store import PostgresStore, open_store
 from tests.postgres import PostgresDatabase
 
-QUICK = MaintenanceSchedule(sign_of_life=0.1, retry=0.05, retention=0.05, step=0.001, vacuum=0.05)
-QUIET = MaintenanceSchedule(retry=0.05, retention=600, vacuum=600)
+QUICK = PostgresMaintenanceSchedule(sign_of_life=0.1, retry=0.05, retention=0.05, step=0.001, vacuum=0.05)
+QUIET = PostgresMaintenanceSchedule(retry=0.05, retention=600, vacuum=600)
 """Nothing is removed that a test does not ask for."""
 
 
-def server_of(database: PostgresDatabase, port: int | None = None, password: str = "") -> Server:
+def server_of(database: PostgresDatabase, port: int | None = None, password: str = "") -> PostgresServer:
     """Where the database is, through another `port` where there is one."""
     url = database.url if port is None else database.through(port)
-    return Server(url, SecretStr(password or database.password))
+    return PostgresServer(url, SecretStr(password or database.password))
 
 
 def opened(
@@ -28,7 +28,7 @@ def opened(
     port: int | None = None,
     options: ConversationOptions | None = None,
     *,
-    pace: MaintenanceSchedule = QUIET,
+    pace: PostgresMaintenanceSchedule = QUIET,
     password: str = "",
 ) -> AbstractAsyncContextManager[PostgresStore]:
     """The store of that database."""

@@ -17,7 +17,7 @@ from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import PendingQuestion
 from discordianai.conversations.postgres import processes_table, turns_table
-from discordianai.conversations.postgres.connections import Server, operator_connection
+from discordianai.conversations.postgres.connections import PostgresServer, operator_connection
 from discordianai.conversations.postgres.processes_table import OwnRow
 from discordianai.conversations.postgres.purge import ServerPurge
 from discordianai.conversations.store import ChannelSettings, ClaimLost
@@ -106,12 +106,12 @@ ACCEPT_AND_HANG = """
 import sys, trio
 from pydantic import SecretStr
 from structlog.testing import capture_logs
-from discordianai.conversations.postgres.connections import Server
+from discordianai.conversations.postgres.connections import PostgresServer
 from discordianai.conversations.postgres.store import open_store
 from tests.conversations.builders import question
 
 async def main():
-    async with open_store(Server(sys.argv[1], SecretStr(sys.argv[2]))) as store:
+    async with open_store(PostgresServer(sys.argv[1], SecretStr(sys.argv[2]))) as store:
         await store.accept(question(1, person_id=77))
         print("accepted", flush=True)
         await trio.sleep_forever()
@@ -183,7 +183,7 @@ async def test_other_programs_see_which_processes_use_the_database(
     postgres_database: PostgresDatabase,
 ) -> None:
     """A command that needs the database for itself can say who has it."""
-    server = Server(postgres_database.url, SecretStr(postgres_database.password))
+    server = PostgresServer(postgres_database.url, SecretStr(postgres_database.password))
 
     def living() -> list[str]:
         with operator_connection(server) as connection:
@@ -222,7 +222,7 @@ async def test_all_is_forgotten_also_where_another_process_removes_some_of_it_me
     postgres_database: PostgresDatabase, by: str
 ) -> None:
     """What it removed is no reason to stop early."""
-    server = Server(postgres_database.url, SecretStr(postgres_database.password))
+    server = PostgresServer(postgres_database.url, SecretStr(postgres_database.password))
     turns = 3 * turns_table.STEP
     options = ConversationOptions(max_turns=turns)
     locked, go = threading.Event(), threading.Event()

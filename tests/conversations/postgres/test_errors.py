@@ -14,7 +14,7 @@ from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.operator_port import DatabaseOnServer, Selection
 from discordianai.conversations.postgres import operator_database
 from discordianai.conversations.postgres.batches import Batch
-from discordianai.conversations.postgres.connections import Server
+from discordianai.conversations.postgres.connections import PostgresServer
 from discordianai.conversations.postgres.store import open_store
 from discordianai.conversations.store import KeptInMemory, StoreError
 from discordianai.sandbox.tcp_relay import open_relay
@@ -41,14 +41,14 @@ async def test_a_refused_password_is_told_without_it_and_without_the_user(
 
 async def test_a_missing_password_is_told_apart_from_a_wrong_one(postgres_database: PostgresDatabase) -> None:
     """And where it may be put."""
-    async with open_store(Server(postgres_database.url), pace=QUIET) as store:
+    async with open_store(PostgresServer(postgres_database.url), pace=QUIET) as store:
         assert "it asks for a password, and none is set" in store.health.reason
         assert "DATABASE_PASSWORD" in store.health.reason
 
 
 def test_a_host_without_a_port_of_its_own_is_named_with_the_usual_one() -> None:
     """Libpq takes 5432 for it."""
-    assert Server("postgresql://a,b:5433/x").label == "x at a:5432,b:5433"
+    assert PostgresServer("postgresql://a,b:5433/x").label == "x at a:5432,b:5433"
 
 
 END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"

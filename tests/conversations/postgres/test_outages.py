@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from discordianai.conversations.accounting import Charge, day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.postgres import group_commit
-from discordianai.conversations.postgres.connections import Server, operator_connection
+from discordianai.conversations.postgres.connections import PostgresServer, operator_connection
 from discordianai.conversations.postgres.store import PostgresStore, open_store
 from discordianai.conversations.store import ChannelSettings, KeptInMemory, StoreError
 from discordianai.records import Usage
@@ -336,7 +336,7 @@ async def test_a_long_connect_timeout_in_the_url_keeps_no_asker_waiting(
     async with open_relay(postgres_database.cluster.port) as relay:
         server = server_of(postgres_database, relay.port)
         for timeout in ("30", "0"):
-            patient = Server(f"{server.url}?connect_timeout={timeout}", server.password)
+            patient = PostgresServer(f"{server.url}?connect_timeout={timeout}", server.password)
             async with open_store(patient, pace=QUIET) as store:
                 await store.append(ANN, exchange(1))
                 relay.let_pass(Passing.SWALLOWED, Passing.SWALLOWED)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from discordianai.conversations.postgres import processes_table
-from discordianai.conversations.postgres.maintenance import MaintenanceSchedule
+from discordianai.conversations.postgres.maintenance import PostgresMaintenanceSchedule
 from discordianai.conversations.postgres.steady_time import SteadyTime
 from discordianai.conversations.postgres.store import PostgresStore
 from discordianai.sandbox.postgres_cluster import Cluster
@@ -15,7 +15,7 @@ from tests.conversations.builders import answer, question
 from tests.conversations.postgres.scene import QUICK, opened, until
 from tests.postgres import PostgresDatabase, new_database
 
-LATE = MaintenanceSchedule(sign_of_life=0.2, retry=1.0, retention=600, vacuum=600)
+LATE = PostgresMaintenanceSchedule(sign_of_life=0.2, retry=1.0, retention=600, vacuum=600)
 """It comes back later than the other one."""
 
 

@@ -13,7 +13,7 @@ from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite import backup, checkpoints, residues
 from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.purge import Purge
+from discordianai.conversations.sqlite.purge import FilePurge
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import ChannelSettings
 from discordianai.records import Place
@@ -45,7 +45,7 @@ def silent(_done: int, _total: int) -> None:
 
 def purge(database: Path, selection: Selection) -> int:
     with residues.opened(database) as descriptor, operator_connection(database, write=True) as connection:
-        work = Purge(database, connection, descriptor)
+        work = FilePurge(database, connection, descriptor)
         turns = work.remove(selection, 0, silent)
         work.shrink(silent)
         work.empty_log()
@@ -250,10 +250,10 @@ async def test_while_another_command_reads_the_log_cannot_be_emptied_and_a_purge
         reader.execute("BEGIN")
         reader.execute("SELECT 1 FROM turns").fetchall()
         with operator_connection(path, write=True) as connection:
-            work = Purge(path, connection, descriptor)
+            work = FilePurge(path, connection, descriptor)
             assert work.remove(Selection(), 2, silent) == 2
             assert not work.empty_log(patience=0.1)
         reader.execute("ROLLBACK")
         with operator_connection(path, write=True) as connection:
-            assert Purge(path, connection, descriptor).empty_log(patience=0.1)
+            assert FilePurge(path, connection, descriptor).empty_log(patience=0.1)
     assert b"question 1" not in on_disk(tmp_path)

@@ -12,7 +12,7 @@ from discordianai.conversations.options import AccountingOptions, ModelOptions
 from discordianai.conversations.sqlite import residues
 from discordianai.conversations.sqlite.maintenance import MaintenanceSchedule
 from discordianai.conversations.sqlite.operator_access import operator_connection
-from discordianai.conversations.sqlite.purge import Purge
+from discordianai.conversations.sqlite.purge import FilePurge
 from discordianai.conversations.sqlite.store import SqliteStore, open_store
 from discordianai.conversations.store import StoreStatistics
 from discordianai.option import Live
@@ -48,7 +48,7 @@ async def test_conversations_that_an_operator_removes_are_no_longer_counted(tmp_
             residues.opened(database) as descriptor,
             operator_connection(database, write=True) as connection,
         ):
-            purge = Purge(database, connection, descriptor)
+            purge = FilePurge(database, connection, descriptor)
             purge.remove(Selection(person_id=ANN.person_id), 0, lambda *_: None)
         await until(lambda: store.figures.conversations == 0)
 

@@ -13,7 +13,7 @@ from discordianai.conversations.guilds import GuildList
 from discordianai.discord.gateway import identifies, session, sessions
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, open_local_discord, person
 from discordianai.sandbox.discord.api_objects import GUILD_ID
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 from tests.discord.gateway.running_listener import RunningListener, listening
 
 pytestmark = pytest.mark.filterwarnings(
@@ -119,7 +119,7 @@ async def test_a_range_runs_those_shards_alone(shards: str, run: set[int]) -> No
     async with open_local_discord(options()) as discord, listening(discord, shards=shards) as bot:
         await bot.until(lambda: bot.is_connected() and bool(bot.backend.started))
         assert connected(bot) == run
-        assert discord.connected_shards == {Shard(number, 4) for number in run}
+        assert discord.connected_shards == {SandboxShard(number, 4) for number in run}
         left = bot.backend.guilds[-1].left(frozenset(number << 22 for number in range(4)))
         assert left <= {number << 22 for number in run}
 

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from discordianai.conversations.database_url import parse
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.postgres import migrations
-from discordianai.conversations.postgres.connections import Server, operator_connection
-from discordianai.conversations.postgres.inspection import Connections, Inspection, inspect
+from discordianai.conversations.postgres.connections import PostgresServer, operator_connection
+from discordianai.conversations.postgres.inspection import ConnectionCounts, PostgresInspection, inspect
 from discordianai.operations.checks import postgres_check
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.online_check import bounded
@@ -37,7 +37,7 @@ async def ask(url: str, password: str, seconds: float = 10.0) -> list[Finding]:
 
 def bring_up_to_date(database: PostgresDatabase) -> None:
     """As the bot does at its start."""
-    with operator_connection(Server(database.url, SecretStr(database.password))) as connection:
+    with operator_connection(PostgresServer(database.url, SecretStr(database.password))) as connection:
         migrations.migrate(connection)
 
 
@@ -141,9 +141,9 @@ async def test_a_pooler_is_noticed(pgbouncer_before: PgBouncer, postgres_databas
 
 
 @pytest.fixture
-def sound(postgres_database: PostgresDatabase) -> Inspection:
+def sound(postgres_database: PostgresDatabase) -> PostgresInspection:
     """What a real server said, as if it were durable."""
-    server = Server(postgres_database.url, SecretStr(postgres_database.password))
+    server = PostgresServer(postgres_database.url, SecretStr(postgres_database.password))
     return replace(inspect(server, 10.0), durable=True, encrypted=True)
 
 
@@ -156,10 +156,12 @@ def sound(postgres_database: PostgresDatabase) -> Inspection:
         ({"read_only": True}, "takes no writes"),
         ({"durable": False}, "may lose what it has acknowledged"),
         ({"encrypted": False}, "crosses a network unencrypted"),
-        ({"connections": Connections(100, 95)}, "95 of 100 connections"),
+        ({"connections": ConnectionCounts(100, 95)}, "95 of 100 connections"),
     ],
 )
-def test_each_thing_that_is_wrong_is_told(sound: Inspection, changes: dict[str, object], said: str) -> None:
+def test_each_thing_that_is_wrong_is_told(
+    sound: PostgresInspection, changes: dict[str, object], said: str
+) -> None:
     """And nothing else."""
     found = list(postgres_check.judge(replace(sound, **changes), REMOTE, 0.1))  # type: ignore[arg-type]  # any field
     bad = [each.found for each in found if each.verdict in BAD]

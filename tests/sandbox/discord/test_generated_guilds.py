@@ -11,7 +11,7 @@ from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.sandbox.discord import DiscordOptions, open_local_discord
 from discordianai.sandbox.discord.api_objects import CATEGORY, GUILD_ID
 from discordianai.sandbox.discord.generated_guilds import GeneratedGuilds
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 from tests.sandbox.discord.plain_client import connected, identified, on_asyncio, on_trio
 
 MANY = GeneratedGuilds(1000, 25)
@@ -19,16 +19,16 @@ MANY = GeneratedGuilds(1000, 25)
 
 def test_each_guild_is_on_one_shard_and_each_channel_in_one_guild() -> None:
     """No id comes twice."""
-    by_shard = [list(MANY.ids(Shard(number, 7))) for number in range(7)]
-    assert sorted(chain.from_iterable(by_shard)) == list(MANY.ids(Shard()))
-    assert all(Shard(number, 7).serves(guild) for number, ids in enumerate(by_shard) for guild in ids)
-    channels = {MANY.channel(guild, index).id for guild in MANY.ids(Shard()) for index in range(25)}
-    assert len(channels | set(MANY.ids(Shard()))) == 26_000
+    by_shard = [list(MANY.ids(SandboxShard(number, 7))) for number in range(7)]
+    assert sorted(chain.from_iterable(by_shard)) == list(MANY.ids(SandboxShard()))
+    assert all(SandboxShard(number, 7).serves(guild) for number, ids in enumerate(by_shard) for guild in ids)
+    channels = {MANY.channel(guild, index).id for guild in MANY.ids(SandboxShard()) for index in range(25)}
+    assert len(channels | set(MANY.ids(SandboxShard()))) == 26_000
 
 
 def test_a_channel_is_found_by_its_id() -> None:
     """With its category; what is none of theirs is not."""
-    guild = list(MANY.ids(Shard()))[999]
+    guild = list(MANY.ids(SandboxShard()))[999]
     assert MANY.find_channel(MANY.channel(guild, 24).id) == MANY.channel(guild, 24)
     assert MANY.channel(guild, 24).parent_id == MANY.channel(guild, 20).id
     assert MANY.channel(guild, 20).kind == CATEGORY
@@ -38,7 +38,7 @@ def test_a_channel_is_found_by_its_id() -> None:
 
 def test_a_guild_is_the_same_each_time() -> None:
     """And as large as real ones are: some kilobytes, with overwrites that its channels share."""
-    guild = next(MANY.ids(Shard()))
+    guild = next(MANY.ids(SandboxShard()))
     described = MANY.json(guild)
     assert described == MANY.json(guild)
     assert 10_000 < len(json.dumps(described)) < 30_000
@@ -95,7 +95,7 @@ async def test_the_bots_guilds_are_listed_by_the_page() -> None:
             assert len(page) <= 200
             found += [int(guild["id"]) for guild in page]
         (first,) = (await client.get(url, params={"limit": 1})).json()
-    assert sorted(found) == sorted({GUILD_ID, *discord.more_guilds.ids(Shard())})
+    assert sorted(found) == sorted({GUILD_ID, *discord.more_guilds.ids(SandboxShard())})
     assert int(first["id"]) == min(found)
 
 
@@ -125,11 +125,13 @@ async def test_people_use_commands_in_any_of_them() -> None:
 
         async def ask() -> list[list[str]]:
             async with identified(discord, *((number, 4) for number in range(4))) as clients:
-                for guild in discord.more_guilds.ids(Shard()):
+                for guild in discord.more_guilds.ids(SandboxShard()):
                     channel = discord.more_guilds.channel(guild, 1)
                     on_trio(partial(discord.invoke_now, "ask", channel=channel))
                 return [[data["guild"]["id"] for _, data in await client.events()] for client in clients]
 
         heard = await on_asyncio(ask)
-    expected = [[str(guild) for guild in discord.more_guilds.ids(Shard(number, 4))] for number in range(4)]
+    expected = [
+        [str(guild) for guild in discord.more_guilds.ids(SandboxShard(number, 4))] for number in range(4)
+    ]
     assert heard == expected

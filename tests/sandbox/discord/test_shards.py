@@ -24,7 +24,7 @@ from discordianai.sandbox.discord import (
     person,
 )
 from discordianai.sandbox.discord.api_objects import GUILD_ID
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 from tests.sandbox.discord.plain_client import connected, identified, on_asyncio, on_trio
 
 pytestmark = pytest.mark.filterwarnings(
@@ -199,7 +199,7 @@ async def test_identifies_are_limited_by_bucket() -> None:
         discord.advance(5)
         assert await on_asyncio(lambda: ask(2, 3)) == ["READY", "READY"]
         told = [(each.shard, each.bucket) for each in discord.start_limit.record]
-        assert told == [(Shard(number, 4), number % 2) for number in (0, 1, 2, 3, 2, 3)]
+        assert told == [(SandboxShard(number, 4), number % 2) for number in (0, 1, 2, 3, 2, 3)]
         async with httpx.AsyncClient(headers={"Authorization": "Bot sandbox-token"}) as client:
             gateway = (await client.get(f"{discord.api_url}/gateway/bot")).json()
         limit = gateway["session_start_limit"]
@@ -314,7 +314,7 @@ async def test_the_original_client_has_shards_here(monkeypatch: pytest.MonkeyPat
 def test_every_guild_has_one_shard() -> None:
     """Whatever their number."""
     for total in (1, 2, 16, 17):
-        shards = [Shard(number, total) for number in range(total)]
+        shards = [SandboxShard(number, total) for number in range(total)]
         for guild_id in (0, 1, 1 << 22, GUILD_ID, 2**63 - 1):
             assert [shard.serves(guild_id) for shard in shards].count(True) == 1
         assert all(earlier < later for earlier, later in pairwise(shards))

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
-from discordianai.conversations.moving.port import End, Source, Target
+from discordianai.conversations.moving.port import MoveEnd, Source, Target
 from discordianai.conversations.moving.tables import BOOKKEEPING, TABLES, Digest, Key, Table, batches
 from discordianai.conversations.operator_port import Report
 from discordianai.conversations.store import StoreError
@@ -76,13 +76,15 @@ class Move:
             moved.append(MovedTable(table.name, found.rows, found.sha256))
         return tuple(moved)
 
-    def _digest(self, end: End, table: Table, progress: "_Progress") -> Digest:
+    def _digest(self, end: MoveEnd, table: Table, progress: "_Progress") -> Digest:
         digest = Digest(table)
         _read(end, table, digest, progress)
         return digest
 
 
-def _read(end: End, table: Table, digest: Digest, progress: "_Progress", until: Key | None = None) -> None:
+def _read(
+    end: MoveEnd, table: Table, digest: Digest, progress: "_Progress", until: Key | None = None
+) -> None:
     with closing(end.rows(table, until=until)) as rows:
         while chunk := tuple(islice(rows, CHUNK)):
             digest.add(chunk)

@@ -8,7 +8,7 @@ from discordianai.conversations.moving.tables import Key, Row, Table
 Rows = Generator[Row, None, None]
 
 
-class End(Protocol):
+class MoveEnd(Protocol):
     """A database that no bot, and no other move, uses meanwhile."""
 
     @property
@@ -22,7 +22,7 @@ class End(Protocol):
         """
 
 
-class Source(End, Protocol):
+class Source(MoveEnd, Protocol):
     """All reads see one state of it, and nothing in it is changed."""
 
     @property
@@ -39,7 +39,7 @@ class Source(End, Protocol):
         """Raise `StoreError` if somebody has changed it meanwhile."""
 
 
-class Target(End, Protocol):
+class Target(MoveEnd, Protocol):
     """No bot starts on it until `finish`, also if this process is killed before."""
 
     @property

@@ -13,13 +13,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import conninfo
 from psycopg.abc import PQGen
 
 from discordianai.conversations.database_url import is_this_machine
+from discordianai.conversations.operator_port import SecretText
 from discordianai.conversations.postgres import errors, text
 from discordianai.conversations.postgres.batches import Row, Statement
 from discordianai.conversations.store import StoreError
@@ -39,19 +40,12 @@ KEEPALIVE = {
 Result = TypeVar("Result")
 
 
-class Secret(Protocol):
-    """A text that no log shows, such as pydantic's `SecretStr`."""
-
-    def get_secret_value(self) -> str:
-        """The text itself."""
-
-
 @dataclass(frozen=True, slots=True)
-class Server:
+class PostgresServer:
     """Where the database is. `url` is a `postgresql://` one; `password` comes before the one in it."""
 
     url: str = field(repr=False)
-    password: Secret | None = field(default=None, repr=False)
+    password: SecretText | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:
@@ -84,7 +78,7 @@ class Server:
             raise StoreError("the address of the database is not one that PostgreSQL understands") from None
 
 
-class Connection(psycopg.Connection[Any]):
+class PostgresConnection(psycopg.Connection[Any]):
     """Each wait on it ends at `deadline`, a time of `time.monotonic`; it is closed then."""
 
     deadline: float = math.inf
@@ -130,7 +124,7 @@ class Connection(psycopg.Connection[Any]):
             self.deadline = math.inf
 
 
-def connect(server: Server, within: int = CONNECT_WITHIN) -> Connection:
+def connect(server: PostgresServer, within: int = CONNECT_WITHIN) -> PostgresConnection:
     """A connection on which every statement commits by itself. Raises `psycopg.Error`, `StoreError`.
 
     Each address of the server may take `within` seconds, at least 2; the URL may only ask for less.
@@ -140,7 +134,7 @@ def connect(server: Server, within: int = CONNECT_WITHIN) -> Connection:
     parameters = server.parameters
     asked = int(parameters.get("connect_timeout") or 0)
     parameters["connect_timeout"] = str(min(asked, within) if asked > 0 else within)
-    connection = Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
+    connection = PostgresConnection.connect(**parameters, autocommit=True, prepare_threshold=None)
     text.register(connection)
     return connection
 
@@ -152,7 +146,7 @@ def crosses_network_in_the_clear(connection: psycopg.Connection[Any]) -> bool:
 
 
 @contextmanager
-def operator_connection(server: Server) -> Iterator[Connection]:
+def operator_connection(server: PostgresServer) -> Iterator[PostgresConnection]:
     """A connection for a command of the operator's; every error of it is a `StoreError` in words."""
     try:
         connection = connect(server)

@@ -19,11 +19,15 @@ from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.engine.writer import WriteOutcome
 from discordianai.conversations.postgres import errors, processes_table
 from discordianai.conversations.postgres.batches import Batch
-from discordianai.conversations.postgres.connections import Server, connect, crosses_network_in_the_clear
+from discordianai.conversations.postgres.connections import (
+    PostgresServer,
+    connect,
+    crosses_network_in_the_clear,
+)
 from discordianai.conversations.postgres.group_commit import Doubt, Failed, GroupCommit
 from discordianai.conversations.postgres.migrations import migrate
 from discordianai.conversations.postgres.processes_table import OwnRow
-from discordianai.conversations.postgres.readers import READ_WITHIN, Readers, run
+from discordianai.conversations.postgres.readers import READ_WITHIN, PostgresReaders, run
 from discordianai.conversations.postgres.steady_time import SteadyTime
 from discordianai.conversations.store import StoreError
 from discordianai.metric import Latencies, Latency
@@ -44,19 +48,19 @@ TRIES = 3
 Report = Callable[[int], object]
 
 
-class Database:
+class PostgresClient:
     """`run` is its task. It is the engine of its own `writes`. `report` is of a migration."""
 
     slow_part = "the server"
     longest_write = 10.0
     """A write that may not wait in memory ends by then, in words."""
 
-    def __init__(self, server: Server, report: Report) -> None:
+    def __init__(self, server: PostgresServer, report: Report) -> None:
         self._server = server
         self._report = report
         self._own = OwnRow.new()
         self._group = GroupCommit(partial(connect, server), self._own)
-        self._readers = Readers(partial(connect, server, CONNECT_READER_WITHIN))
+        self._readers = PostgresReaders(partial(connect, server, CONNECT_READER_WITHIN))
         self.writes = DurableWrites[Batch](self)
         self.steady_time = SteadyTime()
         self._writing_thread = trio.CapacityLimiter(1)

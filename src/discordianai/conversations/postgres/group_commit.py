@@ -21,7 +21,7 @@ from discordianai.conversations.engine.errors import ErrorKind
 from discordianai.conversations.engine.writer import WriteOutcome
 from discordianai.conversations.postgres import errors
 from discordianai.conversations.postgres.batches import Batch, Statement
-from discordianai.conversations.postgres.connections import Connection
+from discordianai.conversations.postgres.connections import PostgresConnection
 from discordianai.conversations.postgres.processes_table import OwnRow
 from discordianai.conversations.store import StoreError
 
@@ -67,10 +67,10 @@ class Failed:
 class GroupCommit:
     """Writes on a connection of its own. For one thread at a time."""
 
-    connect: Callable[[], Connection]
+    connect: Callable[[], PostgresConnection]
     own: OwnRow
     batch: int = 0
-    _connection: Connection | None = field(default=None, repr=False)
+    _connection: PostgresConnection | None = field(default=None, repr=False)
 
     def commit(self, group: Sequence[Batch]) -> Sequence[WriteOutcome] | Doubt | Failed:
         """Commit all in one transaction. Raises nothing."""
@@ -101,7 +101,7 @@ class GroupCommit:
         if connection is not None:
             connection.close()
 
-    def _open(self) -> Connection:
+    def _open(self) -> PostgresConnection:
         if self._connection is None or self._connection.closed:
             self._connection = self.connect()
         return self._connection

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 
 from discordianai.conversations.postgres import migrations
-from discordianai.conversations.postgres.connections import Server, operator_connection
+from discordianai.conversations.postgres.connections import PostgresServer, operator_connection
 from discordianai.conversations.postgres.processes_table import LivingProcess, living
 from discordianai.conversations.store import StoreError
 
@@ -34,7 +34,7 @@ _CONNECTIONS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Connections:
+class ConnectionCounts:
     """How many this user may have by all limits together, and how many anybody has, this one too."""
 
     most: int
@@ -42,7 +42,7 @@ class Connections:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class PostgresInspection:
     """A server that answers, and the database as it is there. `size` is in bytes.
 
     `schema` is 0 where the bot has not been yet; `unusable` says why it would not start there, if anything.
@@ -59,7 +59,7 @@ class Inspection:
     role: str
     superuser: bool
     may_create: bool
-    connections: Connections
+    connections: ConnectionCounts
     size: int
     schema: int
     newest_schema: int
@@ -67,13 +67,13 @@ class Inspection:
     bots: tuple[LivingProcess, ...]
 
 
-def inspect(server: Server, seconds: float) -> Inspection:
+def inspect(server: PostgresServer, seconds: float) -> PostgresInspection:
     """Look at the database; all of it together takes at most so long. Raises `StoreError`."""
     with operator_connection(server) as connection, connection.within(seconds):
         version, encoding, fsync, full_pages, commit, read_only, pid, size = _row(connection, _SERVER)
         role, superuser, schema, may_create = _row(connection, _ROLE)
         schema_version, unusable = _schema(connection)
-        return Inspection(
+        return PostgresInspection(
             version=str(version).split()[0],
             major=connection.info.server_version // 10_000,
             encoding=encoding,
@@ -103,9 +103,9 @@ def _schema(connection: Connection[Any]) -> tuple[int, str]:
     return found, ""
 
 
-def _connections(connection: Connection[Any]) -> Connections:
+def _connections(connection: Connection[Any]) -> ConnectionCounts:
     most, of_role, of_database, in_use = _row(connection, _CONNECTIONS)
-    return Connections(min(limit for limit in (most, of_role, of_database) if limit >= 0), in_use)
+    return ConnectionCounts(min(limit for limit in (most, of_role, of_database) if limit >= 0), in_use)
 
 
 def _row(connection: Connection[Any], query: Any) -> tuple[Any, ...]:

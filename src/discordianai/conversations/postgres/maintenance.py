@@ -11,7 +11,7 @@ import trio
 from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.engine.repeating import repeat
 from discordianai.conversations.postgres import bookkeeping_table, processes_table, removal
-from discordianai.conversations.postgres.database import Database
+from discordianai.conversations.postgres.database import PostgresClient
 from discordianai.conversations.store import StoreError
 
 DAY = 86_400.0
@@ -23,7 +23,7 @@ VACUUMED = ("turns", "questions", "channels", "usage")
 
 
 @dataclass(frozen=True, slots=True)
-class MaintenanceSchedule:
+class PostgresMaintenanceSchedule:
     """Seconds between two signs of life, each of which also looks for changes; between two tries to reach a
     database that is away; between two rounds of retention, and between its steps; and between two rounds of
     VACUUM after something was removed."""
@@ -35,15 +35,15 @@ class MaintenanceSchedule:
     vacuum: float = 600.0
 
 
-class Maintenance:
+class PostgresMaintenance:
     """Made by the store; `run` is its task. `changed` is called when others have changed something."""
 
     def __init__(
         self,
-        database: Database,
+        database: PostgresClient,
         ttl_days: float,
         changed: Callable[[], None],
-        pace: MaintenanceSchedule,
+        pace: PostgresMaintenanceSchedule,
         clock: Callable[[], float],
     ) -> None:
         self._database = database

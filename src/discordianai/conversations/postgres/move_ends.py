@@ -17,7 +17,11 @@ from discordianai.conversations.moving.port import Rows, Source, Target
 from discordianai.conversations.moving.tables import QUESTIONS, TABLES, TURNS, Key, Row, Table
 from discordianai.conversations.operator_port import DatabaseOnServer
 from discordianai.conversations.postgres import migrations
-from discordianai.conversations.postgres.connections import Connection, Server, operator_connection
+from discordianai.conversations.postgres.connections import (
+    PostgresConnection,
+    PostgresServer,
+    operator_connection,
+)
 from discordianai.conversations.postgres.operator_database import LONGEST, naming
 from discordianai.conversations.postgres.processes_table import living
 from discordianai.conversations.store import StoreError
@@ -47,7 +51,7 @@ _LIMITS: tuple[LiteralString, ...] = (
 @contextmanager
 def source(database: DatabaseOnServer) -> Iterator[Source]:
     """A database of the present schema. Raises `StoreError`."""
-    server = Server(database.url.text, database.password)
+    server = PostgresServer(database.url.text, database.password)
     with operator_connection(server) as connection:
         with naming(server), connection.within(LONGEST):
             _refuse_other_schema(migrations.version(connection))
@@ -70,7 +74,7 @@ def _refuse_other_schema(version: int) -> None:
         )
 
 
-def _refuse_bots(connection: Connection) -> None:
+def _refuse_bots(connection: PostgresConnection) -> None:
     if bots := living(connection):
         raise StoreError(
             f"a bot is running on it ({', '.join(map(str, bots))}): stop it first; one that was killed counts"
@@ -78,12 +82,12 @@ def _refuse_bots(connection: Connection) -> None:
         )
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: PostgresConnection) -> None:
     for limit in _LIMITS:
         connection.execute(limit)
 
 
-def _lock_tables(connection: Connection) -> None:
+def _lock_tables(connection: PostgresConnection) -> None:
     try:
         connection.execute(f"LOCK TABLE {', '.join(migrations.TABLES)} IN SHARE MODE")
     except psycopg.Error as error:
@@ -92,7 +96,7 @@ def _lock_tables(connection: Connection) -> None:
         raise StoreError("another program is writing into it: stop it first") from None
 
 
-def _lock_out_bots(connection: Connection) -> None:
+def _lock_out_bots(connection: PostgresConnection) -> None:
     """A bot that starts now is told why it cannot."""
     held = connection.execute(
         "SELECT pg_try_advisory_xact_lock(%s, hashtext(current_schema()))", (migrations.MOVE_LOCK,)
@@ -102,9 +106,9 @@ def _lock_out_bots(connection: Connection) -> None:
 
 
 class ServerEnd:
-    """See `End`. What it reads, it reads in a transaction that is there."""
+    """See `MoveEnd`. What it reads, it reads in a transaction that is there."""
 
-    def __init__(self, server: Server, connection: Connection) -> None:
+    def __init__(self, server: PostgresServer, connection: PostgresConnection) -> None:
         self._server = server
         self._connection = connection
 
@@ -156,7 +160,7 @@ class ServerSource(ServerEnd):
 @contextmanager
 def target(database: DatabaseOnServer, identifier_key: bytes | None) -> Iterator[Target]:
     """An empty database, or one that a move of that key was begun or finished into. Raises `StoreError`."""
-    server = Server(database.url.text, database.password)
+    server = PostgresServer(database.url.text, database.password)
     with operator_connection(server) as connection, operator_connection(server) as holder:
         with naming(server), connection.within(LONGEST):
             is_complete = _begun(connection, identifier_key)
@@ -169,7 +173,7 @@ def target(database: DatabaseOnServer, identifier_key: bytes | None) -> Iterator
         yield ServerTarget(server, connection, holder, is_complete=is_complete)
 
 
-def _begun(connection: Connection, identifier_key: bytes | None) -> bool:
+def _begun(connection: PostgresConnection, identifier_key: bytes | None) -> bool:
     """See that it takes the data of that key. Whether it is complete already."""
     if not migrations.is_moving(connection):
         migrations.migrate(connection)
@@ -186,7 +190,7 @@ def _begun(connection: Connection, identifier_key: bytes | None) -> bool:
     return bool(program == migrations.PROGRAM) and not is_new
 
 
-def _locked_bookkeeping(connection: Connection) -> tuple[str, bytes | None]:
+def _locked_bookkeeping(connection: PostgresConnection) -> tuple[str, bytes | None]:
     try:
         row = connection.execute(
             "SELECT program, identifier_key FROM bookkeeping FOR UPDATE NOWAIT"
@@ -200,7 +204,7 @@ def _locked_bookkeeping(connection: Connection) -> tuple[str, bytes | None]:
     return row[0], row[1]
 
 
-def _is_empty(connection: Connection, table: Table) -> bool:
+def _is_empty(connection: PostgresConnection, table: Table) -> bool:
     query = sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table.name))
     return connection.execute(query).fetchone() is None
 
@@ -209,7 +213,12 @@ class ServerTarget(ServerEnd):
     """See `Target`."""
 
     def __init__(
-        self, server: Server, connection: Connection, holder: Connection, *, is_complete: bool
+        self,
+        server: PostgresServer,
+        connection: PostgresConnection,
+        holder: PostgresConnection,
+        *,
+        is_complete: bool,
     ) -> None:
         super().__init__(server, connection)
         self._holder = holder

@@ -23,7 +23,11 @@ from discordianai.conversations.operator_port import (
 )
 from discordianai.conversations.postgres import export, migrations, usage_table
 from discordianai.conversations.postgres.batches import Batch, Row
-from discordianai.conversations.postgres.connections import Connection, Server, operator_connection
+from discordianai.conversations.postgres.connections import (
+    PostgresConnection,
+    PostgresServer,
+    operator_connection,
+)
 from discordianai.conversations.postgres.processes_table import living
 from discordianai.conversations.postgres.purge import ServerPurge
 from discordianai.conversations.store import StoreError
@@ -70,7 +74,7 @@ _IDS: tuple[tuple[str, LiteralString], ...] = (
 @contextmanager
 def opened(database: DatabaseOnServer) -> Iterator[OperatorDatabase]:
     """See `discordianai.conversations.operator_access.opened`."""
-    server = Server(database.url.text, database.password)
+    server = PostgresServer(database.url.text, database.password)
     with operator_connection(server) as connection:
         with naming(server), connection.within(LONGEST):
             if not migrations.version(connection):
@@ -81,7 +85,7 @@ def opened(database: DatabaseOnServer) -> Iterator[OperatorDatabase]:
 @contextmanager
 def purging(database: DatabaseOnServer, report: Callable[[int], object]) -> Iterator[Purge]:
     """See `discordianai.conversations.operator_access.purging`."""
-    server = Server(database.url.text, database.password)
+    server = PostgresServer(database.url.text, database.password)
     with operator_connection(server) as connection:
         with naming(server), connection.within(LONGEST):
             migrations.migrate(connection, report)
@@ -89,7 +93,7 @@ def purging(database: DatabaseOnServer, report: Callable[[int], object]) -> Iter
 
 
 @contextmanager
-def naming(server: Server) -> Iterator[None]:
+def naming(server: PostgresServer) -> Iterator[None]:
     """What is wrong with a database is told with its name."""
     try:
         yield
@@ -100,7 +104,7 @@ def naming(server: Server) -> Iterator[None]:
 class ServerDatabase:
     """See `OperatorDatabase`."""
 
-    def __init__(self, server: Server, connection: Connection) -> None:
+    def __init__(self, server: PostgresServer, connection: PostgresConnection) -> None:
         self._server = server
         self._connection = connection
 

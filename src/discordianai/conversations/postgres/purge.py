@@ -12,7 +12,7 @@ from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.operator_port import Report, Selection
 from discordianai.conversations.postgres import removal, turns_table
 from discordianai.conversations.postgres.batches import Batch, Row
-from discordianai.conversations.postgres.connections import Connection
+from discordianai.conversations.postgres.connections import PostgresConnection
 
 STEP_WITHIN = 60.0
 """Seconds for one step, which takes milliseconds where nobody holds a lock."""
@@ -49,7 +49,7 @@ _NEXT: LiteralString = """
 class ServerPurge:
     """See `Purge`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PostgresConnection) -> None:
         self._connection = connection
 
     def remove(self, selection: Selection, expected: int, report: Report) -> int:

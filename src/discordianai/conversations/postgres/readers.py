@@ -15,7 +15,7 @@ import trio
 
 from discordianai.conversations.postgres import errors
 from discordianai.conversations.postgres.batches import Batch, Row
-from discordianai.conversations.postgres.connections import Connection
+from discordianai.conversations.postgres.connections import PostgresConnection
 
 READERS = 4
 """Reads at the same time."""
@@ -31,13 +31,13 @@ LIMITS: LiteralString = "SELECT set_config('statement_timeout', %(most)s::text, 
 at the server when the bot has long given up, and they add up."""
 
 
-class Readers:
+class PostgresReaders:
     """`connect` opens one more connection."""
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], PostgresConnection]) -> None:
         self._connect = connect
         self._slots = trio.CapacityLimiter(READERS)
-        self._free: list[Connection] = []
+        self._free: list[PostgresConnection] = []
 
     async def run(self, query: Batch, within: float) -> Any:  # what its `result` gives
         """Run `query` in a thread, which ends within so many seconds, and those to connect.
@@ -62,7 +62,7 @@ class Readers:
         connection = self._connect()
         return self._read_on(connection, query, max(until - time.monotonic(), LEAST))
 
-    def _read_on(self, connection: Connection, query: Batch, within: float) -> Any:
+    def _read_on(self, connection: PostgresConnection, query: Batch, within: float) -> Any:
         try:
             rows = run(connection, query, within)
         except BaseException:
@@ -77,7 +77,7 @@ class Readers:
             self._free.pop().close()
 
 
-def run(connection: Connection, query: Batch, within: float) -> Sequence[Row]:
+def run(connection: PostgresConnection, query: Batch, within: float) -> Sequence[Row]:
     """The rows of the last statement, within so many seconds. Raises `psycopg.Error`."""
     with connection.within(within):
         return connection.send(((LIMITS, {"most": round(within * 1000)}), *query.statements))[-1]

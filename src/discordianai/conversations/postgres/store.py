@@ -32,9 +32,13 @@ from discordianai.conversations.postgres import (
     usage_table,
 )
 from discordianai.conversations.postgres.batches import Batch
-from discordianai.conversations.postgres.connections import Server
-from discordianai.conversations.postgres.database import Database
-from discordianai.conversations.postgres.maintenance import DAY, Maintenance, MaintenanceSchedule
+from discordianai.conversations.postgres.connections import PostgresServer
+from discordianai.conversations.postgres.database import PostgresClient
+from discordianai.conversations.postgres.maintenance import (
+    DAY,
+    PostgresMaintenance,
+    PostgresMaintenanceSchedule,
+)
 from discordianai.conversations.postgres.questions_table import FIRST_CLAIM, Claim
 from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
 from discordianai.records import Question, Turn
@@ -54,9 +58,9 @@ class PostgresStore:
 
     def __init__(
         self,
-        database: Database,
+        database: PostgresClient,
         options: ConversationOptions,
-        pace: MaintenanceSchedule,
+        pace: PostgresMaintenanceSchedule,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
@@ -67,7 +71,7 @@ class PostgresStore:
         self._taken: list[tuple[int, PendingQuestion]] = []
         self._fresh_key = secrets.token_bytes(KEY_BYTES)
         self._note_change, self._changes = trio.open_memory_channel[None](1)
-        self.maintenance = Maintenance(database, options.ttl_days, self._changed, pace, clock)
+        self.maintenance = PostgresMaintenance(database, options.ttl_days, self._changed, pace, clock)
 
     def _changed(self) -> None:
         with suppress(trio.WouldBlock):  # a former change has not been seen yet
@@ -294,10 +298,10 @@ def _adding(exchange: QuestionAndAnswer, batch: Batch, size: int = 0) -> Write[B
 
 @asynccontextmanager
 async def open_store(
-    server: Server,
+    server: PostgresServer,
     options: ConversationOptions | None = None,
     *,
-    pace: MaintenanceSchedule | None = None,
+    pace: PostgresMaintenanceSchedule | None = None,
     clock: Callable[[], float] = time.time,
     ask_for_time: Callable[[], object] = lambda: None,
 ) -> AsyncIterator[PostgresStore]:
@@ -314,12 +318,12 @@ async def open_store(
         log.info("database is migrated", schema=schema)
         token.run_sync_soon(ask_for_time)
 
-    database = Database(server, report)
+    database = PostgresClient(server, report)
     error: BaseException | None = None
     try:
         await database.open()
         store = PostgresStore(
-            database, options or ConversationOptions(), pace or MaintenanceSchedule(), clock
+            database, options or ConversationOptions(), pace or PostgresMaintenanceSchedule(), clock
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)

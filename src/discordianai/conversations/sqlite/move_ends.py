@@ -72,7 +72,7 @@ def _locked(database: Path) -> DatabaseLock:
 
 
 class FileEnd:
-    """See `End`."""
+    """See `MoveEnd`."""
 
     def __init__(self, database: Path, connection: sqlite3.Connection) -> None:
         self._database = database

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from discordianai.conversations.operator_port import Inspection, OperatorDatabase, Report, Selection
-from discordianai.conversations.operator_port import Purge as PurgePort
+from discordianai.conversations.operator_port import Inspection, OperatorDatabase, Purge, Report, Selection
 from discordianai.conversations.sqlite import bookkeeping_table, export, files, operator_access, removal
 from discordianai.conversations.sqlite.operator_access import operator_connection
 from discordianai.privileges import acting_as_owner
@@ -20,11 +19,11 @@ def opened(database: Path) -> Iterator[OperatorDatabase]:
 
 
 @contextmanager
-def purging(database: Path, report: Callable[[int], object]) -> Iterator[PurgePort]:
+def purging(database: Path, report: Callable[[int], object]) -> Iterator[Purge]:
     """See `discordianai.conversations.operator_access.purging`."""
     # Imported here because the bot's own half of the store takes 0.2 s, which the other commands do without.
     from discordianai.conversations.sqlite import residues
-    from discordianai.conversations.sqlite.purge import Purge
+    from discordianai.conversations.sqlite.purge import FilePurge
 
     with acting_as_owner(database):
         operator_access.upgrade(database, report)
@@ -32,7 +31,7 @@ def purging(database: Path, report: Callable[[int], object]) -> Iterator[PurgePo
             residues.opened(database) as descriptor,
             operator_connection(database, write=True) as connection,
         ):
-            yield Purge(database, connection, descriptor)
+            yield FilePurge(database, connection, descriptor)
 
 
 class FileDatabase:

@@ -41,7 +41,7 @@ RETRY = 0.05
 """Seconds that one try waits for them, while it holds the bot's lock; and between two tries."""
 
 
-class Purge:
+class FilePurge:
     """One run over a file: see `operator_port.Purge`. `descriptor` is of `residues.opened`.
 
     Each call raises `sqlite3.Error`, which `operator_connection` turns into a `StoreError`; what was removed

@@ -8,7 +8,7 @@ from discordianai.conversations.database_url import DatabaseUrl
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 
 if TYPE_CHECKING:
-    from discordianai.conversations.postgres.inspection import Inspection
+    from discordianai.conversations.postgres.inspection import PostgresInspection
 
 SUBJECT = "database"
 INSTALL = "pipx install --force 'discordianai[postgres]', or the same with pip"
@@ -48,7 +48,7 @@ def _encryption(url: DatabaseUrl) -> Iterator[Finding]:
         yield warning(subject, found, verified, ssl_mode=url.ssl_mode)
 
 
-def judge(found: "Inspection", url: DatabaseUrl, seconds: float) -> Iterator[Finding]:
+def judge(found: "PostgresInspection", url: DatabaseUrl, seconds: float) -> Iterator[Finding]:
     """What the figures of a server mean."""
     size = found.size // MEGABYTE
     yield ok(
@@ -66,7 +66,7 @@ def judge(found: "Inspection", url: DatabaseUrl, seconds: float) -> Iterator[Fin
     yield ok("bot", f"running on the database: {running}", running=len(found.bots))
 
 
-def _server(found: "Inspection", url: DatabaseUrl) -> Iterator[Finding]:
+def _server(found: "PostgresInspection", url: DatabaseUrl) -> Iterator[Finding]:
     if found.major < OLDEST:
         yield problem(SUBJECT, f"PostgreSQL {found.version} is too old", f"{OLDEST} or newer is needed")
     if found.encoding != "UTF8":
@@ -89,7 +89,7 @@ def _server(found: "Inspection", url: DatabaseUrl) -> Iterator[Finding]:
         yield ok("pooler", "a pooler such as PgBouncer is between: transaction mode is enough", pooled=True)
 
 
-def _role(found: "Inspection") -> Iterator[Finding]:
+def _role(found: "PostgresInspection") -> Iterator[Finding]:
     subject = "database role"
     if found.superuser:
         yield warning(
@@ -107,7 +107,7 @@ def _role(found: "Inspection") -> Iterator[Finding]:
         yield ok(subject, f"{found.role} has the rights that the bot needs, and is no superuser")
 
 
-def _schema(found: "Inspection") -> Iterator[Finding]:
+def _schema(found: "PostgresInspection") -> Iterator[Finding]:
     figures = {"schema": found.schema, "newest": found.newest_schema}
     if found.unusable:
         yield problem(SUBJECT, found.unusable, "")
@@ -120,7 +120,7 @@ def _schema(found: "Inspection") -> Iterator[Finding]:
         yield ok(SUBJECT, f"it has schema {found.schema}", **figures)
 
 
-def _connections(found: "Inspection") -> Finding:
+def _connections(found: "PostgresInspection") -> Finding:
     most, in_use = found.connections.most, found.connections.in_use
     words = f"{in_use} of {most} connections that this role can have are in use"
     if most - in_use < ENOUGH_CONNECTIONS:

@@ -27,10 +27,10 @@ class PostgresCheck:
         """Everything at once: it is one connection."""
         if client_is_missing():
             return  # that is told already
-        from discordianai.conversations.postgres.connections import Server
+        from discordianai.conversations.postgres.connections import PostgresServer
         from discordianai.conversations.postgres.inspection import inspect
 
-        server = Server(self._url.text, self._options.database_password)
+        server = PostgresServer(self._url.text, self._options.database_password)
         began = time.monotonic()
         try:
             found = await trio.to_thread.run_sync(

@@ -16,7 +16,7 @@ from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultMoment, Gat
 from discordianai.sandbox.discord.generated_guilds import GeneratedGuilds, GuildToSend
 from discordianai.sandbox.discord.options import DiscordOptions
 from discordianai.sandbox.discord.session_start_limit import SessionStartLimit
-from discordianai.sandbox.discord.shard import Shard, guild_of
+from discordianai.sandbox.discord.shard import SandboxShard, guild_of
 
 RESUMABLE_FOR = 180.0
 """Seconds without a connection after which a session is forgotten, when another one begins.
@@ -32,7 +32,7 @@ class SandboxSession:
     """A gateway session, which outlives its connection so that it can be resumed."""
 
     id: str
-    shard: Shard = field(default_factory=Shard)
+    shard: SandboxShard = field(default_factory=SandboxShard)
     sequence: int = 0
     events: deque[Json] = field(default_factory=lambda: deque(maxlen=5000))
     """Sent events, to be replayed on RESUME."""
@@ -132,7 +132,7 @@ class GatewayControl:
         return frozenset(self._ends)
 
     @property
-    def connected_shards(self) -> frozenset[Shard]:
+    def connected_shards(self) -> frozenset[SandboxShard]:
         """Those with at least one open connection that is not frozen."""
         return frozenset(end.session.shard for end in self._ends.values() if not end.frozen)
 
@@ -142,7 +142,7 @@ class GatewayControl:
 
     async def wait_shards(self, total: int) -> None:
         """Wait until each of so many shards is connected. The caller bounds the wait."""
-        while not self.connected_shards >= {Shard(number, total) for number in range(total)}:
+        while not self.connected_shards >= {SandboxShard(number, total) for number in range(total)}:
             await self.wait_changed()
 
     def drop_gateway(self, *, resumable: bool, code: int = 4000, shard: int | None = None) -> None:
@@ -201,7 +201,7 @@ class GatewayControl:
 
     # For the gateway
 
-    def shard_url(self, gateway_url: str, shard: Shard) -> str:
+    def shard_url(self, gateway_url: str, shard: SandboxShard) -> str:
         """READY's `resume_gateway_url`; Discord's names a host for the session."""
         return f"{gateway_url}/{shard.id}"
 
@@ -212,7 +212,7 @@ class GatewayControl:
             session.dispatch("GUILD_CREATE", GuildToSend(self.more_guilds, guild_id))
         return guild_id is not None
 
-    def guild_ids(self, shard: Shard) -> list[int]:
+    def guild_ids(self, shard: SandboxShard) -> list[int]:
         """The bot's guilds whose events come on this shard."""
         return [*([GUILD.id] if shard.serves(GUILD.id) else []), *self.more_guilds.ids(shard)]
 

@@ -19,7 +19,7 @@ from discordianai.sandbox.discord.gateway_control import (
 from discordianai.sandbox.discord.gateway_faults import FaultAction, FaultMoment, GatewayFault
 from discordianai.sandbox.discord.generated_guilds import GuildToSend
 from discordianai.sandbox.discord.local_discord import LocalDiscord
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT = 0, 1, 2, 6, 7
 INVALID_SESSION, HELLO, HEARTBEAT_ACK = 9, 10, 11
@@ -116,12 +116,12 @@ class GatewayServerConnection:
             raise InvalidSession
         return self._begin(shard)
 
-    def _checked(self, data: Json) -> Shard:
+    def _checked(self, data: Json) -> SandboxShard:
         """The shard of an IDENTIFY. Raises `Refused`."""
-        discord, shard = self._discord, Shard.parse(data.get("shard"))
+        discord, shard = self._discord, SandboxShard.parse(data.get("shard"))
         if data["token"].removeprefix("Bot ") != discord.options.token:
             raise Refused(AUTHENTICATION_FAILED)
-        if not discord.start_limit.take(shard or Shard(), discord.now()):
+        if not discord.start_limit.take(shard or SandboxShard(), discord.now()):
             discord.reset_token()
             raise Refused(AUTHENTICATION_FAILED)
         discord.counters.identifies += 1
@@ -137,7 +137,7 @@ class GatewayServerConnection:
             raise Refused(SHARDING_REQUIRED)
         return shard
 
-    def _begin(self, shard: Shard) -> SandboxSession:
+    def _begin(self, shard: SandboxShard) -> SandboxSession:
         discord = self._discord
         session = SandboxSession(secrets.token_hex(16), shard)
         self._attach(session)

@@ -20,7 +20,7 @@ from discordianai.sandbox.discord.api_objects import (
     Json,
     role_json,
 )
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 
 FIRST = 250_000_000_000
 """Milliseconds from Discord's epoch until the first was made; one followed each millisecond."""
@@ -39,7 +39,7 @@ class GeneratedGuilds:
     count: int
     channels: int
 
-    def ids(self, shard: Shard) -> Iterator[int]:
+    def ids(self, shard: SandboxShard) -> Iterator[int]:
         """Those of a shard."""
         first = (shard.id - FIRST) % shard.total
         return ((FIRST + number) << 22 for number in range(first, self.count, shard.total))

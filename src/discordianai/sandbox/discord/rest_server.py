@@ -27,7 +27,7 @@ from discordianai.sandbox.discord.local_discord import LocalDiscord
 from discordianai.sandbox.discord.rate_limit_buckets import TooManyRequests
 from discordianai.sandbox.discord.sandbox_interaction import Interaction
 from discordianai.sandbox.discord.sandbox_message import EPHEMERAL, LOADING, RestError, SandboxMessage
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 
 CHANNEL_MESSAGE, DEFERRED_MESSAGE, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
@@ -178,7 +178,7 @@ class RestServer:
         limit, after = (
             int(request.query_params.get(key, most)) for key, most in (("limit", 200), ("after", 0))
         )
-        later = (guild_id for guild_id in sorted(self._discord.guild_ids(Shard())) if guild_id > after)
+        later = (guild_id for guild_id in sorted(self._discord.guild_ids(SandboxShard())) if guild_id > after)
         return 200, [
             {"id": str(guild_id), "name": GUILD.name if guild_id == GUILD.id else "Another", "features": []}
             for guild_id in islice(later, min(limit, 200))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import trio
 
 from discordianai.sandbox.discord.api_objects import Json
-from discordianai.sandbox.discord.shard import Shard
+from discordianai.sandbox.discord.shard import SandboxShard
 
 DAY = 86_400.0
 """Seconds until the limit is reset once more."""
@@ -17,7 +17,7 @@ class Identify:
 
     time: float
     """On trio's clock."""
-    shard: Shard
+    shard: SandboxShard
     bucket: int
     """`shard.id % max_concurrency`."""
 
@@ -46,7 +46,7 @@ class SessionStartLimit:
             "max_concurrency": self.max_concurrency,
         }
 
-    def take(self, shard: Shard, now: float) -> bool:
+    def take(self, shard: SandboxShard, now: float) -> bool:
         """Count an IDENTIFY; False if none was left. Then Discord resets the bot's token."""
         self._reset(now)
         if not self.remaining:
@@ -55,7 +55,7 @@ class SessionStartLimit:
         self.record.append(Identify(trio.current_time(), shard, shard.id % self.max_concurrency))
         return True
 
-    def may_start(self, shard: Shard, now: float) -> bool:
+    def may_start(self, shard: SandboxShard, now: float) -> bool:
         """Whether the last IDENTIFY in the shard's bucket is long enough ago. This one is now the last."""
         bucket = shard.id % self.max_concurrency
         before, self._latest[bucket] = self._latest.get(bucket, -float("inf")), now

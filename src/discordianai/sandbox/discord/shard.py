@@ -8,7 +8,7 @@ GUILD_EVENTS = frozenset({"GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Shard:
+class SandboxShard:
     """Number `id` of `total` shards; a bot without shards has one."""
 
     id: int = 0
