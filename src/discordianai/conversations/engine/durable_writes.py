@@ -5,6 +5,7 @@ open it again until `write_backlog` succeeds. A caller waits `SLOW_AFTER` second
 that takes longer counts as kept in memory until its commit comes back.
 """
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ from discordianai.conversations.engine.writer import QueuedWrite, WriteOutcome, 
 from discordianai.conversations.store import Health, KeptInMemory, StoreError
 from discordianai.guard import Guard
 from discordianai.metric import Latency
+
+LAST_TRY = 5.0
+"""Seconds to write what is still kept in memory when the bot ends."""
 
 Statements = TypeVar("Statements")
 _Contra = TypeVar("_Contra", contravariant=True)
@@ -43,6 +47,9 @@ class Engine(Protocol[_Contra]):
 
     async def commit(self, group: Sequence[_Contra]) -> Sequence[WriteOutcome]:
         """See `writer.Commit`."""
+
+    async def recover(self) -> bool:
+        """Try to make the database usable again; whether it takes writes, and what waited is written."""
 
     def diagnose(self, error: Exception) -> str:
         """What an error says about the database, in a sentence; empty where only its statement failed."""
@@ -67,6 +74,8 @@ class DurableWrites(Generic[Statements]):
         self._storing: set[int] = set()
         self._cause: Exception | None = None
         self._recovering = False
+        self.give_up_at = math.inf
+        """When the engine stops waiting for a database that is away, by trio's clock."""
 
     @property
     def health(self) -> Health:
@@ -110,7 +119,7 @@ class DurableWrites(Generic[Statements]):
         return self._writer.waits.now()
 
     async def run(self) -> None:
-        """Write until closed, and what is queued then."""
+        """Write until `finish`, and what is queued then."""
         await self._writer.run()
         if len(self._backlog):
             self._log.error("changes kept in memory were lost", changes=len(self._backlog))
@@ -121,8 +130,12 @@ class DurableWrites(Generic[Statements]):
         async with self._writer.paused():
             yield
 
-    def close(self) -> None:
-        """Accept no more writes."""
+    async def finish(self) -> None:
+        """Accept no more writes; try once more to write what is kept in memory."""
+        self.give_up_at = trio.current_time() + LAST_TRY
+        with trio.move_on_after(LAST_TRY, shield=True):
+            if len(self._backlog):
+                await self._engine.recover()
         self._writer.close()
 
     def check(self) -> None:
@@ -238,11 +251,6 @@ class DurableWrites(Generic[Statements]):
             self._log.error("conversations are still kept in memory only", reason=reason)
         self._logged.add(reason)
         self._health = replace(self._health, reason=reason)
-
-    @property
-    def has_backlog(self) -> bool:
-        """Whether writes are kept in memory."""
-        return bool(len(self._backlog))
 
     async def write_backlog(self) -> bool:
         """The database is open again: write what waits, oldest first; after that, writes are direct."""

@@ -4,7 +4,6 @@ While it is away, writes wait in memory (see `durable_writes`), reads fail at on
 until it succeeds.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -37,9 +36,6 @@ OPEN_WITHIN = 90.0
 
 CONNECT_READER_WITHIN = 2
 
-LAST_TRY = 5.0
-"""Seconds to write what is still kept in memory when the bot ends."""
-
 DECIDE_EVERY = 1.0
 
 TRIES = 3
@@ -49,7 +45,7 @@ Report = Callable[[int], object]
 
 
 class PostgresClient:
-    """`run` is its task. It is the engine of its own `writes`. `report` is of a migration."""
+    """It is the engine of its own `writes`. `report` is of a migration."""
 
     slow_part = "the server"
     longest_write = 10.0
@@ -70,7 +66,6 @@ class PostgresClient:
         self._away = True
         self._began: float | None = None
         self.unencrypted = False
-        self._give_up_at = math.inf
 
     @property
     def label(self) -> str:
@@ -96,10 +91,6 @@ class PostgresClient:
         """
         return 0.0 if self._began is None else trio.current_time() - self._began
 
-    async def run(self) -> None:
-        """Write until `finish_writing`."""
-        await self.writes.run()
-
     async def open(self) -> None:
         """Connect at the start. Raises `StoreError` where trying again is pointless."""
         try:
@@ -111,7 +102,7 @@ class PostgresClient:
             self.writes.mark_unwritable(self._unusable(error))
 
     async def recover(self) -> bool:
-        """Try to make the database usable again; whether it takes writes, and what waited is written."""
+        """See `Engine.recover`."""
         try:
             await self._connect()
         except StoreError as error:
@@ -196,7 +187,7 @@ class PostgresClient:
                     self._group.decide, done, limiter=self._writing_thread
                 )
             except (psycopg.Error, OSError, StoreError) as error:
-                if trio.current_time() > self._give_up_at:
+                if trio.current_time() > self.writes.give_up_at:
                     return Failed(error)
                 self.writes.note_error(error)
                 await trio.sleep(DECIDE_EVERY)
@@ -243,14 +234,6 @@ class PostgresClient:
                 connection.close()
 
         await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
-
-    async def finish_writing(self) -> None:
-        """Accept no more writes; try once more to write what is kept in memory."""
-        self._give_up_at = trio.current_time() + LAST_TRY
-        with trio.move_on_after(LAST_TRY, shield=True):
-            if self.writes.has_backlog:
-                await self.recover()
-        self.writes.close()
 
     async def close(self) -> None:
         """Leave the database, so that others take over at once what is left. Nothing may be running."""

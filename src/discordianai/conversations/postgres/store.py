@@ -13,6 +13,7 @@ from discordianai.conversations.accounting import Charge, Spent, SpentOn, day_of
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.engine.json_lines import newest_lines
+from discordianai.conversations.engine.lifetime import running
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
     FinishedAnswer,
@@ -319,25 +320,8 @@ async def open_store(
         token.run_sync_soon(ask_for_time)
 
     database = PostgresClient(server, report)
-    error: BaseException | None = None
-    try:
-        await database.open()
-        store = PostgresStore(
-            database, options or ConversationOptions(), pace or PostgresMaintenanceSchedule(), clock
-        )
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(database.run)
-            nursery.start_soon(store.maintenance.run)
-            try:
-                yield store
-            finally:
-                nursery.cancel_scope.cancel()  # maintenance; the writer finishes what is queued first
-                await database.finish_writing()
-    except BaseExceptionGroup as group:
-        # The nursery is an implementation detail: an error of the caller's is raised as it was.
-        error = group.exceptions[0] if len(group.exceptions) == 1 else group
-    finally:
-        with trio.CancelScope(shield=True):  # each wait on the server has an end
-            await database.close()
-    if error is not None:
-        raise error
+    store = PostgresStore(
+        database, options or ConversationOptions(), pace or PostgresMaintenanceSchedule(), clock
+    )
+    async with running(database, store.maintenance.run):
+        yield store

@@ -32,14 +32,11 @@ from discordianai.safe_files import UnsafeFile, located
 LOCK_PATIENCE = 0.5
 """Seconds that a start waits for its database: an operator's commands hold the lock for moments."""
 
-LAST_TRY = 5.0
-"""Seconds to write what is still kept in memory when the bot ends."""
-
 Result = TypeVar("Result")
 
 
 class Database:
-    """Made by `open_database`; `run` is its task. It is the engine of its own `writes`."""
+    """Made by `lock_database`. It is the engine of its own `writes`."""
 
     slow_part = "the disk"
     longest_write = math.inf
@@ -81,20 +78,9 @@ class Database:
         """The longest time in seconds for which a checkpoint delayed the writes."""
         return self._checkpointer.longest_pause
 
-    async def run(self) -> None:
-        """Write until `finish_writing`."""
-        await self.writes.run()
-
     async def checkpoint_due(self) -> None:
         """Wait until the log has grown so much that a checkpoint is due."""
         await self._checkpointer.due()
-
-    async def finish_writing(self) -> None:
-        """Accept no more writes; try once more to write what is kept in memory."""
-        with trio.move_on_after(LAST_TRY, shield=True):
-            if self.writes.has_backlog:
-                await self.recover()
-        self.writes.close()
 
     async def read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a query in a thread. Raises `StoreError`."""
@@ -150,7 +136,7 @@ class Database:
         return replaced
 
     async def recover(self) -> bool:
-        """Try to make the database usable again; whether it takes writes, and what waited is written."""
+        """See `Engine.recover`."""
         async with self._checkpointer.paused(), self.writes.paused(), self._readers.paused():
             try:
                 connections = await trio.to_thread.run_sync(self._reopen, limiter=self._thread)
@@ -210,10 +196,6 @@ class Database:
             self.writes.note_error(error)
             return False
 
-    def release(self) -> None:
-        """Release the database for the next bot."""
-        self._lock.release()
-
     async def close(self) -> None:
         """Close the file and release it for the next bot. Nothing may be running any more."""
 
@@ -222,26 +204,16 @@ class Database:
                 if self._connections is not None:
                     repair.close(self._path, self._connections)
             finally:
-                self.release()
+                self._lock.release()
 
         await trio.to_thread.run_sync(close, limiter=self._thread)
 
 
-async def open_database(path: Path, ask_for_time: Callable[[], object]) -> Database:
-    """Lock and open the database; close it at the end. Raises `StoreError`.
+def lock_database(path: Path, ask_for_time: Callable[[], object]) -> Database:
+    """In a thread: lock the database, to be opened next, and closed in any case. Raises `StoreError`.
 
     `ask_for_time` is called on the trio thread every few seconds while a migration lasts.
     """
-    database = await trio.to_thread.run_sync(_lock, path, ask_for_time)
-    try:
-        await database.open()
-    except BaseException:
-        database.release()
-        raise
-    return database
-
-
-def _lock(path: Path, ask_for_time: Callable[[], object]) -> Database:
     path = located(path)
     try:
         if files.is_foreign(path) and not lock_path(path).exists():

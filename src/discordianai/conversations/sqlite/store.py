@@ -16,6 +16,7 @@ from discordianai.conversations.cache import Cache
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.engine.backlog import Write
 from discordianai.conversations.engine.json_lines import newest_lines
+from discordianai.conversations.engine.lifetime import running
 from discordianai.conversations.operator_port import Selection
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.pending_questions import (
@@ -34,7 +35,7 @@ from discordianai.conversations.sqlite import (
     turns_table,
     usage_table,
 )
-from discordianai.conversations.sqlite.database import Database, open_database
+from discordianai.conversations.sqlite.database import Database, lock_database
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.group_commit import Statements
 from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
@@ -359,23 +360,7 @@ async def open_store(
     `ask_for_time` is called every few seconds while an older file is migrated.
     Where the disk is full or read-only at the start, the store opens all the same: see `Health`.
     """
-    database = await open_database(path, ask_for_time)
-    error: BaseException | None = None
-    try:
-        store = SqliteStore(database, options or ConversationOptions(), pace or MaintenanceSchedule(), clock)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(database.run)
-            nursery.start_soon(store.maintenance.run)
-            try:
-                yield store
-            finally:
-                nursery.cancel_scope.cancel()  # maintenance; the writer finishes what is queued first
-                await database.finish_writing()
-    except BaseExceptionGroup as group:
-        # The nursery is an implementation detail: an error of the caller's is raised as it was.
-        error = group.exceptions[0] if len(group.exceptions) == 1 else group
-    finally:
-        with trio.CancelScope(shield=True):  # a checkpoint at most: the file is local
-            await database.close()
-    if error is not None:
-        raise error
+    database = await trio.to_thread.run_sync(lock_database, path, ask_for_time)
+    store = SqliteStore(database, options or ConversationOptions(), pace or MaintenanceSchedule(), clock)
+    async with running(database, store.maintenance.run):
+        yield store
