@@ -55,7 +55,6 @@ class ChannelSettingsCache:
 
 
 LOOK_EVERY = 3600.0
-DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ class GuildRetention:
             await trio.sleep(LOOK_EVERY)
 
     async def _drop_left(self) -> None:
-        for guild_id in await self._store.left_before(time.time() - self._options.now.grace_days * DAY):
+        for guild_id in await self._store.left_before(time.time() - self._options.now.grace):
             removed = await self._store.drop_guild(guild_id)
             await self._channels.open()  # what was set for its channels is gone, too
             self._log.info("a left server's data deleted", turns=removed.turns, erased=removed.erased)

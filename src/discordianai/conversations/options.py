@@ -15,6 +15,8 @@ from discordianai.conversations.database_url import BadUrl, DatabaseUrl, is_url,
 from discordianai.conversations.prices import PriceTable
 from discordianai.option import Key, Money, Tokens
 
+DAY = 86_400.0
+
 
 def _database(name: str) -> str:
     """A file, or a URL."""
@@ -84,8 +86,18 @@ class ConversationOptions:
         return parse(self.database) if is_url(self.database) else None
 
     @property
+    def ttl(self) -> float:
+        """`ttl_days` in seconds."""
+        return self.ttl_days * DAY
+
+    @property
+    def grace(self) -> float:
+        """`grace_days` in seconds."""
+        return self.grace_days * DAY
+
+    @property
     def cache_bytes(self) -> int:
-        """The same in bytes."""
+        """`cache_megabytes` in bytes."""
         return int(self.cache_megabytes * 2**20)
 
 

@@ -13,6 +13,8 @@ from discordianai.conversations.pending_questions import PendingQuestions, Store
 from discordianai.metric import Latency, Metric
 from discordianai.records import Turn
 
+IDENTIFIER_KEY_BYTES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
@@ -221,7 +223,7 @@ class Store(ConversationStore, PendingQuestions, Accounts, GuildRepository, Prot
         """What the store does, in numbers. Never waits."""
 
     async def identifier_key(self) -> bytes:
-        """32 random bytes, by which providers are told people and conversations apart.
+        """`IDENTIFIER_KEY_BYTES` random bytes, by which providers are told people and conversations apart.
 
         Made once, and kept; where the database takes nothing, those of this process. Raises nothing.
         """

@@ -14,8 +14,6 @@ from discordianai.conversations.postgres import bookkeeping_table, processes_tab
 from discordianai.conversations.postgres.database import PostgresClient
 from discordianai.conversations.store import StoreError
 
-DAY = 86_400.0
-
 VACUUM_WITHIN = 1800.0
 """Seconds for all tables: a large one is read as fast as the server's settings allow."""
 
@@ -36,18 +34,21 @@ class PostgresMaintenanceSchedule:
 
 
 class PostgresMaintenance:
-    """Made by the store; `run` is its task. `changed` is called when others have changed something."""
+    """Made by the store; `run` is its task. Turns live for `ttl` seconds.
+
+    `changed` is called when others have changed something.
+    """
 
     def __init__(
         self,
         database: PostgresClient,
-        ttl_days: float,
+        ttl: float,
         changed: Callable[[], None],
         pace: PostgresMaintenanceSchedule,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
-        self._ttl = ttl_days * DAY
+        self._ttl = ttl
         self._changed = changed
         self._pace = pace
         self._clock = clock

@@ -36,16 +36,20 @@ from discordianai.conversations.postgres.batches import Batch
 from discordianai.conversations.postgres.connections import PostgresServer
 from discordianai.conversations.postgres.database import PostgresClient
 from discordianai.conversations.postgres.maintenance import (
-    DAY,
     PostgresMaintenance,
     PostgresMaintenanceSchedule,
 )
 from discordianai.conversations.postgres.questions_table import FIRST_CLAIM, Claim
-from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
+from discordianai.conversations.store import (
+    IDENTIFIER_KEY_BYTES,
+    ChannelSettings,
+    Health,
+    Removal,
+    StoreError,
+    StoreStatistics,
+)
 from discordianai.records import Question, Turn
 from discordianai.system_clock import ClockReading
-
-KEY_BYTES = 32
 
 EXPORT_WITHIN = 20.0
 """Seconds for each read of an export."""
@@ -70,9 +74,9 @@ class PostgresStore:
         self._claims: dict[int, int] = {}
         """By interaction, of the questions that were taken over; the others have `FIRST_CLAIM`."""
         self._taken: list[tuple[int, PendingQuestion]] = []
-        self._fresh_key = secrets.token_bytes(KEY_BYTES)
+        self._fresh_key = secrets.token_bytes(IDENTIFIER_KEY_BYTES)
         self._note_change, self._changes = trio.open_memory_channel[None](1)
-        self.maintenance = PostgresMaintenance(database, options.ttl_days, self._changed, pace, clock)
+        self.maintenance = PostgresMaintenance(database, options.ttl, self._changed, pace, clock)
 
     def _changed(self) -> None:
         with suppress(trio.WouldBlock):  # a former change has not been seen yet
@@ -108,7 +112,7 @@ class PostgresStore:
             kept = packing.unpack(packed, self._options.max_turns)
             if turns[-len(kept) :] != kept:  # a late write may have been committed and not yet settled
                 turns += kept
-        not_before = self._clock() - self._options.ttl_days * DAY
+        not_before = self._clock() - self._options.ttl
         return window.newest(turns, limit, not_before)
 
     async def append(

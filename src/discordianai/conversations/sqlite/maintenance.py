@@ -23,8 +23,6 @@ from discordianai.conversations.sqlite import (
 from discordianai.conversations.sqlite.database import Database
 from discordianai.conversations.store import StoreError
 
-DAY = 86_400.0
-
 COUNTING = 0.01
 """The share of the time that may be spent counting conversations. A million take 10 to 50 ms to count."""
 
@@ -40,7 +38,7 @@ class MaintenanceSchedule:
 
 
 class Maintenance:
-    """Made by the store; `run` is its task.
+    """Made by the store; `run` is its task. Turns live for `ttl` seconds.
 
     `changed` is called when an operator has removed something, or put another file in the database's place.
     """
@@ -48,13 +46,13 @@ class Maintenance:
     def __init__(
         self,
         database: Database,
-        ttl_days: float,
+        ttl: float,
         changed: Callable[[], None],
         pace: MaintenanceSchedule,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
-        self._ttl = ttl_days * DAY
+        self._ttl = ttl
         self._changed = changed
         self._pace = pace
         self._clock = clock

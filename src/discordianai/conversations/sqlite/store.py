@@ -38,14 +38,19 @@ from discordianai.conversations.sqlite import (
 from discordianai.conversations.sqlite.database import Database, lock_database
 from discordianai.conversations.sqlite.export import exported
 from discordianai.conversations.sqlite.group_commit import Statements
-from discordianai.conversations.sqlite.maintenance import DAY, Maintenance, MaintenanceSchedule
+from discordianai.conversations.sqlite.maintenance import Maintenance, MaintenanceSchedule
 from discordianai.conversations.sqlite.removal import Step
 from discordianai.conversations.sqlite.turns_table import Removed
-from discordianai.conversations.store import ChannelSettings, Health, Removal, StoreError, StoreStatistics
+from discordianai.conversations.store import (
+    IDENTIFIER_KEY_BYTES,
+    ChannelSettings,
+    Health,
+    Removal,
+    StoreError,
+    StoreStatistics,
+)
 from discordianai.records import Question, Turn
 from discordianai.system_clock import ClockReading
-
-KEY_BYTES = 32
 
 LONGEST_EMPTYING = 5.0
 """Seconds that a removal waits for the log to be emptied. Where a backup reads an older state for longer, the
@@ -68,9 +73,9 @@ class SqliteStore:
         self._cache = Cache(options.cache_bytes, options.max_turns)
         self._own: set[int] | None = set()
         """The questions of this process, until those of earlier ones are taken over."""
-        self._fresh_key = secrets.token_bytes(KEY_BYTES)
+        self._fresh_key = secrets.token_bytes(IDENTIFIER_KEY_BYTES)
         self._note_change, self._changes = trio.open_memory_channel[None](1)
-        self.maintenance = Maintenance(database, options.ttl_days, self._changed, pace, clock)
+        self.maintenance = Maintenance(database, options.ttl, self._changed, pace, clock)
 
     def _changed(self) -> None:
         self._cache.clear()
@@ -111,7 +116,7 @@ class SqliteStore:
         for kept in self._database.writes.kept_turns(key):
             if not packed.endswith(kept):  # a late write may have been committed and not yet settled
                 packed += kept
-        not_before = self._clock() - self._options.ttl_days * DAY
+        not_before = self._clock() - self._options.ttl
         return window.newest(packing.unpack(packed, limit), limit, not_before)
 
     async def _load(self, key: ConversationKey) -> bytes:
