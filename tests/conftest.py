@@ -71,9 +71,10 @@ def quiet_logs() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def process_as_before() -> Iterator[None]:
-    """For tests in which a bot takes over its process: its logging, and how often its threads take turns."""
+    """A bot takes over its process, and some of the operator's commands do: its logging, and how often its
+    threads take turns. Each test has them as the first one had."""
     root, interval = logging.getLogger(), sys.getswitchinterval()
     handlers, level = root.handlers[:], root.level
     yield

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.mark.usefixtures("process_as_before")
 async def test_the_parts_answer_a_question_and_end_at_a_signal(
     tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:

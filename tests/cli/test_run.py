@@ -9,8 +9,6 @@ import pytest
 from discordianai import app
 from discordianai.cli.main import main
 
-pytestmark = pytest.mark.usefixtures("process_as_before")
-
 SETTINGS = """
 [discord]
 token = "t"

@@ -154,7 +154,6 @@ def test_no_sandbox() -> None:
     assert done.stderr.startswith(ROWS["no sandbox"])
 
 
-@pytest.mark.usefixtures("process_as_before")
 def test_port_taken(place: Path, hears: Hears) -> None:
     """By another bot, most often."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
@@ -163,7 +162,6 @@ def test_port_taken(place: Path, hears: Hears) -> None:
     hears("port taken")
 
 
-@pytest.mark.usefixtures("process_as_before")
 def test_database_in_use(place: Path, hears: Hears) -> None:
     """The same folder twice."""
     (place / "settings.toml").write_text("[operations]\nport = 0\n")

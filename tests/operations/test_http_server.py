@@ -262,7 +262,6 @@ async def test_advice_and_warnings_are_told() -> None:
         assert [each["text"] for each in told] == [f"number {number}" for number in range(29, 9, -1)]
 
 
-@pytest.mark.usefixtures("process_as_before")
 def test_of_a_warning_only_its_event_is_kept() -> None:
     """Its values are for the log; a change of the logging settings loses none."""
     with recent_warnings() as kept:

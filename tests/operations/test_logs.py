@@ -17,8 +17,6 @@ from discordianai.operations import logs
 from discordianai.operations.options import LoggingOptions
 from discordianai.pseudonyms import Pseudonyms
 
-pytestmark = pytest.mark.usefixtures("process_as_before")
-
 TOKEN = "aW50ZXJhY3Rpb246MTIzOnNlY3JldA"
 
 EVERY_STYLE = pytest.mark.parametrize("style", ["plain", "journal", "json", "console"])
