@@ -34,7 +34,7 @@ async def refused_with(scene: Scene, file: Any, number: int) -> Interaction:
     shown = await scene.sandbox.discord.invoke(
         "ask", {"prompt": "what is it?", "file": file}, user=person(number)
     )
-    await shown.wait_until(lambda i: not i.loading, timeout=30)
+    await shown.wait_until(lambda i: not i.loading)
     assert len(scene.sandbox.openai.requests) == before
     return shown
 
@@ -154,7 +154,7 @@ async def told_of(scene: Scene, files: list[Any], number: int) -> str:
     """What a person reads who uses the menu of a message with these files, none of which is asked for."""
     discord, before = scene.sandbox.discord, len(scene.sandbox.openai.requests)
     shown = use_menu(discord, "Explain", "see there", user=person(number), files=files)
-    await shown.wait_until(lambda i: not i.loading, timeout=30)
+    await shown.wait_until(lambda i: not i.loading)
     assert len(scene.sandbox.openai.requests) == before
     return shown.text
 

@@ -36,7 +36,7 @@ async def told(
 ) -> Interaction:
     """The reply to a command; it is for the person alone, always."""
     interaction = await scene.sandbox.discord.invoke(command, options, **more)  # type: ignore[arg-type]  # user, channel
-    await interaction.wait_until(lambda i: not i.loading, timeout=30)
+    await interaction.wait_until(lambda i: not i.loading)
     assert interaction.private
     return interaction
 
@@ -45,7 +45,7 @@ async def pressed(scene: Scene, shown: Interaction, button: str, user: User) -> 
     """What a message says when one of its buttons was pressed, and that has had its effect."""
     message, before = shown.messages[0], shown.text
     press = scene.sandbox.discord.press(message, button, user)
-    await press.wait_until(lambda i: i.text not in {"", before}, timeout=30)
+    await press.wait_until(lambda i: i.text not in {"", before})
     return press.text
 
 
@@ -78,7 +78,7 @@ async def test_models_are_completed_while_they_are_typed(scene: Scene) -> None:
             ("ONAR", ["perplexity/sonar"]),
         ):
             typing = type_into(discord, command, "model", typed)
-            await typing.wait_until(lambda i: i.acknowledged_after is not None, timeout=30)
+            await typing.wait_until(lambda i: i.acknowledged_after is not None)
             assert typing.choices == fitting
 
 

@@ -72,8 +72,8 @@ async def test_a_long_answer_goes_on_in_the_messages_that_are_there(stage: Stage
     async with stage(discord=RESTARTED, providers=SLOW) as scene:
         scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=420))  # of 454 pieces
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": LONG})
-        await interaction.wait_until(lambda i: len(i.messages) >= 2, timeout=30)
-        with trio.fail_after(30):
+        await interaction.wait_until(lambda i: len(i.messages) >= 2)
+        with trio.fail_after(60):
             while str(interaction.messages[1].id) not in noted(scene.sandbox):  # noqa: ASYNC110  # a file
                 await trio.sleep(0.02)
         await scene.bot.kill()
@@ -109,7 +109,7 @@ async def test_the_second_crash_is_told_and_no_provider_is_asked_a_third_time(st
         openai.misbehave(Fault(FaultKind.STALL, after=60))
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 while len(openai.requests) < 2 or not openai.in_flight:  # noqa: ASYNC110  # it tells nobody
                     await trio.sleep(0.02)
             await bot.kill()
@@ -155,7 +155,7 @@ async def test_what_was_left_waits_until_the_bot_hears_new_questions_and_a_stop_
                 while "the listener stopped; starting it again" not in scene.log():  # noqa: ASYNC110  # a file
                     await trio.sleep(0.05)
             assert len(sandbox.openai.requests) == 1
-            with trio.fail_after(15):
+            with trio.fail_after(30):
                 assert await bot.stop() == 0
         sandbox.discord.clear_failures()
         async with open_bot(sandbox):
@@ -173,19 +173,20 @@ async def test_many_that_were_left_do_not_keep_new_questions_waiting(stage: Stag
             )
             for number in range(40)
         }
-        for interaction in asked.values():
-            await interaction.wait_until(lambda i: i.response_type is not None)
+        with trio.fail_after(60):
+            while sum(i.response_type is not None for i in asked.values()) < 30:  # noqa: ASYNC110  # of 40
+                await trio.sleep(0.02)
         await scene.bot.kill()
         open_before = open_questions(scene.sandbox)
         assert open_before > 20
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
             new = await discord.invoke("ask", {"prompt": "a new one"}, user=person(1))
-            await new.wait_until(lambda i: is_whole("a new one", i.text), timeout=60)
+            await new.wait_until(lambda i: is_whole("a new one", i.text))
             assert open_questions(scene.sandbox) > 5
             for prompt, interaction in asked.items():
                 if interaction.response_type is not None:
-                    await interaction.wait_until(partial(shows_whole, prompt), timeout=60)
+                    await interaction.wait_until(partial(shows_whole, prompt))
 
 
 def shows_whole(prompt: str, interaction: Interaction) -> bool:
@@ -201,7 +202,7 @@ async def test_after_the_interactions_time_the_channel_is_told_and_only_the_aske
         make_older(scene.sandbox, HOUR)
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while not discord.channel_messages:  # noqa: ASYNC110  # it happens once
                     await trio.sleep(0.05)
             (message,) = discord.channel_messages
@@ -219,7 +220,7 @@ async def test_a_whole_answer_that_is_late_comes_as_any_other_does(stage: Stage)
         make_older(scene.sandbox, HOUR)
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 while open_questions(scene.sandbox):  # noqa: ASYNC110  # a file tells nobody when it changes
                     await trio.sleep(0.05)
             assert await bot.stop() == 0
@@ -239,7 +240,7 @@ async def test_what_was_private_is_told_with_the_next_command_and_to_nobody_else
         async with open_bot(scene.sandbox) as bot:
             await bot.ready()
             await scene.ask("hello?", user=person(1))
-            with trio.fail_after(40):  # another process may have to wait for the end of a lease
+            with trio.fail_after(60):  # another process may have to wait for the end of a lease
                 answer = await scene.ask("hello?")
                 while "2 hours ago" not in answer.text:
                     answer = await scene.ask("hello?")

@@ -43,7 +43,7 @@ async def test_an_answer_that_outlives_its_interaction_goes_on_in_the_channel(sc
     asked = await discord.invoke(
         "ask", {"prompt": "why is the sky blue?"}, user=person(61), channel=CHANNELS[2]
     )
-    await asked.wait_until(lambda i: "sandbox" in i.text, timeout=30)
+    await asked.wait_until(lambda i: "sandbox" in i.text)
     discord.advance(16 * 60)
     await scene.wait_answered(answered + 1, timeout=120)
     (rest,) = discord.channel_messages[before:]
@@ -93,9 +93,9 @@ async def test_a_guest_writes_nothing_into_the_channel_when_the_time_is_over(sce
     scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=0.05))
     prompt = {"prompt": "why is the sky blue?"}
     asked = await discord.invoke("ask", prompt, user=user, channel=FOREIGN, guest=True)
-    await asked.wait_until(lambda i: "sandbox" in i.text, timeout=30)
+    await asked.wait_until(lambda i: "sandbox" in i.text)
     discord.advance(16 * 60)
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while "answer could not be shown" not in scene.log():  # noqa: ASYNC110  # a file
             await trio.sleep(0.02)
     assert len(discord.channel_messages) == before

@@ -25,7 +25,7 @@ def faults(tmp_path: Path) -> Faults:
 
 
 async def logged(scene: Scene, event: str) -> None:
-    with trio.fail_after(40):
+    with trio.fail_after(60):
         while event not in scene.log():  # noqa: ASYNC110  # a file tells nobody when it grows
             await trio.sleep(0.05)
 

@@ -104,10 +104,10 @@ async def test_resumes_come_at_a_pace_under(fault: str, stage: Stage) -> None:
             assert identifies <= 2
             assert 1 <= resumes <= 5
             discord.heal_gateway()
-            with trio.fail_after(25):
+            with trio.fail_after(60):
                 await discord.wait_ready()
             again = discord.invoke_now("ask", {"prompt": "again"}, user=person(1))
-            await again.wait_until(lambda i: "You asked: “again”" in i.text, timeout=10)
+            await again.wait_until(lambda i: "You asked: “again”" in i.text)
 
 
 async def test_health_tells_what_is_going_on_and_until_when(tmp_path: Path, authority: Authority) -> None:
@@ -118,7 +118,7 @@ async def test_health_tells_what_is_going_on_and_until_when(tmp_path: Path, auth
         sandbox.discord.break_gateway("identify-4008")
         async with open_bot(sandbox), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as page:
             text = ""
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 while "the next try is at" not in text:
                     await trio.sleep(0.1)
                     text = await fetched(page, "/health")
@@ -127,7 +127,7 @@ async def test_health_tells_what_is_going_on_and_until_when(tmp_path: Path, auth
             )
             assert " UTC" in text
             sandbox.discord.heal_gateway()
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 while await fetched(page, "/health/ready") != "yes\n":  # noqa: ASYNC110  # it is asked
                     await trio.sleep(0.1)
             metrics = await fetched(page, "/metrics")
@@ -159,7 +159,7 @@ async def test_what_no_retry_mends_ends_the_bot_with_78(
     async with open_sandbox(tmp_path, authority=authority) as sandbox:
         sandbox.discord.break_gateway(f"identify-{code}")
         async with open_bot(sandbox) as bot:
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 assert await bot.process.wait() == 78
         assert len(sandbox.discord.counters.identify_times) == 1
         assert "Traceback" not in sandbox.log.read_text()

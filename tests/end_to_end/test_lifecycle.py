@@ -24,7 +24,7 @@ SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
 
 async def stopping(scene: Scene) -> None:
     """Wait until the bot has begun to stop."""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while "event=stopping" not in scene.log():  # noqa: ASYNC110  # a file tells nobody when it grows
             await trio.sleep(0.02)
 
@@ -40,7 +40,7 @@ async def test_a_term_signal_lets_answers_in_flight_finish(stage: Stage) -> None
         late = discord.invoke_now("ask", {"prompt": "too late"}, user=person(9))
         await late.wait_until(lambda i: "I'm restarting" in i.text)
         assert late.private
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             assert await scene.bot.process.wait() == 0
         for number, interaction in enumerate(asked):
             assert f"You asked: “I am {number}”" in interaction.text
@@ -56,7 +56,7 @@ async def test_answers_that_outlive_the_drain_say_what_happened(stage: Stage) ->
         scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=30))
         interaction = await scene.sandbox.discord.invoke("ask", {"prompt": "take your time"})
         await interaction.wait_until(lambda i: "sandbox" in i.text)
-        with trio.fail_after(8):
+        with trio.fail_after(20):
             assert await scene.bot.stop() == 0
         assert "I'm restarting" in interaction.text
 

@@ -61,7 +61,7 @@ class Stage:
         before = self.scene.log().count(TAKEN_OVER)
         self.scene.sandbox.write_settings(tables)
         self.scene.bot.process.send_signal(signal.SIGHUP)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while self.scene.log().count(TAKEN_OVER) == before:  # noqa: ASYNC110  # a file tells nobody
                 await trio.sleep(0.01)
 
@@ -80,7 +80,7 @@ class Stage:
         service = self.scene.sandbox.openai
         before = service.paths.total()
         yield
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while service.paths.total() == before:  # noqa: ASYNC110  # a counter tells nobody
                 await trio.sleep(0.01)
 
@@ -95,15 +95,15 @@ class Stage:
         """An answer is under way, and gets no further, while the block runs."""
         self.scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=20))
         asked = await self.ask("why is the sky blue?", channel)
-        await asked.wait_until(lambda i: "Stop" in buttons(i), timeout=30)
+        await asked.wait_until(lambda i: "Stop" in buttons(i))
         yield
         self.scene.sandbox.discord.press(asked.messages[-1], "Stop", self.user)
-        await asked.wait_until(lambda i: "Stop" not in buttons(i), timeout=30)
+        await asked.wait_until(lambda i: "Stop" not in buttons(i))
 
     async def has_connections(self, **figures: int) -> None:
         """Wait until OpenAI's pool has these figures."""
         async with httpx.AsyncClient(timeout=60) as client:
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while True:
                     snapshot = from_json((await client.get(f"http://127.0.0.1:{PORT}/api/snapshot")).content)
                     if figures.items() <= asdict(snapshot.pools["openai"]).items():
@@ -123,7 +123,7 @@ def buttons(shown: Interaction) -> list[str]:
 async def reads(shown: Interaction, words: str) -> None:
     """Wait for a text that matches."""
     try:
-        await shown.wait_until(lambda i: re.search(words, i.text) is not None, timeout=30)
+        await shown.wait_until(lambda i: re.search(words, i.text) is not None)
     except trio.TooSlowError:
         raise AssertionError(f"{words!r} is not in {shown.text!r}") from None
 
@@ -356,7 +356,7 @@ def logged(wanted: Callable[[str], bool], table: str, keys: Mapping[str, object]
         await bot.set({**STARTED, table: keys})
         began = len(bot.scene.log())
         await bot.is_answered()
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not any(map(wanted, bot.scene.log()[began:].splitlines())):  # noqa: ASYNC110  # a file
                 await trio.sleep(0.01)
 

@@ -46,7 +46,7 @@ async def answered(scene: Scene, interaction: Interaction, before: int) -> str:
 
 
 async def refused(interaction: Interaction) -> str:
-    await interaction.wait_until(lambda i: not i.loading, timeout=30)
+    await interaction.wait_until(lambda i: not i.loading)
     assert interaction.private
     return interaction.text
 
@@ -74,7 +74,7 @@ async def test_ask_about_this_shows_a_form_and_answers_what_is_written_there(sce
     discord, user = scene.sandbox.discord, person(20)
     before = scene.answered()
     used = use_menu(discord, "Ask about this", WORDS, user=user)
-    await used.wait_until(lambda i: bool(i.form), timeout=30)
+    await used.wait_until(lambda i: bool(i.form))
     assert used.form["title"] == "Ask about this message"
     sent = submit(discord, used, "Do they?")
     assert "You asked: “Do they? The message" in await answered(scene, sent, before)
@@ -192,7 +192,7 @@ async def test_a_moderator_may_stop_an_answer(scene: Scene) -> None:
     discord, before = scene.sandbox.discord, scene.answered()
     scene.sandbox.openai.misbehave(Fault(FaultKind.STALL, after=20))
     answer = await discord.invoke("ask", {"prompt": "why is the sky blue?"}, user=person(36))
-    await answer.wait_until(lambda i: "sandbox" in i.text and labels(i) == ["Stop"], timeout=30)
+    await answer.wait_until(lambda i: "sandbox" in i.text and labels(i) == ["Stop"])
     discord.press(answer.messages[0], "Stop", moderator())
     assert "-# Stopped." in await answered(scene, answer, before)
 
@@ -206,7 +206,7 @@ async def test_an_old_button_says_so(scene: Scene) -> None:
         assert "from an older version" in await refused(discord.press(message, custom_id, user))
     assert "too long ago" in await refused(discord.press(message, f"again:{user.id}:99999.1", user))
     reset = await discord.invoke("reset", user=user)
-    await reset.wait_until(lambda i: "forgotten" in i.text, timeout=30)
+    await reset.wait_until(lambda i: "forgotten" in i.text)
     assert "too long ago" in await refused(discord.press(message, "Again", user))
 
 

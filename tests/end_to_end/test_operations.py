@@ -34,7 +34,7 @@ class Operator:
             return await client.get(path)
 
     async def wait_for(self, path: str, status: int) -> httpx.Response:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while (response := await self.get(path)).status_code != status:  # noqa: ASYNC110  # asked as a monitor does
                 await trio.sleep(0.05)
         return response
@@ -77,7 +77,7 @@ async def test_what_the_operator_sees_is_what_the_bot_does(
 
 
 async def sees_metrics(operator: Operator) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while True:
             text = (await operator.get("/metrics")).text
             if "\ndiscordianai_conversations 1.0" in text:  # the upkeep counts them from time to time

@@ -84,7 +84,7 @@ class Life:
 
     async def hears(self, word: str) -> None:
         """Wait until a line begins like this, after those that were waited for before."""
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while True:
                 for place, line in enumerate(self.told[self._heard :], self._heard + 1):
                     if line.startswith(word):
@@ -97,7 +97,7 @@ class Life:
 async def starves(life: Life) -> None:
     """The bot is not called well for longer than it would be otherwise."""
     life.listen()
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         quiet = trio.current_time()
         while trio.current_time() < quiet + 0.7 * WATCHDOG:
             if FED in life.listen():

@@ -71,7 +71,7 @@ async def acknowledged(discord: LocalDiscord, number: int) -> float:
     """Somebody asks in the guild; seconds until that is acknowledged."""
     began = trio.current_time()
     asked: Interaction = discord.invoke_now("ask", {"prompt": "why?"}, user=person(number))
-    await asked.wait_until(lambda i: i.response_type is not None, timeout=10)
+    await asked.wait_until(lambda i: i.response_type is not None)
     return trio.current_time() - began
 
 
@@ -98,7 +98,7 @@ async def test_four_shards_begin_five_seconds_apart_and_the_first_answers_meanwh
             assert len(discord.counters.gateway_questions) == 1
             assert discord.counters.commands_written == 1
             health = {"ready": False}
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while not health["ready"]:
                     health = (await page.get("/health")).json()
                     await trio.sleep(0.1)
@@ -165,7 +165,7 @@ async def test_a_refused_shard_is_told_with_the_setting_and_the_others_go_on(sta
         await all_connected(discord, 4, 30)
         discord.break_gateway("identify-4011", shard=other)
         discord.drop_gateway(resumable=False, shard=other)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while "shard refused; the others go on" not in scene.log():  # noqa: ASYNC110  # a file
                 await trio.sleep(0.05)
         tried = len(discord.start_limit.record)
@@ -184,7 +184,7 @@ async def test_a_bot_that_is_refused_at_once_ends_with_78(
         sandbox.write_settings(settings(4))
         sandbox.discord.break_gateway(f"identify-{code}")
         async with open_bot(sandbox) as bot:
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 assert await bot.process.wait() == 78
         assert len(sandbox.discord.start_limit.record) == 1
         assert "[discord]" in sandbox.log.read_text()
@@ -206,13 +206,13 @@ async def test_a_process_with_a_range_leaves_the_other_servers_alone(
             await bot.ready()
             assert discord.connected_shards == {SandboxShard(mine, total)}
             asked = await discord.invoke("ask", {"prompt": "remember this"}, user=person(1))
-            await asked.wait_until(lambda i: "remember this" in i.text, timeout=20)
+            await asked.wait_until(lambda i: "remember this" in i.text)
             await bot.stop()
         others = [number for number in range(total) if number != mine]
         sandbox.write_settings(settings(f"{others[0]}/{total}") | keep)
         await trio.sleep(DISCORDS_GAP + 0.5)
         async with open_bot(sandbox) as bot:
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 while discord.connected_shards != {SandboxShard(others[0], total)}:
                     await discord.wait_changed()
             await trio.sleep(1)
@@ -278,7 +278,7 @@ async def test_reloading_says_that_shards_need_a_restart(stage: Stage) -> None:
         scene.sandbox.write_settings(settings(4))
         assert load(scene.sandbox.settings, scene.sandbox.environment).discord.shards == 4
         scene.bot.process.send_signal(1)
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while "some settings need a restart" not in scene.log():  # noqa: ASYNC110  # a file
                 await trio.sleep(0.05)
         assert "discord.shards" in scene.log()

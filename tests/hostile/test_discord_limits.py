@@ -25,7 +25,7 @@ async def test_answers_wait_for_the_end_of_a_ban_and_are_whole_then(scene: Scene
     discord, count = scene.sandbox.discord, scene.answered()
     prompt = {"prompt": "Tell me a story."}
     asked = [await discord.invoke("ask", prompt, user=person(700 + number)) for number in range(10)]
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not all(one.messages and one.text for one in asked):  # noqa: ASYNC110  # no event tells
             await trio.sleep(0.01)
     discord.counters.while_banned.clear()

@@ -85,7 +85,7 @@ async def test_no_permission_to_write(scene: Scene) -> None:
     async with endured(scene):
         discord.closed_channels.add(HERE)
         say(discord, f"{AT_BOT} why is snow white?", user=person(5))
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while "50001" not in scene.log():  # noqa: ASYNC110  # a file tells nobody when it grows
                 await trio.sleep(0.05)
         discord.closed_channels.clear()

@@ -227,7 +227,7 @@ async def test_connections_that_end_before_an_answer_are_opened_ever_more_seldom
             await trio.sleep(1.5)
             assert s.server.connections_opened <= 12
             well = True
-            with trio.fail_after(4):
+            with trio.fail_after(10):
                 assert (await s.get()).status_code == 200
         assert how != "goaway" or s.told(GoawayReceived)
 

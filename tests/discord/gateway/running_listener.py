@@ -77,7 +77,7 @@ class RunningListener:
     async def connected(self) -> None:
         """Wait until both sides know of the connection: Discord does a moment after READY has arrived."""
         await self.until(self.is_connected)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             await self.discord.wait_connected()
 
     async def handed_over(self, asked: list[Interaction]) -> None:

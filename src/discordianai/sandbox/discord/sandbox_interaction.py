@@ -110,7 +110,7 @@ class Interaction:
         """Wait for the bot's next message or edit. The caller bounds the wait."""
         await self._changed.wait()
 
-    async def wait_until(self, condition: Callable[[Self], bool], timeout: float = 10.0) -> None:
+    async def wait_until(self, condition: Callable[[Self], bool], timeout: float = 60.0) -> None:
         """Wait until `condition` holds for this interaction. Raises `trio.TooSlowError` after `timeout` s."""
         with trio.fail_after(timeout):
             while not condition(self):
