@@ -9,7 +9,7 @@ DATABASE ?= sqlite
 KILLS ?= 200
 
 # Most tests wait, for sockets and for the pace of Discord: more of them at once than there are processors.
-WORKERS ?= 6
+WORKERS ?= 8
 PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
 # What the wheel has to show: the bot as it runs once it is installed, and its commands.
@@ -28,7 +28,7 @@ endif
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install installed run sandbox test test-all test-long test-servers coverage wheel test-wheel lint audit
+.PHONY: help install installed run sandbox test test-all test-long test-postgres test-servers coverage wheel test-wheel lint audit
 .PHONY: release test-installs
 .PHONY: hooks docs diagrams pictures format prices clean
 .PHONY: bench-transport bench-servers bench-floods bench-dispatch bench-conversations bench-splitting bench-rendering
@@ -63,7 +63,7 @@ sandbox: $(STAMP) ## try the bot here, with no account and no key; DATABASE=post
 
 ##@ Develop
 
-test: $(TESTABLE) ## run the tests (five minutes)
+test: $(TESTABLE) ## run the tests (two minutes)
 	@$(TESTED) $(PYTEST)
 
 test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real servers, too (fifteen minutes)
@@ -73,11 +73,14 @@ test-all: $(TESTABLE) ## more examples of each property; kills, restarts, real s
 test-long: $(TESTABLE) ## every gateway fault for half a minute, an error in every function (fifteen minutes)
 	@$(TESTED) $(PYTEST) -m long
 
+test-postgres: $(TESTABLE) ## what has to do with PostgreSQL and PgBouncer, on those that are installed
+	@$(TESTED) $(PYTEST) -m 'postgres and not long'
+
 test-servers: $(TESTABLE) ## the pool under the load of real servers, those that are installed (two minutes)
 	@$(TESTED) -m pytest -m servers -n 2 tests/transport
 
-coverage: $(STAMP) ## which lines and branches the tests reach in their own process (four minutes)
-	@$(BIN)/python $(PYTEST) --cov --cov-report=term-missing
+coverage: $(STAMP) ## which lines and branches the tests reach in their own process (seven minutes)
+	@$(BIN)/python $(PYTEST) -m '(not slow or postgres) and not long and not servers' --ignore tests/end_to_end --cov --cov-report=term-missing
 
 wheel: $(STAMP) ## build the wheel into dist/, and compare it with src/
 	@rm -rf build dist

@@ -2,6 +2,9 @@
 
 One cluster for each worker, and a new database for each test. It does without fsync: whoever measures, kills
 or restarts takes `durable_cluster`, which is the test's own.
+
+They all have the mark `postgres`, which leaves them to `make test-postgres` and `make test-all`: each worker
+that has one of them starts a cluster.
 """
 
 from collections.abc import Iterator
@@ -16,6 +19,16 @@ from discordianai.sandbox.postgres_programs import PostgresMissing
 from discordianai.sandbox.unprivileged import NoAccount
 from tests import pgbouncer
 from tests.pgbouncer import PgBouncer, open_pgbouncer
+
+CLUSTERS = {"postgres_cluster", "durable_cluster"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before those with the mark are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a cluster."""
+    for item in items:
+        if not CLUSTERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.postgres)
 
 
 @dataclass(frozen=True, slots=True)

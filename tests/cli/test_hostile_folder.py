@@ -169,6 +169,7 @@ def test_what_opens_nothing_there_leaves_it_alone(name: str, template: Path, tmp
     assert run.status == COMMANDS[name].status, run.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["check", "backup", "conversations stats", "conversations export", "conversations purge"]
 )

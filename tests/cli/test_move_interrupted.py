@@ -29,6 +29,8 @@ from tests.cli.test_move import exported, hashes, move
 from tests.conversations.disk_faults import make_faults
 from tests.postgres import PostgresDatabase, new_database
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["password"]
 
 Captured = pytest.CaptureFixture[str]
@@ -270,7 +272,6 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(
     assert exported(capsys, back) == exported(capsys, small)
 
 
-@pytest.mark.slow
 def test_ten_thousand_people_interrupted_twice_in_both_directions(
     durable_cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured
 ) -> None:

@@ -67,8 +67,6 @@ STORES: Mapping[str, Make] = {
     "memory": in_memory,
     "sqlite": in_file,
     "sqlite without a cache": in_file_without_cache,
-    "postgres": on_server,
 }
 
-DATABASES: Mapping[str, Make] = {"sqlite": in_file, "postgres": on_server}
-"""Those that outlive a process."""
+SERVERS: Mapping[str, Make] = {"postgres": on_server, "pgbouncer": behind_pgbouncer}

@@ -23,7 +23,7 @@ from discordianai.conversations.pending_questions import (
 from discordianai.conversations.store import ChannelSettings, Store
 from discordianai.records import Attachment, FileKind, Quotation, Role, Turn, Usage
 from tests.conversations.builders import ANN, BOB, NOW, answer, exchange, question
-from tests.conversations.openers import STORES, Opener, behind_pgbouncer
+from tests.conversations.openers import SERVERS, STORES, Opener
 
 DAY = 86_400.0
 
@@ -50,9 +50,10 @@ BEHIND_PGBOUNCER = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test with each store."""
     if "opener" in metafunc.fixturenames:
-        further = {"pgbouncer": behind_pgbouncer} if metafunc.function.__name__ in BEHIND_PGBOUNCER else {}
-        stores = {**STORES, **further}
-        metafunc.parametrize("opener", stores.values(), ids=stores, indirect=True)
+        servers = SERVERS if metafunc.function.__name__ in BEHIND_PGBOUNCER else ["postgres"]
+        opened = [pytest.param(make, id=name) for name, make in STORES.items()]
+        opened += [pytest.param(SERVERS[name], id=name, marks=pytest.mark.postgres) for name in servers]
+        metafunc.parametrize("opener", opened, indirect=True)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from discordianai.sandbox.launcher import BotDatabase
 from tests.postgres import new_database
 
 on_both_databases = pytest.mark.on_both_databases
-"""With `always=True` also in `make test`; otherwise PostgreSQL's turn comes in `make test-all`. With
-`pooled=True` once more through PgBouncer in transaction mode."""
+"""PostgreSQL's turn comes in `make test-all`, and with `pooled=True` another through PgBouncer in transaction
+mode."""
 
 
 only_on_sqlite = pytest.mark.only_on_sqlite
@@ -26,8 +26,7 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("on_both_databases")
     if mark is None or "engine" not in metafunc.fixturenames:
         return
-    marks = () if mark.kwargs.get("always") else (pytest.mark.postgres,)
-    engines = ["sqlite", pytest.param("postgres", marks=marks)]
+    engines = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
     if mark.kwargs.get("pooled"):
         engines.append(pytest.param("pgbouncer", marks=pytest.mark.postgres))
     if metafunc.definition.get_closest_marker("only_on_sqlite"):

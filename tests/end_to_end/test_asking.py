@@ -15,7 +15,7 @@ from tests.end_to_end.conftest import Scene, said
 from tests.end_to_end.databases import on_both_databases, only_on_sqlite
 from tests.end_to_end.sharing import SharedScene, played
 
-pytestmark = [pytest.mark.xdist_group("plain"), on_both_databases(always=True)]
+pytestmark = [pytest.mark.xdist_group("plain"), on_both_databases]
 
 LONG = "hello"  # the sandbox answers this one in several messages
 

@@ -35,6 +35,7 @@ async def test_an_answer_of_too_many_messages_becomes_a_file_and_the_others_go(s
     assert text.startswith(said(answer))
 
 
+@pytest.mark.slow
 @played
 async def test_an_answer_that_outlives_its_interaction_goes_on_in_the_channel(scene: Scene) -> None:
     discord = scene.sandbox.discord

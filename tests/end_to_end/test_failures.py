@@ -113,6 +113,7 @@ async def test_each_failure_is_one_clear_sentence_with_a_number_that_the_log_has
     assert "You asked" in (await scene.ask("and now?", user=person(1))).text
 
 
+@pytest.mark.slow
 async def test_an_answer_that_breaks_off_keeps_its_part_and_can_be_gone_on_with(stage: Stage) -> None:
     """A bot of its own: with the failures of the others the circuit breaker might open."""
     async with stage(settings=SETTINGS, providers=STREAMING) as scene:
@@ -173,6 +174,7 @@ async def test_a_provider_that_is_not_there_is_said_to_be_unreachable(stage: Sta
         assert "OpenAI couldn't answer, so Perplexity did." in answer.text
 
 
+@pytest.mark.slow
 async def test_a_short_pause_is_waited_for_and_during_a_long_one_the_other_provider_answers(
     stage: Stage,
 ) -> None:

@@ -48,6 +48,7 @@ async def test_answers_arrive_while_the_gateway_is_lost_and_resumed(scene: Scene
     assert scene.sandbox.discord.counters.resumes == resumes + 1
 
 
+@pytest.mark.slow
 @played
 async def test_answers_arrive_while_the_gateway_is_lost_and_its_session_too(scene: Scene) -> None:
     identifies = scene.sandbox.discord.counters.identifies
@@ -55,6 +56,7 @@ async def test_answers_arrive_while_the_gateway_is_lost_and_its_session_too(scen
     assert scene.sandbox.discord.counters.identifies == identifies + 1
 
 
+@pytest.mark.slow
 @played
 async def test_what_was_asked_just_before_the_session_ended_is_answered(scene: Scene) -> None:
     """Events that are being acknowledged when op 9 comes are not dropped with the listener."""

@@ -140,6 +140,7 @@ def test_mistakes_in_the_settings_end_it_with_78_and_no_traceback(tmp_path: Path
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_sandbox_answers_what_is_piped_into_it() -> None:
     typed = "/ask who?\n/ask provider:perplexity what is up today\n/nonsense\n"
     command = [sys.executable, "-m", "discordianai", "sandbox"]

@@ -445,6 +445,7 @@ def test_every_live_key_has_its_case() -> None:
     assert live_keys() == CASES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("live settings")
 @pytest.mark.parametrize("key", CASES)
 def test_a_live_key_acts_as_soon_as_it_is_changed(scene: SharedScene, key: str) -> None:

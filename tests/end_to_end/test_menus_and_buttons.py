@@ -226,6 +226,7 @@ async def test_nothing_of_all_that_was_refused_by_discord(scene: Scene) -> None:
     assert scene.sandbox.discord.counters.rate_limited == 0
 
 
+@pytest.mark.slow
 @played
 async def test_buttons_work_after_a_restart(scene: Scene) -> None:
     """The last of the module: the bot of the others has ended then."""

@@ -28,6 +28,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Ite
     yield from shared_scene(folder, authority, SETTINGS, discord=DiscordOptions(allowed_intents=-1))
 
 
+@pytest.mark.slow
 @played
 async def test_half_a_pair_in_anything_that_people_write_is_replaced_and_the_question_is_answered(
     scene: Scene,
@@ -53,6 +54,7 @@ async def test_half_a_pair_in_anything_that_people_write_is_replaced_and_the_que
     await persona.wait_until(lambda i: "Be \ufffd" in i.text)
 
 
+@pytest.mark.slow
 @played
 async def test_malformed_events_are_passed_over_and_the_next_question_is_answered(scene: Scene) -> None:
     """Each is a line in the log without a traceback; who did it is told where that is known."""

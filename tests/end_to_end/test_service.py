@@ -4,6 +4,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 import trio
 
 from discordianai.sandbox.discord import person
@@ -41,6 +42,7 @@ threading.Thread(target=watch, daemon=True).start()
 """Runs inside the bot, which knows nothing of it: blocks one of its loops where a file says which."""
 
 
+@pytest.mark.slow
 async def test_the_manager_hears_the_whole_life_of_the_bot(stage: Stage, tmp_path: Path) -> None:
     hooks = tmp_path / "hooks"
     hooks.mkdir()

@@ -27,6 +27,8 @@ from discordianai.sandbox.launcher import open_bot, open_sandbox
 from discordianai.settings.file import load
 from tests.end_to_end.conftest import FAST, Scene, Stage
 
+pytestmark = pytest.mark.slow
+
 DISCORDS_GAP = 5.0
 """Seconds between two IDENTIFYs of one bucket."""
 

@@ -347,6 +347,7 @@ async def leave_early(asked: ChatProvider, service: ProviderService) -> None:
         assert service.in_flight == 1
 
 
+@pytest.mark.slow
 async def test_perplexity_is_told_to_stop(authority: Authority) -> None:
     """Closing the stream leaves its run going on, and on the bill; so does losing it."""
     async with open_providers(authority, replace(FAST, between_tokens=0.02)) as services:

@@ -14,6 +14,8 @@ from discordianai.sandbox.postgres_programs import PostgresMissing, find_program
 from tests.pgbouncer import PgBouncer
 from tests.postgres import PostgresDatabase
 
+pytestmark = pytest.mark.slow
+
 
 def is_gone(pid: int) -> bool:
     """No process has that id, but one that nobody has waited for yet."""

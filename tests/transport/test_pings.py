@@ -43,6 +43,7 @@ async def slow_link(server: Server, bytes_per_second: int) -> AsyncIterator[str]
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_a_slow_upload_is_no_dead_connection(authority: Authority) -> None:
     """1.5 MB at 300 KB/s with windows for all of it: five times as long as the PING's time."""
     events: list[PoolEvent] = []
@@ -102,7 +103,7 @@ async def test_a_server_that_reads_nothing_is_not_declared_dead_but_gets_no_more
         nursery.start_soon(lambda: s.client.post(s.url("/silent"), content=b"x" * 2**25, timeout=20))
         await trio.sleep(1.0)
         assert s.told(PingTimedOut) == []
-        with trio.fail_after(1):
+        with trio.fail_after(10):
             assert (await s.get()).status_code == 200
         assert s.server.connections_opened == 2
         # Once its request has left, nothing is expected of it any more, and its place is free.

@@ -120,6 +120,7 @@ trio.run(main)
 """
 
 
+@pytest.mark.slow
 async def test_the_questions_of_a_killed_process_are_taken_within_ten_seconds(
     postgres_database: PostgresDatabase,
 ) -> None:

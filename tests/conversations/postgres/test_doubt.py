@@ -24,6 +24,8 @@ from tests.conversations.builders import ANN, exchange, question
 from tests.conversations.postgres.scene import opened, server_of, until
 from tests.postgres import PostgresDatabase
 
+pytestmark = pytest.mark.slow
+
 
 class Cutting:
     """Cuts the connection at the next COMMIT, which reaches the server or does not."""

@@ -22,6 +22,8 @@ from tests.conversations.builders import ANN, BOB, exchange
 from tests.conversations.postgres.scene import QUIET, opened, until
 from tests.postgres import PostgresDatabase
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_refused_password_is_told_without_it_and_without_the_user(
     postgres_database: PostgresDatabase, caplog: pytest.LogCaptureFixture

@@ -1,5 +1,6 @@
 """What the store does on a server by itself."""
 
+import pytest
 import trio
 
 from discordianai.conversations.accounting import Charge, day_of
@@ -58,6 +59,7 @@ async def test_the_space_of_what_was_removed_is_given_back_to_the_table(
         await becomes(postgres_database, vacuums, {"1", "2", "3"})
 
 
+@pytest.mark.slow
 async def test_a_lease_is_renewed_while_nothing_happens(postgres_database: PostgresDatabase) -> None:
     """Also where nobody asks anything: the questions of an idle bot are its own."""
     left = "SELECT min(extract(epoch FROM expires_at - clock_timestamp())) FROM processes"

@@ -24,6 +24,8 @@ from tests.conversations.builders import ANN, BOB, NOW, answer, exchange, questi
 from tests.conversations.postgres.scene import QUICK, QUIET, opened, server_of, until
 from tests.postgres import PostgresDatabase, new_database
 
+pytestmark = pytest.mark.slow
+
 ASKER = 3.0
 """Seconds that an asker waits at most: two, and what a busy machine adds."""
 

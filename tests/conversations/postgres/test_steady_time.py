@@ -15,6 +15,8 @@ from tests.conversations.builders import answer, question
 from tests.conversations.postgres.scene import QUICK, opened, until
 from tests.postgres import PostgresDatabase, new_database
 
+pytestmark = pytest.mark.slow
+
 LATE = PostgresMaintenanceSchedule(sign_of_life=0.2, retry=1.0, retention=600, vacuum=600)
 """It comes back later than the other one."""
 

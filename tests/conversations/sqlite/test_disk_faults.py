@@ -92,6 +92,7 @@ async def ask_beside_a_slow_disk(store: SqliteStore) -> None:
         nursery.start_soon(kept, store.accept, question(1))
 
 
+@pytest.mark.slow
 async def test_a_slow_fsync_delays_nobody_for_longer_than_two_seconds_and_loses_nothing(
     tmp_path: Path, faults: Faults
 ) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+import pytest
 import trio
 
 from discordianai.conversations.sqlite.store import open_store
@@ -62,6 +63,7 @@ async def write_until_killed(path: Path, seconds: float) -> int:
     return int(whole[-1]) if len(whole) > 1 else -1
 
 
+@pytest.mark.slow
 async def test_what_was_stored_survives_a_kill_and_the_file_is_sound(tmp_path: Path) -> None:
     async def live_and_die(number: int) -> None:
         path = tmp_path / str(number) / DATABASE

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import trio
 
 from discordianai.conversations.conversation_key import ConversationKey
@@ -94,6 +95,7 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         assert await store.take_over() == ()
 
 
+@pytest.mark.slow
 async def test_answers_go_on_between_the_steps_of_a_large_purge(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=QUICK) as store:
@@ -182,6 +184,7 @@ async def test_a_purge_takes_a_copy_too_and_leaves_it_one_file(tmp_path: Path) -
     assert b"question 2" in copy.read_bytes()
 
 
+@pytest.mark.slow
 async def test_free_pages_go_back_to_the_disk(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=QUICK) as store:

@@ -154,6 +154,7 @@ CHANGES: dict[str, Callable[[LocalDiscord], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_remembered_refusal_is_forgotten_with_other_permissions(change: str) -> None:
     """Of the channel, of a role, or such as may have changed while there was no session."""

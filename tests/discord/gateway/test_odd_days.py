@@ -173,6 +173,7 @@ async def test_no_question_of_a_burst_is_lost_by_op_7() -> None:
         assert 1 <= len(discord.counters.resume_times) <= 6
 
 
+@pytest.mark.slow
 async def test_a_connection_on_which_events_come_is_not_given_up_for_late_acknowledgements() -> None:
     """They wait behind events that were missed: to resume would have Discord send all of these again."""
     async with open_local_discord(QUICK_HEARTBEAT) as discord, listening(discord) as bot:

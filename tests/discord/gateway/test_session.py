@@ -294,6 +294,7 @@ def test_a_ready_without_a_list_of_servers_begins_a_session(guilds: object) -> N
     assert server.opcodes == [2]
 
 
+@pytest.mark.slow
 def test_resumes_without_an_answer_are_eight_and_no_identify() -> None:
     """At once at first, then ever later, and the session is given up."""
     server = Server()

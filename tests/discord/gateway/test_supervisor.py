@@ -104,6 +104,7 @@ async def test_as_many_as_discord_recommends() -> None:
         assert len(discord.counters.gateway_questions) == 1
 
 
+@pytest.mark.slow
 async def test_auto_waits_until_discord_says_how_many() -> None:
     """And says why meanwhile."""
     async with open_local_discord(options()) as discord:
@@ -271,6 +272,7 @@ async def test_an_event_that_two_sessions_of_a_shard_hear_is_handled_once() -> N
         assert len(bot.backend.handed_over) == 1
 
 
+@pytest.mark.slow
 async def test_a_shard_may_wait_for_its_turn_for_longer_than_a_heartbeat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

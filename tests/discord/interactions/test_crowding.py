@@ -160,6 +160,7 @@ async def test_a_flood_of_one_person_keeps_nothing_from_ten_others(scene: Scene)
     assert scene.discord.counters.rate_limited == 0
 
 
+@pytest.mark.slow
 async def test_a_command_that_is_not_run_is_told_and_is_nobody_elses(
     scene: Scene,
 ) -> None:

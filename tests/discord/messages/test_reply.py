@@ -535,6 +535,7 @@ async def test_an_answer_that_is_remembered_can_be_asked_again_and_searched(
         assert labels(messages.bodies[-1]) == expected
 
 
+@pytest.mark.slow
 async def test_the_more_answers_stream_the_slower_each_is_edited(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

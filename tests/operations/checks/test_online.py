@@ -350,6 +350,7 @@ async def test_a_third_provider_is_asked_as_the_others_are(stage: Stage) -> None
     assert about(findings, "foreign answer").figures["model"] == "local-model"
 
 
+@pytest.mark.slow
 async def test_one_that_hangs_is_told_in_time_and_hides_no_other(stage: Stage) -> None:
     async with stage() as scene:
         scene.sandbox.openai.misbehave(Fault(FaultKind.SLOW, seconds=60))

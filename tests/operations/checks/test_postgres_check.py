@@ -125,6 +125,7 @@ async def test_a_wrong_password_is_told_and_not_shown(postgres_database: Postgre
     assert "refuses the user or the password" in only.found
 
 
+@pytest.mark.slow
 async def test_a_frozen_server_is_waited_for_within_bounds(durable_cluster: Cluster) -> None:
     """It accepts the connection, and says nothing."""
     with trio.fail_after(20), durable_cluster.frozen():

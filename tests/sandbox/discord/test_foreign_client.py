@@ -155,6 +155,7 @@ async def test_what_messages_have_beside_their_text_is_what_it_knows() -> None:
     assert display.content == "# Hours"
 
 
+@pytest.mark.slow
 async def test_it_starts_as_many_shards_as_are_recommended() -> None:
     """discord.py reads `/gateway/bot`, identifies each bucket at its pace, and counts each shard's guilds."""
     options = DiscordOptions(recommended_shards=4, max_concurrency=4, more_guilds=8)

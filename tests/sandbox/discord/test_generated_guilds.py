@@ -6,6 +6,7 @@ from functools import partial
 from itertools import chain
 
 import httpx
+import pytest
 
 from discordianai.discord.events.guild_cache import GuildCache
 from discordianai.sandbox.discord import DiscordOptions, open_local_discord
@@ -49,6 +50,7 @@ def test_a_guild_is_the_same_each_time() -> None:
     assert len(known) == 25
 
 
+@pytest.mark.slow
 async def test_an_event_goes_before_guilds_that_are_not_sent_yet() -> None:
     """And whoever resumes meanwhile gets every guild."""
     options = DiscordOptions(identify_interval=0.0, more_guilds=2000)
@@ -99,6 +101,7 @@ async def test_the_bots_guilds_are_listed_by_the_page() -> None:
     assert int(first["id"]) == min(found)
 
 
+@pytest.mark.slow
 async def test_a_shard_with_too_many_guilds_is_refused() -> None:
     """2500 are welcome on one, no more."""
 
@@ -117,6 +120,7 @@ async def test_a_shard_with_too_many_guilds_is_refused() -> None:
     assert await answer(2500, [1, 2]) == "READY"
 
 
+@pytest.mark.slow
 async def test_people_use_commands_in_any_of_them() -> None:
     """The event comes on the guild's shard, and names it."""
     options = DiscordOptions(identify_interval=0.0, more_guilds=8)

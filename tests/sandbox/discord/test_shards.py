@@ -88,6 +88,7 @@ async def test_a_shard_is_told_of_its_own_guilds_only() -> None:
         assert await on_asyncio(ask) == [["INTERACTION_CREATE"], [], at_home]
 
 
+@pytest.mark.slow
 async def test_a_users_own_app_is_heard_on_changing_shards() -> None:
     """Discord does not say on which: each use comes on one of them, in turn."""
     foreign = Channel(9_000_000 << 22 | 1, "elsewhere", 9_000_000 << 22)
@@ -103,6 +104,7 @@ async def test_a_users_own_app_is_heard_on_changing_shards() -> None:
         assert await on_asyncio(ask) == [2, 2, 2, 2]
 
 
+@pytest.mark.slow
 async def test_a_shard_may_have_several_sessions() -> None:
     """Each hears everything, whatever number of shards the others count."""
     async with open_local_discord(UNHURRIED) as discord:
