@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.cli import run as run_command
 from discordianai.cli.main import main
+from discordianai.conversations import postgres_client
 from discordianai.sandbox import postgres_cluster
 from discordianai.sandbox.postgres_programs import PostgresMissing, find_programs
 
@@ -106,7 +106,7 @@ def test_without_psycopg_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No cluster is started for a bot that could not use it."""
-    monkeypatch.setattr(run_command, "find_spec", lambda _: None)
+    monkeypatch.setattr(postgres_client, "find_spec", lambda _: None)
     assert main(["sandbox", "--database", "postgres"]) == 1
     assert "discordianai[sandbox,postgres]" in capsys.readouterr().err
 

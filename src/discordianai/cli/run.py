@@ -3,7 +3,6 @@
 import argparse
 import sys
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,12 +113,13 @@ def _sandbox_on_postgres(endpoint: str | None) -> int:
     """Run it beside a PostgreSQL, which ends with it, however it ends."""
     import trio
 
+    from discordianai.conversations import postgres_client
     from discordianai.sandbox import terminal
     from discordianai.sandbox.launcher import BotDatabase
     from discordianai.sandbox.postgres_cluster import ClusterFailed, PostgresMissing, open_cluster
     from discordianai.sandbox.unprivileged import NoAccount
 
-    if find_spec("psycopg") is None:
+    if postgres_client.is_missing():
         say(f"the bot needs the package psycopg to speak to PostgreSQL: {INSTALL_POSTGRES}")
         return 1
     try:

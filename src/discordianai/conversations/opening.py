@@ -5,14 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from discordianai.conversations import postgres_client
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.sqlite.store import open_store as open_file
-from discordianai.conversations.store import Store, StoreError
-
-NO_CLIENT = (
-    "[conversations] database is a PostgreSQL database, which needs psycopg:"
-    " pipx install --force 'discordianai[postgres]', or the same with pip"
-)
+from discordianai.conversations.store import Store
 
 
 def open_store(
@@ -35,13 +31,9 @@ async def _open_on_server(
     options: ConversationOptions, clock: Callable[[], float], ask_for_time: Callable[[], object]
 ) -> AsyncIterator[Store]:
     # Here, because not everybody has installed psycopg, and others need not load it.
-    try:
+    with postgres_client.needed_by("[conversations] database"):
         from discordianai.conversations.postgres.connections import PostgresServer
         from discordianai.conversations.postgres.store import open_store as open_database
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "psycopg":
-            raise
-        raise StoreError(NO_CLIENT) from None
     server = PostgresServer(options.database, options.database_password)
     async with open_database(server, options, clock=clock, ask_for_time=ask_for_time) as store:
         yield store

@@ -1,16 +1,12 @@
 """Opens a database for an operator's command: a file, or one on a server."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from discordianai.conversations import postgres_client
 from discordianai.conversations.operator_port import Backup, Location, OperatorDatabase, Purge
 from discordianai.conversations.store import StoreError
-
-NO_DRIVER = (
-    "this is a PostgreSQL database, which needs psycopg: pipx install --force 'discordianai[postgres]', or"
-    " the same with pip"
-)
 
 
 def opened(location: Location) -> AbstractContextManager[OperatorDatabase]:
@@ -19,7 +15,7 @@ def opened(location: Location) -> AbstractContextManager[OperatorDatabase]:
         from discordianai.conversations.sqlite import operator_database as files
 
         return files.opened(location)
-    with driver():
+    with postgres_client.needed_by("this"):
         from discordianai.conversations.postgres import operator_database as servers
     return servers.opened(location)
 
@@ -33,7 +29,7 @@ def purging(location: Location, report: Callable[[int], object]) -> AbstractCont
         from discordianai.conversations.sqlite import operator_database as files
 
         return files.purging(location, report)
-    with driver():
+    with postgres_client.needed_by("this"):
         from discordianai.conversations.postgres import operator_database as servers
     return servers.purging(location, report)
 
@@ -47,14 +43,3 @@ def backup_of(location: Location, target: Path) -> Backup:
     from discordianai.conversations.postgres.dump import instructions
 
     raise StoreError(instructions(location.url, target))
-
-
-@contextmanager
-def driver() -> Iterator[None]:
-    """Imports what needs psycopg. Raises `StoreError` where that is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "psycopg":
-            raise
-        raise StoreError(NO_DRIVER) from None

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-OLDEST = 15
-"""The first version of PostgreSQL that the bot's store runs on."""
+from discordianai.conversations.postgres_client import OLDEST_SERVER
 
 NEEDED = ("initdb", "postgres", "psql")
 
@@ -48,11 +47,11 @@ def find_programs() -> Programs:
         if not all((folder / name).exists() for name in NEEDED):
             continue
         version = _version(folder / "postgres")
-        if version >= OLDEST:
+        if version >= OLDEST_SERVER:
             return Programs(folder, version)
         old = max(old, version)
     if old:
-        raise PostgresMissing(f"PostgreSQL {old} is too old, {OLDEST} or newer is needed: {INSTALL}")
+        raise PostgresMissing(f"PostgreSQL {old} is too old, {OLDEST_SERVER} or newer is needed: {INSTALL}")
     raise PostgresMissing(f"there is no PostgreSQL on this machine ({', '.join(NEEDED)}): {INSTALL}")
 
 

@@ -7,6 +7,7 @@ import pytest
 import trio
 from pydantic import SecretStr
 
+from discordianai.conversations import postgres_client
 from discordianai.conversations.database_url import parse
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.postgres import migrations
@@ -189,7 +190,7 @@ def test_a_url_that_sends_words_over_a_network_in_the_clear_is_warned_of(url: st
 
 def test_a_bot_without_psycopg_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is not installed by itself."""
-    monkeypatch.setattr(postgres_check, "find_spec", lambda _: None)
+    monkeypatch.setattr(postgres_client, "find_spec", lambda _: None)
     first, *_ = postgres_check.look(parse("postgresql://localhost/x"))
     assert first.fatal
     assert "discordianai[postgres]" in first.advice

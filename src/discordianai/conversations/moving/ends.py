@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from discordianai.conversations import postgres_client
 from discordianai.conversations.moving.port import Source, Target
-from discordianai.conversations.operator_access import driver
 from discordianai.conversations.operator_port import DatabaseOnServer, Location
 from discordianai.conversations.store import StoreError
 
@@ -17,7 +17,7 @@ def opened(origin: Location, destination: Location) -> Iterator[tuple[Source, Ta
         raise StoreError("both are files: copy the database with `discordianai backup FILE`")
     if isinstance(origin, DatabaseOnServer) and isinstance(destination, DatabaseOnServer):
         raise StoreError("both are PostgreSQL databases: copy one as `discordianai backup FILE` tells")
-    with driver():
+    with postgres_client.needed_by("one of them"):
         from discordianai.conversations.postgres import move_ends as servers
         from discordianai.conversations.sqlite import move_ends as files
     if isinstance(origin, Path):

@@ -17,6 +17,7 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 
 from discordianai.conversations.engine.errors import INCOMPLETE_MOVE, OTHER_MOVE
+from discordianai.conversations.postgres_client import OLDEST_SERVER
 from discordianai.conversations.store import StoreError
 
 MIGRATION_LOCK = 0x444941490001
@@ -24,9 +25,6 @@ MIGRATION_LOCK = 0x444941490001
 
 LOCK_WITHIN = "60s"
 """How long a process waits while another one migrates the same database."""
-
-LEAST_SERVER = 150000
-"""PostgreSQL 15."""
 
 PROGRAM = "discordianai"
 
@@ -211,8 +209,8 @@ def _bookkeeping(connection: Connection[Any]) -> tuple[str, int] | None:
 
 
 def _refuse_unsuitable(connection: Connection[Any]) -> None:
-    if connection.info.server_version < LEAST_SERVER:
-        raise StoreError(f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 is needed")
+    if (version := connection.info.server_version // 10_000) < OLDEST_SERVER:
+        raise StoreError(f"PostgreSQL {version} is too old: {OLDEST_SERVER} or newer is needed")
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise StoreError(f"its encoding is {encoding}; create a database with ENCODING 'UTF8'")

@@ -1,9 +1,9 @@
 """A PostgreSQL database: what the settings say of it, and with `--online` what the server says."""
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from discordianai.conversations import postgres_client
 from discordianai.conversations.database_url import DatabaseUrl
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from discordianai.conversations.postgres.inspection import PostgresInspection
 
 SUBJECT = "database"
-INSTALL = "pipx install --force 'discordianai[postgres]', or the same with pip"
-
-OLDEST = 15
 
 ENOUGH_CONNECTIONS = 10
 """That are free for this user: as many as a bot may open, and some for its operator."""
@@ -23,16 +20,13 @@ MEGABYTE = 2**20
 
 def look(url: DatabaseUrl) -> Iterator[Finding]:
     """What can be told without connecting."""
-    if client_is_missing():
-        yield fatal(SUBJECT, f"{url} is a PostgreSQL database, and psycopg is not installed", INSTALL)
+    if postgres_client.is_missing():
+        yield fatal(
+            SUBJECT, f"{url} is a PostgreSQL database, and psycopg is not installed", postgres_client.INSTALL
+        )
     else:
         yield ok(SUBJECT, f"{url} is a PostgreSQL database; --online connects to it")
     yield from _encryption(url)
-
-
-def client_is_missing() -> bool:
-    """Whether the bot lacks what it needs to speak to PostgreSQL."""
-    return find_spec("psycopg") is None
 
 
 def _encryption(url: DatabaseUrl) -> Iterator[Finding]:
@@ -67,8 +61,8 @@ def judge(found: "PostgresInspection", url: DatabaseUrl, seconds: float) -> Iter
 
 
 def _server(found: "PostgresInspection", url: DatabaseUrl) -> Iterator[Finding]:
-    if found.major < OLDEST:
-        yield problem(SUBJECT, f"PostgreSQL {found.version} is too old", f"{OLDEST} or newer is needed")
+    if found.major < (oldest := postgres_client.OLDEST_SERVER):
+        yield problem(SUBJECT, f"PostgreSQL {found.version} is too old", f"{oldest} or newer is needed")
     if found.encoding != "UTF8":
         yield problem(SUBJECT, f"its encoding is {found.encoding}", "create a database with ENCODING 'UTF8'")
     if found.read_only:

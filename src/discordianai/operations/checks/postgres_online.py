@@ -5,12 +5,13 @@ from functools import partial
 
 import trio
 
+from discordianai.conversations import postgres_client
 from discordianai.conversations.database_url import DatabaseUrl
 from discordianai.conversations.options import ConversationOptions
 from discordianai.conversations.store import StoreError
 from discordianai.operations.checks.findings import problem
 from discordianai.operations.checks.online_check import Tell
-from discordianai.operations.checks.postgres_check import SUBJECT, client_is_missing, judge
+from discordianai.operations.checks.postgres_check import SUBJECT, judge
 
 
 class PostgresCheck:
@@ -25,7 +26,7 @@ class PostgresCheck:
 
     async def connect(self, tell: Tell) -> None:
         """Everything at once: it is one connection."""
-        if client_is_missing():
+        if postgres_client.is_missing():
             return  # that is told already
         from discordianai.conversations.postgres.connections import PostgresServer
         from discordianai.conversations.postgres.inspection import inspect
