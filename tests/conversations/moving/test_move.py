@@ -182,7 +182,7 @@ def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]
         return {
-            name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr)  # noqa: S608
+            name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr)  # noqa: S608  # our own
             for name in names
             if not name.startswith("sqlite_")
         }

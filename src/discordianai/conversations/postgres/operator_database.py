@@ -21,7 +21,7 @@ from discordianai.conversations.operator_port import (
     Report,
     Selection,
 )
-from discordianai.conversations.postgres import export, migrations, usage_table
+from discordianai.conversations.postgres import export, migrations, turns_table, usage_table
 from discordianai.conversations.postgres.batches import Batch, Row
 from discordianai.conversations.postgres.connections import (
     PostgresConnection,
@@ -54,13 +54,6 @@ _SIZE: LiteralString = (
     "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint"
     " FROM unnest(%s::text[]) AS tables (name)"
 )
-
-_TURNS: LiteralString = """
-    SELECT conversation_person_id = 0 AS shared, private, guild_id, conversation_channel_id AS channel_id,
-        person_id, role, at, text, attachments
-    FROM turns WHERE {condition}
-    ORDER BY conversation_person_id, conversation_channel_id, private, id
-"""
 
 _IDS: tuple[tuple[str, LiteralString], ...] = (
     ("person", "SELECT DISTINCT person_id FROM turns UNION SELECT person_id FROM usage"),
@@ -159,7 +152,7 @@ class ServerDatabase:
         with self._one_state():
             count = sql.SQL("SELECT count(*) FROM turns WHERE {where}").format(where=where)
             total = int(self._row(count, *values)[0])
-            turns = sql.SQL(_TURNS).format(condition=where)
+            turns = sql.SQL(turns_table.EXPORTED).format(condition=where)
             for number, line in enumerate(self._lines("turn", turns, values), 1):
                 report(number, total)
                 yield line

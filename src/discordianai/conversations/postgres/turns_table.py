@@ -24,6 +24,17 @@ _READ: LiteralString = (
     f"SELECT role, text, at, attachments FROM turns WHERE {_OF_CONVERSATION} ORDER BY id DESC LIMIT %(limit)s"
 )
 
+EXPORTED_KEYS = (
+    "shared", "private", "guild_id", "channel_id", "person_id", "role", "at", "text", "attachments",
+)  # fmt: skip
+EXPORTED: LiteralString = """
+    SELECT conversation_person_id = 0 AS shared, private, guild_id, conversation_channel_id AS channel_id,
+        person_id, role, at, text, attachments
+    FROM turns WHERE {condition}
+    ORDER BY conversation_person_id, conversation_channel_id, private, id
+"""
+"""What a line of an export tells of a turn, by conversation, oldest first."""
+
 ADD: LiteralString = f"""
     trimmed AS (
         DELETE FROM turns WHERE id IN (
@@ -127,17 +138,10 @@ def _said(rows: Sequence[Row]) -> StoredQuestion | None:
 
 def of_person(person_id: int) -> Batch:
     """The turns of a person by conversation, oldest first, as `json_lines` takes them."""
-    columns = (
-        "shared", "private", "guild_id", "channel_id", "person_id", "role", "at", "text", "attachments",
-    )  # fmt: skip
-    statement: LiteralString = (
-        "SELECT conversation_person_id = 0, private, guild_id, conversation_channel_id, person_id, role, at,"
-        " text, attachments FROM turns WHERE person_id = %(person_id)s"
-        " ORDER BY conversation_person_id, conversation_channel_id, private, id"
-    )
+    statement = EXPORTED.format(condition="person_id = %(person_id)s")
     return Batch(
         ((statement, {"person_id": person_id}),),
-        lambda rows: [json_lines.line("turn", dict(zip(columns, row, strict=True))) for row in rows],
+        lambda rows: [json_lines.line("turn", dict(zip(EXPORTED_KEYS, row, strict=True))) for row in rows],
     )
 
 

@@ -220,8 +220,8 @@ class FileTarget(FileEnd):
         """See `Target.last_key`."""
         names = ("person_id", "channel_id", "private") if table is TURNS else table.key
         row = self._connection.execute(
-            f"SELECT {', '.join(names)} FROM {'conversations' if table is TURNS else table.name}"  # noqa: S608
-            f" ORDER BY {', '.join(f'{name} DESC' for name in names)} LIMIT 1"  # our own names
+            f"SELECT {', '.join(names)} FROM {'conversations' if table is TURNS else table.name}"  # noqa: S608  # our own
+            f" ORDER BY {', '.join(f'{name} DESC' for name in names)} LIMIT 1"
         ).fetchone()
         return None if row is None else tuple(row)
 
@@ -240,8 +240,8 @@ class FileTarget(FileEnd):
             else:
                 marks = ", ".join("?" * len(table.columns))
                 self._connection.executemany(
-                    f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})",  # noqa: S608
-                    rows,  # our own names
+                    f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({marks})",  # noqa: S608  # our own
+                    rows,
                 )
         if self._log.stat().st_size > LONGEST_LOG:
             self._empty_log()
@@ -258,8 +258,8 @@ class FileTarget(FileEnd):
             numbered.append((last, *turn[TURNS.key_length : -1]))
         self._connection.execute("INSERT INTO conversations VALUES (?, ?, ?, ?)", (conversation, *key))
         self._connection.executemany(
-            f"INSERT INTO turns (id, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})",  # noqa: S608
-            numbered,  # our own names
+            f"INSERT INTO turns (id, {', '.join(columns)}) VALUES (?{', ?' * len(columns)})",  # noqa: S608  # our own
+            numbered,
         )
         participants = {turn[TURNS.key_length : TURNS.key_length + 2] for turn in turns}
         self._connection.executemany(
