@@ -8,14 +8,8 @@ import pytest
 import trio
 
 from discordianai.discord import bridge
-from discordianai.discord.bridge import (
-    EntryQueue,
-    Stopping,
-    TrioCaller,
-    open_asyncio_thread,
-    run_asyncio,
-    shared_tasks,
-)
+from discordianai.discord.bridge import EntryQueue, Stopping, TrioCaller, open_asyncio_thread, shared_tasks
+from tests.asyncio_loop import run_asyncio
 
 
 async def test_the_result_comes_back_from_another_thread() -> None:

@@ -114,17 +114,6 @@ async def open_asyncio_thread() -> AsyncIterator[AsyncioThread]:
             thread.end()
 
 
-async def run_asyncio(main: Callable[[], Awaitable[Result]]) -> Result | None:
-    """Run `main()` on a loop of its own. See `AsyncioThread.run`."""
-    result: outcome.Maybe[Result | None] = outcome.Value(None)
-    async with open_asyncio_thread() as thread:
-        try:
-            result = outcome.Value(await thread.run(main))
-        except Exception as error:  # raised outside the block, which would put it into a group
-            result = outcome.Error(error)
-    return result.unwrap()
-
-
 class _Job(Generic[Result]):
     """One run of `main` as a task of the loop; `result` counts once `ended` is set."""
 

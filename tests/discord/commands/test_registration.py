@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 from interactions.api.http.route import Route
 
-from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registration import synchronise
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.gateway.http_client import ListenerHTTPClient
@@ -14,6 +13,7 @@ from discordianai.discord.messages.application_limits import ApplicationLimits
 from discordianai.discord.options import BotOptions
 from discordianai.sandbox.discord import LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.api_objects import GUILD_ID
+from tests.asyncio_loop import run_asyncio
 from tests.discord.commands.builders import OFFER
 
 ALL = {command.name for command in COMMANDS}

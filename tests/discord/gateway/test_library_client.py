@@ -9,9 +9,9 @@ from interactions.api.events import RawGatewayEvent
 from interactions.api.http.route import Route
 from interactions.models.internal.listener import Listener
 
-from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.gateway.library_client import GatewayOnlyClient
 from discordianai.sandbox.discord import DiscordOptions, open_local_discord
+from tests.asyncio_loop import run_asyncio
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:parameter 'timeout' of type 'float':DeprecationWarning"  # so the library opens its WebSocket

@@ -12,13 +12,13 @@ from discordianai.answering.journal import JournalResult
 from discordianai.conversations.guilds import GuildList
 from discordianai.conversations.pending_questions import TurnId
 from discordianai.conversations.store import StoreError
-from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.command import CommandReply, Invocation
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.interactions import backend as backends
 from discordianai.discord.interactions.backend import Backend
 from discordianai.discord.interactions.outcomes import RefuseMessage, RunCommand
 from discordianai.records import Person, Question, ReplyAddress
+from tests.asyncio_loop import run_asyncio
 from tests.discord.builders import origin
 from tests.discord.interactions.backend_scene import Scene, opened
 

@@ -16,7 +16,6 @@ import pytest
 import trio
 from interactions.api.http.route import Route
 
-from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.command import CommandReply, HandledCommand, Invocation
 from discordianai.discord.commands.export import NOTHING
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
@@ -43,6 +42,7 @@ from discordianai.sandbox.discord import (
     sandbox_interaction,
 )
 from discordianai.sandbox.discord.api_objects import BOT_ID
+from tests.asyncio_loop import run_asyncio
 from tests.discord.commands.builders import OFFER, open_services
 from tests.discord.interactions.backend_scene import opened
 

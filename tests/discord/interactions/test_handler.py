@@ -21,7 +21,6 @@ from discordianai.answering.open_questions import OpenQuestions
 from discordianai.conversations.conversation_key import ConversationKey
 from discordianai.conversations.pending_questions import StoredQuestion, TurnId
 from discordianai.discord.audit_log import PrivilegedAct, RefusalCause
-from discordianai.discord.bridge import run_asyncio
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter, Unacknowledged
 from discordianai.discord.events.guild_cache import GuildCache
@@ -47,6 +46,7 @@ from discordianai.sandbox.discord import (
     sandbox_interaction,
 )
 from discordianai.sandbox.discord.api_objects import BOT_ID
+from tests.asyncio_loop import run_asyncio
 from tests.discord.commands.builders import OFFER
 from tests.doubles.backend import FakeBackend
 

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import trio
 
-from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import LocalDiscord
+from tests.asyncio_loop import run_asyncio
 
 
 class PlainClient:

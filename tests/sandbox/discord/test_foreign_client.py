@@ -15,7 +15,6 @@ from discord.http import Route
 import discord
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
-from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import (
     CHANNELS,
     DiscordOptions,
@@ -34,6 +33,7 @@ from discordianai.sandbox.discord.message_parts import (
     written,
 )
 from discordianai.sandbox.discord.user_actions import say
+from tests.asyncio_loop import run_asyncio
 
 
 @pytest.fixture(autouse=True)

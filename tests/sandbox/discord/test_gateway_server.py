@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
-from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import DiscordOptions, LocalDiscord, open_local_discord
 from discordianai.sandbox.discord.gateway_faults import FAULTS, FaultAction, FaultMoment
+from tests.asyncio_loop import run_asyncio
 
 IDENTIFY = {"op": 2, "d": {"token": "sandbox-token", "intents": 1}}
 

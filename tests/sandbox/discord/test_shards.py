@@ -14,7 +14,6 @@ from interactions import Client, Intents
 from interactions.api.events import RawGatewayEvent
 from interactions.api.http.route import Route
 
-from discordianai.discord.bridge import run_asyncio
 from discordianai.sandbox.discord import (
     CHANNELS,
     Channel,
@@ -25,6 +24,7 @@ from discordianai.sandbox.discord import (
 )
 from discordianai.sandbox.discord.api_objects import GUILD_ID
 from discordianai.sandbox.discord.shard import SandboxShard
+from tests.asyncio_loop import run_asyncio
 from tests.sandbox.discord.plain_client import connected, identified, on_asyncio, on_trio
 
 pytestmark = pytest.mark.filterwarnings(
