@@ -154,13 +154,13 @@ class Result:
             why = f"{discord.now() - asked.created:.0f} s ago"
             if (interaction := asked.interaction) is not None:
                 why += f", response {interaction.response_type}"
-                why += f", refused {interaction.refused_acknowledgements}"
+                why += f", attempts {interaction.attempts}, refused {interaction.refused_acknowledgements}"
                 met = self.faults.between(asked.created - 1, asked.created + ACKNOWLEDGE_WITHIN)
                 why += f", private {asked.private}, met {', '.join(sorted(met)) or 'nothing'}"
             shown = [
                 (message.loading, labels([message]), message.content[-200:])
                 for message in asked.messages(discord)
-                or [message for message in discord.channel_messages if prompt in message.content]
+                or [message for message in discord.channel_messages if message.channel_id == asked.channel_id]
             ]
             self.lost.append(f"lost: {prompt}: {why}, shown {shown}")
         self.open.clear()

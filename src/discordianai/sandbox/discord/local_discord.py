@@ -109,6 +109,11 @@ class LocalDiscord(GatewayControl):
         self.dispatch("THREAD_CREATE", thread.json())
         return thread
 
+    def note_attempt(self, token: str) -> None:
+        """The bot tries to acknowledge the interaction with this token."""
+        if interaction := self.interactions.get(token):
+            interaction.attempts += 1
+
     def ban(self, seconds: float) -> None:
         """Have Cloudflare ban the bot's address for so long."""
         self.banned_until = trio.current_time() + seconds

@@ -92,6 +92,8 @@ class RestServer:
         headers: dict[str, str] = {}
         if request.url.path.endswith("/gateway/bot"):
             self._discord.counters.gateway_questions.append(trio.current_time())
+        if request.url.path.endswith("/callback"):
+            self._discord.note_attempt(request.path_params["token"])
         if (left := self._discord.banned_until - trio.current_time()) > 0:
             self._discord.counters.while_banned.append(trio.current_time())
             page = "<!DOCTYPE html><title>Access denied | discord.com</title><p>Error 1015</p>"
