@@ -47,6 +47,8 @@ class Checkpointer:
         self._writes = writes
         self._write_something = write_something
         self._turn = trio.Lock()
+        self._emptyings_wanted = self._emptyings_done = 0
+        """How often the log was to be emptied, and up to which of these it has been."""
         self._thread = trio.CapacityLimiter(1)
         self._commits_seen = 0
         self._not_before = 0.0
@@ -75,24 +77,35 @@ class Checkpointer:
     async def run(self, connections: Callable[[], Connections | None], *, truncate: bool) -> bool:
         """Move the log into the file; with `truncate`, empty it, and overwrite what is left of removed rows.
 
-        Returns whether that succeeded.
+        Returns whether that succeeded. Those that have it emptied at the same time share one emptying.
 
         A reader of an older state, a backup for example, keeps the log from being emptied. Raises
         `sqlite3.Error`, `OSError`, and what `write_something` does.
         """
+        self._emptyings_wanted += truncate
+        wanted = self._emptyings_wanted
         async with self._turn:
-            if truncate or self._writes.commits != self._commits_seen:
-                await self._write_something()
-                self._commits_seen = self._writes.commits
-                await self._checkpoint(connections(), "PASSIVE")
-            if not truncate and (self.log_pages < LONGEST_LOG or time.monotonic() < self._not_before):
+            if truncate:
+                return self._emptyings_done >= wanted or await self._empty(connections)
+            if self._writes.commits != self._commits_seen:
+                await self._move(connections)
+            if self.log_pages < LONGEST_LOG or time.monotonic() < self._not_before:
                 return True
-            if not truncate:
-                return await self._pausing(connections, "RESTART")
-            for part in residues.parts(await self._find_residues(connections())):
-                if not await self._pausing(connections, "TRUNCATE", part):
-                    return False
-            return True
+            return await self._pausing(connections, "RESTART")
+
+    async def _empty(self, connections: Callable[[], Connections | None]) -> bool:
+        wanted = self._emptyings_wanted  # all these have committed what they removed
+        await self._move(connections)
+        for part in residues.parts(await self._find_residues(connections())):
+            if not await self._pausing(connections, "TRUNCATE", part):
+                return False
+        self._emptyings_done = wanted
+        return True
+
+    async def _move(self, connections: Callable[[], Connections | None]) -> None:
+        await self._write_something()
+        self._commits_seen = self._writes.commits
+        await self._checkpoint(connections(), "PASSIVE")
 
     async def _pausing(
         self, connections: Callable[[], Connections | None], mode: str, found: set[int] | None = None

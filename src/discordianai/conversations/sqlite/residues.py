@@ -23,8 +23,9 @@ from discordianai import safe_files
 STEP = 256
 """Pages read at once. Other threads run between two steps."""
 
-PART = 256
-"""Pages overwritten at once, while others wait. A file that has never been cleared may have many."""
+PART = 64
+"""Pages overwritten at once, while others wait for a few milliseconds. A file that has never been cleared may
+have many."""
 
 PENDING_BYTE = 1 << 30
 """SQLite never uses the page with this byte."""
