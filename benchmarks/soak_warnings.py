@@ -81,6 +81,7 @@ EXPECTED = (
     Expected("answer could not be shown", "private, and not acknowledged", NO_PLACE, UNACKNOWLEDGED),
     Expected("answer could not be shown", "private, and not acknowledged", UNKNOWN, UNACKNOWLEDGED),
     Expected("answer could not be shown", "a closed channel", MISSING_ACCESS, (CLOSED,)),
+    Expected("answer could not be shown", "Discord 5xx for each try", r"Discord answered 50\d, code 0"),
     Expected("refusal could not be sent", "a closed channel", MISSING_ACCESS, (CLOSED,)),
     Expected("refusal could not be sent", "private, and not acknowledged", NO_PLACE, UNACKNOWLEDGED),
     Expected("command reply rejected", "it could not be acknowledged", UNKNOWN, UNACKNOWLEDGED),
