@@ -28,6 +28,9 @@ from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
 
 _QUOTED = re.compile(r"“what about number \d+\?”")
 
+REFUSAL = 4
+"""The type of a response that is a message, and so no answer to a question."""
+
 IN_FLIGHT = 0.5
 """Seconds before a drop in which an event may have been on its way, or its acknowledgement not yet begun; to
 which the time is added for which the sandbox stood still and sent nothing."""
@@ -36,6 +39,7 @@ UNDELIVERED = "not delivered: the gateway session was invalid"
 TOO_LATE = "not delivered in time: the gateway was away for longer than three seconds"
 ACKNOWLEDGEMENT_REFUSED = "told by Discord: it refused the acknowledgement"
 PRIVATE_AND_ERRORS = "told by Discord: private, and its acknowledgements met errors"
+REFUSED_IN_A_BAN = "told by Discord: the bot refused, and the address was banned"
 PRIVATE_IN_A_BAN = "told by Discord: private, and the address was banned"
 NOT_WRITABLE = "nowhere to be told: a mention where the bot may not write"
 ALTERED = "answered, as the mutated events had it"
@@ -121,6 +125,8 @@ class Verdicts:
         if found := self._missed(asked.created, in_time):
             return found, None
         if self.log.was(BANNED, asked.created - ACKNOWLEDGED_SLOWLY, until):
+            if REFUSAL in asked.interaction.attempts:  # by a limit, say; it says so nowhere else
+                return REFUSED_IN_A_BAN, None
             if asked.private:
                 return PRIVATE_IN_A_BAN, None
             return (DONE, None) if asked.flood else self._elsewhere(asked)

@@ -109,10 +109,10 @@ class LocalDiscord(GatewayControl):
         self.dispatch("THREAD_CREATE", thread.json())
         return thread
 
-    def note_attempt(self, token: str) -> None:
-        """The bot tries to acknowledge the interaction with this token."""
+    def note_attempt(self, token: str, kind: object) -> None:
+        """The bot tries to respond to the interaction with this token."""
         if interaction := self.interactions.get(token):
-            interaction.attempts += 1
+            interaction.attempts.append(kind)
 
     def ban(self, seconds: float) -> None:
         """Have Cloudflare ban the bot's address for so long."""

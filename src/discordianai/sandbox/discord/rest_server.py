@@ -93,7 +93,7 @@ class RestServer:
         if request.url.path.endswith("/gateway/bot"):
             self._discord.counters.gateway_questions.append(trio.current_time())
         if request.url.path.endswith("/callback"):
-            self._discord.note_attempt(request.path_params["token"])
+            self._discord.note_attempt(request.path_params["token"], await _response_type(request))
         if (left := self._discord.banned_until - trio.current_time()) > 0:
             self._discord.counters.while_banned.append(trio.current_time())
             page = "<!DOCTYPE html><title>Access denied | discord.com</title><p>Error 1015</p>"
@@ -397,6 +397,14 @@ async def _read_message(request: Request) -> tuple[Json, dict[str, bytes]]:
     async with request.form() as form:
         files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
         return json.loads(str(form["payload_json"])), files
+
+
+async def _response_type(request: Request) -> object:
+    """The type of a response to an interaction; None for one with files."""
+    if request.headers.get("content-type") != "application/json":
+        return None
+    body: object = await request.json()
+    return body.get("type") if isinstance(body, dict) else None
 
 
 def _callback_response(interaction: Interaction, kind: int, message: SandboxMessage) -> Json:

@@ -30,8 +30,8 @@ class Interaction:
     response_type: int | None = None
     acknowledged_after: float | None = None
     """Seconds until the bot acknowledged it; None while it has not."""
-    attempts: int = 0
-    """How often the bot has tried to acknowledge it, whatever became of that."""
+    attempts: list[object] = field(default_factory=list)
+    """The type of each response that the bot has tried to give it, whatever became of that."""
     refused_acknowledgements: int = 0
     source: SandboxMessage | None = None
     """The message whose button was pressed."""
