@@ -2,6 +2,7 @@
 
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ port = {port}
 def run(folder: Path, *, database: str = "bot.sqlite3", port: int = 0) -> int:
     """Run the command; its exit status."""
     path = folder / "settings.toml"
-    path.write_text(SETTINGS.format(database=folder / database, port=port))
+    where = database if "://" in database else folder / database
+    path.write_text(SETTINGS.format(database=where, port=port))
     path.chmod(0o600)
     return main(["run", "--settings", str(path)])
 
@@ -66,6 +68,19 @@ def test_settings_behind_a_link_are_left_alone(tmp_path: Path, monkeypatch: pyte
 
 async def _nothing(_settings: object, _load: object) -> None:
     """In place of a bot."""
+
+
+def test_a_missing_psycopg_ends_it_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It says what to install."""
+    for name in [name for name in sys.modules if name.startswith("discordianai.conversations.postgres.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert run(tmp_path, database="postgresql://bot@127.0.0.1/x") == 78
+    said = capfd.readouterr().err
+    assert "discordianai[postgres]" in said
+    assert "Traceback" not in said
 
 
 def test_a_port_that_is_taken_ends_it_for_good(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     import trio
 
     from discordianai import app
+    from discordianai.conversations.postgres_client import ClientMissing
     from discordianai.conversations.store import StoreError
     from discordianai.discord.gateway.session_limit import ListenerRefused
     from discordianai.operations import logs
@@ -65,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         trio.run(app.run, settings, partial(settings_file.load, options.settings))
-    except (ListenerRefused, CannotServe) as error:
+    except (ListenerRefused, CannotServe, ClientMissing) as error:
         log.critical(str(error))
         return EX_CONFIG
     except StoreError as error:

@@ -12,6 +12,10 @@ OLDEST_SERVER = 15
 """The first major version whose syntax the schema and the statements keep to."""
 
 
+class ClientMissing(StoreError):
+    """psycopg is not installed; the text says how to install it. To start again is no use."""
+
+
 def is_missing() -> bool:
     """Whether psycopg is not installed."""
     return find_spec("psycopg") is None
@@ -19,10 +23,10 @@ def is_missing() -> bool:
 
 @contextmanager
 def needed_by(database: str) -> Iterator[None]:
-    """Import what needs psycopg while the block runs. Raises `StoreError` where that is missing."""
+    """Import what needs psycopg while the block runs. Raises `ClientMissing`."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "psycopg":
             raise
-        raise StoreError(f"{database} is a PostgreSQL database, which needs psycopg: {INSTALL}") from None
+        raise ClientMissing(f"{database} is a PostgreSQL database, which needs psycopg: {INSTALL}") from None
