@@ -9,6 +9,7 @@ its SQLite calls, but for a reset, which erases; at p99 2 ms for a window out of
 an append to it.
 """
 
+import gc
 import json
 import random
 import sys
@@ -175,7 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = options.seconds or (2.0 if options.quick else 60.0)
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        sys.setswitchinterval(SWITCH_INTERVAL)  # as the bot does
+        sys.setswitchinterval(SWITCH_INTERVAL)  # both as the bot does
+        gc.freeze()
         trio.run(memory, report, folder, people)
         trio.run(under_load, report, folder, people, seconds)
         trio.run(compare_operations, report, folder, options.rounds)
