@@ -93,7 +93,7 @@ async def test_what_answers_without_end_is_no_bot(
     async with trio.open_nursery() as nursery:
         serve = partial(trio.serve_tcp, without_end, 0, host="127.0.0.1")
         listeners = await nursery.start(serve)
-        with trio.fail_after(60):
+        with trio.fail_after(20):
             assert await run("--url", f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}") == 1
         nursery.cancel_scope.cancel()
     assert "no bot answers (BodyOutOfBounds)" in capsys.readouterr().err
@@ -115,7 +115,7 @@ async def test_what_answers_byte_by_byte_is_no_bot(
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, dripping, 0, host="127.0.0.1"))
         port = listeners[0].socket.getsockname()[1]
-        with trio.fail_after(60):
+        with trio.fail_after(5):
             assert await run("--url", f"http://127.0.0.1:{port}") == 1
         nursery.cancel_scope.cancel()
     assert "no bot answers (ReadTimeout)" in capsys.readouterr().err

@@ -75,7 +75,7 @@ async def test_a_question_asked_during_the_gap_is_answered_after_the_resume(scen
     discord = scene.sandbox.discord
     discord.drop_gateway(resumable=True)
     interaction = discord.invoke_now("ask", {"prompt": "are you there?"}, user=person(1120))
-    await interaction.wait_until(lambda i: "You asked" in i.text)
+    await interaction.wait_until(lambda i: "You asked" in i.text, timeout=10)
 
 
 def has_answered(prompt: str, interaction: Interaction) -> bool:

@@ -104,10 +104,10 @@ async def test_resumes_come_at_a_pace_under(fault: str, stage: Stage) -> None:
             assert identifies <= 2
             assert 1 <= resumes <= 5
             discord.heal_gateway()
-            with trio.fail_after(60):
+            with trio.fail_after(25):
                 await discord.wait_ready()
             again = discord.invoke_now("ask", {"prompt": "again"}, user=person(1))
-            await again.wait_until(lambda i: "You asked: “again”" in i.text)
+            await again.wait_until(lambda i: "You asked: “again”" in i.text, timeout=10)
 
 
 async def test_health_tells_what_is_going_on_and_until_when(tmp_path: Path, authority: Authority) -> None:
@@ -159,7 +159,7 @@ async def test_what_no_retry_mends_ends_the_bot_with_78(
     async with open_sandbox(tmp_path, authority=authority) as sandbox:
         sandbox.discord.break_gateway(f"identify-{code}")
         async with open_bot(sandbox) as bot:
-            with trio.fail_after(60):
+            with trio.fail_after(20):
                 assert await bot.process.wait() == 78
         assert len(sandbox.discord.counters.identify_times) == 1
         assert "Traceback" not in sandbox.log.read_text()

@@ -42,7 +42,7 @@ async def test_forget_tells_the_truth_while_an_answer_is_written_and_somebody_re
         await scene.sandbox.discord.invoke("persona", {"instructions": SECRET}, user=ANN, channel=home)
         running = await scene.sandbox.discord.invoke("ask", {"prompt": f"{SECRET}?"}, user=ANN)
         await running.wait_until(lambda i: bool(i.text))
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while on_disk(folder).count(b"PURPLE") < 2:  # noqa: ASYNC110  # a file tells nobody
                 await trio.sleep(0.02)
         reader = sqlite3.connect(folder / "conversations.sqlite3", isolation_level=None)
@@ -52,7 +52,7 @@ async def test_forget_tells_the_truth_while_an_answer_is_written_and_somebody_re
         assert b"PURPLE" in on_disk(folder)
         reader.execute("ROLLBACK")
         reader.close()
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while b"PURPLE" in on_disk(folder):  # noqa: ASYNC110  # a file tells nobody
                 await trio.sleep(0.05)
         assert NOT_YET_ERASED not in (await forgotten(scene)).text

@@ -102,7 +102,7 @@ def purged(path: Path) -> bool:
 async def purge(_store: SqliteStore, path: Path) -> Removal:
     """Beside the bot, which clears the files a second or two later: that is what is said."""
     assert not await trio.to_thread.run_sync(purged, path)
-    with trio.fail_after(60):
+    with trio.fail_after(10):
         while on_disk(path.parent):  # noqa: ASYNC110  # the upkeep tells nobody
             await trio.sleep(0.1)
     return Removal(1)
@@ -216,7 +216,7 @@ async def test_while_others_read_it_is_not_said_and_it_is_gone_when_they_have_en
             removed = await store.forget(ANN)
             assert not removed.erased
             assert on_disk(tmp_path)
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while on_disk(tmp_path):  # noqa: ASYNC110  # the upkeep tells nobody
                 await trio.sleep(0.05)
 

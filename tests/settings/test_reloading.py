@@ -51,7 +51,7 @@ class File:
             async with reloading_on_sighup(reloading):
                 await trio.testing.wait_all_tasks_blocked()
                 signal.raise_signal(signal.SIGHUP)
-                with trio.fail_after(60):
+                with trio.fail_after(10):
                     while not lines or lines[-1]["log_level"] == "warning":  # noqa: ASYNC110  # a log tells nobody
                         await trio.sleep(0.01)
         return [dict(line) for line in lines]
@@ -110,7 +110,7 @@ async def test_a_file_that_is_gone_changes_nothing(file: File) -> None:
         async with reloading_on_sighup(Reloading(file.live, missing, Notifier({}))):
             await trio.testing.wait_all_tasks_blocked()
             signal.raise_signal(signal.SIGHUP)
-            with trio.fail_after(60):
+            with trio.fail_after(10):
                 while not lines:  # noqa: ASYNC110  # a log tells nobody
                     await trio.sleep(0.01)
     assert lines[0]["log_level"] == "error"

@@ -97,13 +97,13 @@ async def test_a_bug_leaves_no_request_waiting(
             except httpx.TransportError as error:
                 met.append(error)
 
-        with monkeypatch.context() as patched, trio.fail_after(20):
+        with monkeypatch.context() as patched, trio.fail_after(4):
             patched.setattr(kind, name, with_bug(getattr(kind, name), call))
             async with trio.open_nursery() as nursery:
                 for _ in range(8):
                     nursery.start_soon(ask)
         assert len(met) == 8
-        with trio.fail_after(20):
+        with trio.fail_after(4):
             assert (await s.get(timeout=60)).status_code == 200
         await s.until(lambda: s.transport.statistics().requests_waiting == 0)
         await s.until(lambda: s.transport.statistics().streams_in_use == 0)

@@ -87,7 +87,7 @@ async def test_an_origin_that_cannot_be_dialed_is_tried_ever_more_seldom(error: 
 async def test_a_port_that_does_not_exist_is_a_connect_error_at_once() -> None:
     """The system's resolver raises OverflowError for it."""
     async with httpx.AsyncClient(transport=MultiplexedTransport()) as client:
-        with pytest.raises(httpx.ConnectError), trio.fail_after(10):
+        with pytest.raises(httpx.ConnectError), trio.fail_after(1):
             await client.get("https://127.0.0.1:99999/")
 
 
@@ -227,7 +227,7 @@ async def test_connections_that_end_before_an_answer_are_opened_ever_more_seldom
             await trio.sleep(1.5)
             assert s.server.connections_opened <= 12
             well = True
-            with trio.fail_after(10):
+            with trio.fail_after(4):
                 assert (await s.get()).status_code == 200
         assert how != "goaway" or s.told(GoawayReceived)
 

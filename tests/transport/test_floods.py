@@ -56,7 +56,7 @@ async def test_a_flood_ends_its_connection_and_harms_no_other(authority: Authori
 
     async with scene(authority, handler, streams_per_connection=1) as s:
         async with s.client.stream("GET", s.url("/drip")) as neighbour:
-            with pytest.raises(httpx.RemoteProtocolError, match="ENHANCE_YOUR_CALM"), trio.fail_after(20):
+            with pytest.raises(httpx.RemoteProtocolError, match="ENHANCE_YOUR_CALM"), trio.fail_after(5):
                 await s.get("/flood")
             assert len(await neighbour.aread()) == 20
         await stopped.wait()

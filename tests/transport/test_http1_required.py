@@ -42,7 +42,7 @@ async def test_what_was_not_processed_goes_over_http1(authority: Authority, path
             assert response.content == str(number).encode()
             versions.append(response.http_version)
 
-        with anyio.fail_after(20):
+        with anyio.fail_after(5):
             async with anyio.create_task_group() as tasks:
                 for number in range(20):
                     tasks.start_soon(ask, number)

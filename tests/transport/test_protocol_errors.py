@@ -108,7 +108,7 @@ async def test_a_stream_that_is_refused_goes_out_again_unnoticed(authority: Auth
 
 async def test_a_server_that_refuses_for_good_is_an_error_soon(authority: Authority) -> None:
     async with scene(authority, echo, ServerOptions(refuse_streams=10_000)) as s:
-        with pytest.raises(httpx.RemoteProtocolError, match="refused"), trio.fail_after(20):
+        with pytest.raises(httpx.RemoteProtocolError, match="refused"), trio.fail_after(2):
             await s.get()
 
 
@@ -180,7 +180,7 @@ async def test_an_origin_that_goes_away_at_once_is_an_error_not_a_storm(authorit
             await http2(exchange).connection.goaway(0)
 
         s.server.handler = hostile
-        with pytest.raises(httpx.TransportError), trio.fail_after(20):
+        with pytest.raises(httpx.TransportError), trio.fail_after(3):
             await s.get()
         assert s.server.connections_opened <= 12
 
@@ -306,7 +306,7 @@ async def test_a_server_that_speaks_something_else_is_told_in_words(
     async with trio.open_nursery() as nursery, httpx.AsyncClient(transport=pool, timeout=5) as client:
         (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         why = "the server broke the protocol" if first else "EndOfStream$"
-        with pytest.raises(httpx.ConnectError, match=why), trio.fail_after(20):
+        with pytest.raises(httpx.ConnectError, match=why), trio.fail_after(3):
             await client.get(f"https://127.0.0.1:{listener.socket.getsockname()[1]}/")
         nursery.cancel_scope.cancel()
 

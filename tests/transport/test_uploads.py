@@ -57,7 +57,7 @@ async def test_a_streamed_body_is_sent_while_it_is_read(authority: Authority) ->
         yield b"second"
 
     async with scene(authority, handler) as s:
-        with trio.fail_after(20):
+        with trio.fail_after(3):
             assert (await s.client.post(s.url(), content=talk())).content == b"firstsecond"
 
 

@@ -56,7 +56,7 @@ async def test_of_two_that_look_at_once_each_question_goes_to_one(
 
     async with opened(postgres_database) as store:
         other = await trio.to_thread.run_sync(open_other)
-        with trio.fail_after(20):
+        with trio.fail_after(2):
             taken = await store.take_over()
         assert [entry.question.address.interaction_id for entry in taken] == [3, 4]
         await trio.to_thread.run_sync(other.commit)
@@ -78,7 +78,7 @@ async def test_a_process_that_was_taken_for_dead_stores_and_finishes_nothing_of_
             await first.accept(question(number))
         relay.let_pass(Passing.HELD, Passing.HELD)
         taken: list[PendingQuestion] = []
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while len(taken) < 2:
                 taken += await second.take_over()
                 await trio.sleep(0.05)
@@ -151,10 +151,10 @@ async def test_what_one_forgets_is_forgotten_everywhere_at_once(postgres_databas
         assert await one.recent(ANN, 50) == await another.recent(ANN, 50) == exchange(1)
         await another.forget(ANN.person_id)
         assert await one.recent(ANN, 50) == ()
-        with trio.fail_after(30):
+        with trio.fail_after(5):
             await one.changed_elsewhere()
         await another.set_channel(5, 7, 10, ChannelSettings("Be a pirate."))
-        with trio.fail_after(30):
+        with trio.fail_after(5):
             await one.changed_elsewhere()
         assert await one.channels() == {5: ChannelSettings("Be a pirate.")}
 

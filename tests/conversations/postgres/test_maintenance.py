@@ -39,7 +39,7 @@ async def test_retention_removes_what_is_too_old_in_small_steps(postgres_databas
 
 
 async def becomes(database: PostgresDatabase, query: str, wanted: set[str]) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(20):
         while await counts(database, query) not in wanted:  # noqa: ASYNC110  # the maintenance tells nobody
             await trio.sleep(0.05)
 

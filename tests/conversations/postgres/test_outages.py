@@ -219,7 +219,7 @@ def crash(cluster: Cluster) -> None:
 
 async def everything(store: PostgresStore) -> tuple[object, ...]:
     """As soon as it can be read again."""
-    with trio.fail_after(60):
+    with trio.fail_after(20):
         while not (turns := await store.recent(ANN, 50)):  # noqa: ASYNC110  # it tells nobody
             await trio.sleep(0.1)
     return turns

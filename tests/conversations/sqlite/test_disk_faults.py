@@ -39,7 +39,7 @@ async def play(scene: str, faults: Faults, folder: Path) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(20):
         while not condition():  # noqa: ASYNC110  # health is asked for, it tells nobody
             await trio.sleep(0.01)
 

@@ -27,7 +27,7 @@ MOUNT, UNMOUNT = shutil.which("mount"), shutil.which("umount")
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that the upkeep does."""
-    with trio.fail_after(60):
+    with trio.fail_after(10):
         while not condition():  # noqa: ASYNC110  # health is asked for, it tells nobody
             await trio.sleep(0.01)
 
@@ -173,7 +173,7 @@ async def test_a_file_that_is_replaced_while_in_use_is_noticed_and_taken(tmp_pat
         await store.append(ANN, exchange(2))
         assert len(await store.recent(ANN, 50)) == 4
         copy.rename(path)
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while len(await store.recent(ANN, 50)) == 4:  # noqa: ASYNC110  # the upkeep tells nobody
                 await trio.sleep(0.01)
         assert await store.recent(ANN, 50) == exchange(1)

@@ -35,7 +35,7 @@ def on_disk(folder: Path) -> bytes:
 
 async def gone(folder: Path, *texts: bytes) -> None:
     """Wait until no file holds any of the texts."""
-    with trio.fail_after(60):
+    with trio.fail_after(10):
         while any(text in on_disk(folder) for text in texts):  # noqa: ASYNC110  # the upkeep tells nobody
             await trio.sleep(0.02)
 
@@ -79,7 +79,7 @@ async def test_a_running_bot_notices_a_purge_and_keeps_nothing_of_it_anywhere(
         done = await trio.run_process([*command, *selection], capture_stderr=True)
         assert b"a bot is running on it\n2 turns will be deleted permanently" in done.stderr
         assert b"the bot notices within a second or two" in done.stderr
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while await store.recent(ANN, 50):  # noqa: ASYNC110  # the upkeep tells nobody
                 await trio.sleep(0.01)
             async with trio.open_nursery() as nursery:
@@ -189,12 +189,12 @@ async def test_free_pages_go_back_to_the_disk(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=QUICK) as store:
         await fill(store, people=30)
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while path.stat().st_size < 2.5 * 2**20:  # noqa: ASYNC110  # a file tells nobody when it grows
                 await trio.sleep(0.01)
         for person_id in range(1, 31):
             await store.reset(ConversationKey(7, person_id))
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while path.stat().st_size > 2 * 2**20:  # noqa: ASYNC110  # nor when it shrinks
                 await trio.sleep(0.02)
 
@@ -202,14 +202,14 @@ async def test_free_pages_go_back_to_the_disk(tmp_path: Path) -> None:
 async def test_under_load_the_log_is_moved_before_the_second_is_over(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     async with open_store(path, pace=SLOW) as store:
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while log_of(path).stat().st_size:  # noqa: ASYNC110  # the first round
                 await trio.sleep(0.01)
         before = path.stat().st_mtime_ns
         async with trio.open_nursery() as nursery:
             for person_id in range(1, 4 * checkpoints.CHECKPOINT_AFTER):
                 nursery.start_soon(store.append, ConversationKey(7, person_id), exchange(1))
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             while path.stat().st_mtime_ns == before:  # noqa: ASYNC110  # a file tells nobody
                 await trio.sleep(0.01)
 

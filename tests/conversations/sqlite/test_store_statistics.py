@@ -22,7 +22,7 @@ from tests.doubles.store import MemoryStore
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    with trio.fail_after(60):
+    with trio.fail_after(5):
         while not holds():  # noqa: ASYNC110  # the upkeep tells nobody
             await trio.sleep(0.01)
 

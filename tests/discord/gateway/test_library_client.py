@@ -52,7 +52,7 @@ async def test_the_library_keeps_no_server_and_no_channel(monkeypatch: pytest.Mo
         monkeypatch.setattr(Route, "BASE", discord.api_url)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_asyncio, main)
-            with trio.fail_after(60):
+            with trio.fail_after(20):
                 await everything.wait()
             nursery.cancel_scope.cancel()
     assert len(set(heard)) == SERVERS + 1

@@ -69,7 +69,7 @@ class Scene:
 
     async def until(self, true: Callable[[], object]) -> None:
         """Wait until this is so."""
-        with trio.fail_after(60):
+        with trio.fail_after(20):
             while not true():  # noqa: ASYNC110  # another thread's doing tells nobody
                 await trio.sleep(0.01)
 
@@ -164,7 +164,7 @@ async def test_a_remembered_refusal_is_forgotten_with_other_permissions(change: 
         with pytest.raises(MessageRefused):
             await limits.enter(FORBIDDEN)
         CHANGES[change](scene.discord)
-        with trio.fail_after(60):
+        with trio.fail_after(30):
             while True:
                 with suppress(MessageRefused):
                     await limits.enter(FORBIDDEN)

@@ -38,7 +38,7 @@ async def test_a_withdrawn_intent_ends_the_bot_with_what_to_grant() -> None:
     async with open_local_discord(ALLOW_ALL) as discord, listening(discord, respond_to="mentions") as bot:
         await bot.connected()
         discord.withdraw_intents(MESSAGE_CONTENT)
-        with trio.fail_after(60):
+        with trio.fail_after(20):
             await bot.ended.wait()
         assert "switch on Message Content Intent" in bot.refusal
         assert len(discord.counters.identify_times) == 2

@@ -56,7 +56,7 @@ def connected(bot: RunningListener) -> set[int]:
 
 async def ready(discord: LocalDiscord) -> None:
     """Commands are registered, and a shard is connected."""
-    with trio.fail_after(60):
+    with trio.fail_after(20):
         await discord.wait_ready()
 
 
@@ -70,7 +70,7 @@ async def test_every_shard_begins_a_session_and_one_has_the_server(concurrency: 
     """One question for the limit, one login, one registration, and IDENTIFYs apart within a bucket."""
     async with open_local_discord(options(concurrency)) as discord, listening(discord, shards=4) as bot:
         await bot.until(lambda: bot.is_connected() and bool(bot.backend.started))
-        with trio.fail_after(60):
+        with trio.fail_after(5):
             await discord.wait_shards(4)
         assert len(discord.counters.gateway_questions) == 1
         await ready(discord)
@@ -142,7 +142,7 @@ async def test_a_shard_that_is_lost_comes_back_and_the_others_notice_nothing(dro
         await ready(discord)
         DROPS[drop](discord)
         number = 0
-        with trio.fail_after(60):
+        with trio.fail_after(20):
             while bot.figures.now().shards[OTHER].losses == 0 or not bot.is_connected():
                 number += 1
                 await ask(discord, bot, number)
@@ -198,7 +198,7 @@ async def test_a_refusal_before_any_shard_is_connected_ends_the_bot(code: int) -
     async with open_local_discord(options(1)) as discord:
         discord.break_gateway(f"identify-{code}")
         async with listening(discord, shards=4) as bot:
-            with trio.fail_after(60):
+            with trio.fail_after(20):
                 await bot.ended.wait()
             assert bot.refusal
             assert len(discord.counters.identify_times) == 1
@@ -210,7 +210,7 @@ async def test_a_bot_that_needs_shards_is_told_the_setting() -> None:
         open_local_discord(options(sharding_required=True)) as discord,
         listening(discord) as bot,
     ):
-        with trio.fail_after(60):
+        with trio.fail_after(20):
             await bot.ended.wait()
         assert bot.refusal.startswith('the bot is in too many servers for one shard: set shards = "auto"')
         assert len(discord.counters.identify_times) == 1

@@ -29,7 +29,7 @@ async def on_the_listeners_loop(use: Callable[[Backend], Awaitable[object]], bac
     async def main() -> None:
         await use(backend)
 
-    with trio.fail_after(60):
+    with trio.fail_after(10):
         await run_asyncio(main)
 
 
@@ -177,7 +177,7 @@ async def test_refusals_take_no_places_of_commands_however_long_they_wait() -> N
                 backend.run(RunCommand("help", handler, invocation, address))
 
         await on_the_listeners_loop(use, scene.backend)
-        with trio.fail_after(10):
+        with trio.fail_after(3):
             while len(begun) < 10:  # noqa: ASYNC110  # the handlers tell nobody
                 await trio.sleep(0.05)
     assert sorted(begun) == list(range(1, 11))

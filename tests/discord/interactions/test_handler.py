@@ -86,7 +86,7 @@ class Scene:
             finally:
                 await http.close()
 
-        with trio.fail_after(60):
+        with trio.fail_after(30):
             await run_asyncio(main)
 
     async def take(self, *interactions: Interaction) -> None:

@@ -93,7 +93,7 @@ async def test_what_was_refused_while_it_grew_is_whole_in_the_end_if_that_is_tak
     scene.discord.blocked_words.add("and so on")
 
     async def end_of_the_rule() -> None:
-        with trio.fail_after(60):
+        with trio.fail_after(20):
             while len([each for each in scene.discord.counters.refused if "240000" in each]) < 3:  # noqa: ASYNC110  # they tell nobody
                 await trio.sleep(0.01)
         scene.discord.blocked_words.clear()

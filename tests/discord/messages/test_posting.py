@@ -73,7 +73,7 @@ async def test_each_interaction_has_a_bucket_of_its_own(scene: Scene) -> None:
         await busy.edit(None, {"content": str(number)})
     _, fresh = await scene.interaction()
     assert busy.free_at > trio.current_time() > fresh.free_at
-    with trio.fail_after(0.8):
+    with trio.fail_after(0.4):
         await fresh.edit(None, {"content": "at once"})
 
 

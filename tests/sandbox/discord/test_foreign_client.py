@@ -86,7 +86,7 @@ async def running(local: LocalDiscord, *, reads_messages: bool = False) -> Async
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_asyncio, main)
-        with trio.fail_after(60):
+        with trio.fail_after(10):
             await local.wait_ready()
         yield bots[0]
         nursery.cancel_scope.cancel()
@@ -108,7 +108,7 @@ async def test_it_resumes_and_gets_what_it_missed() -> None:
     async with open_local_discord() as local, running(local) as bot:
         local.drop_gateway(resumable=True)
         interaction = local.invoke_now("ask", {"prompt": "are you there?"})
-        await interaction.wait_until(lambda i: len(i.messages) == 2)
+        await interaction.wait_until(lambda i: len(i.messages) == 2, timeout=20)
         assert await trio.to_thread.run_sync(bot.resumed.wait, 5)
         assert (local.counters.identifies, local.counters.resumes) == (1, 1)
 
@@ -117,12 +117,12 @@ async def test_no_event_falls_between_those_that_were_missed_and_the_new_ones() 
     async with open_local_discord() as local, running(local) as bot:
         local.drop_gateway(resumable=True)
         asked = [local.invoke_now("ask", {"prompt": "first?"})]
-        with trio.fail_after(60):
+        with trio.fail_after(20):
             while not bot.resumed.is_set():
                 asked.append(local.invoke_now("ask", {"prompt": "and this?"}))
                 await trio.sleep(0.001)
         for interaction in asked:
-            await interaction.wait_until(lambda i: i.response_type is not None)
+            await interaction.wait_until(lambda i: i.response_type is not None, timeout=20)
 
 
 async def test_what_messages_have_beside_their_text_is_what_it_knows() -> None:

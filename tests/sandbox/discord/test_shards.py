@@ -304,7 +304,7 @@ async def test_the_original_client_has_shards_here(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(Route, "BASE", discord.api_url)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_asyncio, main)
-            with trio.fail_after(60):
+            with trio.fail_after(20):
                 await discord.wait_shards(3)
                 discord.permissions_changed()
                 await everything.wait()

@@ -80,7 +80,7 @@ async def test_a_client_that_leaves_cancels_its_handler(authority: Authority) ->
             client.stream("GET", server.url) as response,
         ):
             assert response.status_code == 200
-        with trio.fail_after(60):
+        with trio.fail_after(2):
             await left.wait()
 
 

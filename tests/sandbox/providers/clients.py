@@ -32,8 +32,8 @@ def checked(received: AnyModel) -> AnyModel:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait for it, a minute at most."""
-    with trio.fail_after(60):
+    """Wait for it, ten seconds at most."""
+    with trio.fail_after(10):
         while not true():  # noqa: ASYNC110  # a service tells nobody when its counts change
             await trio.sleep(0.005)
 
