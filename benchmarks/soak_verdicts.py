@@ -125,7 +125,7 @@ class Verdicts:
         if found := self._missed(asked.created, in_time):
             return found, None
         if self.log.was(BANNED, asked.created - ACKNOWLEDGED_SLOWLY, until):
-            if REFUSAL in asked.interaction.attempts:  # by a limit, say; it says so nowhere else
+            if REFUSAL in asked.interaction.banned_responses:  # by a limit, say; it says so nowhere else
                 return REFUSED_IN_A_BAN, None
             if asked.private:
                 return PRIVATE_IN_A_BAN, None

@@ -67,6 +67,22 @@ async def test_a_second_acknowledgement_is_refused(api: Api) -> None:
     assert (await api.acknowledge(interaction)).json()["code"] == 40060
 
 
+async def test_what_responds_during_a_ban_goes_nowhere_and_is_noted(api: Api) -> None:
+    """Cloudflare answers with a page, whatever was sent."""
+    interaction = await api.asked(deferred=False)
+    api.discord.ban(60)
+    refused = await api.acknowledge(interaction)
+    assert (refused.status_code, refused.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    garbled = await api.client.post(
+        f"/interactions/{interaction.id}/{interaction.token}/callback",
+        content=b"{",
+        headers={"Content-Type": "application/json"},
+    )
+    assert garbled.status_code == 429
+    assert interaction.response_type is None
+    assert interaction.banned_responses == [5]
+
+
 async def test_the_token_is_good_for_fifteen_minutes(api: Api) -> None:
     interaction = await api.asked()
     api.discord.advance(14 * 60)

@@ -109,11 +109,6 @@ class LocalDiscord(GatewayControl):
         self.dispatch("THREAD_CREATE", thread.json())
         return thread
 
-    def note_attempt(self, token: str, kind: object) -> None:
-        """The bot tries to respond to the interaction with this token."""
-        if interaction := self.interactions.get(token):
-            interaction.attempts.append(kind)
-
     def ban(self, seconds: float) -> None:
         """Have Cloudflare ban the bot's address for so long."""
         self.banned_until = trio.current_time() + seconds

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.utils import formatdate
 from itertools import islice
 from typing import Any
@@ -92,10 +93,9 @@ class RestServer:
         headers: dict[str, str] = {}
         if request.url.path.endswith("/gateway/bot"):
             self._discord.counters.gateway_questions.append(trio.current_time())
-        if request.url.path.endswith("/callback"):
-            self._discord.note_attempt(request.path_params["token"], await _response_type(request))
         if (left := self._discord.banned_until - trio.current_time()) > 0:
             self._discord.counters.while_banned.append(trio.current_time())
+            await self._note_banned(request)
             page = "<!DOCTYPE html><title>Access denied | discord.com</title><p>Error 1015</p>"
             return HTMLResponse(page, 429, {"Retry-After": str(math.ceil(left))})
         try:
@@ -108,6 +108,13 @@ class RestServer:
             self._record(request, error)
             return _json(error.status, error.body, headers)
         return Response(status_code=204, headers=headers) if body is None else _json(status, body, headers)
+
+    async def _note_banned(self, request: Request) -> None:
+        interaction = self._discord.interactions.get(request.path_params.get("token", ""))
+        if interaction is not None and request.url.path.endswith("/callback"):
+            with suppress(RestError):  # the edge looks into no body
+                body, _ = await _read_message(request)
+                interaction.banned_responses.append(body.get("type"))
 
     def _check(self, request: Request, authorized: bool) -> dict[str, str]:
         """Apply injected errors, authorization and rate limits; return the rate limit headers."""
@@ -397,14 +404,6 @@ async def _read_message(request: Request) -> tuple[Json, dict[str, bytes]]:
     async with request.form() as form:
         files = {str(part.filename): await part.read() for part in form.values() if not isinstance(part, str)}
         return json.loads(str(form["payload_json"])), files
-
-
-async def _response_type(request: Request) -> object:
-    """The type of a response to an interaction; None for one with files."""
-    if request.headers.get("content-type") != "application/json":
-        return None
-    body: object = await request.json()
-    return body.get("type") if isinstance(body, dict) else None
 
 
 def _callback_response(interaction: Interaction, kind: int, message: SandboxMessage) -> Json:

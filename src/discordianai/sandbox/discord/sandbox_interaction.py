@@ -30,8 +30,8 @@ class Interaction:
     response_type: int | None = None
     acknowledged_after: float | None = None
     """Seconds until the bot acknowledged it; None while it has not."""
-    attempts: list[object] = field(default_factory=list)
-    """The type of each response that the bot has tried to give it, whatever became of that."""
+    banned_responses: list[object] = field(default_factory=list)
+    """The type of each response that came while the bot's address was banned, and so went nowhere."""
     refused_acknowledgements: int = 0
     source: SandboxMessage | None = None
     """The message whose button was pressed."""
