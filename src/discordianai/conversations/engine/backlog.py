@@ -77,9 +77,10 @@ class Backlog(Generic[Statements]):
 
     def remove(self, write: Write[Statements]) -> bool:
         """Take a write out; False if it was dropped already."""
-        if write not in self._writes:
+        try:
+            self._writes.remove(write)
+        except ValueError:
             return False
-        self._writes.remove(write)
         self._size -= _size(write)
         return True
 
