@@ -153,8 +153,8 @@ class Result:
         for prompt, asked in self.open.items():
             why = f"{discord.now() - asked.created:.0f} s ago"
             if (interaction := asked.interaction) is not None:
-                why += f", response {interaction.response_type}"
-                why += f", banned {interaction.banned_responses}, refused {interaction.refused_acknowledgements}"
+                why += f", response {interaction.response_type}, banned {interaction.banned_responses}"
+                why += f", refused {interaction.refused_acknowledgements}"
                 met = self.faults.between(asked.created - 1, asked.created + ACKNOWLEDGE_WITHIN)
                 why += f", private {asked.private}, met {', '.join(sorted(met)) or 'nothing'}"
             shown = [
