@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -84,6 +85,13 @@ def process_as_before() -> Iterator[None]:
             logging.getLogger(name).setLevel(logging.NOTSET)
     logging.captureWarnings(capture=False)
     sys.setswitchinterval(interval)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """Ctrl-C is heard, also by what the tests start: a shell has what it runs in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -120,6 +120,10 @@ def buttons(shown: Interaction) -> list[str]:
     return [part.get("label", "") for row in components for part in row["components"]]
 
 
+def is_complete(shown: Interaction) -> bool:
+    return "Again" in buttons(shown)
+
+
 async def reads(shown: Interaction, words: str) -> None:
     """Wait for a text that matches."""
     try:
@@ -302,14 +306,18 @@ async def server_per_seconds(bot: Stage) -> None:
 
 
 def waits_by(**limits: object) -> Case:
-    """After one question the next has to wait, until more is allowed again."""
+    """After one question the next has to wait, until more is allowed again.
+
+    What the provider says of its limits counts more than the settings: each answer has to be there, and so
+    what came with it, before they are changed.
+    """
 
     async def case(bot: Stage) -> None:
-        await bot.is_answered()
+        await (await bot.ask()).wait_until(is_complete)
         await bot.change(rate_limits__openai=limits)
-        await bot.is_told("You're next.")
-        async with bot.asks_openai():
-            await bot.set(STARTED)
+        waits = await bot.is_told("You're next.")
+        await bot.set(STARTED)
+        await waits.wait_until(is_complete)
 
     return case
 
