@@ -28,6 +28,8 @@ from tests.discord.rendering.markdown_texts import documents
 from tests.doubles.messages import FakeMessages
 from tests.examples import examples
 
+FOR_THE_PERSON = f"-# For <@{question().person.id}>\n"
+
 
 def options(**more: Any) -> ReplyOptions:
     """One edit a second, and as many messages as it takes."""
@@ -491,7 +493,7 @@ async def test_what_an_ended_interaction_does_not_take_goes_to_the_channel(
         await trio.sleep(5)
         await end(reply)
     assert messages.contents == {None: "the beginning"}
-    assert channel.contents == {None: "the beginning and the end"}
+    assert channel.contents == {None: f"{FOR_THE_PERSON}the beginning and the end"}
 
 
 async def test_the_last_edit_of_an_ended_interaction_goes_to_the_channel_too(
@@ -502,7 +504,23 @@ async def test_the_last_edit_of_an_ended_interaction_goes_to_the_channel_too(
     async with open_reply(messages, question(), options(rest=channel)) as reply:
         reply.write("all of it")
         await end(reply)
-    assert channel.contents == {None: "all of it"}
+    assert channel.contents == {None: f"{FOR_THE_PERSON}all of it"}
+
+
+async def test_an_answer_in_the_channel_says_for_whom_it_is_before_its_first_word_and_in_a_file(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    messages, channel = FakeMessages(), FakeMessages()
+    messages.failures = [MessagesExpired("15 minutes")] * 9
+    async with open_reply(messages, question(), options(rest=channel, max_messages=1)) as reply:
+        reply.say("Searching the web")
+        await trio.sleep(2)
+        assert channel.contents == {None: f"{FOR_THE_PERSON}-# Searching the web"}
+        reply.write("word " * 1_000)
+        await end(reply)
+    assert channel.contents[None].startswith(f"{FOR_THE_PERSON}word word")
+    assert channel.contents[None].count("word") < 400
+    assert channel.files[None][0].content.startswith(b"word word")
 
 
 async def test_without_another_place_an_ended_interaction_ends_the_answer(

@@ -6,7 +6,7 @@ under the newest message.
 
 An answer that an earlier process had begun is shown in the messages that it left: they are edited in order,
 and surplus ones are removed. An answer that is too long for messages comes as a file. If nothing more can be
-written there, because the interaction has expired, the rest goes to the channel.
+written there, because the interaction has expired, the rest goes to the channel, and says for whom it is.
 
 What Discord permanently refuses is shown in a simpler form (`fallbacks.py`): without its file, its links, its
 buttons. If it accepts none, the person is told in one sentence, wherever that is possible.
@@ -102,6 +102,7 @@ class DiscordReply:
         self._small_print = ""
         self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = GrowingText()  # what follows the messages that are full
+        self._heading = ""  # for whom the answer is, where nothing else tells
         self._status = ""  # what is shown while there is no text
         self._searching = False  # the status says for what
         self._thinks_since = 0.0  # seconds since the epoch
@@ -281,6 +282,9 @@ class DiscordReply:
         if self._rest is None:
             raise MessagesExpired("there is no other place for it")
         self._messages, self._rest = self._rest, None
+        # Nobody sees there what it answers; and nobody is notified, as by no text of an answer.
+        self._heading = f"-# For <@{self._question.person.id}>\n"
+        self._tail = GrowingText(self._heading + str(self._tail))
         self._further, self._shown, self._next_edit = [], _Look(), -math.inf
         self._left.clear()
         self._news.set()
@@ -311,8 +315,8 @@ class DiscordReply:
             return
         if self._too_long:
             return
-        text = cut(str(self._tail))[0]
-        if shown := text or self._status:
+        text = "" if str(self._tail) == self._heading else cut(str(self._tail))[0]
+        if shown := text or (self._status and self._heading + self._status):
             await self._show(_Look(shown, (self._stop,)), until_taken=False)
         if not text:  # only a status: the first words need not wait as long as further ones
             self._next_edit = min(self._next_edit, trio.current_time() + AFTER_STATUS)
@@ -347,7 +351,7 @@ class DiscordReply:
         """The first message keeps the beginning, and gets everything as a file; the others are removed."""
         small = "\n".join((f"-# {IN_THE_FILE}", self._small_print)).strip()
         room = MESSAGE_LIMIT - units(small) - 2
-        beginning = cut(str(self._written).strip("\n"), room)[0]
+        beginning = cut(self._heading + str(self._written).strip("\n"), room)[0]
         whole = paragraphs(str(self._written), sources(self._citations, self._references.used))
         file = File("answer.md", well_formed(whole).encode())
         await self._messages.edit(None, self._body(_Look(f"{beginning}\n\n{small}", last)), (file,))
