@@ -26,7 +26,10 @@ from discordianai.discord.messages.reply import REFUSED as TAKES_NONE
 from discordianai.sandbox.discord import Interaction, LocalDiscord, SandboxMessage
 from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
 
-_QUOTED = re.compile(r"“what about number \d+\?”")
+_BEFORE = "last was: "
+"""What the sandbox's models say before they quote another question than the one that they answer."""
+
+_QUOTED = re.compile(rf"(?<!{_BEFORE})“what about number \d+\?”")
 
 REFUSAL = 4
 """The type of a response that is a message, and so no answer to a question."""
@@ -46,6 +49,9 @@ ALTERED = "answered, as the mutated events had it"
 IN_PART_REFUSED = "answered, with a note that Discord refused a part"
 WITHOUT_LINKS = "answered without its links"
 DONE = "done, or told why not"
+
+MOVED = "-# For <@"
+"""How an answer begins that moved to the channel; the person's id follows."""
 
 ACKNOWLEDGED_SLOWLY = 1.5
 """Seconds that an acknowledgement may be under way when a spell begins."""
@@ -161,7 +167,7 @@ class Verdicts:
 
     def _elsewhere(self, asked: Asked, *, only_quoting: bool = False) -> Verdict | None:
         """The messages in the channel that must be this one's: one that quotes it, with what belongs to that;
-        or, where a fault explains it, one that quotes no other question."""
+        or, where a fault explains it, one for the same person, or a note, that quotes no other question."""
         free = [
             message
             for message in self.discord.channel_messages
@@ -171,16 +177,32 @@ class Verdicts:
             and not message.deleted
             and message.id not in self.claimed
         ]
-        quoting = [message for message in free if f"“{asked.prompt}”" in message.content]
-        vague = [message for message in free if not _QUOTED.search(message.content)]
+        quoted = re.compile(f"(?<!{_BEFORE})“{re.escape(asked.prompt)}”")
+        quoting = [message for message in free if quoted.search(message.content)]
+        others = [message for message in free if not _QUOTED.search(message.content)]
         if quoting:
-            quoting += [message for message in vague if is_part(asked.prompt, message.content)]
+            quoting += [message for message in others if is_part(asked.prompt, message.content)]
             quoting.sort(key=lambda message: message.id)
-        for messages in (quoting,) if only_quoting else (quoting, vague[:1]):
-            if messages and (found := _seen(asked, messages)):
+        vague = [] if only_quoting else _vague(asked, others)
+        for messages in (quoting, *vague):
+            if found := _seen(asked, messages):
                 self.claimed.update(message.id for message in messages)
                 return found
         return None
+
+
+def _vague(asked: Asked, others: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:
+    """Of these messages, each that may be this one's, the likeliest first.
+
+    An answer that moved to the channel says for whom it is; a note does not, and neither does the answer to a
+    mention that was posted as no reply.
+    """
+    unnamed = [message for message in others if not message.content.startswith(MOVED)]
+    if asked.interaction is None:
+        return [[message] for message in unnamed]
+    heading = f"{MOVED}{asked.interaction.user.id}>"
+    named = [message for message in others if message.content.startswith(heading)]
+    return [[message] for message in (*named, *(each for each in unnamed if each.content.startswith("-# ")))]
 
 
 def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> Verdict | None:

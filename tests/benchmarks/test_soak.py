@@ -27,6 +27,7 @@ from benchmarks.soak_faults import (
 from benchmarks.soak_mutations import KINDS, Mutations
 from benchmarks.soak_verdicts import (
     ALTERED,
+    MOVED,
     NOT_WRITABLE,
     PRIVATE_AND_ERRORS,
     TOO_LATE,
@@ -191,7 +192,7 @@ def test_an_answer_in_the_channel_is_one_although_nobody_acknowledged_it() -> No
     discord.channel_messages.clear()
     assert verdicts(silent) is None
     vague = discord.message(CHANNELS[0].id)
-    vague.update({"content": "OpenAI couldn't answer. (error 7)"}, {})
+    vague.update({"content": "-# OpenAI couldn't answer. (error 7)"}, {})
     discord.channel_messages.append(vague)
     assert verdicts(silent) is None  # it may be anybody's
     for began in (silent.created, silent.created + 1.0):
@@ -199,6 +200,32 @@ def test_an_answer_in_the_channel_is_one_although_nobody_acknowledged_it() -> No
     found = verdicts(silent)
     assert found is not None
     assert found[0].startswith(TOLD)
+
+
+def test_an_answer_that_moved_to_the_channel_is_its_persons() -> None:
+    """Where mutated events have lost the question that it quotes; that of an earlier one may be there, and
+    others' messages before it."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    asked = whole_answer(discord, 1)
+    discord.channel_messages.clear()
+    assert asked.interaction is not None
+    log.spells.append(Spell(BANNED, asked.created - 1, asked.created + 5))
+    person = asked.interaction.user.id
+    for text in (
+        "The rest of somebody's answer.",
+        f"{MOVED}{person + 1}>\nYou asked 2 things",
+        f"{MOVED}{person}>\nYou asked: “what about number 5?”",
+    ):
+        message = discord.message(CHANNELS[0].id)
+        message.update({"content": text}, {})
+        discord.channel_messages.append(message)
+        assert Verdicts(discord, log)(asked) is None
+    message.update({"content": f"{MOVED}{person}>\nthe last was: “what about number 5?” You asked"}, {})
+    verdicts = Verdicts(discord, log)
+    found = verdicts(asked)
+    assert found is not None
+    assert found[0] == ALTERED
+    assert verdicts.claimed == {message.id}
 
 
 def test_a_private_answer_is_shown_nowhere_else() -> None:
