@@ -43,7 +43,7 @@ from discordianai.sandbox.certificates import make_authority
 from discordianai.sandbox.providers import ServiceOptions, open_providers
 from discordianai.sandbox.providers.scripted_answers import WEB_WORDS
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import SettingsError
+from discordianai.settings.document import SettingsError
 from discordianai.settings.tables import Settings
 from discordianai.transport import MultiplexedTransport
 from discordianai.transport.clients import build_client

@@ -16,8 +16,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 
 from discordianai.option import Id
-from discordianai.settings.file import DATABASE_PASSWORD, key_of, secrets_of
 from discordianai.settings.keys import MISSING, NAME, Declared, find, plain
+from discordianai.settings.secret_sources import DATABASE_PASSWORD, key_of, secrets_of
 
 DOCS = Path(__file__).parent
 SHIPPED = DOCS.parent / "settings.toml"

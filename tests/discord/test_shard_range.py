@@ -7,7 +7,8 @@ import pytest
 
 from discordianai.discord.options import BotOptions
 from discordianai.discord.shard_range import ShardRange, parse
-from discordianai.settings.file import SettingsError, load
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import load
 
 
 @pytest.mark.parametrize(

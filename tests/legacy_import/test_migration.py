@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from discordianai.cli.main import main
 from discordianai.legacy_import import Migration, migrate, reading
 from discordianai.legacy_import.legacy_keys import NO_COUNTERPART, RULES
-from discordianai.settings.file import SettingsError, load, secrets_of
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import load
+from discordianai.settings.secret_sources import secrets_of
 from discordianai.settings.tables import Settings
 from tests.examples import examples
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from discordianai.settings.file import SecretSource, SettingsError, examine, key_of, load
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import examine, load
+from discordianai.settings.secret_sources import SecretSource, key_of
 from tests.known_providers import OPENAI
 
 KEYS = {"DISCORD_TOKEN": "token-from-environment", "OPENAI_API_KEY": "key-from-environment"}

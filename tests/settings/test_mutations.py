@@ -10,7 +10,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
-from discordianai.settings.file import SettingsError, load
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import load
 from discordianai.settings.keys import declared
 from tests.examples import examples
 from tests.settings.mutations import mutated

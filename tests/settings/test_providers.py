@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from discordianai.records import Dialect, Provider, WebSearch
-from discordianai.settings.file import SecretSource, SettingsError, examine, key_of, load
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import examine, load
+from discordianai.settings.secret_sources import SecretSource, key_of
 from discordianai.settings.tables import Settings
 from tests.known_providers import FOREIGN, OPENAI, PERPLEXITY
 

@@ -17,6 +17,7 @@ from discordianai.option import Live
 from discordianai.settings import file as settings_file
 from discordianai.settings.keys import flat, nested
 from discordianai.settings.reloading import Reloading, reloading_on_sighup
+from discordianai.settings.secret_sources import secrets_of
 from discordianai.settings.tables import Settings
 
 WRITTEN = """
@@ -59,7 +60,7 @@ class File:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> File:
-    for secret in settings_file.secrets_of():
+    for secret in secrets_of():
         monkeypatch.delenv(secret.variable, raising=False)
     return File(tmp_path)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from discordianai.settings.file import SettingsError, load
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import load
 from discordianai.settings.secret_kinds import wrong_key, wrong_token
 
 TOKEN = f"{base64.b64encode(b'1234567890123456789').decode().rstrip('=')}.GabcDE.{'x' * 38}"

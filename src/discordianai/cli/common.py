@@ -12,6 +12,7 @@ from discordianai.conversations.database_url import BadUrl, is_url, parse
 from discordianai.conversations.operator_port import DatabaseOnServer, Location
 from discordianai.safe_files import located
 from discordianai.settings import file as settings_file
+from discordianai.settings.document import NoSettings, SettingsError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -44,7 +45,7 @@ def location(options: argparse.Namespace, database: str) -> Location:
         return _location(database, None)
     try:
         conversations = settings_file.load_for_database(options.settings).conversations
-    except settings_file.NoSettings:
+    except NoSettings:
         return _location(database, settings_file.database_password())
     return _location(database, conversations.database_password)
 
@@ -55,7 +56,7 @@ def _location(database: str, password: "SecretStr | None") -> Location:
     try:
         return DatabaseOnServer(parse(database), password)
     except BadUrl as error:
-        raise settings_file.SettingsError(f"the URL of the database {error}") from None
+        raise SettingsError(f"the URL of the database {error}") from None
 
 
 def tell(remarks: Iterable[str]) -> None:

@@ -19,8 +19,10 @@ from discordianai.operations.units.locations import SYSTEM, BotService, places_o
 from discordianai.privileges import acting_as_owner
 from discordianai.settings import file as settings_file
 from discordianai.settings import toml_text
-from discordianai.settings.file import FILE_NAME, Document, Secret, SecretPlaces, SettingsError
+from discordianai.settings.document import Document, SettingsError, read_document
+from discordianai.settings.file import FILE_NAME
 from discordianai.settings.keys import SECRETS
+from discordianai.settings.secret_sources import Secret, SecretPlaces, add_secrets, of_another_kind
 from discordianai.settings.tables import Settings
 
 OTHER_PORTS = range(8081, 8100)
@@ -71,15 +73,15 @@ class Configuration:
     def __init__(self, folder: ConfigurationFolder) -> None:
         self.folder = folder
         self.is_new = not folder.settings.exists()
-        self._look({} if self.is_new else settings_file.read_document(folder.settings))
+        self._look({} if self.is_new else read_document(folder.settings))
 
     def _look(self, document: Document) -> None:
         """Take these settings, with the secrets that are stored for them."""
         with_secrets = copy.deepcopy(document)
         places = SecretPlaces({}, self.folder.settings.parent)
-        problems, origins = settings_file.add_secrets(with_secrets, places)
+        problems, origins = add_secrets(with_secrets, places)
         settings = settings_file.validate(with_secrets)
-        if problems := [*problems, *settings_file.of_another_kind(settings)]:
+        if problems := [*problems, *of_another_kind(settings)]:
             raise SettingsError(*problems, "correct or remove what is named here, then run this again")
         self._document, self._secrets, self.origins = document, with_secrets, origins
 
@@ -109,7 +111,7 @@ class Configuration:
     def with_secret(self, secret: Secret, value: str) -> Settings:
         """The settings as they would be with this secret. Raises `SettingsError`."""
         settings = settings_file.validate(_merged(self._secrets, _nested(secret, value)))
-        problems = [line for line in settings_file.of_another_kind(settings) if line.startswith(secret.path)]
+        problems = [line for line in of_another_kind(settings) if line.startswith(secret.path)]
         if problems:
             raise SettingsError(*problems)
         return settings

@@ -21,7 +21,7 @@ from discordianai.conversations.operator_port import Inspection, Selection
 from discordianai.operations.progress import progress
 from discordianai.pseudonyms import Pseudonyms, is_pseudonym
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import SettingsError
+from discordianai.settings.document import SettingsError
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands

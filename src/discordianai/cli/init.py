@@ -27,14 +27,9 @@ from discordianai.cli.secret_dialog import NotAccepted, SecretDialog, Try
 from discordianai.operations.checks.findings import CheckStatus, Finding
 from discordianai.operations.checks.liveness import reached_at
 from discordianai.operations.units.locations import UnitError
-from discordianai.settings.file import (
-    DATABASE_PASSWORD,
-    DISCORD_TOKEN,
-    SettingsError,
-    key_of,
-    searched,
-    validate,
-)
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import searched, validate
+from discordianai.settings.secret_sources import DATABASE_PASSWORD, DISCORD_TOKEN, key_of
 from discordianai.settings.tables import Settings
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from discordianai.cli import EX_CONFIG, proxies
 from discordianai.cli.common import say
 from discordianai.settings import file as settings_file
+from discordianai.settings.document import SettingsError
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
@@ -60,10 +61,10 @@ def _settings(path: Path | None) -> "Settings":
     """Settings with a token; a provider is not needed for this. Raises `SettingsError`."""
     reading = settings_file.examine(settings_file.find(path), os.environ)
     if reading.settings is None:
-        raise settings_file.SettingsError(*reading.problems)
+        raise SettingsError(*reading.problems)
     if reading.settings.discord.token is None:
         about_it = [problem for problem in reading.problems if problem.startswith("discord.token")]
-        raise settings_file.SettingsError(*(about_it or reading.problems))
+        raise SettingsError(*(about_it or reading.problems))
     return reading.settings
 
 

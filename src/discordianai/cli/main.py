@@ -21,7 +21,7 @@ from discordianai.cli import (
 )
 from discordianai.cli.partial_file import NotWritten
 from discordianai.conversations.store import StoreError
-from discordianai.settings import file as settings_file
+from discordianai.settings.document import SettingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     try:
         status: int = options.command(options)
-    except settings_file.SettingsError as error:
+    except SettingsError as error:
         return _tell(*error.problems, status=EX_CONFIG)
     except (StoreError, NotWritten) as error:
         return _tell(str(error), status=1)

@@ -1,6 +1,6 @@
 """Checks the environment's proxy settings before any connection is made."""
 
-from discordianai.settings.file import SettingsError
+from discordianai.settings.document import SettingsError
 
 
 def problems() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from discordianai.cli import EX_CONFIG, proxies
 from discordianai.cli.common import say, stoppable
 from discordianai.settings import file as settings_file
+from discordianai.settings.document import SettingsError
 
 if TYPE_CHECKING:
     from discordianai.cli import Commands
@@ -82,8 +83,8 @@ def _load(path: Path | None) -> "Settings":
     """The settings. Raises `SettingsError` with every mistake, those of the environment's proxies too."""
     try:
         settings = settings_file.load(path)
-    except settings_file.SettingsError as error:
-        raise settings_file.SettingsError(*error.problems, *proxies.problems()) from None
+    except SettingsError as error:
+        raise SettingsError(*error.problems, *proxies.problems()) from None
     proxies.require()
     return settings
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from discordianai import safe_files
 from discordianai.cli.configuration import Configuration, Manager
 from discordianai.cli.prompts import NoTerminal, Prompts
-from discordianai.settings.file import LARGEST, Secret, SecretSource, SettingsError
+from discordianai.settings.document import LARGEST, SettingsError
+from discordianai.settings.secret_sources import Secret, SecretSource
 from discordianai.settings.tables import Settings
 
 AGAIN, KEEP, SKIP = range(3)

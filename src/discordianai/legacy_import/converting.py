@@ -17,7 +17,7 @@ from discordianai.legacy_import.legacy_keys import (
 )
 from discordianai.legacy_import.new_settings import NewSettings, one_line
 from discordianai.legacy_import.reading import read
-from discordianai.settings.file import Secret, secrets_of
+from discordianai.settings.secret_sources import Secret, secrets_of
 from discordianai.settings.tables import Settings
 
 PLACEHOLDER = re.compile(r"your_\w+_here")

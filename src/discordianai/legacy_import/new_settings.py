@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from discordianai.legacy_import.legacy_keys import Rule, Value
 from discordianai.settings.complaints import complaints
-from discordianai.settings.file import Document
+from discordianai.settings.document import Document
 from discordianai.settings.tables import Settings
 from discordianai.settings.toml_text import to_toml
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from discordianai import safe_files
-from discordianai.settings.file import SettingsError
+from discordianai.settings.document import SettingsError
 
 LARGEST = 2**20
 """Bytes that a config.ini may have."""

@@ -15,7 +15,7 @@ from discordianai.guard import Guard
 from discordianai.operations.systemd import Notifier
 from discordianai.option import Live
 from discordianai.settings.complaints import complaints
-from discordianai.settings.file import SettingsError
+from discordianai.settings.document import SettingsError
 from discordianai.settings.keys import KeyPath, find, flat, nested
 from discordianai.settings.tables import Settings
 

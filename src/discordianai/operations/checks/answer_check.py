@@ -24,7 +24,7 @@ from discordianai.providers.errors import (
 )
 from discordianai.providers.port import ChatProvider, End, TextDelta
 from discordianai.records import ChatRequest, ToolCall, Turn
-from discordianai.settings.file import key_of
+from discordianai.settings.secret_sources import key_of
 
 SLOW = 10.0
 """Seconds until the first token that people take for a bot that hangs."""

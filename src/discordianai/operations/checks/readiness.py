@@ -9,7 +9,8 @@ from pathlib import Path
 from discordianai.operations.units.installation import Installation, closed_to_others
 from discordianai.operations.units.locations import BotService, UnitError
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import DATABASE_PASSWORD, Secret, SettingsError, secrets_of
+from discordianai.settings.document import SettingsError, no_file
+from discordianai.settings.secret_sources import DATABASE_PASSWORD, Secret, secrets_of
 from discordianai.settings.tables import Settings
 
 SECRET_MODE = 0o600
@@ -103,7 +104,7 @@ def _settings_file(bot: BotService, named: Path | None) -> Path:
     for candidate in candidates:
         if candidate.exists():
             return Path(os.path.abspath(candidate))  # noqa: PTH100  # a symbolic link stays one, .. does not
-    raise settings_file.no_file(candidates)
+    raise no_file(candidates)
 
 
 def _is_there(file: Path) -> bool:

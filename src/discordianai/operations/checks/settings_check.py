@@ -10,14 +10,9 @@ from urllib.parse import urlsplit
 
 from discordianai.operations.checks.findings import Finding, fatal, ok, problem, warning
 from discordianai.settings import file as settings_file
-from discordianai.settings.file import (
-    DATABASE_PASSWORD,
-    Reading,
-    Secret,
-    SecretSource,
-    SettingsError,
-    secrets_of,
-)
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import Reading
+from discordianai.settings.secret_sources import DATABASE_PASSWORD, Secret, SecretSource, secrets_of
 from discordianai.settings.tables import Settings
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from discordianai.operations.checks import settings_check
-from discordianai.settings.file import DISCORD_TOKEN, SecretSource, SettingsError, examine, key_of, load
+from discordianai.settings.document import SettingsError
+from discordianai.settings.file import examine, load
+from discordianai.settings.secret_sources import DISCORD_TOKEN, SecretSource, key_of
 
 
 @pytest.fixture
