@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -231,9 +231,18 @@ def on_server(database: PostgresDatabase) -> Open:
 
 SCRIPTS = st.lists(OPERATIONS, min_size=5, max_size=40)
 
+SPENT_AFTER_FORGETTING = [
+    Operation("forget", (), lambda store, _: turns_of(store.forget(10))),
+    Operation("charge", (), lambda store, clock: charge(store, clock, 1, 10, 0)),
+    Operation("pass_time", (), lambda store, clock: pass_time(store, clock, 1.0)),
+    Operation("spent", (), lambda store, clock: spent(store, clock, 10, 7)),
+]
+"""What somebody asks who was forgotten before is theirs, also when that day is over."""
+
 
 @settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(SCRIPTS)
+@example(SPENT_AFTER_FORGETTING)
 def test_memory_and_a_file_give_the_same_results(script: list[Operation]) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:  # noqa: S108  # no disk is waited for
         trio.run(side_by_side, script, (in_memory(), in_file(folder)))
@@ -242,6 +251,7 @@ def test_memory_and_a_file_give_the_same_results(script: list[Operation]) -> Non
 def test_memory_and_a_server_give_the_same_results(emptied_database: PostgresDatabase) -> None:
     @settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
     @given(SCRIPTS)
+    @example(SPENT_AFTER_FORGETTING)
     def play(script: list[Operation]) -> None:
         empty(emptied_database)
         trio.run(side_by_side, script, (in_memory(), on_server(emptied_database)))

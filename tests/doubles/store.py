@@ -45,7 +45,7 @@ class MemoryStore:
         self._done: dict[int, float] = {}  # nothing but the id is left, and when that was
         self._forgotten: set[int] = set()
         self._charges: list[Charge] = []
-        self._spenders: dict[int, str] = {}  # who is forgotten, and since which day
+        self._spenders: dict[int, str] = {}  # who is forgotten, and on which day, whose sum is still needed
         self._channels: dict[int, tuple[int | None, int, ChannelSettings]] = {}
         self._guilds: dict[int, float | None] = {}  # when it was left, if it was
         self._identifier_key = secrets.token_bytes(32)
@@ -129,10 +129,13 @@ class MemoryStore:
     async def forget(self, person_id: int) -> Removal:
         """See `ConversationStore.forget`."""
         await self._enter()
+        today = day_of(self._clock())
+        answering = any(entry.question.person.id == person_id for entry in self._open.values())
+        if answering or (await self.spent(today, person_id=person_id)).answers:
+            self._spenders[person_id] = today
         self._forget_questions(lambda question: question.person.id == person_id)
         whose = (None, person_id)
         self._channels = {key: entry for key, entry in self._channels.items() if entry[:2] != whose}
-        self._spenders[person_id] = day_of(self._clock())
         self._anonymise(person_id)
         return Removal(self._remove(lambda exchange, _: exchange.person_id == person_id))
 
