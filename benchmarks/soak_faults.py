@@ -167,8 +167,8 @@ async def note_stalls(discord: LocalDiscord, log: FaultLog) -> None:
 def _strikes(sandbox: Sandbox, log: FaultLog) -> dict[str, tuple[float, Strike]]:
     discord, both = sandbox.discord, (sandbox.openai, sandbox.perplexity)
     strikes: dict[str, tuple[float, Strike]] = {
-        "gateway dropped, resumed": (45, partial(_drop_gateway, discord, log, True)),
-        "gateway dropped, session invalid": (150, partial(_drop_gateway, discord, log, False)),
+        "gateway dropped, resumed": (45, partial(drop_gateway, discord, log, True)),
+        "gateway dropped, session invalid": (150, partial(drop_gateway, discord, log, False)),
         "OpenAI out": (120, partial(_outage, sandbox.openai)),
         "Perplexity out": (180, partial(_outage, sandbox.perplexity)),
     }
@@ -213,14 +213,13 @@ async def _outage(service: ProviderService, chance: random.Random) -> bool:
     return True
 
 
-async def _drop_gateway(
-    discord: LocalDiscord, log: FaultLog, resumable: bool, _chance: random.Random
-) -> bool:
-    """Drop it, and wait until the bot is back, if it comes."""
-    began = discord.now()
+async def drop_gateway(discord: LocalDiscord, log: FaultLog, resumable: bool, _chance: random.Random) -> bool:
+    """Drop it, and wait until the bot is back, if it comes. Another fault may end its session meanwhile."""
+    began, sessions = discord.now(), set(discord.sessions)
     discord.drop_gateway(resumable=resumable)
     await trio.sleep(0.05)  # the connection notices
     with trio.move_on_after(RECONNECT_TIMEOUT):
         await discord.wait_connected()
-    log.gaps.append(Gap(began, discord.now(), resumable))
+    resumed = bool(sessions & discord.connected_sessions) or not discord.is_connected
+    log.gaps.append(Gap(began, discord.now(), resumable and resumed))
     return True

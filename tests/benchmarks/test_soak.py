@@ -1,5 +1,6 @@
 """How the long runs judge what they have seen."""
 
+import random
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from benchmarks.soak_faults import (
     FaultLog,
     Gap,
     Spell,
+    drop_gateway,
     note_other_gaps,
     note_stalls,
 )
@@ -269,6 +271,26 @@ async def test_a_gateway_that_is_lost_by_no_fault_is_noted(autojump_clock: MockC
             assert log.counts[OTHER_GAP] == 1
         nursery.cancel_scope.cancel()
     assert [gap.resumable for gap in log.gaps] == [True, True]
+
+
+@pytest.mark.parametrize("invalid", [False, True])
+async def test_a_dropped_session_is_not_resumed_where_another_fault_has_ended_it(
+    autojump_clock: MockClock, invalid: bool
+) -> None:
+    """What it would have brought is not delivered."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    session = discord.sessions["a"] = SandboxSession("a")
+    discord.connected(session)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(drop_gateway, discord, log, True, random.Random(1))
+        await trio.sleep(0.01)
+        discord.disconnected(session)
+        await trio.sleep(1)
+        if invalid:
+            discord.invalidate_sessions()
+            session = discord.sessions["b"] = SandboxSession("b")
+        discord.connected(session)
+    assert [gap.resumable for gap in log.gaps] == [not invalid]
 
 
 def test_a_missing_permission_explains_no_silence_that_lasts_long_before() -> None:
