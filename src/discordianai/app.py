@@ -45,6 +45,7 @@ from discordianai.dispatch.routing import Router
 from discordianai.dispatch.token_estimator import TokenEstimator
 from discordianai.operations import logs
 from discordianai.operations.health import status_line
+from discordianai.operations.heap import trimmed_heap
 from discordianai.operations.http_server import serving
 from discordianai.operations.loop_lag import watched_loop
 from discordianai.operations.model_watch import ModelWatch, WatchedProvider, watching_models
@@ -106,6 +107,7 @@ async def _run(settings: Settings, load: Callable[[], Settings]) -> None:
     }
     user = live.part(lambda new: new.rate_limits.user)
     async with (
+        trimmed_heap(),
         watched_loop() as lag,
         serving(settings.operations) as page,
         open_store(
