@@ -22,6 +22,7 @@ from benchmarks.soak_discord_faults import (
 from benchmarks.soak_faults import ACKNOWLEDGEMENT_ERRORS, FaultLog
 from benchmarks.soak_mutations import is_hostile
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
+from discordianai.discord.messages.posting import heading_for
 from discordianai.discord.messages.reply import REFUSED as TAKES_NONE
 from discordianai.sandbox.discord import Interaction, LocalDiscord, SandboxMessage
 from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
@@ -51,7 +52,7 @@ WITHOUT_LINKS = "answered without its links"
 DONE = "done, or told why not"
 
 MOVED = "-# For <@"
-"""How an answer begins that moved to the channel; the person's id follows."""
+"""How begins what moved to the channel: the beginning of `heading_for`."""
 
 ACKNOWLEDGED_SLOWLY = 1.5
 """Seconds that an acknowledgement may be under way when a spell begins."""
@@ -167,7 +168,7 @@ class Verdicts:
 
     def _elsewhere(self, asked: Asked, *, only_quoting: bool = False) -> Verdict | None:
         """The messages in the channel that must be this one's: one that quotes it, with what belongs to that;
-        or, where a fault explains it, one for the same person, or a note, that quotes no other question."""
+        or, where a fault explains it, one for the same person that quotes no other question."""
         free = [
             message
             for message in self.discord.channel_messages
@@ -192,17 +193,12 @@ class Verdicts:
 
 
 def _vague(asked: Asked, others: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:
-    """Of these messages, each that may be this one's, the likeliest first.
-
-    An answer that moved to the channel says for whom it is; a note does not, and neither does the answer to a
-    mention that was posted as no reply.
-    """
-    unnamed = [message for message in others if not message.content.startswith(MOVED)]
+    """Of these messages, each that may be this one's: what moved to the channel says for whom it is, and the
+    answer to a mention that was posted as no reply does not."""
     if asked.interaction is None:
-        return [[message] for message in unnamed]
-    heading = f"{MOVED}{asked.interaction.user.id}>"
-    named = [message for message in others if message.content.startswith(heading)]
-    return [[message] for message in (*named, *(each for each in unnamed if each.content.startswith("-# ")))]
+        return [[message] for message in others if not message.content.startswith(MOVED)]
+    heading = heading_for(asked.interaction.user.id)
+    return [[message] for message in others if message.content.startswith(heading)]
 
 
 def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> Verdict | None:

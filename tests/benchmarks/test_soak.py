@@ -38,6 +38,7 @@ from benchmarks.soak_verdicts import (
     Verdicts,
 )
 from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
+from discordianai.discord.messages.posting import heading_for
 from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
 from discordianai.sandbox.discord.gateway_control import SandboxSession
 from discordianai.sandbox.discord.user_actions import type_into
@@ -194,9 +195,11 @@ def test_an_answer_in_the_channel_is_one_although_nobody_acknowledged_it() -> No
     discord.channel_messages.clear()
     assert verdicts(silent) is None
     vague = discord.message(CHANNELS[0].id)
-    vague.update({"content": "-# OpenAI couldn't answer. (error 7)"}, {})
+    assert silent.interaction is not None
+    heading = heading_for(silent.interaction.user.id)
+    vague.update({"content": f"{heading}-# OpenAI couldn't answer. (error 7)"}, {})
     discord.channel_messages.append(vague)
-    assert verdicts(silent) is None  # it may be anybody's
+    assert verdicts(silent) is None  # it may be about another question
     for began in (silent.created, silent.created + 1.0):
         log.spells.append(Spell(ACKNOWLEDGEMENT_ERRORS, began, began + 0.3))
     found = verdicts(silent)

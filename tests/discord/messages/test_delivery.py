@@ -228,6 +228,18 @@ async def test_an_apology_comes_in_the_answers_place_and_not_after_its_end(scene
     assert "It broke." not in interaction.text
 
 
+async def test_what_an_interaction_does_not_take_says_in_the_channel_for_whom_it_is(scene: Scene) -> None:
+    """The answer, and that there is none. Discord has never known the interaction."""
+    deliver, _ = scene.deliveries("because")
+    _, question = await scene.asked()
+    gone = replace(question, address=replace(question.address, token="another"))
+    await deliver(gone, NOTHING_POSTED).answer(None)
+    await deliver(gone, NOTHING_POSTED).apologise("It broke.")
+    answer, apology = (message.content for message in scene.discord.channel_messages)
+    assert answer.startswith(f"-# For <@{question.person.id}>\nbecause")
+    assert apology == f"-# For <@{question.person.id}>\n-# It broke."
+
+
 async def test_where_a_thread_takes_nothing_any_more_it_is_said_above_it(scene: Scene) -> None:
     """It was locked while the answer was on its way."""
     _, question = await scene.asked()

@@ -178,7 +178,7 @@ class DiscordDelivery:
         else:
             shown, newest = bool(further_ids), further_ids[-1] if further_ids else None
         shown = shown or self._posted.thread_id is not None
-        await failure_notice.say(self._api, self._question.address, words, shown=shown, newest=newest)
+        await self._tell(words, shown=shown, newest=newest)
 
     async def _read_and_answer(self, ticket: QuestionTicket, reply: DiscordReply, note: str) -> None:
         question = self._question
@@ -230,7 +230,7 @@ class DiscordDelivery:
         address, place = self._question.address, self._question.place
         shown = self._reply is not None and self._reply.shows_text
         newest = self._reply.newest if self._reply is not None else None
-        if await failure_notice.say(self._api, address, words, shown=shown, newest=newest):
+        if await self._tell(words, shown=shown, newest=newest):
             return
         if not address.private and await self._tell_above(words):
             return
@@ -240,6 +240,12 @@ class DiscordDelivery:
             and await failure_notice.say_directly(self._api, self._question.person.id, about)
         ):
             self._log.warning("person could not be notified")
+
+    async def _tell(self, words: str, *, shown: bool, newest: int | None) -> bool:
+        address, person_id = self._question.address, self._question.person.id
+        return await failure_notice.say(
+            self._api, address, words, person_id=person_id, shown=shown, newest=newest
+        )
 
     async def _tell_above(self, words: str) -> bool:
         parent_id, person_id = self._question.place.parent_id, self._question.person.id

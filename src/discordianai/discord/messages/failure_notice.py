@@ -10,7 +10,7 @@ from discordianai import bounded_http
 from discordianai.discord.events.message_content import EPHEMERAL
 from discordianai.discord.messages.application_limits import Call
 from discordianai.discord.messages.port import Body, MessageError, MessagesBusy
-from discordianai.discord.messages.posting import ChannelMessages
+from discordianai.discord.messages.posting import ChannelMessages, heading_for
 from discordianai.discord.messages.rest import Bucket, DiscordApi, Endpoint, id_of, json_of, reason_of
 from discordianai.records import ReplyAddress
 
@@ -22,9 +22,15 @@ WITHIN = 20.0
 
 
 async def say(
-    api: DiscordApi, address: ReplyAddress, words: str, *, shown: bool = False, newest: int | None = None
+    api: DiscordApi,
+    address: ReplyAddress,
+    words: str,
+    *,
+    person_id: int | None = None,
+    shown: bool = False,
+    newest: int | None = None,
 ) -> bool:
-    """Write `words`; whether Discord took them.
+    """Write `words`; whether Discord took them. In the channel they are for `person_id`.
 
     If a part of an answer is `shown`, it stays, and they are posted as a further message; the `newest`
     message of that answer, the original one by default, loses its buttons.
@@ -42,7 +48,9 @@ async def say(
             await _send(api, "PATCH", f"{token}/messages/{newest or '@original'}", {"components": []})
             return True
         if address.as_member and not address.private:
-            return await _send(api, "POST", f"{channel}/messages", body)
+            heading = "" if person_id is None else heading_for(person_id)
+            there = body | {"content": f"{heading}-# {words}"}
+            return await _send(api, "POST", f"{channel}/messages", there)
     return False
 
 

@@ -27,6 +27,14 @@ PUBLIC_THREAD = 11
 """Discord's number for it."""
 
 
+def heading_for(person_id: int) -> str:
+    """The first line of what moves from an interaction to its channel, where nothing else shows whose it is.
+
+    It notifies nobody, with `allowed_mentions` as every message of the bot's has them.
+    """
+    return f"-# For <@{person_id}>\n"
+
+
 class InteractionWebhook:
     """The messages of one interaction."""
 

@@ -39,6 +39,7 @@ from discordianai.discord.messages.port import (
     MessagesClosed,
     MessagesExpired,
 )
+from discordianai.discord.messages.posting import heading_for
 from discordianai.discord.messages.reply_options import ReplyOptions
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
@@ -282,8 +283,7 @@ class DiscordReply:
         if self._rest is None:
             raise MessagesExpired("there is no other place for it")
         self._messages, self._rest = self._rest, None
-        # Nobody sees there what it answers; and nobody is notified, as by no text of an answer.
-        self._heading = f"-# For <@{self._question.person.id}>\n"
+        self._heading = heading_for(self._question.person.id)
         self._tail = GrowingText(self._heading + str(self._tail))
         self._further, self._shown, self._next_edit = [], _Look(), -math.inf
         self._left.clear()
