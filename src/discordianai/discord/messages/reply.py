@@ -13,7 +13,6 @@ buttons. If it accepts none, the person is told in one sentence, wherever that i
 """
 
 import math
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,11 +40,11 @@ from discordianai.discord.messages.port import (
 )
 from discordianai.discord.messages.posting import heading_for
 from discordianai.discord.messages.reply_options import ReplyOptions
+from discordianai.discord.messages.reply_status import ReplyStatus
 from discordianai.discord.rendering.characters import units
 from discordianai.discord.rendering.masked_links import MaskedLinks
 from discordianai.discord.rendering.source_list import References, sources
 from discordianai.discord.rendering.splitting import MESSAGE_LIMIT, GrowingText, cut, full_message, paragraphs
-from discordianai.discord.rendering.status_text import searching, thinking
 from discordianai.guard import Guard
 from discordianai.records import Citations, Question
 from discordianai.surrogates import well_formed
@@ -59,9 +58,6 @@ IN_THE_FILE = "The whole answer is in the file."
 NO_FILE = "The rest doesn't fit here, and I can't send it as a file."
 NOT_SHOWN = "I couldn't show you my answer. Please ask again."
 REFUSED = "Discord didn't accept my answer. This server's rules or a missing permission may be the reason."
-
-SILENCE = 5.0
-"""Seconds without text after which a status shows since when the model thinks. Most answers start before."""
 
 TELL_WITHIN = 20.0
 """Seconds to tell a person that an answer ends without its last words."""
@@ -104,10 +100,7 @@ class DiscordReply:
         self._below = ""  # the sources and the small print, once the answer is closed
         self._tail = GrowingText()  # what follows the messages that are full
         self._heading = ""  # for whom the answer is, where nothing else tells
-        self._status = ""  # what is shown while there is no text
-        self._searching = False  # the status says for what
-        self._thinks_since = 0.0  # seconds since the epoch
-        self._think_at = math.inf  # when, on trio's clock, the status is to say so
+        self._status = ReplyStatus()
         self._shown = _Look()  # what the newest message shows
         self._next_edit = -math.inf  # of the newest message
         self._too_long = False
@@ -152,26 +145,20 @@ class DiscordReply:
     def say(self, status: str) -> None:
         """See `Reply.say`."""
         self._check()
-        self._say(status)
+        self._status.say(status)
+        self._news.set()
 
     def search(self, query: str) -> None:
         """See `Reply.search`."""
         self._check()
-        self._searching = True
-        self._say(searching(query))
+        self._status.search(query)
+        self._news.set()
 
     def think(self) -> None:
         """See `Reply.think`."""
         self._check()
-        if not self._searching:
-            self._thinks_since = time.time()
-            self._think_at = trio.current_time() + SILENCE
-            self._news.set()  # `run` waits no longer than until then
-
-    def _say(self, status: str) -> None:
-        self._status = f"-# {status}"
-        self._think_at = math.inf
-        self._news.set()
+        self._status.think()
+        self._news.set()  # `run` waits no longer than until it is due
 
     def close(self, closing: AnswerEnd) -> str:
         """See `Reply.close`."""
@@ -238,10 +225,11 @@ class DiscordReply:
     async def _show_what_comes(self, log: FilteringBoundLogger) -> None:
         pace = self._options.pace
         while True:
-            with trio.move_on_at(self._think_at):
+            with trio.move_on_at(self._status.due_at):
                 await self._news.wait()
-            if trio.current_time() >= self._think_at:
-                self._say(thinking(self._thinks_since))
+            if trio.current_time() >= self._status.due_at:
+                self._status.tell_thinking()
+                self._news.set()
             await trio.sleep_until(max(self._next_edit, self._messages.free_at, pace.free_at))
             self._news = trio.Event()
             try:
@@ -316,7 +304,8 @@ class DiscordReply:
         if self._too_long:
             return
         text = "" if str(self._tail) == self._heading else cut(str(self._tail))[0]
-        if shown := text or (self._status and self._heading + self._status):
+        status = self._status.text
+        if shown := text or (status and self._heading + status):
             await self._show(_Look(shown, (self._stop,)), until_taken=False)
         if not text:  # only a status: the first words need not wait as long as further ones
             self._next_edit = min(self._next_edit, trio.current_time() + AFTER_STATUS)
