@@ -13,6 +13,9 @@ EPHEMERAL = 64
 
 _MENTION = re.compile(r"@everyone|@here|<@[!&]?\d+>")
 
+EndpointResult = tuple[int, Json | list[Json] | None]
+"""What an endpoint of REST answers: a status and a body."""
+
 
 class RestError(Exception):
     """An error response, in Discord's form."""
