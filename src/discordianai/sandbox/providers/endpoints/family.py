@@ -28,6 +28,13 @@ FIELDS = frozenset(
 )
 """What every endpoint knows, if it does not say otherwise."""
 
+EFFORT = frozenset({"reasoning_effort"})
+NEWER_LIMIT = frozenset({"max_completion_tokens"})
+"""What only some know."""
+
+INVALID_REQUEST = "invalid_request_error"
+"""OpenAI's name for that kind of error."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

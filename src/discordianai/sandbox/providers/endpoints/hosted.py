@@ -1,132 +1,21 @@
-"""The kinds of endpoints that operators point the bot at, by name, in November 2026.
+"""The endpoints that others run, which operators point the bot at, in November 2026.
 
 Wordings and status codes are those of public reports; docs/endpoints.md has the settings that go with each.
 """
 
-from collections.abc import Mapping
-
 from discordianai.sandbox.providers.endpoints.family import (
+    EFFORT,
     FIELDS,
+    INVALID_REQUEST,
+    NEWER_LIMIT,
     Calls,
     Family,
     Refusal,
     UsageWhen,
-    flat_form,
     google_form,
     mistral_form,
-    numbered_form,
     openrouter_form,
-    text_form,
     xai_form,
-)
-
-_NEWER_LIMIT = frozenset({"max_completion_tokens"})
-_EFFORT = frozenset({"reasoning_effort"})
-_REQUEST = "invalid_request_error"
-
-_OLLAMA = Family(
-    name="ollama",
-    label="Ollama",
-    models=("gemma3", "llama3.3", "qwen3"),
-    # Its own structure has these; what it does not have, it passes over in silence.
-    known=FIELDS | _EFFORT,
-    no_tools=Refusal(
-        400, "registry.ollama.ai/library/{value}:latest does not support tools", kind="api_error"
-    ),
-    without_tools=frozenset({"gemma3"}),
-    no_effort=Refusal(400, '"{value}" does not support thinking', kind="api_error"),
-    without_effort=frozenset({"gemma3", "llama3.3"}),
-    too_long=Refusal(400, "prompt too long; exceeded max context length by 812 tokens", kind="api_error"),
-    filtered=Refusal(400, "the request was flagged by a content filter", kind="api_error"),
-    no_model=Refusal(404, 'model "{value}" not found, try pulling it first', kind="not_found_error"),
-    bad_image=Refusal(400, "invalid image input", kind=_REQUEST),
-    without_images=frozenset(
-        {"gemma3", "llama3.3", "qwen3"}
-    ),  # it wants them as base64, not by their address
-    reasoning="reasoning",
-    content_type="text/event-stream",
-)
-
-_VLLM = Family(
-    name="vllm",
-    label="vLLM",
-    models=("Qwen/Qwen3-8B", "google/gemma-2-9b-it"),
-    known=FIELDS | _EFFORT | _NEWER_LIMIT,
-    unknown=Refusal(
-        400,
-        "[{'type': 'extra_forbidden', 'loc': ('body', '{value}'), 'msg': 'Extra inputs are not permitted'}]",
-        kind="BadRequestError",
-    ),
-    no_tools=Refusal(
-        400,
-        '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
-        kind="BadRequestError",
-    ),
-    without_tools=frozenset({"Qwen/Qwen3-8B", "google/gemma-2-9b-it"}),
-    no_system=Refusal(400, "System role not supported", kind="BadRequestError"),
-    without_system=frozenset({"google/gemma-2-9b-it"}),
-    too_long=Refusal(
-        400,
-        "This model's maximum context length is 8000 tokens. However, you requested 9012 tokens (9012 in the "
-        "messages, 0 in the completion). Please reduce the length of the messages or completion.",
-        kind="BadRequestError",
-    ),
-    filtered=Refusal(400, "The prompt violates the usage policies of this server.", kind="BadRequestError"),
-    no_model=Refusal(404, "The model `{value}` does not exist.", kind="NotFoundError"),
-    bad_image=Refusal(400, "At most 0 image(s) may be provided in one prompt.", kind="BadRequestError"),
-    without_images=frozenset({"Qwen/Qwen3-8B", "google/gemma-2-9b-it"}),
-    form=flat_form,
-    reasoning="reasoning_content",
-    usage=UsageWhen.EVERY,
-)
-
-_LLAMA_CPP = Family(
-    name="llama-cpp",
-    label="llama.cpp",
-    models=("default",),
-    any_model=True,
-    known=FIELDS | _NEWER_LIMIT | _EFFORT,
-    no_tools=Refusal(500, "tools param requires --jinja flag"),
-    without_tools=frozenset({"default"}),
-    too_long=Refusal(
-        400,
-        "the request exceeds the available context size. try increasing the context size or enable context "
-        "shift",
-        kind="exceed_context_size_error",
-    ),
-    filtered=Refusal(400, "refused by the content filter"),
-    no_model=Refusal(404, "model not found"),
-    bad_image=Refusal(
-        500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
-    ),
-    without_images=frozenset({"default"}),
-    form=numbered_form,
-    reasoning="reasoning_content",
-)
-
-_LM_STUDIO = Family(
-    name="lm-studio",
-    label="LM Studio",
-    models=("mistral-7b-instruct-v0.3", "qwen3-8b"),
-    known=FIELDS | _EFFORT,
-    no_system=Refusal(
-        400,
-        'Error rendering prompt with jinja template: "Only user and assistant roles are supported!". '
-        "This is usually an issue with the model's prompt template.",
-    ),
-    without_system=frozenset({"mistral-7b-instruct-v0.3"}),
-    too_long=Refusal(
-        400,
-        "The number of tokens to keep from the initial prompt is greater than the context length. Try to "
-        "load the model with a larger context length, or provide a shorter input",
-    ),
-    filtered=Refusal(400, "blocked by a moderation plugin"),
-    no_model=Refusal(404, 'Model "{value}" not found. Please specify a valid model'),
-    bad_image=Refusal(400, "Model does not support images. Please use a model that does."),
-    without_images=frozenset({"mistral-7b-instruct-v0.3", "qwen3-8b"}),
-    form=text_form,
-    thinks_in_text=True,
-    usage=UsageWhen.NEVER,
 )
 
 _OPENROUTER = Family(
@@ -134,7 +23,7 @@ _OPENROUTER = Family(
     label="OpenRouter",
     models=("deepseek/deepseek-r1:free", "qwen/qwen3-32b"),
     base_path="/api/v1",
-    known=FIELDS | _EFFORT | _NEWER_LIMIT | {"verbosity"},
+    known=FIELDS | EFFORT | NEWER_LIMIT | {"verbosity"},
     no_tools=Refusal(
         404,
         "No endpoints found that support tool use. To learn more about provider routing, visit: "
@@ -162,8 +51,8 @@ _AZURE = Family(
     label="Azure OpenAI",
     models=("assistant", "reasoner"),
     base_path="/openai/v1",
-    known=FIELDS | _EFFORT | _NEWER_LIMIT,
-    unknown=Refusal(400, "Unrecognized request argument supplied: {value}", kind=_REQUEST),
+    known=FIELDS | EFFORT | NEWER_LIMIT,
+    unknown=Refusal(400, "Unrecognized request argument supplied: {value}", kind=INVALID_REQUEST),
     no_effort=Refusal(
         400,
         "Unsupported parameter: 'reasoning_effort' is not supported with this model.",
@@ -217,7 +106,7 @@ _MISTRAL = Family(
     ),
     filtered=Refusal(403, "The request was refused by the moderation guardrails", code="3700"),
     no_model=Refusal(400, "Invalid model: {value}", code="1500", kind="invalid_model"),
-    bad_image=Refusal(400, "Image input is not enabled for this model", code="3051", kind=_REQUEST),
+    bad_image=Refusal(400, "Image input is not enabled for this model", code="3051", kind=INVALID_REQUEST),
     without_images=frozenset({"magistral-small-latest"}),
     form=mistral_form,
     parts=True,
@@ -229,9 +118,9 @@ _GROQ = Family(
     label="Groq",
     models=("llama-3.3-70b-versatile", "openai/gpt-oss-120b"),
     base_path="/openai/v1",
-    known=FIELDS | _NEWER_LIMIT | _EFFORT | {"parallel_tool_calls"},
-    unknown=Refusal(400, "property '{value}' is unsupported", kind=_REQUEST),
-    no_effort=Refusal(400, "`reasoning_effort` is not supported with this model", kind=_REQUEST),
+    known=FIELDS | NEWER_LIMIT | EFFORT | {"parallel_tool_calls"},
+    unknown=Refusal(400, "property '{value}' is unsupported", kind=INVALID_REQUEST),
+    no_effort=Refusal(400, "`reasoning_effort` is not supported with this model", kind=INVALID_REQUEST),
     without_effort=frozenset({"llama-3.3-70b-versatile"}),
     too_long=Refusal(
         400,
@@ -239,15 +128,15 @@ _GROQ = Family(
         code="context_length_exceeded",
         param="messages",
     ),
-    filtered=Refusal(400, "The prompt was flagged by the content policy.", kind=_REQUEST),
+    filtered=Refusal(400, "The prompt was flagged by the content policy.", kind=INVALID_REQUEST),
     no_model=Refusal(
         404,
         "The model `{value}` does not exist or you do not have access to it.",
         code="model_not_found",
-        kind=_REQUEST,
+        kind=INVALID_REQUEST,
     ),
     bad_image=Refusal(
-        400, "messages[1].content must be a string: this model takes no image_url", kind=_REQUEST
+        400, "messages[1].content must be a string: this model takes no image_url", kind=INVALID_REQUEST
     ),
     without_images=frozenset({"llama-3.3-70b-versatile", "openai/gpt-oss-120b"}),
     reasoning="reasoning",
@@ -262,7 +151,7 @@ _DEEPSEEK = Family(
         400,
         "deepseek-reasoner does not support Function Calling",
         code="invalid_request_error",
-        kind=_REQUEST,
+        kind=INVALID_REQUEST,
     ),
     without_tools=frozenset({"deepseek-reasoner"}),
     too_long=Refusal(
@@ -290,7 +179,7 @@ _GEMINI = Family(
     label="Gemini",
     models=("gemini-3.8-flash", "gemma-3-27b-it"),
     base_path="/v1beta/openai",
-    known=FIELDS | _EFFORT | _NEWER_LIMIT,
+    known=FIELDS | EFFORT | NEWER_LIMIT,
     unknown=Refusal(400, 'Invalid JSON payload received. Unknown name "{value}": Cannot find field.'),
     no_tools=Refusal(400, "Function calling is not enabled for models/{value}", param=""),
     without_tools=frozenset({"gemma-3-27b-it"}),
@@ -320,11 +209,11 @@ _ANTHROPIC = Family(
     responses=False,
     label="Anthropic",
     models=("claude-haiku-5-5",),
-    known=FIELDS | _NEWER_LIMIT,
-    too_long=Refusal(400, "prompt is too long: 9012 tokens > 8000 maximum", kind=_REQUEST),
-    filtered=Refusal(400, "Output blocked by content filtering policy", kind=_REQUEST),
+    known=FIELDS | NEWER_LIMIT,
+    too_long=Refusal(400, "prompt is too long: 9012 tokens > 8000 maximum", kind=INVALID_REQUEST),
+    filtered=Refusal(400, "Output blocked by content filtering policy", kind=INVALID_REQUEST),
     no_model=Refusal(404, "model: {value}", kind="not_found_error"),
-    bad_image=Refusal(400, "Could not process image", kind=_REQUEST),
+    bad_image=Refusal(400, "Could not process image", kind=INVALID_REQUEST),
     wrong_key=Refusal(401, "invalid x-api-key", kind="authentication_error"),
     content_type="text/event-stream; charset=utf-8",
 )
@@ -334,25 +223,25 @@ _TOGETHER = Family(
     responses=False,
     label="Together",
     models=("Qwen/Qwen2.5-7B-Instruct-Turbo", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
-    known=FIELDS | _NEWER_LIMIT | _EFFORT,
+    known=FIELDS | NEWER_LIMIT | EFFORT,
     no_tools=Refusal(
-        400, "Function calling is not supported for this model", code="unsupported", kind=_REQUEST
+        400, "Function calling is not supported for this model", code="unsupported", kind=INVALID_REQUEST
     ),
     without_tools=frozenset({"Qwen/Qwen2.5-7B-Instruct-Turbo"}),
     too_long=Refusal(
         422,
         "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8000. Given: 9012 `inputs` "
         "tokens and 0 `max_new_tokens`",
-        kind=_REQUEST,
+        kind=INVALID_REQUEST,
     ),
-    filtered=Refusal(400, "The request was flagged by the safety model", kind=_REQUEST),
+    filtered=Refusal(400, "The request was flagged by the safety model", kind=INVALID_REQUEST),
     no_model=Refusal(
         404,
         "Unable to access model {value}. Please visit https://api.together.ai/models to view the models",
         code="model_not_available",
-        kind=_REQUEST,
+        kind=INVALID_REQUEST,
     ),
-    bad_image=Refusal(400, "Image inputs are not supported for this model", kind=_REQUEST),
+    bad_image=Refusal(400, "Image inputs are not supported for this model", kind=INVALID_REQUEST),
     without_images=frozenset({"Qwen/Qwen2.5-7B-Instruct-Turbo", "meta-llama/Llama-3.3-70B-Instruct-Turbo"}),
     usage=UsageWhen.LAST,
     finish="eos",
@@ -363,14 +252,19 @@ _FIREWORKS = Family(
     label="Fireworks",
     models=("accounts/fireworks/models/deepseek-r1",),
     base_path="/inference/v1",
-    known=FIELDS | _EFFORT,
-    unknown=Refusal(400, "Extra inputs are not permitted, field: '{value}', value: 'low'", kind=_REQUEST),
-    too_long=Refusal(
-        400, "The prompt is too long: 9012, model maximum context length: 8000", code=_REQUEST, kind=_REQUEST
+    known=FIELDS | EFFORT,
+    unknown=Refusal(
+        400, "Extra inputs are not permitted, field: '{value}', value: 'low'", kind=INVALID_REQUEST
     ),
-    filtered=Refusal(400, "The prompt violates the content policy", kind=_REQUEST),
+    too_long=Refusal(
+        400,
+        "The prompt is too long: 9012, model maximum context length: 8000",
+        code=INVALID_REQUEST,
+        kind=INVALID_REQUEST,
+    ),
+    filtered=Refusal(400, "The prompt violates the content policy", kind=INVALID_REQUEST),
     no_model=Refusal(404, "Model not found, inaccessible, and/or not deployed", code="NOT_FOUND"),
-    bad_image=Refusal(400, "This model does not support image inputs", kind=_REQUEST),
+    bad_image=Refusal(400, "This model does not support image inputs", kind=INVALID_REQUEST),
     without_images=frozenset({"accounts/fireworks/models/deepseek-r1"}),
     thinks_in_text=True,
     usage=UsageWhen.LAST,
@@ -380,7 +274,7 @@ _XAI = Family(
     name="xai",
     label="xAI",
     models=("grok-4",),
-    known=FIELDS | _EFFORT | _NEWER_LIMIT | {"verbosity"},
+    known=FIELDS | EFFORT | NEWER_LIMIT | {"verbosity"},
     no_effort=Refusal(400, "Model {value} does not support parameter reasoningEffort."),
     without_effort=frozenset({"grok-4"}),
     too_long=Refusal(400, "This model's maximum prompt length is 8000 but the request contains 9012 tokens."),
@@ -400,22 +294,15 @@ _XAI = Family(
     usage=UsageWhen.EVERY,
 )
 
-FAMILIES: Mapping[str, Family] = {
-    family.name: family
-    for family in (
-        _OLLAMA,
-        _VLLM,
-        _LLAMA_CPP,
-        _LM_STUDIO,
-        _OPENROUTER,
-        _AZURE,
-        _MISTRAL,
-        _GROQ,
-        _DEEPSEEK,
-        _GEMINI,
-        _ANTHROPIC,
-        _TOGETHER,
-        _FIREWORKS,
-        _XAI,
-    )
-}
+HOSTED = (
+    _OPENROUTER,
+    _AZURE,
+    _MISTRAL,
+    _GROQ,
+    _DEEPSEEK,
+    _GEMINI,
+    _ANTHROPIC,
+    _TOGETHER,
+    _FIREWORKS,
+    _XAI,
+)
