@@ -25,6 +25,8 @@ ACKNOWLEDGEMENTS_REFUSED = "acknowledgements refused"
 CLOSED = "no permission to write in channels"
 NO_FILES = "no permission for files"
 GLOBAL_429 = "a global 429 as JSON"
+WEBHOOK_ERRORS = "503 for each message"
+CHANNEL_ERRORS = "503 for each message in a channel"
 NO_REPLIES = "no permission to reply"
 AUTOMOD = "messages refused by AutoMod"
 
@@ -132,8 +134,8 @@ GATEWAY_FAULTS = (
 FAULTS: dict[str, Strike] = {
     BANNED: _ban,
     GLOBAL_429: _limit,
-    "503 for each message": partial(_fail, "/webhooks/", 503),
-    "503 for each message in a channel": partial(_fail, "/channels/", 503),
+    WEBHOOK_ERRORS: partial(_fail, "/webhooks/", 503),
+    CHANNEL_ERRORS: partial(_fail, "/channels/", 503),
     AUTOMOD: _block_a_word,
     NO_FILES: partial(_take_a_permission, "channels_without_files"),
     NO_REPLIES: partial(_take_a_permission, "channels_without_replies"),

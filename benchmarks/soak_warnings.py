@@ -8,9 +8,11 @@ from datetime import datetime
 from benchmarks.soak_discord_faults import (
     ACKNOWLEDGEMENTS_REFUSED,
     BANNED,
+    CHANNEL_ERRORS,
     CLOSED,
     GLOBAL_429,
     NO_FILES,
+    WEBHOOK_ERRORS,
 )
 from benchmarks.soak_faults import ACKNOWLEDGEMENT_ERRORS, AWAY, FaultLog
 
@@ -22,6 +24,9 @@ BEFORE = 1.0
 
 HELD = r"Discord's edge refuses all requests from this address|Discord's global rate limit is reached"
 UNKNOWN = r"Discord answered 404, code 10015 .*"
+HELD_UP = (BANNED, GLOBAL_429, WEBHOOK_ERRORS, CHANNEL_ERRORS)
+"""Until they are over, answers are not shown, and the next question of a conversation waits for its turn."""
+
 UNACKNOWLEDGED = (BANNED, AWAY, ACKNOWLEDGEMENT_ERRORS)
 MISSING_ACCESS = r"Discord answered 403, code 50001 .*"
 NO_PLACE = "there is no other place for it"
@@ -56,6 +61,12 @@ EXPECTED = (
     Expected(
         "provider failed", "an answer met a fault that no other try or provider could help", OF_A_PROVIDER
     ),
+    Expected(
+        "provider failed",
+        "its turn came shortly before its deadline",
+        r"DeadlinePassed: \w+: the answer was not complete",
+        HELD_UP,
+    ),
     Expected("asking another provider", "one had said nothing yet: the other one answers", OF_A_PROVIDER),
     Expected("circuit breaker opened", "an outage, or half of the answers failed", "failures"),
     Expected(
@@ -89,6 +100,7 @@ EXPECTED = (
     Expected("failure notice rejected", "it could not be acknowledged", UNKNOWN, UNACKNOWLEDGED),
     Expected("failure notice rejected", "a closed channel", MISSING_ACCESS, (CLOSED,)),
     Expected("failure notice rejected", "Discord 5xx for edits", r"Discord answered 50\d, code 0"),
+    Expected("failure notice rejected", "Discord 429 for edits", r"Discord answered 429, code 0"),
     Expected("person could not be notified", "many at once, or many mentions", during=(BANNED, CLOSED, AWAY)),
 )
 """Every warning that may be there."""
