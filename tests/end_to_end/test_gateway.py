@@ -15,8 +15,9 @@ from tests.end_to_end.sharing import SharedScene, played, shared_scene
 pytestmark = pytest.mark.xdist_group("gateway")
 
 SLOW = ServiceOptions(first_token=0.5, between_tokens=0.005)
-QUICK_HEARTBEAT = DiscordOptions(heartbeat_interval=1.0)
-"""A connection that has frozen is noticed at the second heartbeat."""
+QUICK_HEARTBEAT = DiscordOptions(heartbeat_interval=0.7)
+"""Seconds. A connection that has frozen is noticed at the second heartbeat, before what is asked meanwhile is
+too late, also on a busy machine."""
 
 
 @pytest.fixture(scope="module")
