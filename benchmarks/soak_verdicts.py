@@ -168,7 +168,7 @@ class Verdicts:
 
     def _elsewhere(self, asked: Asked, *, only_quoting: bool = False) -> Verdict | None:
         """The messages in the channel that must be this one's: one that quotes it, with what belongs to that;
-        or, where a fault explains it, one for the same person that quotes no other question."""
+        or, where a fault explains it, one that may be: see `_vague`."""
         free = [
             message
             for message in self.discord.channel_messages
@@ -184,7 +184,7 @@ class Verdicts:
         if quoting:
             quoting += [message for message in others if is_part(asked.prompt, message.content)]
             quoting.sort(key=lambda message: message.id)
-        vague = [] if only_quoting else _vague(asked, others)
+        vague = [] if only_quoting else _vague(asked, free)
         for messages in (quoting, *vague):
             if found := _seen(asked, messages):
                 self.claimed.update(message.id for message in messages)
@@ -192,13 +192,18 @@ class Verdicts:
         return None
 
 
-def _vague(asked: Asked, others: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:
-    """Of these messages, each that may be this one's: what moved to the channel says for whom it is, and the
-    answer to a mention that was posted as no reply does not."""
-    if asked.interaction is None:
-        return [[message] for message in others if not message.content.startswith(MOVED)]
-    heading = heading_for(asked.interaction.user.id)
-    return [[message] for message in others if message.content.startswith(heading)]
+def _vague(asked: Asked, free: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:
+    """Of these messages, each that may be this one's, those first that quote no question.
+
+    What moved to the channel says for whom it is; mutated events may have changed any word of what it quotes.
+    The answer to a mention that was posted as no reply says for nobody.
+    """
+    heading = MOVED if asked.interaction is None else heading_for(asked.interaction.user.id)
+    theirs = [each for each in free if each.content.startswith(heading) == (asked.interaction is not None)]
+    vague = [[message] for message in theirs if not _QUOTED.search(message.content)]
+    if asked.interaction is not None and is_hostile(asked.prompt):
+        vague += [[message] for message in theirs if _QUOTED.search(message.content)]
+    return vague
 
 
 def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> Verdict | None:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
@@ -219,18 +220,23 @@ def test_an_answer_that_moved_to_the_channel_is_its_persons() -> None:
     for text in (
         "The rest of somebody's answer.",
         f"{MOVED}{person + 1}>\nYou asked 2 things",
-        f"{MOVED}{person}>\nYou asked: “what about number 5?”",
     ):
         message = discord.message(CHANNELS[0].id)
         message.update({"content": text}, {})
         discord.channel_messages.append(message)
         assert Verdicts(discord, log)(asked) is None
-    message.update({"content": f"{MOVED}{person}>\nthe last was: “what about number 5?” You asked"}, {})
-    verdicts = Verdicts(discord, log)
-    found = verdicts(asked)
-    assert found is not None
-    assert found[0] == ALTERED
-    assert verdicts.claimed == {message.id}
+    clean = replace(asked, prompt="what about number 2?")
+    for quoted in (
+        "the last “what about number 5?” You asked",
+        "the last was: “what about number 5?” You asked",
+    ):
+        message.update({"content": f"{MOVED}{person}>\n{quoted}"}, {})
+        verdicts = Verdicts(discord, log)
+        assert verdicts(clean) is None
+        found = verdicts(asked)
+        assert found is not None
+        assert found[0] == ALTERED
+        assert verdicts.claimed == {message.id}
 
 
 def test_a_private_answer_is_shown_nowhere_else() -> None:
