@@ -9,7 +9,7 @@ from functools import partial
 
 import trio
 
-from benchmarks.soak_faults import RECONNECT_TIMEOUT, FaultLog, Gap, Spell
+from benchmarks.soak_faults import FaultLog, Spell, note_gap
 from discordianai.sandbox.discord import CHANNELS, LocalDiscord
 
 LONGEST_SPELL = 8.0
@@ -113,10 +113,7 @@ async def _gateway(
         discord.drop_gateway(resumable=True)
         await trio.sleep(seconds)
         discord.heal_gateway()
-    with trio.move_on_after(RECONNECT_TIMEOUT):
-        await discord.wait_connected()
-    resumed = bool(sessions & discord.connected_sessions)
-    log.gaps.append(Gap(began, discord.now(), resumed or not discord.is_connected))
+    await note_gap(discord, log, began, sessions)
 
 
 INVALIDATED = "op 9 to every session"

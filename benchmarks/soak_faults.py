@@ -218,8 +218,16 @@ async def drop_gateway(discord: LocalDiscord, log: FaultLog, resumable: bool, _c
     began, sessions = discord.now(), set(discord.sessions)
     discord.drop_gateway(resumable=resumable)
     await trio.sleep(0.05)  # the connection notices
+    await note_gap(discord, log, began, sessions, resumable=resumable)
+    return True
+
+
+async def note_gap(
+    discord: LocalDiscord, log: FaultLog, began: float, sessions: set[str], *, resumable: bool = True
+) -> None:
+    """Wait until the bot is back, if it comes, and note since when it was away and whether it has one of its
+    `sessions` still; where it does not come, whether it could have."""
     with trio.move_on_after(RECONNECT_TIMEOUT):
         await discord.wait_connected()
     resumed = bool(sessions & discord.connected_sessions) or not discord.is_connected
     log.gaps.append(Gap(began, discord.now(), resumable and resumed))
-    return True

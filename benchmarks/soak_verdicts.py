@@ -180,8 +180,8 @@ class Verdicts:
         ]
         quoted = re.compile(f"(?<!{_BEFORE})“{re.escape(asked.prompt)}”")
         quoting = [message for message in free if quoted.search(message.content)]
-        others = [message for message in free if not _QUOTED.search(message.content)]
         if quoting:
+            others = (message for message in free if not _QUOTED.search(message.content))
             quoting += [message for message in others if is_part(asked.prompt, message.content)]
             quoting.sort(key=lambda message: message.id)
         vague = [] if only_quoting else _vague(asked, free)
