@@ -46,7 +46,7 @@ class CommandRunner:
             await self._run(wanted)
         if guard.failed:
             with guard:
-                await failure_notice.say(self._discord, wanted.address, FAILED)
+                await self._say(wanted, FAILED)
 
     async def refuse(self, refused: RefuseMessage) -> None:
         """Reply to a message with the reason why it is not answered, if Discord takes that soon."""
@@ -78,9 +78,16 @@ class CommandRunner:
 
     async def apologise(self, dropped: RunCommand) -> None:
         """Tell somebody that their command is not run."""
-        say = failure_notice.follow_up if dropped.in_place else failure_notice.say
-        if not await say(self._discord, dropped.address, TOO_MUCH):
+        if dropped.in_place:
+            told = await failure_notice.follow_up(self._discord, dropped.address, TOO_MUCH)
+        else:
+            told = await self._say(dropped, TOO_MUCH)
+        if not told:
             self.leave_untold(dropped)
+
+    async def _say(self, wanted: RunCommand, words: str) -> bool:
+        person_id = wanted.invocation.origin.person.id
+        return await failure_notice.say(self._discord, wanted.address, words, person_id=person_id)
 
     async def _run(self, wanted: RunCommand) -> None:
         log = self._log.bind(command=wanted.name)

@@ -26,7 +26,7 @@ async def say(
     address: ReplyAddress,
     words: str,
     *,
-    person_id: int | None = None,
+    person_id: int,
     shown: bool = False,
     newest: int | None = None,
 ) -> bool:
@@ -48,8 +48,7 @@ async def say(
             await _send(api, "PATCH", f"{token}/messages/{newest or '@original'}", {"components": []})
             return True
         if address.as_member and not address.private:
-            heading = "" if person_id is None else heading_for(person_id)
-            there = body | {"content": f"{heading}-# {words}"}
+            there = body | {"content": f"{heading_for(person_id)}-# {words}"}
             return await _send(api, "POST", f"{channel}/messages", there)
     return False
 

@@ -54,7 +54,7 @@ class ChannelEndpoints:
             raise RestError(403, 50007, "Cannot send messages to this user")
         discord.archived_threads.discard(channel.id)
         message = discord.message(channel.id)
-        body, files = await message_body(self._discord, request, message.channel_id)
+        body, files = await message_body(discord, request, message.channel_id)
         nonce = str(body.get("nonce", "")) if body.get("enforce_nonce") else ""
         if len(nonce) > NONCE_LIMIT:
             raise RestError(400, 50035, "Invalid Form Body")
