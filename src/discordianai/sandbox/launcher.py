@@ -171,6 +171,9 @@ class BotProcess:
     def __init__(self, process: trio.Process, sandbox: Sandbox) -> None:
         self.process = process
         self._sandbox = sandbox
+        self._of_others = (
+            sandbox.discord.connected_sessions
+        )  # one that was just killed may still have its own
 
     def terminate(self) -> None:
         """Send SIGTERM, as systemd does."""
@@ -195,7 +198,10 @@ class BotProcess:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             with trio.fail_after(timeout):
-                await self._sandbox.discord.wait_ready()
+                discord = self._sandbox.discord
+                while not discord.connected_sessions - self._of_others:
+                    await discord.wait_changed()
+                await discord.wait_ready()
             nursery.cancel_scope.cancel()
 
     async def _watch(self) -> None:

@@ -32,6 +32,9 @@ START_TIMEOUT, FAST_TIMEOUT, IMMEDIATE_TIMEOUT = 60.0, 10.0, 5.0
 ATTEMPTS = 5
 """Another process may take the port between the moment it was found free and the start."""
 
+ENDED = frozenset("ZX")
+"""States of processes in /proc."""
+
 LOOK_EVERY = 0.01
 """Seconds."""
 
@@ -152,12 +155,13 @@ class Cluster:
                     os.kill(pid, signal.SIGCONT)
 
     def processes(self) -> tuple[int, ...]:
-        """The server's own process and its children. Only where there is a /proc."""
+        """The server's own process and its children, but for those that have ended. Only where there is a
+        /proc."""
         if self._process is None:
             return ()
         own = self._process.pid
         children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-        return own, *map(int, children)
+        return own, *(pid for pid in map(int, children) if _state(pid) not in ENDED)
 
     def _stop_all(self) -> tuple[int, ...]:
         """The server's own process first: then no new one appears."""
@@ -274,12 +278,16 @@ def _ends(process: "subprocess.Popen[bytes]", number: signal.Signals, timeout: f
 
 
 def _stands_still(pid: int) -> bool:
-    """Whether it is stopped, or gone."""
+    """Whether it is stopped, or has ended."""
+    return _state(pid) in {"T", *ENDED}
+
+
+def _state(pid: int) -> str:
+    """As /proc has it; that of a process that nobody has waited for is Z, and X where there is none."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return True
-    return state in "TZ"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 def _last_lines(text: str) -> str:
