@@ -85,6 +85,9 @@ SHOWN_SLOWEST = 5
 """Of the last words."""
 
 UNEXPLAINED = "not explained"
+SHOWN_MESSAGES = 30
+"""Of the channel, where a question is lost."""
+
 SHOWN_LINES = 3
 """Of the same warning, if it is not explained."""
 
@@ -157,10 +160,15 @@ class Result:
                 why += f", refused {interaction.refused_acknowledgements}"
                 met = self.faults.between(asked.created - 1, asked.created + ACKNOWLEDGE_WITHIN)
                 why += f", private {asked.private}, met {', '.join(sorted(met)) or 'nothing'}"
+                why += f", asked by {interaction.user.id}"
+            elsewhere = [
+                message
+                for message in discord.channel_messages
+                if message.channel_id == asked.channel_id and message.history[0][0] >= asked.began
+            ]
             shown = [
-                (message.loading, labels([message]), message.content[-200:])
-                for message in asked.messages(discord)
-                or [message for message in discord.channel_messages if message.channel_id == asked.channel_id]
+                (message.loading, labels([message]), message.content[:60], message.content[-200:])
+                for message in asked.messages(discord) or elsewhere[:SHOWN_MESSAGES]
             ]
             self.lost.append(f"lost: {prompt}: {why}, shown {shown}")
         self.open.clear()

@@ -47,4 +47,4 @@ async def ask_by_mention(sandbox: Sandbox, chance: random.Random, note: Note, se
             channel = chance.choice((*CHANNELS, direct_messages(user)))
             created = discord.now()
             message_id = say(discord, f"{AT_BOT} {prompt}", user=user, channel=channel)
-            note(Asked(prompt, created, channel.id, message_id=message_id))
+            note(Asked(prompt, created, channel.id, message_id=message_id, user=user))

@@ -24,7 +24,7 @@ from benchmarks.soak_mutations import is_hostile
 from discordianai.discord.messages.fallbacks import LINK_REMOVED, NOT_TAKEN
 from discordianai.discord.messages.posting import heading_for
 from discordianai.discord.messages.reply import REFUSED as TAKES_NONE
-from discordianai.sandbox.discord import Interaction, LocalDiscord, SandboxMessage
+from discordianai.sandbox.discord import Interaction, LocalDiscord, SandboxMessage, User, direct_messages
 from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
 
 _BEFORE = "last was: "
@@ -46,6 +46,7 @@ PRIVATE_AND_ERRORS = "told by Discord: private, and its acknowledgements met err
 REFUSED_IN_A_BAN = "told by Discord: the bot refused, and the address was banned"
 PRIVATE_IN_A_BAN = "told by Discord: private, and the address was banned"
 NOT_WRITABLE = "nowhere to be told: a mention where the bot may not write"
+TOLD_DIRECTLY = "told in a direct message: a mention where the bot may no longer write"
 ALTERED = "answered, as the mutated events had it"
 IN_PART_REFUSED = "answered, with a note that Discord refused a part"
 WITHOUT_LINKS = "answered without its links"
@@ -62,7 +63,7 @@ ACKNOWLEDGED_SLOWLY = 1.5
 class Asked:
     """A question, or another thing that somebody wants. `created` is on Discord's clock.
 
-    By a command or a button it has its `interaction`; a mention has its `message_id`.
+    By a command or a button it has its `interaction`; a mention has its `message_id` and its `user`.
     """
 
     prompt: str
@@ -70,6 +71,7 @@ class Asked:
     channel_id: int
     interaction: Interaction | None = None
     message_id: int | None = None
+    user: User | None = None
     private: bool = False
     flood: bool = False
     began: float = field(default_factory=time.monotonic)
@@ -121,7 +123,7 @@ class Verdicts:
             )
         messages = asked.messages(self.discord)
         if messages or asked.interaction is not None:
-            return _seen(asked, messages)
+            return _seen(asked, messages) or self._cut_off(asked)
         return self._mention_without_reply(asked)
 
     def _unacknowledged(self, asked: Asked) -> Verdict | None:
@@ -155,6 +157,18 @@ class Verdicts:
                     return UNDELIVERED
                 if gap.ended - created > in_time:
                     return TOO_LATE
+        return None
+
+    def _cut_off(self, asked: Asked) -> Verdict | None:
+        """Where the bot may not even edit what it has written, a direct message says so."""
+        if asked.user is None or not self.log.was(CLOSED, asked.created, asked.created + self.within):
+            return None
+        theirs = direct_messages(asked.user).id
+        for message in self.discord.channel_messages:
+            began = message.history[0][0]
+            about = f"About your question in <#{asked.channel_id}>: "
+            if message.channel_id == theirs and began >= asked.began and message.content.startswith(about):
+                return TOLD_DIRECTLY, began
         return None
 
     def _mention_without_reply(self, asked: Asked) -> Verdict | None:

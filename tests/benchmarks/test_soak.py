@@ -33,6 +33,7 @@ from benchmarks.soak_verdicts import (
     MOVED,
     NOT_WRITABLE,
     PRIVATE_AND_ERRORS,
+    TOLD_DIRECTLY,
     TOO_LATE,
     UNDELIVERED,
     Asked,
@@ -40,7 +41,7 @@ from benchmarks.soak_verdicts import (
 )
 from benchmarks.soak_warnings import AFTERWARDS, EXPECTED
 from discordianai.discord.messages.posting import heading_for
-from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord
+from discordianai.sandbox.discord import CHANNELS, DiscordOptions, LocalDiscord, direct_messages, person
 from discordianai.sandbox.discord.gateway_control import SandboxSession
 from discordianai.sandbox.discord.user_actions import type_into
 from discordianai.sandbox.launcher import Sandbox
@@ -310,6 +311,26 @@ def test_a_missing_permission_explains_no_silence_that_lasts_long_before() -> No
     found = Verdicts(discord, log, within=60.0)(asked)
     assert found == (NOT_WRITABLE, None)
     assert Verdicts(discord, log, within=40.0)(asked) is None
+
+
+def test_a_mention_whose_answer_was_cut_off_is_told_in_a_direct_message() -> None:
+    """The message with the button stays where the bot may not even edit it; the permission explains that."""
+    discord, log = LocalDiscord(DiscordOptions()), FaultLog()
+    cut_off, direct = discord.message(CHANNELS[0].id), discord.message(direct_messages(person(3)).id)
+    row = {"type": 1, "components": [{"type": 2, "label": "Stop", "custom_id": "stop"}]}
+    cut_off.update({"content": "You", "components": [row]}, {})
+    cut_off.reply_to = 1
+    direct.update({"content": f"About your question in <#{CHANNELS[0].id}>: it was refused."}, {})
+    discord.channel_messages = [cut_off, direct]
+    asked = Asked("why?", 100.0, CHANNELS[0].id, message_id=1, user=person(3), began=0.0)
+    verdicts = Verdicts(discord, log, within=60.0)
+    assert verdicts(asked) is None
+    log.spells.append(Spell(CLOSED, 150.0, 158.0))
+    found = verdicts(asked)
+    assert found is not None
+    assert found[0] == TOLD_DIRECTLY
+    discord.channel_messages.remove(direct)
+    assert verdicts(asked) is None
 
 
 def test_a_message_is_not_forgotten_while_its_question_has_no_last_word() -> None:

@@ -14,7 +14,6 @@ import trio
 from trio.testing import MockClock
 
 from discordianai.discord.messages.application_limits import (
-    AT_ONCE,
     LONGEST_WAIT,
     PROBE_EVERY,
     REFUSED_FOR,
@@ -108,15 +107,16 @@ async def test_a_lost_probe_is_followed_by_another_one(autojump_clock: MockClock
 
 
 async def test_no_second_has_more_requests_than_discord_allows(autojump_clock: MockClock) -> None:
+    """Nor has it where the network holds some up for a quarter of a second, and lets them through at once."""
     limits = ApplicationLimits(clock=trio.current_time)
     sent = await together(150, lambda: answered(limits, lambda _: (200, {}, {}), WRITE))
     window: deque[float] = deque()
     for at in sent:
         window.append(at)
-        while window[0] <= at - 1.0:
+        while window[0] <= at - 1.25:
             window.popleft()
-        assert len(window) <= REQUESTS_PER_SECOND + AT_ONCE
-    assert sent[-1] < 150 / REQUESTS_PER_SECOND + 1.0
+        assert len(window) <= 50
+    assert sent[-1] < 5.0
 
 
 async def test_webhooks_of_interactions_are_not_counted_as_the_bots(autojump_clock: MockClock) -> None:
