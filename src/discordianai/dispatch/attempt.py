@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from typing import Self
 
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -66,7 +67,10 @@ def backoff(options: RetryOptions, attempt: int, error: ProviderError, chance: r
 
 
 class Attempt:
-    """Begins when it is made; `close` must follow, whatever happens. `probe`: it tests an open breaker."""
+    """One request. Begins when it is made, and ends with the block; `probe`: it tests an open breaker.
+
+    One that has neither succeeded nor failed by then was stopped.
+    """
 
     def __init__(
         self,
@@ -90,6 +94,17 @@ class Attempt:
         self._any_event = self._settled = self._called = False
         self._outcome = RequestOutcome.STOPPED
         self.probe = probe
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        try:
+            if isinstance(error, Exception):
+                self._fail(error)
+            self._settle()
+        finally:
+            self._counter.ended(self._request.model, self._outcome)
 
     @property
     def shown(self) -> bool:
@@ -143,7 +158,7 @@ class Attempt:
         if usage is not None:
             self._count(usage)
 
-    def fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         """There is no answer, or only a part of one."""
         if not isinstance(error, ProviderError):
             self._outcome = RequestOutcome.FAILED
@@ -153,13 +168,6 @@ class Attempt:
             self._counter.rate_limited += 1
             self._settle(0)
         self._log.debug("failed", reason=error.for_log)
-
-    def close(self) -> None:
-        """It is over; one that has neither succeeded nor failed was stopped."""
-        try:
-            self._settle()
-        finally:
-            self._counter.ended(self._request.model, self._outcome)
 
     def _settle(self, tokens: float | None = None) -> None:
         """The tokens that it used; None where the provider has not said.

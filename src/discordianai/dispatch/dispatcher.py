@@ -9,7 +9,6 @@ from contextlib import (
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
-    closing,
     contextmanager,
 )
 from dataclasses import dataclass, field, replace
@@ -184,7 +183,7 @@ class Dispatcher:
                 return
             with (
                 self._health.side_request(),
-                self._attempt(entry, request, self._log.bind(question=request.number)) as attempt,
+                self._begin(entry, request, self._log.bind(question=request.number)) as attempt,
             ):
                 yield attempt
 
@@ -196,17 +195,20 @@ class Dispatcher:
         No cancel scope is open across a yield: each wait is bounded by itself.
         """
         log = self._log.bind(question=request.number)
-        self._check_size(request)
+        tokens = self._estimator.tokens(request)  # once: it reads the whole conversation
+        self._check_size(request, tokens)
         self._retries.earn()
         for number in itertools.count(1):
             async with self._try(number, deadline, log) as this:
                 self._health.check()
-                entry = this.enter_context(self._enqueue(request, deadline))
+                entry = this.enter_context(self._enqueue(request, tokens, deadline))
                 told_after = FIRST_POSITION
                 while not await self._granted(entry, told_after):
                     yield QueuePosition(self._queue.position(entry))
                     told_after = NEXT_POSITION
-                this.attempt = this.enter_context(self._sent(entry, request, log))
+                probe = this.enter_context(self._health.question())
+                self._counter.waited.note(trio.current_time() - entry.since)
+                this.attempt = this.enter_context(self._begin(entry, request, log, probe=probe))
                 next_event = self._opening(request, this)
                 while event := await self._before(deadline, next_event):
                     self._see(this.attempt, event)
@@ -230,9 +232,11 @@ class Dispatcher:
             log.debug("trying again", reason=error.for_log, attempt=number, pause=round(pause, 2))
         await self._health.opened_within(pause)
 
-    def _enqueue(self, request: ChatRequest, deadline: float) -> AbstractContextManager[FairQueueEntry]:
+    def _enqueue(
+        self, request: ChatRequest, tokens: float, deadline: float
+    ) -> AbstractContextManager[FairQueueEntry]:
         of_model = self._model_budgets.get(request.model)
-        return self._queue.enqueue(request.person, self._estimator.tokens(request), deadline, of_model)
+        return self._queue.enqueue(request.person, tokens, deadline, of_model)
 
     def _opening(self, request: ChatRequest, stack: AsyncExitStack) -> Callable[[], Awaitable[Event | None]]:
         """Gives the next event at each call, None behind the last; the first call sends the request, too.
@@ -263,31 +267,15 @@ class Dispatcher:
             raise DeadlinePassed(self.provider, "still in the queue")
         return False
 
-    @contextmanager
-    def _sent(
-        self, entry: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger
-    ) -> Iterator[Attempt]:
-        """One request for a question, from whose end health and budget learn."""
-        with self._health.question() as probe:
-            self._counter.waited.note(trio.current_time() - entry.since)
-            with self._attempt(entry, request, log, probe=probe) as attempt:
-                yield attempt
-
-    @contextmanager
-    def _attempt(
+    def _begin(
         self, entry: FairQueueEntry, request: ChatRequest, log: FilteringBoundLogger, *, probe: bool = False
-    ) -> Iterator[Attempt]:
+    ) -> Attempt:
+        """One request, from whose end the budget learns."""
         now, in_flight = trio.current_time(), self._limiter.borrowed_tokens
         log.debug("slot taken", in_flight=in_flight, waiting=len(self._queue))
         self._counter.sent(in_flight, now)
         entry.sent = True
-        attempt = Attempt(self._budget, self._estimator, self._counter, entry, request, log, probe=probe)
-        with closing(attempt):
-            try:
-                yield attempt
-            except Exception as error:
-                attempt.fail(error)
-                raise
+        return Attempt(self._budget, self._estimator, self._counter, entry, request, log, probe=probe)
 
     def _see(self, attempt: Attempt, event: Event) -> None:
         attempt.see(event)
@@ -316,9 +304,9 @@ class Dispatcher:
         if isinstance(error, AskedToWait) and error.retry_after is not None:
             error.next_try = duration(self._health.delay() or error.retry_after)
 
-    def _check_size(self, request: ChatRequest) -> None:
+    def _check_size(self, request: ChatRequest, tokens: float) -> None:
         """A request of more tokens than a minute has would wait for an empty minute, and take all of it."""
-        tokens, (_, most) = self._estimator.tokens(request), self._budget.limits
+        _, most = self._budget.limits
         if (of_model := self._model_budgets.get(request.model)) is not None:
             most = min(most, of_model.limits[1])
         if tokens > most:
