@@ -31,6 +31,7 @@ from discordianai.discord.commands.declaration import Offer
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.commands.services import BotServices
 from discordianai.discord.discord_statistics import DiscordCounter
+from discordianai.discord.gateway.sessions import GatewayParts
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.command_runner import CommandRunner
@@ -216,7 +217,7 @@ def _make_bot(
         ledger,
     )
     admission = Admission(offer, user, server, instruments.open_questions, numbers)
-    gateway = GatewaySupervisor(options, offered, admission, api, instruments.figures)
+    gateway = GatewaySupervisor(GatewayParts(options, offered, admission, api, instruments.figures))
     retention = GuildRetention(store, channels, conversations)
     runner = CommandRunner(services, api, instruments.figures)
     return Bot(options, gateway, tasks, journal, store, runner, channels, retention, notifier, numbers)

@@ -14,6 +14,7 @@ from discordianai.answering.open_questions import OpenQuestions
 from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.session_limit import ListenerRefused
+from discordianai.discord.gateway.sessions import GatewayParts
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.messages.rest import DiscordApi
@@ -99,7 +100,8 @@ async def listening(discord: LocalDiscord, **changes: object) -> AsyncIterator[R
         api = DiscordApi(client, discord.api_url, "sandbox-token")
         offered = OfferedCommands(COMMANDS, OFFER)
         admission = Admission(OFFER, user, server, open_questions, count(1))
-        supervisor = GatewaySupervisor(Live(made), offered, admission, api, running.figures)
+        parts = GatewayParts(Live(made), offered, admission, api, running.figures)
+        supervisor = GatewaySupervisor(parts)
 
         async def run() -> None:
             try:

@@ -23,6 +23,7 @@ from discordianai.discord.commands.registry import COMMANDS, OfferedCommands
 from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.intents import GRANT_IT
 from discordianai.discord.gateway.session_limit import WRONG_TOKEN, ListenerRefused
+from discordianai.discord.gateway.sessions import GatewayParts
 from discordianai.discord.gateway.supervisor import GatewaySupervisor
 from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import JOURNAL_WITHIN
@@ -65,7 +66,8 @@ class Scene:
         admission = Admission(OFFER, users, servers, open_questions, count(1))
         self.api = api = DiscordApi(client, discord.api_url, options.token_text)
         offered = OfferedCommands(COMMANDS, OFFER)
-        self.supervisor = GatewaySupervisor(Live(options), offered, admission, api, self.figures)
+        parts = GatewayParts(Live(options), offered, admission, api, self.figures)
+        self.supervisor = GatewaySupervisor(parts)
 
     async def until(self, true: Callable[[], object]) -> None:
         """Wait until this is so."""

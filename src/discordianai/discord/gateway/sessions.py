@@ -1,6 +1,7 @@
 """Runs the sessions of all shards on the listener's thread, and makes there what they share."""
 
 import gc
+from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -23,25 +24,24 @@ if TYPE_CHECKING:
     from discordianai.discord.gateway.listener import SharedParts
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayParts:
+    """What the sessions of all shards use, and whoever keeps them connected."""
+
+    options: Live[BotOptions]
+    commands: OfferedCommands
+    admission: Admission
+    api: DiscordApi
+    figures: DiscordCounter
+
+
 class Sessions:
     """For the shards of this process."""
 
     def __init__(
-        self,
-        options: Live[BotOptions],
-        commands: OfferedCommands,
-        admission: Admission,
-        api: DiscordApi,
-        figures: DiscordCounter,
-        backend: Backend,
-        shards: ShardRange,
-        thread: AsyncioThread,
+        self, parts: GatewayParts, backend: Backend, shards: ShardRange, thread: AsyncioThread
     ) -> None:
-        self._options = options
-        self._commands = commands
-        self._admission = admission
-        self._api = api
-        self._figures = figures
+        self._parts = parts
         self._backend = backend
         self._shards = shards
         self._thread = thread
@@ -59,18 +59,17 @@ class Sessions:
         await listener.Listener(self._shared, shard).run()
 
     def _make_shared(self, listener: ModuleType) -> "SharedParts":
-        options = self._options.now
+        parts, options, limits = self._parts, self._parts.options.now, self._parts.api.limits
         guilds = ShardedGuilds(self._shards.ids, self._shards.total)
-        limits = self._api.limits
-        rest = listener.SharedRest(options, self._commands, limits, self._figures, len(self._shards.ids))
+        rest = listener.SharedRest(options, parts.commands, limits, parts.figures, len(self._shards.ids))
         shared: SharedParts = listener.SharedParts(
             options,
-            InteractionRouter(self._options, self._commands, guilds),
-            self._admission,
+            InteractionRouter(parts.options, parts.commands, guilds),
+            parts.admission,
             guilds,
             RecentEvents(),
             self._backend,
-            self._figures,
+            parts.figures,
             limits,
             rest,
         )

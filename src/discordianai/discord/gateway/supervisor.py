@@ -14,8 +14,6 @@ import trio
 import trio.lowlevel
 
 from discordianai.discord.bridge import open_asyncio_thread
-from discordianai.discord.commands.registry import OfferedCommands
-from discordianai.discord.discord_statistics import DiscordCounter
 from discordianai.discord.gateway.backoff import Backoff
 from discordianai.discord.gateway.identifies import LEAST_GAP, LONGEST_GAP, Identifies, IdentifyPacer
 from discordianai.discord.gateway.session_limit import (
@@ -23,14 +21,10 @@ from discordianai.discord.gateway.session_limit import (
     ListenerRefused,
     ask_discord,
 )
-from discordianai.discord.gateway.sessions import Sessions
+from discordianai.discord.gateway.sessions import GatewayParts, Sessions
 from discordianai.discord.gateway.shard import Shard
-from discordianai.discord.interactions.admission import Admission
 from discordianai.discord.interactions.backend import Backend
-from discordianai.discord.messages.rest import DiscordApi
-from discordianai.discord.options import BotOptions
 from discordianai.discord.shard_range import ShardRange, all_of
-from discordianai.option import Live
 
 NOBODY = -1
 """In place of a shard's number, for the question how many there should be."""
@@ -39,39 +33,21 @@ NOBODY = -1
 class GatewaySupervisor:
     """Runs the shards. The limits and the known servers outlive their sessions."""
 
-    def __init__(
-        self,
-        options: Live[BotOptions],
-        commands: OfferedCommands,
-        admission: Admission,
-        api: DiscordApi,
-        figures: DiscordCounter,
-    ) -> None:
-        self._options = options
-        self._commands = commands
-        self._admission = admission
-        self._api = api
-        self._figures = figures
-        self._identifies = Identifies(partial(ask_discord, api), note_left=figures.note_identifies_left)
+    def __init__(self, parts: GatewayParts) -> None:
+        self._parts = parts
+        self._options, self._figures = parts.options, parts.figures
+        asking = partial(ask_discord, parts.api)
+        self._identifies = Identifies(asking, note_left=parts.figures.note_identifies_left)
         self._log = structlog.get_logger("discordianai.discord")
-        if (shards := options.now.shard_range) is not None:
-            figures.use_shards(shards)
+        if (shards := self._options.now.shard_range) is not None:
+            self._figures.use_shards(shards)
 
     async def run(self, backend: Backend) -> None:
         """Pass what people do to `backend`, until cancelled. Raises `ListenerRefused`."""
         refused: BaseException | None = None
         shards = self._options.now.shard_range or await self._recommended()
         async with open_asyncio_thread() as thread:
-            sessions = Sessions(
-                self._options,
-                self._commands,
-                self._admission,
-                self._api,
-                self._figures,
-                backend,
-                shards,
-                thread,
-            )
+            sessions = Sessions(self._parts, backend, shards, thread)
             try:
                 await self._keep_all(shards, sessions, backend)
             except* ListenerRefused as group:  # raised outside the block, which would put it into a group
