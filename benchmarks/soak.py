@@ -197,7 +197,7 @@ async def soak(folder: Path, seconds: float, seed: int, part: float = 1.0) -> Re
         for service in sandbox.providers:
             service.distortion = result.mutations
         sandbox.write_settings(SETTINGS)
-        verdicts = Verdicts(sandbox.discord, result.faults, LAST_WORDS)
+        verdicts = Verdicts(sandbox.discord, result.faults, LAST_WORDS, result.open)
         async with open_bot(sandbox) as bot:
             await bot.ready()
             await _under_load(sandbox, bot, result, verdicts, Plan(seconds, seed, part))

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.answers import (
@@ -30,7 +30,7 @@ from discordianai.sandbox.discord.sandbox_interaction import ACKNOWLEDGE_WITHIN
 _BEFORE = "last was: "
 """What the sandbox's models say before they quote another question than the one that they answer."""
 
-_QUOTED = re.compile(rf"(?<!{_BEFORE})“what about number \d+\?”")
+_QUOTED = re.compile(rf"(?<!{_BEFORE})“(what about number \d+\?)”")
 
 REFUSAL = 4
 """The type of a response that is a message, and so no answer to a question."""
@@ -101,6 +101,8 @@ class Verdicts:
     log: FaultLog
     within: float = 120.0
     """Seconds after which a missing permission explains nothing any more."""
+    waiting: Collection[str] = ()
+    """The prompts of what has no last word yet."""
     claimed: set[int] = field(default_factory=set)
 
     def heard_at(self, asked: Asked) -> float:
@@ -198,26 +200,30 @@ class Verdicts:
             others = (message for message in free if not _QUOTED.search(message.content))
             quoting += [message for message in others if is_part(asked.prompt, message.content)]
             quoting.sort(key=lambda message: message.id)
-        vague = [] if only_quoting else _vague(asked, free)
+        vague = [] if only_quoting else self._vague(asked, free)
         for messages in (quoting, *vague):
             if found := _seen(asked, messages):
                 self.claimed.update(message.id for message in messages)
                 return found
         return None
 
+    def _vague(self, asked: Asked, free: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:
+        """Of these messages, each that may be this one's, those first that quote no question.
 
-def _vague(asked: Asked, free: Sequence[SandboxMessage]) -> list[list[SandboxMessage]]:
-    """Of these messages, each that may be this one's, those first that quote no question.
-
-    What moved to the channel says for whom it is; mutated events may have changed any word of what it quotes.
-    The answer to a mention that was posted as no reply says for nobody.
-    """
-    heading = MOVED if asked.interaction is None else heading_for(asked.interaction.user.id)
-    theirs = [each for each in free if each.content.startswith(heading) == (asked.interaction is not None)]
-    vague = [[message] for message in theirs if not _QUOTED.search(message.content)]
-    if asked.interaction is not None and is_hostile(asked.prompt):
-        vague += [[message] for message in theirs if _QUOTED.search(message.content)]
-    return vague
+        What moved to the channel says for whom it is; mutated events may have changed any word of what it
+        quotes, but not into what this person still waits for. The answer to a mention that was posted as no
+        reply says for nobody.
+        """
+        heading = MOVED if asked.interaction is None else heading_for(asked.interaction.user.id)
+        moved = asked.interaction is not None
+        theirs = [message for message in free if message.content.startswith(heading) == moved]
+        vague = [[message] for message in theirs if not _QUOTED.search(message.content)]
+        if moved and is_hostile(asked.prompt):
+            for message in theirs:
+                quoted = _QUOTED.findall(message.content)
+                if quoted and not any(prompt in self.waiting for prompt in quoted):
+                    vague.append([message])
+        return vague
 
 
 def _seen(asked: Asked, messages: Sequence[SandboxMessage]) -> Verdict | None:

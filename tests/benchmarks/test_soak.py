@@ -238,6 +238,9 @@ def test_an_answer_that_moved_to_the_channel_is_its_persons() -> None:
         assert found is not None
         assert found[0] == ALTERED
         assert verdicts.claimed == {message.id}
+    message.update({"content": f"{MOVED}{person}>\nYou asked: “what about number 6?”"}, {})
+    assert Verdicts(discord, log, waiting=["what about number 6?"])(asked) is None  # it is that one's
+    assert Verdicts(discord, log)(asked) is not None
 
 
 def test_a_private_answer_is_shown_nowhere_else() -> None:
