@@ -17,13 +17,15 @@ from discordianai.discord.messages.reply import REFUSED
 from discordianai.discord.messages.rest import DiscordApi
 from discordianai.discord.options import BotOptions
 from discordianai.option import Live
-from discordianai.records import Question
+from discordianai.records import Person, Question
 from discordianai.sandbox.discord import (
     CHANNELS,
     DiscordOptions,
     Interaction,
     LocalDiscord,
+    direct_messages,
     open_local_discord,
+    person,
 )
 from discordianai.sandbox.discord.api_objects import BOT_ID
 from tests.answering.builders import Scene as Answering
@@ -268,3 +270,49 @@ async def test_for_who_may_not_attach_files_the_answer_comes_in_messages(scene: 
     await deliver(question, NOTHING_POSTED).answer(None)
     assert len(interaction.messages) > 2
     assert not any(message.files for message in interaction.messages)
+
+
+async def test_a_channel_and_a_discord_in_trouble_count_as_open(scene: Scene) -> None:
+    """The answer is tried there."""
+    deliver, _ = scene.deliveries()
+    _, question = await scene.asked()
+    scene.discord.fail_next("/@original", 503)
+    assert await deliver(question, NOTHING_POSTED).is_open()
+    old = replace(question.address, message_id=7, acknowledged_at=0.0)
+    assert await deliver(replace(question, address=old), NOTHING_POSTED).is_open()
+
+
+async def test_what_is_added_to_an_answer_is_for_its_person_alone(scene: Scene) -> None:
+    """In a channel everybody would read it."""
+    deliver, _ = scene.deliveries("because")
+    interaction, question = await scene.asked()
+    delivery = deliver(question, NOTHING_POSTED)
+    await delivery.answer(None)
+    assert await delivery.follow_up("It was not stored.")
+    assert [message.private for message in interaction.messages] == [False, True]
+    for elsewhere in (
+        replace(question.address, message_id=7),
+        replace(question.address, token="another"),
+    ):
+        assert not await deliver(replace(question, address=elsewhere), NOTHING_POSTED).follow_up("No.")
+    assert scene.discord.channel_messages == []
+
+
+async def test_a_late_word_has_nowhere_to_go_where_the_channel_is_closed(scene: Scene) -> None:
+    deliver, _ = scene.deliveries()
+    _, question = await scene.asked()
+    scene.discord.closed_channels.add(CHANNELS[0].id)
+    assert not await deliver(question, NOTHING_POSTED).say_late("too late", "the answer")
+
+
+async def test_where_no_channel_takes_anything_the_person_has_a_direct_message(scene: Scene) -> None:
+    """With a link to where it was asked."""
+    deliver, _ = scene.deliveries("because")
+    asker = Person(person(1).id, "Ann")
+    _, question = await scene.asked(person=asker)
+    mention = replace(question, address=replace(question.address, message_id=7))
+    scene.discord.closed_channels.add(CHANNELS[0].id)
+    await deliver(mention, NOTHING_POSTED).answer(None)
+    (told,) = scene.discord.channel_messages
+    assert told.channel_id == direct_messages(person(1)).id
+    assert told.content == f"About your question in <#{CHANNELS[0].id}>: {REFUSED}"
