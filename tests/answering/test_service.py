@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+import structlog
 import trio
 import trio.testing
+from structlog.testing import capture_logs
 
 from discordianai.answering.answer import (
     BROKEN_OFF,
@@ -761,3 +763,26 @@ async def test_a_note_from_before_stands_below_the_answer() -> None:
     question, reply = scene.question(), FakeReply()
     await scene.answer_service.answer(question, scene.answer_service.enqueue(question), reply, "No thread.")
     assert reply.note == "No thread."
+
+
+@pytest.mark.parametrize(
+    ("script", "complete"),
+    [
+        (["words"], True),
+        (["words", End(FinishReason.LENGTH)], False),
+        (["words", End(FinishReason.FILTERED)], False),
+        ([" "], False),
+        (["words", Overloaded(OPENAI, "status 500")], False),
+    ],
+)
+async def test_the_log_says_whether_an_answer_is_complete_whatever_stands_below_it(
+    script: list[Step], complete: bool
+) -> None:
+    """A note to the person, such as that nobody else can read it, cuts no answer short."""
+    structlog.reset_defaults()  # the suite's own logging leaves out INFO
+    scene = Scene(script)
+    question = scene.question()
+    with capture_logs() as logs:
+        ticket = scene.answer_service.enqueue(question)
+        await scene.answer_service.answer(question, ticket, FakeReply(), "Only you can see this.")
+    assert [log["complete"] for log in logs if log["event"] == "answered"] == [complete]

@@ -91,7 +91,7 @@ def test_acknowledgements_and_decisions_are_counted_from_any_thread() -> None:
         for _ in range(500):
             told.acknowledged(0.2)
             told.decided("question")
-            told.refused(Unacknowledged.LATE)
+            told.unacknowledged(Unacknowledged.LATE)
 
     threads = [threading.Thread(target=many) for _ in range(4)]
     for thread in threads:

@@ -63,6 +63,11 @@ class AnswerSoFar:
         """Whether there is anything to read."""
         return any(piece.strip() for piece in self.pieces)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the model has said all that it wanted to."""
+        return self.says_something and self.finish_reason is FinishReason.STOP
+
     def add(self, event: AnswerEvent) -> None:
         """Take the next event."""
         match event:

@@ -110,8 +110,8 @@ class AnswerService:
     async def answer(self, question: Question, ticket: QuestionTicket, reply: Reply, note: str = "") -> None:
         """Answer `question` into `reply` when its turn has come; `note` is to be said below.
 
-        A bug leaves as it came, and the caller tells the person; of all else they have been told. A protected
-        question that is cancelled stays pending, for the next process.
+        Bugs propagate, and the caller tells the person. All other failures have been shown by then. A
+        protected question that is cancelled stays pending, for the next process.
         """
         log = structlog.get_logger("discordianai.answering.service").bind(question=question.number)
         try:
@@ -142,7 +142,7 @@ class AnswerService:
             except _NotInTime:
                 log.warning("question's deadline passed while it waited", error=question.number)
                 context, closing = None, AnswerEnd(note=numbered(TOO_LATE, question))
-            charges = self._charges(answer, context) if context else ()
+            charges = self._charge_all(answer, context) if context else ()
             closing = replace(closing, note=" ".join(filter(None, (closing.note, note))))
             if context and context.rules.assistant.show_usage:
                 closing = replace(closing, footer=with_usage(closing.footer, charges))
@@ -152,7 +152,7 @@ class AnswerService:
             turn = await self._keep(question, answer, context, FinishedAnswer(shown, None, charges), log)
         await reply.finish(turn)
         await self._done(question, log)
-        log.info("answered", characters=len(answer.text), complete=not closing.note)
+        log.info("answered", characters=len(answer.text), complete=answer.complete)
 
     async def _stream(
         self, this: "_Answering", ticket: QuestionTicket
@@ -171,7 +171,7 @@ class AnswerService:
             return context, answer.failed(question, error)
         except BaseException:  # nobody can see it any more, or the bot stops: what it took is charged
             if context is not None:
-                await self._ledger.settle(question.address.interaction_id, self._charges(answer, context))
+                await self._ledger.settle(question.address.interaction_id, self._charge_all(answer, context))
             raise
         return context, answer.cancelled() if scope.cancelled_caught else answer.ended(question)
 
@@ -252,8 +252,8 @@ class AnswerService:
             log.error("turn not stored", reason=str(error))
             return None
 
-    def _charges(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
-        """What each provider that was asked charges, by its own count or else by an estimate."""
+    def _charge_all(self, answer: AnswerSoFar, context: QuestionContext) -> tuple[Charge, ...]:
+        """Charge what each provider that was asked took, by its own count or else by an estimate: once."""
         person_id, guild_id = context.question.person.id, context.question.place.guild_id
         charges = []
         for spending in answer.spent:

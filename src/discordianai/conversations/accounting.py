@@ -59,7 +59,7 @@ class Price:
 
 
 def dollars(nano: int) -> str:
-    """An amount of nano-dollars in words for people: to the cent, below a dollar to a hundredth of one."""
+    """An amount of nano-dollars for people: to the cent; below one dollar, to a hundredth of a cent."""
     smallest = NANO // 10_000
     if 0 < nano < smallest:
         return "under $0.0001"

@@ -120,7 +120,10 @@ class Ledger:
         return dict(self._periods.get(month_of(self.today), {}))
 
     def charge(self, person_id: int, guild_id: int | None, provider: str, model: str, usage: Usage) -> Charge:
-        """The charge for what a provider reported: by its own figure of the cost, or else by the prices."""
+        """Charge what a provider reported, once, by its own figure of the cost or else by the prices.
+
+        From now on it counts in the sums; the result is what is to be stored.
+        """
         key = (provider, model)
         cost = usage.cost
         if cost is not None:

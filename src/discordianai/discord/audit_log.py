@@ -79,7 +79,7 @@ class AlwaysRefused:
 
 @dataclass(frozen=True, slots=True)
 class AuditStatistics:
-    """A snapshot of it."""
+    """A snapshot of the audit log's counts."""
 
     refusals: Annotated[
         Mapping[RefusalCause, int],

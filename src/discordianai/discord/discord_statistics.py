@@ -171,7 +171,7 @@ class DiscordCounter:
         with self._lock:
             self._acknowledged.note(seconds)
 
-    def refused(self, reason: Unacknowledged) -> None:
+    def unacknowledged(self, reason: Unacknowledged) -> None:
         """Discord has not taken one."""
         with self._lock:
             unacknowledged = _one_more(self._counted.unacknowledged, reason)

@@ -132,7 +132,10 @@ class Breaker:
         return self.reason not in {None, BreakerReason.FAILURES}
 
     def delay(self, now: float) -> float:
-        """Seconds until the next probe; 0 lets a request through, as the probe if it is half open."""
+        """Seconds until the next probe; 0 lets a request through, as the probe if it is half open.
+
+        Once a probe is due, the breaker is half open from this call on.
+        """
         if self.state is BreakerState.CLOSED:
             return 0.0
         if now < self._next_probe:
@@ -154,7 +157,7 @@ class Breaker:
         return 0.0 if self.state is BreakerState.CLOSED else max(self._pause_ends - now, 0.0)
 
     def enter(self, now: float) -> bool:
-        """A request that `wait` let through begins; True: it is the probe. The next one waits an interval."""
+        """A request that `delay` let through begins. True: it is the probe; the next is an interval later."""
         if self.state is not BreakerState.HALF_OPEN:
             return False
         self._probing = True

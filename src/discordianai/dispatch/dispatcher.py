@@ -218,7 +218,7 @@ class Dispatcher:
 
     @asynccontextmanager
     async def _try(self, number: int, deadline: float, log: FilteringBoundLogger) -> AsyncIterator["_Try"]:
-        """A failure that another try may help ends here, after the pause before that."""
+        """A failure that another try may help ends here, after the pause before that: the loop goes on."""
         this = _Try()
         try:
             async with this:
@@ -230,7 +230,7 @@ class Dispatcher:
                 self._name_next_try(error)
                 raise
             log.debug("trying again", reason=error.for_log, attempt=number, pause=round(pause, 2))
-        await self._health.opened_within(pause)
+        await self._health.sleep_unless_opened(pause)
 
     def _enqueue(
         self, request: ChatRequest, tokens: float, deadline: float

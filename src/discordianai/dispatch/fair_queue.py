@@ -73,7 +73,7 @@ class Ticket:
         self._limiter = limiter
 
     def leave(self) -> None:
-        """Give the place up without having used it."""
+        """Give the place up, used or not."""
         self._limiter.leave(self)
 
     def __enter__(self) -> Self:
@@ -165,7 +165,7 @@ class FairQueue:
             self._leave(entry)
 
     async def granted(self, entry: FairQueueEntry, until: float = math.inf) -> bool:
-        """Wait for a slot and budget; False when it is `until` on trio's clock, or its deadline, first.
+        """Wait for a slot and budget; False if `until` or the entry's deadline, on trio's clock, comes first.
 
         Raises `FairQueueFull`, and what `refuse_where` gave.
         """
@@ -299,7 +299,7 @@ class FairQueue:
         return self._entries
 
     def _rank(self, entry: FairQueueEntry) -> tuple[int, int]:
-        """What a person was given and still asks for, then arrival: the lowest goes first."""
+        """The sort key: what the person was granted lately and still waits for, then the order of arrival."""
         person = entry.person
         return self._served_by_person[person] + self._waiting_by_person[person], entry.number
 

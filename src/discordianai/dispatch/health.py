@@ -95,7 +95,7 @@ class ProviderHealth:
         reason = self._breaker.reason or BreakerReason.FAILURES
         return BreakerOpen(self._provider, f"the circuit breaker is open: {reason}", self.delay(), reason)
 
-    async def opened_within(self, seconds: float) -> None:
+    async def sleep_unless_opened(self, seconds: float) -> None:
         """Wait so long, or until the breaker opens."""
         with trio.move_on_after(seconds):
             await self._opened.wait()

@@ -132,7 +132,7 @@ class ProviderClient:
 
     def _go_on(self, request: ChatRequest, asked: Negotiation, error: ProviderError) -> None:
         """Raises what is to be told where the question cannot be asked in another form."""
-        if asked.goes_on(error):
+        if asked.try_another_form(error):
             self._log.info(
                 "question refused: asking without",
                 question=request.number,
@@ -174,7 +174,7 @@ class ProviderClient:
     def _learn(self, request: ChatRequest, asked: Negotiation) -> None:
         """The question is being answered, so that what was left out is what was refused.
 
-        Raises `ToolsRefused` where that are the tools: who is asked without them is not decided here.
+        Raises `ToolsRefused` if the tools are among that; the caller decides who is asked without them.
         """
         address, model = self._address, request.model
         self._refused.learn(self.provider.name, address, model, asked.refused, asked.reason)

@@ -90,8 +90,8 @@ class Negotiation:
         """The first refusal, without content."""
         return "" if self._first is None else self._first.detail
 
-    def goes_on(self, error: ProviderError) -> bool:
-        """Whether there is another form to try after this error. If not, `verdict` is the error to tell."""
+    def try_another_form(self, error: ProviderError) -> bool:
+        """Move on to another form after this error. False if there is none; `verdict` is told then."""
         if not isinstance(error, BadRequest) or not _is_open(error):
             return False
         self._first = self._first or error
@@ -130,7 +130,7 @@ MOST_SETTLED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Questions that an endpoint takes, or refuses, alike: with these optional fields, and such contents."""
+    """Questions that an endpoint takes or refuses alike: these optional fields, such contents."""
 
     model: str
     fields: frozenset[OptionalField]
@@ -147,7 +147,7 @@ def kind_of(request: ChatRequest, fields: Collection[OptionalField]) -> Kind:
 
 
 class FormSearches:
-    """Those at one endpoint."""
+    """The searches for a form at one endpoint."""
 
     def __init__(self) -> None:
         self._settled: OrderedDict[Kind, float] = OrderedDict()
@@ -161,12 +161,12 @@ class FormSearches:
             self._settled.popitem(last=False)
 
     def is_settled(self, kind: Kind) -> bool:
-        """Whether that was so lately."""
+        """Whether a question of that kind was answered lately, or nothing helped."""
         return trio.current_time() < self._settled.get(kind, 0.0)
 
     @contextmanager
     def of(self, model: str) -> Iterator["FormSearch"]:
-        """What one question needs to search by its turn; at the end of the block the next one may."""
+        """One question's turn to search. The next question has its turn when the block ends."""
         search = FormSearch(self._running, model)
         try:
             yield search

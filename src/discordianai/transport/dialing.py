@@ -78,7 +78,7 @@ class ConnectBackoff:
         self._deadlines.watched.discard(self)
 
     def deadline_passed(self) -> None:
-        """See `deadlines.HasDeadline`."""
+        """See `exchange.HasDeadline`."""
         self.close()
         self._due()
 

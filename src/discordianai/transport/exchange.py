@@ -262,7 +262,7 @@ class Exchange:
             self._set_deadline()
 
     def deadline_passed(self) -> None:
-        """See `deadlines.HasDeadline`: the wait timed out."""
+        """See `HasDeadline`: the wait timed out."""
         if self._changed is not None and not self._changed.is_set():
             self._timed_out_in = self._phase  # it may have changed when the caller gets its turn
             self._changed.set()

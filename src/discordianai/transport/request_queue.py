@@ -142,7 +142,7 @@ class ReplayDelay:
         deadlines.reschedule(self.deadline)
 
     def deadline_passed(self) -> None:
-        """See `deadlines.HasDeadline`."""
+        """See `exchange.HasDeadline`."""
         self.close()
         self._over(self, True)
 

@@ -1,8 +1,8 @@
-"""Writes that end up in the database, or say that they do not: the same for every engine.
+"""Writes that are committed, or reported as not committed: the same for every engine.
 
 While the database takes nothing, `health` says so, writes wait in a bounded backlog, and the engine tries to
-open it again until `write_backlog` succeeds. A caller waits `SLOW_AFTER` seconds for a write at most. One
-that takes longer counts as kept in memory until its commit comes back.
+open it again until `write_backlog` succeeds. A caller waits at most `SLOW_AFTER` seconds for a write that may
+be kept in memory, and counts it as kept until its commit comes back.
 """
 
 import math
@@ -85,7 +85,7 @@ class DurableWrites(Generic[Statements]):
 
     @property
     def writable(self) -> bool:
-        """The same in one word."""
+        """Whether the database takes writes at present."""
         return self._health.writable
 
     def kept_turns(self, key: ConversationKey) -> Iterator[bytes]:
@@ -131,7 +131,7 @@ class DurableWrites(Generic[Statements]):
             yield
 
     async def finish(self) -> None:
-        """Accept no more writes; try once more to write what is kept in memory."""
+        """Try once more to write what is kept in memory; then accept no more writes."""
         self.give_up_at = trio.current_time() + LAST_TRY
         with trio.move_on_after(LAST_TRY, shield=True):
             if len(self._backlog):
@@ -139,7 +139,7 @@ class DurableWrites(Generic[Statements]):
         self._writer.close()
 
     def check(self) -> None:
-        """To be called now and then."""
+        """Call periodically: logs once writes are no longer slow."""
         self._slow.check()
 
     async def write(self, write: Write[Statements]) -> Any:  # what the statements return

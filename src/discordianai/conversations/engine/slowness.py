@@ -36,7 +36,7 @@ class Slowness:
         self._longest = max(self._longest, seconds)
 
     def check(self) -> None:
-        """To be called now and then: ends what has been over for a while."""
+        """Call periodically: logs once writes have not been slow for a while."""
         if self._last_slow is not None and trio.current_time() - self._last_slow >= SLOW_OVER_AFTER:
             self._log.info(f"{self._what} is no longer slow", longest_seconds=round(self._longest, 1))
             self._last_slow, self._longest = None, 0.0

@@ -150,11 +150,10 @@ class Listener:
             await asyncio.wait(self._receiving, timeout=HANDLED_WITHIN)
 
     def _heartbeat(self) -> float | None:
-        """The seconds of the last heartbeat, inf before the first; None while the connection is lost.
+        """Seconds that the last heartbeat took, inf before the first; None while the connection is lost.
 
-        It is the one on which the session began, or was resumed.
-
-        After a loss the library opens another one at once, which receives nothing until READY or RESUMED.
+        Only a connection on which READY or RESUMED arrived counts: after a loss the library opens another one
+        at once, which receives nothing until then.
         """
         gateway = self._client.ws
         socket = gateway.ws if gateway is not None else None

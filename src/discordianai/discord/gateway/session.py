@@ -40,8 +40,8 @@ RESUME_GAP, LONGEST_RESUME_GAP = 1.0, 15.0
 Discord drops a command after three seconds, so that a gap costs every command in it. RESUMEs have no daily
 limit."""
 
-RESUMES_UNANSWERED = 8
-"""In a row, which takes a minute with the gaps. Then the session is given up."""
+MOST_RESUMES = 8
+"""In a row without RESUMED, or without a connection: a minute with the gaps. Then the session is given up."""
 
 LOSSES_TOLD = 3
 """After so many losses in quick succession, a line is logged, once."""
@@ -185,7 +185,7 @@ class GatewaySocket(GatewayClient):
 
     async def _resume(self, reason: str, url: str) -> None:
         while not self.ending:
-            if self._unanswered >= RESUMES_UNANSWERED:
+            if self._unanswered >= MOST_RESUMES:
                 self.end(reason)
                 return
             self._unanswered += 1

@@ -133,8 +133,8 @@ def is_admin(origin: EventOrigin, rules: BotOptions) -> bool:
 def press_refusal(origin: EventOrigin, button: Button, rules: BotOptions) -> str | None:
     """Why this person may not press a button, in words for them; None when they may.
 
-    Others may stop an answer. They may not continue it: that would show them what the asker said elsewhere,
-    at the asker's cost.
+    Admins, and whoever may manage messages, may stop other people's answers. Nobody else may continue one:
+    that would show them what the asker said elsewhere, at the asker's cost.
     """
     if origin.person.id == button.person_id:
         return None

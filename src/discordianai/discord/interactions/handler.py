@@ -235,8 +235,9 @@ class InteractionHandler:
             self._backend.run(command)
 
     async def _cancel(self, origin: EventOrigin, cancel: CancelAnswer) -> None:
-        """Cancel first, then acknowledge: an answer that continues costs money. Repeated presses count as
-        one.
+        """Cancel first, then acknowledge: an answer that continues costs money.
+
+        Presses beyond what `ActivityLimits` lets through are only acknowledged.
         """
         passed_on = self._activity.count_stop(origin, cancel.interaction_id)
         asked = cancel.interaction_id, cancel.person_id, origin.place.guild_id
@@ -319,7 +320,7 @@ class InteractionHandler:
             self._log.debug("acknowledged", seconds=round(seconds, 3))
             return True
         late = time.monotonic() - origin.arrived_at >= ACKNOWLEDGE_TIMEOUT
-        self._figures.refused(Unacknowledged.LATE if late else Unacknowledged.FAILED)
+        self._figures.unacknowledged(Unacknowledged.LATE if late else Unacknowledged.FAILED)
         self._log.warning("interaction not acknowledged", reason=reason, certain=refused)
         return not refused
 
