@@ -199,7 +199,7 @@ class Dispatcher:
         self._check_size(request, tokens)
         self._retries.earn()
         for number in itertools.count(1):
-            async with self._try(number, deadline, log) as this:
+            async with self._try(number, deadline, log) as this:  # swallows what another try may help
                 self._health.check()
                 entry = this.enter_context(self._enqueue(request, tokens, deadline))
                 told_after = FIRST_POSITION
